@@ -1,0 +1,1 @@
+"""Raw datasets: folders, cases, splits and the integrity check."""

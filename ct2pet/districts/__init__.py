@@ -1,0 +1,1 @@
+"""From a CT to a map of body districts: one segmenter a file."""

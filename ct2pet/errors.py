@@ -1,0 +1,42 @@
+"""The errors that ct2pet raises for a user: one line that says which file, what is wrong and what to do."""
+
+
+class Ct2PetError(Exception):
+    """A problem that the user can solve. The commands print its message without a traceback."""
+
+
+class ImageError(Ct2PetError):
+    """An image file that cannot be read, written or used as it is."""
+
+
+class GeometryError(Ct2PetError):
+    """Grids that do not fit each other or that cannot be handled."""
+
+
+class DatasetError(Ct2PetError):
+    """A raw dataset whose folders, files or tables break the rules."""
+
+
+class PlansError(Ct2PetError):
+    """Plans that do not exist, contain unknown keys or cannot work."""
+
+
+class PluginError(Ct2PetError):
+    """A plug-in name that is unknown, or a plug-in that cannot be loaded."""
+
+
+class CheckpointError(Ct2PetError):
+    """A checkpoint or model folder that is missing, damaged or belongs to something else."""
+
+
+class TrainingError(Ct2PetError):
+    """A training that cannot start or go on."""
+
+
+class CasesFailed(Ct2PetError):
+    """Some cases failed and the others are done. ``failures`` maps the case to its reason."""
+
+    def __init__(self, failures: dict[str, str], what: str = "failed") -> None:
+        self.failures = dict(failures)
+        lines = [f"{case}: {reason}" for case, reason in sorted(self.failures.items())]
+        super().__init__("\n".join([f"{len(lines)} case(s) {what}:", *lines]))

@@ -1,0 +1,1 @@
+"""Errors of predictions, and the trivial baselines beside them."""

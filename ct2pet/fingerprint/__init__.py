@@ -1,0 +1,1 @@
+"""Numbers seen in the data."""

@@ -1,0 +1,114 @@
+"""The contract between the trainer, the predictor and a method. A method is one file in this folder.
+
+The file ``models/NAME.py`` defines a subclass of Model and assigns it to ``MODEL``; another package may offer one
+through the entry-point group ``ct2pet.models``.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import dacite
+import torch
+from torch import nn
+
+from ct2pet.errors import PlansError
+from ct2pet.planning.plans import Configuration
+from ct2pet.planning.requirements import Requirements
+
+Batch = Mapping[str, torch.Tensor]
+Losses = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Hyperparameters:
+    """The numbers of every method; a method's own dataclass inherits from this one.
+
+    The learning rate is constant and falls linearly to zero over the last ``decay_epochs``.
+    """
+
+    num_epochs: int = 200
+    iterations_per_epoch: int = 250
+    decay_epochs: int = 100
+    learning_rate: float = 2e-4
+    beta1: float = 0.5
+    beta2: float = 0.999
+    clip_norm: float = 5.0
+
+
+@dataclass(frozen=True)
+class Update:
+    """One update of one optimizer: the trainer minimises ``loss`` with the optimizer of this name.
+
+    ``losses`` are the parts, by name, for the log.
+    """
+
+    optimizer: str
+    loss: torch.Tensor
+    losses: Losses
+
+
+class Model(nn.Module, ABC):
+    """A method: its networks, its optimizers, its step and its translation of a CT.
+
+    Subclasses set ``requirements`` and ``Hyperparameters``, and register their networks as sub-modules, so that
+    ``state_dict`` holds all of them. Tensors are (N, C, Z, Y, X): ``ct`` in [-1, 1], ``pet`` normalised so that the
+    plan's SUV window is [0, 1], ``mask`` bool, true inside the district.
+    """
+
+    requirements: ClassVar[Requirements]
+    Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
+
+    def __init__(self, configuration: Configuration, hyperparameters: Mapping[str, Any] | None = None) -> None:
+        super().__init__()
+        self.configuration = configuration
+        self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})
+        self.build(configuration)
+
+    @abstractmethod
+    def build(self, configuration: Configuration) -> None:
+        """Make the networks and assign them to attributes."""
+
+    @abstractmethod
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        """One optimizer for each name that training_step yields."""
+
+    @abstractmethod
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        """Yield one Update after another. The trainer makes each before it asks for the next one."""
+
+    @abstractmethod
+    def translate(self, ct: torch.Tensor) -> torch.Tensor:
+        """Normalised CT (N, 1, Z, Y, X) to normalised PET of the same shape, in evaluation mode without gradients."""
+
+    def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float | None = None) -> torch.optim.Adam:
+        """The Adam optimizer of the hyper-parameters."""
+        numbers = self.hyperparameters
+        rate = numbers.learning_rate if learning_rate is None else learning_rate
+        return torch.optim.Adam(list(parameters), lr=rate, betas=(numbers.beta1, numbers.beta2))
+
+
+def parse_hyperparameters(kind: type[Hyperparameters], values: Mapping[str, Any]) -> Hyperparameters:
+    """The dataclass ``kind`` with ``values`` in place of its defaults. Unknown names raise PlansError."""
+    hooks = {float: lambda value: float(value) if isinstance(value, int) else value}
+    try:
+        return dacite.from_dict(kind, dict(values), dacite.Config(strict=True, type_hooks=hooks))
+    except dacite.DaciteError as error:
+        raise PlansError(f"hyper-parameters of the model: {error}") from None
+
+
+@contextmanager
+def frozen(*networks: nn.Module) -> Iterator[None]:
+    """Inside the block the networks' parameters get no gradients (those of their inputs flow through)."""
+    parameters = [p for network in networks for p in network.parameters() if p.requires_grad]
+    for parameter in parameters:
+        parameter.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for parameter in parameters:
+            parameter.requires_grad_(True)

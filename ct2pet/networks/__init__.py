@@ -1,0 +1,1 @@
+"""Networks: nn.Modules that know no plans and no losses."""

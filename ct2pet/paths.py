@@ -1,0 +1,38 @@
+"""The three folders that ct2pet works in, named by environment variables as in nnU-Net."""
+
+from __future__ import annotations
+
+import os
+import sys
+from functools import cache
+from pathlib import Path
+
+
+def raw_folder() -> Path:
+    """Where raw datasets lie: ``$ct2pet_raw``, or ~/ct2pet/raw."""
+    return _folder("raw")
+
+
+def preprocessed_folder() -> Path:
+    """Where plans and preprocessed data lie: ``$ct2pet_preprocessed``, or ~/ct2pet/preprocessed."""
+    return _folder("preprocessed")
+
+
+def results_folder() -> Path:
+    """Where trained models lie: ``$ct2pet_results``, or ~/ct2pet/results."""
+    return _folder("results")
+
+
+def _folder(kind: str) -> Path:
+    variable = f"ct2pet_{kind}"
+    value = os.environ.get(variable)
+    if value:
+        return Path(value).expanduser()
+    folder = Path.home() / "ct2pet" / kind
+    _say_once(f"{variable} is not set: {folder} is used")
+    return folder
+
+
+@cache
+def _say_once(message: str) -> None:
+    print(message, file=sys.stderr)

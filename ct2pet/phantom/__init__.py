@@ -1,0 +1,1 @@
+"""A procedural whole-body PET/CT."""

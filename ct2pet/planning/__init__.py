@@ -1,0 +1,1 @@
+"""Decisions, from the fingerprint to plans."""

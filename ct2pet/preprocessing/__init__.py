@@ -1,0 +1,1 @@
+"""From raw cases to one store of patches per district."""

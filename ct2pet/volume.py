@@ -1,0 +1,194 @@
+"""The one geometry of the house: grids of voxels in physical space, and volumes on them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from ct2pet.errors import GeometryError
+
+Triple = tuple[float, float, float]
+
+
+class Box(NamedTuple):
+    """A half-open box of voxels: ``start`` and ``stop`` along Z, Y, X."""
+
+    start: tuple[int, int, int]
+    stop: tuple[int, int, int]
+
+    @property
+    def slices(self) -> tuple[slice, slice, slice]:
+        return tuple(slice(a, b) for a, b in zip(self.start, self.stop))  # type: ignore[return-value]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return tuple(b - a for a, b in zip(self.start, self.stop))  # type: ignore[return-value]
+
+    @classmethod
+    def around(cls, mask: np.ndarray) -> Box | None:
+        """The smallest box around the true voxels of a mask (Z, Y, X); None where there are none."""
+        start, stop = [], []
+        for axis in range(3):
+            others = tuple(other for other in range(3) if other != axis)
+            occupied = np.flatnonzero(mask.any(axis=others))
+            if not occupied.size:
+                return None
+            start.append(int(occupied[0]))
+            stop.append(int(occupied[-1]) + 1)
+        return cls(tuple(start), tuple(stop))  # type: ignore[arg-type]
+
+    def grown(self, margin: tuple[int, int, int], shape: tuple[int, int, int]) -> Box:
+        """The box with ``margin`` voxels more on both sides of each axis, inside a volume of ``shape``."""
+        start = tuple(max(0, a - m) for a, m in zip(self.start, margin))
+        stop = tuple(min(n, b + m) for b, m, n in zip(self.stop, margin, shape))
+        return Box(start, stop)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Where the voxels of an array (Z, Y, X) lie in the patient's space (LPS, mm).
+
+    ``shape`` and ``spacing`` (mm) are in array order Z, Y, X. ``origin`` is the centre of voxel [0, 0, 0] as x, y, z.
+    ``direction`` holds the nine cosines of ITK: row-major, its columns point along the X, Y and Z index axes.
+    """
+
+    shape: tuple[int, int, int]
+    spacing: Triple
+    origin: Triple = (0.0, 0.0, 0.0)
+    direction: tuple[float, ...] = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0)
+
+    def __post_init__(self) -> None:
+        if len(self.shape) != 3 or min(self.shape) < 1:
+            raise GeometryError(f"a grid has three axes of at least one voxel, not {tuple(self.shape)}")
+        if not np.isfinite([*self.spacing, *self.origin, *self.direction]).all() or min(self.spacing) <= 0:
+            raise GeometryError(f"a spacing of {self.spacing} mm at {self.origin} mm is not a grid in space")
+        if not np.allclose(self._rotation @ self._rotation.T, np.eye(3), atol=1e-3):
+            raise GeometryError("the directions of the grid's axes are not at right angles (a sheared image)")
+
+    @property
+    def _rotation(self) -> np.ndarray:
+        return np.array(self.direction, dtype=float).reshape(3, 3)
+
+    @property
+    def affine(self) -> np.ndarray:
+        """4x4 matrix from the index (x, y, z) to LPS mm."""
+        matrix = np.eye(4)
+        matrix[:3, :3] = self._rotation * np.array(self.spacing[::-1])
+        matrix[:3, 3] = self.origin
+        return matrix
+
+    @classmethod
+    def from_affine(cls, shape: tuple[int, int, int], affine: np.ndarray) -> Grid:
+        """The grid of an array (Z, Y, X) whose 4x4 ``affine`` maps the index (x, y, z) to LPS mm."""
+        columns = np.asarray(affine, dtype=float)[:3, :3]
+        spacing = np.linalg.norm(columns, axis=0)
+        if not np.isfinite(affine).all() or (spacing <= 0).any():
+            raise GeometryError("the affine has no voxel size")
+        direction = tuple((columns / spacing).ravel().tolist())
+        origin = tuple(np.asarray(affine, dtype=float)[:3, 3].tolist())
+        return cls(tuple(int(n) for n in shape), tuple(spacing[::-1].tolist()), origin, direction)  # type: ignore[arg-type]
+
+    @property
+    def voxel_ml(self) -> float:
+        """The volume of one voxel in ml."""
+        return float(np.prod(self.spacing)) / 1000.0
+
+    @property
+    def corners(self) -> np.ndarray:
+        """(8, 3): the outer corners of the grid (half a voxel beyond the outermost centres) in LPS mm."""
+        ends = [(-0.5, n - 0.5) for n in self.shape[::-1]]
+        index = np.array([(x, y, z, 1.0) for x in ends[0] for y in ends[1] for z in ends[2]])
+        return (index @ self.affine.T)[:, :3]
+
+    @property
+    def bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """The smallest and the largest x, y, z (mm) of the grid."""
+        corners = self.corners
+        return corners.min(axis=0), corners.max(axis=0)
+
+    def matches(self, other: Grid) -> bool:
+        """Whether both grids have the same shape and all voxels lie at the same place, to 1% of a voxel."""
+        if tuple(self.shape) != tuple(other.shape):
+            return False
+        distance = np.abs(self.corners - other.corners).max()
+        return bool(distance <= 0.01 * min(self.spacing) * max(1.0, max(self.shape) / 100))
+
+    def overlap(self, other: Grid) -> float:
+        """The share (0 to 1) of this grid's bounding box that lies inside the other's."""
+        (low, high), (other_low, other_high) = self.bounds, other.bounds
+        inside = np.clip(np.minimum(high, other_high) - np.maximum(low, other_low), 0, None)
+        return float(np.prod(inside) / np.prod(high - low))
+
+    def with_spacing(self, spacing: Triple) -> Grid:
+        """The grid of another ``spacing`` (Z, Y, X, mm) over the same field of view: same directions, same outer
+        faces at the first voxel; at the far faces it may stop up to half a voxel short or go beyond."""
+        shape = tuple(max(1, round(n * old / new)) for n, old, new in zip(self.shape, self.spacing, spacing))
+        shift = np.array([(new - old) / 2 for old, new in zip(self.spacing, spacing)])[::-1]
+        origin = np.array(self.origin) + self._rotation @ shift
+        return Grid(shape, spacing, tuple(origin.tolist()), self.direction)  # type: ignore[arg-type]
+
+    def crop(self, box: Box) -> Grid:
+        """The grid of the voxels inside ``box``."""
+        start = np.array([*box.start[::-1], 1.0])
+        return replace(self, shape=box.shape, origin=tuple((self.affine @ start)[:3].tolist()))
+
+    def _canonical_axes(self) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+        """For each canonical axis Z, Y, X: the array axis nearest to it, and whether it runs the other way."""
+        remaining = np.abs(self._rotation)
+        axis_of = {}
+        for _ in range(3):  # the most certain match first, so that 45 degree grids are decided too
+            patient, index = np.unravel_index(np.argmax(remaining), (3, 3))
+            axis_of[int(patient)] = int(index)
+            remaining[patient, :] = -1
+            remaining[:, index] = -1
+        order = tuple(2 - axis_of[patient] for patient in (2, 1, 0))
+        flipped = tuple(bool(self._rotation[patient, axis_of[patient]] < 0) for patient in (2, 1, 0))
+        return order, flipped
+
+    def oriented(self) -> Grid:
+        """The same voxels in the house's order: Z towards the head, Y to the back, X to the patient's left (LPS)."""
+        order, flipped = self._canonical_axes()
+        corner = [n - 1 if flip else 0 for n, flip in zip((self.shape[a] for a in order), flipped)]
+        index = np.zeros(3)
+        index[list(order)] = corner
+        origin = (self.affine @ np.array([*index[::-1], 1.0]))[:3]
+        columns = [self._rotation[:, 2 - axis] * (-1 if flip else 1) for axis, flip in zip(order, flipped)]
+        direction = np.stack(columns[::-1], axis=1)
+        return Grid(
+            tuple(self.shape[a] for a in order),  # type: ignore[arg-type]
+            tuple(self.spacing[a] for a in order),  # type: ignore[arg-type]
+            tuple(origin.tolist()),
+            tuple(direction.ravel().tolist()),
+        )
+
+
+@dataclass(frozen=True)
+class Volume:
+    """An array (Z, Y, X), or (C, Z, Y, X), on a grid. ``unit`` says what the numbers are: HU, SUV, label, ..."""
+
+    array: np.ndarray
+    grid: Grid
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if tuple(self.array.shape[-3:]) != tuple(self.grid.shape) or self.array.ndim not in (3, 4):
+            raise GeometryError(f"an array of shape {self.array.shape} does not fit a grid of {self.grid.shape}")
+
+    def oriented(self) -> Volume:
+        """The volume in the house's order of axes (see Grid.oriented), without resampling. A view, no copy."""
+        order, flipped = self.grid._canonical_axes()
+        offset = self.array.ndim - 3
+        array = self.array.transpose(*range(offset), *(offset + axis for axis in order))
+        flips = (Ellipsis, *(slice(None, None, -1 if flip else None) for flip in flipped))
+        return Volume(array[flips], self.grid.oriented(), self.unit)
+
+    def crop(self, box: Box) -> Volume:
+        """The part inside ``box``: a view, no copy."""
+        index = (Ellipsis, *box.slices)
+        return Volume(self.array[index], self.grid.crop(box), self.unit)
+
+    def with_array(self, array: np.ndarray, unit: str | None = None) -> Volume:
+        """Another array on the same grid."""
+        return Volume(array, self.grid, self.unit if unit is None else unit)
