@@ -1,0 +1,76 @@
+"""Pix2Pix in 3D: a U-Net that translates CT to PET, and a PatchGAN that looks at the pair.
+
+Isola et al., "Image-to-image translation with conditional adversarial networks", CVPR 2017; for CT-to-PET by district:
+arXiv 2503.15555.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import torch
+
+from ct2pet.losses import AdversarialLoss, masked_l1
+from ct2pet.models.base import Batch, Hyperparameters, Model, Update, frozen
+from ct2pet.networks import build_network, silence_last_layer
+from ct2pet.planning.plans import Configuration
+from ct2pet.planning.requirements import Requirements
+
+
+@dataclass(frozen=True)
+class Pix2PixHyperparameters(Hyperparameters):
+    """The loss of the generator is ``adversarial_loss`` + ``lambda_l1`` x L1, with L1 in normalised PET units."""
+
+    learning_rate: float = 1e-3
+    discriminator_learning_rate: float = 2e-4
+    lambda_l1: float = 100.0
+    adversarial_loss: str = "lsgan"
+
+
+class Pix2Pix(Model):
+    """Paired translation. The discriminator sees CT and PET as two channels, and no voxel outside the district."""
+
+    Hyperparameters = Pix2PixHyperparameters
+    hyperparameters: Pix2PixHyperparameters
+    requirements = Requirements(
+        networks={"generator": 1, "discriminator": 1},
+        passes={"generator": 1, "discriminator": 1},
+        hyperparameters=asdict(Pix2PixHyperparameters()),
+    )
+
+    def build(self, configuration: Configuration) -> None:
+        self.generator = silence_last_layer(build_network(configuration.generator))
+        self.discriminator = build_network(configuration.discriminator)
+        self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        return {
+            "discriminator": self.adam(
+                self.discriminator.parameters(), self.hyperparameters.discriminator_learning_rate
+            ),
+            "generator": self.adam(self.generator.parameters()),
+        }
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        ct, real_pet, mask = batch["ct"], batch["pet"], batch["mask"]
+        fake_pet = self.generator(ct)
+        real_pair = torch.cat([ct, real_pet * mask], dim=1)
+        fake_pair = torch.cat([ct, fake_pet * mask], dim=1)
+
+        # One pass over both: instance norm treats every sample alone, so the scores are those of two passes.
+        real_scores, fake_scores = self.discriminator(torch.cat([real_pair, fake_pair.detach()])).chunk(2)
+        real_cost, fake_cost = self.adversarial(real_scores, real=True), self.adversarial(fake_scores, real=False)
+        yield Update("discriminator", (real_cost + fake_cost) / 2, {"d_real": real_cost, "d_fake": fake_cost})
+
+        with frozen(self.discriminator):
+            adversarial = self.adversarial(self.discriminator(fake_pair), real=True)
+            l1 = masked_l1(fake_pet, real_pet, mask)
+            loss = adversarial + self.hyperparameters.lambda_l1 * l1
+            yield Update("generator", loss, {"g_adversarial": adversarial, "g_l1": l1})
+
+    def translate(self, ct: torch.Tensor) -> torch.Tensor:
+        return self.generator(ct)
+
+
+MODEL = Pix2Pix

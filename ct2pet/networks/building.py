@@ -1,0 +1,56 @@
+"""From the plans' network descriptions to nn.Modules."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from torch import nn
+
+from ct2pet.errors import PlansError
+from ct2pet.planning.plans import NetworkPlan
+
+# Plans and checkpoints come from other people: nothing outside these packages is imported by name.
+_PACKAGES = ("dynamic_network_architectures.", "ct2pet.", "torch.nn.")
+
+
+def build_network(plan: NetworkPlan, **overrides: Any) -> nn.Module:
+    """The network that ``plan`` describes, with ``overrides`` in place of its arguments.
+
+    Strings among the arguments that are dotted names (``torch.nn.InstanceNorm3d``) become what they name. Raises
+    PlansError where a class does not exist or does not take the arguments.
+    """
+    arguments = {name: _named(value) for name, value in {**plan.arguments, **overrides}.items()}
+    network_class = _imported(plan.network_class)
+    try:
+        return network_class(**arguments)
+    except (TypeError, ValueError, AssertionError) as error:
+        raise PlansError(f"{plan.network_class} cannot be built from the plans' arguments: {error}") from error
+
+
+def _named(value: Any) -> Any:
+    if isinstance(value, str) and value.startswith(_PACKAGES):
+        return _imported(value)
+    return value
+
+
+def _imported(name: str) -> Any:
+    if not name.startswith(_PACKAGES):
+        raise PlansError(f"the plans name {name!r}; networks come from {', '.join(p[:-1] for p in _PACKAGES)}")
+    module, _, attribute = name.rpartition(".")
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise PlansError(f"the plans name {name!r}, which cannot be imported: {error}") from None
+
+
+def silence_last_layer(network: nn.Module) -> nn.Module:
+    """Set the last convolution to zero, so that an untrained generator answers 0 (SUV 0) everywhere.
+
+    A random first answer is far from any PET, and a short training spends a large part of its steps on unlearning it.
+    """
+    last = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d))][-1]
+    nn.init.zeros_(last.weight)
+    if last.bias is not None:
+        nn.init.zeros_(last.bias)
+    return network
