@@ -1,1 +1,6 @@
 """One trainer for all methods."""
+
+from ct2pet.training.options import TrainingOptions
+from ct2pet.training.trainer import Trainer
+
+__all__ = ["Trainer", "TrainingOptions"]

@@ -1,0 +1,95 @@
+"""Spatial transforms of CT, PET and mask together, and noise on the CT, on the training device."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch.nn import functional
+
+from ct2pet.planning.plans import Augmentation
+
+
+class PairedAugmenter:
+    """Rotates, flips and adds noise as the plans say, the same for CT, PET and mask of one sample.
+
+    Batches come in with patches of ``source_size``, large enough that a rotated patch of ``patch_size`` needs no
+    voxel from outside, and leave with ``patch_size``. All randomness comes from the batch's own seed: the same seed
+    gives the same batch. A sample that is not rotated keeps its values exactly.
+    """
+
+    def __init__(self, augmentation: Augmentation, patch_size: Sequence[int], spacing: Sequence[float]) -> None:
+        self.plan = augmentation
+        self.patch_size = tuple(patch_size)
+        self.extent_mm = torch.tensor([n * s for n, s in zip(patch_size, spacing)][::-1])  # X, Y, Z
+        self.source_size = self._source_size(spacing)
+
+    def _source_size(self, spacing: Sequence[float]) -> tuple[int, int, int]:
+        if not self._rotates:
+            return self.patch_size  # type: ignore[return-value]
+        corners = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3) * self.extent_mm
+        limits = [math.radians(a) for a in self.plan.rotation_degrees[::-1]]
+        angles = torch.cartesian_prod(*[torch.linspace(-limit, limit, 5) for limit in limits])
+        reach = torch.stack([(corners @ _rotation(a).T).abs().amax(0) for a in angles]).amax(0) * 2
+        needed = [math.ceil(float(mm) / s - 1e-3) for mm, s in zip(reach.flip(0), spacing)]
+        return tuple(n + (m - n + 1) // 2 * 2 for n, m in zip(self.patch_size, needed))  # type: ignore[return-value]
+
+    @property
+    def _rotates(self) -> bool:
+        return self.plan.rotation_probability > 0 and any(self.plan.rotation_degrees)
+
+    def __call__(self, batch: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+        """``batch``: ct and pet (N, 1, *source_size) float, mask bool; the same with patch_size comes back."""
+        generator = torch.Generator().manual_seed(seed)
+        cropped = {name: _centre(image, self.patch_size) for name, image in batch.items()}
+        if self._rotates:
+            cropped = {name: image.clone() for name, image in cropped.items()}
+            self._rotate(batch, cropped, generator)
+        cropped = self._flip(cropped, generator)
+        noisy = torch.rand(len(cropped["ct"]), generator=generator) < self.plan.noise_probability
+        noise = torch.randn(cropped["ct"].shape, generator=generator) * self.plan.noise_std * noisy.view(-1, 1, 1, 1, 1)
+        cropped["ct"] = cropped["ct"] + noise.to(cropped["ct"].device)
+        return cropped
+
+    def _rotate(self, source: dict, target: dict, generator: torch.Generator) -> None:
+        size = len(source["ct"])
+        chosen = torch.rand(size, generator=generator) < self.plan.rotation_probability
+        limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
+        angles = (torch.rand(size, 3, generator=generator) * 2 - 1) * limits
+        for sample in chosen.nonzero().flatten().tolist():
+            grid = self._sampling_grid(_rotation(angles[sample])).to(source["ct"].device)
+            for name, image in source.items():
+                mode = "nearest" if name == "mask" else "bilinear"
+                turned = functional.grid_sample(image[sample : sample + 1].float(), grid, mode, "border", False)
+                target[name][sample] = turned[0] > 0.5 if name == "mask" else turned[0]
+
+    def _sampling_grid(self, rotation: torch.Tensor) -> torch.Tensor:
+        """(1, *patch_size, 3): where in the source (its own [-1, 1], order X, Y, Z) each voxel of the patch comes from."""
+        ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.source_size)][::-1])
+        matrix = rotation * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
+        theta = torch.cat([ratio[:, None] * matrix, torch.zeros(3, 1)], dim=1)
+        return functional.affine_grid(theta[None], [1, 1, *self.patch_size], align_corners=False)
+
+    def _flip(self, batch: dict, generator: torch.Generator) -> dict[str, torch.Tensor]:
+        flips = torch.rand(len(batch["ct"]), 3, generator=generator) < self.plan.flip_probability
+        axes = [[a + 1 for a in self.plan.flip_axes if flip[a]] for flip in flips]
+        return {
+            name: torch.stack([sample.flip(chosen) for sample, chosen in zip(image, axes)])
+            for name, image in batch.items()
+        }
+
+
+def _centre(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    starts = [(n - m) // 2 for n, m in zip(image.shape[2:], size)]
+    z, y, x = (slice(a, a + m) for a, m in zip(starts, size))
+    return image[:, :, z, y, x]
+
+
+def _rotation(angles: torch.Tensor) -> torch.Tensor:
+    """Rotation matrix in X, Y, Z about the X, then the Y, then the Z axis (angles in radians)."""
+    (sx, sy, sz), (cx, cy, cz) = angles.sin().tolist(), angles.cos().tolist()
+    about_x = torch.tensor([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+    about_y = torch.tensor([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+    about_z = torch.tensor([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1.0]])
+    return about_z @ about_y @ about_x

@@ -1,0 +1,132 @@
+"""Random patches from a district's store, batch by batch."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
+
+from ct2pet.errors import TrainingError
+from ct2pet.planning.plans import Sampling
+from ct2pet.preprocessing import DistrictStore, StoredCase
+from ct2pet.volume import Box
+
+AIR = -1.0  # normalised CT
+
+
+@dataclass(frozen=True)
+class PatchBatch:
+    """ct, pet (N, 1, *patch) float32 and mask (N, 1, *patch) bool, and where they are from."""
+
+    tensors: dict[str, torch.Tensor]
+    cases: list[str]
+    seed: int
+
+
+class PatchLoader(SlimDataLoaderBase):
+    """Batches of patches. Batch number n depends on the seed and on n alone, so that a resumed training sees the
+    batches that an uninterrupted one would have seen.
+
+    A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a lesion
+    voxel with the plan's ``lesion_fraction``. What lies outside of the box is air, without PET and mask.
+    """
+
+    def __init__(
+        self,
+        store: DistrictStore,
+        cases: Sequence[str],
+        patch_size: Sequence[int],
+        batch_size: int,
+        sampling: Sampling,
+        seed: int,
+    ) -> None:
+        if not cases:
+            raise TrainingError(f"{store.folder}: no training case contains this district")
+        super().__init__(None, batch_size)
+        self.cases = {case: store.open(case) for case in sorted(cases)}
+        self.with_lesions = [name for name, case in self.cases.items() if len(case.lesion_voxels)]
+        self.patch_size = tuple(patch_size)
+        self.sampling = sampling
+        self.seed = seed
+
+    def generate_train_batch(self) -> PatchBatch:
+        raise NotImplementedError("batches are numbered: use batch(number)")
+
+    def batch(self, number: int) -> PatchBatch:
+        """Batch ``number`` (0, 1, ...)."""
+        random = np.random.default_rng([self.seed, number])
+        names, patches = zip(*(self._patch(random) for _ in range(self.batch_size)))
+        tensors = {
+            key: torch.from_numpy(np.stack([patch[key] for patch in patches])[:, None]) for key in ("ct", "pet", "mask")
+        }
+        tensors["ct"], tensors["pet"] = tensors["ct"].float(), tensors["pet"].float()
+        return PatchBatch(tensors, list(names), int(random.integers(2**62)))
+
+    def _patch(self, random: np.random.Generator) -> tuple[str, dict[str, np.ndarray]]:
+        on_lesion = self.with_lesions and random.random() < self.sampling.lesion_fraction
+        name = str(random.choice(self.with_lesions if on_lesion else list(self.cases)))
+        case = self.cases[name]
+        voxels = case.lesion_voxels if on_lesion else case.foreground
+        centre = voxels[random.integers(len(voxels))]
+        start = [_start(int(c), p, n, random) for c, p, n in zip(centre, self.patch_size, case.shape)]
+        return name, read_patch(case, start, self.patch_size)
+
+
+def _start(centre: int, patch: int, length: int, random: np.random.Generator) -> int:
+    """The patch's first voxel along one axis: ``centre`` somewhere in its middle half, inside the box if it fits."""
+    start = centre - patch // 2 + int(random.integers(-(patch // 4), patch // 4 + 1))
+    if patch >= length:
+        return int(random.integers(length - patch, 1))
+    return int(np.clip(start, 0, length - patch))
+
+
+def read_patch(case: StoredCase, start: Sequence[int], size: Sequence[int]) -> dict[str, np.ndarray]:
+    """A patch of a stored case; where it leaves the stored box it is air, without PET and mask."""
+    low = [max(0, a) for a in start]
+    high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
+    inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
+    if list(inside["mask"].shape) == list(size):
+        return inside
+    target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start))
+    patch = {
+        "ct": np.full(size, AIR, dtype=inside["ct"].dtype),
+        "pet": np.zeros(size, dtype=inside["pet"].dtype),
+        "mask": np.zeros(size, dtype=bool),
+    }
+    for key, array in patch.items():
+        array[target] = inside[key]
+    return patch
+
+
+def prefetched(loader: PatchLoader, numbers: Sequence[int], num_workers: int) -> Iterator[PatchBatch]:
+    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller itself).
+
+    Threads are enough: decompression and the copies release Python's lock.
+    """
+    if num_workers < 1:
+        yield from map(loader.batch, numbers)
+        return
+    waiting: deque = deque()
+    remaining = iter(numbers)
+    with ThreadPoolExecutor(num_workers) as pool:
+        try:
+            for number in remaining:
+                waiting.append(pool.submit(loader.batch, number))
+                if len(waiting) > 2 * num_workers:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def default_workers(device: str) -> int:
+    """Loader threads: one beside a CPU training (it needs the cores itself), up to 8 to feed a GPU."""
+    return 1 if device == "cpu" else min(8, max(1, (os.cpu_count() or 2) - 1))

@@ -1,0 +1,76 @@
+"""The training log: one row an epoch, as CSV, as TensorBoard events and as a picture."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+from ct2pet.files import atomic_path
+
+Row = dict[str, float]
+
+
+class TrainingLog:
+    """Rows of ``epoch``, ``seconds``, ``learning_rate``, the mean of each loss, and ``validation_mae_suv``.
+
+    The rows travel in the checkpoint; the files are written anew after every epoch, so that they never tell more than
+    the checkpoint that they belong to.
+    """
+
+    def __init__(self, folder: Path, rows: list[Row] | None = None) -> None:
+        self.folder = folder
+        self.rows: list[Row] = list(rows or [])
+        self._events: Any = None
+
+    def add(self, row: Row) -> None:
+        self.rows.append(row)
+
+    def write(self) -> None:
+        """Write training_log.csv and progress.png, and add the newest row to the TensorBoard events."""
+        columns = list(dict.fromkeys(name for row in self.rows for name in row))
+        with atomic_path(self.folder / "training_log.csv") as path, path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, columns)
+            writer.writeheader()
+            writer.writerows(self.rows)
+        with atomic_path(self.folder / "progress.png") as path:
+            _plot(self.rows, path)
+        self._write_events()
+
+    def _write_events(self) -> None:
+        if self._events is None:
+            from torch.utils.tensorboard import SummaryWriter
+
+            # After a resumption the events of the epochs from here on replace those of the interrupted run.
+            self._events = SummaryWriter(str(self.folder), purge_step=int(self.rows[-1]["epoch"]))
+        row = self.rows[-1]
+        for name, value in row.items():
+            if name != "epoch":
+                self._events.add_scalar(name, value, int(row["epoch"]))
+        self._events.flush()
+
+    def close(self) -> None:
+        if self._events is not None:
+            self._events.close()
+
+
+def _plot(rows: list[Row], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(8, 8), layout="constrained")
+    losses, validation = figure.subplots(2, 1, sharex=True)
+    names = [name for name in rows[-1] if name.startswith(("g_", "d_"))]
+    for name in names:
+        losses.plot(*_curve(rows, name), label=name)
+    losses.set(ylabel="loss (normalised units)", title="mean of each epoch", yscale="symlog")
+    losses.legend(loc="upper right")
+    validation.plot(*_curve(rows, "validation_mae_suv"), color="black", marker=".")
+    validation.set(xlabel="epoch", ylabel="validation patches: MAE (SUV)", ylim=(0, None))
+    for axes in (losses, validation):
+        axes.grid(alpha=0.3)
+    figure.savefig(path, dpi=90, format="png")
+
+
+def _curve(rows: list[Row], name: str) -> tuple[list[float], list[float]]:
+    with_value = [row for row in rows if name in row]
+    return [row["epoch"] for row in with_value], [row[name] for row in with_value]

@@ -1,0 +1,42 @@
+"""A quick look at the validation cases after every epoch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+
+from ct2pet.models.base import Model
+from ct2pet.planning.plans import Configuration, Sampling
+from ct2pet.preprocessing import DistrictStore
+from ct2pet.training.data_loader import PatchLoader
+
+_BATCHES = 8
+
+
+class OnlineValidation:
+    """The mean absolute error (SUV) inside the district, over the same few patches of the validation cases each time.
+
+    It ranks epochs (for checkpoint_best); the numbers to report come from whole predicted cases.
+    """
+
+    def __init__(self, store: DistrictStore, cases: Sequence[str], configuration: Configuration) -> None:
+        loader = PatchLoader(
+            store, cases, configuration.patch_size, configuration.batch_size, Sampling(lesion_fraction=0.0), seed=0
+        )
+        self.batches = [loader.batch(number).tensors for number in range(_BATCHES)]
+        window = configuration.pet_normalization
+        self.suv_per_unit = window.upper_suv - window.lower_suv
+
+    @torch.no_grad()
+    def mae_suv(self, model: Model, device: torch.device) -> float:
+        """Mean absolute error in SUV over all district voxels of the patches."""
+        model.eval()
+        total, count = 0.0, 0
+        for batch in self.batches:
+            mask = batch["mask"]
+            fake_pet = model.translate(batch["ct"].to(device)).float().cpu()
+            total += float((fake_pet - batch["pet"]).abs()[mask].sum())
+            count += int(mask.sum())
+        model.train()
+        return self.suv_per_unit * total / max(1, count)

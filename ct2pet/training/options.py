@@ -1,0 +1,23 @@
+"""What a user may say about one training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """``num_epochs`` and ``iterations_per_epoch`` replace the plans' numbers. ``resume`` goes on from the latest
+    checkpoint. ``deterministic`` makes two runs with one ``seed`` bit-equal (on one machine; slower on a GPU).
+    ``num_workers`` loader threads (None: chosen by device). ``final_validation`` predicts the validation cases."""
+
+    device: str = "cpu"
+    num_epochs: int | None = None
+    iterations_per_epoch: int | None = None
+    save_every: int = 1
+    seed: int = 12345
+    deterministic: bool = False
+    resume: bool = False
+    num_workers: int | None = None
+    final_validation: bool = True
+    show_bar: bool = True

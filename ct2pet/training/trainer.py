@@ -1,0 +1,235 @@
+"""The trainer: epochs, checkpoints, log and validation, the same for every method."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from tqdm import tqdm
+
+from ct2pet.checkpoint import load_checkpoint, save_checkpoint
+from ct2pet.errors import CheckpointError, TrainingError
+from ct2pet.files import remove_partial_files
+from ct2pet.models import load_model
+from ct2pet.planning.plans import Plans
+from ct2pet.planning.requirements import Requirements
+from ct2pet.preprocessing import DistrictStore
+from ct2pet.training.augmentation import PairedAugmenter
+from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
+from ct2pet.training.log import Row, TrainingLog
+from ct2pet.training.online_validation import OnlineValidation
+from ct2pet.training.optimization import Optimization
+from ct2pet.training.options import TrainingOptions
+
+LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth"
+
+
+class Trainer:
+    """Trains ``model_name`` on one configuration and one fold, into ``folder``.
+
+    ``cases`` are the training cases and the validation cases; those without the district are left out.
+    Raises TrainingError where no training case is left or the method asks for what this trainer cannot do.
+    """
+
+    def __init__(
+        self,
+        model_name: str,
+        configuration_name: str,
+        plans: Plans,
+        store: DistrictStore,
+        cases: tuple[Sequence[str], Sequence[str]],
+        folder: Path,
+        options: TrainingOptions,
+    ) -> None:
+        self.model_name, self.configuration_name, self.plans = model_name, configuration_name, plans
+        self.store, self.folder, self.options = store, folder, options
+        self.configuration = plans.configuration(configuration_name)
+        self.device = torch.device(options.device)
+        present = set(store.cases)
+        self.training_cases, self.validation_cases = ([c for c in part if c in present] for part in cases)
+
+        model_class = load_model(model_name)
+        _check_requirements(model_name, model_class.requirements)
+        _seed(options)
+        self.model = model_class(self.configuration, plans.hyperparameters(model_name)).to(self.device)
+        self._count_steps()
+        self.augmenter = PairedAugmenter(
+            self.configuration.augmentation, self.configuration.patch_size, self.configuration.spacing
+        )
+        self.loader = PatchLoader(
+            store,
+            self.training_cases,
+            self.augmenter.source_size,
+            self.configuration.batch_size,
+            self.configuration.sampling,
+            options.seed,
+        )
+        self.online_validation = OnlineValidation(
+            store, self.validation_cases or self.training_cases, self.configuration
+        )
+        self.log = TrainingLog(folder)
+        self.best_mae = float("inf")
+
+    def _count_steps(self) -> None:
+        numbers = self.model.hyperparameters
+        self.num_epochs = self.options.num_epochs or numbers.num_epochs
+        self.iterations = self.options.iterations_per_epoch or numbers.iterations_per_epoch
+        decay_epochs = numbers.decay_epochs * self.num_epochs / numbers.num_epochs  # a shorter run decays in proportion
+        total = self.num_epochs * self.iterations
+        self.optimization = Optimization(self.model, self.device, total, round(decay_epochs * self.iterations))
+
+    @property
+    def name(self) -> str:
+        return f"{self.model_name} {self.configuration_name}"
+
+    def run(self) -> None:
+        """Train until the last epoch; write checkpoints, log and, at the end, the validation.
+
+        Interrupted at any time and run again with ``resume``, it loses at most the epoch under way and ends with the
+        weights of an uninterrupted run. Raises TrainingError on losses that are not finite.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        remove_partial_files(self.folder)
+        first = self._resume() if self.options.resume else self._start_anew()
+        with _determinism(self.options.deterministic):
+            try:
+                for epoch in range(first, self.num_epochs):
+                    self._epoch(epoch)
+            finally:
+                self.log.close()
+            if first < self.num_epochs or not (self.folder / FINAL).exists():
+                self._save(FINAL, self.num_epochs)
+        if self.options.final_validation and self.validation_cases:
+            self.validate()
+
+    def _start_anew(self) -> int:
+        if (self.folder / FINAL).exists():
+            raise TrainingError(
+                f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, and to "
+                "train it anew remove the folder"
+            )
+        for name in (LATEST, BEST, "training_log.csv", "progress.png"):
+            (self.folder / name).unlink(missing_ok=True)
+        for events in self.folder.glob("events.out.tfevents*"):
+            events.unlink()
+        return 0
+
+    def _resume(self) -> int:
+        """Load the latest checkpoint; returns the epoch to go on with."""
+        if not (self.folder / LATEST).exists():
+            return self._start_anew()
+        content = load_checkpoint(self.folder / LATEST, self.options.device)
+        if content["plans"]["configurations"].get(self.configuration_name) != self._own_plans():
+            raise CheckpointError(
+                f"{self.folder / LATEST}: was trained with other plans than those of today; train anew in another "
+                "folder (-p) or bring the old plans back"
+            )
+        self.model.load_state_dict(content["model"])
+        self.optimization.load_state(content["optimizers"])
+        torch.set_rng_state(content["random"].cpu())
+        self.log = TrainingLog(self.folder, content["log"])
+        self.best_mae = content["best_mae"]
+        return int(content["epoch"])
+
+    def _own_plans(self) -> dict[str, Any]:
+        return self.plans.to_json()["configurations"][self.configuration_name]
+
+    def _epoch(self, epoch: int) -> None:
+        started = time.monotonic()
+        self.model.train()
+        sums: dict[str, torch.Tensor] = {}
+        first = epoch * self.iterations
+        for step, batch in enumerate(self._batches(first, epoch), start=first):
+            tensors = {name: tensor.to(self.device) for name, tensor in batch.tensors.items()}
+            losses = self.optimization.step(self.augmenter(tensors, batch.seed), step, batch.cases)
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0) + value
+        row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
+        rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
+        row["learning_rate"] = rate
+        row |= {name: float(value) / self.iterations for name, value in sums.items()}
+        row["validation_mae_suv"] = self.online_validation.mae_suv(self.model, self.device)
+        self._finish_epoch(epoch, row)
+
+    def _batches(self, first: int, epoch: int) -> Iterator[PatchBatch]:
+        workers = self.options.num_workers
+        workers = default_workers(self.device.type) if workers is None else workers
+        batches = prefetched(self.loader, range(first, first + self.iterations), workers)
+        bar = tqdm(
+            batches,
+            total=self.iterations,
+            desc=f"{self.name} {epoch + 1}/{self.num_epochs}",
+            unit="step",
+            leave=False,
+            disable=not self.options.show_bar,
+        )
+        if self.log.rows:
+            last = self.log.rows[-1]
+            bar.set_postfix(
+                {name: f"{v:.3g}" for name, v in last.items() if name.startswith(("g_", "d_", "validation"))}
+            )
+        return iter(bar)
+
+    def _finish_epoch(self, epoch: int, row: Row) -> None:
+        self.log.add(row)
+        best = row["validation_mae_suv"] < self.best_mae
+        self.best_mae = min(self.best_mae, row["validation_mae_suv"])
+        done = epoch + 1
+        if done % self.options.save_every == 0 or done == self.num_epochs:
+            self._save(LATEST, done)
+        if best:
+            self._save(BEST, done)
+        self.log.write()
+
+    def _save(self, name: str, epoch: int) -> None:
+        content = {
+            "model_name": self.model_name,
+            "configuration_name": self.configuration_name,
+            "plans": self.plans.to_json(),
+            "epoch": epoch,
+            "model": self.model.state_dict(),
+            "optimizers": self.optimization.state(),
+            "random": torch.get_rng_state(),
+            "log": self.log.rows,
+            "best_mae": self.best_mae,
+        }
+        save_checkpoint(self.folder / name, content)
+
+    def validate(self) -> dict[str, Any]:
+        """Predict the validation cases with the final weights into ``validation/`` and write its summary.json."""
+        from ct2pet.training.final_validation import validate_cases
+
+        path = self.folder / FINAL
+        if not path.exists():
+            raise CheckpointError(f"{path}: no such file; the training is not finished (--c goes on with it)")
+        self.model.load_state_dict(load_checkpoint(path, self.options.device)["model"])
+        return validate_cases(
+            self.model, self.configuration_name, self.store, self.validation_cases, self.folder / "validation"
+        )
+
+
+def _check_requirements(name: str, needs: Requirements) -> None:
+    if needs.dimensions != 3 or not needs.paired or len(needs.stages) > 1:
+        raise TrainingError(f"{name} asks for 2D, unpaired or several-stage training, which this trainer cannot do yet")
+
+
+def _seed(options: TrainingOptions) -> None:
+    torch.manual_seed(options.seed)
+
+
+@contextlib.contextmanager
+def _determinism(wanted: bool) -> Iterator[None]:
+    """Bit-equal runs: deterministic algorithms only, inside the block."""
+    before = torch.are_deterministic_algorithms_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    torch.use_deterministic_algorithms(wanted or before)
+    torch.backends.cudnn.benchmark = not wanted
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+        torch.backends.cudnn.benchmark = benchmark
