@@ -1,0 +1,25 @@
+# Needs Python 3.10 or newer and make. Everything else is installed into .venv.
+.PHONY: demo test
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+demo: $(INSTALLED)
+	$(BIN)/ct2pet_demo -o ct2pet_demo
+
+# Several threads gain nothing on the tests' small arrays, and make them slower where cores are shared.
+test: export OMP_NUM_THREADS := 1
+test: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+$(INSTALLED): setup.py constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo "ct2pet needs Python 3.10 or newer as $(PYTHON) (another one: make PYTHON=/path/to/python)" >&2; exit 1; }
+	@$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --no-input --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@

@@ -1,0 +1,1 @@
+"""Reference plans, as JSON. Data only."""

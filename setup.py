@@ -1,0 +1,70 @@
+"""Installs ct2pet, its converters of public datasets (dataset_conversion) and its reference plans (ct2pet_plans)."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+
+COMMANDS = [
+    "demo",
+    "extract_fingerprint",
+    "plan_experiment",
+    "preprocess",
+    "plan_and_preprocess",
+    "train",
+    "predict",
+    "evaluate",
+    "report",
+]
+
+
+def version() -> str:
+    """The version that ct2pet names, read without importing it."""
+    text = (ROOT / "ct2pet" / "__init__.py").read_text(encoding="utf-8")
+    return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE).group(1)
+
+
+setup(
+    name="ct2pet",
+    version=version(),
+    description="Synthetic FDG-PET from CT: configures itself for a dataset, one network per district of the body",
+    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    packages=[*find_packages(include=["ct2pet", "ct2pet.*", "dataset_conversion", "dataset_conversion.*"]), "ct2pet_plans"],
+    package_dir={"ct2pet_plans": "plans"},
+    package_data={"ct2pet_plans": ["*.json"]},
+    install_requires=[
+        "torch>=2.2",
+        "batchgenerators>=0.25",
+        "SimpleITK>=2.2",
+        "nibabel>=5.0",
+        "numpy>=1.24",
+        "scipy>=1.10",
+        "acvl-utils>=0.2",
+        "dynamic-network-architectures>=0.3",
+        "dacite>=1.8",
+        "blosc2>=2.5",
+        "isal>=1.5",
+        "tqdm>=4.64",
+        "psutil>=5.9",
+        "matplotlib>=3.7",
+        "tensorboard>=2.12",
+    ],
+    extras_require={
+        "dev": [
+            "pytest>=8",
+            "pytest-timeout>=2.2",
+            "ruff>=0.5",
+            "mypy>=1.10",
+            "scikit-image>=0.21",
+            "hypothesis>=6.90",
+            "build>=1.0",
+        ]
+    },
+    entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
+)
