@@ -34,9 +34,10 @@ class TrainingError(Ct2PetError):
 
 
 class CasesFailed(Ct2PetError):
-    """Some cases failed and the others are done. ``failures`` maps the case to its reason."""
+    """Cases failed. ``failures`` maps each to its reason; ``some_done`` says whether other cases are done."""
 
-    def __init__(self, failures: dict[str, str], what: str = "failed") -> None:
+    def __init__(self, failures: dict[str, str], *, some_done: bool, what: str = "failed") -> None:
         self.failures = dict(failures)
+        self.some_done = some_done
         lines = [f"{case}: {reason}" for case, reason in sorted(self.failures.items())]
         super().__init__("\n".join([f"{len(lines)} case(s) {what}:", *lines]))

@@ -14,8 +14,8 @@ from ct2pet.planning.plans import Augmentation
 class PairedAugmenter:
     """Rotates, flips and adds noise as the plans say, the same for CT, PET and mask of one sample.
 
-    Batches come in with patches of ``source_size``, large enough that a rotated patch of ``patch_size`` needs no
-    voxel from outside, and leave with ``patch_size``. All randomness comes from the batch's own seed: the same seed
+    Batches come in with ``margin`` voxels more on each side, so that a rotated patch of ``patch_size`` needs no voxel
+    from outside, and leave with ``patch_size``. All randomness comes from the batch's own seed: the same seed
     gives the same batch. A sample that is not rotated keeps its values exactly.
     """
 
@@ -23,17 +23,18 @@ class PairedAugmenter:
         self.plan = augmentation
         self.patch_size = tuple(patch_size)
         self.extent_mm = torch.tensor([n * s for n, s in zip(patch_size, spacing)][::-1])  # X, Y, Z
-        self.source_size = self._source_size(spacing)
+        self.margin = self._margin(spacing)
+        self.source_size = tuple(n + 2 * m for n, m in zip(self.patch_size, self.margin))
 
-    def _source_size(self, spacing: Sequence[float]) -> tuple[int, int, int]:
+    def _margin(self, spacing: Sequence[float]) -> tuple[int, ...]:
         if not self._rotates:
-            return self.patch_size  # type: ignore[return-value]
+            return (0, 0, 0)
         corners = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3) * self.extent_mm
         limits = [math.radians(a) for a in self.plan.rotation_degrees[::-1]]
         angles = torch.cartesian_prod(*[torch.linspace(-limit, limit, 5) for limit in limits])
         reach = torch.stack([(corners @ _rotation(a).T).abs().amax(0) for a in angles]).amax(0) * 2
-        needed = [math.ceil(float(mm) / s - 1e-3) for mm, s in zip(reach.flip(0), spacing)]
-        return tuple(n + (m - n + 1) // 2 * 2 for n, m in zip(self.patch_size, needed))  # type: ignore[return-value]
+        needed = [float(mm) / s - 1e-3 for mm, s in zip(reach.flip(0), spacing)]
+        return tuple(math.ceil((m - n) / 2) for n, m in zip(self.patch_size, needed))
 
     @property
     def _rotates(self) -> bool:
@@ -65,7 +66,7 @@ class PairedAugmenter:
                 target[name][sample] = turned[0] > 0.5 if name == "mask" else turned[0]
 
     def _sampling_grid(self, rotation: torch.Tensor) -> torch.Tensor:
-        """(1, *patch_size, 3): where in the source (its own [-1, 1], order X, Y, Z) each voxel of the patch comes from."""
+        """(1, *patch_size, 3): where in the source (its own [-1, 1], as X, Y, Z) each voxel of the patch comes from."""
         ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.source_size)][::-1])
         matrix = rotation * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
         theta = torch.cat([ratio[:, None] * matrix, torch.zeros(3, 1)], dim=1)

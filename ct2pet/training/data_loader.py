@@ -34,7 +34,8 @@ class PatchLoader(SlimDataLoaderBase):
     batches that an uninterrupted one would have seen.
 
     A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a lesion
-    voxel with the plan's ``lesion_fraction``. What lies outside of the box is air, without PET and mask.
+    voxel with the plan's ``lesion_fraction``. ``margin`` voxels come along on each side of it for the augmentation.
+    What lies outside of the box is air, without PET and mask.
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class PatchLoader(SlimDataLoaderBase):
         batch_size: int,
         sampling: Sampling,
         seed: int,
+        margin: Sequence[int] = (0, 0, 0),
     ) -> None:
         if not cases:
             raise TrainingError(f"{store.folder}: no training case contains this district")
@@ -52,6 +54,7 @@ class PatchLoader(SlimDataLoaderBase):
         self.cases = {case: store.open(case) for case in sorted(cases)}
         self.with_lesions = [name for name, case in self.cases.items() if len(case.lesion_voxels)]
         self.patch_size = tuple(patch_size)
+        self.margin = tuple(margin)
         self.sampling = sampling
         self.seed = seed
 
@@ -75,7 +78,8 @@ class PatchLoader(SlimDataLoaderBase):
         voxels = case.lesion_voxels if on_lesion else case.foreground
         centre = voxels[random.integers(len(voxels))]
         start = [_start(int(c), p, n, random) for c, p, n in zip(centre, self.patch_size, case.shape)]
-        return name, read_patch(case, start, self.patch_size)
+        source = [a - m for a, m in zip(start, self.margin)]
+        return name, read_patch(case, source, [p + 2 * m for p, m in zip(self.patch_size, self.margin)])
 
 
 def _start(centre: int, patch: int, length: int, random: np.random.Generator) -> int:

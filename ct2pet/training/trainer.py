@@ -63,10 +63,11 @@ class Trainer:
         self.loader = PatchLoader(
             store,
             self.training_cases,
-            self.augmenter.source_size,
+            self.configuration.patch_size,
             self.configuration.batch_size,
             self.configuration.sampling,
             options.seed,
+            self.augmenter.margin,
         )
         self.online_validation = OnlineValidation(
             store, self.validation_cases or self.training_cases, self.configuration

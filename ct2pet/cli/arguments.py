@@ -1,0 +1,70 @@
+"""Arguments that several commands have, in nnU-Net's words."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+Parser = argparse.ArgumentParser
+
+
+def add_dataset(parser: Parser) -> None:
+    parser.add_argument(
+        "-d",
+        dest="dataset",
+        required=True,
+        metavar="DATASET",
+        help="the dataset: its number (001) or folder name (Dataset001_NAME)",
+    )
+
+
+def add_plans(parser: Parser) -> None:
+    parser.add_argument(
+        "-p", dest="plans", default="ct2petPlans", metavar="PLANS", help="name of the plans (default: ct2petPlans)"
+    )
+
+
+def add_configurations(parser: Parser) -> None:
+    parser.add_argument(
+        "-c",
+        dest="configurations",
+        nargs="+",
+        metavar="DISTRICT",
+        help="only these districts, or whole_body (default: every district)",
+    )
+
+
+def add_processes(parser: Parser, flag: str = "-np") -> None:
+    parser.add_argument(
+        flag,
+        dest="num_processes",
+        type=positive_integer,
+        metavar="N",
+        help="processes (default: one a core; fewer where the memory is short)",
+    )
+
+
+def add_device(parser: Parser) -> None:
+    parser.add_argument(
+        "-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else mps, else cpu)"
+    )
+
+
+def add_folder(parser: Parser, flag: str, destination: str, help_text: str, required: bool = True) -> None:
+    parser.add_argument(flag, dest=destination, type=Path, required=required, metavar="FOLDER", help=help_text)
+
+
+def positive_integer(text: str) -> int:
+    """An argparse type: a whole number of at least 1."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def positive_number(text: str) -> float:
+    """An argparse type: a number above 0."""
+    value = float(text)
+    if not value > 0:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return value

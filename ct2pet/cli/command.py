@@ -1,0 +1,67 @@
+"""What all commands share: strict arguments, one-line errors, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from ct2pet.errors import CasesFailed, Ct2PetError
+
+DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
+Main = Callable[[Sequence[str] | None], int]
+
+
+class _StrictParser(argparse.ArgumentParser):
+    """Abbreviated options are typos here. ``allow_abbrev=False`` still lets those with one dash pass."""
+
+    def _get_option_tuples(self, option_string: str) -> list:
+        return []
+
+
+def command(
+    name: str,
+    description: str,
+    add_arguments: Callable[[argparse.ArgumentParser], None],
+    execute: Callable[[argparse.Namespace], None],
+) -> Main:
+    """The ``main`` function of a console script. It returns the exit code.
+
+    0 done, 1 some cases failed (each named), 2 nothing could be done, 130 interrupted. A traceback appears only with
+    --verbose.
+    """
+
+    def main(arguments: Sequence[str] | None = None) -> int:
+        parser = _StrictParser(
+            prog=name,
+            description=description,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+            allow_abbrev=False,
+        )
+        add_arguments(parser)
+        parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+        parsed = parser.parse_args(arguments)
+        try:
+            execute(parsed)
+        except BaseException as error:
+            return _report(error, name, parsed.verbose)
+        return DONE
+
+    return main
+
+
+def _report(error: BaseException, name: str, verbose: bool) -> int:
+    if isinstance(error, SystemExit):
+        raise error
+    if verbose:
+        traceback.print_exception(error)
+    if isinstance(error, KeyboardInterrupt):
+        print(f"{name}: interrupted; what is finished stays", file=sys.stderr)
+        return INTERRUPTED
+    if isinstance(error, Ct2PetError):
+        print(f"{name}: {error}", file=sys.stderr)
+        return SOME_FAILED if isinstance(error, CasesFailed) and error.some_done else NOTHING_DONE
+    hint = "" if verbose else " (--verbose shows where)"
+    print(f"{name}: unexpected {type(error).__name__}: {error}{hint}", file=sys.stderr)
+    return NOTHING_DONE
