@@ -1,0 +1,70 @@
+"""Checkpoints: tensors and plain Python values in one file that is whole or not there at all."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ct2pet.errors import CheckpointError
+from ct2pet.files import atomic_path
+
+FORMAT_VERSION = 1
+_PLAIN = (torch.Tensor, str, bytes, int, float, bool, type(None))
+
+
+def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
+    """Write ``content`` (tensors, numbers, strings, lists, tuples, dicts) with torch.save, atomically.
+
+    ``format_version`` is added. Raises TypeError, naming the key, for any other object: no load would accept it.
+    """
+    _check_plain(content, "checkpoint")
+    with atomic_path(path) as temporary:
+        torch.save({**content, "format_version": FORMAT_VERSION}, temporary)
+
+
+def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
+    """What save_checkpoint wrote, with the tensors on ``device``. No code in the file is ever executed.
+
+    Raises CheckpointError, naming the file, where it is missing, damaged, foreign or of another format version.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise CheckpointError(f"{path}: no such checkpoint")
+    try:
+        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+            damaged = archive.testzip()
+        content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+    except Exception:  # a damaged file fails in many ways: zip, pickle, unicode, key and runtime errors
+        content = None
+    version = content.get("format_version") if isinstance(content, dict) else None
+    if content is None or version is None:
+        raise CheckpointError(f"{path}: damaged, or not a checkpoint of ct2pet")
+    if version != FORMAT_VERSION:
+        raise CheckpointError(f"{path}: format_version {version!r}, this ct2pet reads {FORMAT_VERSION}")
+    return content if torch.device(device).type == "cpu" else _moved(content, device)
+
+
+def _check_plain(value: Any, where: str) -> None:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            _check_plain(key, where)
+            _check_plain(item, f"{where}[{key!r}]")
+    elif isinstance(value, (list, tuple)):
+        for index, item in enumerate(value):
+            _check_plain(item, f"{where}[{index}]")
+    elif not isinstance(value, _PLAIN) or type(value).__module__ == "numpy":  # numpy.float64 is a float, too
+        raise TypeError(f"{where} is a {type(value).__name__}: a checkpoint holds tensors and plain values only")
+
+
+def _moved(content: Any, device: str | torch.device) -> Any:
+    if isinstance(content, torch.Tensor):
+        return content.to(device)
+    if isinstance(content, dict):
+        return {key: _moved(value, device) for key, value in content.items()}
+    if isinstance(content, (list, tuple)):
+        return type(content)(_moved(value, device) for value in content)
+    return content
