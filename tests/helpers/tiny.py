@@ -1,0 +1,68 @@
+"""A configuration that a CPU trains in a fraction of a second, for the tests."""
+
+from dataclasses import replace
+
+from ct2pet.planning.plans import (
+    Augmentation,
+    Configuration,
+    CTNormalization,
+    Masking,
+    NetworkPlan,
+    PETNormalization,
+    Plans,
+    Sampling,
+)
+
+NO_AUGMENTATION = Augmentation([0.0] * 3, 0.0, [], 0.0, 0.0, 0.0)
+
+
+def tiny_configuration(**changes) -> Configuration:
+    """8 features, two stages, patches of 16 voxels cubed."""
+    generator = {
+        "input_channels": 1,
+        "n_stages": 2,
+        "features_per_stage": [8, 16],
+        "conv_op": "torch.nn.Conv3d",
+        "kernel_sizes": [[3, 3, 3]] * 2,
+        "strides": [[1, 1, 1], [2, 2, 2]],
+        "n_conv_per_stage": [1, 1],
+        "num_classes": 1,
+        "n_conv_per_stage_decoder": [1],
+        "conv_bias": True,
+        "norm_op": "torch.nn.InstanceNorm3d",
+        "norm_op_kwargs": {"affine": True},
+        "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"negative_slope": 0.2},
+        "deep_supervision": False,
+    }
+    configuration = Configuration(
+        labels=[1],
+        spacing=[4.0, 4.0, 4.0],
+        median_shape=[24, 24, 24],
+        patch_size=[16, 16, 16],
+        batch_size=2,
+        ct_normalization=CTNormalization(-500.0, 500.0),
+        pet_normalization=PETNormalization(0.0, 10.0, False),
+        masking=Masking("context", 8.0),
+        sampling=Sampling(0.0),
+        augmentation=NO_AUGMENTATION,
+        tile_overlap=0.5,
+        mirror_axes=[],
+        generator=NetworkPlan("dynamic_network_architectures.architectures.unet.PlainConvUNet", generator),
+        discriminator=NetworkPlan(
+            "ct2pet.networks.patchgan.PatchGAN", {"in_channels": 2, "base_features": 8, "num_strided_layers": 1}
+        ),
+    )
+    return replace(configuration, **changes)
+
+
+def tiny_plans(**changes) -> Plans:
+    return Plans(
+        dataset_name="Dataset900_Tiny",
+        plans_name="ct2petPlans",
+        planner="tests",
+        districts={"trunk": 1},
+        configurations={"trunk": tiny_configuration(**changes)},
+        models={"pix2pix": {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}},
+        blend_mm=0.0,
+    )

@@ -1,0 +1,19 @@
+import pytest
+import torch
+
+from ct2pet.losses import masked_l1
+
+
+def test_only_voxels_of_the_mask_count():
+    fake = torch.tensor([1.0, 2.0, 100.0]).view(1, 1, 1, 1, 3).requires_grad_()
+    real = torch.tensor([0.0, 4.0, 0.0]).view(1, 1, 1, 1, 3)
+    mask = torch.tensor([True, True, False]).view(1, 1, 1, 1, 3)
+    loss = masked_l1(fake, real, mask)
+    assert loss.item() == pytest.approx((1 + 2) / 2)
+    loss.backward()
+    assert fake.grad.flatten().tolist() == [0.5, -0.5, 0.0]
+
+
+def test_an_empty_mask_costs_nothing():
+    zeros = torch.zeros(1, 1, 2, 2, 2)
+    assert masked_l1(zeros + 1, zeros, zeros > 0).item() == 0
