@@ -35,7 +35,10 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    packages=[*find_packages(include=["ct2pet", "ct2pet.*", "dataset_conversion", "dataset_conversion.*"]), "ct2pet_plans"],
+    packages=[
+        *find_packages(include=["ct2pet", "ct2pet.*", "dataset_conversion", "dataset_conversion.*"]),
+        "ct2pet_plans",
+    ],
     package_dir={"ct2pet_plans": "plans"},
     package_data={"ct2pet_plans": ["*.json"]},
     install_requires=[

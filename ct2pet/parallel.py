@@ -5,12 +5,13 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import traceback
-from collections.abc import Callable, Mapping
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from tqdm import tqdm
 from ct2pet.errors import Ct2PetError
 
 _GIB = 2.0**30
+_SECONDS_TO_END = 10.0
 
 
 @dataclass
@@ -44,12 +46,35 @@ def default_processes() -> int:
 
 
 def available_memory_gib() -> float:
-    """Memory (GiB) that may still be used: the system's, or what the control group (container, job) leaves."""
+    """Memory (GiB) that may still be used: the system's, or what the control groups (container, job) leave."""
     available = psutil.virtual_memory().available
-    limit, used = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-    with contextlib.suppress(OSError, ValueError):  # no control group, or "max"
-        available = min(available, int(limit.read_text()) - int(used.read_text()))
+    with contextlib.suppress(OSError):  # not Linux
+        membership = Path("/proc/self/cgroup").read_text(encoding="utf-8")
+        available = min([available, *_left_by_control_groups(membership, Path("/sys/fs/cgroup"))])
     return max(0, available) / _GIB
+
+
+def _left_by_control_groups(membership: str, root: Path) -> Iterator[int]:
+    """Bytes that each limiting control group leaves; ``membership`` is /proc/self/cgroup. Caches of files count as
+    free, because the kernel drops them before it refuses memory."""
+    for line in membership.splitlines():
+        _, controllers, path = line.split(":", 2)
+        if not controllers:
+            folder, names = root, ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):  # version 1
+            folder = root / "memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        group = Path(path)
+        for part in (group, *group.parents):
+            with contextlib.suppress(OSError, ValueError, KeyError):  # not visible from here, or no limit ("max")
+                yield _left_by_one(folder / part.relative_to("/"), *names)
+
+
+def _left_by_one(folder: Path, limit: str, used: str, cache: str) -> int:
+    statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+    return int((folder / limit).read_text()) - int((folder / used).read_text()) + int(statistics[cache])
 
 
 def map_cases(
@@ -68,25 +93,12 @@ def map_cases(
     """
     results = CaseResults()
     num_processes = _that_fit(min(num_processes, len(cases)), memory_per_process_gib)
-    with tqdm(total=len(cases), desc=description, unit="case", disable=not description or not cases) as bar:
-        if num_processes <= 1:
-            for case, arguments in cases.items():
-                _record(results, case, _guarded(function, arguments))
-                bar.update()
-            return results
-        suspects = _run(function, cases, num_processes, results, bar)
-        for case in suspects:  # a process died: alone, each of those under way shows whether it was the one
-            if _run(function, {case: cases[case]}, 1, results, bar):
-                reason = "its process was killed (probably out of memory: try fewer processes, -np 1)"
-                _record(results, case, _Failure(reason, None))
-                bar.update()
-        rest = {case: args for case, args in cases.items() if case not in {*results.values, *results.failures}}
-        if rest:
-            bar.close()
-            more = map_cases(function, rest, num_processes=num_processes, description=description)
-            results.values.update(more.values)
-            results.failures.update(more.failures)
-            results.tracebacks.update(more.tracebacks)
+    outcomes = _in_processes(function, cases, num_processes) if num_processes > 1 else _here(function, cases)
+    bar = tqdm(total=len(cases), desc=description, unit="case", disable=not description or not cases)
+    with bar, contextlib.closing(outcomes):
+        for case, outcome in outcomes:
+            _record(results, case, outcome)
+            bar.update()
     return results
 
 
@@ -96,32 +108,80 @@ def _that_fit(num_processes: int, memory_per_process_gib: float) -> int:
     return max(1, num_processes)
 
 
-def _run(function: Callable, cases: Mapping[str, tuple], num_processes: int, results: CaseResults, bar: tqdm) -> list:
-    """Run the cases in a pool; returns the cases that were under way when a process died."""
-    waiting = list(cases)[::-1]
-    running: dict[Future, str] = {}
-    context = multiprocessing.get_context("spawn")
-    before = {process.pid for process in multiprocessing.active_children()}
-    pool = ProcessPoolExecutor(num_processes, context, _prepare_process, (num_processes,))
+def _here(function: Callable, cases: Mapping[str, tuple]) -> Generator[tuple[str, Any], None, None]:
+    for case, arguments in cases.items():
+        yield case, _guarded(function, arguments)
+
+
+def _in_processes(
+    function: Callable, cases: Mapping[str, tuple], num_processes: int
+) -> Generator[tuple[str, Any], None, None]:
+    waiting = list(cases.items())[::-1]
+    workers: dict[Connection, _Worker] = {}
     try:
-        while waiting or running:
-            while waiting and len(running) < num_processes:
-                case = waiting.pop()
-                running[pool.submit(_guarded, function, cases[case])] = case
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
-                value = future.result()  # raises where a process died
-                _record(results, running.pop(future), value)
-                bar.update()
-    except BrokenProcessPool:
-        return list(running.values())
-    except BaseException:
-        for process in multiprocessing.active_children():
-            if process.pid not in before:
-                process.kill()
-        raise
+        while waiting or workers:
+            while waiting and len(workers) < num_processes:
+                worker = _Worker(function, num_processes)
+                workers[worker.pipe] = worker
+                worker.take(*waiting.pop())
+            for pipe in wait(list(workers)):
+                worker = workers[pipe]  # type: ignore[index]
+                yield worker.case, worker.outcome()
+                if waiting and worker.process.is_alive():
+                    worker.take(*waiting.pop())
+                else:
+                    del workers[worker.pipe]
+                    worker.end(_SECONDS_TO_END)
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
-    return []
+        for worker in workers.values():
+            worker.process.kill()
+        for worker in workers.values():
+            worker.end(_SECONDS_TO_END)
+
+
+class _Worker:
+    """A process that works on one case at a time, and the caller's end of the pipe to it.
+
+    Each process has a pipe of its own, and the caller no threads: a process that dies, at whatever moment, closes its
+    pipe and can neither hold a lock that others wait for nor leave half a result in a queue that others use. (A
+    ProcessPoolExecutor waits for ever where a process is killed while it sends a result.)
+    """
+
+    def __init__(self, function: Callable, num_processes: int) -> None:
+        context = multiprocessing.get_context("spawn")
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_work, args=(theirs, function, num_processes), daemon=True)
+        self.process.start()
+        theirs.close()  # now only the process holds it, and its death is the end of the file
+        self.case = ""
+
+    def take(self, case: str, arguments: tuple) -> None:
+        self.case = case
+        with contextlib.suppress(BrokenPipeError):  # it died: outcome() says so
+            self.pipe.send(arguments)
+
+    def outcome(self) -> Any:
+        """The value of the case, or its _Failure."""
+        try:
+            return self.pipe.recv()
+        except (EOFError, OSError):
+            self.end(_SECONDS_TO_END)
+            return _Failure(_cause_of_death(self.process.exitcode or 0), None)
+
+    def end(self, seconds: float) -> None:
+        """Let the process end by itself, and kill it where it takes longer than ``seconds``."""
+        self.pipe.close()
+        self.process.join(seconds)
+        if self.process.is_alive():
+            self.process.kill()
+            self.process.join()
+
+
+def _cause_of_death(exit_code: int) -> str:
+    if exit_code == -9:
+        return "its process was killed (probably out of memory: try fewer processes, -np 1)"
+    how = f"was ended by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with exit code {exit_code}"
+    return f"its process {how} (try one process, -np 1)"
 
 
 def _guarded(function: Callable, arguments: tuple) -> Any:
@@ -144,15 +204,33 @@ def _record(results: CaseResults, case: str, value: Any) -> None:
         results.tracebacks[case] = value.traceback
 
 
+def _work(pipe: Connection, function: Callable, num_processes: int) -> None:
+    """In a worker: one case after the other, until the parent closes the pipe."""
+    _prepare_process(num_processes)
+    while True:
+        try:
+            arguments = pipe.recv()
+        except EOFError:
+            return
+        outcome = _guarded(_pickled, (function, arguments))
+        if isinstance(outcome, _Failure):
+            pipe.send(outcome)
+        else:
+            pipe.send_bytes(outcome)
+
+
+def _pickled(function: Callable, arguments: tuple) -> Any:
+    """The value as bytes: a value that cannot be sent is the case's failure too."""
+    return ForkingPickler.dumps(function(*arguments))
+
+
 def _prepare_process(num_processes: int) -> None:
     """In a worker: share the cores, leave Ctrl-C to the parent, and end with it."""
-    import signal
-
     import SimpleITK as sitk
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(max(1, default_processes() // num_processes))
     end_with_parent()
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(max(1, default_processes() // num_processes))
 
 
 def end_with_parent() -> None:

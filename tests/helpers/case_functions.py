@@ -1,0 +1,49 @@
+"""Functions that map_cases runs in other processes: they must be importable there."""
+
+import os
+import threading
+import time
+
+from ct2pet.errors import DatasetError
+
+
+def double(number):
+    return 2 * number
+
+
+def refuse_odd(number):
+    """A user's error for 1, an unexpected one for 3."""
+    if number == 1:
+        raise DatasetError("file.nii.gz: is odd")
+    if number == 3:
+        raise ZeroDivisionError("three")
+    return number
+
+
+def die_at_two(number):
+    if number == 2:
+        os._exit(7)
+    return number
+
+
+def killed_at_two(number):
+    if number == 2:
+        os.kill(os.getpid(), 9)  # as the kernel does when memory runs out
+    return number
+
+
+def large(number):
+    """More than fits into a pipe's buffer."""
+    return bytes([number]) * 1_000_000
+
+
+def cannot_be_sent(number):
+    return threading.Lock() if number == 1 else number
+
+
+def process_number(number):
+    return os.getpid()
+
+
+def sleep_long(number):
+    time.sleep(120)

@@ -1,0 +1,108 @@
+import multiprocessing
+import os
+import time
+
+import case_functions
+import pytest
+
+from ct2pet import parallel
+from ct2pet.parallel import map_cases
+
+
+def numbered(count):
+    return {f"case{number}": (number,) for number in range(count)}
+
+
+@pytest.mark.parametrize("num_processes", [1, 2])
+def test_values_and_failures_are_those_of_the_cases_for_any_number_of_processes(num_processes):
+    results = map_cases(case_functions.refuse_odd, numbered(5), num_processes=num_processes)
+    assert results.values == {"case0": 0, "case2": 2, "case4": 4}
+    assert results.failures == {"case1": "file.nii.gz: is odd", "case3": "ZeroDivisionError: three"}
+    assert list(results.tracebacks) == ["case3"]  # a user's error needs none
+    assert "refuse_odd" in results.tracebacks["case3"]
+
+
+def test_one_process_is_the_callers_own_and_two_are_not():
+    (here,) = set(map_cases(case_functions.process_number, numbered(3)).values.values())
+    others = set(map_cases(case_functions.process_number, numbered(4), num_processes=2).values.values())
+    assert here == os.getpid()
+    assert os.getpid() not in others
+
+
+def test_no_more_processes_run_than_there_are_cases():
+    (number,) = map_cases(case_functions.process_number, numbered(1), num_processes=8).values.values()
+    assert number == os.getpid()
+
+
+@pytest.mark.parametrize(
+    ("function", "reason"),
+    [(case_functions.die_at_two, "exit code 7"), (case_functions.killed_at_two, "out of memory")],
+)
+def test_a_process_that_dies_is_named_and_all_others_are_done(function, reason):
+    results = map_cases(function, numbered(6), num_processes=2)
+    assert results.values == {f"case{number}": number for number in (0, 1, 3, 4, 5)}
+    assert list(results.failures) == ["case2"]
+    assert reason in results.failures["case2"]
+    assert not multiprocessing.active_children()
+
+
+def test_values_larger_than_a_pipe_arrive_whole():
+    values = map_cases(case_functions.large, numbered(4), num_processes=2).values
+    assert values == {f"case{number}": bytes([number]) * 1_000_000 for number in range(4)}
+
+
+def test_a_value_that_cannot_be_sent_is_that_cases_failure():
+    results = map_cases(case_functions.cannot_be_sent, numbered(3), num_processes=2)
+    assert results.values == {"case0": 0, "case2": 2}
+    assert "pickle" in results.failures["case1"]
+
+
+def test_an_interruption_passes_on_and_leaves_no_process(monkeypatch):
+    def interrupted(pipes):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(parallel, "wait", interrupted)
+    start = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        map_cases(case_functions.sleep_long, numbered(4), num_processes=2)
+    assert not multiprocessing.active_children()
+    assert time.monotonic() - start < 60  # the cases sleep for 120 s each
+
+
+def test_processes_are_limited_by_the_free_memory(monkeypatch):
+    monkeypatch.setattr(parallel, "available_memory_gib", lambda: 5.0)
+    assert parallel._that_fit(8, 2.0) == 2
+    assert parallel._that_fit(8, 20.0) == 1
+    assert parallel._that_fit(8, 0.0) == 8
+    results = map_cases(case_functions.process_number, numbered(3), num_processes=3, memory_per_process_gib=4.0)
+    assert set(results.values.values()) == {os.getpid()}
+
+
+def test_a_worker_that_takes_too_long_to_end_is_killed():
+    worker = parallel._Worker(case_functions.sleep_long, 1)
+    worker.take("case", (0,))
+    worker.end(seconds=0.2)
+    assert worker.process.exitcode == -9
+
+
+def control_group(folder, limit, used, cache, names=("memory.max", "memory.current", "inactive_file")):
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / names[0]).write_text(f"{limit}\n")
+    (folder / names[1]).write_text(f"{used}\n")
+    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {cache}\n")
+
+
+def test_every_control_group_above_the_process_limits_its_memory(tmp_path):
+    control_group(tmp_path / "job" / "step", limit="max", used=10, cache=0)
+    control_group(tmp_path / "job", limit=1000, used=700, cache=600)
+    assert list(parallel._left_by_control_groups("0::/job/step\n", tmp_path)) == [900]
+
+
+def test_control_groups_of_version_1_are_read(tmp_path):
+    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+    control_group(tmp_path / "memory" / "job", 1000, 400, 100, names)
+    assert list(parallel._left_by_control_groups("3:cpu:/x\n4:memory:/job\n0::/\n", tmp_path)) == [700]
+
+
+def test_some_memory_is_available():
+    assert parallel.available_memory_gib() > 0
