@@ -1,0 +1,107 @@
+import os
+import stat
+import subprocess
+import sys
+
+import pytest
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import atomic_path, read_json, remove_partial_files, write_json
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_the_file_appears_only_when_the_block_ends(tmp_path):
+    path = tmp_path / "new" / "folder" / "image.nii.gz"
+    with atomic_path(path) as temporary:
+        temporary.write_text("whole")
+        assert temporary.parent == path.parent  # the same file system, so that a rename is enough
+        assert temporary.name.endswith(".nii.gz")
+        assert not path.exists()
+    assert path.read_text() == "whole"
+    assert names(path.parent) == ["image.nii.gz"]
+
+
+def write_half(path, then):
+    with atomic_path(path) as temporary:
+        temporary.write_text("half")
+        then()
+
+
+@pytest.mark.parametrize("interruption", [RuntimeError, KeyboardInterrupt, SystemExit])
+def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, interruption):
+    path = tmp_path / "plans.json"
+    path.write_text("old")
+
+    def interrupt():
+        raise interruption
+
+    with pytest.raises(interruption):
+        write_half(path, interrupt)
+    assert path.read_text() == "old"
+    assert names(tmp_path) == ["plans.json"]
+
+
+def test_a_process_that_dies_leaves_the_old_file_and_a_remainder_that_is_cleaned_up(tmp_path):
+    path = tmp_path / "plans.json"
+    path.write_text("old")
+    script = (
+        "import os, sys\n"
+        "from ct2pet.files import atomic_path\n"
+        "with atomic_path(sys.argv[1]) as temporary:\n"
+        "    temporary.write_text('half')\n"
+        "    os._exit(3)\n"
+    )
+    process = subprocess.run([sys.executable, "-c", script, str(path)], timeout=60, check=False)
+    assert process.returncode == 3
+    assert path.read_text() == "old"
+    assert len(names(tmp_path)) == 2
+    remove_partial_files(tmp_path)
+    assert names(tmp_path) == ["plans.json"]
+
+
+def test_two_writers_of_one_file_do_not_meet(tmp_path):
+    path = tmp_path / "table.csv"
+    with atomic_path(path) as first, atomic_path(path) as second:
+        assert first != second
+        first.write_text("first")
+        second.write_text("second")
+    assert path.read_text() == "first"  # its block ended last
+    assert names(tmp_path) == ["table.csv"]
+
+
+def test_a_file_is_readable_for_those_whom_the_umask_allows(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "plans.json", {})
+        assert os.umask(0o027) == 0o027  # reading the umask did not change it
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "plans.json").stat().st_mode) == 0o640
+
+
+def test_json_comes_back_as_it_was(tmp_path):
+    content = {"name": "Schädel", "spacing": [2.5, 1.0], "none": None, "nested": {"a": True}}
+    write_json(tmp_path / "x.json", content)
+    assert read_json(tmp_path / "x.json") == content
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}])
+def test_what_is_not_json_is_refused_and_the_old_file_stays(tmp_path, value):
+    write_json(tmp_path / "x.json", {"a": 1})
+    with pytest.raises((ValueError, TypeError)):
+        write_json(tmp_path / "x.json", {"a": value})
+    assert read_json(tmp_path / "x.json") == {"a": 1}
+    assert names(tmp_path) == ["x.json"]
+
+
+@pytest.mark.parametrize("content", [None, b'{"a": 1', b"\xff\xfe\x00"])
+def test_unreadable_json_is_named(tmp_path, content):
+    path = tmp_path / "dataset.json"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(Ct2PetError, match=r"dataset\.json") as caught:
+        read_json(path)
+    assert "\n" not in str(caught.value)

@@ -1,0 +1,46 @@
+import pytest
+
+from ct2pet import paths
+
+FOLDERS = {
+    "ct2pet_raw": paths.raw_folder,
+    "ct2pet_preprocessed": paths.preprocessed_folder,
+    "ct2pet_results": paths.results_folder,
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_said_yet(monkeypatch):
+    paths._say_once.cache_clear()
+    yield
+    paths._say_once.cache_clear()
+
+
+@pytest.mark.parametrize(("variable", "folder"), FOLDERS.items())
+def test_the_variable_names_the_folder_and_nothing_is_said(monkeypatch, capsys, tmp_path, variable, folder):
+    monkeypatch.setenv(variable, str(tmp_path / variable))
+    assert folder() == tmp_path / variable
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("value", [None, ""])
+@pytest.mark.parametrize(("variable", "folder"), FOLDERS.items())
+def test_without_the_variable_the_home_serves_and_it_is_said_once(
+    monkeypatch, capsys, tmp_path, variable, folder, value
+):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    if value is None:
+        monkeypatch.delenv(variable, raising=False)
+    else:
+        monkeypatch.setenv(variable, value)
+    expected = tmp_path / "ct2pet" / variable.removeprefix("ct2pet_")
+    assert folder() == folder() == expected
+    output, said = capsys.readouterr()
+    assert output == ""  # a command's output may be read by another program
+    assert said.count(variable) == said.count(str(expected)) == said.count("\n") == 1
+
+
+def test_a_tilde_is_the_home(monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("ct2pet_raw", "~/pets")
+    assert paths.raw_folder() == tmp_path / "pets"
