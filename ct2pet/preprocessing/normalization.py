@@ -1,0 +1,28 @@
+"""HU and SUV to the numbers that networks see, and back. NumPy arrays and torch tensors alike, of floating type."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ct2pet.planning.plans import CTNormalization, PETNormalization
+
+
+def normalize_ct(ct_hu: Any, plan: CTNormalization) -> Any:
+    """CT (HU, any shape, floating type) clipped to the plan's window and mapped linearly to [-1, 1]."""
+    half = (plan.upper_hu - plan.lower_hu) / 2
+    return (ct_hu.clip(plan.lower_hu, plan.upper_hu) - plan.lower_hu) / half - 1
+
+
+def normalize_pet(pet_suv: Any, plan: PETNormalization) -> Any:
+    """PET (SUV, any shape, floating type) with the plan's window mapped linearly to [0, 1].
+
+    Values beyond the window go beyond [0, 1], unless the plan clips.
+    """
+    if plan.clip:
+        pet_suv = pet_suv.clip(plan.lower_suv, plan.upper_suv)
+    return (pet_suv - plan.lower_suv) / (plan.upper_suv - plan.lower_suv)
+
+
+def denormalize_pet(pet: Any, plan: PETNormalization) -> Any:
+    """The inverse of normalize_pet (without its clipping): [0, 1] to SUV. May be negative where a network says so."""
+    return pet * (plan.upper_suv - plan.lower_suv) + plan.lower_suv
