@@ -1,1 +1,102 @@
-"""Readers and writers of image files: one file each."""
+"""Image files: read, written and named. The formats are plug-ins, one file each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+from ct2pet.errors import GeometryError, ImageError
+from ct2pet.imageio.base import Reader
+from ct2pet.plugins import load_plugin, plugin_names
+from ct2pet.volume import Grid, Volume
+
+
+def image_suffixes() -> tuple[str, ...]:
+    """The file endings that can be read and written, with the dot; the longest first."""
+    return tuple(_readers())
+
+
+def strip_suffix(path: str | os.PathLike) -> str:
+    """The file's name without folder and without the ending of its image format."""
+    name = Path(path).name
+    suffix = _suffix(name)
+    return name[: -len(suffix)] if suffix else name
+
+
+def read_volume(path: str | os.PathLike, unit: str = "") -> Volume:
+    """Read one image of three axes as it is stored: the values' own type (real numbers as float32), Z, Y, X, LPS.
+
+    Values are scaled where the file has a scale. Raises ImageError, naming the file, where it is missing, damaged,
+    cut off, sheared, or not one volume.
+    """
+    path = Path(path)
+    with _naming(path):
+        volume = _reader(path).read(path)
+        return Volume(volume.array, volume.grid, unit)
+
+
+def read_grid(path: str | os.PathLike) -> Grid:
+    """Read where the voxels of an image lie, from its header. Raises ImageError as read_volume does."""
+    path = Path(path)
+    with _naming(path):
+        return _reader(path).read_grid(path)
+
+
+def write_volume(path: str | os.PathLike, volume: Volume) -> None:
+    """Write a volume (Z, Y, X), atomically, in the format of the path's ending. bool becomes uint8, float16 float32.
+
+    Raises ImageError, naming the file, where the format is unknown or cannot hold the volume.
+    """
+    path = Path(path)
+    reader = _reader(path)
+    if volume.array.ndim != 3:
+        raise ImageError(f"{path}: only a volume of three axes can be written, not {volume.array.shape}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        reader.write(path, volume)
+    except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
+        raise ImageError(f"{path}: cannot be written ({_one_line(error)})") from error
+
+
+@cache
+def _readers() -> dict[str, Reader]:
+    readers: dict[str, Reader] = {}
+    for name in plugin_names(__name__):
+        reader = load_plugin(__name__, name, "READER")()
+        readers.update(dict.fromkeys(reader.suffixes, reader))
+    return dict(sorted(readers.items(), key=lambda item: (-len(item[0]), item[0])))
+
+
+def _suffix(name: str) -> str | None:
+    return next((suffix for suffix in _readers() if name.lower().endswith(suffix)), None)
+
+
+def _reader(path: Path) -> Reader:
+    suffix = _suffix(path.name)
+    if suffix is None:
+        raise ImageError(f"{path}: unknown image format; known are {', '.join(image_suffixes())}")
+    return _readers()[suffix]
+
+
+@contextmanager
+def _naming(path: Path) -> Iterator[None]:
+    """Whatever goes wrong inside becomes one ImageError that names the file."""
+    if not path.is_file():
+        raise ImageError(f"{path}: no such file")
+    try:
+        yield
+    except MemoryError:
+        raise
+    except (ImageError, GeometryError) as error:
+        text = str(error)
+        raise ImageError(text if text.startswith(str(path)) else f"{path}: {text}") from error
+    except Exception as error:  # libraries raise all kinds of errors for damaged files
+        raise ImageError(f"{path}: cannot be read, the file seems damaged ({_one_line(error)})") from error
+
+
+def _one_line(error: Exception) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1] if lines else type(error).__name__

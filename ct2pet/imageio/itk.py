@@ -1,0 +1,70 @@
+"""NRRD and MetaImage through SimpleITK."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from ct2pet.errors import ImageError
+from ct2pet.files import atomic_path
+from ct2pet.imageio._complete import check_complete
+from ct2pet.imageio.base import Reader, house_type, shape_of_three_axes
+from ct2pet.resampling import to_itk
+from ct2pet.volume import Grid, Volume
+
+
+class ItkReader(Reader):
+    """What SimpleITK reads and writes with an origin and a direction, other than NIfTI."""
+
+    suffixes = (".nrrd", ".mha", ".mhd")
+
+    def read(self, path: Path) -> Volume:
+        reader = _open(path)
+        grid = _grid(reader)
+        check_complete(path)  # ITK returns compressed data that are damaged without a word
+        array = sitk.GetArrayFromImage(reader.Execute()).reshape(grid.shape)
+        return Volume(house_type(array), grid)
+
+    def read_grid(self, path: Path) -> Grid:
+        return _grid(_open(path))
+
+    def write(self, path: Path, volume: Volume) -> None:
+        image = to_itk(volume)
+        if path.suffix.lower() == ".mhd":
+            _write_header_and_data(path, image)
+            return
+        with atomic_path(path) as temporary:
+            sitk.WriteImage(image, str(temporary), useCompression=True)
+
+
+def _open(path: Path) -> sitk.ImageFileReader:
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.ReadImageInformation()
+    return reader
+
+
+def _grid(reader: sitk.ImageFileReader) -> Grid:
+    if reader.GetNumberOfComponents() != 1:
+        raise ImageError(f"each voxel holds {reader.GetNumberOfComponents()} values; one volume is needed")
+    shape = shape_of_three_axes(reader.GetSize())
+    axes = reader.GetDimension()
+    direction = np.array(reader.GetDirection()).reshape(axes, axes)[:3, :3]
+    spacing = reader.GetSpacing()[2::-1]
+    return Grid(shape, spacing, reader.GetOrigin()[:3], tuple(direction.ravel().tolist()))
+
+
+def _write_header_and_data(path: Path, image: sitk.Image) -> None:
+    """MetaImage in two files. The header, which alone makes them an image, comes last."""
+    with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
+        header = Path(folder, path.name)
+        sitk.WriteImage(image, str(header), useCompression=True)
+        path.unlink(missing_ok=True)
+        for file in sorted(Path(folder).iterdir(), key=lambda file: file == header):
+            file.replace(path.parent / file.name)
+
+
+READER = ItkReader
