@@ -1,0 +1,18 @@
+"""Which device computes."""
+
+from __future__ import annotations
+
+import torch
+
+from ct2pet.errors import Ct2PetError
+
+
+def choose_device(name: str | None) -> str:
+    """``name`` if this machine has it (Ct2PetError otherwise); without a name cuda, else mps, else cpu."""
+    available = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if name is None:
+        return next(device for device, there in available.items() if there)
+    if not available.get(name, False):
+        there = ", ".join(device for device, is_there in available.items() if is_there)
+        raise Ct2PetError(f"-device {name}: torch finds no such device here; there is: {there}")
+    return name

@@ -1,0 +1,55 @@
+"""Train one network per district: ct2pet_train DATASET MODEL FOLD.
+
+Example: ct2pet_train 001 pix2pix all
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ct2pet.cli.arguments import add_configurations, add_device, add_plans, positive_integer
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="its number (001) or folder name (Dataset001_NAME)")
+    parser.add_argument("model", metavar="MODEL", help="the method, for example pix2pix")
+    parser.add_argument("fold", metavar="FOLD", type=_fold, help="0 to 4, or all (every training case)")
+    add_configurations(parser)
+    add_plans(parser)
+    add_device(parser)
+    parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
+    parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
+    parser.add_argument("--num_epochs", type=positive_integer, metavar="N", help="instead of the plans' number")
+    parser.add_argument("--iterations_per_epoch", type=positive_integer, metavar="N", help="instead of the plans' number")
+    parser.add_argument(
+        "--save_every", type=positive_integer, default=1, metavar="N", help="epochs between checkpoints (default: 1)"
+    )
+    parser.add_argument("--seed", type=int, default=12345, metavar="N", help="of all randomness (default: 12345)")
+    parser.add_argument("--deterministic", action="store_true", help="two runs give the same weights; may be slower")
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.training import options_from, train
+
+    train(
+        arguments.dataset,
+        arguments.model,
+        arguments.fold,
+        configurations=arguments.configurations,
+        plans_name=arguments.plans,
+        device=arguments.device,
+        options=options_from(vars(arguments)),
+        only_validate=arguments.only_validate,
+    )
+
+
+def _fold(text: str) -> int | str:
+    if text == "all":
+        return text
+    if text.isdecimal():
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is neither a number nor all")
+
+
+main = command("ct2pet_train", __doc__ or "", add_arguments, execute)

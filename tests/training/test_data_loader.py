@@ -1,0 +1,94 @@
+import numpy as np
+import pytest
+import torch
+from tiny_store import write_tiny_store
+
+from ct2pet.errors import TrainingError
+from ct2pet.planning.plans import Sampling
+from ct2pet.training.data_loader import PatchLoader, prefetched, read_patch
+from ct2pet.volume import Box
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write_tiny_store(tmp_path_factory.mktemp("store"))
+
+
+def make_loader(store, patch=(16, 16, 16), lesion_fraction=0.0, **options):
+    return PatchLoader(store, store.cases, patch, 2, Sampling(lesion_fraction), seed=options.pop("seed", 7), **options)
+
+
+def equal(first, second):
+    return first.seed == second.seed and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
+
+
+def test_a_batch_depends_on_seed_and_number_alone(store):
+    loader, other = make_loader(store), make_loader(store)
+    loader.batch(0), loader.batch(1)
+    assert equal(loader.batch(5), other.batch(5))
+    assert not equal(loader.batch(5), loader.batch(6))
+    assert not equal(loader.batch(5), make_loader(store, seed=8).batch(5))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1, 3])
+def test_reading_ahead_changes_neither_batches_nor_their_order(store, num_workers):
+    loader = make_loader(store)
+    batches = list(prefetched(loader, range(3, 12), num_workers))
+    assert len(batches) == 9
+    assert all(equal(batch, loader.batch(n)) for n, batch in enumerate(batches, start=3))
+
+
+def test_an_error_while_reading_ahead_reaches_the_caller(store, monkeypatch):
+    loader = make_loader(store)
+
+    def broken(number):
+        raise OSError(f"batch {number} lost")
+
+    monkeypatch.setattr(loader, "batch", broken)
+    with pytest.raises(OSError, match="batch 0 lost"):
+        list(prefetched(loader, range(4), 2))
+
+
+def test_ct_and_pet_are_of_the_same_place(store):
+    for number in range(10):
+        tensors = make_loader(store).batch(number).tensors
+        inside = tensors["mask"]
+        torch.testing.assert_close(tensors["pet"][inside], (tensors["ct"][inside] + 1) / 4, atol=2e-3, rtol=0)
+        assert inside.any()
+
+
+def test_a_patch_beyond_the_stored_box_is_air_there_and_true_inside(store):
+    case = store.open("A1")
+    patch = read_patch(case, (-3, 10, 0), (8, 16, 22))
+    inside = case.read(Box((0, 10, 0), (5, 20, 22)))
+    for key, air in (("ct", -1.0), ("pet", 0.0), ("mask", False)):
+        assert np.array_equal(patch[key][3:, :10], inside[key])
+        assert (patch[key][:3] == air).all()
+        assert (patch[key][:, 10:] == air).all()
+
+
+def test_a_case_smaller_than_the_patch_keeps_all_its_voxels(store):
+    loader = make_loader(store, patch=(32, 32, 32))
+    for number in range(5):
+        batch = loader.batch(number)
+        for name, mask in zip(batch.cases, batch.tensors["mask"]):
+            assert int(mask.sum()) == int(store.open(name).read(Box((0, 0, 0), (24, 20, 22)))["mask"].sum())
+
+
+def test_the_lesion_fraction_decides_how_many_patches_show_a_lesion(store):
+    assert {name for number in range(20) for name in make_loader(store, lesion_fraction=1.0).batch(number).cases} == {
+        "A0"
+    }
+    names = [name for number in range(60) for name in make_loader(store, lesion_fraction=0.0).batch(number).cases]
+    assert {names.count(case) > 20 for case in ("A0", "A1", "A2")} == {True}
+
+
+def test_a_margin_adds_context_around_the_same_patch(store):
+    patch = make_loader(store).batch(4).tensors["ct"]
+    wide = make_loader(store, margin=(2, 3, 1)).batch(4).tensors["ct"]
+    assert torch.equal(wide[:, :, 2:-2, 3:-3, 1:-1], patch)
+
+
+def test_a_district_that_no_case_has_is_told(store):
+    with pytest.raises(TrainingError, match="no training case contains this district"):
+        PatchLoader(store, [], (16, 16, 16), 2, Sampling(0.0), seed=0)

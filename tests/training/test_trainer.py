@@ -1,0 +1,128 @@
+import csv
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_plans
+from tiny_store import write_tiny_store
+
+from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import CheckpointError, TrainingError
+from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import trainer as trainer_module
+
+OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
+ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write_tiny_store(tmp_path_factory.mktemp("store"))
+
+
+def make(store, folder, plans=None, **options):
+    if plans is None:
+        augmentation = replace(tiny_plans().configuration("trunk").augmentation, **ROTATIONS)
+        plans = tiny_plans(augmentation=augmentation)
+    return Trainer("pix2pix", "trunk", plans, store, (["A0", "A1"], ["A2"]), folder, replace(OPTIONS, **options))
+
+
+def weights(folder):
+    return load_checkpoint(folder / "checkpoint_final.pth")["model"]
+
+
+def same(first, second):
+    return first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
+
+
+class PulledPlugError(BaseException):
+    """Nothing in the trainer catches this: the process is gone."""
+
+
+def run_until(trainer, epoch, monkeypatch):
+    """Run, and pull the plug in the middle of ``epoch``."""
+    original = trainer.optimization.step
+
+    def step(batch, number, cases):
+        if number == epoch * trainer.iterations + 1:
+            raise PulledPlugError
+        return original(batch, number, cases)
+
+    monkeypatch.setattr(trainer.optimization, "step", step)
+    with pytest.raises(PulledPlugError):
+        trainer.run()
+
+
+def test_interrupted_and_resumed_gives_the_weights_and_log_of_an_uninterrupted_run(store, tmp_path, monkeypatch):
+    make(store, tmp_path / "whole").run()
+    for epoch in (1, 3):
+        run_until(make(store, tmp_path / "parts", resume=epoch > 1), epoch, monkeypatch)
+    make(store, tmp_path / "parts", resume=True).run()
+    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+
+    rows = [list(csv.DictReader((tmp_path / name / "training_log.csv").open())) for name in ("whole", "parts")]
+    assert [r["epoch"] for r in rows[0]] == ["0", "1", "2", "3"]
+    assert [{k: v for k, v in r.items() if k != "seconds"} for r in rows[0]] == [
+        {k: v for k, v in r.items() if k != "seconds"} for r in rows[1]
+    ]
+
+
+def test_another_seed_gives_other_weights_and_the_same_seed_the_same(store, tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        make(store, tmp_path / name, seed=seed, num_epochs=1).run()
+    assert same(weights(tmp_path / "a"), weights(tmp_path / "b"))
+    assert not same(weights(tmp_path / "a"), weights(tmp_path / "c"))
+
+
+def test_it_learns_and_keeps_its_best_epoch(store, tmp_path):
+    trainer = make(store, tmp_path, num_epochs=8, iterations_per_epoch=10)
+    start = trainer.online_validation.mae_suv(trainer.model, trainer.device)
+    trainer.run()
+    errors = [row["validation_mae_suv"] for row in trainer.log.rows]
+    assert errors[-1] < 0.5 * start
+    best = load_checkpoint(tmp_path / "checkpoint_best.pth")
+    assert best["epoch"] == 1 + errors.index(min(errors))
+
+
+def test_a_finished_training_is_not_overwritten(store, tmp_path):
+    make(store, tmp_path, num_epochs=1).run()
+    before = weights(tmp_path)
+    with pytest.raises(TrainingError, match=r"is finished; --c"):
+        make(store, tmp_path, num_epochs=1).run()
+    make(store, tmp_path, num_epochs=1, resume=True).run()
+    assert same(before, weights(tmp_path))
+
+
+def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypatch):
+    run_until(make(store, tmp_path), 1, monkeypatch)
+    with pytest.raises(CheckpointError, match="other plans"):
+        make(store, tmp_path, plans=tiny_plans(batch_size=1), resume=True).run()
+
+
+def test_a_broken_loss_stops_and_leaves_the_last_checkpoint(store, tmp_path, monkeypatch):
+    trainer = make(store, tmp_path)
+    original = trainer.augmenter
+
+    def poisoned(tensors, seed):
+        batch = original(tensors, seed)
+        if trainer.log.rows:
+            batch["ct"][0, 0, 8, 8, 8] = float("nan")
+        return batch
+
+    monkeypatch.setattr(trainer, "augmenter", poisoned)
+    with pytest.raises(TrainingError, match=r"step 3, cases A[01], A[01]"):
+        trainer.run()
+    assert load_checkpoint(tmp_path / "checkpoint_latest.pth")["epoch"] == 1
+
+
+def test_training_cases_without_the_district_are_left_out(store, tmp_path):
+    trainer = Trainer("pix2pix", "trunk", tiny_plans(), store, (["A0", "A9"], ["A8"]), tmp_path, OPTIONS)
+    assert trainer.training_cases == ["A0"]
+    assert trainer.validation_cases == []
+
+
+def test_a_method_that_needs_more_than_this_trainer_can_is_refused(store, tmp_path, monkeypatch):
+    model_class = trainer_module.load_model("pix2pix")
+    monkeypatch.setattr(model_class, "requirements", replace(model_class.requirements, paired=False))
+    with pytest.raises(TrainingError, match="unpaired"):
+        make(store, tmp_path)
