@@ -1,0 +1,70 @@
+"""Four trivial answers that stand beside every result: what a number is worth shows against them.
+
+``zeros`` and ``body_median`` never see the real PET of the case; ``blurred`` and ``shifted`` are made from it and say
+what losing resolution or a small misregistration alone would cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from ct2pet.volume import Triple
+
+BLUR_FWHM_MM = 6.0
+SHIFT_MM = 5.0
+NAMES = ("zeros", "body_median", "blurred", "shifted")
+BLIND = ("zeros", "body_median")  # those that do not see the real PET
+
+_BINS_PER_SUV = 1000
+_LARGEST_SUV = 100
+
+
+def baselines(
+    real: np.ndarray, spacing: Triple, body_mask: np.ndarray, body_median_suv: float
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield the name and the PET (Z, Y, X, SUV) of each baseline, one after another to spare memory.
+
+    ``real`` is the real PET, ``spacing`` its voxel size (Z, Y, X, mm). ``body_median`` is a constant:
+    ``body_median_suv`` inside ``body_mask`` and 0 outside.
+    """
+    yield "zeros", np.zeros_like(real)
+    yield "body_median", body_mask * np.float32(body_median_suv)
+    yield "blurred", blurred(real, spacing)
+    yield "shifted", shifted(real, spacing)
+
+
+def blurred(real: np.ndarray, spacing: Triple, fwhm_mm: float = BLUR_FWHM_MM) -> np.ndarray:
+    """The PET smoothed by a Gaussian of ``fwhm_mm``; constant in, constant out."""
+    sigma_mm = fwhm_mm / np.sqrt(8 * np.log(2))
+    return gaussian_filter(real, [sigma_mm / size for size in spacing], mode="nearest")
+
+
+def shifted(real: np.ndarray, spacing: Triple, shift_mm: float = SHIFT_MM) -> np.ndarray:
+    """The PET moved towards the last slice (the head) by ``shift_mm``, linearly between slices; the first slice fills
+    what becomes free."""
+    whole, part = divmod(shift_mm / spacing[0], 1.0)
+    index = np.arange(real.shape[0]) - int(whole)
+    moved = real[np.maximum(index, 0)]
+    if part > 1e-6:
+        moved *= np.float32(1 - part)
+        moved += np.float32(part) * real[np.maximum(index - 1, 0)]
+    return moved
+
+
+def suv_histogram(pet_suv: np.ndarray) -> np.ndarray:
+    """Counts of SUV values rounded to 0.001, up to 100 SUV: small enough to pool the voxels of many cases."""
+    bins = np.clip(np.rint(pet_suv * _BINS_PER_SUV), 0, _LARGEST_SUV * _BINS_PER_SUV)
+    return np.bincount(bins.astype(np.int32).ravel(), minlength=_LARGEST_SUV * _BINS_PER_SUV + 1)
+
+
+def pooled_median(histograms: Iterable[np.ndarray]) -> float:
+    """The median SUV (to 0.001) of all voxels in the histograms together; 0 where there are none."""
+    below = np.cumsum(sum(histograms, np.zeros(1, dtype=np.int64)))
+    total = int(below[-1])
+    if not total:
+        return 0.0
+    middle = np.searchsorted(below, [(total - 1) // 2, total // 2], side="right")
+    return float(middle.mean()) / _BINS_PER_SUV

@@ -1,0 +1,57 @@
+"""What a summary says in words: whether the prediction beats the trivial baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ct2pet.evaluation.baselines import BLIND
+from ct2pet.planning.plans import WHOLE_BODY
+
+PREDICTION = "prediction"
+TITLES = {
+    PREDICTION: "synthetic PET",
+    "zeros": "zeros",
+    "body_median": "body median",
+    "blurred": "real PET, blurred *",
+    "shifted": "real PET, shifted *",
+}
+
+
+def best_blind_baseline(summary: Mapping[str, Any], region: str) -> tuple[str, float] | None:
+    """Name and MAE (SUV) of the best trivial baseline that does not see the real PET; None where none has an MAE."""
+    values = {name: summary["baselines"][name].get(region, {}).get("mae") for name in BLIND}
+    known = {name: value for name, value in values.items() if value is not None}
+    return min(known.items(), key=lambda item: item[1]) if known else None
+
+
+def plain_answer(summary: Mapping[str, Any]) -> str:
+    """In words: is the prediction better than the best trivial baseline that does not see the real PET, and by how
+    much (in SUV and %)? Over the whole body, and then in which regions it is not."""
+    region = WHOLE_BODY if WHOLE_BODY in summary["mean"] else next(iter(summary["mean"]), "")
+    answer = _compared(summary, region) if region else None
+    if answer is None:
+        return "Nothing could be compared: there is no case with a mean absolute error."
+    worse = [name for name in summary["mean"] if name != region and _gain(summary, name) is not None]
+    worse = [name for name in worse if (_gain(summary, name) or 0.0) <= 0]
+    return f"{answer} It is not better there in: {', '.join(worse)}." if worse else answer
+
+
+def _gain(summary: Mapping[str, Any], region: str) -> float | None:
+    own, best = summary["mean"][region].get("mae", {}).get("mean"), best_blind_baseline(summary, region)
+    return None if own is None or best is None else best[1] - own
+
+
+def _compared(summary: Mapping[str, Any], region: str) -> str | None:
+    gain, best = _gain(summary, region), best_blind_baseline(summary, region)
+    if gain is None or best is None:
+        return None
+    number = summary["mean"][region]["mae"]
+    verdict = "better" if gain > 0 else "worse" if gain < 0 else "no better"
+    share = f" ({abs(gain) / best[1]:.0%})" if best[1] > 0 else ""
+    where = "inside the body" if region == WHOLE_BODY else f"in the region {region}"
+    return (
+        f"The synthetic PET is {verdict} than the best trivial guess that does not see the real PET "
+        f"({TITLES[best[0]]}) by {abs(gain):.3f} SUV{share}: a mean absolute error of {number['mean']:.3f} SUV "
+        f"against {best[1]:.3f} SUV {where}, over {number['n']} case(s)."
+    )

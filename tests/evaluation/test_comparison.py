@@ -1,0 +1,47 @@
+from ct2pet.evaluation import comparison
+
+
+def summary_of(prediction, zeros, median, blurred=0.01):
+    def regions(values):
+        return {name: {"mae": value} for name, value in values.items()}
+
+    return {
+        "cases": {},
+        "mean": {name: {"mae": {"mean": v, "se": None, "n": 3}} for name, v in prediction.items()},
+        "baselines": {
+            "zeros": regions(zeros),
+            "body_median": regions(median),
+            "blurred": {name: {"mae": blurred} for name in prediction},
+            "shifted": {name: {"mae": blurred} for name in prediction},
+        },
+        "provenance": {},
+    }
+
+
+def test_better_is_said_with_suv_and_per_cent():
+    found = summary_of({"whole_body": 0.3, "head": 0.5}, {"whole_body": 0.9, "head": 2}, {"whole_body": 0.4, "head": 1})
+    assert comparison.best_blind_baseline(found, "whole_body") == ("body_median", 0.4)
+    answer = comparison.plain_answer(found)
+    assert "is better than" in answer
+    assert "body median" in answer
+    assert "0.100 SUV (25%)" in answer
+    assert "0.300 SUV" in answer
+    assert "3 case(s)" in answer
+    assert "head" not in answer
+
+
+def test_worse_is_not_hidden():
+    found = summary_of({"whole_body": 0.6, "head": 2.5}, {"whole_body": 0.5, "head": 2}, {"whole_body": 0.7, "head": 3})
+    answer = comparison.plain_answer(found)
+    assert "is worse than" in answer
+    assert "zeros" in answer
+    assert "0.100 SUV (20%)" in answer
+    assert "not better there in: head" in answer
+
+
+def test_regions_without_numbers_are_left_out():
+    found = summary_of({"whole_body": 0.3, "lesions": None}, {"whole_body": 1.0}, {"whole_body": 0.4})
+    assert "lesions" not in comparison.plain_answer(found)
+    empty = summary_of({"whole_body": None}, {}, {})
+    assert "Nothing could be compared" in comparison.plain_answer(empty)
+    assert "Nothing could be compared" in comparison.plain_answer({"mean": {}, "baselines": {}})
