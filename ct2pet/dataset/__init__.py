@@ -1,1 +1,15 @@
-"""Raw datasets: folders, cases, splits and the integrity check."""
+"""Raw datasets: where their files lie, whether they can be trusted, and how their cases are split."""
+
+from ct2pet.dataset.description import Description, read_dataset_json, write_dataset_json
+from ct2pet.dataset.raw import SPLITS, RawDataset, check_case_name, dataset_folder_name, open_dataset
+
+__all__ = [
+    "SPLITS",
+    "Description",
+    "RawDataset",
+    "check_case_name",
+    "dataset_folder_name",
+    "open_dataset",
+    "read_dataset_json",
+    "write_dataset_json",
+]
