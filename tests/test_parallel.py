@@ -62,6 +62,7 @@ def test_an_interruption_passes_on_and_leaves_no_process(monkeypatch):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(parallel, "wait", interrupted)
+    monkeypatch.setattr(parallel, "_SECONDS_TO_END", 100.0)  # they are killed, not waited for
     start = time.monotonic()
     with pytest.raises(KeyboardInterrupt):
         map_cases(case_functions.sleep_long, numbered(4), num_processes=2)
