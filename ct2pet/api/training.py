@@ -65,8 +65,8 @@ def _trainer(
     folder: Path,
     options: TrainingOptions,
 ) -> Trainer:
-    store = preprocessed.store(plans.plans_name, configuration)
-    cases = fold_cases(preprocessed.splits(), fold, preprocessed.cases())
+    store = preprocessed.store(plans, configuration)
+    cases = fold_cases(preprocessed.splits(), fold, store.recorded_cases())
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {fold}: none of its training cases contains the district {configuration}")
     return Trainer(model, configuration, plans, store, cases, folder, options)

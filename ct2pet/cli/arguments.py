@@ -50,6 +50,15 @@ def add_device(parser: Parser) -> None:
     )
 
 
+def add_memory_target(parser: Parser) -> None:
+    parser.add_argument(
+        "-gpu_memory_target",
+        type=positive_number,
+        metavar="GIB",
+        help="memory that one training may take, in GiB (on a CPU: of RAM); moves patch and batch size",
+    )
+
+
 def add_folder(parser: Parser, flag: str, destination: str, help_text: str, required: bool = True) -> None:
     parser.add_argument(flag, dest=destination, type=Path, required=required, metavar="FOLDER", help=help_text)
 

@@ -21,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
     parser.add_argument("--num_epochs", type=positive_integer, metavar="N", help="instead of the plans' number")
-    parser.add_argument("--iterations_per_epoch", type=positive_integer, metavar="N", help="instead of the plans' number")
+    parser.add_argument(
+        "--iterations_per_epoch", type=positive_integer, metavar="N", help="instead of the plans' number"
+    )
     parser.add_argument(
         "--save_every", type=positive_integer, default=1, metavar="N", help="epochs between checkpoints (default: 1)"
     )

@@ -1,0 +1,69 @@
+"""What the preprocessed folder holds for one dataset."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from ct2pet.dataset import dataset_folder_name
+from ct2pet.errors import DatasetError, PlansError
+from ct2pet.files import read_json
+from ct2pet.paths import preprocessed_folder
+from ct2pet.planning.plans import Plans
+from ct2pet.preprocessing import DistrictStore
+from ct2pet.preprocessing.preprocessor import check_store, store_folder
+
+
+@dataclass(frozen=True)
+class PreprocessedDataset:
+    """``$ct2pet_preprocessed/Dataset001_NAME``: dataset.json, fingerprint, plans, splits and the districts' stores."""
+
+    folder: Path
+
+    @classmethod
+    def find(cls, dataset: str) -> PreprocessedDataset:
+        """The preprocessed dataset of an id or name; the raw data need not be there.
+
+        Raises DatasetError where it is not there.
+        """
+        root = preprocessed_folder()
+        try:
+            return cls(root / dataset_folder_name(dataset, root))
+        except DatasetError as error:
+            raise DatasetError(f"{error}; run ct2pet_plan_and_preprocess -d {dataset} first") from None
+
+    @property
+    def fingerprint_file(self) -> Path:
+        return self.folder / "dataset_fingerprint.json"
+
+    @property
+    def splits_file(self) -> Path:
+        return self.folder / "splits_final.json"
+
+    def plans_file(self, plans_name: str) -> Path:
+        return self.folder / f"{plans_name}.json"
+
+    def plans(self, plans_name: str) -> Plans:
+        """The plans of this name. Raises PlansError that lists those there are."""
+        path = self.plans_file(plans_name)
+        if not path.exists():
+            others = ("dataset", "dataset_fingerprint", "splits_final")
+            there = [file.stem for file in sorted(self.folder.glob("*.json")) if file.stem not in others]
+            raise PlansError(f"{path}: no such plans; there are: {', '.join(there) or 'none'}")
+        return Plans.load(path)
+
+    def store(self, plans: Plans, configuration: str) -> DistrictStore:
+        """The store of a configuration. Raises DatasetError where nothing is preprocessed, PlansError where it was
+        made with other decisions."""
+        store = DistrictStore(store_folder(self.folder, plans, configuration))
+        if not store.recorded_cases():
+            raise DatasetError(
+                f"{store.folder}: nothing is preprocessed here; run ct2pet_preprocess -d {plans.dataset_name} "
+                f"-p {plans.plans_name} first"
+            )
+        check_store(store, plans.configuration(configuration))
+        return store
+
+    def splits(self) -> list[dict[str, list[str]]]:
+        """The folds of splits_final.json."""
+        return read_json(self.splits_file)

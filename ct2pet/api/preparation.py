@@ -1,0 +1,129 @@
+"""From a raw dataset to preprocessed data, as the commands ct2pet_plan_and_preprocess and its three parts do it."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Sequence
+
+from ct2pet.api.device import choose_device
+from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.dataset import RawDataset, load_or_create_splits, open_dataset, read_dataset_json, verify_dataset
+from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.fingerprint.extractor import extract_fingerprint as extract
+from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.models import load_model, model_names
+from ct2pet.parallel import default_processes
+from ct2pet.paths import preprocessed_folder
+from ct2pet.planning import plan_experiment, reference_names, reference_plans
+from ct2pet.planning.plans import Plans
+from ct2pet.planning.requirements import Requirements
+from ct2pet.preprocessing import preprocess_dataset
+
+DEFAULT_PLANS = "ct2petPlans"
+
+
+def plan_and_preprocess(
+    dataset: str,
+    *,
+    plans_name: str = DEFAULT_PLANS,
+    verify_dataset_integrity: bool = False,
+    gpu_memory_target: float | None = None,
+    device: str | None = None,
+    num_processes: int | None = None,
+) -> Plans:
+    """Fingerprint, plan and preprocess the raw dataset of an id ("001") or name; returns the plans.
+
+    ``gpu_memory_target``: memory for training in GiB (on a CPU: of RAM). ``plans_name`` may be a reference
+    (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed, naming them, where
+    some cases could not be used.
+    """
+    if verify_dataset_integrity:
+        verify(dataset, num_processes=num_processes)
+    extract_fingerprint(dataset, num_processes=num_processes)
+    plans = plan(dataset, plans_name=plans_name, gpu_memory_target=gpu_memory_target, device=device)
+    preprocess(dataset, plans_name=plans_name, num_processes=num_processes)
+    return plans
+
+
+def verify(dataset: str, *, num_processes: int | None = None) -> None:
+    """Look at every file of the raw dataset. Raises DatasetError that lists all problems."""
+    raw = open_dataset(dataset)
+    problems = verify_dataset(raw, num_processes=num_processes or default_processes())
+    if problems:
+        lines = [str(problem) for problem in problems]
+        raise DatasetError("\n".join([f"{raw.folder}: {len(lines)} problem(s):", *lines]))
+    print(f"{raw.name}: {len(raw.cases('Tr'))} training and {len(raw.cases('Ts'))} test cases, no problems")
+
+
+def extract_fingerprint(dataset: str, *, num_processes: int | None = None) -> Fingerprint:
+    """Measure the training cases and write dataset_fingerprint.json, splits_final.json and a copy of dataset.json."""
+    raw = open_dataset(dataset)
+    _check_has_cases(raw)
+    preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
+    fingerprint = extract(raw, num_processes or default_processes())
+    preprocessed.folder.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(raw.folder / "dataset.json", preprocessed.folder / "dataset.json")
+    load_or_create_splits(preprocessed.splits_file, raw)
+    fingerprint.save(preprocessed.fingerprint_file)
+    return fingerprint
+
+
+def plan(
+    dataset: str,
+    *,
+    plans_name: str = DEFAULT_PLANS,
+    gpu_memory_target: float | None = None,
+    device: str | None = None,
+) -> Plans:
+    """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions."""
+    preprocessed = PreprocessedDataset.find(dataset)
+    fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
+    districts = dict(read_dataset_json(preprocessed.folder).districts)
+    needs = _requirements()
+    if plans_name in reference_names():
+        plans = reference_plans(plans_name, fingerprint, districts, needs)
+    else:
+        plans = plan_experiment(
+            fingerprint,
+            districts,
+            needs,
+            plans_name=plans_name,
+            device=choose_device(device),
+            memory_target_gib=gpu_memory_target,
+        )
+    path = preprocessed.plans_file(plans_name)
+    if path.exists() and Plans.load(path) != plans:
+        print(f"{path}: replaced by new plans", file=sys.stderr)
+    plans.save(path)
+    return plans
+
+
+def preprocess(
+    dataset: str,
+    *,
+    plans_name: str = DEFAULT_PLANS,
+    configurations: Sequence[str] | None = None,
+    num_processes: int | None = None,
+) -> None:
+    """Write the districts' stores. Interrupted and started again, it goes on; unchanged cases are not done again."""
+    preprocessed = PreprocessedDataset.find(dataset)
+    plans = preprocessed.plans(plans_name)
+    if configurations:
+        chosen = {name: plans.configuration(name) for name in configurations}
+        plans = Plans(**{**vars(plans), "configurations": chosen})
+    preprocess_dataset(
+        open_dataset(plans.dataset_name), plans, preprocessed.folder, num_processes or default_processes()
+    )
+
+
+def _requirements() -> dict[str, Requirements]:
+    return {name: load_model(name).requirements for name in model_names()}
+
+
+def _check_has_cases(raw: RawDataset) -> None:
+    if not raw.cases("Tr"):
+        raise DatasetError(f"{raw.folder / 'imagesTr'}: no CASE_0000{raw.file_ending} in it")
+    missing = {case: "no district map in districtsTr" for case in raw.cases("Tr") if not raw.district_map(case, "Tr")}
+    if missing:
+        raise CasesFailed(missing, some_done=False, what="cannot be used")

@@ -1,0 +1,33 @@
+"""Decide spacing, patch, batch, normalisation and networks of every district from the fingerprint.
+
+Example: ct2pet_plan_experiment -d 001 -gpu_memory_target 24
+         ct2pet_plan_experiment -d 001 -p paper_2503_15555
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    add_plans(parser)
+    add_memory_target(parser)
+    add_device(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.preparation import plan
+
+    plan(
+        arguments.dataset,
+        plans_name=arguments.plans,
+        gpu_memory_target=arguments.gpu_memory_target,
+        device=arguments.device,
+    )
+
+
+main = command("ct2pet_plan_experiment", __doc__ or "", add_arguments, execute)

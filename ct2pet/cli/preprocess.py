@@ -1,0 +1,32 @@
+"""Write the preprocessed data of every district. Started again, it goes on where it was interrupted.
+
+Example: ct2pet_preprocess -d 001 -np 4
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ct2pet.cli.arguments import add_configurations, add_dataset, add_plans, add_processes
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    add_plans(parser)
+    add_configurations(parser)
+    add_processes(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.preparation import preprocess
+
+    preprocess(
+        arguments.dataset,
+        plans_name=arguments.plans,
+        configurations=arguments.configurations,
+        num_processes=arguments.num_processes,
+    )
+
+
+main = command("ct2pet_preprocess", __doc__ or "", add_arguments, execute)
