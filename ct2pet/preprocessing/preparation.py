@@ -1,4 +1,4 @@
-"""A case on the plan's grid: resampled, cropped to the district, masked and normalised. Training and prediction alike."""
+"""A case on the plan's grid: resampled, cropped to the district, masked and normalised."""
 
 from __future__ import annotations
 

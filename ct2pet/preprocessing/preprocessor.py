@@ -60,7 +60,11 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
         description="Preprocessing",
     )
     if results.failures:
-        raise CasesFailed(results.failures, "could not be preprocessed")
+        raise CasesFailed(
+            results.failures,
+            some_done=any(store.recorded_cases() for store in stores.values()),
+            what="could not be preprocessed",
+        )
 
 
 def preprocess_case(case: str, sources: Sources, plans: Plans, stores: dict[str, tuple[DistrictStore, str]]) -> None:

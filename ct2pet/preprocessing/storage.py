@@ -41,8 +41,9 @@ class StoredCase:
     def read(self, box: Box) -> dict[str, Any]:
         """The voxels of ``box`` (inside the stored shape): ``ct`` and ``pet`` float16 normalised, ``mask`` bool,
         ``lesions`` bool or None, all (Z, Y, X)."""
+        z, y, x = box.slices
         with self._lock:  # one decompression context per opened file
-            channels = self._array[(slice(None), *box.slices)]
+            channels = self._array[:, z, y, x]
         regions = channels[2].astype(np.uint8)
         lesions = (regions & _LESION) > 0 if self.has_lesions else None
         return {"ct": channels[0], "pet": channels[1], "mask": (regions & _DISTRICT) > 0, "lesions": lesions}

@@ -1,0 +1,90 @@
+"""How much memory a training takes, from the plan alone: counted layer by layer, without building a network.
+
+Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor per device,
+measured with benchmarks/memory_estimate.py, stands for what the convolutions need besides.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from ct2pet.errors import PlansError
+from ct2pet.planning.networks import PATCHGAN, UNET
+from ct2pet.planning.plans import Configuration, NetworkPlan
+from ct2pet.planning.requirements import Requirements
+from ct2pet.planning.topology import patchgan_maps
+
+_GIB = 2.0**30
+_BYTES = 4  # float32; bf16 autocast needs less
+_PER_PARAMETER = 4 * _BYTES  # weight, gradient, two moments
+_RUNTIME_GIB = {"cpu": 0.35, "cuda": 0.6}  # interpreter with torch; on a GPU its context and libraries' workspaces
+_FACTOR = {"cpu": 1.0, "cuda": 1.0}
+
+
+def estimate_training_gib(configuration: Configuration, requirements: Requirements, device: str) -> float:
+    """Memory (GiB) of one training process on ``device`` (``cuda``, or any other name for main memory).
+
+    Raises PlansError where the plan names a network that the planner does not make.
+    """
+    kind = "cuda" if device == "cuda" else "cpu"
+    total = 0.0
+    for role, network in {"generator": configuration.generator, "discriminator": configuration.discriminator}.items():
+        parameters, activations = count(network, configuration.patch_size)
+        held = activations * configuration.batch_size * requirements.passes.get(role, 0)
+        total += parameters * requirements.networks.get(role, 0) * _PER_PARAMETER + held * _BYTES
+    return _RUNTIME_GIB[kind] + _FACTOR[kind] * total / _GIB
+
+
+def count(network: NetworkPlan, patch_size: list[int]) -> tuple[int, int]:
+    """Parameters of a network, and the values that autograd keeps for one sample of ``patch_size``."""
+    counters = {UNET: _count_unet, PATCHGAN: _count_patchgan}
+    if network.network_class not in counters:
+        known = ", ".join(counters)
+        raise PlansError(f"the memory of {network.network_class} cannot be estimated; known are {known}")
+    return counters[network.network_class](network.arguments, patch_size)
+
+
+def _count_unet(arguments: Mapping[str, Any], patch_size: list[int]) -> tuple[int, int]:
+    features, strides, kernels = (arguments[name] for name in ("features_per_stage", "strides", "kernel_sizes"))
+    repeats, decoder_repeats = arguments["n_conv_per_stage"], arguments["n_conv_per_stage_decoder"]
+    voxels, size = [], list(patch_size)
+    for stride in strides:
+        size = [n // s for n, s in zip(size, stride)]
+        voxels.append(math.prod(size))
+    channels = arguments["input_channels"]
+    parameters, activations = 0, channels * voxels[0]
+    for stage, width in enumerate(features):
+        for _ in range(repeats[stage]):
+            parameters += _block(channels, width, kernels[stage])
+            activations += 2 * width * voxels[stage]  # the convolution's output; the norm's, activated in place
+            channels = width
+    for stage in range(len(features) - 2, -1, -1):
+        width = features[stage]
+        parameters += features[stage + 1] * width * math.prod(strides[stage + 1]) + width
+        activations += 2 * width * voxels[stage]  # upsampled and skip, joined
+        for repeat in range(decoder_repeats[stage]):
+            parameters += _block(width if repeat else 2 * width, width, kernels[stage])
+            activations += 2 * width * voxels[stage]
+    unused_heads = sum(width + 1 for width in features[1:-1])  # of deep supervision, always built
+    return parameters + features[0] + 1 + unused_heads, activations + voxels[0]
+
+
+def _count_patchgan(arguments: Mapping[str, Any], patch_size: list[int]) -> tuple[int, int]:
+    strides, base = arguments["strides"], arguments["base_features"]
+    kernel = [arguments["kernel_size"]] * 3
+    maps = [math.prod(size) for size in patchgan_maps(patch_size, strides)]
+    channels = arguments["in_channels"]
+    parameters, activations = 0, channels * maps[0]
+    for layer, voxels in enumerate(maps[1:-1]):
+        width = base * min(8, 2**layer)
+        parameters += channels * width * math.prod(kernel) + (2 * width if layer else width)
+        activations += (2 if layer else 1) * width * voxels
+        channels = width
+    return parameters + channels * math.prod(kernel) + 1, activations + maps[-1]
+
+
+def _block(channels: int, width: int, kernel: list[int]) -> int:
+    """Parameters of a convolution with bias and of an affine norm."""
+    return channels * width * math.prod(kernel) + 3 * width
