@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset

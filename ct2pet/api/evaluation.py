@@ -1,0 +1,31 @@
+"""Evaluation and report, as the commands ct2pet_evaluate and ct2pet_report do it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ct2pet.dataset import open_dataset
+from ct2pet.evaluation import References, evaluate_predictions
+from ct2pet.parallel import default_processes
+
+SUMMARY = "summary.json"
+
+
+def evaluate(
+    predictions: Path,
+    dataset: str,
+    *,
+    split: str = "Ts",
+    output: Path | None = None,
+    num_processes: int | None = None,
+) -> dict[str, Any]:
+    """Compare the predicted PETs (CASE.nii.gz, SUV) in a folder with the real ones of a raw dataset's ``split``.
+
+    Writes the summary to ``output`` (default: summary.json among the predictions) and returns it. Raises CasesFailed,
+    naming them, for cases without a prediction or with one that cannot be used.
+    """
+    predictions = Path(predictions)
+    references = References.from_dataset(open_dataset(dataset), split)
+    processes = num_processes or default_processes()
+    return evaluate_predictions(predictions, references, output or predictions / SUMMARY, num_processes=processes)

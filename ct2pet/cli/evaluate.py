@@ -1,0 +1,39 @@
+"""Compare predicted PETs with the real ones of a dataset: errors inside the body, beside four trivial baselines.
+
+Example: ct2pet_evaluate -d 001 -i predictions
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    add_folder(parser, "-i", "predictions", "predicted PETs: CASE.nii.gz, in SUV")
+    parser.add_argument(
+        "-o", dest="output", type=Path, metavar="FILE", help="the summary (default: summary.json in the folder of -i)"
+    )
+    parser.add_argument("-split", choices=("Ts", "Tr"), default="Ts", help="test or training cases (default: Ts)")
+    add_processes(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.evaluation import evaluate
+    from ct2pet.evaluation import table
+
+    summary = evaluate(
+        arguments.predictions,
+        arguments.dataset,
+        split=arguments.split,
+        output=arguments.output,
+        num_processes=arguments.num_processes,
+    )
+    print(table(summary))
+
+
+main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)
