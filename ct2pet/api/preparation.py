@@ -112,10 +112,9 @@ def preprocess(
     plans = preprocessed.plans(plans_name)
     if configurations:
         chosen = {name: plans.configuration(name) for name in configurations}
-        plans = Plans(**{**vars(plans), "configurations": chosen})
-    preprocess_dataset(
-        open_dataset(plans.dataset_name), plans, preprocessed.folder, num_processes or default_processes()
-    )
+        plans = replace(plans, configurations=chosen)
+    raw = open_dataset(plans.dataset_name)
+    preprocess_dataset(raw, plans, preprocessed.folder, num_processes or default_processes())
 
 
 def _requirements() -> dict[str, Requirements]:
