@@ -149,7 +149,13 @@ class Grid:
 
     def oriented(self) -> Grid:
         """The same voxels in the house's order: Z towards the head, Y to the back, X to the patient's left (LPS)."""
-        order, flipped = self._canonical_axes()
+        return self._rearranged(*self._canonical_axes())
+
+    def arranged_like(self, other: Grid) -> Grid:
+        """The same voxels in the order and the directions of the axes of ``other``: undoes ``oriented``."""
+        return self.oriented()._rearranged(*_inverse(*other._canonical_axes()))
+
+    def _rearranged(self, order: tuple[int, ...], flipped: tuple[bool, ...]) -> Grid:
         corner = [n - 1 if flip else 0 for n, flip in zip((self.shape[a] for a in order), flipped)]
         index = np.zeros(3)
         index[list(order)] = corner
@@ -162,6 +168,11 @@ class Grid:
             tuple(origin.tolist()),
             tuple(direction.ravel().tolist()),
         )
+
+
+def _inverse(order: tuple[int, ...], flipped: tuple[bool, ...]) -> tuple[tuple[int, ...], tuple[bool, ...]]:
+    back = tuple(order.index(axis) for axis in range(3))
+    return back, tuple(flipped[axis] for axis in back)
 
 
 @dataclass(frozen=True)
@@ -178,11 +189,17 @@ class Volume:
 
     def oriented(self) -> Volume:
         """The volume in the house's order of axes (see Grid.oriented), without resampling. A view, no copy."""
-        order, flipped = self.grid._canonical_axes()
+        return self._rearranged(*self.grid._canonical_axes())
+
+    def arranged_like(self, other: Grid) -> Volume:
+        """The volume with its axes in the order and the directions of those of ``other``. A view, no copy."""
+        return self.oriented()._rearranged(*_inverse(*other._canonical_axes()))
+
+    def _rearranged(self, order: tuple[int, ...], flipped: tuple[bool, ...]) -> Volume:
         offset = self.array.ndim - 3
         array = self.array.transpose(*range(offset), *(offset + axis for axis in order))
         flips = (Ellipsis, *(slice(None, None, -1 if flip else None) for flip in flipped))
-        return Volume(array[flips], self.grid.oriented(), self.unit)
+        return Volume(array[flips], self.grid._rearranged(order, flipped), self.unit)
 
     def crop(self, box: Box) -> Volume:
         """The part inside ``box``: a view, no copy."""
