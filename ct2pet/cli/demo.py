@@ -1,0 +1,28 @@
+"""The whole road on a procedural phantom, on a CPU, in minutes: data, plans, training, prediction, report.
+
+Example: ct2pet_demo -o my_demo
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ct2pet.cli.arguments import add_device
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-o", dest="output", type=Path, default=Path("ct2pet_demo"), metavar="FOLDER", help="(default: ./ct2pet_demo)"
+    )
+    add_device(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.demo import run_demo
+
+    print(f"report: {run_demo(arguments.output, device=arguments.device)}")
+
+
+main = command("ct2pet_demo", __doc__ or "", add_arguments, execute)
