@@ -67,6 +67,7 @@ setup(
             "scikit-image>=0.21",
             "hypothesis>=6.90",
             "build>=1.0",
+            "setuptools>=68",
         ]
     },
     entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},

@@ -1,0 +1,70 @@
+"""The wheel: everything that ct2pet needs is in it, and works from there."""
+
+import os
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "ct2pet", "plans", "dataset_conversion")
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory):
+    """A wheel that was built from a copy (setuptools writes beside what it builds), unpacked."""
+    folder = tmp_path_factory.mktemp("wheel")
+    source = folder / "source"
+    source.mkdir()
+    for name in SOURCES:
+        copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
+        copy(ROOT / name, source / name)
+    command = [sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", str(folder), str(source)]
+    built = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
+    assert built.returncode == 0, built.stderr
+    (file,) = folder.glob("*.whl")
+    with zipfile.ZipFile(file) as archive:
+        archive.extractall(folder / "installed")
+    return folder / "installed"
+
+
+def files_in(folder, pattern):
+    return {path.relative_to(folder).as_posix() for path in folder.rglob(pattern)}
+
+
+def test_all_code_and_all_plans_are_in_the_wheel_and_no_tests(wheel):
+    assert files_in(wheel / "ct2pet", "*.py") == files_in(ROOT / "ct2pet", "*.py")
+    assert files_in(wheel / "dataset_conversion", "*.py") == files_in(ROOT / "dataset_conversion", "*.py")
+    assert files_in(wheel / "ct2pet_plans", "*.json") == files_in(ROOT / "plans", "*.json") != set()
+    assert not (wheel / "tests").exists()
+
+
+def test_the_licence_is_in_the_wheel(wheel):
+    (licence,) = wheel.rglob("LICENSE")
+    assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+def test_packages_and_reference_plans_are_found_where_the_wheel_lies(wheel):
+    script = (
+        "import json, ct2pet, ct2pet_plans, dataset_conversion\n"
+        "from importlib.metadata import version\n"
+        "from ct2pet.planning.reference import reference_names\n"
+        "assert ct2pet.__version__ == version('ct2pet')\n"
+        "print(json.dumps([ct2pet.__file__, ct2pet_plans.__file__, dataset_conversion.__file__, *reference_names()]))\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(wheel)}
+    run = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=wheel.parent,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.count(str(wheel)) == 3
+    assert "paper_2503_15555" in run.stdout
