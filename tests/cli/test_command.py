@@ -1,0 +1,60 @@
+import argparse
+
+import pytest
+
+from ct2pet.cli.command import command
+from ct2pet.errors import CasesFailed, ImageError
+
+
+def make(error=None):
+    seen = []
+
+    def add_arguments(parser):
+        parser.add_argument("-gpu_memory_target", type=float)
+        parser.add_argument("--num_epochs", type=int)
+
+    def execute(arguments: argparse.Namespace):
+        if error is not None:
+            raise error
+        seen.append(arguments)
+
+    return command("ct2pet_x", "What it does.", add_arguments, execute), seen
+
+
+def test_done_is_0_and_the_arguments_arrive():
+    main, seen = make()
+    assert main(["-gpu_memory_target", "4", "--num_epochs", "3"]) == 0
+    assert (seen[0].gpu_memory_target, seen[0].num_epochs) == (4.0, 3)
+
+
+@pytest.mark.parametrize("typo", [["-gpu_memory", "4"], ["--num_epoch", "3"], ["-num_epochs", "3"], ["extra"]])
+def test_typos_and_abbreviations_are_rejected(typo, capsys):
+    main, _ = make()
+    with pytest.raises(SystemExit) as stop:
+        main(typo)
+    assert stop.value.code == 2
+    assert typo[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "words"),
+    [
+        (ImageError("a.nii.gz: cut off; copy it again"), 2, "ct2pet_x: a.nii.gz: cut off; copy it again"),
+        (CasesFailed({"B": "no PET", "A": "too short"}, some_done=True), 1, "A: too short\nB: no PET"),
+        (CasesFailed({"A": "too short"}, some_done=False), 2, "A: too short"),
+        (KeyError("spacing"), 2, "unexpected KeyError: 'spacing' (--verbose shows where)"),
+        (KeyboardInterrupt(), 130, "interrupted"),
+    ],
+)
+def test_an_error_is_a_line_and_an_exit_code_and_no_traceback(error, code, words, capsys):
+    main, _ = make(error)
+    assert main([]) == code
+    message = capsys.readouterr().err
+    assert words in message
+    assert "Traceback" not in message
+
+
+def test_verbose_shows_the_traceback(capsys):
+    main, _ = make(ImageError("a.nii.gz: cut off"))
+    assert main(["--verbose"]) == 2
+    assert "Traceback" in capsys.readouterr().err
