@@ -80,6 +80,22 @@ def test_oriented_runs_to_the_left_the_back_and_the_head_and_stays_so(direction)
     np.testing.assert_array_equal(again.array, volume.array)
 
 
+@pytest.mark.parametrize("direction", DIRECTIONS)
+def test_arranged_like_undoes_oriented(direction):
+    volume = numbered_volume(direction)
+    back = volume.oriented().arranged_like(volume.grid)
+    np.testing.assert_array_equal(back.array, volume.array)
+    assert back.grid.matches(volume.grid)
+    assert volume.grid.oriented().arranged_like(volume.grid).matches(volume.grid)
+
+
+@pytest.mark.parametrize("direction", DIRECTIONS[::7])
+def test_arranged_like_keeps_every_voxel_at_its_place(direction):
+    volume = numbered_volume(DIRECTIONS[5])
+    arranged = volume.arranged_like(Grid(SHAPE, SPACING, ORIGIN, direction))
+    assert_same_places(places(arranged), places(volume))
+
+
 @pytest.mark.parametrize("direction", ORIENTATIONS)
 def test_oriented_agrees_with_simpleitk(direction):
     volume = numbered_volume(direction)
