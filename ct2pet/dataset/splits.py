@@ -1,0 +1,115 @@
+"""splits_final.json: which cases train and which validate in each fold, as in nnU-Net."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ct2pet.dataset.raw import RawDataset
+from ct2pet.errors import Ct2PetError, DatasetError
+from ct2pet.files import read_json, write_json
+
+NUM_FOLDS = 5
+Split = dict[str, list[str]]
+
+
+def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: int = 12345) -> list[Split]:
+    """The folds in ``path``, as they are; made and written there first where the file does not exist.
+
+    Raises DatasetError where a file that exists names cases that are not in the dataset, or has a case or a patient
+    on both sides of a fold.
+    """
+    path = Path(path)
+    if not path.exists():
+        cases = dataset.cases("Tr")
+        write_json(path, create_splits(cases, dataset.patients(), dataset.diagnoses(), seed))
+    try:
+        splits = read_json(path)
+    except Ct2PetError as error:
+        raise DatasetError(str(error)) from None
+    _check(splits, path, dataset)
+    return splits
+
+
+def create_splits(
+    cases: Sequence[str],
+    patients: Mapping[str, str],
+    diagnoses: Mapping[str, str],
+    seed: int = 12345,
+    num_folds: int = NUM_FOLDS,
+) -> list[Split]:
+    """Folds whose validation cases are, together, all cases, each once; the same for the same input.
+
+    All cases of a patient stay together. Every diagnosis is dealt out evenly over the folds, and so are the patients
+    as a whole. There are at most as many folds as patients; none where there is only one patient.
+    """
+    cases_of: dict[str, list[str]] = {}
+    for case in sorted(cases):
+        cases_of.setdefault(patients.get(case, case), []).append(case)
+    num_folds = min(num_folds, len(cases_of))
+    if num_folds < 2:
+        return []
+    groups: dict[str, list[str]] = {}
+    for patient, own in sorted(cases_of.items()):
+        groups.setdefault(_most_common([diagnoses.get(case, "") for case in own]), []).append(patient)
+    generator = np.random.default_rng(seed)
+    folds: list[list[str]] = [[] for _ in range(num_folds)]
+    position = 0
+    for _, group in sorted(groups.items()):  # dealt like cards; the next diagnosis goes on where the last one ended
+        for index in generator.permutation(len(group)):
+            folds[position % num_folds].extend(cases_of[group[index]])
+            position += 1
+    return [{"train": sorted({*cases} - {*fold}), "val": sorted(fold)} for fold in folds]
+
+
+def fold_cases(splits: Sequence[Split], fold: int | str, all_cases: Sequence[str]) -> tuple[list[str], list[str]]:
+    """The training and the validation cases of a fold. The fold "all" trains and validates on all cases.
+
+    Raises DatasetError, which lists the folds that there are, for any other.
+    """
+    if str(fold) == "all":
+        return list(all_cases), list(all_cases)
+    if str(fold) not in map(str, range(len(splits))):
+        known = ", ".join([*map(str, range(len(splits))), "all"])
+        raise DatasetError(f"there is no fold {fold!r}; the folds are {known}")
+    split = splits[int(fold)]
+    return list(split["train"]), list(split["val"])
+
+
+def _most_common(values: list[str]) -> str:
+    return max(sorted(set(values)), key=values.count)
+
+
+def _check(splits: Any, path: Path, dataset: RawDataset) -> None:
+    if not _well_formed(splits):
+        raise DatasetError(f'{path}: a list of {{"train": [cases], "val": [cases]}} is expected; correct or delete it')
+    known, patients = {*dataset.cases("Tr")}, dataset.patients()
+    for number, split in enumerate(splits):
+        both = [*split["train"], *split["val"]]
+        unknown = sorted({*both} - known)
+        if unknown:
+            names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+            raise DatasetError(
+                f"{path}: fold {number} names {len(unknown)} case(s) that {dataset.name} does not have ({names}); "
+                "correct the file, or delete it to have new splits made"
+            )
+        twice = [case for case, count in Counter(both).items() if count > 1]
+        if twice:
+            raise DatasetError(f"{path}: the case {twice[0]} stands twice in fold {number}")
+        shared = {patients[case] for case in split["train"]} & {patients[case] for case in split["val"]}
+        if shared:
+            raise DatasetError(f"{path}: the patient {min(shared)} is on both sides of fold {number}")
+
+
+def _well_formed(splits: Any) -> bool:
+    return isinstance(splits, list) and all(
+        isinstance(split, dict)
+        and {*split} == {"train", "val"}
+        and all(isinstance(side, list) and all(isinstance(case, str) for case in side) for side in split.values())
+        for split in splits
+    )

@@ -1,0 +1,152 @@
+"""The integrity check of a raw dataset: all problems of all cases in one pass, each with its file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ct2pet.dataset.contents import CaseContents, check_case
+from ct2pet.dataset.raw import CT_CHANNEL, SPLITS, RawDataset, check_case_name
+from ct2pet.errors import DatasetError, ImageError
+from ct2pet.imageio import read_grid, strip_suffix
+from ct2pet.parallel import map_cases
+
+KINDS = ("images", "targets", "districts", "lesions", "organs")
+_BYTES_PER_VOXEL = 8  # of the largest image of a case: its values and a mask or slice of another type
+_PROCESS_GIB = 0.25
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is wrong with which ``file`` of which ``case`` (empty where it concerns the whole dataset)."""
+
+    case: str
+    file: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.file}: {self.message}"
+
+
+def verify_dataset(dataset: RawDataset, num_processes: int = 1) -> list[Problem]:
+    """Everything that is wrong with a dataset: names, pairs, files, values, units, places, labels, duplicates.
+
+    All images are read once, ``num_processes`` cases at a time. An empty list means that it can be used.
+    """
+    cases = {(split, case): (dataset, case, split) for split in SPLITS for case in _all_names(dataset, split)}
+    results = map_cases(
+        check_case,
+        {f"{case} ({split})": arguments for (split, case), arguments in cases.items()},
+        num_processes=num_processes,
+        memory_per_process_gib=_memory_gib(dataset),
+        description="Verifying",
+    )
+    contents: dict[tuple[str, str], CaseContents] = {}
+    problems = [*_count_problems(dataset), *_name_problems(dataset), *_pair_problems(dataset)]
+    problems += _table_problems(dataset)
+    for split, case in cases:
+        key = f"{case} ({split})"
+        if key in results.failures:
+            problems.append(Problem(case, str(dataset.path("images", case, split)), results.failures[key]))
+            continue
+        contents[split, case] = results.values[key]
+        problems += [Problem(case, str(file), message) for file, message in results.values[key].problems]
+    return [*problems, *_duplicates(dataset, contents)]
+
+
+def _all_names(dataset: RawDataset, split: str) -> list[str]:
+    """The cases of which at least one file is there."""
+    names = set(dataset.cases(split))
+    for kind in KINDS[1:]:
+        files = dataset.files(kind, split)
+        names.update(name[: -len(dataset.file_ending)] for name in files if name.endswith(dataset.file_ending))
+    return sorted(names)
+
+
+def _memory_gib(dataset: RawDataset) -> float:
+    voxels = [0]
+    for split in SPLITS:
+        for case in dataset.cases(split):
+            try:
+                voxels.append(math.prod(read_grid(dataset.path("images", case, split)).shape))
+            except ImageError:
+                continue  # check_case reports it
+    return _PROCESS_GIB + max(voxels) * _BYTES_PER_VOXEL / 2**30
+
+
+def _count_problems(dataset: RawDataset) -> Iterator[Problem]:
+    count, said = len(dataset.cases("Tr")), dataset.description.num_training
+    if not count:
+        ending = CT_CHANNEL + dataset.file_ending
+        yield Problem("", str(dataset.folder / "imagesTr"), f"there is no training case (CASE{ending})")
+    elif count != said:
+        yield Problem("", str(dataset.folder / "dataset.json"), f"numTraining is {said}, but there are {count} CTs")
+
+
+def _name_problems(dataset: RawDataset) -> Iterator[Problem]:
+    for split in SPLITS:
+        for kind in KINDS:
+            for name in dataset.files(kind, split):
+                message = _name_problem(kind, name, dataset.file_ending)
+                if message:
+                    yield Problem(strip_suffix(name), str(dataset.folder / f"{kind}{split}" / name), message)
+
+
+def _name_problem(kind: str, name: str, file_ending: str) -> str | None:
+    if strip_suffix(name) == name:
+        return None  # no image: notes, tables, the data file of a MetaImage header
+    if not name.endswith(file_ending):
+        return f"its name does not end in {file_ending}, the file_ending of dataset.json"
+    case = name[: -len(file_ending)]
+    if kind == "images":
+        if not case.endswith(CT_CHANNEL):
+            return f"its name must be CASE{CT_CHANNEL}{file_ending}"
+        case = case[: -len(CT_CHANNEL)]
+    try:
+        check_case_name(case)
+    except DatasetError as error:
+        return str(error)
+    return None
+
+
+def _pair_problems(dataset: RawDataset) -> Iterator[Problem]:
+    for case in dataset.cases("Tr"):
+        if dataset.target(case, "Tr") is None:
+            yield Problem(case, str(dataset.path("targets", case, "Tr")), "missing: every training CT needs its PET")
+    for split in SPLITS:
+        with_ct = set(dataset.cases(split))
+        for case in _all_names(dataset, split):
+            if case not in with_ct:
+                found = next(kind for kind in KINDS[1:] if dataset.path(kind, case, split).is_file())
+                message = f"missing, but {dataset.path(found, case, split)} is there"
+                yield Problem(case, str(dataset.path("images", case, split)), message)
+    for case in sorted({*dataset.cases("Tr")} & {*dataset.cases("Ts")}):
+        yield Problem(case, str(dataset.path("images", case, "Ts")), "a training case has the same name")
+
+
+def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
+    path = dataset.folder / "cases.csv"
+    try:
+        rows, patients = dataset.table, dataset.patients()
+    except DatasetError as error:
+        yield Problem("", str(path), str(error).removeprefix(f"{path}: "))
+        return
+    for case in rows:
+        if case not in patients:
+            yield Problem(case, str(path), f"the case {case!r} has a row, but no CT")
+    training = {patients[case] for case in dataset.cases("Tr")}
+    for case in dataset.cases("Ts"):
+        if patients[case] in training and case not in dataset.cases("Tr"):
+            yield Problem(case, str(path), f"the patient {patients[case]!r} of this test case is in training, too")
+
+
+def _duplicates(dataset: RawDataset, contents: Mapping[tuple[str, str], CaseContents]) -> Iterator[Problem]:
+    first: dict[tuple[str, str], Path] = {}
+    for (split, case), content in contents.items():
+        for kind, digest in content.digests.items():
+            path = dataset.path(kind, case, split)
+            other = first.setdefault((kind, digest), path)
+            if other != path:
+                yield Problem(case, str(path), f"the same image as {other}: one case under two names")

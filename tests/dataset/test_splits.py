@@ -1,0 +1,100 @@
+import json
+from collections import Counter
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ct2pet.dataset import RawDataset
+from ct2pet.dataset.splits import create_splits, fold_cases, load_or_create_splits
+from ct2pet.errors import DatasetError
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(
+    table=st.lists(st.tuples(st.integers(0, 11), st.sampled_from(["", "lymphoma", "melanoma"])), max_size=30),
+    seed=st.integers(0, 3),
+)
+def test_folds_of_any_dataset(table, seed):
+    cases = [f"c{number:02}" for number in range(len(table))]
+    patients = {case: f"p{patient}" for case, (patient, _) in zip(cases, table)}
+    diagnoses = {case: diagnosis for case, (_, diagnosis) in zip(cases, table)}
+    splits = create_splits(cases, patients, diagnoses, seed)
+    assert splits == create_splits(cases[::-1], patients, diagnoses, seed)  # the order of the cases does not matter
+    num_patients = len({*patients.values()})
+    assert len(splits) == (min(5, num_patients) if num_patients > 1 else 0)
+    if splits:
+        assert sorted(case for split in splits for case in split["val"]) == cases
+    sizes = []
+    for split in splits:
+        assert sorted(split["train"] + split["val"]) == cases
+        training, validation = ({patients[case] for case in split[side]} for side in ("train", "val"))
+        assert training
+        assert validation
+        assert not training & validation
+        sizes.append(len(validation))
+    assert max(sizes, default=0) - min(sizes, default=0) <= 1
+
+
+def test_each_diagnosis_is_spread_evenly():
+    cases = [f"c{number:03}" for number in range(41)]
+    diagnoses = {case: "rare" if number < 7 else "common" for number, case in enumerate(cases)}
+    for split in create_splits(cases, {}, diagnoses):
+        counts = Counter(diagnoses[case] for case in split["val"])
+        assert counts["rare"] in (1, 2)
+        assert counts["common"] in (6, 7)
+
+
+def test_another_seed_gives_other_folds():
+    cases = [f"c{number}" for number in range(20)]
+    assert create_splits(cases, {}, {}, seed=1) != create_splits(cases, {}, {}, seed=2)
+
+
+def test_the_file_is_written_once_and_then_used_as_it_is(make_dataset, tmp_path):
+    dataset = make_dataset(train=("a", "b", "c", "d"))
+    (dataset.folder / "cases.csv").write_text("case,patient\na,P\nb,P\n")
+    dataset = RawDataset(dataset.folder)
+    path = tmp_path / "preprocessed" / "splits_final.json"
+    splits = load_or_create_splits(path, dataset)
+    assert json.loads(path.read_text()) == splits
+    assert sorted(case for split in splits for case in split["val"]) == ["a", "b", "c", "d"]
+    assert {("a" in split["val"]) == ("b" in split["val"]) for split in splits} == {True}
+    own = [{"train": ["c"], "val": ["d"]}]
+    path.write_text(json.dumps(own))
+    assert load_or_create_splits(path, dataset) == own
+    assert json.loads(path.read_text()) == own
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ([{"train": ["a", "x", "y"], "val": ["b"]}], r"fold 0 names 2 case\(s\) .*Dataset007_Small.*\(x, y\)"),
+        ([{"train": ["a"], "val": ["t"]}], "does not have"),
+        ([{"train": ["a"], "val": ["c"]}, {"train": ["a", "c"], "val": ["c"]}], "case c stands twice in fold 1"),
+        ([{"train": ["a"], "val": ["b"]}], "patient P is on both sides of fold 0"),
+        ({"train": [], "val": []}, "a list of"),
+        ([{"train": ["a"]}], "a list of"),
+        ([{"train": "a", "val": ["b"]}], "a list of"),
+        ([{"train": [1], "val": ["b"]}], "a list of"),
+        ("no JSON", "JSON"),
+    ],
+)
+def test_a_file_that_does_not_fit_is_refused(make_dataset, tmp_path, content, reason):
+    dataset = make_dataset()
+    (dataset.folder / "cases.csv").write_text("case,patient\na,P\nb,P\n")
+    path = tmp_path / "splits_final.json"
+    path.write_text(content if isinstance(content, str) else json.dumps(content))
+    with pytest.raises(DatasetError, match=rf"splits_final\.json: .*{reason}"):
+        load_or_create_splits(path, RawDataset(dataset.folder))
+
+
+def test_the_cases_of_a_fold():
+    splits = [{"train": ["a"], "val": ["b"]}, {"train": ["b"], "val": ["a"]}]
+    assert fold_cases(splits, 1, ["a", "b", "c"]) == (["b"], ["a"])
+    assert fold_cases(splits, "0", ["a", "b", "c"]) == (["a"], ["b"])
+    assert fold_cases(splits, "all", ["a", "b", "c"]) == (["a", "b", "c"], ["a", "b", "c"])
+    for fold in (2, "2", "-1", -1, "", "ALL", "01"):
+        with pytest.raises(DatasetError, match="the folds are 0, 1, all"):
+            fold_cases(splits, fold, [])
+    with pytest.raises(DatasetError, match="the folds are all"):
+        fold_cases([], 0, ["a"])
