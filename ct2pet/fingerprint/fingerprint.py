@@ -12,6 +12,8 @@ import dacite
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
 
+WHOLE_BODY = "whole_body"  # the union of all districts
+
 
 @dataclass(frozen=True)
 class DistrictFingerprint:

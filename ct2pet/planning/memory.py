@@ -1,7 +1,8 @@
 """How much memory a training takes, from the plan alone: counted layer by layer, without building a network.
 
-Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor per device,
-measured with benchmarks/memory_estimate.py, stands for what the convolutions need besides.
+Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor, measured
+with benchmarks/memory_estimate.py, stands for what a step needs besides: gradients of activations, the discriminator's
+second pass, the convolutions' own buffers.
 """
 
 from __future__ import annotations
@@ -19,8 +20,8 @@ from ct2pet.planning.topology import patchgan_maps
 _GIB = 2.0**30
 _BYTES = 4  # float32; bf16 autocast needs less
 _PER_PARAMETER = 4 * _BYTES  # weight, gradient, two moments
-_RUNTIME_GIB = {"cpu": 0.35, "cuda": 0.6}  # interpreter with torch; on a GPU its context and libraries' workspaces
-_FACTOR = {"cpu": 1.0, "cuda": 1.0}
+_RUNTIME_GIB = {"cpu": 0.38, "cuda": 0.6}  # interpreter with torch; on a GPU its context and libraries' workspaces
+_FACTOR = {"cpu": 1.27, "cuda": 1.27}  # measured on a CPU; that of a GPU is assumed to be the same
 
 
 def estimate_training_gib(configuration: Configuration, requirements: Requirements, device: str) -> float:

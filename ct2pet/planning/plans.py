@@ -11,9 +11,9 @@ import dacite
 
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
+from ct2pet.fingerprint.fingerprint import WHOLE_BODY as WHOLE_BODY
 
 SCHEMA_VERSION = 1
-WHOLE_BODY = "whole_body"
 
 
 @dataclass(frozen=True)
