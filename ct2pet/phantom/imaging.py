@@ -1,0 +1,144 @@
+"""From label maps to images: texture, the CT's blur and noise, the PET's resolution and counting noise."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+from scipy.special import erf
+
+from ct2pet.phantom.patient import Patient
+from ct2pet.phantom.scanner import Scanner
+from ct2pet.phantom.tissues import AIR_HU, COUCH_FOAM_HU, COUCH_SHELL_HU, TISSUES
+from ct2pet.volume import Grid, Volume
+
+FWHM = 2.3548200450309493
+"""Full width at half maximum of a Gaussian, in standard deviations."""
+_TEXTURE_MM = 14.0
+_LOWEST_HU, _HIGHEST_HU = -1024, 3071
+
+
+def separable(array: np.ndarray, matrices: list[np.ndarray]) -> np.ndarray:
+    """Apply one matrix (out, in) along each axis Z, Y, X of an array."""
+    for axis, matrix in enumerate(matrices):
+        array = np.moveaxis(np.tensordot(matrix, array, axes=(1, axis)), 0, axis)
+    return np.ascontiguousarray(array, dtype=np.float32)
+
+
+def _axis(grid: Grid, axis: int) -> np.ndarray:
+    return grid.origin[2 - axis] + np.arange(grid.shape[axis]) * grid.spacing[axis]
+
+
+def smooth_texture(grid: Grid, random: np.random.Generator) -> np.ndarray:
+    """float32 (Z, Y, X): a smooth random field of mean 0 and deviation about 1, fixed in space: cubic B-splines over a
+    lattice of white noise. The same ``random`` gives the same field on every grid."""
+    low, reach = np.array([-700.0, -400.0, -400.0]), np.array([3000.0, 800.0, 800.0])
+    nodes = [int(length / _TEXTURE_MM) for length in reach]
+    lattice = random.standard_normal(nodes, dtype=np.float32)
+    matrices, parts = [], []
+    for axis in range(3):
+        u = (_axis(grid, axis) - low[axis]) / _TEXTURE_MM
+        first, last = max(0, int(u.min()) - 3), min(nodes[axis], int(u.max()) + 4)
+        matrices.append(_cubic(u[:, None] - np.arange(first, last)[None, :]) * np.float32(1.444))
+        parts.append(slice(first, last))
+    return separable(lattice[tuple(parts)], matrices)
+
+
+def _cubic(t: np.ndarray) -> np.ndarray:
+    """The cubic B-spline, 0 from 2 on. Its squares sum up to 0.479 (1 / 1.444 squared) on average."""
+    t = np.abs(t)
+    near, far = 2 / 3 - t**2 + t**3 / 2, np.clip(2 - t, 0, None) ** 3 / 6
+    return np.where(t < 1, near, far).astype(np.float32)
+
+
+def _table(values: list[float]) -> np.ndarray:
+    table = np.zeros(256, dtype=np.float32)
+    table[: len(values)] = values
+    return table
+
+
+def render_ct(
+    patient: Patient,
+    scanner: Scanner,
+    organs: Volume,
+    lesions: np.ndarray,
+    texture: np.ndarray,
+    random: np.random.Generator,
+) -> np.ndarray:
+    """int16 (Z, Y, X) HU: the tissues' numbers with texture, lesions that show, couch, blur and noise."""
+    mean = _table([AIR_HU, *(patient.hu[tissue.name] for tissue in TISSUES)])
+    grain = _table([0.0, *(tissue.hu_texture for tissue in TISSUES)])
+    hu = mean[organs.array] + grain[organs.array] * texture
+    _place_couch(hu, organs, patient)
+    for number, lesion in enumerate(patient.lesions, start=1):
+        if lesion.hu is not None:
+            hu[lesions == number] = lesion.hu
+    sigma = [scanner.ct_blur_mm / FWHM / spacing for spacing in organs.grid.spacing]
+    hu = gaussian_filter(hu, sigma, mode="nearest", truncate=3)
+    hu += _ct_noise(scanner, patient, hu.shape, random)
+    return np.clip(np.rint(hu), _LOWEST_HU, _HIGHEST_HU).astype(np.int16)
+
+
+def _ct_noise(scanner: Scanner, patient: Patient, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
+    """Noise grows with what the rays cross, and the reconstruction's kernel correlates neighbours in a slice."""
+    noise = random.standard_normal(shape, dtype=np.float32)
+    noise = 0.8 * noise + 0.4 * (np.roll(noise, 1, axis=1) + np.roll(noise, 1, axis=2)) * np.float32(0.75)
+    return noise * np.float32(scanner.ct_noise_hu * (patient.weight_kg / 70) ** 0.5)
+
+
+def couch_top(patient: Patient) -> float:
+    """y (patient mm) of the couch on which the back rests."""
+    return patient.depth * (98.0 + 1.1 * patient.fat + 4.0)
+
+
+def _place_couch(hu: np.ndarray, organs: Volume, patient: Patient) -> None:
+    """A slightly hollow couch of carbon fibre and foam, in the air behind the patient."""
+    y, x = _axis(organs.grid, 1)[:, None], _axis(organs.grid, 2)[None, :]
+    below = y - (couch_top(patient) - 12 * (x / 215) ** 2 * (np.abs(x) < 215))
+    thickness = 34 * np.sqrt(np.clip(1 - (x / 215) ** 2, 0, None)) + 8
+    couch = (below >= 0) & (below <= thickness) & (np.abs(x) <= 215)
+    shell = couch & ((below < 5) | (below > thickness - 5))
+    section = np.where(shell, COUCH_SHELL_HU, COUCH_FOAM_HU).astype(np.float32)
+    np.copyto(hu, section[None], where=couch[None] & (organs.array == 0))
+
+
+def activity_map(patient: Patient, organs: np.ndarray, lesions: np.ndarray, texture: np.ndarray) -> np.ndarray:
+    """float32 (Z, Y, X) SUV: where the tracer lies, before the scanner."""
+    mean = _table([0.0, *(patient.suv[tissue.name] for tissue in TISSUES)])
+    grain = _table([0.0, *(tissue.suv_texture for tissue in TISSUES)])
+    suv = mean[organs] * np.clip(1 + grain[organs] * texture, 0.1, None)
+    for number, lesion in enumerate(patient.lesions, start=1):
+        suv[lesions == number] = lesion.suv
+    return suv
+
+
+def seen_by_pet(activity: Volume, grid: Grid, psf_mm: float) -> np.ndarray:
+    """float32 (Z, Y, X): each voxel of ``grid`` holds the mean, over its box, of ``activity`` spread by a Gaussian of
+    FWHM ``psf_mm``. Exact integrals (error functions), one matrix an axis: inside the field of view the total
+    activity is kept."""
+    sigma = max(psf_mm, 1e-3) / FWHM
+    matrices = []
+    for axis in range(3):
+        step_in, step_out = activity.grid.spacing[axis], grid.spacing[axis]
+        distance = _axis(grid, axis)[:, None] - _axis(activity.grid, axis)[None, :]
+        half_sum, half_difference = (step_out + step_in) / 2, (step_out - step_in) / 2
+        ramps = [_ramp(distance + s, sigma) for s in (half_sum, -half_sum, half_difference, -half_difference)]
+        matrices.append(((ramps[0] + ramps[1] - ramps[2] - ramps[3]) / step_out).astype(np.float32))
+    return np.clip(separable(activity.array, matrices), 0, None)
+
+
+def _ramp(t: np.ndarray, sigma: float) -> np.ndarray:
+    """The second integral of a Gaussian: what is left of max(t, 0) after blurring with it."""
+    u = t / sigma
+    return t * 0.5 * (1 + erf(u / np.sqrt(2))) + sigma * np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
+
+
+def count(
+    pet_suv: np.ndarray, grid: Grid, scanner: Scanner, weight_kg: float, random: np.random.Generator
+) -> np.ndarray:
+    """float32 (Z, Y, X) SUV with counting noise: Poisson of the expected counts, then the scanner's filter. Its
+    variance is proportional to 1 / dose. An infinite dose only filters."""
+    sigma = [scanner.filter_mm / FWHM / spacing for spacing in grid.spacing]
+    sensitivity = scanner.counts * scanner.dose_fraction * grid.voxel_ml * min(1.5, 70.0 / weight_kg)
+    if np.isfinite(sensitivity):
+        pet_suv = (random.poisson(pet_suv * sensitivity) / sensitivity).astype(np.float32)
+    return gaussian_filter(pet_suv, sigma, mode="constant")
