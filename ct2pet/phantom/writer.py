@@ -61,7 +61,7 @@ def write_dataset(
         _write_case, cases, num_processes=num_processes, memory_per_process_gib=memory, description="phantom"
     )
     if results.failures:
-        raise CasesFailed(results.failures)
+        raise CasesFailed(results.failures, some_done=bool(results.values))
     _write_table(folder / "cases.csv", {case: results.values[case] for case in cases})
     write_dataset_json(
         folder,
