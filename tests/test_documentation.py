@@ -32,7 +32,7 @@ def parser_of(command):
     return parser
 
 
-@pytest.mark.parametrize("line", command_lines())
+@pytest.mark.parametrize("line", list(command_lines()))
 def test_the_commands_of_the_documentation_are_understood(line):
     name, *arguments = shlex.split(line)
     _, unknown = parser_of(name.removeprefix("ct2pet_")).parse_known_args(arguments)
