@@ -105,7 +105,7 @@ def evaluate_predictions(
     if output is not None and done.values:
         write_summary(output, summary)
     if failures:
-        raise CasesFailed(failures, "could not be evaluated")
+        raise CasesFailed(failures, some_done=bool(done.values), what="could not be evaluated")
     return summary
 
 

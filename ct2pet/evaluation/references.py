@@ -67,7 +67,7 @@ def image_files(folder: Path) -> dict[str, Path]:
         raise DatasetError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
     for path in sorted(Path(folder).iterdir()):
-        if not path.name.endswith(image_suffixes()) or path.name.startswith("."):
+        if not path.name.lower().endswith(image_suffixes()) or path.name.startswith("."):
             continue
         case = strip_suffix(path.name)
         if case in files:

@@ -129,16 +129,17 @@ def rows(summary: Mapping[str, Any], region: str, metrics: Sequence[str]) -> lis
     table = [header, prediction]
     for name in NAMES:
         values = summary["baselines"][name].get(region, {})
-        table.append([TITLES[name], *(_text(metric, values.get(metric)) for metric in metrics)])
+        table.append([TITLES[name], *(value_text(metric, values.get(metric)) for metric in metrics)])
     return table
 
 
 def _mean_text(metric: str, number: Mapping[str, Any]) -> str:
-    text = _text(metric, number["mean"])
-    return text if number["se"] is None else f"{text} ± {_text(metric, number['se']).lstrip('+')}"
+    text = value_text(metric, number["mean"])
+    return text if number["se"] is None else f"{text} ± {value_text(metric, number['se']).lstrip('+')}"
 
 
-def _text(metric: str, value: float | None) -> str:
+def value_text(metric: str, value: float | None) -> str:
+    """A metric's value with its digits; a dash where it does not exist."""
     if value is None:
         return "–"
     sign = "+" if metric.endswith("_bias") else ""

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from ct2pet.dataset import RawDataset, write_dataset_json
+from ct2pet.errors import DatasetError
+from ct2pet.evaluation.references import Reference, References, image_files
+from ct2pet.imageio import write_volume
+from ct2pet.volume import Grid, Volume
+
+GRID = Grid((3, 3, 3), (4.0, 4.0, 4.0))
+
+
+def put(path):
+    write_volume(path, Volume(np.ones(GRID.shape, np.uint8), GRID))
+    return path
+
+
+def test_files_are_found_by_case_and_doubles_are_refused(tmp_path):
+    first, second = put(tmp_path / "b.nii.gz"), put(tmp_path / "a.x.nrrd")
+    (tmp_path / "summary.json").write_text("{}")
+    (tmp_path / ".partial-c.nii.gz").write_text("")
+    assert image_files(tmp_path) == {"b": first, "a.x": second}
+    put(tmp_path / "b.mha")
+    with pytest.raises(DatasetError, match=r"b\.mha and b\.nii\.gz are the same case"):
+        image_files(tmp_path)
+    with pytest.raises(DatasetError, match="no such folder"):
+        image_files(tmp_path / "nowhere")
+
+
+def test_folders_leave_gaps_where_files_are_missing(tmp_path):
+    pets = [put(tmp_path / "pet" / f"{case}.nii.gz") for case in "ab"]
+    the_map = put(tmp_path / "maps" / "a.nii.gz")
+    lesions = put(tmp_path / "lesions" / "b.nii.gz")
+    found = References.from_folders(tmp_path / "pet", tmp_path / "maps", {"body": 1}, tmp_path / "lesions")
+    assert found.cases == {"a": Reference(pets[0], the_map), "b": Reference(pets[1], None, lesions)}
+    assert not found.training
+
+
+def test_a_split_brings_its_training_cases_along(tmp_path):
+    folder = tmp_path / "Dataset001_X"
+    for kind, split, ending in (("images", "Tr", "_0000"), ("targets", "Tr", ""), ("districts", "Tr", "")):
+        for case in "ab":
+            put(folder / f"{kind}{split}" / f"{case}{ending}.nii.gz")
+    (folder / "districtsTr" / "b.nii.gz").unlink()
+    put(folder / "imagesTs" / "t_0000.nii.gz")
+    target = put(folder / "targetsTs" / "t.nii.gz")
+    write_dataset_json(folder, name="X", districts={"head": 1, "trunk": 2}, num_training=2)
+    own_maps = put(tmp_path / "maps" / "t.nii.gz")
+    found = References.from_dataset(RawDataset(folder), "Ts", tmp_path / "maps")
+    assert found.cases == {"t": Reference(target, own_maps)}
+    assert found.districts == {"head": 1, "trunk": 2}
+    assert list(found.training) == ["a"]
+    assert References.from_dataset(RawDataset(folder)).cases == {"t": Reference(target, None)}
