@@ -9,15 +9,17 @@ from dataclasses import replace
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
-from ct2pet.dataset import RawDataset, load_or_create_splits, open_dataset, read_dataset_json, verify_dataset
+from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
+from ct2pet.dataset.splits import load_or_create_splits
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.models import load_model, model_names
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
-from ct2pet.planning import plan_experiment, reference_names, reference_plans
+from ct2pet.planning.planner import plan_experiment
 from ct2pet.planning.plans import Plans
+from ct2pet.planning.reference import reference_names, reference_plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing import preprocess_dataset
 

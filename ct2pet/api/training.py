@@ -10,7 +10,7 @@ from typing import Any
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
-from ct2pet.dataset import fold_cases
+from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.models import load_model
