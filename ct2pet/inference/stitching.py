@@ -1,0 +1,107 @@
+"""Districts' PETs to one whole-body PET: cut at the districts' borders (as the paper) or blended over a few mm."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import SimpleITK as sitk
+
+from ct2pet.preprocessing import plan_grid
+from ct2pet.resampling import resample_part, to_itk
+from ct2pet.volume import Box, Grid, Volume
+
+_SLAB_VOXELS = 2**22
+
+
+def output_grid(ct: Grid, spacing: Sequence[float]) -> Grid:
+    """The PET-like grid of a prediction: ``spacing`` (mm; Z towards the head, Y to the back, X to the left) over the
+    CT's field of view, in the CT's order and directions of axes; the CT's own grid where the spacings agree."""
+    return plan_grid(ct, spacing).arranged_like(ct)
+
+
+class Stitcher:
+    """Puts PETs of districts together on the grid of ``district_map`` (labels, oriented).
+
+    With ``blend_mm`` = 0 every voxel has the value of its own district. Otherwise a district's weight falls linearly
+    from 1 to 0 across its border with other districts, over ``blend_mm`` in total; weights are normalised to one. A
+    border with the air is never blended. Where the map is 0, and where a district was not added, the PET is 0.
+    """
+
+    def __init__(self, district_map: Volume, blend_mm: float = 0.0) -> None:
+        self.district_map, self.blend_mm = district_map, blend_mm
+        shape = district_map.grid.shape
+        self._mean, self._weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._reach = tuple(math.ceil(blend_mm / 2 / s) + 1 if blend_mm else 0 for s in district_map.grid.spacing)
+
+    def add(self, pet_suv: Volume, labels: Sequence[int]) -> None:
+        """Add the PET of the district that has these ``labels``, on any grid.
+
+        It must hold good values ``blend_mm`` / 2 and a voxel beyond the district. Negative ones are taken as 0.
+        """
+        box = Box.around(np.isin(self.district_map.array, labels))
+        if box is None:
+            return
+        grid = self.district_map.grid
+        copy = _on_the_same_lattice(pet_suv.grid, grid)
+        for slab in _slabs(box.grown(self._reach, grid.shape)):  # type: ignore[arg-type]
+            weight = self._district_weight(slab, labels)
+            values = np.maximum(resample_part(pet_suv, grid.crop(slab), labels=copy).array, 0)
+            total, mean = self._weight[slab.slices], self._mean[slab.slices]
+            total += weight
+            # A running average: where all districts agree it is exactly what they say.
+            mean += (values - mean) * np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
+
+    def result(self) -> Volume:
+        """The stitched PET: SUV, float32, never negative."""
+        return Volume(self._mean, self.district_map.grid, "SUV")
+
+    def _district_weight(self, slab: Box, labels: Sequence[int]) -> np.ndarray:
+        grown = slab.grown(self._reach, self.district_map.grid.shape)  # type: ignore[arg-type]
+        here = self.district_map.array[grown.slices]
+        own = np.isin(here, labels)
+        weight = border_weight(own, (here > 0) & ~own, self.district_map.grid.spacing, self.blend_mm)
+        inner = tuple(slice(a - b, a - b + n) for a, b, n in zip(slab.start, grown.start, slab.shape))
+        return weight[inner]
+
+
+def border_weight(own: np.ndarray, other: np.ndarray, spacing: Sequence[float], blend_mm: float) -> np.ndarray:
+    """The weight (float32, Z, Y, X) of a district: 1 in ``own``, 0 elsewhere, with a linear ramp of ``blend_mm`` in
+    total across the border between ``own`` and ``other`` (the rest of the body).
+
+    Distances are between voxel centres, less half a voxel, so that two neighbours' weights add up to 1.
+    """
+    weight = own.astype(np.float32)
+    if blend_mm > 0 and own.any() and other.any():
+        half_voxel = min(spacing) / 2
+        for side, target, sign in ((own, other, 1.0), (other, own, -1.0)):
+            ramp = 0.5 + sign * (_distance_to(target, spacing) - half_voxel) / blend_mm
+            weight[side] = ramp.clip(0, 1)[side]
+    return weight
+
+
+def _distance_to(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
+    """The distance (mm) of each voxel outside ``mask`` to its nearest voxel inside."""
+    shape: tuple[int, int, int] = mask.shape  # type: ignore[assignment]
+    grid = Grid(shape, (spacing[0], spacing[1], spacing[2]))
+    distance = sitk.SignedMaurerDistanceMap(to_itk(Volume(mask, grid)), squaredDistance=False, useImageSpacing=True)
+    return sitk.GetArrayFromImage(distance)
+
+
+def _slabs(box: Box) -> Iterator[Box]:
+    """``box`` in parts along Z, so that what is computed per voxel never exists for a whole CT."""
+    depth = max(1, _SLAB_VOXELS // max(1, box.shape[1] * box.shape[2]))
+    for first in range(box.start[0], box.stop[0], depth):
+        last = min(first + depth, box.stop[0])
+        yield Box((first, *box.start[1:]), (last, *box.stop[1:]))
+
+
+def _on_the_same_lattice(one: Grid, other: Grid) -> bool:
+    """Whether the voxels of both grids fall on each other, so that values are copied, not interpolated."""
+    if not np.allclose(one.spacing, other.spacing, rtol=1e-5) or not np.allclose(
+        one.direction, other.direction, atol=1e-5
+    ):
+        return False
+    offset = np.linalg.solve(other.affine[:3, :3], np.array(one.origin) - np.array(other.origin))
+    return bool(np.abs(offset - offset.round()).max() < 1e-3)
