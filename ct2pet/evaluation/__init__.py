@@ -1,1 +1,19 @@
 """Errors of predictions, and the trivial baselines beside them."""
+
+from ct2pet.evaluation.comparison import best_blind_baseline, plain_answer
+from ct2pet.evaluation.evaluator import evaluate_case, evaluate_case_and_baselines, evaluate_predictions
+from ct2pet.evaluation.references import Reference, References
+from ct2pet.evaluation.summary import read_summary, table, write_summary
+
+__all__ = [
+    "Reference",
+    "References",
+    "best_blind_baseline",
+    "evaluate_case",
+    "evaluate_case_and_baselines",
+    "evaluate_predictions",
+    "plain_answer",
+    "read_summary",
+    "table",
+    "write_summary",
+]

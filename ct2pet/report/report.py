@@ -11,7 +11,7 @@ from ct2pet.dataset import RawDataset
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.evaluation.comparison import plain_answer
 from ct2pet.evaluation.references import image_files
-from ct2pet.evaluation.summary import FOOTNOTE, metrics_of, read_summary, rows, value_text
+from ct2pet.evaluation.summary import FOOTNOTE, metrics_of, rows, value_text
 from ct2pet.evaluation.summary import HEADERS as METRIC_HEADERS
 from ct2pet.files import atomic_path
 from ct2pet.imageio import read_volume
@@ -57,32 +57,32 @@ def write_report(
 
 
 def report_of_dataset(
-    path: Path,
     dataset: RawDataset,
     predictions: Path,
-    summary: Path,
+    summary: Mapping[str, Any],
+    path: Path,
     *,
     split: str = "Ts",
     curves: Mapping[str, Path] | None = None,
     max_cases: int = 10,
     num_processes: int = 1,
-) -> None:
-    """Write the report on the predictions of one split of a raw dataset, pictures included.
+) -> Path:
+    """Write the report on the predictions of one split of a raw dataset to ``path``, pictures included.
 
-    ``summary`` is the ``summary.json`` of these predictions and ``curves`` the ``progress.png`` files to show, by
-    name. At most ``max_cases`` cases are pictured: the best, the worst, and those evenly between. Raises CasesFailed,
-    after writing, that names the cases that could not be pictured.
+    ``summary`` is the content of the ``summary.json`` of these predictions, ``curves`` the ``progress.png`` files to
+    show, by name. At most ``max_cases`` cases are pictured: the best, the worst, and those evenly between. Raises
+    CasesFailed, after writing, that names the cases that could not be pictured.
     """
-    content = read_summary(summary)
-    chosen = spread_of_cases(content, max_cases)
+    chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
     arguments = {case: (dataset.image(case, split), dataset.target(case, split), files.get(case)) for case in chosen}
     done = map_cases(_picture_of_files, arguments, num_processes=num_processes, description="pictures")
     pictures = {case: done.values[case] for case in chosen if case in done.values}
     images = {name: Path(file).read_bytes() for name, file in (curves or {}).items()}
-    write_report(path, content, pictures, curves=images, title=f"Synthetic PET from CT: {dataset.name}")
+    write_report(path, summary, pictures, curves=images, title=f"Synthetic PET from CT: {dataset.name}")
     if done.failures:
         raise CasesFailed(done.failures, some_done=True, what="could not be pictured")
+    return Path(path)
 
 
 def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:
@@ -97,9 +97,8 @@ def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:
 
 
 def _picture_of_files(ct: Path | None, pet: Path | None, prediction: Path | None) -> bytes:
-    for file, what in ((ct, "CT"), (pet, "real PET"), (prediction, "prediction")):
-        if file is None:
-            raise Ct2PetError(f"its {what} is missing")
+    if ct is None or pet is None or prediction is None:
+        raise Ct2PetError(f"its {'CT' if ct is None else 'real PET' if pet is None else 'prediction'} is missing")
     return case_picture(read_volume(ct, unit="HU"), read_volume(pet, unit="SUV"), read_volume(prediction, unit="SUV"))
 
 

@@ -66,14 +66,16 @@ def dataset_with_predictions(folder):
 
 def test_a_dataset_becomes_one_page_and_a_lost_image_is_named(tmp_path):
     dataset, predictions = dataset_with_predictions(tmp_path)
-    summary, path = tmp_path / "summary.json", tmp_path / "report.html"
-    evaluate_predictions(predictions, References.from_dataset(dataset, "Ts"), summary)
-    report.report_of_dataset(path, dataset, predictions, summary)
+    path = tmp_path / "report.html"
+    summary = evaluate_predictions(predictions, References.from_dataset(dataset, "Ts"))
+    curve = tmp_path / "progress.png"
+    curve.write_bytes(b"curve")
+    assert report.report_of_dataset(dataset, predictions, summary, path, curves={"body": curve}) == path
     text = path.read_text(encoding="utf-8")
-    assert text.count("<img") == 2
+    assert text.count("<img") == 3
     assert text.index("<h3>a</h3>") < text.index("<h3>b</h3>")
     assert "Dataset001_Blobs" in text
     (predictions / "a.nii.gz").unlink()
     with pytest.raises(CasesFailed, match="a: its prediction is missing"):
-        report.report_of_dataset(path, dataset, predictions, summary)
+        report.report_of_dataset(dataset, predictions, summary, path)
     assert path.read_text(encoding="utf-8").count("<img") == 1
