@@ -1,0 +1,51 @@
+import numpy as np
+import pytest
+
+from ct2pet.districts.files import FilesSegmenter
+from ct2pet.errors import DatasetError, GeometryError, ImageError
+from ct2pet.imageio import write_volume
+from ct2pet.volume import Grid, Volume
+
+DISTRICTS = {"head": 1, "trunk": 2}
+CT = Volume(np.zeros((10, 10, 10), np.int16), Grid((10, 10, 10), (3.0, 3.0, 3.0)), "HU")
+MAP = Volume(np.repeat([0, 1, 2], 25).astype(np.uint8).reshape(3, 5, 5), Grid((3, 5, 5), (9.0, 6.0, 6.0)), "label")
+
+
+@pytest.mark.parametrize("suffix", [".nii.gz", ".nii", ".nrrd", ".mha", ".mhd"])
+def test_the_map_of_the_case_is_returned_on_its_own_grid(tmp_path, suffix):
+    write_volume(tmp_path / f"a{suffix}", MAP)
+    write_volume(tmp_path / f"ab{suffix}", MAP.with_array(MAP.array * 0 + 1))
+    labels = FilesSegmenter(tmp_path).segment("a", CT, DISTRICTS)
+    np.testing.assert_array_equal(labels.array, MAP.array)
+    assert labels.grid.matches(MAP.grid)
+    assert labels.unit == "label"
+
+
+def test_missing_folders_and_maps_are_named(tmp_path):
+    with pytest.raises(DatasetError, match="gone: no such folder"):
+        FilesSegmenter(tmp_path / "gone")
+    with pytest.raises(DatasetError, match=r"no district map a\.nii\.gz"):
+        FilesSegmenter(tmp_path).segment("a", CT, DISTRICTS)
+
+
+def test_two_maps_of_a_case_are_refused(tmp_path):
+    for suffix in (".nii.gz", ".mha"):
+        write_volume(tmp_path / f"a{suffix}", MAP)
+    with pytest.raises(DatasetError, match=r"several.*a\.nii\.gz, a\.mha"):
+        FilesSegmenter(tmp_path).segment("a", CT, DISTRICTS)
+
+
+@pytest.mark.parametrize(
+    ("factor", "reason"),
+    [(2, r"label\(s\) 4 are not .*head 1, trunk 2"), (0, "no voxel"), (0.5, "no labels"), (-1, "no labels")],
+)
+def test_maps_with_other_values_are_refused(tmp_path, factor, reason):
+    write_volume(tmp_path / "a.nii.gz", MAP.with_array(MAP.array.astype(np.float32) * factor))
+    with pytest.raises(ImageError, match=rf"a\.nii\.gz: .*{reason}"):
+        FilesSegmenter(tmp_path).segment("a", CT, DISTRICTS)
+
+
+def test_a_map_of_another_place_is_refused(tmp_path):
+    write_volume(tmp_path / "a.nii.gz", Volume(MAP.array, Grid(MAP.grid.shape, MAP.grid.spacing, (500.0, 0.0, 0.0))))
+    with pytest.raises(GeometryError, match=r"a\.nii\.gz: .*0%"):
+        FilesSegmenter(tmp_path).segment("a", CT, DISTRICTS)
