@@ -1,0 +1,189 @@
+"""Trained models on disk: ``Dataset001_NAME/MODEL__PLANS__CONFIGURATION/fold_X/checkpoint_final.pth``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import CheckpointError
+from ct2pet.inference.predictor import DistrictModels
+from ct2pet.models import load_model
+from ct2pet.models.base import Model
+from ct2pet.planning.plans import WHOLE_BODY, Plans
+
+FINAL = "checkpoint_final.pth"
+_ALL = "all"
+
+
+def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, configuration: str) -> Path:
+    """Where the folds of one configuration lie."""
+    return Path(results) / dataset_name / f"{model}__{plans_name}__{configuration}"
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """One method, trained with one set of plans on one dataset.
+
+    ``folds``: for each configuration the folds ("0", ..., "all") that have the checkpoint ``checkpoint``.
+    """
+
+    results: Path
+    dataset_name: str
+    model: str
+    plans_name: str
+    checkpoint: str
+    folds: dict[str, list[str]]
+
+    def __str__(self) -> str:
+        return f"-d {self.dataset_name} -m {self.model} -p {self.plans_name}"
+
+    def folder(self, configuration: str) -> Path:
+        return model_folder(self.results, self.dataset_name, self.model, self.plans_name, configuration)
+
+    def checkpoints(
+        self, configurations: Sequence[str] | None = None, folds: Sequence[str] | None = None
+    ) -> dict[str, list[Path]]:
+        """The checkpoint files of each configuration.
+
+        By default all districts of the plans (``whole_body`` where no district is trained), and of each the folds
+        that are numbered, or ``all`` where there is no other. Raises CheckpointError that names what is not trained.
+        """
+        names = list(configurations or self._districts())
+        return {name: [self._file(name, fold) for fold in self._folds(name, folds)] for name in names}
+
+    def _file(self, configuration: str, fold: str) -> Path:
+        return self.folder(configuration) / f"fold_{fold}" / self.checkpoint
+
+    def _districts(self) -> list[str]:
+        trained = [name for name in self.folds if name != WHOLE_BODY]
+        if not trained:
+            return [WHOLE_BODY]
+        plans = Plans.load(self.folder(trained[0]) / "plans.json")
+        wanted = [name for name in plans.configurations if name != WHOLE_BODY]
+        missing = [name for name in wanted if name not in self.folds]
+        if missing:
+            raise CheckpointError(
+                f"{self.folder(missing[0]).parent}: {', '.join(missing)} has no {self.checkpoint}; train it, or name "
+                f"what to predict: -c {' '.join(name for name in self.folds)}"
+            )
+        return wanted
+
+    def _folds(self, configuration: str, wanted: Sequence[str] | None) -> list[str]:
+        there = self.folds.get(configuration, [])
+        if wanted is None:
+            wanted = [fold for fold in there if fold != _ALL] or there
+        missing = [fold for fold in wanted if fold not in there]
+        if missing or not there:
+            folds = f"fold {', '.join(missing)}" if missing else "any fold"
+            raise CheckpointError(
+                f"{self.folder(configuration)}: no {self.checkpoint} of {folds}; there are folds: "
+                f"{', '.join(there) or 'none'}"
+            )
+        return list(wanted)
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """The districts' models with weights, and the plans that they were trained with."""
+
+    plans: Plans
+    districts: list[DistrictModels]
+
+
+def find_trained(results: Path, checkpoint: str = FINAL) -> list[TrainedModel]:
+    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted."""
+    found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
+    for path in sorted(Path(results).glob(f"*/*/fold_*/{checkpoint}")):
+        parts = path.parts[-3].split("__")
+        if len(parts) == 3:
+            model, plans_name, configuration = parts
+            folds = found.setdefault((path.parts[-4], model, plans_name), {})
+            folds.setdefault(configuration, []).append(path.parts[-2].removeprefix("fold_"))
+    return [TrainedModel(Path(results), *key, checkpoint, folds) for key, folds in sorted(found.items())]
+
+
+def choose(
+    trained: Sequence[TrainedModel],
+    dataset: str | None = None,
+    model: str | None = None,
+    plans_name: str | None = None,
+) -> TrainedModel:
+    """The one trained model that fits; a ``dataset`` is a number or a folder name.
+
+    Raises CheckpointError that lists them all where none or several fit.
+    """
+    fitting = [
+        one
+        for one in trained
+        if (dataset is None or _is_dataset(one.dataset_name, dataset))
+        and model in (None, one.model)
+        and plans_name in (None, one.plans_name)
+    ]
+    if len(fitting) == 1:
+        return fitting[0]
+    if not trained:
+        raise CheckpointError("there is no trained model with this checkpoint: train one (ct2pet_train) or see -chk")
+    if not fitting:
+        raise CheckpointError(f"no trained model fits; there are: {'; '.join(map(str, trained))}")
+    raise CheckpointError(f"several trained models fit, choose one: {'; '.join(map(str, fitting))}")
+
+
+def _is_dataset(name: str, wanted: str) -> bool:
+    return name == wanted or (wanted.isdecimal() and name.startswith(f"Dataset{int(wanted):03d}_"))
+
+
+def load_trained(
+    trained: TrainedModel, configurations: Sequence[str] | None = None, folds: Sequence[str] | None = None
+) -> LoadedModel:
+    """Read the checkpoints (see TrainedModel.checkpoints) and put their weights into models, on the CPU.
+
+    Raises CheckpointError, naming the file, for checkpoints that are damaged, lie in the wrong folder, or do not
+    belong together.
+    """
+    plans: Plans | None = None
+    districts = []
+    for name, paths in trained.checkpoints(configurations, folds).items():
+        models: list[Model] = []
+        for path in paths:
+            content = load_checkpoint(path)
+            own = _own_plans(content, path, trained.model, name)
+            plans = own if plans is None else plans
+            if own.districts != plans.districts:
+                raise CheckpointError(f"{path}: trained with other districts than the rest; choose with -c or -p")
+            if models and own.configuration(name) != models[0].configuration:
+                raise CheckpointError(f"{path}: trained with other plans than the other folds; choose with -f")
+            models.append(_model(content, own, path))
+        districts.append(DistrictModels(name, models[0].configuration, models))
+    assert plans is not None
+    _check_disjoint(districts)
+    return LoadedModel(plans, districts)
+
+
+def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: str) -> Plans:
+    found = content.get("model_name"), content.get("configuration_name")
+    if found != (model, configuration):
+        raise CheckpointError(f"{path}: holds {found[0]} of {found[1]}, which its folder's name does not say")
+    return Plans.from_json(content.get("plans", {}), str(path))
+
+
+def _model(content: dict[str, Any], plans: Plans, path: Path) -> Model:
+    name = content["model_name"]
+    model = load_model(name)(plans.configuration(content["configuration_name"]), plans.hyperparameters(name))
+    try:
+        model.load_state_dict(content["model"])
+    except (RuntimeError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointError(f"{path}: its weights do not fit the networks of its plans ({reason})") from None
+    return model
+
+
+def _check_disjoint(districts: Sequence[DistrictModels]) -> None:
+    owners: dict[int, str] = {}
+    for district in districts:
+        for label in district.configuration.labels:
+            if label in owners:
+                raise CheckpointError(f"{owners[label]} and {district.name} share a part of the body: predict one (-c)")
+            owners[label] = district.name
