@@ -1,0 +1,188 @@
+"""Prediction, as the command ct2pet_predict does it."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+import ct2pet
+from ct2pet.api.device import choose_device
+from ct2pet.dataset.contents import ct_problems
+from ct2pet.districts import Segmenter
+from ct2pet.districts.files import FilesSegmenter
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
+from ct2pet.evaluation.references import image_files
+from ct2pet.files import read_json, write_json
+from ct2pet.imageio import read_grid, read_volume, strip_suffix, write_volume
+from ct2pet.inference.cases import Case, beside, find_cases, part
+from ct2pet.inference.predictor import Predictor
+from ct2pet.inference.stitching import output_grid
+from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, choose, find_trained, load_trained
+from ct2pet.parallel import map_cases
+from ct2pet.paths import results_folder
+from ct2pet.planning.plans import WHOLE_BODY
+from ct2pet.volume import Grid, Volume
+
+PROVENANCE = "prediction.json"
+GRIDS = ("pet", "ct")
+
+
+def predict(
+    source: str | Path,
+    target: str | Path,
+    *,
+    dataset: str | None = None,
+    model: str | None = None,
+    plans_name: str | None = None,
+    configurations: Sequence[str] | None = None,
+    folds: Sequence[str] | None = None,
+    checkpoint: str = FINAL,
+    districts: str | Path | None = None,
+    device: str | None = None,
+    step_size: float | None = None,
+    mirror: bool = True,
+    blend_mm: float | None = None,
+    grid: str = "pet",
+    like: str | Path | None = None,
+    continue_prediction: bool = False,
+    num_parts: int = 1,
+    part_id: int = 0,
+) -> list[Path]:
+    """Translate the CTs of a folder (or one CT file) into PETs in SUV; returns the predictions' files.
+
+    ``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained; none
+    is needed where there is one. ``districts``: folder of the district maps CASE (default: districtsTs beside
+    imagesTs). ``grid``: "pet" (the plans' spacing over the CT's field of view) or "ct"; ``like``: an image whose
+    grid to use instead, or a folder with one for each case. ``step_size``, ``mirror``, ``blend_mm``: see
+    Predictor; ``num_parts``, ``part_id``: predict a share of the cases. With ``continue_prediction`` cases that are
+    predicted already are left as they are. Writes what was used into prediction.json beside them.
+
+    Raises CasesFailed, naming them, for cases that could not be predicted, and other Ct2PetErrors before any work.
+    """
+    if grid not in GRIDS:
+        raise Ct2PetError(f"grid {grid!r}: it is one of {', '.join(GRIDS)}")
+    source, target = Path(source), Path(target)
+    cases = part(find_cases(source, target), num_parts, part_id)
+    segmenter = FilesSegmenter(districts or beside(source, "districts"))
+    trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
+    loaded = load_trained(trained, configurations, folds)
+    blend_mm = loaded.plans.blend_mm if blend_mm is None else blend_mm
+    predictor = Predictor(
+        loaded.districts, blend_mm=blend_mm, device=choose_device(device), step_size=step_size, mirror=mirror
+    )
+    options = {"step_size": step_size, "mirror": mirror, "blend_mm": blend_mm, "grid": "like" if like else grid}
+    provenance = _provenance(trained, loaded, {**options, "folds": folds})
+    work = _unfinished(cases, provenance, target, continue_prediction)
+    grids = _Grids(loaded, grid, None if like is None else Path(like))
+    _predict_cases(work, _Road(predictor, segmenter, loaded.plans.districts, grids), len(cases) - len(work))
+    return [case.output for case in cases]
+
+
+@dataclass(frozen=True)
+class _Grids:
+    """Which grid a prediction gets."""
+
+    loaded: LoadedModel
+    kind: str
+    like: Path | None
+
+    def of(self, case: str, ct: Grid) -> Grid:
+        if self.like is not None:
+            return read_grid(self._like(self.like, case))
+        return ct if self.kind == "ct" else output_grid(ct, self._spacing())
+
+    def _spacing(self) -> Sequence[float]:
+        chosen = {district.name: district.configuration for district in self.loaded.districts}
+        everything = {**self.loaded.plans.configurations, **chosen}
+        plan = everything.get(WHOLE_BODY)
+        return plan.spacing if plan else min((c.spacing for c in chosen.values()), key=sum)
+
+    @staticmethod
+    def _like(like: Path, case: str) -> Path:
+        if not like.is_dir():
+            return like
+        files = image_files(like)
+        if case not in files:
+            raise DatasetError(f"{like}: no image {case} whose grid to use")
+        return files[case]
+
+
+@dataclass(frozen=True)
+class _Road:
+    """From a CT file to a PET file."""
+
+    predictor: Predictor
+    segmenter: Segmenter
+    districts: dict[str, int]
+    grids: _Grids
+
+    def go(self, case: Case, progress: Callable[[float], None]) -> None:
+        ct = read_volume(case.ct, unit="HU")
+        _check_ct(ct, case.ct)
+        district_map = self.segmenter.segment(case.name, ct, self.districts)
+        grid = self.grids.of(case.name, ct.grid)
+        write_volume(case.output, self.predictor.predict(ct, district_map, grid, progress))
+
+
+def _check_ct(ct: Volume, path: Path) -> None:
+    problems = ct_problems(ct.array)
+    if problems:
+        raise ImageError(f"{path}: {problems[0]}")
+
+
+def _predict_cases(work: Sequence[Case], road: _Road, num_done: int) -> None:
+    form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"  # shares of cases are no nice numbers
+    with tqdm(total=len(work), desc="Predicting", bar_format=form, disable=not work) as bar:
+
+        def one(case: Case) -> None:
+            bar.set_postfix_str(case.name)
+            road.go(case, bar.update)
+
+        results = map_cases(one, {case.name: (case,) for case in work})
+    if results.failures:
+        done = num_done + len(results.values) > 0
+        raise CasesFailed(results.failures, some_done=done, what="could not be predicted")
+
+
+def _provenance(trained: TrainedModel, loaded: LoadedModel, options: dict[str, Any]) -> dict[str, Any]:
+    """What the predictions were made with. Names no patient and no folder of this machine."""
+    chosen = trained.checkpoints([district.name for district in loaded.districts], options.pop("folds"))
+    digests = {
+        name: {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        for name, paths in chosen.items()
+    }
+    return {
+        "ct2pet_version": ct2pet.__version__,
+        "unit": "SUVbw g/ml",
+        "dataset_name": trained.dataset_name,
+        "model": trained.model,
+        "plans_name": trained.plans_name,
+        "checkpoint": trained.checkpoint,
+        "checkpoints_sha256": digests,
+        **options,
+    }
+
+
+def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_on: bool) -> list[Case]:
+    """The cases to predict. Predictions of the past never stay among those of other models or settings."""
+    one_file = bool(cases) and cases[0].output == target
+    path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PROVENANCE
+    if go_on and path.exists():
+        if read_json(path) != provenance:
+            raise Ct2PetError(
+                f"{path}: predicted with another model or other settings; choose another folder, or leave out "
+                "--continue_prediction to predict all cases anew"
+            )
+        cases = [case for case in cases if not case.output.exists()]
+    for case in cases:
+        case.output.unlink(missing_ok=True)
+        for leftover in case.output.parent.glob(f".partial-????????-{glob.escape(case.output.name)}"):
+            leftover.unlink()  # of a run that was killed; the other cases may be under way on another machine
+    write_json(path, provenance)
+    return cases

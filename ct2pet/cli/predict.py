@@ -1,0 +1,102 @@
+"""Translate CTs into PETs in SUV, with the models that ct2pet_train made.
+
+Example: ct2pet_predict -i imagesTs -o predictions
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ct2pet.cli.arguments import add_configurations, add_device, positive_integer
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", dest="source", type=Path, required=True, metavar="PATH", help="folder of CTs in HU, or one CT file"
+    )
+    parser.add_argument(
+        "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs; a file for one CT"
+    )
+    _add_choice_of_model(parser)
+    parser.add_argument(
+        "--districts",
+        type=Path,
+        metavar="FOLDER",
+        help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs)",
+    )
+    add_device(parser)
+    _add_way_to_predict(parser)
+    parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
+    parser.add_argument(
+        "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"
+    )
+    parser.add_argument("-part_id", type=int, default=0, metavar="N", help="which share, from 0 on (default: 0)")
+
+
+def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
+    why = "needed where several are trained"
+    parser.add_argument("-d", dest="dataset", metavar="DATASET", help=f"trained on this dataset, 001; {why}")
+    parser.add_argument("-m", dest="model", metavar="MODEL", help=f"the method, for example pix2pix; {why}")
+    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help=f"trained with these plans; {why}")
+    add_configurations(parser)
+    parser.add_argument(
+        "-f", dest="folds", nargs="+", metavar="FOLD", help="mean of these folds (default: those that there are)"
+    )
+    parser.add_argument(
+        "-chk",
+        dest="checkpoint",
+        default="checkpoint_final.pth",
+        metavar="FILE",
+        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
+    )
+
+
+def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-step_size",
+        type=_share,
+        metavar="SHARE",
+        help="from window to window, as a share of the window (default: the plans')",
+    )
+    parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored CTs: faster")
+    parser.add_argument(
+        "--blend_mm",
+        type=_not_negative,
+        metavar="MM",
+        help="blend districts over so many mm, 0: cut (default: the plans')",
+    )
+    parser.add_argument(
+        "--grid",
+        choices=("pet", "ct"),
+        default="pet",
+        help="of the PETs: the plans' spacing over the CT's field of view (pet, default), or the CT's own",
+    )
+    parser.add_argument(
+        "--like", type=Path, metavar="PATH", help="an image whose grid to use instead; or a folder with one each case"
+    )
+
+
+def _share(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is below 0")
+    return value
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.prediction import predict
+
+    options = {name: value for name, value in vars(arguments).items() if name not in ("verbose", "disable_tta")}
+    predict(**options, mirror=not arguments.disable_tta)
+
+
+main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)
