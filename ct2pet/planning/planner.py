@@ -25,7 +25,7 @@ from ct2pet.planning.plans import (
     Sampling,
 )
 from ct2pet.planning.requirements import Requirements
-from ct2pet.planning.topology import fitting_patch, unet_topology
+from ct2pet.planning.topology import SMALLEST_PATCH, fitting_patch, unet_topology
 
 _PET_WINDOW = PETNormalization(lower_suv=0.0, upper_suv=10.0, clip=False)
 _CONTEXT_MM = 24.0
@@ -130,7 +130,8 @@ def plan_configuration(
 
 def _patches(shape: list[int], spacing: list[float], budget: Budget) -> Iterator[list[int]]:
     """Patches within the district's box, from the largest down: cubes (in mm) as far as the box lets them."""
-    edge_mm, smallest = max(n * s for n, s in zip(shape, spacing)), 8 * min(spacing)
+    smallest = SMALLEST_PATCH * min(spacing)
+    edge_mm = max(smallest, *(n * s for n, s in zip(shape, spacing)))
     last: list[int] = []
     while edge_mm >= smallest:
         patch_size = fitting_patch([edge_mm / s for s in spacing], shape, spacing, budget.max_stages)

@@ -1,0 +1,137 @@
+"""Which number of the fingerprint, or of the budget, moves which decision."""
+
+import math
+from dataclasses import replace
+
+import pytest
+from fingerprints import DISTRICTS, GAN, district, fingerprint
+
+from ct2pet.errors import PlansError
+from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.planner import budget_for, plan_experiment
+from ct2pet.planning.plans import CTNormalization, Plans
+
+
+def plan(seen=None, device="cpu", target=64.0, needs=GAN):
+    seen = fingerprint(head=seen or district())
+    return plan_experiment(seen, DISTRICTS, {"pix2pix": needs}, device=device, memory_target_gib=target)
+
+
+def head(*arguments, **options):
+    return plan(*arguments, **options).configuration("head")
+
+
+def changed(configuration, other):
+    """The decisions that differ."""
+    return {name for name in vars(configuration) if getattr(configuration, name) != getattr(other, name)}
+
+
+def test_the_spacing_is_the_median_pet_spacing():
+    seen = replace(district(), pet_spacings=[[2.0, 4.0, 4.0], [3.0, 4.1, 4.1], [9.0, 4.2, 4.2]])
+    assert head(seen).spacing == [3.0, 4.1, 4.1]
+
+
+def test_the_ct_window_is_the_districts_own_and_moves_nothing_else():
+    one, other = head(district(ct=(-1000.0, 1500.0))), head(district(ct=(-150.0, 250.0)))
+    assert one.ct_normalization == CTNormalization(-1000.0, 1500.0)
+    assert other.ct_normalization == CTNormalization(-150.0, 250.0)
+    assert changed(one, other) == {"ct_normalization"}
+
+
+def test_a_district_of_one_tissue_gets_a_window_of_some_width():
+    window = head(district(ct=(40.0, 40.0))).ct_normalization
+    assert (window.lower_hu, window.upper_hu) == (-10.0, 90.0)
+
+
+def test_the_box_limits_the_patch_and_gives_the_median_shape():
+    large, thin = head(district(box_mm=(800, 800, 800))), head(district(box_mm=(800, 60, 800)))
+    assert large.median_shape == [200, 200, 200]
+    assert thin.median_shape == [200, 15, 200]
+    assert large.patch_size[1] == 40
+    assert thin.patch_size[1] == 16
+    assert thin.patch_size[0] > large.patch_size[0], "what a thin district does not need goes to the other axes"
+    assert changed(large, thin) == {"median_shape", "patch_size", "generator", "discriminator"}
+
+
+def test_the_median_box_counts_not_the_largest():
+    seen = replace(district(), box_sizes_mm=[[100.0] * 3, [120.0] * 3, [900.0] * 3])
+    assert head(seen).median_shape == [30, 30, 30]
+
+
+def test_coarse_slices_give_flat_patches_and_strides():
+    flat = head(district(spacing=(10.0, 2.5, 2.5)))
+    assert flat.patch_size[0] < flat.patch_size[1] / 2
+    assert flat.generator.arguments["strides"][1] == [1, 2, 2]
+    assert flat.generator.arguments["kernel_sizes"][0] == [1, 3, 3]
+    assert head().generator.arguments["strides"][1] == [2, 2, 2]
+
+
+@pytest.mark.parametrize("box_mm", [(400, 400, 400), (90, 500, 300), (1800, 90, 90), (20, 20, 20)])
+def test_on_a_cpu_a_patch_has_at_most_40_cubed_voxels_and_does_not_waste_them_on_air(box_mm):
+    chosen = head(district(box_mm=box_mm))
+    assert math.prod(chosen.patch_size) <= 40**3
+    assert chosen.batch_size == 2
+    assert all(patch < shape + 16 or patch == 8 for patch, shape in zip(chosen.patch_size, chosen.median_shape))
+
+
+def test_more_memory_gives_larger_patches_then_larger_batches():
+    seen = district(box_mm=(1000, 1000, 1000))
+    small, medium, large, huge = (head(seen, "cuda", target) for target in (2.0, 8.0, 60.0, 200.0))
+    voxels = [math.prod(chosen.patch_size) for chosen in (small, medium, large, huge)]
+    assert voxels[0] < voxels[1] < voxels[2] == voxels[3]
+    assert large.batch_size < huge.batch_size == 8
+    for chosen, target in ((small, 2.0), (medium, 8.0), (large, 60.0)):
+        assert 0.7 * target < estimate_training_gib(chosen, GAN, "cuda") <= target
+
+
+def test_on_a_cpu_too_little_memory_shrinks_the_patch():
+    assert math.prod(head(target=0.45).patch_size) < math.prod(head(target=8.0).patch_size)
+
+
+def test_a_method_that_holds_more_gets_a_smaller_patch():
+    demanding = replace(GAN, passes={"generator": 4, "discriminator": 2}, networks={"generator": 2, "discriminator": 2})
+    assert math.prod(head(device="cuda", target=8.0, needs=demanding).patch_size) < math.prod(
+        head(device="cuda", target=8.0).patch_size
+    )
+
+
+def test_a_target_that_nothing_fits_is_refused():
+    with pytest.raises(PlansError, match=r"head: no training fits into 0\.10 GiB"):
+        plan(target=0.1)
+    with pytest.raises(PlansError, match="cannot hold"):
+        plan(target=-1.0)
+
+
+def test_the_default_budgets(monkeypatch):
+    monkeypatch.setattr("ct2pet.planning.planner.available_memory_gib", lambda: 12.0)
+    assert budget_for("cpu").memory_gib == 6.0
+    assert budget_for("cuda").memory_gib == 8.0
+
+
+def test_a_gpu_plan_has_wider_networks():
+    assert head(device="cuda").generator.arguments["features_per_stage"][0] == 32
+    assert head(device="cpu").generator.arguments["features_per_stage"][0] == 16
+
+
+def test_every_district_that_occurs_is_planned_and_the_whole_body_is_their_union():
+    seen = fingerprint(head=district(), trunk=district(box_mm=(100, 100, 100)), whole_body=district())
+    planned = plan_experiment(seen, DISTRICTS, {"pix2pix": GAN})
+    assert list(planned.configurations) == ["head", "trunk", "whole_body"]
+    assert [c.labels for c in planned.configurations.values()] == [[1], [2], [1, 2]]
+    assert planned.configuration("head").patch_size != planned.configuration("trunk").patch_size
+
+
+def test_a_district_that_no_case_has_is_not_planned_and_no_district_at_all_is_refused():
+    assert list(plan().configurations) == ["head"]
+    with pytest.raises(PlansError, match="no training case has any of the districts head, trunk"):
+        plan_experiment(fingerprint(head=district(num_cases=0)), DISTRICTS, {"pix2pix": GAN})
+
+
+def test_the_methods_numbers_are_copied_for_users_to_edit():
+    assert plan().models == {"pix2pix": dict(GAN.hyperparameters)}
+
+
+def test_plans_are_the_same_from_disk(tmp_path):
+    planned = plan()
+    planned.save(tmp_path / "plans.json")
+    assert Plans.load(tmp_path / "plans.json") == planned

@@ -1,0 +1,67 @@
+import pytest
+from tiny import tiny_plans
+
+from ct2pet.errors import PlansError
+from ct2pet.planning.plans import Plans
+
+
+def content(**changes):
+    plans = tiny_plans().to_json()
+    plans["configurations"]["trunk"].update(changes)
+    return plans
+
+
+def test_plans_survive_the_disk(tmp_path):
+    tiny_plans().save(tmp_path / "plans.json")
+    assert Plans.load(tmp_path / "plans.json") == tiny_plans()
+
+
+def test_integers_may_stand_for_real_numbers():
+    assert Plans.from_json(content(spacing=[4, 4, 4])).configuration("trunk").spacing == [4.0, 4.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"patchsize": [1, 1, 1]}, "patchsize"),
+        ({"batch_size": "two"}, "batch_size"),
+        ({"batch_size": 0}, "batch_size must be"),
+        ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
+        ({"tile_overlap": 1.0}, "tile_overlap"),
+        ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard or context"),
+        ({"ct_normalization": {"lower_hu": 5.0, "upper_hu": 5.0}}, "lower_hu < upper_hu"),
+        ({"mirror_axes": [3]}, "axes"),
+        ({"labels": []}, "labels"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_the_file_and_the_reason(changes, reason):
+    with pytest.raises(PlansError, match=f"mine.json.*{reason}"):
+        Plans.from_json(content(**changes), "mine.json")
+
+
+def test_a_child_inherits_what_it_does_not_replace():
+    plans = content()
+    plans["configurations"]["trunk_small"] = {"inherits_from": "trunk", "batch_size": 1}
+    child = Plans.from_json(plans).configuration("trunk_small")
+    parent = Plans.from_json(plans).configuration("trunk")
+    assert child.batch_size == 1
+    assert {n for n in vars(child) if getattr(child, n) != getattr(parent, n)} == {"batch_size"}
+
+
+def test_inheriting_in_a_circle_or_from_nothing_is_refused():
+    plans = content(inherits_from="other")
+    with pytest.raises(PlansError, match="'other', which does not exist"):
+        Plans.from_json(plans)
+    plans["configurations"]["other"] = {"inherits_from": "trunk"}
+    with pytest.raises(PlansError, match="circle: trunk -> other -> trunk"):
+        Plans.from_json(plans)
+
+
+def test_an_unknown_configuration_lists_those_there_are():
+    with pytest.raises(PlansError, match=r"'head'; there are: trunk"):
+        tiny_plans().configuration("head")
+
+
+def test_another_version_asks_to_plan_again():
+    with pytest.raises(PlansError, match="plan again"):
+        Plans.from_json({**content(), "schema_version": 0})
