@@ -67,21 +67,28 @@ def render_ct(
     """int16 (Z, Y, X) HU: the tissues' numbers with texture, lesions that show, couch, blur and noise."""
     mean = _table([AIR_HU, *(patient.hu[tissue.name] for tissue in TISSUES)])
     grain = _table([0.0, *(tissue.hu_texture for tissue in TISSUES)])
-    hu = mean[organs.array] + grain[organs.array] * texture
-    _place_couch(hu, organs, patient)
-    for number, lesion in enumerate(patient.lesions, start=1):
-        if lesion.hu is not None:
-            hu[lesions == number] = lesion.hu
+    couch, seen = _couch(organs.grid, patient), [lesion.hu for lesion in patient.lesions]
+    hu = np.empty(organs.grid.shape, dtype=np.float32)
+    for k, labels in enumerate(organs.array):  # slice by slice: the temporaries of a whole CT would take gigabytes
+        hu[k] = mean[labels] + grain[labels] * texture[k]
+        np.copyto(hu[k], couch, where=labels == 0)
+        for number in np.unique(lesions[k][lesions[k] > 0]):
+            shown = seen[number - 1]
+            if shown is not None:
+                hu[k][lesions[k] == number] = shown
     sigma = [scanner.ct_blur_mm / FWHM / spacing for spacing in organs.grid.spacing]
-    hu = gaussian_filter(hu, sigma, mode="nearest", truncate=3)
-    hu += _ct_noise(scanner, patient, hu.shape, random)
-    return np.clip(np.rint(hu), _LOWEST_HU, _HIGHEST_HU).astype(np.int16)
+    gaussian_filter(hu, sigma, mode="nearest", truncate=3, output=hu)
+    ct_hu = np.empty(hu.shape, dtype=np.int16)
+    for k, slice_ in enumerate(hu):
+        noisy = slice_ + _ct_noise(scanner, patient, slice_.shape, random)
+        ct_hu[k] = np.clip(np.rint(noisy), _LOWEST_HU, _HIGHEST_HU)
+    return ct_hu
 
 
 def _ct_noise(scanner: Scanner, patient: Patient, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """Noise grows with what the rays cross, and the reconstruction's kernel correlates neighbours in a slice."""
-    noise = random.standard_normal(shape, dtype=np.float32)
-    noise = 0.8 * noise + 0.4 * (np.roll(noise, 1, axis=1) + np.roll(noise, 1, axis=2)) * np.float32(0.75)
+    """One slice (Y, X) of noise: it grows with what the rays cross, and the kernel correlates neighbours."""
+    white = random.standard_normal(shape, dtype=np.float32)
+    noise = 0.84 * white + 0.38 * (np.roll(white, 1, axis=0) + np.roll(white, 1, axis=1))
     return noise * np.float32(scanner.ct_noise_hu * (patient.weight_kg / 70) ** 0.5)
 
 
@@ -90,15 +97,15 @@ def couch_top(patient: Patient) -> float:
     return patient.depth * (98.0 + 1.1 * patient.fat + 4.0)
 
 
-def _place_couch(hu: np.ndarray, organs: Volume, patient: Patient) -> None:
-    """A slightly hollow couch of carbon fibre and foam, in the air behind the patient."""
-    y, x = _axis(organs.grid, 1)[:, None], _axis(organs.grid, 2)[None, :]
-    below = y - (couch_top(patient) - 12 * (x / 215) ** 2 * (np.abs(x) < 215))
-    thickness = 34 * np.sqrt(np.clip(1 - (x / 215) ** 2, 0, None)) + 8
-    couch = (below >= 0) & (below <= thickness) & (np.abs(x) <= 215)
+def _couch(grid: Grid, patient: Patient) -> np.ndarray:
+    """One slice (Y, X) of HU without a patient: air, and a slightly hollow couch of carbon fibre and foam."""
+    y, x = _axis(grid, 1)[:, None], _axis(grid, 2)[None, :]
+    across = np.clip(1 - (x / 215) ** 2, 0, None)
+    below = y - (couch_top(patient) - 12 * (1 - across))
+    thickness = 34 * np.sqrt(across) + 8
+    couch = (below >= 0) & (below <= thickness) & (across > 0)
     shell = couch & ((below < 5) | (below > thickness - 5))
-    section = np.where(shell, COUCH_SHELL_HU, COUCH_FOAM_HU).astype(np.float32)
-    np.copyto(hu, section[None], where=couch[None] & (organs.array == 0))
+    return np.where(shell, COUCH_SHELL_HU, np.where(couch, COUCH_FOAM_HU, AIR_HU)).astype(np.float32)
 
 
 def activity_map(patient: Patient, organs: np.ndarray, lesions: np.ndarray, texture: np.ndarray) -> np.ndarray:

@@ -74,8 +74,9 @@ DEMO = Scanner(
     (98, 142),
     (6.5, 6.5, 6.5),
     (62, 92),
-    psf_mm=5.5,
-    counts=160.0,
+    psf_mm=5.0,
+    filter_mm=5.0,
+    counts=700.0,
     ct_blur_mm=3.0,
     ct_noise_hu=9.0,
 )
@@ -88,7 +89,7 @@ COARSE = Scanner(
     (11.0, 11.0, 11.0),
     (37, 54),
     psf_mm=6.0,
-    counts=60.0,
+    counts=700.0,
     ct_blur_mm=5.0,
     ct_noise_hu=6.0,
 )

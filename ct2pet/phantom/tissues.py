@@ -44,8 +44,8 @@ _SOFT = "Prokop 2003"
 
 TISSUES: tuple[Tissue, ...] = (
     Tissue("skin", 10, 10, 5, 0.5, 0.15, 0.05, f"{_HU}; assumed"),
-    Tissue("fat", -105, 5, 8, 0.25, 0.15, 0.10, f"{_HU}; Zincirkeser 2007"),
-    Tissue("muscle", 52, 5, 8, 0.65, 0.12, 0.10, f"{_HU}; Zincirkeser 2007, Dias 2022"),
+    Tissue("fat", -105, 5, 8, 0.25, 0.15, 0.07, f"{_HU}; Zincirkeser 2007"),
+    Tissue("muscle", 52, 5, 8, 0.65, 0.10, 0.07, f"{_HU}; Zincirkeser 2007, Dias 2022"),
     Tissue("skull", 950, 80, 120, 0.9, 0.15, 0.08, f"{_HU}; Dias 2022"),
     Tissue("mandible", 1050, 80, 150, 0.8, 0.15, 0.08, f"{_HU}; Dias 2022"),
     Tissue("grey_matter", 40, 2, 2, 8.0, 0.20, 0.10, f"{_SOFT}; Zincirkeser 2007, Dias 2022"),
@@ -58,7 +58,7 @@ TISSUES: tuple[Tissue, ...] = (
     Tissue("salivary_glands", 15, 12, 8, 2.0, 0.35, 0.10, f"{_SOFT}; Wang 2007"),
     Tissue("tonsils", 55, 5, 5, 3.4, 0.35, 0.10, f"{_SOFT}; Wang 2007"),
     Tissue("thyroid", 100, 12, 5, 1.4, 0.25, 0.08, f"{_SOFT}; Wang 2007"),
-    Tissue("lung", -800, 35, 45, 0.45, 0.18, 0.20, "Schneider 2000; Wang 2007, Dias 2022"),
+    Tissue("lung", -800, 35, 45, 0.42, 0.18, 0.20, "Schneider 2000; Wang 2007, Dias 2022"),
     Tissue("mediastinum", -30, 15, 35, 0.9, 0.15, 0.15, f"{_HU}; assumed: fat with vessels"),
     Tissue("blood", 42, 4, 2, 1.6, 0.15, 0.04, f"{_SOFT}; Wahl 2009"),
     Tissue("myocardium", 48, 4, 2, 3.2, 0.50, 0.10, f"{_SOFT}; Shreve 1999, Dias 2022"),
@@ -101,7 +101,7 @@ LABELS: dict[str, int] = {tissue.name: label for label, tissue in enumerate(TISS
 GAS = ("sinuses", "airways", "bowel_gas")
 FATTY = ("fat", "visceral_fat", "yellow_marrow", "breast", "skin")
 AIR_HU = -1000.0
-COUCH_SHELL_HU, COUCH_FOAM_HU = -250.0, -900.0
+COUCH_SHELL_HU, COUCH_FOAM_HU = -80.0, -900.0
 """A carbon-fibre couch with a foam core, as it looks in CT (assumed)."""
 
 

@@ -26,7 +26,8 @@ _COLUMNS = (
     *("arms", "field_of_view", "num_lesions", "seed"),
 )
 _FOLDERS = {"ct": "images", "pet": "targets", "districts": "districts", "lesions": "lesions", "organs": "organs"}
-_BYTES_PER_VOXEL = 40  # measured at the peak of a scan, per voxel of the CT
+_BYTES_PER_VOXEL = 20  # measured at the peak of a scan, per voxel of the CT
+_LONGEST_MM = 2000.0
 
 
 def write_dataset(
@@ -55,7 +56,7 @@ def write_dataset(
         f"phantom_{number:03d}": (folder, f"phantom_{number:03d}", split, _patient_seed(seed, number), scanner)
         for number, split in enumerate(["Tr"] * num_train + ["Ts"] * num_test, start=1)
     }
-    voxels = 380 * scanner.ct_matrix[0] * scanner.ct_matrix[1]
+    voxels = _LONGEST_MM / scanner.ct_spacing[0] * scanner.ct_matrix[0] * scanner.ct_matrix[1]
     memory = 0.3 + voxels * _BYTES_PER_VOXEL / 2**30
     results = map_cases(
         _write_case, cases, num_processes=num_processes, memory_per_process_gib=memory, description="phantom"
