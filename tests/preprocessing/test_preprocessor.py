@@ -1,0 +1,205 @@
+import os
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from raw_cases import case_volumes, permuted, write_case, write_raw
+from tiny import tiny_configuration, tiny_plans
+
+from ct2pet.errors import CasesFailed, PlansError
+from ct2pet.planning.plans import CTNormalization, Masking
+from ct2pet.preprocessing import preprocessor
+from ct2pet.preprocessing.preprocessor import check_store, preprocess_dataset, store_folder
+from ct2pet.preprocessing.storage import DistrictStore
+from ct2pet.volume import Box
+
+CONFIGURATIONS = {
+    "low": tiny_configuration(labels=[1]),
+    "high": tiny_configuration(labels=[2], spacing=[3.0, 3.0, 3.0]),
+    "whole_body": tiny_configuration(labels=[1, 2]),
+}
+PLANS = replace(tiny_plans(), configurations=CONFIGURATIONS, districts={"low": 1, "high": 2})
+
+
+def stores(folder):
+    return {name: DistrictStore(store_folder(folder, PLANS, name)) for name in CONFIGURATIONS}
+
+
+def content(folder):
+    """All that training can see of all stores."""
+    seen = {}
+    for name, store in stores(folder).items():
+        for case in store.cases:
+            opened = store.open(case)
+            arrays = opened.read(Box((0, 0, 0), opened.shape))
+            seen[name, case] = [opened.grid, *(a.tobytes() for a in arrays.values()), opened.foreground.tobytes()]
+    return seen
+
+
+@pytest.fixture
+def dataset(tmp_path):
+    return write_raw(tmp_path, {name: case_volumes(seed) for seed, name in enumerate("ABC")})
+
+
+@pytest.fixture
+def calls(monkeypatch):
+    """The (case, configurations) that are worked on."""
+    seen = []
+    original = preprocessor.preprocess_case
+
+    def counted(case, sources, plans, work):
+        seen.append((case, sorted(work)))
+        return original(case, sources, plans, work)
+
+    monkeypatch.setattr(preprocessor, "preprocess_case", counted)
+    return seen
+
+
+def test_every_case_lands_in_the_store_of_every_configuration(dataset, tmp_path):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert sorted(p.name for p in (tmp_path / "pre").iterdir()) == [
+        "ct2petPlans_high",
+        "ct2petPlans_low",
+        "ct2petPlans_whole_body",
+    ]
+    for name, store in stores(tmp_path / "pre").items():
+        assert store.cases == ["A", "B", "C"]
+        assert store.open("A").grid.spacing == tuple(CONFIGURATIONS[name].spacing)
+    assert len(stores(tmp_path / "pre")["low"].open("A").lesion_voxels) == 2 * 3 * 2
+
+
+def test_started_again_nothing_is_done_twice(dataset, tmp_path, calls):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert len(calls) == 3
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert len(calls) == 3
+
+
+@pytest.mark.parametrize("after", range(1, 9))
+def test_interrupted_anywhere_and_started_again_equals_uninterrupted(dataset, tmp_path, monkeypatch, after):
+    preprocess_dataset(dataset, PLANS, tmp_path / "whole")
+    written = 0
+    original = DistrictStore.write
+
+    def interrupted(self, *arguments):
+        nonlocal written
+        written += 1
+        if written > after:
+            raise KeyboardInterrupt
+        original(self, *arguments)
+
+    with monkeypatch.context() as context:
+        context.setattr(DistrictStore, "write", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert len(content(tmp_path / "pre")) == after
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert content(tmp_path / "pre") == content(tmp_path / "whole")
+
+
+def test_what_a_killed_process_left_half_written_is_cleared_away(dataset, tmp_path):
+    folder = store_folder(tmp_path / "pre", PLANS, "low")
+    folder.mkdir(parents=True)
+    (folder / ".partial-x-A.b2nd").write_bytes(b"half")
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert sorted(path.name[0] for path in folder.iterdir()) == ["A", "A", "B", "B", "C", "C"]
+
+
+def test_a_changed_file_redoes_its_case_alone(dataset, tmp_path, calls):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    before = content(tmp_path / "pre")
+    calls.clear()
+    write_case(dataset.folder, "B", case_volumes(seed=9))
+    os.utime(dataset.image("B"), (1, 1))  # whatever the clock says
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert calls == [("B", ["high", "low", "whole_body"])]
+    after = content(tmp_path / "pre")
+    assert {key for key in before if before[key] != after[key]} == {(name, "B") for name in CONFIGURATIONS}
+
+
+def test_a_changed_decision_redoes_its_configuration_alone(dataset, tmp_path, calls):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    calls.clear()
+    changed = replace(CONFIGURATIONS["low"], ct_normalization=CTNormalization(-100.0, 100.0))
+    preprocess_dataset(dataset, replace(PLANS, configurations={**CONFIGURATIONS, "low": changed}), tmp_path / "pre")
+    assert calls == [(case, ["low"]) for case in "ABC"]
+
+
+def test_a_decision_that_does_not_touch_the_stored_redoes_nothing(dataset, tmp_path, calls):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    calls.clear()
+    changed = replace(CONFIGURATIONS["low"], patch_size=[8, 8, 8], batch_size=7)
+    preprocess_dataset(dataset, replace(PLANS, configurations={**CONFIGURATIONS, "low": changed}), tmp_path / "pre")
+    assert calls == []
+
+
+def test_interrupted_after_a_change_no_outdated_case_is_left(dataset, tmp_path, monkeypatch):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    changed = replace(CONFIGURATIONS["low"], masking=Masking("hard", 0.0))
+    monkeypatch.setattr(preprocessor, "map_cases", lambda *_, **__: (_ for _ in ()).throw(KeyboardInterrupt))
+    with pytest.raises(KeyboardInterrupt):
+        preprocess_dataset(dataset, replace(PLANS, configurations={**CONFIGURATIONS, "low": changed}), tmp_path / "pre")
+    assert stores(tmp_path / "pre")["low"].cases == []
+    assert stores(tmp_path / "pre")["high"].cases == ["A", "B", "C"]
+
+
+def test_a_case_that_left_the_dataset_leaves_the_store(dataset, tmp_path):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    dataset.image("B").unlink()
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert stores(tmp_path / "pre")["low"].cases == ["A", "C"]
+
+
+def test_failing_cases_are_named_and_the_others_are_done(dataset, tmp_path):
+    dataset.image("A").write_bytes(b"no image")
+    dataset.target("C").unlink()
+    with pytest.raises(CasesFailed) as error:
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert set(error.value.failures) == {"A", "C"}
+    assert str(dataset.image("A")) in error.value.failures["A"]
+    assert "no pet" in error.value.failures["C"]
+    assert error.value.some_done
+    assert stores(tmp_path / "pre")["low"].cases == ["B"]
+
+
+def test_a_district_that_a_case_lacks_is_recorded_as_absent(dataset, tmp_path, calls):
+    volumes = case_volumes(0)
+    volumes["district_map"] = volumes["district_map"].with_array(np.minimum(volumes["district_map"].array, 1))
+    write_case(dataset.folder, "A", volumes)
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    high = stores(tmp_path / "pre")["high"]
+    assert high.cases == ["B", "C"]
+    assert not (high.folder / "A.b2nd").exists()
+    calls.clear()
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert calls == []
+
+
+def test_any_orientation_of_the_files_gives_the_same_store(tmp_path):
+    plain = write_raw(tmp_path / "a", {"A": case_volumes()})
+    turned = write_raw(tmp_path / "b", {"A": {name: permuted(volume) for name, volume in case_volumes().items()}})
+    for name, dataset in (("a", plain), ("b", turned)):
+        preprocess_dataset(dataset, PLANS, tmp_path / name / "pre")
+    for name in CONFIGURATIONS:
+        one, other = (stores(tmp_path / folder / "pre")[name].open("A") for folder in "ab")
+        assert one.grid.matches(other.grid)
+        assert np.array_equal(one.foreground, other.foreground)
+        assert np.array_equal(one.lesion_voxels, other.lesion_voxels)
+        first, second = (stored.read(Box((0, 0, 0), one.shape)) for stored in (one, other))
+        assert np.allclose(first["ct"], second["ct"], atol=1e-3)
+        assert np.allclose(first["pet"], second["pet"], atol=1e-3)
+        assert np.array_equal(first["mask"], second["mask"])
+
+
+def test_two_processes_store_what_one_does(dataset, tmp_path):
+    preprocess_dataset(dataset, PLANS, tmp_path / "one", num_processes=1)
+    preprocess_dataset(dataset, PLANS, tmp_path / "two", num_processes=2)
+    assert content(tmp_path / "one") == content(tmp_path / "two")
+
+
+def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    store = stores(tmp_path / "pre")["low"]
+    check_store(store, replace(CONFIGURATIONS["low"], batch_size=1))
+    with pytest.raises(PlansError, match="stored with another spacing than the plans': preprocess again"):
+        check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]))

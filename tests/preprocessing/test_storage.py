@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+
+from ct2pet.errors import DatasetError
+from ct2pet.preprocessing import storage
+from ct2pet.preprocessing.preparation import PreparedCase, PreparedDistrict
+from ct2pet.preprocessing.storage import DistrictStore
+from ct2pet.volume import Box, Grid
+
+GRID = Grid((70, 30, 9), (4.0, 3.0, 3.5), (1.0, -2.0, 3.0))
+
+
+def prepared(lesions=True, seed=0):
+    random = np.random.default_rng(seed)
+    mask = random.random(GRID.shape) < 0.7
+    ct = np.where(mask, random.uniform(-1, 1, GRID.shape), -1).astype(np.float32)
+    pet = np.where(mask, random.uniform(0, 2, GRID.shape), 0).astype(np.float32)
+    lesion = mask & (random.random(GRID.shape) < 0.05)
+    return PreparedCase(PreparedDistrict(ct, mask, GRID), pet, lesion if lesions else None)
+
+
+@pytest.fixture
+def store(tmp_path):
+    return DistrictStore(tmp_path / "ct2petPlans_head")
+
+
+def test_what_was_written_is_read(store):
+    case = prepared()
+    store.write("A", case, "key", {})
+    opened = store.open("A")
+    assert opened.shape == GRID.shape
+    assert opened.grid == GRID
+    read = opened.read(Box((0, 0, 0), GRID.shape))
+    assert np.array_equal(read["ct"], case.district.ct.astype(np.float16))
+    assert np.array_equal(read["pet"], case.pet.astype(np.float16))
+    assert np.array_equal(read["mask"], case.district.mask)
+    assert np.array_equal(read["lesions"], case.lesions)
+    assert read["ct"].dtype == read["pet"].dtype == np.float16
+    assert read["mask"].dtype == read["lesions"].dtype == bool
+
+
+def test_boxes_are_parts_of_the_whole(store):
+    store.write("A", prepared(), "key", {})
+    opened = store.open("A")
+    whole = opened.read(Box((0, 0, 0), GRID.shape))
+    random = np.random.default_rng(1)
+    for _ in range(30):
+        start = tuple(int(random.integers(0, n)) for n in GRID.shape)
+        box = Box(start, tuple(int(random.integers(a + 1, n + 1)) for a, n in zip(start, GRID.shape)))
+        for name, array in opened.read(box).items():
+            assert np.array_equal(array, whole[name][box.slices]), (name, box)
+
+
+def test_samples_are_voxels_of_the_district_and_of_the_lesions(store, monkeypatch):
+    monkeypatch.setattr(storage, "_MAX_FOREGROUND", 500)
+    monkeypatch.setattr(storage, "_MAX_LESION_VOXELS", 10**6)
+    case = prepared()
+    for name in ("A", "B"):
+        store.write(name, case, "key", {})
+    one, other = store.open("A"), store.open("B")
+    assert one.foreground.shape == (500, 3)
+    assert len({tuple(voxel) for voxel in one.foreground}) == 500
+    assert case.district.mask[tuple(one.foreground.T)].all()
+    assert np.array_equal(one.foreground, other.foreground)
+    assert abs(one.foreground[:, 0].mean() - 34.5) < 5, "from all over the district"
+    assert np.array_equal(one.lesion_voxels, np.argwhere(case.lesions))
+
+
+def test_a_case_without_a_lesion_mask_has_none(store):
+    store.write("A", prepared(lesions=False), "key", {})
+    opened = store.open("A")
+    assert opened.lesion_voxels.shape == (0, 3)
+    assert opened.read(Box((0, 0, 0), (2, 2, 2)))["lesions"] is None
+
+
+def test_an_absent_district_is_recorded_and_no_case(store):
+    store.write("A", prepared(), "key", {})
+    store.write("B", None, "key", {})
+    assert store.cases == ["A"]
+    assert store.recorded_cases() == ["A", "B"]
+    assert store.is_done("B", "key")
+    with pytest.raises(DatasetError, match="absent"):
+        store.open("B")
+
+
+def test_done_means_finished_with_the_same_key(store):
+    assert not store.is_done("A", "key")
+    store.write("A", prepared(), "key", {})
+    assert store.is_done("A", "key")
+    assert not store.is_done("A", "other key")
+    (store.folder / "A.b2nd").unlink()
+    assert not store.is_done("A", "key")
+
+
+@pytest.mark.parametrize("moment", ["_write_array", "write_json"])
+@pytest.mark.parametrize("first", [True, False], ids=["first time", "again"])
+def test_an_interruption_leaves_no_case_that_seems_finished(store, monkeypatch, moment, first):
+    if not first:
+        store.write("A", prepared(seed=1), "old", {})
+    with monkeypatch.context() as context:
+        context.setattr(storage, moment, lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            store.write("A", prepared(), "key", {})
+    assert store.cases == []
+    assert not store.is_done("A", "key")
+    assert not store.is_done("A", "old")
+    store.write("A", prepared(), "key", {})
+    assert store.cases == ["A"]
+
+
+def test_an_array_that_is_cut_off_while_written_never_gets_its_name(store, monkeypatch):
+    def cut_off(*_, urlpath, **__):
+        with open(urlpath, "wb") as file:
+            file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(storage.blosc2, "asarray", cut_off)
+    with pytest.raises(KeyboardInterrupt):
+        store.write("A", prepared(), "key", {})
+    assert list(store.folder.iterdir()) == []
+
+
+def test_damaged_and_missing_cases_are_named(store):
+    store.write("A", prepared(), "key", {})
+    (store.folder / "A.b2nd").write_bytes(b"damaged")
+    with pytest.raises(DatasetError, match=r"A\.b2nd: cannot be read"):
+        store.open("A")
+    with pytest.raises(DatasetError, match=r"B\.json: no such file"):
+        store.open("B")
+
+
+def test_case_names_may_contain_dots(store):
+    store.write("A", prepared(seed=0), "key", {})
+    store.write("A.1", prepared(seed=1), "key", {})
+    assert store.cases == ["A", "A.1"]
+    assert not np.array_equal(store.open("A").foreground, store.open("A.1").foreground)
