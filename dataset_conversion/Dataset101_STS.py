@@ -1,0 +1,115 @@
+"""Soft-tissue sarcoma PET/CT (28 patients, mostly limbs) to ``$ct2pet_raw/Dataset101_STS``.
+
+The input is the NIfTI part of the IBSI validation data set (https://github.com/theibsi/data_sets, ibsi_2_validation),
+a folder STS_xxx with CT_image, PET_image and PET_mask for each patient: CT in HU, PET in SUV (g/ml), the tumour on the
+PET's grid, all cut to 5 cm around the tumour. Licence: CC BY 3.0. Source of the images: Vallières M et al. (2015),
+Soft-tissue-Sarcoma, The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.7GO2GSKS.
+
+CT and PET keep their own grids. The one district, ``limbs``, is the body as far as the PET shows it: in some patients
+the CT reaches beyond the PET.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from ct2pet.cli.command import command
+from ct2pet.dataset import RawDataset, write_dataset_json
+from ct2pet.districts._body import body_mask
+from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.files import atomic_path
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.parallel import map_cases
+from ct2pet.paths import raw_folder
+from ct2pet.resampling import resample
+from ct2pet.volume import Volume
+
+NAME = "Dataset101_STS"
+DISTRICT = "limbs"
+TEST_CASES = ("STS_003", "STS_014", "STS_024", "STS_032", "STS_041", "STS_051")  # every fifth of the 28, from the third
+FILE_ENDING = ".nii.gz"
+CITATION = {
+    "licence": "CC BY 3.0",
+    "reference": "Vallières M et al. (2015), doi 10.7937/K9/TCIA.2015.7GO2GSKS and 10.1088/0031-9155/60/14/5471",
+    "source": "https://github.com/theibsi/data_sets",
+}
+
+
+def convert(source: Path) -> RawDataset:
+    """Write the raw dataset from the patients' folders in ``source``.
+
+    dataset.json comes last: without it the folder is no dataset. Raises DatasetError where there are no patients, and
+    CasesFailed where some cannot be converted.
+    """
+    patients = sorted(folder for folder in source.glob("STS_*") if folder.is_dir())
+    if not patients:
+        raise DatasetError(f"{source}: there are no folders STS_xxx in it")
+    folder = raw_folder() / NAME
+    (folder / "dataset.json").unlink(missing_ok=True)
+    arguments = {patient.name: (patient, folder, split_of(patient.name)) for patient in patients}
+    results = map_cases(convert_patient, arguments, description="Converting")
+    if results.failures:
+        raise CasesFailed(results.failures, some_done=bool(results.values), what="could not be converted")
+    _write_table(folder / "cases.csv", list(arguments))
+    num_training = sum(case not in TEST_CASES for case in arguments)
+    write_dataset_json(folder, name="STS", districts={DISTRICT: 1}, num_training=num_training, **CITATION)
+    return RawDataset(folder)
+
+
+def split_of(case: str) -> str:
+    """Ts for the fixed test cases, Tr for the others."""
+    return "Ts" if case in TEST_CASES else "Tr"
+
+
+def convert_patient(source: Path, folder: Path, split: str) -> None:
+    """Write CT, PET, district map and lesion of one patient. Raises ImageError where a file cannot be read."""
+    case = source.name
+    ct_hu = _as_integers(read_volume(source / "CT_image.nii.gz", "HU"))
+    pet_suv = read_volume(source / "PET_image.nii.gz", "SUV")
+    lesion = read_volume(source / "PET_mask.nii.gz", "label")
+    write_volume(folder / f"images{split}" / f"{case}_0000{FILE_ENDING}", ct_hu)
+    write_volume(folder / f"targets{split}" / f"{case}{FILE_ENDING}", pet_suv)
+    write_volume(folder / f"lesions{split}" / f"{case}{FILE_ENDING}", lesion.with_array(lesion.array > 0))
+    write_volume(folder / f"districts{split}" / f"{case}{FILE_ENDING}", district_map(ct_hu, pet_suv))
+
+
+def district_map(ct_hu: Volume, pet_suv: Volume) -> Volume:
+    """1 inside the body as far as the PET reaches, 0 elsewhere; on the CT's grid in the house's order."""
+    oriented = ct_hu.oriented()
+    seen = resample(pet_suv.with_array(np.ones(pet_suv.array.shape, np.uint8)), oriented.grid, labels=True)
+    return oriented.with_array(body_mask(oriented) & (seen.array > 0), "label")
+
+
+def _as_integers(ct_hu: Volume) -> Volume:
+    """HU in int16, half of float32's size, where nothing is lost."""
+    integers = ct_hu.array.astype(np.int16)
+    return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
+
+
+def _write_table(path: Path, cases: list[str]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["case", "patient", "diagnosis", "split"])
+        writer.writerows([case, case, "soft-tissue sarcoma", split_of(case)] for case in cases)
+
+
+def _add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", dest="source", type=Path, required=True, metavar="FOLDER", help="the folder of the folders STS_xxx"
+    )
+
+
+def _execute(parsed: argparse.Namespace) -> None:
+    dataset = convert(parsed.source)
+    print(f"{dataset.folder}: {len(dataset.cases('Tr'))} training and {len(dataset.cases('Ts'))} test cases")
+
+
+main = command("Dataset101_STS", __doc__, _add_arguments, _execute)
+
+if __name__ == "__main__":
+    sys.exit(main(None))
