@@ -1,0 +1,146 @@
+import json
+
+import numpy as np
+import pytest
+from hand_models import Scaled, expected_suv, two_district_case, write_trained
+
+from ct2pet.api.prediction import predict
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.inference import trained_models
+from ct2pet.volume import Grid, Volume
+
+FLIPPED_AND_PERMUTED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+@pytest.fixture
+def raw(tmp_path, monkeypatch):
+    """Two cases in imagesTs and districtsTs, one stored in another orientation; a trained model."""
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
+    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    write_trained(tmp_path / "results", {"low": {0: 0.5, 1: 1.5}, "high": {0: 2.0, 1: 2.0}})
+    ct, labels = two_district_case()
+    write(tmp_path, "a", ct, labels)
+    other = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), FLIPPED_AND_PERMUTED)
+    write(tmp_path, "b", ct.arranged_like(other), labels.arranged_like(other))
+    return tmp_path
+
+
+def write(folder, case, ct, labels):
+    write_volume(folder / "imagesTs" / f"{case}_0000.nii.gz", ct)
+    write_volume(folder / "districtsTs" / f"{case}.nii.gz", labels)
+
+
+def expected():
+    ct, labels = two_district_case()
+    low, high = expected_suv(ct.array), expected_suv(ct.array, 2.0)
+    return np.select([labels.array == 1, labels.array == 2], [low, high], 0)
+
+
+def run(raw, **options):
+    return predict(raw / "imagesTs", raw / "out", device="cpu", **options)
+
+
+def test_all_cases_are_predicted_on_their_own_grids(raw):
+    paths = run(raw)
+    assert [path.name for path in paths] == ["a.nii.gz", "b.nii.gz"]
+    for case, path in zip("ab", paths):
+        pet, ct = read_volume(path), read_volume(raw / "imagesTs" / f"{case}_0000.nii.gz")
+        assert pet.grid.matches(ct.grid)
+        assert pet.array.dtype == np.float32
+        np.testing.assert_allclose(pet.oriented().array, expected(), atol=1e-3)
+
+
+def test_what_was_used_is_written_beside_without_paths(raw):
+    run(raw, step_size=0.5)
+    text = (raw / "out" / "prediction.json").read_text()
+    content = json.loads(text)
+    assert content["model"] == "scaled"
+    assert content["step_size"] == 0.5
+    assert sorted(content["checkpoints_sha256"]["low"]) == ["fold_0", "fold_1"]
+    assert len(set(content["checkpoints_sha256"]["low"].values())) == 2
+    assert str(raw) not in text
+
+
+def test_finished_cases_are_kept_and_missing_ones_made(raw):
+    first, second = run(raw)
+    before = first.stat().st_mtime_ns
+    second.unlink()
+    (raw / "out" / ".partial-abcdefgh-b.nii.gz").touch()
+    (raw / "out" / ".partial-abcdefgh-other.nii.gz").touch()
+    run(raw, continue_prediction=True)
+    assert first.stat().st_mtime_ns == before
+    assert second.exists()
+    assert [path.name for path in (raw / "out").glob(".*")] == [".partial-abcdefgh-other.nii.gz"]
+
+
+def test_predictions_of_another_model_are_never_continued(raw):
+    run(raw)
+    with pytest.raises(Ct2PetError, match=r"prediction\.json: predicted with another model or other settings"):
+        run(raw, continue_prediction=True, blend_mm=9.0)
+    write_trained(raw / "results", {"low": {0: 0.7}})
+    with pytest.raises(Ct2PetError, match="predicted with another model"):
+        run(raw, continue_prediction=True)
+    run(raw)
+    run(raw, continue_prediction=True)
+
+
+def test_a_case_that_fails_is_named_and_the_others_are_done(raw):
+    ct, labels = two_district_case()
+    (raw / "imagesTs" / "a_0000.nii.gz").write_bytes(b"no image")
+    write(raw, "c", ct.with_array(ct.array + 5000), labels)
+    write(raw, "d", ct, labels)
+    (raw / "districtsTs" / "d.nii.gz").unlink()
+    with pytest.raises(CasesFailed) as caught:
+        run(raw)
+    assert caught.value.some_done
+    assert sorted(caught.value.failures) == ["a", "c", "d"]
+    assert "not a CT in HU" in caught.value.failures["c"]
+    assert "no district map d" in caught.value.failures["d"]
+    assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["b.nii.gz"]
+
+
+def test_where_no_case_can_be_done_the_error_says_so(raw):
+    for case in "ab":
+        (raw / "districtsTs" / f"{case}.nii.gz").unlink()
+    with pytest.raises(CasesFailed) as caught:
+        run(raw)
+    assert not caught.value.some_done
+
+
+def test_parts_together_are_the_whole(raw):
+    assert [path.name for path in run(raw, num_parts=2, part_id=1)] == ["b.nii.gz"]
+    assert [path.name for path in run(raw, num_parts=2, part_id=0)] == ["a.nii.gz"]
+    assert len(list((raw / "out").glob("*.nii.gz"))) == 2
+
+
+def test_another_grid_is_that_of_the_file_or_of_the_cases_file_in_the_folder(raw):
+    grid = Grid((9, 8, 7), (7.0, 6.0, 5.0), two_district_case()[0].grid.origin)
+    write_volume(raw / "like" / "a.nii.gz", Volume(np.zeros(grid.shape, np.uint8), grid))
+    ct = raw / "imagesTs" / "a_0000.nii.gz"
+    for number, place in enumerate((raw / "like", raw / "like" / "a.nii.gz")):
+        (path,) = predict(ct, raw / f"pet{number}.nii.gz", like=place, device="cpu")
+        assert read_volume(path).grid.matches(grid)
+        assert (raw / f"pet{number}.json").exists()
+    with pytest.raises(CasesFailed, match="no image b whose grid"):
+        run(raw, like=raw / "like")
+
+
+def test_the_grid_of_the_ct_or_of_the_plans(raw):
+    ct, labels = two_district_case(spacing=(2.0, 3.0, 3.0))
+    write(raw, "fine", ct, labels)
+    source = raw / "imagesTs" / "fine_0000.nii.gz"
+    (path,) = predict(source, raw / "ct", grid="ct", device="cpu")
+    assert read_volume(path).grid.matches(ct.grid)
+    (path,) = predict(source, raw / "pet", device="cpu")
+    assert read_volume(path).grid.spacing == pytest.approx((4.0, 4.0, 4.0))
+    with pytest.raises(Ct2PetError, match="pet, ct"):
+        predict(source, raw / "pet", grid="mr")
+
+
+def test_without_district_maps_nothing_begins(raw):
+    (raw / "imagesTs").rename(raw / "scans")
+    with pytest.raises(DatasetError, match="--districts"):
+        predict(raw / "scans", raw / "out", device="cpu")
+    assert not (raw / "out").exists()
+    assert len(predict(raw / "scans", raw / "out", districts=raw / "districtsTs", device="cpu")) == 2
