@@ -14,7 +14,7 @@ from ct2pet.files import read_json, write_json
 from ct2pet.imageio import image_suffixes
 
 FILE_NAME = "dataset.json"
-WHOLE_BODY = "whole_body"  # the configuration over all districts, so no district may have this name
+WHOLE_BODY = "whole_body"  # the union of all districts, a configuration of its own: no district may have this name
 _DISTRICT_NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
 _KEYS = ("channel_names", "target", "numTraining", "file_ending", "districts")
 

@@ -9,10 +9,9 @@ from typing import Any
 
 import dacite
 
+from ct2pet.dataset.description import WHOLE_BODY as WHOLE_BODY
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
-
-WHOLE_BODY = "whole_body"  # the union of all districts
 
 
 @dataclass(frozen=True)
