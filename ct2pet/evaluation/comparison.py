@@ -8,6 +8,7 @@ from typing import Any
 from ct2pet.evaluation.baselines import BLIND
 from ct2pet.planning.plans import WHOLE_BODY
 
+LESIONS = "lesions"
 PREDICTION = "prediction"
 TITLES = {
     PREDICTION: "synthetic PET",
@@ -27,14 +28,23 @@ def best_blind_baseline(summary: Mapping[str, Any], region: str) -> tuple[str, f
 
 def plain_answer(summary: Mapping[str, Any]) -> str:
     """In words: is the prediction better than the best trivial baseline that does not see the real PET, and by how
-    much (in SUV and %)? Over the whole body, and then in which regions it is not."""
+    much (in SUV and %)? Over the whole body, then in which regions it is not, and how far lesions are off."""
     region = WHOLE_BODY if WHOLE_BODY in summary["mean"] else next(iter(summary["mean"]), "")
     answer = _compared(summary, region) if region else None
     if answer is None:
         return "Nothing could be compared: there is no case with a mean absolute error."
     worse = [name for name in summary["mean"] if name != region and _gain(summary, name) is not None]
     worse = [name for name in worse if (_gain(summary, name) or 0.0) <= 0]
-    return f"{answer} It is not better there in: {', '.join(worse)}." if worse else answer
+    sentences = [answer, f"It is not better in: {', '.join(worse)}." if worse else "", _lesions(summary)]
+    return " ".join(filter(None, sentences))
+
+
+def _lesions(summary: Mapping[str, Any]) -> str:
+    bias = summary["mean"].get(LESIONS, {}).get("suv_mean_bias", {"mean": None})
+    if bias["mean"] is None:
+        return ""
+    way = "too high" if bias["mean"] > 0 else "too low"
+    return f"In lesions its mean SUV is {abs(bias['mean']):.0f}% {way} ({bias['n']} case(s))."
 
 
 def _gain(summary: Mapping[str, Any], region: str) -> float | None:

@@ -101,6 +101,8 @@ def _ssim_slabs(fake: np.ndarray, real: np.ndarray) -> Iterator[tuple[slice, np.
 
 def _smooth(slab: np.ndarray, inner: slice) -> np.ndarray:
     """The slices ``inner`` of the smoothed slab; along Z first, so that its margins cost one pass and not three."""
+    if not slab.any():  # air
+        return np.zeros_like(slab[inner])
     part = gaussian_filter1d(slab, SSIM_SIGMA, axis=0, truncate=_SSIM_TRUNCATE)[inner]
     for axis in (1, 2):
         part = gaussian_filter1d(part, SSIM_SIGMA, axis=axis, truncate=_SSIM_TRUNCATE)

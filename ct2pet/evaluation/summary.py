@@ -17,6 +17,7 @@ from ct2pet.files import read_json, write_json
 Metrics = dict[str, "float | None"]
 Regions = dict[str, Metrics]
 
+VOLUME = "_volume"  # the suffix of metrics that count the whole volume, air included
 HEADERS = {
     "mae": "MAE [SUV]",
     "psnr": "PSNR [dB]",
@@ -114,10 +115,9 @@ def _is_mean(value: Any) -> bool:
     )
 
 
-def metrics_of(summary: Mapping[str, Any], region: str) -> list[str]:
-    """The region's metrics in the order of the tables."""
-    known = [metric for metric in HEADERS if metric in summary["mean"][region]]
-    return known + [metric for metric in summary["mean"][region] if metric not in HEADERS]
+def metrics_of(values: Mapping[str, Any]) -> list[str]:
+    """The metrics that a region has, in the order of the tables."""
+    return [metric for metric in HEADERS if metric in values] + [metric for metric in values if metric not in HEADERS]
 
 
 def rows(summary: Mapping[str, Any], region: str, metrics: Sequence[str]) -> list[list[str]]:
@@ -143,18 +143,23 @@ def value_text(metric: str, value: float | None) -> str:
     if value is None:
         return "–"
     sign = "+" if metric.endswith("_bias") else ""
-    return f"{value:{sign}.{_DIGITS.get(metric.removesuffix('_volume'), 3)}f}"
+    return f"{value:{sign}.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
+
+
+def blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
+    """The tables (see ``rows``) of all regions, one after another; those over the whole volume stand apart."""
+    found = []
+    for region in summary["mean"]:
+        metrics = metrics_of(summary["mean"][region])
+        volume = [metric for metric in metrics if metric.endswith(VOLUME)]
+        inside = [metric for metric in metrics if metric not in volume]
+        found += [rows(summary, region, columns) for columns in (inside, volume) if columns]
+    return found
 
 
 def table(summary: Mapping[str, Any]) -> str:
     """The summary as text for the screen: one block per region, the prediction above the four baselines."""
-    blocks = []
-    for region in summary["mean"]:
-        metrics = metrics_of(summary, region)
-        volume = [metric for metric in metrics if metric.endswith("_volume")]
-        inside = [metric for metric in metrics if metric not in volume]
-        blocks += [_aligned(rows(summary, region, columns)) for columns in (inside, volume) if columns]
-    return "\n\n".join([*blocks, FOOTNOTE, plain_answer(summary)])
+    return "\n\n".join([*map(_aligned, blocks(summary)), FOOTNOTE, plain_answer(summary)])
 
 
 def _aligned(lines: list[list[str]]) -> str:

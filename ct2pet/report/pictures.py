@@ -11,12 +11,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from ct2pet.resampling import AIR_HU, resample
-from ct2pet.volume import Volume
+from ct2pet.volume import Grid, Volume
 
 PET_RANGE_SUV = (0.0, 10.0)
 ERROR_RANGE_SUV = (-5.0, 5.0)
-CT_RANGE_HU = (-300.0, 1200.0)
+CT_RANGE_HU = (-200.0, 1000.0)
 
+_CT_PIXEL_MM = 2.0
 _PANEL_INCHES = (2.4, 4.8)  # at most this wide and this high
 _RESOLUTIONS_DPI = (110, 90, 70, 50)  # the first that keeps the PNG small; noise hardly compresses
 _LARGEST_PNG = 300_000  # bytes
@@ -51,22 +52,27 @@ def case_picture(ct_hu: Volume, real_pet: Volume, fake_pet: Volume) -> bytes:
     """
     real = real_pet.oriented()
     fake = resample(fake_pet.oriented(), real.grid).array
-    ct = resample(ct_hu.oriented(), real.grid, outside=AIR_HU).array
+    ct = resample(ct_hu.oriented(), _fine(real.grid), outside=AIR_HU).array
     panels = [
         Panel("CT", coronal_mip(ct), CT_RANGE_HU, "gray", "HU"),
         Panel("Real PET", coronal_mip(real.array), PET_RANGE_SUV, "gray_r", "SUV"),
         Panel("Synthetic PET", coronal_mip(fake), PET_RANGE_SUV, "gray_r", "SUV"),
         Panel("Synthetic − real", coronal_error(fake - real.array), ERROR_RANGE_SUV, "RdBu_r", "SUV"),
     ]
-    return _png(_figure(panels, real.grid.spacing[0], real.grid.spacing[2]))
+    height_mm, _, width_mm = (n * size for n, size in zip(real.grid.shape, real.grid.spacing))
+    return _png(_figure(panels, height_mm, width_mm))
 
 
-def _figure(panels: list[Panel], mm_per_row: float, mm_per_column: float) -> Figure:
-    rows, columns = panels[0].image.shape
-    height_mm, width_mm = rows * mm_per_row, columns * mm_per_column
+def _fine(grid: Grid) -> Grid:
+    """The grid with small enough voxels along Z and X for bones to be seen."""
+    z, y, x = grid.spacing
+    return grid.with_spacing((min(z, _CT_PIXEL_MM), y, min(x, _CT_PIXEL_MM)))
+
+
+def _figure(panels: list[Panel], height_mm: float, width_mm: float) -> Figure:
     scale = min(_PANEL_INCHES[0] / width_mm, _PANEL_INCHES[1] / height_mm)
     width, height = max(1.3, width_mm * scale), height_mm * scale
-    gap, above, below = 0.2, 0.35, 0.6
+    gap, above, below = 0.32, 0.35, 0.6
     size = (len(panels) * (width + gap) + gap, height + above + below)
     figure = Figure(figsize=size, facecolor="white")
     for index, panel in enumerate(panels):

@@ -11,8 +11,7 @@ from ct2pet.dataset import RawDataset
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.evaluation.comparison import plain_answer
 from ct2pet.evaluation.references import image_files
-from ct2pet.evaluation.summary import FOOTNOTE, metrics_of, rows, value_text
-from ct2pet.evaluation.summary import HEADERS as METRIC_HEADERS
+from ct2pet.evaluation.summary import FOOTNOTE, HEADERS, VOLUME, blocks, metrics_of, value_text
 from ct2pet.files import atomic_path
 from ct2pet.imageio import read_volume
 from ct2pet.parallel import map_cases
@@ -104,9 +103,7 @@ def _picture_of_files(ct: Path | None, pet: Path | None, prediction: Path | None
 
 def _tables(summary: Mapping[str, Any]) -> list[str]:
     parts = [page.element("h2", "Errors by region")]
-    for region in summary["mean"]:
-        table = rows(summary, region, metrics_of(summary, region))
-        parts.append(page.table(table, emphasise_first=True))
+    parts += [page.table(block, emphasise_first=True) for block in blocks(summary)]
     return [*parts, page.element("p", FOOTNOTE, "quiet")]
 
 
@@ -126,24 +123,23 @@ def _pictures(summary: Mapping[str, Any], cases: Mapping[str, bytes]) -> list[st
     for case, png in cases.items():
         regions = summary["cases"].get(case, {})
         parts += [page.element("h3", case), page.image(png, f"CT, real PET, synthetic PET and error of {case}")]
-        parts.append(page.details("numbers of this case", page.table(_case_rows(regions))))
+        parts.append(page.details("numbers of this case", page.table(_value_rows(regions, "region"))))
     return parts
 
 
-def _case_rows(regions: Mapping[str, Mapping[str, float | None]]) -> list[list[str]]:
-    metrics = [metric for metric in METRIC_HEADERS if any(metric in values for values in regions.values())]
-    lines = [
-        [region, *(value_text(metric, values.get(metric)) for metric in metrics)] for region, values in regions.items()
-    ]
-    return [["region", *(METRIC_HEADERS[metric] for metric in metrics)], *lines]
+def _value_rows(named: Mapping[str, Mapping[str, float | None]], header: str) -> list[list[str]]:
+    """A row of values for each name; those over the whole volume are left to the means."""
+    every = {metric: None for values in named.values() for metric in values if not metric.endswith(VOLUME)}
+    metrics = metrics_of(every)
+    lines = [[name, *(value_text(metric, values.get(metric)) for metric in metrics)] for name, values in named.items()]
+    return [[header, *(HEADERS.get(metric, metric) for metric in metrics)], *lines]
 
 
 def _appendix(summary: Mapping[str, Any]) -> list[str]:
     whole = {case: regions.get(WHOLE_BODY, {}) for case, regions in summary["cases"].items()}
-    table = _case_rows(whole)
-    table[0][0] = "case"
+    table = page.table(_value_rows(whole, "case"))
     settings = json.dumps(summary["provenance"], indent=2, ensure_ascii=False)
-    parts = [page.element("h2", "Details"), page.details(f"All {len(whole)} cases, inside the body", page.table(table))]
+    parts = [page.element("h2", "Details"), page.details(f"All {len(whole)} cases, inside the body", table)]
     failed: Sequence[str] = summary["provenance"].get("failed_cases", [])
     if failed:
         parts.insert(1, page.element("p", f"Not evaluated: {', '.join(failed)}", "warning"))

@@ -36,7 +36,7 @@ def test_worse_is_not_hidden():
     assert "is worse than" in answer
     assert "zeros" in answer
     assert "0.100 SUV (20%)" in answer
-    assert "not better there in: head" in answer
+    assert "not better in: head" in answer
 
 
 def test_regions_without_numbers_are_left_out():
@@ -45,3 +45,11 @@ def test_regions_without_numbers_are_left_out():
     empty = summary_of({"whole_body": None}, {}, {})
     assert "Nothing could be compared" in comparison.plain_answer(empty)
     assert "Nothing could be compared" in comparison.plain_answer({"mean": {}, "baselines": {}})
+
+
+def test_lesions_are_not_hidden_behind_the_mean():
+    found = summary_of({"whole_body": 0.3}, {"whole_body": 1.0}, {"whole_body": 0.4})
+    found["mean"]["lesions"] = {"suv_mean_bias": {"mean": -42.3, "se": 1.0, "n": 2}}
+    assert "In lesions its mean SUV is 42% too low (2 case(s))." in comparison.plain_answer(found)
+    found["mean"]["lesions"] = {"suv_mean_bias": {"mean": 7.0, "se": 1.0, "n": 2}}
+    assert "7% too high" in comparison.plain_answer(found)

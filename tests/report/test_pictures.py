@@ -3,6 +3,7 @@ import sys
 
 import matplotlib.image
 import numpy as np
+import pytest
 
 from ct2pet.report import pictures
 from ct2pet.volume import Grid, Volume
@@ -34,20 +35,25 @@ def blob_case(shape=(60, 20, 24), spacing=(4.0, 4.0, 4.0)):
 def test_head_is_up_and_left_is_right():
     _, real = blob_case()
     panel = pictures.Panel("x", pictures.coronal_mip(real.array), (0, 10), "gray_r", "SUV")
-    pixels = png_pixels(pictures._png(pictures._figure([panel], 4.0, 4.0)))[..., 0]
+    pixels = png_pixels(pictures._png(pictures._figure([panel], 240.0, 96.0)))[..., 0]
     rows, columns = np.argwhere(pixels[40:-75] < 0.3).mean(axis=0) / pixels.shape  # without title and colour bar
     assert rows < 0.3
     assert columns > 0.6
 
 
-def test_pixels_have_the_shape_that_mm_have():
-    _, real = blob_case(shape=(30, 10, 24), spacing=(8.0, 4.0, 2.0))
-    figure = pictures._figure([pictures.Panel("x", real.array.max(axis=1), (0, 10), "gray_r", "SUV")], 8.0, 2.0)
-    box = figure.axes[0].get_window_extent()
-    width, height = figure.axes[0].images[0].get_extent()[1::2]
-    assert (width, height) == (48.0, 240.0)
-    assert figure.axes[0].get_aspect() == 1.0
-    assert box.height > box.width
+def test_panels_have_the_shape_that_the_body_has(monkeypatch):
+    ct, real = blob_case(shape=(30, 10, 24), spacing=(8.0, 4.0, 4.0))
+    drawn = []
+    monkeypatch.setattr(pictures, "_png", lambda figure: drawn.append(figure) or b"")
+    pictures.case_picture(ct, real, real)
+    panels = [axes for axes in drawn[0].axes if axes.images]
+    assert [axes.get_title() for axes in panels] == ["CT", "Real PET", "Synthetic PET", "Synthetic − real"]
+    for axes in panels:
+        assert tuple(axes.images[0].get_extent()) == (0, 24 * 4.0, 0, 30 * 8.0)
+        box = axes.get_window_extent()
+        assert box.height / box.width == pytest.approx(240 / 96)
+    low, high = panels[3].images[0].get_clim()
+    assert low == -high
 
 
 def test_noisy_whole_body_stays_small_and_leaves_no_state():
