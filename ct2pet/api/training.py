@@ -43,6 +43,8 @@ def train(
     for name in names:
         plans.configuration(name)
     options = replace(options or TrainingOptions(), device=choose_device(device))
+    if str(fold) == "all":  # its validation cases are its training cases
+        options = replace(options, final_validation=False)
     folders = []
     for name in names:
         folder = model_folder(results_folder(), plans.dataset_name, model, plans_name, name) / f"fold_{fold}"

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 class TrainingOptions:
     """``num_epochs`` and ``iterations_per_epoch`` replace the plans' numbers. ``resume`` goes on from the latest
     checkpoint. ``deterministic`` makes two runs with one ``seed`` bit-equal (on one machine; slower on a GPU).
-    ``num_workers`` loader threads (None: chosen by device). ``final_validation`` predicts the validation cases."""
+    ``num_workers`` loader threads (None: chosen by device). ``final_validation`` predicts the validation cases of a
+    numbered fold when it is trained; those of the fold "all" are its training cases and are predicted on request."""
 
     device: str = "cpu"
     num_epochs: int | None = None

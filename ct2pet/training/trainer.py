@@ -20,11 +20,13 @@ from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import PairedAugmenter
 from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
+from ct2pet.training.final_validation import FinalValidation
 from ct2pet.training.log import Row, TrainingLog
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
 from ct2pet.training.options import TrainingOptions
 
+VALIDATION = "validation"
 LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth"
 
 
@@ -102,9 +104,10 @@ class Trainer:
                     self._epoch(epoch)
             finally:
                 self.log.close()
-            if first < self.num_epochs or not (self.folder / FINAL).exists():
+            trained = first < self.num_epochs or not (self.folder / FINAL).exists()
+            if trained:
                 self._save(FINAL, self.num_epochs)
-        if self.options.final_validation and self.validation_cases:
+        if self.options.final_validation and (trained or not (self.folder / VALIDATION / "summary.json").exists()):
             self.validate()
 
     def _start_anew(self) -> int:
@@ -202,15 +205,13 @@ class Trainer:
 
     def validate(self) -> dict[str, Any]:
         """Predict the validation cases with the final weights into ``validation/`` and write its summary.json."""
-        from ct2pet.training.final_validation import validate_cases
-
         path = self.folder / FINAL
         if not path.exists():
             raise CheckpointError(f"{path}: no such file; the training is not finished (--c goes on with it)")
         self.model.load_state_dict(load_checkpoint(path, self.options.device)["model"])
-        return validate_cases(
-            self.model, self.configuration_name, self.store, self.validation_cases, self.folder / "validation"
-        )
+        validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
+        folder = self.folder / VALIDATION
+        return validation.run(self.validation_cases, self.training_cases, folder, bar=self.options.show_bar)
 
 
 def _check_requirements(name: str, needs: Requirements) -> None:

@@ -1,6 +1,7 @@
 import csv
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from tiny import tiny_plans
@@ -8,8 +9,11 @@ from tiny_store import write_tiny_store
 
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
+from ct2pet.evaluation import read_summary
+from ct2pet.imageio import read_volume
 from ct2pet.training import Trainer, TrainingOptions
 from ct2pet.training import trainer as trainer_module
+from ct2pet.volume import Box
 
 OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
 ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
@@ -126,3 +130,23 @@ def test_a_method_that_needs_more_than_this_trainer_can_is_refused(store, tmp_pa
     monkeypatch.setattr(model_class, "requirements", replace(model_class.requirements, paired=False))
     with pytest.raises(TrainingError, match="unpaired"):
         make(store, tmp_path)
+
+
+def test_final_validation_evaluates_whole_cases_in_suv(store, tmp_path):
+    trainer = make(store, tmp_path, num_epochs=3, iterations_per_epoch=10, final_validation=True)
+    trainer.run()
+    summary = read_summary(tmp_path / "validation" / "summary.json")
+    prediction = read_volume(tmp_path / "validation" / "A2.nii.gz")
+    case = store.open("A2")
+    content = case.read(Box((0, 0, 0), case.shape))
+    real_suv, mask = 10 * content["pet"].astype(np.float32), content["mask"]
+    assert prediction.grid.matches(case.grid)
+    assert (prediction.array[~mask] == 0).all()
+    assert (prediction.array >= 0).all()
+    expected = np.abs(prediction.array - real_suv)[mask].mean()
+    assert summary["cases"]["A2"]["trunk"]["mae"] == pytest.approx(expected, rel=1e-4)
+    training = [store.open(name).read(Box((0, 0, 0), case.shape)) for name in ("A0", "A1")]
+    median = np.median(np.concatenate([10 * part["pet"][part["mask"]].astype(np.float32) for part in training]))
+    expected = np.abs(median - real_suv)[mask].mean()
+    assert summary["baselines"]["body_median"]["trunk"]["mae"] == pytest.approx(expected, rel=1e-2)
+    assert set(summary["mean"]) == {"trunk", "lesions"}
