@@ -6,7 +6,9 @@ from dataclasses import replace
 import pytest
 
 from ct2pet.phantom import COARSE, DEMO, make_patient, scan
+from ct2pet.phantom.anatomy import Anatomy
 from ct2pet.phantom.patient import Patient
+from ct2pet.volume import Grid
 
 STANDARD = Patient(
     seed=5,
@@ -29,6 +31,18 @@ STANDARD = Patient(
 def standard_patient():
     """The reference body: 1700 mm, nothing varied, arms raised, head to toe."""
     return STANDARD
+
+
+@pytest.fixture(scope="session")
+def body_grid():
+    """4 mm voxels about the whole reference body, symmetrical about its middle; z = 4 * slice - 14."""
+    return Grid((506, 100, 160), (4.0, 4.0, 4.0), (-318.0, -190.0, -14.0))
+
+
+@pytest.fixture(scope="session")
+def organs(standard_patient, body_grid):
+    """The reference body's tissues."""
+    return Anatomy(standard_patient).organs(body_grid)
 
 
 @pytest.fixture(scope="session")

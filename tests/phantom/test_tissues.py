@@ -21,7 +21,14 @@ def test_every_figure_names_its_source_and_every_source_is_listed():
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
-    [("lung", -900, -600), ("fat", -130, -70), ("muscle", 30, 70), ("liver", 40, 75), ("femur", 700, 1600), ("marrow", 50, 400)],
+    [
+        ("lung", -900, -600),
+        ("fat", -130, -70),
+        ("muscle", 30, 70),
+        ("liver", 40, 75),
+        ("femur", 700, 1600),
+        ("marrow", 50, 400),
+    ],
 )
 def test_ct_numbers_lie_where_textbooks_have_them(name, low, high):
     assert low < TABLE[name].hu < high
