@@ -131,3 +131,13 @@ def test_an_axis_too_long_for_version_one_is_written_as_version_two(tmp_path):
     write_volume(tmp_path / "a.nii.gz", volume)
     assert isinstance(nibabel.load(tmp_path / "a.nii.gz"), nibabel.Nifti2Image)
     np.testing.assert_array_equal(read_volume(tmp_path / "a.nii.gz").array, volume.array)
+
+
+def test_the_checksum_at_the_end_is_looked_at(tmp_path):
+    array = np.zeros((64, 128, 128), np.int16)  # more than a reader's buffer holds
+    write_volume(tmp_path / "a.nii.gz", Volume(array, Grid(array.shape, (1.0, 1.0, 1.0))))
+    content = bytearray((tmp_path / "a.nii.gz").read_bytes())
+    content[-8] ^= 1
+    (tmp_path / "a.nii.gz").write_bytes(content)
+    with pytest.raises(ImageError, match=r"a\.nii\.gz.*damaged"):
+        read_volume(tmp_path / "a.nii.gz")
