@@ -53,7 +53,7 @@ def _filled(mask: np.ndarray) -> np.ndarray:
 def _ball(radius_mm: float, spacing: tuple[float, ...]) -> np.ndarray:
     reach = [int(radius_mm / size) for size in spacing]
     offsets = np.meshgrid(*(np.arange(-n, n + 1) * size for n, size in zip(reach, spacing)), indexing="ij")
-    return sum(offset**2 for offset in offsets) <= radius_mm**2
+    return np.sum([offset**2 for offset in offsets], axis=0) <= radius_mm**2
 
 
 def _block_mean(array: np.ndarray, factors: tuple[int, ...]) -> np.ndarray:
