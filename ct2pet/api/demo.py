@@ -25,7 +25,7 @@ from ct2pet.training import TrainingOptions
 DATASET = "Dataset999_Phantom"
 MODEL = "pix2pix"
 _NUM_TRAIN, _NUM_TEST, _SEED = 16, 4, 2503
-_EPOCHS, _ITERATIONS = 10, 40
+_EPOCHS, _ITERATIONS = 2, 5
 
 
 def run_demo(folder: Path, *, device: str | None = None) -> Path:
@@ -53,13 +53,15 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
         with _step("3/6 preprocessing"):
             preprocess(DATASET)
         with _step("4/6 training"):
-            train(DATASET, MODEL, "all", device=device, options=TrainingOptions(resume=True, final_validation=False))
+            folders = train(DATASET, MODEL, "all", device=device, options=TrainingOptions(resume=True))
         with _step("5/6 prediction of the held-out patients"):
             predictions = folder / "predictions"
             predict(raw / "imagesTs", predictions, device=device, continue_prediction=True)
         with _step("6/6 evaluation and report"):
             summary = evaluate(predictions, DATASET, output=folder / "summary.json")
-            report = report_of_dataset(open_dataset(DATASET), predictions, summary, folder / "report.html")
+            curves = {path.parent.name.split("__")[-1]: path / "progress.png" for path in folders}
+            report = folder / "report.html"
+            report_of_dataset(open_dataset(DATASET), predictions, summary, report, curves=curves)
     print(table(summary))
     return report
 
