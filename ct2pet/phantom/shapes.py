@@ -138,7 +138,11 @@ class Stroke:
 
     def paint(self, labels: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
         """Paint into ``labels`` (Z, Y, X), whose voxels lie at ``x``, ``y`` and ``z`` (1D each, ascending)."""
-        box = tuple(_between(axis, self.solid.low[i], self.solid.high[i]) for i, axis in ((2, z), (1, y), (0, x)))
+        low, high = self.solid.low, self.solid.high
+        slices = _between(z, low[2], high[2])
+        if slices.start == slices.stop:  # most strokes miss most slabs
+            return
+        box = (slices, _between(y, low[1], high[1]), _between(x, low[0], high[0]))
         part = labels[box]
         if not part.size:
             return
@@ -151,7 +155,7 @@ class Stroke:
 
 
 def _between(axis: np.ndarray, low: float, high: float) -> slice:
-    return slice(int(np.searchsorted(axis, low)), int(np.searchsorted(axis, high, side="right")))
+    return slice(int(axis.searchsorted(low)), int(axis.searchsorted(high, side="right")))
 
 
 def paint(

@@ -18,7 +18,8 @@ _THIN = 15.0
 
 # z, then how much of the patient's fat thickness lies there, and the muscle wall: centre y, half-width, half-depth
 _TRUNK = (
-    (795, 0.9, 5, 148, 82),
+    (762, 0.9, 8, 40, 40),
+    (800, 0.9, 5, 146, 82),
     (850, 1.2, 8, 163, 98),
     (900, 1.3, 8, 166, 102),
     (960, 1.2, 2, 150, 97),
