@@ -20,7 +20,7 @@ from ct2pet.planning.memory import estimate_training_gib
 from ct2pet.planning.planner import budget_for, plan_configuration
 from ct2pet.planning.plans import Configuration
 
-# Base features, box (voxels of 4 mm), batch
+# Base features, box (voxels of 4 mm), batch. The factor of the estimate is fitted to the first eight only.
 SIZES = [
     (16, [32, 32, 32], 2),
     (16, [40, 40, 40], 2),
@@ -30,6 +30,11 @@ SIZES = [
     (32, [32, 32, 32], 4),
     (32, [64, 64, 64], 2),
     (32, [96, 96, 64], 1),
+    (16, [40, 32, 48], 1),
+    (16, [40, 32, 48], 3),
+    (24, [48, 48, 24], 3),
+    (32, [48, 48, 48], 3),
+    (64, [32, 32, 32], 2),
 ]
 
 

@@ -70,6 +70,8 @@ def _look_at(
         _read(path, what) for path, what in ((ct_path, "CT"), (pet_path, "PET"), (map_path, "district map"))
     )
     found = {name: _look_at_district(ct, pet, district_map, values) for name, values in labels.items()}
+    if found[WHOLE_BODY] is None and np.isin(district_map.array, labels[WHOLE_BODY]).any():
+        raise DatasetError("the districts lie outside of the CT or the PET: check the geometry")
     return {name: seen for name, seen in found.items() if seen is not None}
 
 
@@ -89,8 +91,8 @@ def _look_at_district(ct: Volume, pet: Volume, district_map: Volume, labels: lis
     ct_hu, in_ct = _values_at(ct, points)
     pet_suv, in_pet = _values_at(pet, points)
     usable = in_ct & in_pet
-    if not usable.any():
-        raise DatasetError(f"the district of label {labels[0]} lies outside of the CT or the PET: check the geometry")
+    if not usable.any():  # the PET ends before this district: the case cannot teach anything about it
+        return None
     return _Seen(
         box_mm=[round(n * s, 3) for n, s in zip(box.shape, grid.spacing)],
         volume_ml=round(int(np.count_nonzero(mask)) * grid.voxel_ml, 3),

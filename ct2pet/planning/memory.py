@@ -1,8 +1,9 @@
 """How much memory a training takes, from the plan alone: counted layer by layer, without building a network.
 
-Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor, measured
-with benchmarks/memory_estimate.py, stands for what a step needs besides: gradients of activations, the discriminator's
-second pass, the convolutions' own buffers.
+Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor, fitted to
+benchmarks/memory_estimate.py, stands for what a step needs besides: gradients of activations, the discriminator's
+second pass, the convolutions' own buffers. Steps of batch 1 may need up to 0.25 GiB more on a CPU, where torch takes
+another path for small maps.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from raw_cases import CT_GRID, PET_GRID, case_volumes, permuted, write_raw
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.extractor import extract_fingerprint
 from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.volume import Box
 
 
 def test_sizes_volumes_and_spacings_by_hand(tmp_path):
@@ -38,6 +39,16 @@ def test_all_cases_count_alike_however_large_they_are(tmp_path):
     small["district_map"] = small["district_map"].with_array(tiny)
     seen = extract_fingerprint(write_raw(tmp_path, {"A": small, "B": large})).districts["low"]
     assert seen.volumes_ml[1] > 100 * seen.volumes_ml[0]
+    assert seen.ct_percentiles_hu["25"] == -100
+    assert seen.ct_percentiles_hu["75"] == 100
+
+
+def test_a_case_that_the_pet_shows_in_part_counts_as_much_as_the_others(tmp_path):
+    cut, whole = case_volumes(0), case_volumes(1)
+    cut["ct"] = cut["ct"].with_array(np.full(CT_GRID.shape, -100, np.float32))
+    whole["ct"] = whole["ct"].with_array(np.full(CT_GRID.shape, 100, np.float32))
+    cut["pet"] = cut["pet"].crop(Box((2, 0, 0), (4, 15, 14)))
+    seen = extract_fingerprint(write_raw(tmp_path, {"A": cut, "B": whole})).districts["whole_body"]
     assert seen.ct_percentiles_hu["25"] == -100
     assert seen.ct_percentiles_hu["75"] == 100
 
@@ -94,13 +105,21 @@ def test_all_cases_that_cannot_be_used_are_named(tmp_path):
     assert str(dataset.folder / "districtsTr" / "C.nii") in error.value.failures["C"]
 
 
-def test_a_district_outside_of_the_pet_is_refused(tmp_path):
+def test_a_district_that_the_pet_does_not_reach_is_absent_in_this_case(tmp_path):
+    short = case_volumes(0)
+    short["pet"] = short["pet"].crop(Box((0, 0, 0), (6, 15, 14)))
+    seen = extract_fingerprint(write_raw(tmp_path, {"A": short, "B": case_volumes(1)})).districts
+    assert seen["low"].cases == seen["whole_body"].cases == ["A", "B"]
+    assert seen["high"].cases == ["B"]
+
+
+def test_a_body_outside_of_the_pet_is_refused(tmp_path):
     volumes = case_volumes()
     far = volumes["pet"].grid
     volumes["pet"] = type(volumes["pet"])(
         volumes["pet"].array, type(far)(far.shape, far.spacing, (500.0, 500.0, 500.0)), "SUV"
     )
-    with pytest.raises(CasesFailed, match="lies outside"):
+    with pytest.raises(CasesFailed, match="A: the districts lie outside"):
         extract_fingerprint(write_raw(tmp_path, {"A": volumes}))
 
 

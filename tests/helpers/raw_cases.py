@@ -48,7 +48,9 @@ def write_raw(root, cases):
     folder = root / "Dataset901_Hand"
     for case, volumes in cases.items():
         write_case(folder, case, volumes)
-    write_dataset_json(folder, name="Hand", districts={"low": 1, "high": 2}, num_training=len(cases), file_ending=".nii")
+    write_dataset_json(
+        folder, name="Hand", districts={"low": 1, "high": 2}, num_training=len(cases), file_ending=".nii"
+    )
     return RawDataset(folder)
 
 

@@ -11,7 +11,7 @@ from ct2pet.planning.plans import CTNormalization, Masking
 from ct2pet.preprocessing import preparation
 from ct2pet.preprocessing.preparation import case_on_plan_grid, plan_grid, prepare_ct, visible
 from ct2pet.resampling import AIR_HU, to_itk
-from ct2pet.volume import Grid, Volume
+from ct2pet.volume import Box, Grid, Volume
 
 WIDE = CTNormalization(-1024.0, 1024.0)
 HARD, CONTEXT = Masking("hard", 0.0), Masking("context", 10.0)
@@ -155,11 +155,24 @@ def test_an_absent_district_gives_none(place):
     assert case_on_plan_grid(volumes["ct"], volumes["pet"], Volume(districts, grid), plan) is None
 
 
+def test_what_the_ct_does_not_show_is_air():
+    volumes = case_volumes()
+    ct = volumes["ct"].crop(Box((8, 0, 0), CT_GRID.shape))
+    district = prepare_ct(ct, volumes["district_map"], configuration(spacing=[3.0, 2.0, 2.0]), grid=CT_GRID)
+    assert (district.ct[:4] == -1).all()
+    assert district.mask[:4].all()
+    assert (district.ct[5:] > -1).all()
+
+
 def test_lesions_count_inside_the_district_only_and_are_exact_on_the_pets_grid():
     volumes = case_volumes()
     low, high = (
         case_on_plan_grid(
-            volumes["ct"], volumes["pet"], volumes["district_map"], configuration(labels=[label]), volumes["lesions"]
+            volumes["ct"],
+            volumes["pet"],
+            volumes["district_map"],
+            configuration(labels=[label], masking=Masking("context", 20.0)),
+            volumes["lesions"],
         )
         for label in (1, 2)
     )
