@@ -10,7 +10,10 @@ from ct2pet.evaluation import References, evaluate_predictions, read_summary
 from ct2pet.parallel import default_processes
 from ct2pet.report import report_of_dataset
 
-SUMMARY = "summary.json"
+
+def summary_file(predictions: Path) -> Path:
+    """Where the summary of a folder of predictions lies by default."""
+    return Path(predictions) / "summary.json"
 
 
 def evaluate(
@@ -29,7 +32,7 @@ def evaluate(
     predictions = Path(predictions)
     references = References.from_dataset(open_dataset(dataset), split)
     processes = num_processes or default_processes()
-    return evaluate_predictions(predictions, references, output or predictions / SUMMARY, num_processes=processes)
+    return evaluate_predictions(predictions, references, output or summary_file(predictions), num_processes=processes)
 
 
 def report(
@@ -50,7 +53,7 @@ def report(
     return report_of_dataset(
         open_dataset(dataset),
         predictions,
-        read_summary(summary or predictions / SUMMARY),
+        read_summary(summary or summary_file(predictions)),
         output or predictions / "report.html",
         split=split,
         num_processes=num_processes or default_processes(),

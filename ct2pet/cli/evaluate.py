@@ -23,17 +23,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.evaluation import evaluate
-    from ct2pet.evaluation import table
+    from ct2pet.api.evaluation import evaluate, summary_file
+    from ct2pet.errors import CasesFailed
+    from ct2pet.evaluation import read_summary, table
 
-    summary = evaluate(
-        arguments.predictions,
-        arguments.dataset,
-        split=arguments.split,
-        output=arguments.output,
-        num_processes=arguments.num_processes,
-    )
-    print(table(summary))
+    output = arguments.output or summary_file(arguments.predictions)
+    try:
+        evaluate(
+            arguments.predictions,
+            arguments.dataset,
+            split=arguments.split,
+            output=output,
+            num_processes=arguments.num_processes,
+        )
+    except CasesFailed as failed:
+        if failed.some_done:
+            print(table(read_summary(output)))
+        raise
+    print(table(read_summary(output)))
 
 
 main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)

@@ -56,18 +56,20 @@ class TrainingLog:
 
 def _plot(rows: list[Row], path: Path) -> None:
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 8), layout="constrained")
     losses, validation = figure.subplots(2, 1, sharex=True)
     names = [name for name in rows[-1] if name.startswith(("g_", "d_"))]
     for name in names:
         losses.plot(*_curve(rows, name), label=name)
-    losses.set(ylabel="loss (normalised units)", title="mean of each epoch", yscale="symlog")
+    losses.set(ylabel="loss (normalised units)", title="mean of each epoch", yscale="log")
     losses.legend(loc="upper right")
     validation.plot(*_curve(rows, "validation_mae_suv"), color="black", marker=".")
     validation.set(xlabel="epoch", ylabel="validation patches: MAE (SUV)", ylim=(0, None))
     for axes in (losses, validation):
         axes.grid(alpha=0.3)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.savefig(path, dpi=90, format="png")
 
 
