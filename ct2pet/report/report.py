@@ -47,8 +47,8 @@ def write_report(
         page.element("p", plain_answer(summary), "answer"),
         page.element("p", WARNING, "warning"),
         *_tables(summary),
-        *_curves(curves or {}),
         *_pictures(summary, cases or {}),
+        *_curves(curves or {}),
         *_appendix(summary),
     ]
     with atomic_path(path) as temporary:
