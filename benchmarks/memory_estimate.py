@@ -20,6 +20,7 @@ from ct2pet.planning.memory import estimate_training_gib
 from ct2pet.planning.planner import budget_for, plan_configuration
 from ct2pet.planning.plans import Configuration
 
+CT_HU = {"0.5": -1000.0, "5": -1000.0, "95": 1000.0, "99.5": 1000.0}
 # Base features, box (voxels of 4 mm), batch. The factor of the estimate is fitted to the first eight only.
 SIZES = [
     (16, [32, 32, 32], 2),
@@ -41,7 +42,14 @@ SIZES = [
 def configuration_of(base_features: int, box: list[int], batch_size: int) -> Configuration:
     """A plan whose patch fills a box of ``box`` voxels."""
     box_mm = [[4.0 * n for n in box]]
-    seen = DistrictFingerprint(["case"], [[4.0] * 3], box_mm, [1.0], {"0.5": -1000.0, "99.5": 1000.0}, {})
+    seen = DistrictFingerprint(
+        ["case"],
+        [[4.0] * 3],
+        box_mm,
+        [1.0],
+        CT_HU,
+        {},
+    )
     budget = dataclasses.replace(
         budget_for("cpu", 1e6), base_features=base_features, max_patch_voxels=10**9, max_features=320, max_stages=6
     )

@@ -31,6 +31,7 @@ _PET_WINDOW = PETNormalization(lower_suv=0.0, upper_suv=10.0, clip=False)
 _CONTEXT_MM = 24.0
 _BLEND_MM = 8.0
 _NARROWEST_WINDOW_HU = 100.0  # a district of one tissue still tells it from its neighbours
+_WINDOW_MARGIN = 0.25
 _SHARE_OF_RAM = 0.5
 
 
@@ -191,7 +192,15 @@ def _configuration(
 
 
 def ct_window(seen: DistrictFingerprint) -> CTNormalization:
-    """The CT window (HU) from the district's own 0.5 and 99.5 per cent."""
-    lower, upper = (round(seen.ct_percentiles_hu[key], 1) for key in ("0.5", "99.5"))
+    """The CT window (HU): the district's own 5 to 95 per cent and a quarter of that on both sides, within its 0.5 to
+    99.5 per cent.
+
+    Dense bone is a few per cent of a district, and a window that holds all of it leaves soft tissues, where the tracer
+    differs, only a few per cent of contrast.
+    """
+    at = seen.ct_percentiles_hu
+    margin = _WINDOW_MARGIN * (at["95"] - at["5"])
+    lower = round(max(at["0.5"], at["5"] - margin), 1)
+    upper = round(min(at["99.5"], at["95"] + margin), 1)
     missing = max(0.0, _NARROWEST_WINDOW_HU - (upper - lower))
     return CTNormalization(lower - missing / 2, upper + missing / 2)

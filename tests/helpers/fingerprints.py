@@ -18,7 +18,7 @@ def district(spacing=(4.0, 4.0, 4.0), box_mm=(400.0, 400.0, 400.0), ct=(-900.0, 
         pet_spacings=[list(spacing)] * num_cases,
         box_sizes_mm=[list(box_mm)] * num_cases,
         volumes_ml=[1000.0] * num_cases,
-        ct_percentiles_hu={"0.5": ct[0], "50": 40.0, "99.5": ct[1]},
+        ct_percentiles_hu={"0.5": ct[0], "5": ct[0], "50": 40.0, "95": ct[1], "99.5": ct[1]},
         pet_percentiles_suv={"50": 1.0},
     )
 

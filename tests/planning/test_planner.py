@@ -38,6 +38,13 @@ def test_the_ct_window_is_the_districts_own_and_moves_nothing_else():
     assert changed(one, other) == {"ct_normalization"}
 
 
+def test_a_little_dense_bone_does_not_take_the_contrast_of_soft_tissue():
+    seen = district()
+    limb = {"0.5": -230.0, "5": -120.0, "50": 20.0, "95": 200.0, "99.5": 1300.0}
+    window = head(replace(seen, ct_percentiles_hu=limb)).ct_normalization
+    assert (window.lower_hu, window.upper_hu) == (-120.0 - 0.25 * 320, 200.0 + 0.25 * 320)
+
+
 def test_a_district_of_one_tissue_gets_a_window_of_some_width():
     window = head(district(ct=(40.0, 40.0))).ct_normalization
     assert (window.lower_hu, window.upper_hu) == (-10.0, 90.0)
