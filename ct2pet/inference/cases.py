@@ -26,12 +26,18 @@ def find_cases(source: Path, target: Path) -> list[Case]:
     """The cases of a folder of CTs (CASE_0000.nii.gz or CASE.nii.gz), or of one CT file, sorted by name.
 
     Predictions are ``target``/CASE in the format of the CT; for one CT file ``target`` may be the prediction's file.
-    Raises DatasetError where there is no CT, or where two files are the same case.
+    Raises DatasetError where there is no CT, where two files are the same case, or where a prediction would replace a
+    CT.
     """
     files = _files(Path(source))
     if Path(source).is_file() and target.name.lower().endswith(image_suffixes()):
-        return [Case(name, ct, target) for name, ct in files.items()]
-    return [Case(name, ct, target / (name + _ending(ct))) for name, ct in sorted(files.items())]
+        cases = [Case(name, ct, target) for name, ct in files.items()]
+    else:
+        cases = [Case(name, ct, target / (name + _ending(ct))) for name, ct in sorted(files.items())]
+    for case in cases:
+        if case.output.exists() and case.output.samefile(case.ct):
+            raise DatasetError(f"{case.ct}: the prediction would replace this CT; choose another -o")
+    return cases
 
 
 def part(cases: list[Case], num_parts: int, part_id: int) -> list[Case]:

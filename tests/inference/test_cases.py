@@ -65,3 +65,11 @@ def test_district_maps_are_found_beside_the_images(tmp_path):
         beside(images, "lesions")
     with pytest.raises(DatasetError, match="--districts"):
         beside(files(tmp_path / "scans"), "districts")
+
+
+@pytest.mark.parametrize(("source", "target"), [("in", "in"), ("in", "linked"), ("in/a.nii.gz", "in/a.nii.gz")])
+def test_a_prediction_never_replaces_a_ct(tmp_path, source, target):
+    files(tmp_path / "in", "a.nii.gz")
+    (tmp_path / "linked").symlink_to(tmp_path / "in", target_is_directory=True)
+    with pytest.raises(DatasetError, match="would replace this CT"):
+        find_cases(tmp_path / source, tmp_path / target)
