@@ -10,15 +10,16 @@ from torch import nn
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import NetworkPlan
 
-# Plans and checkpoints come from other people: nothing outside these packages is imported by name.
+# Plans and checkpoints come from other people: nothing outside these packages is imported by name, and nothing but
+# an nn.Module is called (a function of these packages could write files).
 _PACKAGES = ("dynamic_network_architectures.", "ct2pet.", "torch.nn.")
 
 
 def build_network(plan: NetworkPlan, **overrides: Any) -> nn.Module:
     """The network that ``plan`` describes, with ``overrides`` in place of its arguments.
 
-    Strings among the arguments that are dotted names (``torch.nn.InstanceNorm3d``) become what they name. Raises
-    PlansError where a class does not exist or does not take the arguments.
+    Strings among the arguments that are dotted names (``torch.nn.InstanceNorm3d``) become the classes that they name.
+    Raises PlansError where a class does not exist, is no nn.Module or does not take the arguments.
     """
     arguments = {name: _named(value) for name, value in {**plan.arguments, **overrides}.items()}
     network_class = _imported(plan.network_class)
@@ -39,9 +40,12 @@ def _imported(name: str) -> Any:
         raise PlansError(f"the plans name {name!r}; networks come from {', '.join(p[:-1] for p in _PACKAGES)}")
     module, _, attribute = name.rpartition(".")
     try:
-        return getattr(importlib.import_module(module), attribute)
+        found = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
         raise PlansError(f"the plans name {name!r}, which cannot be imported: {error}") from None
+    if not (isinstance(found, type) and issubclass(found, nn.Module)):
+        raise PlansError(f"the plans name {name!r}, which is not a class of networks or layers (nn.Module)")
+    return found
 
 
 def silence_last_layer(network: nn.Module) -> nn.Module:

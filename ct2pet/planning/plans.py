@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ class Augmentation:
 class NetworkPlan:
     """A network by the dotted name of its class, and the arguments that it is called with.
 
-    Arguments that are classes or functions (``norm_op``) are dotted names too; see networks.build_network.
+    Arguments that are classes (``norm_op``) are dotted names too; see networks.build_network.
     """
 
     network_class: str
@@ -140,7 +141,7 @@ class Plans:
         try:
             plans = dacite.from_dict(cls, content, dacite.Config(strict=True, type_hooks={float: _to_float}))
         except (dacite.DaciteError, TypeError, ValueError) as error:
-            raise PlansError(f"{source}: {error}") from None
+            raise PlansError(f"{source}: {explained(error)}") from None
         for name, configuration in plans.configurations.items():
             _check(configuration, f"{source}: configuration {name}")
         return plans
@@ -153,6 +154,13 @@ class Plans:
         except Ct2PetError as error:
             raise PlansError(str(error)) from None
         return cls.from_json(content, str(path))
+
+
+def explained(error: Exception) -> str:
+    """What is wrong in a file that dacite refused, in a user's words."""
+    if isinstance(error, dacite.UnexpectedDataError):
+        return f"unknown key(s): {', '.join(sorted(map(str, error.keys)))}"
+    return str(error)
 
 
 def _to_float(value: Any) -> Any:
@@ -181,6 +189,9 @@ def _check(configuration: Configuration, where: str) -> None:
         "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
         "spacing must be three positive numbers (mm)": _three_positive(configuration.spacing),
         "patch_size must be three positive numbers (voxels)": _three_positive(configuration.patch_size),
+        f"patch_size must be multiples of {_multiples(configuration)}, as the generator's strides ask": all(
+            size % multiple == 0 for size, multiple in zip(configuration.patch_size, _multiples(configuration))
+        ),
         "batch_size must be at least 1": configuration.batch_size >= 1,
         "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
         "masking.kind must be hard or context": configuration.masking.kind in ("hard", "context"),
@@ -195,6 +206,11 @@ def _check(configuration: Configuration, where: str) -> None:
     for rule, holds in rules.items():
         if not holds:
             raise PlansError(f"{where}: {rule}")
+
+
+def _multiples(configuration: Configuration) -> list[int]:
+    strides = configuration.generator.arguments.get("strides", [[1, 1, 1]])
+    return [math.prod(axis) for axis in zip(*strides)]
 
 
 def _three_positive(values: list) -> bool:

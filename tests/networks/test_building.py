@@ -23,6 +23,8 @@ def test_overrides_replace_arguments():
         ("os.system", "networks come from"),
         ("torch.nn.Convolutional", "cannot be imported"),
         ("ct2pet.networks.nowhere.Net", "cannot be imported"),
+        ("ct2pet.files.write_json", "not a class of networks"),
+        ("torch.nn.init.zeros_", "not a class of networks"),
     ],
 )
 def test_a_name_that_is_foreign_or_unknown_is_refused(name, words):
