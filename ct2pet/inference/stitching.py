@@ -33,6 +33,7 @@ class Stitcher:
         self.district_map, self.blend_mm = district_map, blend_mm
         shape = district_map.grid.shape
         self._mean, self._weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+        self._labels: set[int] = set()
         self._reach = tuple(math.ceil(blend_mm / 2 / s) + 1 if blend_mm else 0 for s in district_map.grid.spacing)
 
     def add(self, pet_suv: Volume, labels: Sequence[int]) -> None:
@@ -43,6 +44,7 @@ class Stitcher:
         box = Box.around(np.isin(self.district_map.array, labels))
         if box is None:
             return
+        self._labels.update(labels)
         grid = self.district_map.grid
         copy = _on_the_same_lattice(pet_suv.grid, grid)
         for slab in _slabs(box.grown(self._reach, grid.shape)):  # type: ignore[arg-type]
@@ -55,6 +57,8 @@ class Stitcher:
 
     def result(self) -> Volume:
         """The stitched PET: SUV, float32, never negative."""
+        # Blending reached into districts that were not added.
+        self._mean[np.isin(self.district_map.array, list(self._labels), invert=True)] = 0
         return Volume(self._mean, self.district_map.grid, "SUV")
 
     def _district_weight(self, slab: Box, labels: Sequence[int]) -> np.ndarray:

@@ -38,6 +38,14 @@ def test_constant_in_is_exactly_constant_out(number, blend_mm, value, seed):
     np.testing.assert_array_equal(stitcher.result().array, np.where(labels.array > 0, np.float32(value), 0))
 
 
+@pytest.mark.parametrize("blend_mm", [0.0, 8.0])
+def test_a_district_that_was_not_added_stays_empty(blend_mm):
+    labels = label_volume(territories((13, 12, 11), 2))
+    stitcher = Stitcher(labels, blend_mm)
+    stitcher.add(labels.with_array(np.full(labels.grid.shape, 3, np.float32)), [1])
+    np.testing.assert_array_equal(stitcher.result().array, np.where(labels.array == 1, np.float32(3), 0))
+
+
 @settings(max_examples=20, deadline=None, derandomize=True)
 @given(st.integers(1, 4), st.integers(0, 99))
 def test_hard_stitching_is_exactly_a_choice_by_label(number, seed):
