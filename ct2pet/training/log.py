@@ -14,8 +14,8 @@ Row = dict[str, float]
 class TrainingLog:
     """Rows of ``epoch``, ``seconds``, ``learning_rate``, the mean of each loss, and ``validation_mae_suv``.
 
-    The rows travel in the checkpoint; the files are written anew after every epoch, so that they never tell more than
-    the checkpoint that they belong to.
+    The rows travel in the checkpoint; the files are written anew after every epoch. Those of epochs that an
+    interruption lost are replaced when the training goes on.
     """
 
     def __init__(self, folder: Path, rows: list[Row] | None = None) -> None:

@@ -104,11 +104,16 @@ class Trainer:
                     self._epoch(epoch)
             finally:
                 self.log.close()
-            trained = first < self.num_epochs or not (self.folder / FINAL).exists()
-            if trained:
-                self._save(FINAL, self.num_epochs)
-        if self.options.final_validation and (trained or not (self.folder / VALIDATION / "summary.json").exists()):
+            if self._epochs_of(FINAL) < self.num_epochs:
+                (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
+                self._save(FINAL, max(first, self.num_epochs))
+        if self.options.final_validation and not (self.folder / VALIDATION / "summary.json").exists():
             self.validate()
+
+    def _epochs_of(self, name: str) -> int:
+        """After how many epochs a checkpoint was written; 0 where there is none."""
+        path = self.folder / name
+        return int(load_checkpoint(path)["epoch"]) if path.exists() else 0
 
     def _start_anew(self) -> int:
         if (self.folder / FINAL).exists():
@@ -179,15 +184,16 @@ class Trainer:
         return iter(bar)
 
     def _finish_epoch(self, epoch: int, row: Row) -> None:
+        """The latest checkpoint comes last: interrupted before it, the epoch is done again and nothing is missing."""
         self.log.add(row)
+        self.log.write()
         best = row["validation_mae_suv"] < self.best_mae
         self.best_mae = min(self.best_mae, row["validation_mae_suv"])
         done = epoch + 1
-        if done % self.options.save_every == 0 or done == self.num_epochs:
-            self._save(LATEST, done)
         if best:
             self._save(BEST, done)
-        self.log.write()
+        if done % self.options.save_every == 0 or done == self.num_epochs:
+            self._save(LATEST, done)
 
     def _save(self, name: str, epoch: int) -> None:
         content = {

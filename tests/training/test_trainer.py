@@ -7,7 +7,7 @@ import torch
 from tiny import tiny_plans
 from tiny_store import write_tiny_store
 
-from ct2pet.checkpoint import load_checkpoint
+from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.evaluation import read_summary
 from ct2pet.imageio import read_volume
@@ -95,6 +95,28 @@ def test_a_finished_training_is_not_overwritten(store, tmp_path):
         make(store, tmp_path, num_epochs=1).run()
     make(store, tmp_path, num_epochs=1, resume=True).run()
     assert same(before, weights(tmp_path))
+
+
+def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_they_are_interrupted(
+    store, tmp_path, monkeypatch
+):
+    options = {"iterations_per_epoch": 1, "final_validation": True}
+    make(store, tmp_path, num_epochs=1, **options).run()
+    summary = tmp_path / "validation" / "summary.json"
+    summary.write_text("of one epoch")
+
+    def killed(path, content):
+        if path.name == "checkpoint_final.pth":
+            raise PulledPlugError
+        save_checkpoint(path, content)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(trainer_module, "save_checkpoint", killed)
+        with pytest.raises(PulledPlugError):
+            make(store, tmp_path, num_epochs=2, resume=True, **options).run()
+    make(store, tmp_path, num_epochs=2, resume=True, **options).run()
+    assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 2
+    assert set(read_summary(summary)["cases"]) == {"A2"}
 
 
 def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypatch):
