@@ -52,6 +52,11 @@ class TrainedModel:
         that are numbered, or ``all`` where there is no other. Raises CheckpointError that names what is not trained.
         """
         names = list(configurations or self._districts())
+        unknown = [name for name in names if name not in self.folds]
+        if unknown:
+            raise CheckpointError(
+                f"{self.folder(unknown[0])}: no {self.checkpoint}; trained are: {', '.join(sorted(self.folds))}"
+            )
         return {name: [self._file(name, fold) for fold in self._folds(name, folds)] for name in names}
 
     def _file(self, configuration: str, fold: str) -> Path:
@@ -72,15 +77,14 @@ class TrainedModel:
         return wanted
 
     def _folds(self, configuration: str, wanted: Sequence[str] | None) -> list[str]:
-        there = self.folds.get(configuration, [])
+        there = self.folds[configuration]
         if wanted is None:
             wanted = [fold for fold in there if fold != _ALL] or there
         missing = [fold for fold in wanted if fold not in there]
-        if missing or not there:
-            folds = f"fold {', '.join(missing)}" if missing else "any fold"
+        if missing:
             raise CheckpointError(
-                f"{self.folder(configuration)}: no {self.checkpoint} of {folds}; there are folds: "
-                f"{', '.join(there) or 'none'}"
+                f"{self.folder(configuration)}: no {self.checkpoint} of fold {', '.join(missing)}; there are folds: "
+                f"{', '.join(there)}"
             )
         return list(wanted)
 

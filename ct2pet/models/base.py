@@ -17,7 +17,7 @@ import torch
 from torch import nn
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.plans import Configuration
+from ct2pet.planning.plans import Configuration, explained
 from ct2pet.planning.requirements import Requirements
 
 Batch = Mapping[str, torch.Tensor]
@@ -98,7 +98,7 @@ def parse_hyperparameters(kind: type[Hyperparameters], values: Mapping[str, Any]
     try:
         return dacite.from_dict(kind, dict(values), dacite.Config(strict=True, type_hooks=hooks))
     except dacite.DaciteError as error:
-        raise PlansError(f"hyper-parameters of the model: {error}") from None
+        raise PlansError(f"the method's numbers in the plans (under models): {explained(error)}") from None
 
 
 @contextmanager

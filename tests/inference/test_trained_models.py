@@ -88,7 +88,7 @@ def test_a_district_without_checkpoint_is_told_unless_the_others_are_named(tmp_p
     with pytest.raises(CheckpointError, match=r"high has no checkpoint_final\.pth.*-c low"):
         trained.checkpoints()
     assert list(trained.checkpoints(["low"])) == ["low"]
-    with pytest.raises(CheckpointError, match="there are folds: none"):
+    with pytest.raises(CheckpointError, match=r"__high: no checkpoint_final\.pth; trained are: low"):
         trained.checkpoints(["high"])
 
 

@@ -23,7 +23,8 @@ def test_integers_may_stand_for_real_numbers():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"patchsize": [1, 1, 1]}, "patchsize"),
+        ({"patchsize": [1, 1, 1]}, r"unknown key\(s\): patchsize"),
+        ({"patch_size": [16, 15, 16]}, r"patch_size must be multiples of \[2, 2, 2\]"),
         ({"batch_size": "two"}, "batch_size"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
