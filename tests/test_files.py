@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import atomic_path, read_json, remove_partial_files, write_json
+from ct2pet.files import atomic_path, copy_file, read_json, remove_partial_files, write_json
 
 
 def names(folder):
@@ -22,6 +22,15 @@ def test_the_file_appears_only_when_the_block_ends(tmp_path):
         assert not path.exists()
     assert path.read_text() == "whole"
     assert names(path.parent) == ["image.nii.gz"]
+
+
+def test_a_copy_replaces_what_was_there(tmp_path):
+    source, target = tmp_path / "one.json", tmp_path / "new" / "other.json"
+    for content in ("first", "2"):
+        source.write_text(content)
+        copy_file(source, target)
+        assert target.read_text() == content
+    assert names(target.parent) == ["other.json"]
 
 
 def write_half(path, then):

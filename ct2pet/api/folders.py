@@ -49,7 +49,10 @@ class PreprocessedDataset:
         if not path.exists():
             others = ("dataset", "dataset_fingerprint", "splits_final")
             there = [file.stem for file in sorted(self.folder.glob("*.json")) if file.stem not in others]
-            raise PlansError(f"{path}: no such plans; there are: {', '.join(there) or 'none'}")
+            raise PlansError(
+                f"{path}: no such plans; there are: {', '.join(there) or 'none'}; make them with "
+                f"ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
+            )
         return Plans.load(path)
 
     def store(self, plans: Plans, configuration: str) -> DistrictStore:

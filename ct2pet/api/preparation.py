@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -12,6 +11,7 @@ from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
 from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.files import copy_file
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.models import load_model, model_names
@@ -65,8 +65,7 @@ def extract_fingerprint(dataset: str, *, num_processes: int | None = None) -> Fi
     _check_has_cases(raw)
     preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
     fingerprint = extract(raw, num_processes or default_processes())
-    preprocessed.folder.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(raw.folder / "dataset.json", preprocessed.folder / "dataset.json")
+    copy_file(raw.folder / "dataset.json", preprocessed.folder / "dataset.json")
     load_or_create_splits(preprocessed.splits_file, raw)
     fingerprint.save(preprocessed.fingerprint_file)
     return fingerprint
@@ -127,5 +126,8 @@ def _check_has_cases(raw: RawDataset) -> None:
     if not raw.cases("Tr"):
         raise DatasetError(f"{raw.folder / 'imagesTr'}: no CASE_0000{raw.file_ending} in it")
     missing = {case: "no district map in districtsTr" for case in raw.cases("Tr") if not raw.district_map(case, "Tr")}
+    if len(missing) == len(raw.cases("Tr")):
+        wanted = raw.path("districts", raw.cases("Tr")[0], "Tr")
+        raise DatasetError(f"{wanted}: no such district map, nor one of another case; dataset.json names the labels")
     if missing:
         raise CasesFailed(missing, some_done=False, what="cannot be used")

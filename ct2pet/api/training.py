@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
+from ct2pet.files import copy_file
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.models import load_model
 from ct2pet.paths import results_folder
@@ -76,9 +76,8 @@ def _trainer(
 
 def _copy_descriptions(preprocessed: PreprocessedDataset, plans: Plans, folder: Path) -> None:
     """A model folder says by itself what it was trained for."""
-    folder.mkdir(parents=True, exist_ok=True)
     plans.save(folder / "plans.json")
-    shutil.copyfile(preprocessed.folder / "dataset.json", folder / "dataset.json")
+    copy_file(preprocessed.folder / "dataset.json", folder / "dataset.json")
 
 
 def options_from(arguments: dict[str, Any]) -> TrainingOptions:
