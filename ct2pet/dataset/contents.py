@@ -53,15 +53,22 @@ def check_case(dataset: RawDataset, case: str, split: str) -> CaseContents:
 
 
 def _value_problems(kind: str, array: np.ndarray, labels: Collection[int] | None) -> list[str]:
-    if array.dtype.kind == "f":
-        wrong = int(array.size - np.count_nonzero(np.isfinite(array)))
-        if wrong:
-            return [f"{wrong} voxels are not a number or infinite"]
+    broken = number_problems(array)
+    if broken:
+        return broken
     if kind == "images":
         return ct_problems(array)
     if kind == "targets":
         return pet_problems(array)
     return label_problems(array, labels, needs_one=kind == "districts")
+
+
+def number_problems(array: np.ndarray) -> list[str]:
+    """Voxels that are not a number or infinite."""
+    if array.dtype.kind != "f":
+        return []
+    wrong = array.size - sum(np.count_nonzero(np.isfinite(part)) for part in array)
+    return [f"{wrong} voxels are not a number or infinite"] if wrong else []
 
 
 def ct_problems(ct_hu: np.ndarray) -> list[str]:
@@ -81,9 +88,15 @@ def pet_problems(pet_suv: np.ndarray) -> list[str]:
     problems = []
     if low < _SMALLEST_SUV:
         problems.append(f"its smallest value is {low:g}: SUV are not negative")
+    return problems + unit_problems(pet_suv)
+
+
+def unit_problems(pet_suv: np.ndarray) -> list[str]:
+    """Values of a PET the size of Bq/ml. A few hot voxels alone do not make it so."""
+    high = float(pet_suv.max())
     if high > _LARGEST_SUV and np.percentile(pet_suv, 99) > _LARGEST_SUV:
-        problems.append(f"its values reach {high:g}: this looks like Bq/ml; convert it to SUV (g/ml)")
-    return problems
+        return [f"its values reach {high:g}: this looks like Bq/ml; convert it to SUV (g/ml)"]
+    return []
 
 
 def label_problems(array: np.ndarray, allowed: Collection[int] | None, *, needs_one: bool = False) -> list[str]:

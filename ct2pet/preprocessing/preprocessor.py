@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ct2pet.errors import CasesFailed, DatasetError, PlansError
+from ct2pet.dataset.contents import ct_problems, number_problems, unit_problems
+from ct2pet.errors import CasesFailed, DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import read_grid, read_volume
 from ct2pet.parallel import map_cases
@@ -74,10 +75,18 @@ def preprocess_case(case: str, sources: Sources, plans: Plans, stores: dict[str,
     if ct is None or pet is None or district_map is None:
         missing = next(name for name in ("ct", "pet", "district_map") if volumes[name] is None)
         raise DatasetError(f"there is no {missing.replace('_', ' ')} of this case")
+    _check_values(sources["ct"], number_problems(ct.array) or ct_problems(ct.array))
+    _check_values(sources["pet"], number_problems(pet.array) or unit_problems(pet.array))
     for name, (store, key) in stores.items():
         configuration = plans.configuration(name)
         prepared = case_on_plan_grid(ct, pet, district_map, configuration, volumes["lesions"])
         store.write(case, prepared, key, decisions_of(configuration))
+
+
+def _check_values(path: Path | None, problems: list[str]) -> None:
+    """What is not in HU or SUV would be stored without a word, and break a training days later."""
+    if problems:
+        raise ImageError(f"{path}: {problems[0]}")
 
 
 def case_sources(dataset: RawDataset, case: str) -> Sources:

@@ -68,6 +68,23 @@ def test_every_case_lands_in_the_store_of_every_configuration(dataset, tmp_path)
     assert len(stores(tmp_path / "pre")["low"].open("A").lesion_voxels) == 2 * 3 * 2
 
 
+@pytest.mark.parametrize(
+    ("role", "change", "reason"),
+    [
+        ("pet", lambda pet: pet * 5000, r"targetsTr.*Bq/ml"),
+        ("pet", lambda pet: np.where(pet > 5, np.nan, pet), r"targetsTr.*not a number"),
+        ("ct", lambda ct: ct / 1000, r"imagesTr.*not a CT in HU"),
+    ],
+)
+def test_what_is_not_in_hu_or_suv_is_never_stored(dataset, tmp_path, role, change, reason):
+    volumes = case_volumes(seed=1)
+    changed = volumes[role].with_array(change(volumes[role].array).astype(np.float32))
+    write_case(dataset.folder, "B", {**volumes, role: changed})
+    with pytest.raises(CasesFailed, match=f"B: .*{reason}"):
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert all(store.recorded_cases() == ["A", "C"] for store in stores(tmp_path / "pre").values())
+
+
 def test_started_again_nothing_is_done_twice(dataset, tmp_path, calls):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert len(calls) == 3
