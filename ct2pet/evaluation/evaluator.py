@@ -80,7 +80,8 @@ def evaluate_predictions(
     """Evaluate the images in the folder ``predictions`` (CASE.nii.gz, SUV) against every case of ``references``.
 
     Returns the summary, and writes it to ``output``. Raises CasesFailed, after writing what could be evaluated, that
-    names the cases without a prediction and those that failed; DatasetError where there is no case at all.
+    names the cases without a prediction and those that failed, and before where no training case gives the median of
+    the body; DatasetError where there is no case at all.
     """
     if not references.cases:
         raise DatasetError("there is no real PET to compare the predictions with")
@@ -154,6 +155,8 @@ def _body_median(cases: Mapping[str, Reference], districts: Mapping[str, int], n
         memory_per_process_gib=memory,
         description="body median",
     )
+    if done.failures and not done.values:  # a median of 0 would make the baseline weak and any model look good
+        raise CasesFailed(done.failures, some_done=False, what="cannot give the median of the body")
     return {"suv": pooled_median(done.values.values()), "num_cases": len(done.values)}
 
 

@@ -90,6 +90,17 @@ def test_training_cases_give_the_constant(tmp_path):
     assert summary["provenance"]["settings"]["body_median"] == {"suv": 3.0, "num_cases": 1, "from": "training cases"}
 
 
+def test_training_cases_that_give_no_constant_do_not_weaken_the_baseline(tmp_path):
+    volumes = case_volumes()
+    write_case(tmp_path / "test", "a", volumes[0], volumes)
+    write_case(tmp_path / "train", "x", volumes[0], volumes)
+    training = references_in(tmp_path / "train").cases
+    training["x"].pet.write_bytes(b"no image")
+    references = References(references_in(tmp_path / "test").cases, DISTRICTS, training)
+    with pytest.raises(CasesFailed, match="median of the body"):
+        evaluator.evaluate_predictions(tmp_path / "test" / "fake", references)
+
+
 def test_failures_are_named_and_the_others_are_written(tmp_path):
     volumes = case_volumes()
     for case in ("good", "lost", "cut", "bare"):
