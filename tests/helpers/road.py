@@ -1,0 +1,120 @@
+"""The whole road on a tiny phantom, through the commands' own ``main``, and a way to pull the plug on it."""
+
+import itertools
+import json
+import shutil
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+
+from ct2pet import files
+from ct2pet.phantom import COARSE, write_dataset
+
+DATASET = "Dataset077_Tiny"
+FOLDERS = ("raw", "preprocessed", "results")
+TEST_CASES = ["phantom_005", "phantom_006"]
+SMALL = "-gpu_memory_target 0.4"  # the smallest patches
+SHORT = "--num_epochs 1 --iterations_per_epoch 1 -device cpu --deterministic"
+
+
+def run(line):
+    """The exit code of a command: its name without ct2pet_, and its arguments. Paths must not hold spaces."""
+    name, *arguments = line.split()
+    return import_module(f"ct2pet.cli.{name}").main(arguments)
+
+
+@dataclass(frozen=True)
+class Road:
+    """Where everything of the dataset lies."""
+
+    root: Path
+
+    @property
+    def raw(self):
+        return self.root / "raw" / DATASET
+
+    @property
+    def preprocessed(self):
+        return self.root / "preprocessed" / DATASET
+
+    @property
+    def results(self):
+        return self.root / "results" / DATASET
+
+    @property
+    def predictions(self):
+        return self.root / "predictions"
+
+    @property
+    def plans(self):
+        return json.loads((self.preprocessed / "ct2petPlans.json").read_text())
+
+    def enter(self, monkeypatch):
+        """Let the commands work here."""
+        for kind in FOLDERS:
+            monkeypatch.setenv(f"ct2pet_{kind}", str(self.root / kind))
+
+    def edit_plans(self, edit):
+        plans = self.plans
+        edit(plans)
+        (self.preprocessed / "ct2petPlans.json").write_text(json.dumps(plans))
+
+    def predict(self, target, options=""):
+        return run(f"predict -i {self.raw}/imagesTs -o {target} -f all -device cpu -step_size 1 {options}")
+
+
+def write_phantom(road):
+    """Four training and two test cases, and what a killed process may have left beside each image."""
+    write_dataset(road.raw, num_train=4, num_test=2, seed=3, scanner=COARSE)
+    for image in sorted(road.raw.glob("*T[rs]/*.nii.gz")):
+        leave_partial(image)
+
+
+def leave_partial(path):
+    """A file as a process that was killed leaves it: half of it, under the name that atomic_path gives."""
+    content = path.read_bytes()
+    path.with_name(f".partial-abcd1234-{path.name}").write_bytes(content[: len(content) // 2])
+
+
+def prepare(road, options=""):
+    return run(f"plan_and_preprocess -d 077 {SMALL} -device cpu -np 1 {options}")
+
+
+def walk(road):
+    """Every command, one after another; the exit codes."""
+    codes = [
+        prepare(road, "--verify_dataset_integrity"),
+        run(f"train 077 pix2pix all {SHORT}"),
+        run(f"train 077 pix2pix 0 -c trunk {SHORT}"),
+        road.predict(road.predictions),
+    ]
+    leave_partial(road.predictions / f"{TEST_CASES[0]}.nii.gz")
+    here = f"-d 077 -i {road.predictions} -np 1"
+    return [*codes, run(f"evaluate {here}"), run(f"report {here}")]
+
+
+def content_of(folder, pattern="**/*"):
+    """The bytes of the files in a folder, by path; without what a killed process left."""
+    found = sorted(path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".partial-"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+
+
+def times_of(folder):
+    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+
+
+class PulledPlugError(BaseException):
+    """Nothing but a command's outermost frame catches this: the process is gone."""
+
+
+def pull_plug(monkeypatch, number):
+    """Let the process die when it has written the ``number``-th file (1, ...), before that has its name."""
+    counter, flush = itertools.count(1), files._flush_to_disk
+
+    def flush_or_die(temporary):
+        if next(counter) == number:
+            shutil.copyfile(temporary, temporary.with_name(temporary.name.replace(".partial-", ".partial-dead", 1)))
+            raise PulledPlugError
+        flush(temporary)
+
+    monkeypatch.setattr(files, "_flush_to_disk", flush_or_die)
