@@ -142,12 +142,14 @@ def _predict_cases(work: Sequence[Case], road: _Road, num_done: int) -> None:
 
         def one(case: Case) -> None:
             bar.set_postfix_str(case.name)
-            road.go(case, bar.update)
+            road.go(case, lambda share: bar.update(min(share, len(work) - bar.n)))  # rounded shares may exceed 1
 
         results = map_cases(one, {case.name: (case,) for case in work})
     if results.failures:
         done = num_done + len(results.values) > 0
-        raise CasesFailed(results.failures, some_done=done, what="could not be predicted")
+        raise CasesFailed(
+            results.failures, some_done=done, what="could not be predicted", tracebacks=results.tracebacks
+        )
 
 
 def _provenance(trained: TrainedModel, loaded: LoadedModel, options: dict[str, Any]) -> dict[str, Any]:
