@@ -34,10 +34,21 @@ class TrainingError(Ct2PetError):
 
 
 class CasesFailed(Ct2PetError):
-    """Cases failed. ``failures`` maps each to its reason; ``some_done`` says whether other cases are done."""
+    """Cases failed. ``failures`` maps each to its reason; ``some_done`` says whether other cases are done.
 
-    def __init__(self, failures: dict[str, str], *, some_done: bool, what: str = "failed") -> None:
+    ``tracebacks`` are those of failures that are not a user's, by case; the commands show them with --verbose.
+    """
+
+    def __init__(
+        self,
+        failures: dict[str, str],
+        *,
+        some_done: bool,
+        what: str = "failed",
+        tracebacks: dict[str, str] | None = None,
+    ) -> None:
         self.failures = dict(failures)
+        self.tracebacks = dict(tracebacks or {})
         self.some_done = some_done
         lines = [f"{case}: {reason}" for case, reason in sorted(self.failures.items())]
         super().__init__("\n".join([f"{len(lines)} case(s) {what}:", *lines]))

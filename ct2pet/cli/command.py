@@ -56,6 +56,8 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
         raise error
     if verbose:
         traceback.print_exception(error)
+        for case, text in getattr(error, "tracebacks", {}).items():
+            print(f"{case}: {text}", file=sys.stderr)
     if isinstance(error, KeyboardInterrupt):
         print(f"{name}: interrupted; what is finished stays", file=sys.stderr)
         return INTERRUPTED

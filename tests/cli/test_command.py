@@ -58,3 +58,11 @@ def test_verbose_shows_the_traceback(capsys):
     main, _ = make(ImageError("a.nii.gz: cut off"))
     assert main(["--verbose"]) == 2
     assert "Traceback" in capsys.readouterr().err
+
+
+def test_verbose_shows_the_traceback_of_each_case_that_failed_by_surprise(capsys):
+    main, _ = make(CasesFailed({"A": "ZeroDivisionError: x"}, some_done=True, tracebacks={"A": "in the worker"}))
+    assert main([]) == 1
+    assert "in the worker" not in capsys.readouterr().err
+    assert main(["--verbose"]) == 1
+    assert "A: in the worker" in capsys.readouterr().err
