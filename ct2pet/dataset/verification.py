@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.dataset.contents import CaseContents, check_case
 from ct2pet.dataset.raw import CT_CHANNEL, SPLITS, RawDataset, check_case_name
-from ct2pet.errors import DatasetError, ImageError
-from ct2pet.imageio import read_grid, strip_suffix
+from ct2pet.errors import DatasetError
+from ct2pet.imageio import count_voxels, strip_suffix
 from ct2pet.parallel import map_cases
 
 KINDS = ("images", "targets", "districts", "lesions", "organs")
@@ -66,14 +65,8 @@ def _all_names(dataset: RawDataset, split: str) -> list[str]:
 
 
 def _memory_gib(dataset: RawDataset) -> float:
-    voxels = [0]
-    for split in SPLITS:
-        for case in dataset.cases(split):
-            try:
-                voxels.append(math.prod(read_grid(dataset.path("images", case, split)).shape))
-            except ImageError:
-                continue  # check_case reports it
-    return _PROCESS_GIB + max(voxels) * _BYTES_PER_VOXEL / 2**30
+    images = [dataset.image(case, split) for split in SPLITS for case in dataset.cases(split)]
+    return _PROCESS_GIB + max(map(count_voxels, images), default=0) * _BYTES_PER_VOXEL / 2**30
 
 
 def _count_problems(dataset: RawDataset) -> Iterator[Problem]:

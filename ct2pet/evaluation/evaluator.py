@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
@@ -10,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from ct2pet import __version__
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
+from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, baselines, pooled_median, suv_histogram
 from ct2pet.evaluation.comparison import PREDICTION
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV, SSIM_SIGMA, SSIM_WINDOW, region_metrics
 from ct2pet.evaluation.references import Reference, References, image_files
 from ct2pet.evaluation.regions import on_grid_of, picked_regions, real_and_regions
 from ct2pet.evaluation.summary import Regions, summarise, write_summary
-from ct2pet.imageio import read_grid, read_volume
+from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.volume import Volume
@@ -106,7 +105,9 @@ def evaluate_predictions(
     if output is not None and done.values:
         write_summary(output, summary)
     if failures:
-        raise CasesFailed(failures, some_done=bool(done.values), what="could not be evaluated")
+        raise CasesFailed(
+            failures, some_done=bool(done.values), what="could not be evaluated", tracebacks=done.tracebacks
+        )
     return summary
 
 
@@ -156,7 +157,9 @@ def _body_median(cases: Mapping[str, Reference], districts: Mapping[str, int], n
         description="body median",
     )
     if done.failures and not done.values:  # a median of 0 would make the baseline weak and any model look good
-        raise CasesFailed(done.failures, some_done=False, what="cannot give the median of the body")
+        raise CasesFailed(
+            done.failures, some_done=False, what="cannot give the median of the body", tracebacks=done.tracebacks
+        )
     return {"suv": pooled_median(done.values.values()), "num_cases": len(done.values)}
 
 
@@ -166,8 +169,4 @@ def _body_histogram(reference: Reference, districts: dict[str, int]) -> np.ndarr
 
 
 def _memory_gib(paths: list[Path | None]) -> float:
-    voxels = [0]
-    for path in paths:
-        with contextlib.suppress(Ct2PetError):  # the case fails by itself, and says why
-            voxels.append(int(np.prod(read_grid(path).shape)) if path else 0)
-    return max(voxels) * _BYTES_PER_VOXEL / 2**30 + _GIB_FOR_SLABS
+    return max(map(count_voxels, paths), default=0) * _BYTES_PER_VOXEL / 2**30 + _GIB_FOR_SLABS

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import numpy as np
 from ct2pet.dataset import RawDataset
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
-from ct2pet.imageio import read_grid, read_volume
+from ct2pet.imageio import count_voxels, read_grid, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Box, Grid, Volume
 
@@ -51,7 +50,12 @@ def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerpr
         description="Fingerprint",
     )
     if results.failures:
-        raise CasesFailed(results.failures, some_done=False, what="cannot be used for the fingerprint")
+        raise CasesFailed(
+            results.failures,
+            some_done=False,
+            what="cannot be used for the fingerprint",
+            tracebacks=results.tracebacks,
+        )
     spacings = {case: _oriented_spacing(paths[1]) for case, paths in files.items()}
     seen = {name: {c: results.values[c][name] for c in cases if name in results.values[c]} for name in labels}
     return Fingerprint(
@@ -149,11 +153,4 @@ def _oriented_spacing(path: Path | None) -> list[float]:
 
 
 def _memory_gib(paths: tuple[Path | None, ...]) -> float:
-    """What one process needs, from the headers; an unreadable file counts nothing here and fails later, by its name."""
-    voxels = 0
-    for path in paths:
-        try:
-            voxels += 0 if path is None else math.prod(read_grid(path).shape)
-        except Exception:
-            continue
-    return 0.3 + 6 * voxels / _GIB
+    return 0.3 + 6 * sum(map(count_voxels, paths)) / _GIB

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +44,15 @@ def read_grid(path: str | os.PathLike) -> Grid:
     path = Path(path)
     with _naming(path):
         return _reader(path).read_grid(path)
+
+
+def count_voxels(path: str | os.PathLike | None) -> int:
+    """How many voxels an image has, from its header, for estimates of memory. 0 for None, and for a file that cannot
+    be read: who reads it later says why."""
+    try:
+        return 0 if path is None else math.prod(read_grid(path).shape)
+    except ImageError:
+        return 0
 
 
 def write_volume(path: str | os.PathLike, volume: Volume) -> None:

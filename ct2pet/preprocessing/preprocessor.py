@@ -8,12 +8,10 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ct2pet.dataset.contents import ct_problems, number_problems, unit_problems
 from ct2pet.errors import CasesFailed, DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
-from ct2pet.imageio import read_grid, read_volume
+from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import Configuration, Plans
 from ct2pet.preprocessing.preparation import case_on_plan_grid
@@ -65,6 +63,7 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
             results.failures,
             some_done=any(store.recorded_cases() for store in stores.values()),
             what="could not be preprocessed",
+            tracebacks=results.tracebacks,
         )
 
 
@@ -134,12 +133,5 @@ def _read(case: str, role: str, path: Path | None) -> Volume | None:
 
 
 def _memory_gib(sources: Sources) -> float:
-    """What one process needs for a case: the volumes as read, and the copies on the plan's grid. Headers only; an
-    unreadable file counts nothing here and fails later, with its name."""
-    voxels = []
-    for path in sources.values():
-        try:
-            voxels.append(0 if path is None else int(np.prod(read_grid(path).shape)))
-        except Exception:
-            voxels.append(0)
-    return 0.4 + (4 * sum(voxels) + 24 * voxels[1]) / _GIB
+    """What one process needs for a case: the volumes as read, and the copies on the plan's grid."""
+    return 0.4 + (4 * sum(map(count_voxels, sources.values())) + 24 * count_voxels(sources["pet"])) / _GIB

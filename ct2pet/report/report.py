@@ -13,7 +13,7 @@ from ct2pet.evaluation.comparison import plain_answer
 from ct2pet.evaluation.references import image_files
 from ct2pet.evaluation.summary import FOOTNOTE, HEADERS, VOLUME, blocks, metrics_of, value_text
 from ct2pet.files import atomic_path
-from ct2pet.imageio import read_volume
+from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page
@@ -22,6 +22,8 @@ from ct2pet.report.pictures import case_picture
 WARNING = (
     "Research only. The PET shown as synthetic is computed from a CT: it is not a measurement and not for diagnosis."
 )
+_PROCESS_GIB = 0.3
+_BYTES_PER_VOXEL = 12  # of the CT: as it is read, and the copies that are resampled
 _PICTURE_NOTE = (
     "Coronal maximum intensity projections, head up, the patient's left on the right. PET in SUV from 0 (white) to 10 "
     "(black). Error: along each line of sight the largest one, with its sign; red where the synthetic PET is too high, "
@@ -75,12 +77,19 @@ def report_of_dataset(
     chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
     arguments = {case: (dataset.image(case, split), dataset.target(case, split), files.get(case)) for case in chosen}
-    done = map_cases(_picture_of_files, arguments, num_processes=num_processes, description="pictures")
+    most = max((count_voxels(ct) for ct, _, _ in arguments.values()), default=0)
+    done = map_cases(
+        _picture_of_files,
+        arguments,
+        num_processes=num_processes,
+        memory_per_process_gib=_PROCESS_GIB + most * _BYTES_PER_VOXEL / 2**30,
+        description="pictures",
+    )
     pictures = {case: done.values[case] for case in chosen if case in done.values}
     images = {name: Path(file).read_bytes() for name, file in (curves or {}).items()}
     write_report(path, summary, pictures, curves=images, title=f"Synthetic PET from CT: {dataset.name}")
     if done.failures:
-        raise CasesFailed(done.failures, some_done=True, what="could not be pictured")
+        raise CasesFailed(done.failures, some_done=True, what="could not be pictured", tracebacks=done.tracebacks)
     return Path(path)
 
 

@@ -121,6 +121,15 @@ def test_failures_are_named_and_the_others_are_written(tmp_path):
     assert summary["provenance"]["failed_cases"] == ["bare", "cut", "lost"]
 
 
+def test_a_surprise_keeps_its_traceback(tmp_path, monkeypatch):
+    volumes = case_volumes()
+    write_case(tmp_path, "a", volumes[0], volumes)
+    monkeypatch.setattr(evaluator, "region_metrics", lambda *_: 1 / 0)
+    with pytest.raises(CasesFailed) as caught:
+        evaluator.evaluate_predictions(tmp_path / "fake", references_in(tmp_path))
+    assert "evaluate_case_and_baselines" in caught.value.tracebacks["a"]
+
+
 def test_nothing_at_all_writes_nothing(tmp_path):
     volumes = case_volumes()
     write_case(tmp_path, "a", volumes[0], volumes)

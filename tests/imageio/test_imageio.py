@@ -7,7 +7,7 @@ import pytest
 import SimpleITK as sitk
 
 from ct2pet.errors import ImageError
-from ct2pet.imageio import image_suffixes, read_grid, read_volume, strip_suffix, write_volume
+from ct2pet.imageio import count_voxels, image_suffixes, read_grid, read_volume, strip_suffix, write_volume
 from ct2pet.volume import Grid, Volume
 
 SUFFIXES = (".nii.gz", ".nii", ".nrrd", ".mha", ".mhd")
@@ -208,3 +208,10 @@ def test_suffixes_and_names():
     assert strip_suffix("/a/b/case.1_0000.nii.gz") == "case.1_0000"
     assert strip_suffix("case.NII") == "case"
     assert strip_suffix("case.txt") == "case.txt"
+
+
+def test_voxels_are_counted_where_there_is_an_image(tmp_path):
+    write_volume(tmp_path / "a.nii.gz", Volume(np.zeros((2, 3, 5), np.uint8), Grid((2, 3, 5), (1.0, 1.0, 1.0))))
+    (tmp_path / "b.nii.gz").write_bytes(b"no image")
+    paths = [tmp_path / "a.nii.gz", tmp_path / "b.nii.gz", tmp_path / "lost.nii.gz", None]
+    assert [count_voxels(path) for path in paths] == [30, 0, 0, 0]

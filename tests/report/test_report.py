@@ -9,6 +9,7 @@ from ct2pet.evaluation.evaluator import evaluate_predictions
 from ct2pet.evaluation.references import References
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
+from ct2pet.parallel import map_cases
 from ct2pet.report import report
 from ct2pet.volume import Grid, Volume
 
@@ -79,3 +80,18 @@ def test_a_dataset_becomes_one_page_and_a_lost_image_is_named(tmp_path):
     with pytest.raises(CasesFailed, match="a: its prediction is missing"):
         report.report_of_dataset(dataset, predictions, summary, path)
     assert path.read_text(encoding="utf-8").count("<img") == 1
+
+
+def test_large_cts_are_not_all_pictured_at_once(tmp_path, monkeypatch):
+    dataset, predictions = dataset_with_predictions(tmp_path)
+    asked = {}
+
+    def here(function, cases, **options):
+        asked.update(options)
+        return map_cases(function, cases)
+
+    monkeypatch.setattr(report, "map_cases", here)
+    monkeypatch.setattr(report, "count_voxels", lambda path: 512 * 512 * 600)
+    report.report_of_dataset(dataset, predictions, summary_of({"a": 0.1}), tmp_path / "report.html", num_processes=16)
+    assert asked["num_processes"] == 16
+    assert asked["memory_per_process_gib"] > 1.0
