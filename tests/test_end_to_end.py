@@ -1,13 +1,16 @@
 """The whole road through the real commands, on a phantom of a few thousand voxels."""
 
 import json
+import shutil
 
 import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from road import SHORT, TEST_CASES, content_of, prepare, run, times_of
+from road import DATASET, SHORT, SMALL, TEST_CASES, content_of, prepare, run, times_of
 from scipy.ndimage import map_coordinates
+
+from ct2pet.training.optimization import Optimization
 
 DISTRICTS = ("head", "trunk", "arms", "legs")
 
@@ -162,3 +165,113 @@ def test_preparing_again_writes_no_case_again(road_copy):
     stores = {path for path in times if path.parent.name.startswith("ct2petPlans_")}
     assert len(stores) > 20
     assert {path: times_of(road_copy.preprocessed)[path] for path in stores} == {path: times[path] for path in stores}
+
+
+def line_of(capfd, name):
+    """The one line on the screen that the command says; progress bars and the like are not its words."""
+    said = capfd.readouterr().err.replace("\r", "\n").splitlines()
+    lines = [line for line in said if line.startswith(f"ct2pet_{name}: ")]
+    assert len(lines) == 1
+    assert "Traceback" not in "".join(said)
+    return lines[0]
+
+
+@pytest.mark.parametrize(
+    ("line", "names"),
+    [
+        ("plan_and_preprocess -d 78", ["'78'", "Dataset077_Tiny"]),
+        ("train 78 pix2pix all", ["'78'", "Dataset077_Tiny", "ct2pet_plan_and_preprocess -d 78"]),
+        ("train 77 pix3pix all", ["'pix3pix'", "pix2pix"]),
+        ("train 77 pix2pix 9", ["9", "0, 1, 2, 3, all"]),
+        ("train 77 pix2pix all -c tail", ["'tail'", "head, trunk, arms, legs, whole_body"]),
+        ("train 77 pix2pix all -p mine", ["mine.json", "ct2petPlans", "ct2pet_plan_and_preprocess"]),
+        ("preprocess -d 77 -c tail", ["'tail'", "head, trunk, arms, legs, whole_body"]),
+        ("predict -i {images} -o {out} -d 78", ["-d Dataset077_Tiny -m pix2pix -p ct2petPlans"]),
+        ("predict -i {images} -o {out} -m pix3pix", ["-d Dataset077_Tiny -m pix2pix -p ct2petPlans"]),
+        ("predict -i {images} -o {out} -f 9", ["fold 9", "folds: all"]),
+        ("predict -i {images} -o {out} -c tail", ["__tail", "arms, head, legs, trunk"]),
+        ("predict -i {images} -o {out} --districts {out}", ["{out}: no such folder of district maps"]),
+        ("evaluate -d 78 -i {out}", ["'78'", "Dataset077_Tiny"]),
+        ("evaluate -d 77 -i {out}", ["{out}: no such folder"]),
+        ("report -d 77 -i {images}", ["summary.json: no such file"]),
+    ],
+)
+def test_unknown_names_are_a_line_with_the_valid_ones(road, tmp_path, capfd, line, names):
+    places = {"images": road.raw / "imagesTs", "out": tmp_path / "out"}
+    line = line.format(**places)
+    assert run(line) == 2
+    said = line_of(capfd, line.split()[0])
+    for name in names:
+        assert name.format(**places) in said
+    assert not places["out"].exists()
+
+
+def test_a_damaged_ct_is_named_and_the_others_are_predicted(road_copy, capfd):
+    ct = road_copy.raw / "imagesTs" / f"{TEST_CASES[0]}_0000.nii.gz"
+    ct.write_bytes(ct.read_bytes()[:-2000])
+    assert road_copy.predict(road_copy.predictions) == 1
+    assert set(content_of(road_copy.predictions)) == {"prediction.json", f"{TEST_CASES[1]}.nii.gz"}
+    said = capfd.readouterr().err
+    assert f"{TEST_CASES[0]}: {ct}: " in said
+    assert TEST_CASES[1] not in said.split("ct2pet_predict: ")[1]
+    assert run(f"evaluate -d 077 -i {road_copy.predictions} -np 1") == 1
+    assert f"{TEST_CASES[0]}: no prediction" in capfd.readouterr().err
+    summary = json.loads((road_copy.predictions / "summary.json").read_text())
+    assert list(summary["cases"]) == [TEST_CASES[1]]
+    assert summary["provenance"]["failed_cases"] == [TEST_CASES[0]]
+
+
+def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
+    for split in ("Tr", "Ts"):
+        shutil.rmtree(road_copy.raw / f"districts{split}")
+    assert road_copy.predict(tmp_path / "out") == 2
+    assert "--districts" in line_of(capfd, "predict")
+    assert prepare(road_copy) == 2
+    assert "districtsTr/phantom_001.nii.gz: no such district map" in line_of(capfd, "plan_and_preprocess")
+
+
+def test_each_step_names_the_one_that_must_go_before_it(road_copy, capfd):
+    shutil.rmtree(road_copy.preprocessed)
+    train = f"train 77 pix2pix all -c legs {SHORT} --c"
+    for missing, step in [
+        ("ct2pet_plan_and_preprocess -d 77 first", "extract_fingerprint -d 77 -np 1"),
+        (f"ct2pet_plan_and_preprocess -d {DATASET} -p ct2petPlans", f"plan_experiment -d 77 -device cpu {SMALL}"),
+        (f"ct2pet_preprocess -d {DATASET} -p ct2petPlans first", "preprocess -d 77 -np 1"),
+    ]:
+        assert run(train) == 2
+        assert missing in line_of(capfd, "train")
+        assert run(step) == 0
+        capfd.readouterr()
+    assert run(train) == 0
+
+
+def test_what_a_user_edits_in_the_plans_is_obeyed(road_copy, monkeypatch):
+    shapes, step = [], Optimization.step
+
+    def watched(self, batch, *arguments):
+        shapes.append(tuple(batch["ct"].shape))
+        return step(self, batch, *arguments)
+
+    monkeypatch.setattr(Optimization, "step", watched)
+
+    def edit(plans):
+        plans["configurations"]["legs"].update(batch_size=3, patch_size=[16, 8, 24])
+        plans["models"]["pix2pix"].update(num_epochs=2, iterations_per_epoch=3)
+
+    road_copy.edit_plans(edit)
+    assert run("train 077 pix2pix 1 -c legs -device cpu") == 0
+    assert shapes == [(3, 1, 16, 8, 24)] * 6
+
+
+@pytest.mark.parametrize(
+    ("place", "key", "value"),
+    [
+        (("configurations", "legs"), "batch_sise", 3),
+        (("models", "pix2pix"), "learning_rat", 0.1),
+        (("configurations", "legs"), "patch_size", [16, 15, 16]),
+    ],
+)
+def test_a_slip_in_the_plans_is_one_line(road_copy, capfd, place, key, value):
+    road_copy.edit_plans(lambda plans: plans[place[0]][place[1]].update({key: value}))
+    assert run(f"train 077 pix2pix 1 -c legs {SHORT}") == 2
+    assert key in line_of(capfd, "train")
