@@ -46,7 +46,7 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
 
 def add_device(parser: Parser) -> None:
     parser.add_argument(
-        "-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else mps, else cpu)"
+        "-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)"
     )
 
 
