@@ -171,6 +171,15 @@ def _provenance(trained: TrainedModel, loaded: LoadedModel, options: dict[str, A
     }
 
 
+def _check_nothing_foreign(cases: list[Case], provenance: Path) -> None:
+    for case in cases:
+        if case.output.exists():
+            raise Ct2PetError(
+                f"{case.output}: would be replaced, but is no prediction of ct2pet (no {provenance.name} beside it); "
+                "choose another -o or remove it"
+            )
+
+
 def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_on: bool) -> list[Case]:
     """The cases to predict. Predictions of the past never stay among those of other models or settings."""
     one_file = bool(cases) and cases[0].output == target
@@ -182,6 +191,8 @@ def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_
                 "--continue_prediction to predict all cases anew"
             )
         cases = [case for case in cases if not case.output.exists()]
+    elif not path.exists():
+        _check_nothing_foreign(cases, path)
     for case in cases:
         case.output.unlink(missing_ok=True)
         for leftover in case.output.parent.glob(f".partial-????????-{glob.escape(case.output.name)}"):

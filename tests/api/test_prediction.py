@@ -1,8 +1,10 @@
 import json
+import shutil
 
 import numpy as np
 import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
+from road import content_of, killed_until_done, partial_files
 
 from ct2pet.api.prediction import predict
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
@@ -144,3 +146,20 @@ def test_without_district_maps_nothing_begins(raw):
         predict(raw / "scans", raw / "out", device="cpu")
     assert not (raw / "out").exists()
     assert len(predict(raw / "scans", raw / "out", districts=raw / "districtsTs", device="cpu")) == 2
+
+
+def test_files_that_are_no_predictions_are_never_replaced(raw):
+    ct, _ = two_district_case()
+    write_volume(raw / "out" / "b.nii.gz", ct)
+    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is no prediction"):
+        run(raw)
+    assert [path.name for path in (raw / "out").iterdir()] == ["b.nii.gz"]
+
+
+def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run_gives(raw, monkeypatch):
+    run(raw)
+    whole = content_of(raw / "out")
+    shutil.rmtree(raw / "out")
+    assert killed_until_done(lambda: run(raw, continue_prediction=True), monkeypatch) == 2
+    assert content_of(raw / "out") == whole
+    assert [name for name in partial_files(raw / "out") if not name.endswith("prediction.json")] == []
