@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.dataset import dataset_folder_name
+from ct2pet.dataset.splits import read_splits
 from ct2pet.errors import DatasetError, PlansError
-from ct2pet.files import read_json
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.preprocessing.preprocessor import check_store, store_folder
+
+_OTHERS = ("dataset", "dataset_fingerprint", "splits_final")  # JSON files that are no plans
+_PLANS_NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
 
 
 @dataclass(frozen=True)
@@ -41,19 +45,27 @@ class PreprocessedDataset:
         return self.folder / "splits_final.json"
 
     def plans_file(self, plans_name: str) -> Path:
+        """Where the plans of this name lie or would lie. Raises PlansError where nothing can have this name."""
+        if not _PLANS_NAME.fullmatch(plans_name) or plans_name in _OTHERS:
+            raise PlansError(
+                f"plans cannot be called {plans_name!r}: letters and digits, single _ . - between them, and none of "
+                f"{', '.join(_OTHERS)}"
+            )
         return self.folder / f"{plans_name}.json"
 
     def plans(self, plans_name: str) -> Plans:
-        """The plans of this name. Raises PlansError that lists those there are."""
+        """The plans of this name. Raises PlansError that lists those there are, and where a file says another name."""
         path = self.plans_file(plans_name)
         if not path.exists():
-            others = ("dataset", "dataset_fingerprint", "splits_final")
-            there = [file.stem for file in sorted(self.folder.glob("*.json")) if file.stem not in others]
+            there = [file.stem for file in sorted(self.folder.glob("*.json")) if file.stem not in _OTHERS]
             raise PlansError(
                 f"{path}: no such plans; there are: {', '.join(there) or 'none'}; make them with "
                 f"ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
             )
-        return Plans.load(path)
+        plans = Plans.load(path)
+        if plans.plans_name != plans_name:  # the stores of two plans would be one
+            raise PlansError(f"{path}: its plans_name is {plans.plans_name!r}; a copy needs its file's name there")
+        return plans
 
     def store(self, plans: Plans, configuration: str) -> DistrictStore:
         """The store of a configuration. Raises DatasetError where nothing is preprocessed, PlansError where it was
@@ -68,5 +80,5 @@ class PreprocessedDataset:
         return store
 
     def splits(self) -> list[dict[str, list[str]]]:
-        """The folds of splits_final.json."""
-        return read_json(self.splits_file)
+        """The folds of splits_final.json. Raises DatasetError where the file is missing or breaks a rule."""
+        return read_splits(self.splits_file)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
-from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.errors import CasesFailed, DatasetError, PlansError
 from ct2pet.files import copy_file
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
@@ -80,6 +81,7 @@ def plan(
 ) -> Plans:
     """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions."""
     preprocessed = PreprocessedDataset.find(dataset)
+    path = preprocessed.plans_file(plans_name)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
     districts = dict(read_dataset_json(preprocessed.folder).districts)
     needs = _requirements()
@@ -94,8 +96,7 @@ def plan(
             device=choose_device(device),
             memory_target_gib=gpu_memory_target,
         )
-    path = preprocessed.plans_file(plans_name)
-    if path.exists() and Plans.load(path) != plans:
+    if path.exists() and _content(path) != plans:
         print(f"{path}: replaced by new plans", file=sys.stderr)
     plans.save(path)
     return plans
@@ -116,6 +117,14 @@ def preprocess(
         plans = replace(plans, configurations=chosen)
     raw = open_dataset(plans.dataset_name)
     preprocess_dataset(raw, plans, preprocessed.folder, num_processes or default_processes())
+
+
+def _content(path: Path) -> Plans | None:
+    """The plans in a file; None where they are damaged or of another version, which planning anew is to mend."""
+    try:
+        return Plans.load(path)
+    except PlansError:
+        return None
 
 
 def _requirements() -> dict[str, Requirements]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,9 @@ def _trainer(
 ) -> Trainer:
     store = preprocessed.store(plans, configuration)
     cases = fold_cases(preprocessed.splits(), fold, store.recorded_cases())
+    left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
+    if left_out:
+        print(f"fold {fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {fold}: none of its training cases contains the district {configuration}")
     return Trainer(model, configuration, plans, store, cases, folder, options)

@@ -28,11 +28,23 @@ def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: in
     if not path.exists():
         cases = dataset.cases("Tr")
         write_json(path, create_splits(cases, dataset.patients(), dataset.diagnoses(), seed))
+    splits = read_splits(path)
+    _check(splits, path, dataset)
+    return splits
+
+
+def read_splits(path: str | os.PathLike) -> list[Split]:
+    """The folds in ``path``. Raises DatasetError where it holds something else, or a case twice in one fold."""
     try:
         splits = read_json(path)
     except Ct2PetError as error:
         raise DatasetError(str(error)) from None
-    _check(splits, path, dataset)
+    if not _well_formed(splits):
+        raise DatasetError(f'{path}: a list of {{"train": [cases], "val": [cases]}} is expected; correct or delete it')
+    for number, split in enumerate(splits):
+        twice = [case for case, count in Counter([*split["train"], *split["val"]]).items() if count > 1]
+        if twice:
+            raise DatasetError(f"{path}: the case {twice[0]} stands twice in fold {number}")
     return splits
 
 
@@ -85,22 +97,16 @@ def _most_common(values: list[str]) -> str:
     return max(sorted(set(values)), key=values.count)
 
 
-def _check(splits: Any, path: Path, dataset: RawDataset) -> None:
-    if not _well_formed(splits):
-        raise DatasetError(f'{path}: a list of {{"train": [cases], "val": [cases]}} is expected; correct or delete it')
+def _check(splits: list[Split], path: Path, dataset: RawDataset) -> None:
     known, patients = {*dataset.cases("Tr")}, dataset.patients()
     for number, split in enumerate(splits):
-        both = [*split["train"], *split["val"]]
-        unknown = sorted({*both} - known)
+        unknown = sorted({*split["train"], *split["val"]} - known)
         if unknown:
             names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
             raise DatasetError(
                 f"{path}: fold {number} names {len(unknown)} case(s) that {dataset.name} does not have ({names}); "
                 "correct the file, or delete it to have new splits made"
             )
-        twice = [case for case, count in Counter(both).items() if count > 1]
-        if twice:
-            raise DatasetError(f"{path}: the case {twice[0]} stands twice in fold {number}")
         shared = {patients[case] for case in split["train"]} & {patients[case] for case in split["val"]}
         if shared:
             raise DatasetError(f"{path}: the patient {min(shared)} is on both sides of fold {number}")
