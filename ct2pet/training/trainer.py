@@ -217,6 +217,7 @@ class Trainer:
         self.model.load_state_dict(load_checkpoint(path, self.options.device)["model"])
         validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
         folder = self.folder / VALIDATION
+        remove_partial_files(folder)
         return validation.run(self.validation_cases, self.training_cases, folder, bar=self.options.show_bar)
 
 
