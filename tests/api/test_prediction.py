@@ -160,6 +160,6 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
     run(raw)
     whole = content_of(raw / "out")
     shutil.rmtree(raw / "out")
-    assert killed_until_done(lambda: run(raw, continue_prediction=True), monkeypatch) == 2
+    assert killed_until_done(lambda: run(raw, continue_prediction=True), monkeypatch) == 3
     assert content_of(raw / "out") == whole
     assert [name for name in partial_files(raw / "out") if not name.endswith("prediction.json")] == []

@@ -113,8 +113,25 @@ def pull_plug(monkeypatch, number):
 
     def flush_or_die(temporary):
         if next(counter) == number:
-            shutil.copyfile(temporary, temporary.with_name(temporary.name.replace(".partial-", ".partial-dead", 1)))
+            shutil.copyfile(temporary, temporary.with_name(temporary.name.replace(temporary.name[9:13], "dead", 1)))
             raise PulledPlugError
         flush(temporary)
 
     monkeypatch.setattr(files, "_flush_to_disk", flush_or_die)
+
+
+def killed_until_done(work, monkeypatch):
+    """Do ``work`` killed at its first file, then, begun again, at its second, ... until it gets through; the number
+    of times that it was killed."""
+    for number in itertools.count(1):
+        with monkeypatch.context() as patch:
+            pull_plug(patch, number)
+            try:
+                work()
+            except PulledPlugError:
+                continue
+            return number - 1
+
+
+def partial_files(folder):
+    return sorted(path.name for path in folder.rglob(".partial-*"))

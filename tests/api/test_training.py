@@ -1,0 +1,146 @@
+import csv
+import json
+
+import pytest
+import torch
+from raw_cases import case_volumes, write_raw
+from road import content_of, killed_until_done, partial_files, times_of
+
+from ct2pet.api.preparation import plan_and_preprocess
+from ct2pet.api.training import options_from, train
+from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import TrainingError
+from ct2pet.training import TrainingOptions
+
+FAST = {"num_epochs": 2, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """Three cases, ready for training. The district low is in the first two only."""
+    root = tmp_path_factory.mktemp("prepared")
+    cases = {f"case{number}": case_volumes(number) for number in range(3)}
+    array = cases["case2"]["district_map"].array
+    array[array == 1] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("raw", "preprocessed"):
+            patch.setenv(f"ct2pet_{kind}", str(root / kind))
+        write_raw(root / "raw", cases)
+        plan_and_preprocess("901", num_processes=1, device="cpu", gpu_memory_target=0.5)
+    return root / "preprocessed"
+
+
+@pytest.fixture
+def results(prepared, tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_preprocessed", str(prepared))
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
+    return tmp_path / "results" / "Dataset901_Hand"
+
+
+def go(fold="all", configurations=("low",), **options):
+    only_validate = options.pop("only_validate", False)
+    return train(
+        "901",
+        "pix2pix",
+        fold,
+        configurations=configurations,
+        device="cpu",
+        options=TrainingOptions(**{**FAST, **options}),
+        only_validate=only_validate,
+    )
+
+
+def fold_of(prepared, case):
+    """The number of the fold that validates ``case``."""
+    splits = json.loads((prepared / "Dataset901_Hand" / "splits_final.json").read_text())
+    return next(number for number, split in enumerate(splits) if case in split["val"])
+
+
+def test_every_district_is_trained_but_not_the_whole_body(results, prepared):
+    folders = go(configurations=None, num_epochs=1)
+    assert folders == [results / f"pix2pix__ct2petPlans__{name}" / "fold_all" for name in ("low", "high")]
+    for folder in folders:
+        names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
+        checkpoints = {f"checkpoint_{name}.pth" for name in ("latest", "best", "final")}
+        assert names == checkpoints | {"training_log.csv", "progress.png"}
+        for name in ("plans", "dataset"):
+            original = prepared / "Dataset901_Hand" / {"plans": "ct2petPlans.json"}.get(name, f"{name}.json")
+            assert (folder.parent / f"{name}.json").read_bytes() == original.read_bytes()
+
+
+def comparable(folder):
+    """What two runs must have in common: all but the seconds, and the pictures and files that show them."""
+    files = content_of(folder)
+    found = {}
+    for name, content in files.items():
+        if name.endswith(".pth"):
+            checkpoint = load_checkpoint(folder / name)
+            checkpoint["log"] = [{**row, "seconds": 0} for row in checkpoint["log"]]
+            found[name] = checkpoint
+        elif name.endswith(".csv"):
+            rows = csv.DictReader(content.decode().splitlines())
+            found[name] = [{**row, "seconds": 0} for row in rows]
+        elif not name.endswith(".png") and "tfevents" not in name:
+            found[name] = content
+    return found
+
+
+def same(one, other):
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
+
+
+def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run_gives(
+    results, prepared, tmp_path, monkeypatch
+):
+    fold = fold_of(prepared, "case0")
+    go(fold)
+    whole = comparable(results)
+    assert {name.split("/")[-1] for name in whole} >= {"checkpoint_best.pth", "summary.json", "case0.nii.gz"}
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "killed"))
+    assert killed_until_done(lambda: go(fold, resume=True), monkeypatch) >= 4
+    killed = comparable(tmp_path / "killed" / results.name)
+    assert killed.keys() == whole.keys()
+    for name, content in whole.items():
+        assert same(killed[name], content), name
+    assert partial_files(tmp_path / "killed" / results.name / "pix2pix__ct2petPlans__low" / f"fold_{fold}") == []
+
+
+def test_finished_districts_are_skipped_when_a_training_is_continued(results):
+    (low,) = go(num_epochs=1)
+    times = times_of(low)
+    _, high = go(configurations=None, num_epochs=1, resume=True)
+    assert times_of(low) == times
+    assert (high / "checkpoint_final.pth").exists()
+
+
+def test_validation_alone_predicts_with_the_final_weights(results):
+    (folder,) = go(num_epochs=1)
+    assert not (folder / "validation").exists()  # of the fold all it would be of the training cases
+    times = times_of(folder)
+    go(num_epochs=1, only_validate=True)
+    assert {path: time for path, time in times_of(folder).items() if path in times} == times
+    summary = json.loads((folder / "validation" / "summary.json").read_text())
+    assert sorted(summary["cases"]) == ["case0", "case1"]
+
+
+def test_a_fold_without_the_district_is_refused(results, prepared, tmp_path, monkeypatch):
+    copy = tmp_path / "preprocessed" / "Dataset901_Hand"
+    copy.mkdir(parents=True)
+    for path in (prepared / "Dataset901_Hand").iterdir():
+        (copy / path.name).symlink_to(path)
+    (copy / "splits_final.json").unlink()
+    (copy / "splits_final.json").write_text(json.dumps([{"train": ["case2"], "val": ["case0"]}]))
+    monkeypatch.setenv("ct2pet_preprocessed", str(tmp_path / "preprocessed"))
+    with pytest.raises(TrainingError, match="fold 0: none of its training cases contains the district low"):
+        go(0)
+
+
+def test_the_commands_arguments_become_options():
+    arguments = {"num_epochs": 3, "resume": True, "deterministic": True, "device": "cuda", "dataset": "001"}
+    assert options_from(arguments) == TrainingOptions(num_epochs=3, resume=True, deterministic=True)
