@@ -25,7 +25,7 @@ from ct2pet.training import TrainingOptions
 DATASET = "Dataset999_Phantom"
 MODEL = "pix2pix"
 _NUM_TRAIN, _NUM_TEST, _SEED = 16, 4, 2503
-_EPOCHS, _ITERATIONS = 2, 5
+_EPOCHS, _ITERATIONS = 10, 40
 
 
 def run_demo(folder: Path, *, device: str | None = None) -> Path:
@@ -49,7 +49,8 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
                 )
         with _step("2/6 fingerprint and plans"):
             extract_fingerprint(DATASET)
-            _for_minutes(plan(DATASET, device=device))
+            if not _is_planned():
+                _for_minutes(plan(DATASET, device=device))
         with _step("3/6 preprocessing"):
             preprocess(DATASET)
         with _step("4/6 training"):
@@ -64,6 +65,12 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
             report_of_dataset(open_dataset(DATASET), predictions, summary, report, curves=curves)
     print(table(summary))
     return report
+
+
+def _is_planned() -> bool:
+    """Whether an interrupted run has made its plans: what it trained goes on with them, however much memory is free."""
+    path = PreprocessedDataset.find(DATASET).plans_file(DEFAULT_PLANS)
+    return path.exists() and Plans.load(path).hyperparameters(MODEL)["num_epochs"] == _EPOCHS
 
 
 def _for_minutes(plans: Plans) -> None:
