@@ -1,0 +1,89 @@
+import json
+import os
+
+import pytest
+from road import PulledPlugError, content_of, times_of
+
+from ct2pet.api import demo, evaluation, preparation
+from ct2pet.phantom import COARSE
+from ct2pet.planning import planner
+
+FOLDERS = [f"ct2pet_{kind}" for kind in ("raw", "preprocessed", "results")]
+
+
+@pytest.fixture(scope="module")
+def shrunken():
+    """The demonstration in seconds: few and coarse patients, the smallest patches, one step for each district."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "DEMO", COARSE)
+        for name, number in {"_NUM_TRAIN": 3, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
+            patch.setattr(demo, name, number)
+        patch.setattr(planner, "available_memory_gib", lambda: 0.8)
+        for module in (demo, preparation, evaluation):
+            patch.setattr(module, "default_processes", lambda: 1)
+        patch.setenv("ct2pet_raw", "/of/the/user")
+        patch.delenv("ct2pet_results", raising=False)
+        yield patch
+
+
+@pytest.fixture(scope="module")
+def interrupted(shrunken, tmp_path_factory):
+    """A demonstration that ended while the second district was trained: its folder and the environment after it."""
+    folder = tmp_path_factory.mktemp("demo") / "out"
+    original, finished = demo.train, []
+
+    def train_one(*arguments, **options):
+        finished.extend(original(*arguments, **options, configurations=["head"]))
+        raise PulledPlugError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(demo, "train", train_one)
+        with pytest.raises(PulledPlugError):
+            demo.run_demo(folder, device="cpu")
+    return folder, {name: os.environ.get(name) for name in FOLDERS}, times_of(finished[0])
+
+
+@pytest.fixture(scope="module")
+def done(interrupted):
+    """It was begun again, and is done."""
+    return demo.run_demo(interrupted[0], device="cpu")
+
+
+def test_everything_lies_under_the_folder(interrupted, done):
+    folder = interrupted[0]
+    assert done == folder.resolve() / "report.html"
+    names = {"raw", "preprocessed", "results", "predictions", "summary.json", "report.html"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert [path.name for path in folder.parent.iterdir()] == ["out"]
+    (case,) = json.loads((folder / "summary.json").read_text())["cases"]
+    assert set(content_of(folder / "predictions")) == {f"{case}.nii.gz", "prediction.json"}
+    page = done.read_text()
+    assert case in page
+    assert page.count("data:image/png;base64,") == 1 + 4  # the case, and the curves of four districts
+
+
+def test_the_users_environment_is_as_it_was(interrupted, done):
+    assert interrupted[1]["ct2pet_raw"] == "/of/the/user"
+    assert interrupted[1]["ct2pet_results"] is None
+    assert {name: os.environ.get(name) for name in FOLDERS} == interrupted[1]
+
+
+def test_begun_again_it_trains_nothing_twice(interrupted, done):
+    for path, time in interrupted[2].items():
+        assert path.stat().st_mtime_ns == time
+
+
+def test_run_again_when_done_it_keeps_data_models_and_predictions_whatever_memory_is_free(
+    interrupted, done, shrunken, capsys
+):
+    shrunken.setattr(planner, "available_memory_gib", lambda: 4.0)
+    folder = interrupted[0]
+    before, summary = times_of(folder), (folder / "summary.json").read_bytes()
+    assert demo.run_demo(folder, device="cpu") == done
+    changed = {path.relative_to(folder).as_posix() for path, time in times_of(folder).items() if before[path] != time}
+    made_anew = ("summary.json", "report.html", "prediction.json", "plans.json", "dataset.json", "fingerprint.json")
+    assert [name for name in changed if not name.endswith(made_anew)] == []
+    assert (folder / "summary.json").read_bytes() == summary
+    said = capsys.readouterr()
+    assert "replaced" not in said.err
+    assert "synthetic PET" in said.out
