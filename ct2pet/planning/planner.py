@@ -54,7 +54,7 @@ def budget_for(device: str, memory_target_gib: float | None = None) -> Budget:
         raise PlansError(f"a memory target of {memory_target_gib} GiB cannot hold a training")
     if device == "cuda":
         return Budget(device, memory_target_gib or 8.0, 32, 320, 6, 192**3, 8)
-    return Budget(device, memory_target_gib or _SHARE_OF_RAM * available_memory_gib(), 16, 256, 5, 40**3, 2)
+    return Budget(device, memory_target_gib or _SHARE_OF_RAM * available_memory_gib(), 8, 128, 5, 40**3, 2)
 
 
 def plan_experiment(

@@ -117,7 +117,7 @@ def test_the_default_budgets(monkeypatch):
 
 def test_a_gpu_plan_has_wider_networks():
     assert head(device="cuda").generator.arguments["features_per_stage"][0] == 32
-    assert head(device="cpu").generator.arguments["features_per_stage"][0] == 16
+    assert head(device="cpu").generator.arguments["features_per_stage"][0] == 8
 
 
 def test_every_district_that_occurs_is_planned_and_the_whole_body_is_their_union():
