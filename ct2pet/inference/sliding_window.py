@@ -9,11 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from torch.nn.functional import pad
+from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
+from ct2pet.preprocessing.normalization import AIR
 from ct2pet.volume import Box
 
-AIR = -1.0  # of a normalised CT
 Translation = Callable[[torch.Tensor], torch.Tensor]
 Position = tuple[int, int, int]
 
@@ -80,12 +80,7 @@ class SlidingWindow:
         return tuple(slice(max(0, a), min(n, a + p)) for a, p, n in zip(position, self.patch_size, shape))
 
     def _cut(self, image: torch.Tensor, position: Position) -> torch.Tensor:
-        inside = self._inside(position, image.shape)
-        missing = [
-            n for a, p, part in zip(position, self.patch_size, inside) for n in (part.start - a, a + p - part.stop)
-        ]
-        order = [missing[index] for index in (4, 5, 2, 3, 0, 1)]  # torch pads from the last axis on
-        return pad(image[inside], order, value=AIR)
+        return crop_and_pad_nd(image, [[a, a + p] for a, p in zip(position, self.patch_size)], pad_value=AIR)
 
 
 def _positions(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:

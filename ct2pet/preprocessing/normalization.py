@@ -6,6 +6,8 @@ from typing import Any
 
 from ct2pet.planning.plans import CTNormalization, PETNormalization
 
+AIR = -1.0  # of a normalised CT: what a network sees where it must not look, and beyond the volume
+
 
 def normalize_ct(ct_hu: Any, plan: CTNormalization) -> Any:
     """CT (HU, any shape, floating type) clipped to the plan's window and mapped linearly to [-1, 1]."""

@@ -10,7 +10,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from ct2pet.planning.plans import Configuration, Masking
-from ct2pet.preprocessing.normalization import normalize_ct, normalize_pet
+from ct2pet.preprocessing.normalization import AIR, normalize_ct, normalize_pet
 from ct2pet.resampling import AIR_HU, resample_part, to_itk
 from ct2pet.volume import Box, Grid, Volume
 
@@ -64,7 +64,7 @@ def prepare_ct(
     mask, grid = found
     ct_hu = _resample_in_slabs(ct.oriented(), grid, outside=AIR_HU)
     normalised = normalize_ct(ct_hu, configuration.ct_normalization)
-    normalised[~visible(mask, grid, configuration.masking)] = -1.0
+    normalised[~visible(mask, grid, configuration.masking)] = AIR
     return PreparedDistrict(normalised, mask, grid)
 
 

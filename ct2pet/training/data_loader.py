@@ -10,14 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
+from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
 
 from ct2pet.errors import TrainingError
 from ct2pet.planning.plans import Sampling
 from ct2pet.preprocessing import DistrictStore, StoredCase
+from ct2pet.preprocessing.normalization import AIR
 from ct2pet.volume import Box
-
-AIR = -1.0  # normalised CT
 
 
 @dataclass(frozen=True)
@@ -95,17 +95,9 @@ def read_patch(case: StoredCase, start: Sequence[int], size: Sequence[int]) -> d
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
-    if list(inside["mask"].shape) == list(size):
-        return inside
-    target = tuple(slice(a - s, b - s) for a, b, s in zip(low, high, start))
-    patch = {
-        "ct": np.full(size, AIR, dtype=inside["ct"].dtype),
-        "pet": np.zeros(size, dtype=inside["pet"].dtype),
-        "mask": np.zeros(size, dtype=bool),
-    }
-    for key, array in patch.items():
-        array[target] = inside[key]
-    return patch
+    box = [[a - first, a - first + n] for a, n, first in zip(start, size, low)]
+    air = {"ct": AIR, "pet": 0, "mask": False}
+    return {key: crop_and_pad_nd(inside[key], box, pad_value=value) for key, value in air.items()}
 
 
 def prefetched(loader: PatchLoader, numbers: Sequence[int], num_workers: int) -> Iterator[PatchBatch]:
