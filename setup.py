@@ -42,7 +42,7 @@ setup(
     package_dir={"ct2pet_plans": "plans"},
     package_data={"ct2pet_plans": ["*.json"]},
     install_requires=[
-        "torch>=2.2",
+        "torch>=2.6",
         "batchgenerators>=0.25",
         "SimpleITK>=2.2",
         "nibabel>=5.0",

@@ -43,7 +43,7 @@ class FinalValidation:
         provenance = {
             "ct2pet_version": ct2pet.__version__,
             "configuration": self.name,
-            "grid": "the plans' grid, cropped to the district",
+            "real_pet": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
             "body_median_suv": median,
         }
         summary = summarise(results, provenance)

@@ -66,7 +66,7 @@ def _plot(rows: list[Row], path: Path) -> None:
     losses.set(ylabel="loss (normalised units)", title="mean of each epoch", yscale="log")
     losses.legend(loc="upper right")
     validation.plot(*_curve(rows, "validation_mae_suv"), color="black", marker=".")
-    validation.set(xlabel="epoch", ylabel="validation patches: MAE (SUV)", ylim=(0, None))
+    validation.set(xlabel="epoch", ylabel="patches of the fold's validation cases: MAE (SUV)", ylim=(0, None))
     for axes in (losses, validation):
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

@@ -27,6 +27,7 @@ from ct2pet.training.optimization import Optimization
 from ct2pet.training.options import TrainingOptions
 
 VALIDATION = "validation"
+_LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
 LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth"
 
 
@@ -132,7 +133,7 @@ class Trainer:
         if not (self.folder / LATEST).exists():
             return self._start_anew()
         content = load_checkpoint(self.folder / LATEST, self.options.device)
-        if content["plans"]["configurations"].get(self.configuration_name) != self._own_plans():
+        if self._decisions(content["plans"]) != self._decisions(self.plans.to_json()):
             raise CheckpointError(
                 f"{self.folder / LATEST}: was trained with other plans than those of today; train anew in another "
                 "folder (-p) or bring the old plans back"
@@ -144,8 +145,10 @@ class Trainer:
         self.best_mae = content["best_mae"]
         return int(content["epoch"])
 
-    def _own_plans(self) -> dict[str, Any]:
-        return self.plans.to_json()["configurations"][self.configuration_name]
+    def _decisions(self, plans: dict[str, Any]) -> list[Any]:
+        """What must not change between interruption and resumption. The length of the training may."""
+        numbers = {name: n for name, n in plans["models"].get(self.model_name, {}).items() if name not in _LENGTHS}
+        return [plans["configurations"].get(self.configuration_name), numbers]
 
     def _epoch(self, epoch: int) -> None:
         started = time.monotonic()
@@ -153,8 +156,7 @@ class Trainer:
         sums: dict[str, torch.Tensor] = {}
         first = epoch * self.iterations
         for step, batch in enumerate(self._batches(first, epoch), start=first):
-            tensors = {name: tensor.to(self.device) for name, tensor in batch.tensors.items()}
-            losses = self.optimization.step(self.augmenter(tensors, batch.seed), step, batch.cases)
+            losses = self.optimization.step(self._augmented(batch), step, batch.cases)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0) + value
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
@@ -163,6 +165,12 @@ class Trainer:
         row |= {name: float(value) / self.iterations for name, value in sums.items()}
         row["validation_mae_suv"] = self.online_validation.mae_suv(self.model, self.device)
         self._finish_epoch(epoch, row)
+
+    def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
+        """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
+        device = torch.device("cpu") if self.device.type == "mps" else self.device
+        tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seed)
+        return {name: tensor.to(self.device) for name, tensor in tensors.items()}
 
     def _batches(self, first: int, epoch: int) -> Iterator[PatchBatch]:
         workers = self.options.num_workers

@@ -125,6 +125,18 @@ def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypat
         make(store, tmp_path, plans=tiny_plans(batch_size=1), resume=True).run()
 
 
+def test_another_learning_rate_is_not_continued_but_another_length_is(store, tmp_path, monkeypatch):
+    plans = tiny_plans()
+    run_until(make(store, tmp_path, plans=plans), 1, monkeypatch)
+    numbers = plans.models["pix2pix"]
+    slower = replace(plans, models={"pix2pix": {**numbers, "learning_rate": 1e-4}})
+    with pytest.raises(CheckpointError, match="other plans"):
+        make(store, tmp_path, plans=slower, resume=True).run()
+    longer = replace(plans, models={"pix2pix": {**numbers, "num_epochs": 5}})
+    make(store, tmp_path, plans=longer, resume=True).run()
+    assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 5
+
+
 def test_a_broken_loss_stops_and_leaves_the_last_checkpoint(store, tmp_path, monkeypatch):
     trainer = make(store, tmp_path)
     original = trainer.augmenter
