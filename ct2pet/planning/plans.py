@@ -13,6 +13,7 @@ import dacite
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY as WHOLE_BODY
+from ct2pet.planning.topology import patchgan_maps
 
 SCHEMA_VERSION = 1
 
@@ -192,6 +193,7 @@ def _check(configuration: Configuration, where: str) -> None:
         f"patch_size must be multiples of {_multiples(configuration)}, as the generator's strides ask": all(
             size % multiple == 0 for size, multiple in zip(configuration.patch_size, _multiples(configuration))
         ),
+        "patch_size is too small for the discriminator's strides": _reaches_the_end(configuration),
         "batch_size must be at least 1": configuration.batch_size >= 1,
         "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
         "masking.kind must be hard or context": configuration.masking.kind in ("hard", "context"),
@@ -211,6 +213,12 @@ def _check(configuration: Configuration, where: str) -> None:
 def _multiples(configuration: Configuration) -> list[int]:
     strides = configuration.generator.arguments.get("strides", [[1, 1, 1]])
     return [math.prod(axis) for axis in zip(*strides)]
+
+
+def _reaches_the_end(configuration: Configuration) -> bool:
+    """Whether the discriminator's last map has a voxel at all."""
+    strides = configuration.discriminator.arguments.get("strides", [])
+    return min(min(size) for size in patchgan_maps(configuration.patch_size, strides)) >= 1
 
 
 def _three_positive(values: list) -> bool:

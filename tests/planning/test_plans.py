@@ -4,6 +4,8 @@ from tiny import tiny_plans
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import Plans
 
+TWICE_HALVED = {"network_class": "ct2pet.networks.patchgan.PatchGAN", "arguments": {"strides": [[2, 2, 2]] * 2}}
+
 
 def content(**changes):
     plans = tiny_plans().to_json()
@@ -25,6 +27,7 @@ def test_integers_may_stand_for_real_numbers():
     [
         ({"patchsize": [1, 1, 1]}, r"unknown key\(s\): patchsize"),
         ({"patch_size": [16, 15, 16]}, r"patch_size must be multiples of \[2, 2, 2\]"),
+        ({"patch_size": [16, 8, 16], "discriminator": TWICE_HALVED}, "patch_size is too small for the discriminator"),
         ({"batch_size": "two"}, "batch_size"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
