@@ -7,7 +7,7 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from road import DATASET, SHORT, SMALL, TEST_CASES, content_of, prepare, run, times_of
+from road import DATASET, SHORT, SMALL, TEST_CASES, content_of, partial_files, prepare, run, times_of
 from scipy.ndimage import map_coordinates
 
 from ct2pet.training.optimization import Optimization
@@ -162,6 +162,7 @@ def test_the_papers_plans_are_planned_preprocessed_and_trained(road_copy):
 def test_preparing_again_writes_no_case_again(road_copy):
     times = times_of(road_copy.preprocessed)
     assert prepare(road_copy) == 0
+    assert partial_files(road_copy.preprocessed) == []
     stores = {path for path in times if path.parent.name.startswith("ct2petPlans_")}
     assert len(stores) > 20
     assert {path: times_of(road_copy.preprocessed)[path] for path in stores} == {path: times[path] for path in stores}
@@ -254,13 +255,17 @@ def test_what_a_user_edits_in_the_plans_is_obeyed(road_copy, monkeypatch):
 
     monkeypatch.setattr(Optimization, "step", watched)
 
+    planned = road_copy.plans["configurations"]["legs"]
+    multiple = int(np.prod(planned["generator"]["arguments"]["strides"], axis=0)[2])
+    patch_size = [*planned["patch_size"][:2], planned["patch_size"][2] + multiple]
+
     def edit(plans):
-        plans["configurations"]["legs"].update(batch_size=3, patch_size=[16, 8, 24])
+        plans["configurations"]["legs"].update(batch_size=3, patch_size=patch_size)
         plans["models"]["pix2pix"].update(num_epochs=2, iterations_per_epoch=3)
 
     road_copy.edit_plans(edit)
     assert run("train 077 pix2pix 1 -c legs -device cpu") == 0
-    assert shapes == [(3, 1, 16, 8, 24)] * 6
+    assert shapes == [(3, 1, *patch_size)] * 6
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ def shrunken():
         patch.setattr(demo, "DEMO", COARSE)
         for name, number in {"_NUM_TRAIN": 3, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
             patch.setattr(demo, name, number)
-        patch.setattr(planner, "available_memory_gib", lambda: 0.8)
+        patch.setattr(planner, "available_memory_gib", lambda: 0.78)
         for module in (demo, preparation, evaluation):
             patch.setattr(module, "default_processes", lambda: 1)
         patch.setenv("ct2pet_raw", "/of/the/user")

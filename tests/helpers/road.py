@@ -13,7 +13,7 @@ from ct2pet.phantom import COARSE, write_dataset
 DATASET = "Dataset077_Tiny"
 FOLDERS = ("raw", "preprocessed", "results")
 TEST_CASES = ["phantom_005", "phantom_006"]
-SMALL = "-gpu_memory_target 0.4"  # the smallest patches
+SMALL = "-gpu_memory_target 0.39"  # the smallest patches
 SHORT = "--num_epochs 1 --iterations_per_epoch 1 -device cpu --deterministic"
 
 
@@ -81,26 +81,30 @@ def prepare(road, options=""):
 
 
 def walk(road):
-    """Every command, one after another; the exit codes."""
-    codes = [
-        prepare(road, "--verify_dataset_integrity"),
-        run(f"train 077 pix2pix all {SHORT}"),
-        run(f"train 077 pix2pix 0 -c trunk {SHORT}"),
-        road.predict(road.predictions),
-    ]
+    """Every command, one after another, among the remains of killed ones; the exit codes."""
+    codes = [prepare(road, "--verify_dataset_integrity")]
+    for path in sorted(road.preprocessed.glob("ct2petPlans_*/*")):
+        leave_partial(path)
+    codes.append(run(f"train 077 pix2pix all {SHORT}"))
+    codes.append(run(f"train 077 pix2pix 0 -c trunk {SHORT}"))
+    codes.append(road.predict(road.predictions))
     leave_partial(road.predictions / f"{TEST_CASES[0]}.nii.gz")
     here = f"-d 077 -i {road.predictions} -np 1"
     return [*codes, run(f"evaluate {here}"), run(f"report {here}")]
 
 
-def content_of(folder, pattern="**/*"):
+def content_of(folder):
     """The bytes of the files in a folder, by path; without what a killed process left."""
-    found = sorted(path for path in folder.glob(pattern) if path.is_file() and not path.name.startswith(".partial-"))
-    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in found}
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in sorted(_whole_files(folder))}
 
 
 def times_of(folder):
-    return {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    """When the files in a folder were written, by path; without what a killed process left."""
+    return {path: path.stat().st_mtime_ns for path in _whole_files(folder)}
+
+
+def _whole_files(folder):
+    return [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".partial-")]
 
 
 class PulledPlugError(BaseException):
