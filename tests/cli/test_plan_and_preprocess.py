@@ -1,0 +1,45 @@
+import pytest
+
+from ct2pet.api import preparation
+from ct2pet.cli import extract_fingerprint, plan_and_preprocess, plan_experiment, preprocess
+
+
+@pytest.fixture
+def called(monkeypatch):
+    calls = []
+    for name in ("verify", "extract_fingerprint", "plan", "preprocess", "plan_and_preprocess"):
+        monkeypatch.setattr(
+            preparation, name, lambda *args, name=name, **options: calls.append((name, *args, given(options)))
+        )
+    return calls
+
+
+def given(options):
+    return {name: value for name, value in options.items() if value}
+
+
+def test_every_option_arrives(called):
+    line = "-d 1 -p mine --verify_dataset_integrity -gpu_memory_target 24 -device cpu -np 3"
+    assert plan_and_preprocess.main(line.split()) == 0
+    options = {"plans_name": "mine", "verify_dataset_integrity": True, "gpu_memory_target": 24.0, "device": "cpu"}
+    assert called == [("plan_and_preprocess", "1", {**options, "num_processes": 3})]
+
+
+def test_the_three_parts_alone(called):
+    assert extract_fingerprint.main(["-d", "1", "--verify_dataset_integrity", "-np", "2"]) == 0
+    assert plan_experiment.main(["-d", "1", "-gpu_memory_target", "0.5"]) == 0
+    assert preprocess.main(["-d", "1", "-c", "head", "-np", "2"]) == 0
+    assert called == [
+        ("verify", "1", {"num_processes": 2}),
+        ("extract_fingerprint", "1", {"num_processes": 2}),
+        ("plan", "1", {"plans_name": "ct2petPlans", "gpu_memory_target": 0.5}),
+        ("preprocess", "1", {"plans_name": "ct2petPlans", "configurations": ["head"], "num_processes": 2}),
+    ]
+
+
+@pytest.mark.parametrize("wrong", ["-d 1 -np 0", "-d 1 -gpu_memory_target 0", "-d 1 -device tpu", "-np 1"])
+def test_impossible_values_are_refused(called, wrong):
+    with pytest.raises(SystemExit) as stop:
+        plan_and_preprocess.main(wrong.split())
+    assert stop.value.code == 2
+    assert called == []

@@ -1,0 +1,46 @@
+import pytest
+
+from ct2pet.api import training
+from ct2pet.cli.train import main
+from ct2pet.training import TrainingOptions
+
+
+@pytest.fixture
+def called(monkeypatch):
+    calls = []
+    monkeypatch.setattr(training, "train", lambda *args, **options: calls.append((args, options)))
+    return calls
+
+
+def test_defaults_leave_the_numbers_to_the_plans(called):
+    assert main(["001", "pix2pix", "all"]) == 0
+    ((arguments, options),) = called
+    assert arguments == ("001", "pix2pix", "all")
+    assert options.pop("options") == TrainingOptions()
+    assert options.pop("plans_name") == "ct2petPlans"
+    assert {name: value for name, value in options.items() if value} == {}
+
+
+def test_every_option_arrives(called):
+    line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
+    assert main([*line.split(), "--save_every", "2", "--seed", "1", "--deterministic"]) == 0
+    ((arguments, options),) = called
+    assert arguments == ("Dataset001_X", "pix2pix", 3)
+    wanted = TrainingOptions(
+        resume=True, num_epochs=7, iterations_per_epoch=5, save_every=2, seed=1, deterministic=True
+    )
+    assert options == {
+        "configurations": ["head", "trunk"],
+        "plans_name": "mine",
+        "device": "cpu",
+        "options": wanted,
+        "only_validate": True,
+    }
+
+
+@pytest.mark.parametrize("wrong", ["001 pix2pix every", "001 pix2pix -1", "001 pix2pix 0 --seed x", "001"])
+def test_impossible_values_are_refused(called, wrong):
+    with pytest.raises(SystemExit) as stop:
+        main(wrong.split())
+    assert stop.value.code == 2
+    assert called == []
