@@ -25,7 +25,7 @@ from ct2pet.training import TrainingOptions
 DATASET = "Dataset999_Phantom"
 MODEL = "pix2pix"
 _NUM_TRAIN, _NUM_TEST, _SEED = 16, 4, 2503
-_EPOCHS, _ITERATIONS = 12, 50
+_EPOCHS, _ITERATIONS = 10, 40
 
 
 def run_demo(folder: Path, *, device: str | None = None) -> Path:
