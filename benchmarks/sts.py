@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="an empty folder for everything that is made")
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--iterations", type=int, default=50)
+    parser.add_argument("--iterations", type=int, default=25)
     arguments = parser.parse_args()
     for kind in ("raw", "preprocessed", "results"):
         os.environ[f"ct2pet_{kind}"] = str(arguments.work / kind)

@@ -45,9 +45,7 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
 
 
 def add_device(parser: Parser) -> None:
-    parser.add_argument(
-        "-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)"
-    )
+    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)")
 
 
 def add_memory_target(parser: Parser) -> None:
