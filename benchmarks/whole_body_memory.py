@@ -1,9 +1,9 @@
 """Peak memory of each command on a whole-body CT of 512 x 512 voxels and over 300 slices.
 
 Run: python benchmarks/whole_body_memory.py [FOLDER]
-Makes a clinical phantom from head to toe to train on and one from the skull base to the thigh to predict, and prints the
-peak resident memory (GiB) and the minutes of every command, each in a process of its own. The networks are trained for
-a single step: memory does not ask how well.
+Makes a clinical phantom from head to toe to train on and one from the skull base to the thigh to predict, and prints
+the peak resident memory (GiB) and the minutes of every command, each in a process of its own. The networks are trained
+for a single step: memory does not ask how well.
 """
 
 from __future__ import annotations
