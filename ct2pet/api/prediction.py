@@ -27,9 +27,9 @@ from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, ch
 from ct2pet.parallel import map_cases
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
+from ct2pet.provenance import PREDICTION_FILE, added_run, device_name, this_run
 from ct2pet.volume import Grid, Volume
 
-PROVENANCE = "prediction.json"
 GRIDS = ("pet", "ct")
 
 
@@ -78,7 +78,8 @@ def predict(
     )
     options = {"step_size": step_size, "mirror": mirror, "blend_mm": blend_mm, "grid": "like" if like else grid}
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
-    work = _unfinished(cases, provenance, target, continue_prediction)
+    run = this_run(device=device_name(str(predictor.device)))
+    work = _unfinished(cases, provenance, run, target, continue_prediction)
     grids = _Grids(loaded, grid, None if like is None else Path(like))
     _predict_cases(work, _Road(predictor, segmenter, loaded.plans.districts, grids), len(cases) - len(work))
     return [case.output for case in cases]
@@ -168,7 +169,26 @@ def _provenance(trained: TrainedModel, loaded: LoadedModel, options: dict[str, A
         "checkpoint": trained.checkpoint,
         "checkpoints_sha256": digests,
         **options,
+        "trained": {
+            name: {fold: _training_facts(origin) for fold, origin in folds.items()}
+            for name, folds in loaded.origins.items()
+        },
+        "training_cases": _training_cases(loaded),
     }
+
+
+def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its training, without the cases and the earlier runs."""
+    facts = {name: origin.get(name) for name in ("plans", "dataset_fingerprint_sha256", "num_training_cases")}
+    return {**facts, "run": (origin.get("runs") or [None])[-1]}
+
+
+def _training_cases(loaded: LoadedModel) -> str | None:
+    """The digests of all cases that any of the networks was trained with; None where one does not say."""
+    digests = [origin.get("training_cases") for folds in loaded.origins.values() for origin in folds.values()]
+    if not all(isinstance(some, str) for some in digests):
+        return None
+    return " ".join(sorted({digest for some in digests for digest in some.split()}))
 
 
 def _check_nothing_foreign(cases: list[Case], provenance: Path) -> None:
@@ -180,12 +200,17 @@ def _check_nothing_foreign(cases: list[Case], provenance: Path) -> None:
             )
 
 
-def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_on: bool) -> list[Case]:
+def _unfinished(
+    cases: list[Case], provenance: dict[str, Any], run: dict[str, Any], target: Path, go_on: bool
+) -> list[Case]:
     """The cases to predict. Predictions of the past never stay among those of other models or settings."""
+    runs: Any = None
     one_file = bool(cases) and cases[0].output == target
-    path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PROVENANCE
+    path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PREDICTION_FILE
     if go_on and path.exists():
-        if read_json(path) != provenance:
+        earlier = read_json(path)
+        runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
+        if earlier != provenance:
             raise Ct2PetError(
                 f"{path}: predicted with another model or other settings; choose another folder, or leave out "
                 "--continue_prediction to predict all cases anew"
@@ -197,5 +222,5 @@ def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_
         case.output.unlink(missing_ok=True)
         for leftover in case.output.parent.glob(f".partial-????????-{glob.escape(case.output.name)}"):
             leftover.unlink()  # of a run that was killed; the other cases may be under way on another machine
-    write_json(path, provenance)
+    write_json(path, {**provenance, "runs": added_run(runs, run) if cases else runs})
     return cases

@@ -10,6 +10,7 @@ from ct2pet.api.prediction import predict
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference import trained_models
+from ct2pet.provenance import case_digests, command_line
 from ct2pet.volume import Grid, Volume
 
 FLIPPED_AND_PERMUTED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -62,6 +63,35 @@ def test_what_was_used_is_written_beside_without_paths(raw):
     assert sorted(content["checkpoints_sha256"]["low"]) == ["fold_0", "fold_1"]
     assert len(set(content["checkpoints_sha256"]["low"].values())) == 2
     assert str(raw) not in text
+
+
+def origin(case):
+    training_cases = case_digests("Dataset001_Tiny", [case, "both"])
+    return {"training_cases": training_cases, "num_training_cases": 2, "runs": [{"seed": 1}, {"seed": 2}]}
+
+
+def test_where_the_networks_come_from_is_handed_on(raw):
+    write_trained(raw / "results", {"low": {0: 0.5}}, origin=origin("one"))
+    run(raw, folds=["0"])
+    assert json.loads((raw / "out" / "prediction.json").read_text())["training_cases"] is None  # high does not say
+    write_trained(raw / "results", {"high": {0: 2.0}}, origin=origin("other"))
+    run(raw, folds=["0"])
+    content = json.loads((raw / "out" / "prediction.json").read_text())
+    assert content["training_cases"] == case_digests("Dataset001_Tiny", ["one", "other", "both"])
+    facts = content["trained"]["low"]["fold_0"]
+    assert (facts["num_training_cases"], facts["run"]) == (2, {"seed": 2})
+
+
+def test_every_run_that_predicted_stays(raw):
+    paths = run(raw)
+    with command_line("ct2pet_predict", ["--continue_prediction"]):
+        run(raw, continue_prediction=True)  # there is nothing to do
+        paths[1].unlink()
+        run(raw, continue_prediction=True)
+    commands = [some["command"] for some in json.loads((raw / "out" / "prediction.json").read_text())["runs"]]
+    assert commands == [None, "ct2pet_predict --continue_prediction"]
+    run(raw)
+    assert len(json.loads((raw / "out" / "prediction.json").read_text())["runs"]) == 1
 
 
 def test_finished_cases_are_kept_and_missing_ones_made(raw):
