@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ct2pet.evaluation.baselines import BLIND
+from ct2pet.evaluation.names import LESIONS, TITLES
 from ct2pet.planning.plans import WHOLE_BODY
-
-LESIONS = "lesions"
-PREDICTION = "prediction"
-TITLES = {
-    PREDICTION: "synthetic PET",
-    "zeros": "zeros",
-    "body_median": "body median",
-    "blurred": "real PET, blurred *",
-    "shifted": "real PET, shifted *",
-}
 
 
 def best_blind_baseline(summary: Mapping[str, Any], region: str) -> tuple[str, float] | None:

@@ -11,11 +11,13 @@ import numpy as np
 from ct2pet import __version__
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, baselines, pooled_median, suv_histogram
-from ct2pet.evaluation.comparison import PREDICTION
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV, SSIM_SIGMA, SSIM_WINDOW, region_metrics
+from ct2pet.evaluation.names import PREDICTION
 from ct2pet.evaluation.references import Reference, References, image_files
 from ct2pet.evaluation.regions import on_grid_of, picked_regions, real_and_regions
-from ct2pet.evaluation.summary import Regions, summarise, write_summary
+from ct2pet.evaluation.results import CaseResult, Regions
+from ct2pet.evaluation.summary import summarise
+from ct2pet.evaluation.summary_file import write_summary
 from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
@@ -56,8 +58,8 @@ def evaluate_case_and_baselines(
     *,
     body_median_suv: float,
     regions: Collection[str] | None = None,
-) -> dict[str, Regions]:
-    """As ``evaluate_case``, under the key "prediction", and the four baselines under their names."""
+) -> CaseResult:
+    """As ``evaluate_case``, and the four baselines beside it."""
     real, masks = real_and_regions(real_pet, district_map, districts, lesions)
     picked = picked_regions(masks, regions)
     fake = on_grid_of(fake_pet, real)
@@ -65,7 +67,7 @@ def evaluate_case_and_baselines(
     del fake
     for name, pet in baselines(real.array, real.grid.spacing, masks[WHOLE_BODY], body_median_suv):
         results[name] = region_metrics(pet, real.array, picked, WHOLE_BODY)
-    return results
+    return CaseResult(results)
 
 
 def evaluate_predictions(
@@ -128,7 +130,7 @@ def _provenance(references: References, median: dict[str, Any], failures: Mappin
 
 def _evaluate_files(
     prediction: Path, reference: Reference, districts: dict[str, int], body_median_suv: float, regions: Any
-) -> dict[str, Regions]:
+) -> CaseResult:
     real, district_map = _read_reference(reference)
     lesions = read_volume(reference.lesions) if reference.lesions else None
     fake = read_volume(prediction, unit="SUV")

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 
 from ct2pet.errors import GeometryError, ImageError
-from ct2pet.evaluation.comparison import LESIONS
+from ct2pet.evaluation.names import LESIONS
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.resampling import resample
 from ct2pet.volume import Volume

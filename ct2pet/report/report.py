@@ -10,8 +10,9 @@ from typing import Any
 from ct2pet.dataset import RawDataset
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.evaluation.comparison import plain_answer
+from ct2pet.evaluation.names import HEADERS, VOLUME, metrics_of, value_text
 from ct2pet.evaluation.references import image_files
-from ct2pet.evaluation.summary import FOOTNOTE, HEADERS, VOLUME, blocks, metrics_of, value_text
+from ct2pet.evaluation.text_table import FOOTNOTE, blocks
 from ct2pet.files import atomic_path
 from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
