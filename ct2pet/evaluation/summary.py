@@ -25,6 +25,7 @@ def summarise(
         "mean": _described(list(cases.values())),
         "baselines": {name: _means(list(found.values())) for name, found in baseline_cases.items()},
         "baseline_cases": baseline_cases,
+        "diagnoses": {case: diagnoses[case] for case in cases if diagnoses and diagnoses.get(case)},
         "groups": _groups(cases, diagnoses or {}),
         "lesions": {
             case: list(result.lesions[PREDICTION]) for case, result in results.items() if result.lesions is not None

@@ -12,8 +12,8 @@ from ct2pet.evaluation.baselines import NAMES
 from ct2pet.files import read_json, write_json
 
 KEYS = (
-    *("cases", "mean", "baselines", "baseline_cases", "groups", "lesions", "agreement", "detection"),
-    "provenance",
+    *("cases", "mean", "baselines", "baseline_cases", "diagnoses", "groups"),
+    *("lesions", "agreement", "detection", "provenance"),
 )
 _DESCRIPTION = {"mean", "se", "n", "median", "q25", "q75", "ci95"}
 _DETECTION = {"thresholds_suv", "scans", "negative_scans", "lesions", "curves"}
@@ -95,6 +95,7 @@ _SHAPES: dict[str, tuple[int, Callable[[Any], bool]]] = {  # how deep the dicts 
     "mean": (2, _is_description),
     "baselines": (3, _is_number),
     "baseline_cases": (4, _is_number),
+    "diagnoses": (1, lambda value: isinstance(value, str)),
     "groups": (3, _is_description),
     "lesions": (1, _are_lesions),
     "agreement": (4, _is_number),
