@@ -132,7 +132,12 @@ def _without_folders(argument: str) -> str:
     """An argument with the last part of its path; names of this machine and its user are left out, too."""
     option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
     name = value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
-    return f"{option}{equals}{'...' if name in _own_names() else name}"
+    return f"{option}{equals}{without_names(name)}"
+
+
+def without_names(name: str) -> str:
+    """The name of a file or folder; ``...`` where it is that of this machine or its user."""
+    return "..." if name in _own_names() else name
 
 
 @cache

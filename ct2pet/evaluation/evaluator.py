@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ct2pet import __version__
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, baselines, pooled_median, suv_histogram
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV, SSIM_SIGMA, SSIM_WINDOW, region_metrics
 from ct2pet.evaluation.names import PREDICTION
+from ct2pet.evaluation.origin import origin_of
 from ct2pet.evaluation.references import Reference, References, image_files
 from ct2pet.evaluation.regions import on_grid_of, picked_regions, real_and_regions
 from ct2pet.evaluation.results import CaseResult, Regions
@@ -103,7 +103,11 @@ def evaluate_predictions(
         description="evaluating",
     )
     failures.update(done.failures)
-    summary = summarise(done.values, _provenance(references, median, failures))
+    provenance = {
+        **origin_of(predictions, references.dataset_name, done.values),
+        **_provenance(references, median, failures),
+    }
+    summary = summarise(done.values, provenance, references.diagnoses)
     if output is not None and done.values:
         write_summary(output, summary)
     if failures:
@@ -115,7 +119,6 @@ def evaluate_predictions(
 
 def _provenance(references: References, median: dict[str, Any], failures: Mapping[str, str]) -> dict[str, Any]:
     return {
-        "ct2pet_version": __version__,
         "districts": dict(references.districts),
         "failed_cases": sorted(failures),
         "settings": {

@@ -26,11 +26,14 @@ class Reference:
 @dataclass(frozen=True)
 class References:
     """The cases to compare with. ``districts`` maps the names of the districts to their labels; ``training`` holds the
-    cases whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it)."""
+    cases whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it),
+    ``diagnoses`` the diagnosis of each case that has one; ``dataset_name`` is empty for plain folders."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
     training: Mapping[str, Reference] = field(default_factory=dict)
+    diagnoses: Mapping[str, str] = field(default_factory=dict)
+    dataset_name: str = ""
 
     @classmethod
     def from_dataset(cls, dataset: RawDataset, split: str = "Ts", district_maps: Path | None = None) -> References:
@@ -44,7 +47,7 @@ class References:
             cases = {case: Reference(r.pet, maps.get(case), r.lesions) for case, r in cases.items()}
         training = {case: _of_dataset(dataset, case, "Tr") for case in dataset.cases("Tr")}
         training = {case: r for case, r in training.items() if r.pet is not None and r.district_map is not None}
-        return cls(cases, dict(dataset.districts), training)
+        return cls(cases, dict(dataset.districts), training, dataset.diagnoses(), dataset.name)
 
     @classmethod
     def from_folders(
