@@ -140,7 +140,6 @@ def without_names(name: str) -> str:
     return "..." if name in _own_names() else name
 
 
-@cache
 def _own_names() -> frozenset[str]:
     names = {socket.gethostname(), Path.home().name}
     with contextlib.suppress(KeyError, OSError, ImportError):  # a user without a name

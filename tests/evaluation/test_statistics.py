@@ -43,6 +43,14 @@ def test_the_interval_of_many_cases_is_that_of_the_normal_distribution():
     assert bootstrap_interval(values) == pytest.approx(expected, abs=0.03)
 
 
+@pytest.mark.parametrize("number", [2, 3, 8, 50])
+def test_the_interval_is_that_of_scipy(number):
+    values = np.random.default_rng(number).lognormal(size=number)
+    generator = np.random.default_rng(11)
+    found = stats.bootstrap((values,), np.mean, n_resamples=2000, method="BCa", random_state=generator)
+    assert bootstrap_interval(values, seed=11) == pytest.approx(list(found.confidence_interval), rel=1e-9)
+
+
 def test_the_interval_is_seeded_and_moves_and_scales_with_the_values():
     values = np.random.default_rng(2).lognormal(size=12)
     low, high = bootstrap_interval(values)

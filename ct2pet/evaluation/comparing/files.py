@@ -93,7 +93,7 @@ def _table(comparison: Comparison, table: str) -> str:
 
 
 def _note(comparison: Comparison, table: str) -> str:
-    stars = ", ".join(rf"${mark}$\,$p < {limit:g}$" for limit, mark in reversed(wording.MARKS))
+    stars = ", ".join(rf"$^{{{mark}}}$\,$p < {limit:g}$" for limit, mark in reversed(wording.MARKS))
     return (
         r"Mean $\pm$ standard error over $n$ cases, the best in bold. Stars: differs from "
         f"{literal(wording.model_title(comparison.models[0]))} in the paired two-tailed $t$-test and in Wilcoxon's "

@@ -9,7 +9,6 @@ from ct2pet.evaluation.comparing.comparison import DISTRICTS, WHOLE_VOLUME, Comp
 from ct2pet.evaluation.names import LESIONS
 from ct2pet.planning.plans import WHOLE_BODY
 
-FEWEST_PAIRS = 6  # with fewer the smallest p of Wilcoxon's test is above 0.05
 NOTE = (
     "Mean ± standard error over the cases in which all models have a number. Difference: the second minus the first "
     "model, case by case, with its 95% bootstrap interval.\np: paired two-tailed t-test and Wilcoxon's signed-rank "
@@ -44,14 +43,14 @@ def _sentence(comparison: Comparison, line: Line, other: str) -> str:
     share = "" if line.higher_is_better or not values[1] else f" ({abs(gain) / values[1]:.0%})"
     shown = " against ".join(wording.plain(line.metric, value) for value in values)
     pairs = line.differences[other].test.pairs
+    cases = f"{pairs} case{'s' * (pairs != 1)}"
     return (
-        f"{_verdict(line, other, models)}: {wording.metric_name(line.metric)} {shown}{unit}, a difference of "
-        f"{wording.plain(line.metric, abs(gain))}{unit}{share} over {pairs} case{'s' * (pairs != 1)}"
-        f"{_certainty(comparison, line, other)}."
+        f"{_verdict(comparison, line, other, models)}: {wording.metric_name(line.metric)} {shown}{unit}, a difference "
+        f"of {wording.plain(line.metric, abs(gain))}{unit}{share} over {cases}{_certainty(comparison, line, other)}."
     )
 
 
-def _verdict(line: Line, other: str, models: Sequence[str]) -> str:
+def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[str]) -> str:
     better, worse = map(wording.model_title, models)
     where = "inside the body" if line.subject == WHOLE_BODY else f"in {wording.subject_title(line.subject).lower()}"
     difference = line.differences[other]
@@ -59,7 +58,9 @@ def _verdict(line: Line, other: str, models: Sequence[str]) -> str:
         return f"There is no difference between {better} and {worse} {where}"
     if wording.marks(difference.p):
         return f"{better} is better than {worse} {where}"
-    few = ", with too few cases to tell" if difference.test.pairs < FEWEST_PAIRS else ""
+    num_tests = comparison.num_tests[line.table]
+    smallest = 2 * 0.5**difference.test.pairs * num_tests  # p of Wilcoxon's test where one model always wins
+    few = f", with too few cases to tell in {num_tests} tests" if smallest >= wording.MARKS[-1][0] else ""
     return f"{better} looks better than {worse} {where}, but that may be chance{few}"
 
 
