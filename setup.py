@@ -16,6 +16,7 @@ COMMANDS = [
     "train",
     "predict",
     "evaluate",
+    "compare",
     "report",
 ]
 
@@ -40,7 +41,7 @@ setup(
         "ct2pet_plans",
     ],
     package_dir={"ct2pet_plans": "plans"},
-    package_data={"ct2pet_plans": ["*.json"]},
+    package_data={"ct2pet_plans": ["*.json"], "ct2pet.report": ["assets/*"]},
     install_requires=[
         "torch>=2.6",
         "batchgenerators>=0.25",
@@ -56,12 +57,14 @@ setup(
         "tqdm>=4.64",
         "psutil>=5.9",
         "matplotlib>=3.7",
+        "pillow>=9.4",
         "tensorboard>=2.12",
     ],
     extras_require={
         "dev": [
             "pytest>=8",
             "pytest-timeout>=2.2",
+            "playwright>=1.45",
             "ruff>=0.5",
             "mypy>=1.10",
             "scikit-image>=0.21",

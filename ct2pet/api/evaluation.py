@@ -1,4 +1,4 @@
-"""Evaluation and report, as the commands ct2pet_evaluate and ct2pet_report do it."""
+"""Evaluation, as the command ct2pet_evaluate does it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet.dataset import open_dataset
-from ct2pet.evaluation import References, evaluate_predictions, read_summary
+from ct2pet.evaluation import References, evaluate_predictions
 from ct2pet.parallel import default_processes
-from ct2pet.report import report_of_dataset
 
 
 def summary_file(predictions: Path) -> Path:
@@ -33,28 +32,3 @@ def evaluate(
     references = References.from_dataset(open_dataset(dataset), split)
     processes = num_processes or default_processes()
     return evaluate_predictions(predictions, references, output or summary_file(predictions), num_processes=processes)
-
-
-def report(
-    predictions: Path,
-    dataset: str,
-    *,
-    split: str = "Ts",
-    summary: Path | None = None,
-    output: Path | None = None,
-    num_processes: int | None = None,
-) -> Path:
-    """Write one HTML file (default: report.html among the predictions) that shows what ``evaluate`` found.
-
-    ``summary``: default summary.json among the predictions. Raises Ct2PetError where there is none, and CasesFailed
-    that names cases without pictures.
-    """
-    predictions = Path(predictions)
-    return report_of_dataset(
-        open_dataset(dataset),
-        predictions,
-        read_summary(summary or summary_file(predictions)),
-        output or predictions / "report.html",
-        split=split,
-        num_processes=num_processes or default_processes(),
-    )

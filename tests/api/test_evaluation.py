@@ -4,8 +4,8 @@ import pytest
 from raw_cases import case_volumes, write_raw
 from road import killed_until_done
 
-from ct2pet.api.evaluation import evaluate, report
-from ct2pet.errors import CasesFailed, Ct2PetError
+from ct2pet.api.evaluation import evaluate
+from ct2pet.errors import CasesFailed
 from ct2pet.imageio import write_volume
 
 
@@ -40,18 +40,6 @@ def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, m
     assert killed_until_done(lambda: go(predictions), monkeypatch) == 1
     text = (predictions / "summary.json").read_text()
     assert list(json.loads(text)["cases"]) == ["case0", "case1"]
-    (predictions / "report.html").write_text("old")
-    page = []
-
-    def write():
-        assert not page
-        assert (predictions / "report.html").read_text() == "old"
-        report(predictions, "901", split="Tr", num_processes=1)
-        page.append((predictions / "report.html").read_text())
-
-    assert killed_until_done(write, monkeypatch) == 1
-    assert page[0].endswith("</html>\n")
-    assert (predictions / "summary.json").read_text() == text
 
 
 def test_cases_without_prediction_are_named_and_the_others_are_in_the_summary(predictions):
@@ -61,10 +49,3 @@ def test_cases_without_prediction_are_named_and_the_others_are_in_the_summary(pr
     assert caught.value.some_done
     assert list(caught.value.failures) == ["case0"]
     assert list(json.loads((predictions / "summary.json").read_text())["cases"]) == ["case1"]
-    path = report(predictions, "901", split="Tr", num_processes=1)
-    assert "Not evaluated: case0" in path.read_text()
-
-
-def test_a_report_needs_an_evaluation(predictions):
-    with pytest.raises(Ct2PetError, match=r"summary\.json: no such file"):
-        report(predictions, "901", split="Tr", num_processes=1)
