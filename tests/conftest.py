@@ -1,9 +1,11 @@
 """What several tests share and what takes long to make: made once."""
 
+import getpass
 import shutil
+import socket
 
 import pytest
-from road import FOLDERS, Road, walk, write_phantom
+from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +14,8 @@ def walked(tmp_path_factory):
     road = Road(tmp_path_factory.mktemp("road"))
     with pytest.MonkeyPatch.context() as patch:
         road.enter(patch)
+        patch.setattr(getpass, "getuser", lambda: USER)
+        patch.setattr(socket, "gethostname", lambda: MACHINE)
         write_phantom(road)
         codes = walk(road)
     return road, codes

@@ -1,5 +1,6 @@
 """The whole road through the real commands, on a phantom of a few thousand voxels."""
 
+import gzip
 import json
 import shutil
 
@@ -7,9 +8,10 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from road import DATASET, SHORT, SMALL, TEST_CASES, content_of, partial_files, prepare, run, times_of
+from road import DATASET, MACHINE, SHORT, SMALL, TEST_CASES, USER, content_of, partial_files, prepare, run, times_of
 from scipy.ndimage import map_coordinates
 
+from ct2pet.provenance import digest
 from ct2pet.training.optimization import Optimization
 
 DISTRICTS = ("head", "trunk", "arms", "legs")
@@ -60,13 +62,20 @@ def test_predictions_are_never_negative_and_zero_outside_of_the_districts(road):
 
 
 def test_the_same_command_gives_the_same_bytes(road, tmp_path):
-    assert road.predict(tmp_path / "again") == 0
-    again, before = content_of(tmp_path / "again"), content_of(road.predictions)
+    target = tmp_path / road.predictions.name  # the name, not the place, is written down
+    assert road.predict(target) == 0
+    again, before = content_of(target), content_of(road.predictions)
     assert set(again) == {"prediction.json", *(f"{case}.nii.gz" for case in TEST_CASES)}
     assert again == {name: before[name] for name in again}
     for command, name in (("evaluate", "summary.json"), ("report", "report.html")):
-        assert run(f"{command} -d 077 -i {tmp_path}/again -np 1") == 0
-        assert (tmp_path / "again" / name).read_bytes() == before[name]
+        assert run(f"{command} -d 077 -i {target} -np 1") == 0
+        assert (target / name).read_bytes() == before[name]
+
+
+def but_for_the_runs(files):
+    """The files of a folder of predictions without the command lines that made them."""
+    content = json.loads(files["prediction.json"])
+    return {**files, "prediction.json": {name: value for name, value in content.items() if name != "runs"}}
 
 
 def test_parts_together_are_the_whole(road, tmp_path):
@@ -76,7 +85,7 @@ def test_parts_together_are_the_whole(road, tmp_path):
         names = {f"{case}.nii.gz" for case in (TEST_CASES if part == 0 else TEST_CASES[1:])}
         assert set(content_of(tmp_path / "parts")) == {"prediction.json", *names}
     parts = content_of(tmp_path / "parts")
-    assert parts == {name: before[name] for name in parts}
+    assert but_for_the_runs(parts) == but_for_the_runs({name: before[name] for name in parts})
 
 
 def test_a_prediction_that_is_continued_touches_nothing_and_fills_what_is_missing(road, tmp_path):
@@ -85,7 +94,7 @@ def test_a_prediction_that_is_continued_touches_nothing_and_fills_what_is_missin
     missing = tmp_path / "out" / f"{TEST_CASES[1]}.nii.gz"
     missing.unlink()
     assert road.predict(tmp_path / "out", "--continue_prediction") == 0
-    assert content_of(tmp_path / "out") == whole
+    assert but_for_the_runs(content_of(tmp_path / "out")) == but_for_the_runs(whole)
     kept = tmp_path / "out" / f"{TEST_CASES[0]}.nii.gz"
     assert kept.stat().st_mtime_ns == times[kept]
     assert missing.stat().st_mtime_ns > times[missing]
@@ -141,6 +150,58 @@ def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
     assert page.count("data:image/png;base64,") == len(TEST_CASES)
     for resource in ("http:", "https:", "<script", "<link", "@import", "url("):
         assert resource not in page
+
+
+def test_trainings_predictions_and_summaries_say_where_they_come_from(road):
+    fingerprint = digest(json.loads((road.preprocessed / "dataset_fingerprint.json").read_text()))
+    training = json.loads((road.results / "pix2pix__ct2petPlans__legs" / "fold_all" / "provenance.json").read_text())
+    assert training["plans"] == {"name": "ct2petPlans", "sha256": digest(road.plans)}
+    assert (training["dataset_fingerprint_sha256"], training["fold"]) == (fingerprint, "all")
+    assert training["runs"][0]["command"] == f"ct2pet_train 077 pix2pix all {SHORT}"
+    prediction = json.loads((road.predictions / "prediction.json").read_text())
+    facts = prediction["trained"]["legs"]["fold_all"]
+    assert {name: facts[name] for name in facts if name != "run"} == {
+        name: training[name] for name in ("plans", "dataset_fingerprint_sha256", "num_training_cases")
+    }
+    assert facts["run"]["seed"] == 12345
+    summary = json.loads((road.predictions / "summary.json").read_text())["provenance"]
+    assert summary["prediction"] == {name: prediction[name] for name in prediction if name != "training_cases"}
+    assert summary["evaluated_training_cases"] == []
+    assert summary["run"]["command"] == f"ct2pet_evaluate -d 077 -i {road.predictions.name} -np 1"
+    for run_ in (training["runs"][0], prediction["runs"][0], summary["run"]):
+        assert {"ct2pet", "python", "torch", "SimpleITK", "numpy"} <= set(run_["versions"])
+        assert run_["device"] == "cpu"
+
+
+def test_cases_that_the_networks_know_are_noticed_and_not_compared(road, tmp_path, capfd):
+    out = tmp_path / "known"
+    assert run(f"predict -i {road.raw}/imagesTr -o {out} -f all -device cpu -step_size 1") == 0
+    assert run(f"evaluate -d 077 -i {out} -split Tr -np 1") == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["provenance"]["evaluated_training_cases"] == list(summary["cases"])
+    assert run(f"compare {out}") == 2
+    assert "4 of 4 evaluated cases were trained with" in line_of(capfd, "compare")
+
+
+def test_two_predictions_are_compared(road, tmp_path, capfd):
+    out = tmp_path / "unmirrored"
+    assert road.predict(out, "--disable_tta --blend_mm 0") == 0
+    assert run(f"evaluate -d 077 -i {out} -np 1") == 0
+    capfd.readouterr()
+    assert run(f"compare {road.predictions} {out} -o {tmp_path}/comparison") == 0
+    said = capfd.readouterr().out
+    assert "too few cases to tell" in said
+    assert "Whole body (n = 2)" in said
+    assert len(list((tmp_path / "comparison").iterdir())) == 3
+
+
+def test_no_file_names_a_folder_a_user_or_a_machine(road):
+    secrets = [str(road.root).encode(), USER.encode(), MACHINE.encode()]
+    files = content_of(road.predictions) | content_of(road.results) | content_of(road.preprocessed)
+    assert len(files) > 40
+    for name, content in files.items():
+        content = gzip.decompress(content) if name.endswith(".gz") else content
+        assert not [secret for secret in secrets if secret in content or secret in name.encode()], name
 
 
 def test_a_numbered_fold_is_validated_on_cases_that_it_was_not_trained_with(road):

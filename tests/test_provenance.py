@@ -27,14 +27,10 @@ def test_a_run_names_versions_date_and_what_is_given():
 
 def test_torch_is_named_where_it_computes_and_never_imported():
     script = "from ct2pet.provenance import this_run; import sys; print(this_run()['versions'].get('torch')); "
-    for more, expected in (("print('torch' in sys.modules)", "None\nFalse\n"), ("", "None\n")):
-        run = subprocess.run(
-            [sys.executable, "-c", script + more], cwd=ROOT, capture_output=True, text=True, check=True
-        )
-        assert run.stdout == expected
-    script = "import torch; " + script
-    run = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert run.stdout.strip() == metadata.version("torch")
+    script += "print('torch' in sys.modules)"
+    for before, expected in (("", "None\nFalse\n"), ("import torch; ", f"{metadata.version('torch')}\nTrue\n")):
+        words = [sys.executable, "-c", before + script]
+        assert subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout == expected
 
 
 @pytest.mark.parametrize(
