@@ -4,6 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from road import run
 from summaries import synthetic_summary
 
 from ct2pet.api.comparison import compare_results
@@ -82,3 +83,25 @@ def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(folders, tmp_pat
     assert main([*map(str, folders), "-o", str(tmp_path / "out")]) == 2
     assert "two: lacks 1 of the cases of one (case_004)" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_cases_that_the_networks_know_are_noticed_and_not_compared(road, tmp_path, capfd):
+    out = tmp_path / "known"
+    assert run(f"predict -i {road.raw}/imagesTr -o {out} -f all -device cpu -step_size 1") == 0
+    assert run(f"evaluate -d 077 -i {out} -split Tr -np 1") == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["provenance"]["evaluated_training_cases"] == list(summary["cases"])
+    assert run(f"compare {out}") == 2
+    assert "4 of 4 evaluated cases were trained with" in capfd.readouterr().err
+
+
+def test_two_predictions_are_compared(road, tmp_path, capfd):
+    out = tmp_path / "unmirrored"
+    assert road.predict(out, "--disable_tta --blend_mm 0") == 0
+    assert run(f"evaluate -d 077 -i {out} -np 1") == 0
+    capfd.readouterr()
+    assert run(f"compare {road.predictions} {out} -o {tmp_path}/comparison") == 0
+    said = capfd.readouterr().out
+    assert "too few cases to tell" in said
+    assert "Whole body (n = 2)" in said
+    assert len(list((tmp_path / "comparison").iterdir())) == 3
