@@ -60,8 +60,8 @@ def _region(rng, method, region, real):
             **{"mae": mae, "rmse": 1.6 * mae, "psnr": float(20 * np.log10(20 / (1.6 * mae))), "ssim": 1 - mae / 10},
             **{"ms_ssim": 1 - mae / 20, "ccc": 1 - mae / 5, "mae_best_shift": 0.95 * mae},
         }
-        if region == "lesions" or ":" in region:
-            errors["ms_ssim"] = None
+    if region == "lesions" or ":" in region:
+        del errors["ms_ssim"]
     volume = {f"{name}_volume": errors[name] for name in ("mae", "rmse", "psnr", "ssim")}
     return {**errors, **_measured(rng, method, real, quantities), **(volume if region == "whole_body" else {})}
 
