@@ -84,9 +84,10 @@ def test_where_the_networks_come_from_is_handed_on(raw):
 
 def test_every_run_that_predicted_stays(raw):
     paths = run(raw)
+    with command_line("ct2pet_predict", ["--continue_prediction", "nothing is left to do"]):
+        run(raw, continue_prediction=True)
+    paths[1].unlink()
     with command_line("ct2pet_predict", ["--continue_prediction"]):
-        run(raw, continue_prediction=True)  # there is nothing to do
-        paths[1].unlink()
         run(raw, continue_prediction=True)
     commands = [some["command"] for some in json.loads((raw / "out" / "prediction.json").read_text())["runs"]]
     assert commands == [None, "ct2pet_predict --continue_prediction"]

@@ -80,6 +80,8 @@ def test_where_higher_is_better_the_gain_is_the_other_way_round(comparison, summ
     assert expected > 0
     assert line.gain("theirs") == pytest.approx(expected)
     assert line.best == "ours"
+    higher = {one.metric for one in comparison.lines if one.higher_is_better}
+    assert higher == {"psnr", "ssim", "psnr_volume", "ssim_volume"}
 
 
 def test_p_values_are_corrected_for_all_tests_of_their_table_and_no_others(comparison):
