@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
-    *("errors", "files", "paths", "provenance", "plugins", "volume", "resampling", "parallel", "imageio", "dataset", "districts"),
+    *("errors", "files", "paths", "provenance", "plugins", "volume", "resampling", "parallel", "imageio"),
+    *("dataset", "districts"),
     *("fingerprint", "planning", "preprocessing", "evaluation", "networks", "losses", "models", "checkpoint"),
     *("inference", "training", "report", "phantom", "api", "cli"),
 ]

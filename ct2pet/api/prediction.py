@@ -185,10 +185,9 @@ def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
 
 def _training_cases(loaded: LoadedModel) -> str | None:
     """The digests of all cases that any of the networks was trained with; None where one does not say."""
-    digests = [origin.get("training_cases") for folds in loaded.origins.values() for origin in folds.values()]
-    if not all(isinstance(some, str) for some in digests):
-        return None
-    return " ".join(sorted({digest for some in digests for digest in some.split()}))
+    found = [origin.get("training_cases") for folds in loaded.origins.values() for origin in folds.values()]
+    known = [digests for digests in found if isinstance(digests, str)]
+    return " ".join(sorted({*" ".join(known).split()})) if len(known) == len(found) else None
 
 
 def _check_nothing_foreign(cases: list[Case], provenance: Path) -> None:

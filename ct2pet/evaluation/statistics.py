@@ -92,11 +92,11 @@ class PairedTest:
 
 def paired_test(first: Sequence[Value], second: Sequence[Value], *, seed: int = SEED) -> PairedTest:
     """Test whether the second method's numbers differ from the first's, case by case."""
-    both = [(a, b) for a, b in zip(first, second, strict=True) if _exists(a) and _exists(b)]
-    differences = np.array([b - a for a, b in both], dtype=float)
+    pairs_of_numbers = np.array([pair for pair in zip(first, second, strict=True) if all(map(_exists, pair))], float)
+    differences = np.diff(pairs_of_numbers.reshape(-1, 2))[:, 0]
     if not differences.size:
         return PairedTest(0)
-    pairs, mean, effect = len(both), float(differences.mean()), rank_biserial(differences)
+    pairs, mean, effect = differences.size, float(differences.mean()), rank_biserial(differences)
     if pairs < 2:
         return PairedTest(pairs, mean, rank_biserial=effect)
     interval = bootstrap_interval(differences, seed=seed)

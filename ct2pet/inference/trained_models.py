@@ -150,7 +150,8 @@ def load_trained(
     belong together.
     """
     plans: Plans | None = None
-    districts, origins = [], {}
+    districts = []
+    origins: dict[str, dict[str, dict[str, Any]]] = {}
     for name, paths in trained.checkpoints(configurations, folds).items():
         models: list[Model] = []
         origins[name] = {}

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
 from ct2pet.evaluation.names import BIAS, LESIONS, ORGAN, PREDICTION, VOLUME, is_measurement
@@ -97,18 +99,15 @@ def _compared(
     models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str], provenance: dict[str, Any]
 ) -> Comparison:
     _check_metrics(metrics, summary["cases"])
-    drafts = [
-        (subject, numbers)
-        for subject in _subjects(summary, metrics)
-        if (numbers := _common(models, subject)) and next(iter(numbers.values()))
-    ]
+    found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
+    drafts = [(subject, numbers) for subject, numbers in found if any(numbers.values())]
     lines: list[Line] = []
     counts: dict[str, int] = {}
     for table in dict.fromkeys(subject.table for subject, _ in drafts):
         own = [draft for draft in drafts if draft[0].table == table]
-        found = _lines_of_table(own)
-        lines += found
-        counts[table] = sum(d.test.p_t is not None for line in found for d in line.differences.values())
+        compared = _lines_of_table(own)
+        lines += compared
+        counts[table] = sum(d.test.p_t is not None for line in compared for d in line.differences.values())
     return Comparison(tuple(models), len(summary["cases"]), counts, tuple(lines), provenance)
 
 
@@ -171,7 +170,7 @@ def _line(subject: _Subject, numbers: Mapping[str, list[float]], differences: di
     described = {name: describe(values) for name, values in numbers.items()}
     higher = subject.metric.removesuffix(VOLUME) in _HIGHER_IS_BETTER
     pick = max if higher else min
-    best = pick(described, key=lambda name: described[name]["mean"])
+    best = pick(described, key=lambda name: np.mean(numbers[name]))
     return Line(subject.table, subject.name, subject.metric, higher, described, best, differences)
 
 

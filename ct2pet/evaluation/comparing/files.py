@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from ct2pet.evaluation.comparing import wording
-from ct2pet.evaluation.comparing.comparison import Comparison, Difference, Line
+from ct2pet.evaluation.comparing.comparison import ORGANS, Comparison, Difference, Line
 from ct2pet.evaluation.names import value_text
 from ct2pet.files import atomic_path, write_json
 from ct2pet.provenance import this_run
@@ -51,7 +51,7 @@ def csv_text(comparison: Comparison) -> str:
     return buffer.getvalue()
 
 
-def _compared(difference: Difference | None) -> Mapping[str, Any]:
+def _compared(difference: Difference | None) -> dict[str, Any]:
     if difference is None:
         return {}
     test = difference.test
@@ -65,9 +65,9 @@ def _ends(prefix: str, interval: Sequence[float] | None) -> dict[str, float]:
 
 
 def latex(comparison: Comparison) -> str:
-    r"""A table environment for each table (districts and whole body, lesions, organs, diagnoses), to \input into a
-    document that has \usepackage{booktabs}. The best mean is bold, and so is what looks equal to it."""
-    return "\n".join(_table(comparison, table) for table in comparison.num_tests)
+    r"""A table environment each for districts and whole body, lesions, and diagnoses, to \input into a document that has
+    \usepackage{booktabs}. The best mean is bold, and so is what looks equal to it. Organs do not fit a page."""
+    return "\n".join(_table(comparison, table) for table in comparison.num_tests if table != ORGANS)
 
 
 def _table(comparison: Comparison, table: str) -> str:

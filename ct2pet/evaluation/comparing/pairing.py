@@ -20,15 +20,16 @@ def check_pairs(summaries: Mapping[str, Mapping[str, Any]]) -> None:
 
     That the references are the same shows in the baselines that are made from them: their numbers must agree.
     """
-    names = list(summaries)
     for name, summary in summaries.items():
         check_training_cases(name, summary)
-    for name in names[1:]:
-        _check_cases(names[0], name, summaries)
+    first, *others = summaries
+    for other in others:
+        _check_cases(first, other, summaries)
         for what in ("settings", "districts"):
-            _check_same(names[0], name, *(_of_provenance(summaries[one], what) for one in (names[0], name)), what)
-        _check_references(names[0], name, summaries)
-        _check_same(names[0], name, summaries[names[0]]["diagnoses"], summaries[name]["diagnoses"], "diagnoses")
+            one, two = (_of_provenance(summaries[name], what) for name in (first, other))
+            _check_same(first, other, one, two, what)
+        _check_references(first, other, summaries)
+        _check_same(first, other, summaries[first]["diagnoses"], summaries[other]["diagnoses"], "diagnoses")
 
 
 def check_training_cases(name: str, summary: Mapping[str, Any]) -> None:

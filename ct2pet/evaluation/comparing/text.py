@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ct2pet.evaluation.comparing import wording
-from ct2pet.evaluation.comparing.comparison import DISTRICTS, WHOLE_VOLUME, Comparison, Difference, Line
+from ct2pet.evaluation.comparing.comparison import DISTRICTS, ORGANS, WHOLE_VOLUME, Comparison, Difference, Line
 from ct2pet.evaluation.names import LESIONS
 from ct2pet.planning.plans import WHOLE_BODY
 
@@ -18,9 +18,11 @@ NOTE = (
 
 
 def text(comparison: Comparison) -> str:
-    """Every other model beside the first, one block a table, and the answers."""
+    """Every other model beside the first, one block a table, and the answers. Organs are many: they are left to the
+    files."""
     others = comparison.models[1:]
-    blocks = [_block(comparison, table, other) for other in others for table in comparison.num_tests]
+    tables = [table for table in comparison.num_tests if table != ORGANS]
+    blocks = [_block(comparison, table, other) for other in others for table in tables]
     return "\n\n".join([*blocks, NOTE, *(answer(comparison, other) for other in others)])
 
 

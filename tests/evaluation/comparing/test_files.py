@@ -46,8 +46,9 @@ def test_the_csv_holds_every_number(comparison):
 
 def test_the_latex_tables_hold_means_bold_best_and_stars(comparison):
     text = latex(comparison)
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 4
-    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 4
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == 3
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == 3
+    assert "Liver" not in text  # fifty organs do not fit a page; the other files hold them
     assert r" & Metric & per\_district 50\% & whole \& body\textbackslash{}x \\" in text
     line = comparison.lines[0]
     one, two = (f"{numbers['mean']:.3f} \\pm {numbers['se']:.3f}" for numbers in line.numbers.values())
