@@ -40,7 +40,8 @@ class TrainingRecord:
 
     def of_validation(self) -> dict[str, Any]:
         """What a validation made now came from."""
-        return {**{name: value for name, value in self.content.items() if name != "training_cases"}, "run": this_run()}
+        origin = {name: value for name, value in self.content.items() if name != "training_cases"}
+        return {**origin, "run": this_run(device=self.run["device"])}
 
 
 def run_with(options: TrainingOptions, num_epochs: int, iterations_per_epoch: int) -> dict[str, Any]:

@@ -46,5 +46,6 @@ def test_a_validation_says_what_computes_it_and_not_who_trained():
     with command_line("ct2pet_train", ["001", "--val"]):
         content = record("001").of_validation()
     assert content["run"]["command"] == "ct2pet_train 001 --val"
+    assert content["run"]["device"] == "cpu"
     assert content["runs"][0]["command"] == "ct2pet_train 001"
     assert "training_cases" not in content

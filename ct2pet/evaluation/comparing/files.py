@@ -65,8 +65,8 @@ def _ends(prefix: str, interval: Sequence[float] | None) -> dict[str, float]:
 
 
 def latex(comparison: Comparison) -> str:
-    r"""A table environment each for districts and whole body, lesions, and diagnoses, to \input into a document that has
-    \usepackage{booktabs}. The best mean is bold, and so is what looks equal to it. Organs do not fit a page."""
+    r"""A table environment each for districts and whole body, lesions, and diagnoses, to \input into a document that
+    has \usepackage{booktabs}. The best mean is bold, and so is what looks equal to it. Organs do not fit a page."""
     return "\n".join(_table(comparison, table) for table in comparison.num_tests if table != ORGANS)
 
 
