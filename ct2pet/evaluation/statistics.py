@@ -45,7 +45,7 @@ def bootstrap_interval(values: Sequence[Value] | np.ndarray, *, seed: int = SEED
     """The 95% interval [low, high] of the mean; None below two values.
 
     Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82 (1987) 171), cases resampled 2000 times: what
-    ``scipy.stats.bootstrap`` finds, ten times faster, as a summary holds thousands. Of fewer than about ten cases it
+    ``scipy.stats.bootstrap`` finds, but quick enough for the thousands of a summary. Of fewer than about ten cases it
     is too narrow, as every bootstrap is.
     """
     numbers = _existing(values)
