@@ -41,7 +41,7 @@ def _draw(figure: Figure, picture: Picture, place: tuple[float, ...], bar_bottom
     axes = figure.add_axes(place)  # type: ignore[call-overload]
     axes.imshow(np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")), aspect="auto", interpolation="bilinear")
     axes.set_axis_off()
-    axes.set_title(picture.title, fontsize=8, pad=3)
+    axes.set_title(picture.title, fontsize=7, pad=3)
     if picture.view == "coronal":
         _mark_sides(axes, "white" if picture.window.colours == "gray" else "black")
     bar = figure.add_axes((place[0] + 0.1 * place[2], bar_bottom, 0.8 * place[2], bar_height))

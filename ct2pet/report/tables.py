@@ -43,21 +43,27 @@ def number(metric: str, value: float | None, kind: str = "") -> Cell:
 
 
 def tables_by_metric(summary: Summary, other: tuple[str, Summary] | None = None) -> str:
-    """For each metric a table: the regions, and in each the synthetic PET, the other model and the baselines."""
+    """For each metric a table: the regions, and in each the synthetic PET, the other model and the baselines; the
+    organs, which are many, are folded away."""
     metrics = metrics_of({metric for region in summary["mean"].values() for metric in region})
     shown = [metric for metric in metrics if not is_measurement(metric)]
-    tables = {metric_title(metric): _metric_table(summary, metric, other) for metric in shown}
+    tables = {}
+    for metric in shown:
+        regions = [region for region, metrics in summary["mean"].items() if metric in metrics]
+        organs = [region for region in regions if region.startswith(ORGAN)]
+        table = _metric_table(summary, metric, [region for region in regions if region not in organs], other)
+        if organs:
+            table += page.details(f"{len(organs)} organs", _metric_table(summary, metric, organs, other))
+        tables[metric_title(metric)] = table
     return page.alternatives("Show", tables)
 
 
-def _metric_table(summary: Summary, metric: str, other: tuple[str, Summary] | None) -> str:
+def _metric_table(summary: Summary, metric: str, regions: Sequence[str], other: tuple[str, Summary] | None) -> str:
     others = [other[0]] if other else []
     header = ["Region", "Cases", TITLES[PREDICTION], "95% interval", "Median [quartiles]", *others]
     rows = []
-    for region, metrics in summary["mean"].items():
-        found = metrics.get(metric)
-        if found is None:
-            continue
+    for region in regions:
+        found = summary["mean"][region][metric]
         row = [region_title(region), Cell(str(found["n"]), found["n"]), *_description(metric, found)]
         if other:
             theirs = other[1]["mean"].get(region, {}).get(metric)
