@@ -21,14 +21,24 @@ def evaluate(
     *,
     split: str = "Ts",
     output: Path | None = None,
+    lesions: Path | None = None,
+    organs: Path | None = None,
+    error_maps: Path | None = None,
     num_processes: int | None = None,
 ) -> dict[str, Any]:
     """Compare the predicted PETs (CASE.nii.gz, SUV) in a folder with the real ones of a raw dataset's ``split``.
 
-    Writes the summary to ``output`` (default: summary.json among the predictions) and returns it. Raises CasesFailed,
-    naming them, for cases without a prediction or with one that cannot be used.
+    Writes the summary to ``output`` (default: summary.json among the predictions) and returns it. The folders
+    ``lesions`` and ``organs`` (CASE.nii.gz) replace those of the dataset; into the folder ``error_maps`` go prediction
+    - real PET (SUV) of each case, 0 outside the body. Raises CasesFailed, naming them, for cases without a prediction
+    or with one that cannot be used.
     """
     predictions = Path(predictions)
-    references = References.from_dataset(open_dataset(dataset), split)
-    processes = num_processes or default_processes()
-    return evaluate_predictions(predictions, references, output or summary_file(predictions), num_processes=processes)
+    references = References.from_dataset(open_dataset(dataset), split, lesions=lesions, organs=organs)
+    return evaluate_predictions(
+        predictions,
+        references,
+        output or summary_file(predictions),
+        num_processes=num_processes or default_processes(),
+        error_maps=error_maps,
+    )

@@ -14,8 +14,7 @@ from ct2pet.evaluation.hot_spots import hot_spots
 from ct2pet.evaluation.lesions import metabolic, total
 from ct2pet.evaluation.metrics import Sums, error_metrics, uptake, with_bias
 from ct2pet.evaluation.multiscale import ms_ssim
-from ct2pet.evaluation.names import LESIONS, PREDICTION, REAL, VOLUME
-from ct2pet.evaluation.partition import Partition
+from ct2pet.evaluation.names import LESION, LESIONS, PREDICTION, REAL, VOLUME
 from ct2pet.evaluation.regions import Scene, make_scene, on_grid_of
 from ct2pet.evaluation.results import CaseResult, HotSpots, Lesion, Metrics, Regions
 from ct2pet.evaluation.shifts import shifted_errors
@@ -76,28 +75,26 @@ def evaluate_scene(fake: np.ndarray, scene: Scene, body_median_suv: float) -> Ca
 
 def measure(fake: np.ndarray, scene: Scene) -> tuple[Regions, list[Lesion]]:
     """The metrics of every region, and the lesions one by one. ``fake``: SUV (float32) on the scene's grid."""
+    part, partition = scene.cut(fake), scene.partition
     with ThreadPoolExecutor(2) as pool:  # numpy and BLAS leave the interpreter's lock
-        scales_later = pool.submit(ms_ssim, fake, scene.real.array, scene.labels)
-        volume, similarity = pool.submit(_volume_errors, fake, scene).result()
-        scales = scales_later.result()
-    part, peaks = scene.cut(fake), scene.peaks(fake)
-    regions: Regions = {}
-    lesions: list[Lesion] = []
-    for partition in scene.partitions:
-        sums = _part_sums(partition, scene, part, similarity, peaks)
-        errors = shifted_errors(part, scene.real_part, partition)
-        parts = {name: _metrics([sums[i]], errors[:, [i]]) for i, name in enumerate(partition.names)}
-        if partition.union:
-            regions[partition.union] = _metrics(sums, errors)
-        if partition.union == LESIONS:
-            lesions, totals = _lesions(parts, partition, scene, part)
-            regions[LESIONS].update(totals)
-        else:
-            regions.update(parts)
+        volume_errors = pool.submit(_volume_errors, fake, scene)
+        scales = pool.submit(ms_ssim, fake, scene.real.array, scene.labels)
+        shifted = pool.submit(shifted_errors, part, scene.real_part, partition)
+        peaks = pool.submit(scene.peaks, fake)
+        volume, similarity = volume_errors.result()
+        sums = _part_sums(scene, part, similarity, peaks.result())
+    errors = shifted.result()
+    found = {
+        name: _metrics([sums[index] for index in parts], errors[:, parts]) for name, parts in partition.regions.items()
+    }
+    found[WHOLE_BODY].update(volume)
     for name, label in {WHOLE_BODY: 0, **scene.districts}.items():
-        regions[name]["ms_ssim"] = scales.get(label)
-    regions[WHOLE_BODY].update(volume)
-    return regions, lesions
+        found[name]["ms_ssim"] = scales.result().get(label)
+    lesions: list[Lesion] = []
+    if scene.lesions is not None:
+        lesions, totals = _lesions(found, scene, part)
+        found[LESIONS].update(totals)
+    return {name: metrics for name, metrics in found.items() if not name.startswith(LESION)}, lesions
 
 
 def _hot_spots(pet: np.ndarray, scene: Scene) -> HotSpots:
@@ -116,18 +113,17 @@ def _volume_errors(fake: np.ndarray, scene: Scene) -> tuple[Metrics, np.ndarray]
     return {f"{name}{VOLUME}": found[name] for name in ("mae", "rmse", "psnr", "ssim")}, scene.cut(similarity)
 
 
-def _part_sums(
-    partition: Partition, scene: Scene, fake: np.ndarray, similarity: np.ndarray, peaks: np.ndarray
-) -> list[Sums]:
-    """The sums of every part, from arrays that are cut as the scene's."""
-    found: list[list[Sums]] = [[] for _ in partition.names]
+def _part_sums(scene: Scene, fake: np.ndarray, similarity: np.ndarray, peaks: np.ndarray) -> list[Sums]:
+    """The sums of every part of the scene's partition, from arrays that are cut as the scene's."""
+    found: list[list[Sums]] = [[] for _ in scene.partition.ends]
     real, real_peaks = scene.real_part.ravel(), scene.real_peaks.ravel()
-    for part, voxels in partition.chunks():
+    fake, similarity, peaks = fake.ravel(), similarity.ravel(), peaks.ravel()
+    for part, voxels in scene.partition.chunks():
         sums = replace(
-            Sums.of(real[voxels], fake.ravel()[voxels]),
-            similarity=float(similarity.ravel()[voxels].sum(dtype=np.float64)),
+            Sums.of(real[voxels], fake[voxels]),
+            similarity=float(similarity[voxels].sum(dtype=np.float64)),
             real_peak=float(real_peaks[voxels].max()),
-            fake_peak=float(peaks.ravel()[voxels].max()),
+            fake_peak=float(peaks[voxels].max()),
         )
         found[part].append(sums)
     return [Sums.together(sums) for sums in found]
@@ -140,17 +136,16 @@ def _metrics(sums: Sequence[Sums], shifted: np.ndarray) -> Metrics:
     return {**error_metrics(whole), "mae_best_shift": best, **uptake(whole)}
 
 
-def _lesions(
-    metrics: Mapping[str, Metrics], partition: Partition, scene: Scene, fake: np.ndarray
-) -> tuple[list[Lesion], Metrics]:
+def _lesions(metrics: Mapping[str, Metrics], scene: Scene, fake: np.ndarray) -> tuple[list[Lesion], Metrics]:
     """One entry a lesion, and the metabolic volumes of all of them together."""
     names = {label: name for name, label in scene.districts.items()}
     labels, voxel_ml = scene.cut(scene.labels).ravel(), scene.real.grid.voxel_ml
     entries, real, false = [], [], []
-    for index, name in enumerate(partition.names):
-        voxels = partition.part(index)
+    for name in (name for name in metrics if name.startswith(LESION)):
+        voxels = scene.partition.region(name)
         real.append(metabolic(scene.real_part.ravel()[voxels], voxel_ml))
         false.append(metabolic(fake.ravel()[voxels], voxel_ml))
         place = {"district": names.get(int(np.bincount(labels[voxels]).argmax())), "volume_ml": voxels.size * voxel_ml}
-        entries.append({"label": int(name), **place, **metrics[name], **with_bias(real[-1], false[-1])})
+        number = int(name.removeprefix(LESION))
+        entries.append({"label": number, **place, **metrics[name], **with_bias(real[-1], false[-1])})
     return entries, with_bias(total(real), total(false))

@@ -47,6 +47,8 @@ def evaluate_predictions(
     """
     if not references.cases:
         raise DatasetError("there is no real PET to compare the predictions with")
+    if error_maps is not None:
+        _refuse_to_overwrite(Path(error_maps), Path(predictions), references)
     files = image_files(predictions)
     failures = {case: f"no prediction in {predictions}" for case in references.cases if case not in files}
     present = {case: reference for case, reference in references.cases.items() if case not in failures}
@@ -77,6 +79,13 @@ def evaluate_predictions(
             failures, some_done=bool(done.values), what="could not be evaluated", tracebacks=done.tracebacks
         )
     return summary
+
+
+def _refuse_to_overwrite(folder: Path, predictions: Path, references: References) -> None:
+    """Error maps are named as the images that they are made from."""
+    inputs = [file for case in references.cases.values() for file in vars(case).values() if file is not None]
+    if folder.resolve() in {predictions.resolve(), *(file.parent.resolve() for file in inputs)}:
+        raise DatasetError(f"{folder}: error maps would overwrite the images there; give them a folder of their own")
 
 
 def _provenance(references: References, median: dict[str, Any], failures: Mapping[str, str]) -> dict[str, Any]:

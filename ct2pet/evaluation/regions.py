@@ -9,8 +9,8 @@ import numpy as np
 
 from ct2pet.errors import GeometryError, ImageError
 from ct2pet.evaluation.lesions import components
-from ct2pet.evaluation.names import LESIONS, ORGAN
-from ct2pet.evaluation.partition import Partition
+from ct2pet.evaluation.names import LESION, LESIONS, ORGAN
+from ct2pet.evaluation.partition import LabelledRegions, Partition
 from ct2pet.evaluation.peaks import peak_radii, sphere_means
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.resampling import resample
@@ -25,8 +25,8 @@ class Scene:
 
     ``real``: PET in SUV, float32. ``labels``: the labels of the ``districts``, 0 outside the body. The other arrays
     reach ``_MARGIN`` voxels beyond ``box``, which holds all regions (see ``cut``): ``real_part``, ``real_peaks`` (means
-    of spheres, see peaks), ``lesions`` (numbered from 1; None without a mask). ``partitions``: districts, and lesions
-    and organs where there are any, by flat index into such a part.
+    of spheres, see peaks), ``lesions`` (numbered from 1; None without a mask). ``partition``: the voxels of the whole
+    body, the districts, all lesions together and one by one ("lesion:1"), and the organs, by flat index into these.
     """
 
     real: Volume
@@ -36,7 +36,7 @@ class Scene:
     real_part: np.ndarray
     real_peaks: np.ndarray
     lesions: np.ndarray | None
-    partitions: tuple[Partition, ...]
+    partition: Partition
 
     @property
     def spacing(self) -> Triple:
@@ -71,16 +71,17 @@ def make_scene(
         if other is not None:
             everything |= other > 0
     box = Box.around(everything) or Box((0, 0, 0), (1, 1, 1))
-    partitions = [Partition.of(_cut_mask(labels, box), districts, WHOLE_BODY)]
+    kinds = [LabelledRegions(_cut_mask(labels, box), districts, WHOLE_BODY)]
     numbered = None
     if lesion_mask is not None:
         numbered = components(_cut_mask(lesion_mask, box))
-        partitions.append(Partition.of(numbered, {str(n): n for n in range(1, int(numbered.max()) + 1)}, LESIONS))
+        single = {f"{LESION}{number}": number for number in range(1, int(numbered.max()) + 1)}
+        kinds.append(LabelledRegions(numbered, single, LESIONS))
     if organ_map is not None:
-        part = _cut_mask(organ_map, box)
-        partitions.append(Partition.of(part, _named_organs(part, organ_names or {})))
+        organ_part = _cut_mask(organ_map, box)
+        kinds.append(LabelledRegions(organ_part, _named_organs(organ_part, organ_names or {})))
     part, peaks = _cut(real.array, box), _peaks(real.array, box, real.grid.spacing)
-    return Scene(real, labels, districts, box, part, peaks, numbered, tuple(partitions))
+    return Scene(real, labels, districts, box, part, peaks, numbered, Partition.of(kinds))
 
 
 def real_and_labels(real_pet: Volume, district_map: Volume, districts: Mapping[str, int]) -> tuple[Volume, np.ndarray]:

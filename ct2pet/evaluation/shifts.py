@@ -14,7 +14,7 @@ def shifted_errors(fake: np.ndarray, real: np.ndarray, partition: Partition) -> 
     every part. No part may touch the border of the arrays (Z, Y, X, contiguous)."""
     _, height, width = real.shape
     offsets = [(z * height + y) * width + x for z, y, x in product((-1, 0, 1), repeat=3)]
-    sums = np.zeros((len(offsets), len(partition.names)))
+    sums = np.zeros((len(offsets), len(partition.ends)))
     flat_fake, flat_real = fake.ravel(), real.ravel()
     for part, voxels in partition.chunks():
         index, values = voxels.astype(np.intp), flat_real[voxels]

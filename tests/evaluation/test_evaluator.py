@@ -130,6 +130,18 @@ def test_error_maps_lie_on_the_real_pets_own_grid(tmp_path):
     np.testing.assert_allclose(found.oriented().array, expected, atol=1e-6)
 
 
+def test_error_maps_overwrite_nothing(tmp_path):
+    volumes = case_volumes()
+    write_case(tmp_path, "a", volumes[0], volumes)
+    for kind in ("fake", "real", "maps", "lesions"):
+        before = (tmp_path / kind / "a.nii.gz").read_bytes()
+        with pytest.raises(DatasetError, match="folder of their own"):
+            evaluator.evaluate_predictions(
+                tmp_path / "fake", references_in(tmp_path), error_maps=tmp_path / "real" / ".." / kind
+            )
+        assert (tmp_path / kind / "a.nii.gz").read_bytes() == before
+
+
 def test_organs_and_diagnoses_reach_the_summary(tmp_path):
     volumes = case_volumes()
     write_case(tmp_path, "a", volumes[0], volumes)

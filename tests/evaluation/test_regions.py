@@ -21,29 +21,32 @@ def district_map_on(grid):
     return labels
 
 
-def voxels_of(scene, partition, index):
-    """Z, Y, X on the grid of the voxels of a part."""
-    shape = scene.real_part.shape
-    cut = np.stack(np.unravel_index(scene.partitions[partition].part(index), shape), axis=1)
+def voxels_of(scene, region):
+    """Z, Y, X on the grid of the voxels of a region."""
+    cut = np.stack(np.unravel_index(scene.partition.region(region), scene.real_part.shape), axis=1)
     return (cut - 1 + scene.box.start).tolist()
 
 
-def test_parts_are_districts_lesions_and_organs():
+def test_regions_are_districts_lesions_and_organs():
     lesions, organs = volume_of(0, dtype=np.uint8), volume_of(0, dtype=np.float32)
     lesions.array[4, 2, 2] = lesions.array[2, 2, 2] = 7
     organs.array[3, 1, 1], organs.array[3, 3, 3] = 5, 300
     organs.array[0, 0, 0] = 6
-    scene = regions.make_scene(
-        volume_of(1), district_map_on(GRID), DISTRICTS, lesions, organs, {"liver": 5, "spleen": 8}
-    )
-    body, marked, parts = scene.partitions
-    assert (body.names, body.union) == (("head", "trunk"), "whole_body")
-    assert body.ends == (48, 48 + 2 * 5 * 4)
+    named = {"liver": 5, "spleen": 8}
+    scene = regions.make_scene(volume_of(1), district_map_on(GRID), DISTRICTS, lesions, organs, named)
+    assert list(scene.partition.regions) == [
+        *("whole_body", "head", "trunk", "lesions", "lesion:1", "lesion:2"),
+        *("organ:liver", "organ:spleen", "organ:6", "organ:300"),
+    ]
+    assert len(voxels_of(scene, "head")) == 48
+    assert len(voxels_of(scene, "trunk")) == 2 * 5 * 4
+    assert len(voxels_of(scene, "whole_body")) == 48 + 2 * 5 * 4
     assert not scene.labels[0].any()  # a label that is no district
-    assert (marked.names, marked.union) == (("1", "2"), "lesions")
-    assert [voxels_of(scene, 1, index) for index in (0, 1)] == [[[2, 2, 2]], [[4, 2, 2]]]
-    assert (parts.names, parts.union) == (("organ:liver", "organ:spleen", "organ:6", "organ:300"), "")
-    assert [voxels_of(scene, 2, index) for index in range(4)] == [[[3, 1, 1]], [], [[0, 0, 0]], [[3, 3, 3]]]
+    assert voxels_of(scene, "lesion:1") == [[2, 2, 2]]
+    assert voxels_of(scene, "lesion:2") == [[4, 2, 2]]
+    assert sorted(voxels_of(scene, "lesions")) == [[2, 2, 2], [4, 2, 2]]
+    organs = ("liver", "spleen", "6", "300")
+    assert [voxels_of(scene, f"organ:{name}") for name in organs] == [[[3, 1, 1]], [], [[0, 0, 0]], [[3, 3, 3]]]
     assert scene.real.array.dtype == np.float32
     assert regions.make_scene(volume_of(1), district_map_on(GRID), DISTRICTS).lesions is None
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ct2pet.evaluation.partition import Partition
+from ct2pet.evaluation.partition import LabelledRegions, Partition
 from ct2pet.evaluation.shifts import shifted_errors
 
 
@@ -10,7 +10,7 @@ def test_the_sums_are_those_of_rolled_images():
     real, fake = rng.random((2, 12, 9, 8)).astype(np.float32)
     labels = np.zeros(real.shape, np.uint8)
     labels[2:10, 1:8, 1:7] = rng.integers(0, 3, (8, 7, 6))
-    found = shifted_errors(fake, real, Partition.of(labels, {"a": 1, "b": 2}))
+    found = shifted_errors(fake, real, Partition.of([LabelledRegions(labels, {"a": 1, "b": 2})]))
     row = 0
     for z in (-1, 0, 1):
         for y in (-1, 0, 1):
@@ -27,6 +27,6 @@ def test_a_shift_by_one_voxel_is_forgiven(shift):
     real = np.random.default_rng(1).random((9, 9, 9), dtype=np.float32)
     labels = np.zeros(real.shape, np.uint8)
     labels[2:-2, 2:-2, 2:-2] = 1
-    found = shifted_errors(np.roll(real, shift, (0, 1, 2)), real, Partition.of(labels, {"a": 1}))
+    found = shifted_errors(np.roll(real, shift, (0, 1, 2)), real, Partition.of([LabelledRegions(labels, {"a": 1})]))
     assert found.min() == 0
     assert np.count_nonzero(found == 0) == 1
