@@ -143,10 +143,11 @@ def test_the_summary_holds_the_numbers_that_numpy_finds(road):
 
 def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
     page = (road.predictions / "report.html").read_text()
-    for name in (*TEST_CASES, "whole_body", *DISTRICTS, "lesions"):
+    for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page
-    assert page.count("data:image/png;base64,") == len(TEST_CASES)
-    for resource in ("http:", "https:", "<script", "<link", "@import", "url("):
+    assert page.count("data:image/png;base64,") == 8 * len(TEST_CASES)
+    assert page.count("data-voxel=") == len(TEST_CASES)
+    for resource in ("http:", "https:", "<link", "@import", str(road.root), str(road.root.parent)):
         assert resource not in page
 
 
