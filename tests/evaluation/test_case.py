@@ -4,6 +4,7 @@ import pytest
 from ct2pet.evaluation import case
 from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.names import QUANTITIES
+from ct2pet.evaluation.similarity import ssim_map
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((12, 10, 8), (10.0, 10.0, 10.0))
@@ -63,6 +64,7 @@ def test_uptake_of_lesions_by_hand():
     height = (3000 / (4 * np.pi)) ** (1 / 3) - 5  # of the sphere's cap in each neighbour of a 10 mm voxel
     cap = np.pi * height**2 * (3 * (height + 5) - height) / 3 / 1000
     assert large["real_suv_peak"] == pytest.approx((1 - 6 * cap) * 6 + cap * 6 + 5 * cap * 2, rel=1e-4)
+    assert large["fake_suv_peak"] == pytest.approx((1 - 6 * cap) * 4.5 + 6 * cap, rel=1e-4)
 
 
 def test_baselines_see_the_same_regions():
@@ -77,6 +79,7 @@ def test_baselines_see_the_same_regions():
     assert found.regions["zeros"]["lesions"]["mtv41_bias"] == -100.0
     assert found.regions["body_median"]["head"]["mae"] == 0.5
     assert found.regions["body_median"]["lesions"]["suv_mean_bias"] == pytest.approx(100 * (4.5 - 17) / 17)
+    assert set(found.hot_spots["real"].false_positives[2:]) == {0}  # from 4 SUV on only the lesions are hot
     assert 0 < found.regions["blurred"]["whole_body"]["mae"] < found.regions["zeros"]["whole_body"]["mae"]
     assert 0 < found.regions["shifted"]["whole_body"]["mae"] < found.regions["zeros"]["whole_body"]["mae"]
 
@@ -88,6 +91,26 @@ def test_a_shifted_prediction_is_known_as_such():
     for region in ("whole_body", "head", "trunk", "lesions"):
         assert found[region]["mae"] > 0
         assert found[region]["mae_best_shift"] == 0
+
+
+def test_every_region_is_measured_with_all_of_its_voxels_and_no_others():
+    rng = np.random.default_rng(0)
+    _, labels, lesions = case_volumes()
+    real, fake = (Volume(rng.gamma(2, 1, GRID.shape).astype(np.float32), GRID) for _ in range(2))
+    organs = labels.with_array(rng.integers(0, 3, GRID.shape).astype(np.uint8))
+    found = case.evaluate_case(fake, real, labels, DISTRICTS, lesions, organs, {"liver": 2})
+    masks = {"whole_body": labels.array > 0, "trunk": labels.array == 2, "lesions": lesions.array > 0}
+    masks |= {"organ:liver": organs.array == 2, "organ:1": organs.array == 1}
+    edges = [np.pad(volume.array, 1, mode="edge") for volume in (fake, real)]
+    shifts = [(z, y, x) for z in (-1, 0, 1) for y in (-1, 0, 1) for x in (-1, 0, 1)]
+    moved = [np.abs(np.roll(edges[0], shift, (0, 1, 2)) - edges[1])[1:-1, 1:-1, 1:-1] for shift in shifts]
+    similarity = ssim_map(fake.array, real.array)
+    for region, mask in masks.items():
+        metrics = found[region]
+        assert metrics["mae"] == pytest.approx(np.abs(fake.array - real.array)[mask].mean()), region
+        assert metrics["ssim"] == pytest.approx(similarity[mask].mean(), rel=1e-5), region
+        assert metrics["mae_best_shift"] == pytest.approx(min(error[mask].mean() for error in moved)), region
+        assert metrics["fake_suv_max"] == fake.array[mask].max(), region
 
 
 def test_without_a_mask_nobody_looks_for_lesions_and_an_empty_one_has_none():

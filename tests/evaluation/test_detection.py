@@ -37,6 +37,7 @@ def test_curves_by_hand():
     assert (small["low"], small["high"], small["lesions"]) == (0.0, 1.0, 1)
     assert (large["low"], large["high"], large["lesions"]) == (20.0, None, 1)
     assert [small["sensitivity"][AT[suv]] for suv in (2.5, 4.0)] == [1.0, 0.0]
+    assert detection({"a": result([lesion(5.0, 4.0, 4.0)])})["curves"]["prediction"]["by_volume"][1]["lesions"] == 0
     hot = curve["by_uptake"][-1]
     assert (hot["low"], hot["lesions"], hot["sensitivity"][AT[8.0]]) == (16.0, 1, 1.0)
     assert found["curves"][REAL]["sensitivity"][AT[8.0]] == pytest.approx(2 / 3)

@@ -47,6 +47,21 @@ def test_a_spot_through_a_lesion_is_no_false_positive():
     assert hot_spots(fake, real, body, lesion).false_positives[AT[5.0]] == 0
 
 
+def test_a_lesion_that_the_real_pet_does_not_show_is_no_false_hot_spot():
+    fake, real, body, lesion = scene()
+    real[lesion] = 1
+    assert hot_spots(fake, real, body, lesion).false_hot_spots[AT[4.0]] == 1
+
+
+def test_a_spot_in_the_box_of_another_counts_once():
+    fake, real, body, lesion = scene()
+    fake[12:18, 1, 1] = fake[12, 1:9, 1] = fake[12:18, 8, 1] = 4
+    fake[15:17, 5, 5] = 1
+    fake[15, 4:6, 1] = 5
+    found = hot_spots(fake, real, body, lesion)
+    assert [found.false_hot_spots[AT[suv]] for suv in (2.5, 4.0, 5.0)] == [2, 2, 1]
+
+
 def test_a_cold_pet_has_none():
     fake, real, body, lesion = scene()
     assert not any(hot_spots(np.zeros_like(fake), real, body, lesion).false_positives)

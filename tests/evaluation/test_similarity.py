@@ -38,6 +38,13 @@ def test_it_holds_where_a_hot_region_is_flat():
     np.testing.assert_allclose(nothing, c1 / (mu_y**2 + c1), atol=1e-6)
 
 
+def test_rounding_makes_nothing_more_similar_than_its_means():
+    real = np.full((20, 30, 31), 2001.3, np.float32)
+    fake = np.full_like(real, 997.7)
+    expected = (2 * 2001.3 * 997.7 + 0.04) / (2001.3**2 + 997.7**2 + 0.04)
+    assert similarity.ssim_map(fake, real).max() <= expected + 1e-6
+
+
 def test_equal_images_are_1_everywhere():
     _, real = pair((37, 9, 8))
     assert (similarity.ssim_map(real, real) == 1).all()
