@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 from ct2pet.api.evaluation import summary_file
 from ct2pet.dataset import open_dataset
@@ -63,15 +62,16 @@ def training_curves(predictions: Path) -> dict[str, list[dict[str, float]]]:
     """The training logs of the models that made the predictions, by district (and fold); those that are found."""
     try:
         made = read_json(Path(predictions) / PREDICTION_FILE)
-        names = [made[key] for key in ("dataset_name", "model", "plans_name")]
+        names = [str(made[key]) for key in ("dataset_name", "model", "plans_name")]
         folds = [(district, fold) for district, found in made["checkpoints_sha256"].items() for fold in found]
     except (Ct2PetError, KeyError, TypeError, AttributeError):  # predictions of something else
         return {}
     return {name: read_log(path) for name, path in _logs(names, folds).items() if path.is_file()}
 
 
-def _logs(names: list[Any], folds: list[tuple[str, str]]) -> dict[str, Path]:
+def _logs(names: list[str], folds: list[tuple[str, str]]) -> dict[str, Path]:
     several = len({fold for _, fold in folds}) > 1
     titles = [f"{district}, {fold.replace('_', ' ')}" if several else district for district, fold in folds]
-    places = [model_folder(results_folder(), *names, district) / fold / LOG for district, fold in folds]
+    dataset, model, plans = names
+    places = [model_folder(results_folder(), dataset, model, plans, district) / fold / LOG for district, fold in folds]
     return dict(zip(titles, places))

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ct2pet.evaluation.baselines import BLIND
-from ct2pet.evaluation.names import LESIONS, TITLES
+from ct2pet.evaluation.names import LESIONS, TITLES, region_title
 from ct2pet.planning.plans import WHOLE_BODY
 
 
@@ -26,7 +26,8 @@ def plain_answer(summary: Mapping[str, Any]) -> str:
         return "Nothing could be compared: there is no case with a mean absolute error."
     worse = [name for name in summary["mean"] if name != region and _gain(summary, name) is not None]
     worse = [name for name in worse if (_gain(summary, name) or 0.0) <= 0]
-    sentences = [answer, f"It is not better in: {', '.join(worse)}." if worse else "", _lesions(summary)]
+    places = ", ".join(map(region_title, worse))
+    sentences = [answer, f"It is not better in: {places}." if worse else "", _lesions(summary)]
     return " ".join(filter(None, sentences))
 
 

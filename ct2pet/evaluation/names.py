@@ -63,6 +63,12 @@ def metrics_of(values: Collection[str]) -> list[str]:
     return [metric for metric in HEADERS if metric in values] + [metric for metric in values if metric not in HEADERS]
 
 
+def region_title(region: str) -> str:
+    """A region's name for people."""
+    title = region.removeprefix(ORGAN).replace("_", " ")
+    return f"{title} (organ)" if region.startswith(ORGAN) else title
+
+
 def is_measurement(metric: str) -> bool:
     """Whether it is a quantity of one PET (``real_…``, ``fake_…``) and no error."""
     return metric.startswith(("real_", "fake_"))

@@ -15,6 +15,8 @@ from PIL import Image
 from ct2pet.report.cases import Picture
 from ct2pet.report.projections import VIEWS
 
+Box = tuple[float, float, float, float]  # left, bottom, width, height, as shares of the figure
+
 _HEIGHT_INCHES = 4.2
 _WIDTH_INCHES = 12.0
 _GAP, _ABOVE, _BELOW = 0.12, 0.3, 0.55
@@ -37,8 +39,8 @@ def case_figure(pictures: Sequence[Picture]) -> Figure:
     return figure
 
 
-def _draw(figure: Figure, picture: Picture, place: tuple[float, ...], bar_bottom: float, bar_height: float) -> None:
-    axes = figure.add_axes(place)  # type: ignore[call-overload]
+def _draw(figure: Figure, picture: Picture, place: Box, bar_bottom: float, bar_height: float) -> None:
+    axes = figure.add_axes(place)
     axes.imshow(np.asarray(Image.open(io.BytesIO(picture.png)).convert("RGB")), aspect="auto", interpolation="bilinear")
     axes.set_axis_off()
     axes.set_title(picture.title, fontsize=7, pad=3)

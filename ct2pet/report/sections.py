@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ct2pet.evaluation.names import BIAS, EACH_LESION, ORGAN, PREDICTION, QUANTITIES, REAL, TITLES, UNITS
+from ct2pet.evaluation.names import BIAS, EACH_LESION, ORGAN, PREDICTION, QUANTITIES, REAL, TITLES, UNITS, region_title
 from ct2pet.report import page
 from ct2pet.report.answer import errors_of
 from ct2pet.report.colours import SERIES
@@ -21,7 +21,7 @@ from ct2pet.report.plots import (
     figure_of,
 )
 from ct2pet.report.svg import inline_svg
-from ct2pet.report.tables import metric_title, region_title
+from ct2pet.report.tables import metric_title
 
 Summary = Mapping[str, Any]
 Other = tuple[str, Summary] | None
@@ -35,7 +35,7 @@ _BOX_BASELINES = ("body_median", "shifted")
 
 def box_plots(summary: Summary, metric: str, other: Other = None, anchors: Anchors | None = None) -> dict[str, Draw]:
     """A plot for each region but the organs: the synthetic PET, the other model, and two baselines."""
-    draws = {}
+    draws: dict[str, Draw] = {}
     for region, metrics in summary["mean"].items():
         found = metrics.get(metric, {"n": 0})
         if region.startswith(ORGAN) or not found["n"]:
@@ -53,7 +53,7 @@ def box_plots(summary: Summary, metric: str, other: Other = None, anchors: Ancho
 
 def agreement_plots(summary: Summary, quantity: str, anchors: Anchors | None = None) -> dict[str, Draw]:
     """A Bland-Altman plot for each region but the organs, and one of all single lesions."""
-    draws = {}
+    draws: dict[str, Draw] = {}
     for region, found in summary["agreement"].get(PREDICTION, {}).items():
         numbers = found.get(quantity, {"n": 0})
         if region.startswith(ORGAN) or not numbers["n"]:

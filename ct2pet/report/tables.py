@@ -16,6 +16,7 @@ from ct2pet.evaluation.names import (
     is_measurement,
     mean_text,
     metrics_of,
+    region_title,
     value_text,
 )
 from ct2pet.planning.plans import WHOLE_BODY
@@ -23,14 +24,8 @@ from ct2pet.report import page
 from ct2pet.report.page import Cell
 
 Summary = Mapping[str, Any]
+Row = list[Cell | str]
 _SHORT = ("mae", "psnr", "ssim", "suv_mean_bias")  # what describes a case in one line
-
-
-def region_title(region: str) -> str:
-    """A region's name for people."""
-    if region.startswith(ORGAN):
-        return f"{region.removeprefix(ORGAN).replace('_', ' ')} (organ)"
-    return region.replace("_", " ")
 
 
 def metric_title(metric: str) -> str:
@@ -64,7 +59,7 @@ def _metric_table(summary: Summary, metric: str, regions: Sequence[str], other: 
     rows = []
     for region in regions:
         found = summary["mean"][region][metric]
-        row = [region_title(region), Cell(str(found["n"]), found["n"]), *_description(metric, found)]
+        row: Row = [region_title(region), Cell(str(found["n"]), found["n"]), *_description(metric, found)]
         if other:
             theirs = other[1]["mean"].get(region, {}).get(metric)
             row.append(_mean(metric, theirs) if theirs else Cell("–"))
@@ -101,7 +96,11 @@ def group_table(summary: Summary) -> str:
         body = regions.get(WHOLE_BODY, {})
         lesions = regions.get(LESIONS, {}).get("suv_mean_bias")
         cases = max((found["n"] for found in body.values()), default=0)
-        row = [diagnosis, Cell(str(cases), cases), *(_mean(m, body[m]) if m in body else Cell("–") for m in _SHORT)]
+        row: Row = [
+            diagnosis,
+            Cell(str(cases), cases),
+            *(_mean(m, body[m]) if m in body else Cell("–") for m in _SHORT),
+        ]
         rows.append([*row, _mean("suv_mean_bias", lesions) if lesions else Cell("–")])
     header = ["Diagnosis", "Cases", *map(metric_title, _SHORT), "Lesions: SUVmean bias [%]"]
     return page.table(header, rows, caption="By diagnosis, inside the body")
@@ -124,7 +123,8 @@ def detection_table(summary: Summary) -> str:
     rows = []
     for index, threshold in enumerate(found["thresholds_suv"]):
         values = [(values[index], factor) for values, factor in columns.values()]
-        rows.append([f"SUV ≥ {threshold:g}", *(_share(value, factor) for value, factor in values)])
+        row: Row = [f"SUV ≥ {threshold:g}", *(_share(value, factor) for value, factor in values)]
+        rows.append(row)
     caption = f"{found['lesions']} lesions in {found['scans']} scans, of which {found['negative_scans']} have none"
     return page.table(["Threshold", *columns], rows, caption=caption)
 
@@ -171,5 +171,8 @@ def numbers_of_case(regions: Mapping[str, Mapping[str, float | None]]) -> str:
     """All numbers of one case: its regions, and the metrics that count inside them."""
     known = {metric for values in regions.values() for metric in values}
     metrics = [metric for metric in metrics_of(known) if not is_measurement(metric)]
-    rows = [[region_title(name), *(number(m, values.get(m)) for m in metrics)] for name, values in regions.items()]
+    rows: list[Row] = [
+        [region_title(name), *(number(metric, values.get(metric)) for metric in metrics)]
+        for name, values in regions.items()
+    ]
     return page.table(["Region", *map(metric_title, metrics)], rows)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from ct2pet.evaluation.comparing.comparison import Comparison, Line
-from ct2pet.evaluation.names import BIAS, mean_text
+from ct2pet.evaluation.names import BIAS, mean_text, region_title
 from ct2pet.report import page
 from ct2pet.report.page import Cell
-from ct2pet.report.tables import metric_title, number, region_title
+from ct2pet.report.tables import metric_title, number
 
 NOTE = (
     "Both models on the same cases. Difference: the other model's mean minus this one's, with its 95% interval; "

@@ -26,3 +26,8 @@ def test_numbers_as_people_read_them():
     assert names.value_text("psnr_volume", 31.416) == "31.42"
     assert names.mean_text("mae", {"mean": 0.5, "se": None}) == "0.500"
     assert names.mean_text("suv_mean_bias", {"mean": -3.0, "se": 0.25}) == "-3.0 ± 0.2"
+
+
+def test_regions_have_names_for_people():
+    regions = ("whole_body", "organ:small_bowel", "arms")
+    assert [names.region_title(region) for region in regions] == ["whole body", "small bowel (organ)", "arms"]

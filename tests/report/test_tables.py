@@ -1,8 +1,8 @@
 import re
 
-import pytest
 from summaries import synthetic_summary
 
+from ct2pet.evaluation.names import region_title
 from ct2pet.report import tables
 
 SUMMARY = synthetic_summary(6)
@@ -112,12 +112,5 @@ def test_every_lesion_and_every_case_leads_to_its_case():
 def test_a_case_shows_all_its_numbers():
     regions = SUMMARY["cases"]["case_001"]
     rows = rows_of(tables.numbers_of_case(regions))
-    assert [row[0][0] for row in rows] == [tables.region_title(region) for region in regions]
+    assert [row[0][0] for row in rows] == [region_title(region) for region in regions]
     assert float(rows[1][1][1]) == regions["head"]["mae"]
-
-
-@pytest.mark.parametrize(
-    ("region", "title"), [("whole_body", "whole body"), ("organ:small_bowel", "small bowel (organ)"), ("arms", "arms")]
-)
-def test_regions_have_names_for_people(region, title):
-    assert tables.region_title(region) == title

@@ -201,7 +201,7 @@ class SliceViewer {
     const [real, fake] = [this.volumes.real, this.volumes.fake].map((codes) => this.tables.pet[codes[voxel]]);
     const hu = Math.round(this.tables.ct[this.volumes.ct[voxel]]);
     const sign = fake < real ? "−" : "+";
-    return `At the crosshair: CT ${hu} HU, real ${real.toFixed(1)} SUV, synthetic ${fake.toFixed(1)} SUV, difference ${sign}${Math.abs(fake - real).toFixed(1)} SUV.`;
+    return `At the crosshair: CT ${hu < 0 ? "−" : ""}${Math.abs(hu)} HU, real ${real.toFixed(1)} SUV, synthetic ${fake.toFixed(1)} SUV, difference ${sign}${Math.abs(fake - real).toFixed(1)} SUV.`;
   }
 
   say(text) {
