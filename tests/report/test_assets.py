@@ -243,6 +243,27 @@ def test_another_case_takes_the_viewer_and_keeps_the_windows(tab):
     assert tab.page.locator("button[data-volumes]:visible").count() == 1
 
 
+def test_a_case_that_unpacks_late_does_not_replace_the_one_that_was_opened_after_it(tab):
+    tab.run(
+        """() => {
+          const unpack = decodeVolumes;
+          window.decodeVolumes = async (element) => {
+            const volumes = await unpack(element);
+            if (!window.held) await new Promise((resolve) => (window.held = resolve));
+            return volumes;
+          };
+        }"""
+    )
+    first = picture(tab, "real")
+    button = tab.page.locator("button[data-volumes]:visible")
+    button.click()
+    tab.wait("!!window.held")
+    drawn_by(tab, button.click)  # back to the first case
+    tab.run("async () => { held(); await new Promise((resolve) => setTimeout(resolve)); }")
+    drawn_by(tab, lambda: slide(tab, "error", 1))
+    np.testing.assert_array_equal(picture(tab, "real"), first)
+
+
 def test_tables_sort_by_size_and_by_name_and_what_is_missing_comes_last(tab):
     column = "[...document.querySelectorAll('#cases + .scroll tbody tr')].map(row => row.cells[{}].textContent)"
     headers = tab.page.locator("#cases + .scroll thead button")
@@ -302,12 +323,13 @@ def test_nothing_is_wider_than_the_screen_and_nothing_is_said(chromium, path, op
         for key in ("axial", "sagittal"):
             drawn_by(tab, lambda key=key: tab.page.locator(f"[name=plane][value={key}] + span").click())
             wide = tab.run(
-                """() => [...document.body.querySelectorAll("*")].filter(one =>
-                  one.getBoundingClientRect().right > innerWidth + 1 && !one.closest(".scroll, .contents, pre"))
-                  .map(one => one.outerHTML.slice(0, 80))"""
+                """width => [...document.body.querySelectorAll("*")].filter(one =>
+                  one.getBoundingClientRect().right > width + 1 && !one.closest(".scroll, .contents, pre"))
+                  .map(one => one.outerHTML.slice(0, 80))""",
+                tab.page.viewport_size["width"],
             )
             assert wide == []
-            assert tab.run("document.documentElement.scrollWidth <= innerWidth")
+            assert tab.run("document.documentElement.scrollWidth") <= tab.page.viewport_size["width"]
         assert tab.said == []
 
 

@@ -42,6 +42,7 @@ def test_the_volumes_come_back():
     np.testing.assert_allclose(np.array(PET_SCALE.table())[fake], case.fake.array, atol=0.016)
     np.testing.assert_allclose(np.array(CT_SCALE.table())[ct], np.maximum(case.ct.array, -950), atol=12)
     assert viewer_volumes(case) == volumes
+    assert volumes.data[4:8] == bytes(4)  # no time: tomorrow the same, too
 
 
 def noisy_case(shape, spacing=2.0):
@@ -72,3 +73,14 @@ def test_a_fine_ct_is_averaged_not_picked():
     assert averaged.grid.spacing == (3.0, 3.0, 3.0)
     assert averaged.grid.origin == pytest.approx((6.0, 7.0, 7.0))
     assert _averaged(averaged, 2.0) is averaged
+
+
+def test_slices_show_less_noise_than_the_ct():
+    fine = Grid((40, 40, 40), (1.0, 1.0, 1.0))
+    pet = Volume(np.zeros((10, 10, 10), np.float32), Grid((10, 10, 10), (4.0, 4.0, 4.0), (1.5, 1.5, 1.5)))
+    noise = np.random.default_rng(0).normal(50, 60, fine.shape).astype(np.float32)
+    volumes = viewer_volumes(AlignedCase(Volume(noise, fine), pet, pet), 900)
+    assert 3.0 < volumes.voxel_mm < 6.0
+    shown = np.array(CT_SCALE.table())[unpacked(volumes)[0]]
+    assert shown.mean() == pytest.approx(50, abs=5)
+    assert shown.std() < 60 / 4  # of 27 voxels or more; linear sampling of single ones would leave about half
