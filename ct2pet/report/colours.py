@@ -10,7 +10,7 @@ from matplotlib.colors import to_hex
 
 # The first is the synthetic PET, the second another model's (Okabe and Ito's blue and vermilion: colour universal
 # design, 2008), the others are trivial baselines.
-SERIES = ("#0072b2", "#d55e00", "#6e7781", "#a0a7af")
+SERIES = ("#0072b2", "#d55e00", "#6e7781", "#8a929b")
 
 
 @dataclass(frozen=True)

@@ -38,6 +38,10 @@ _CASES_NOTE = (
     "them the slices. Error: along each line of sight the largest one, with its sign; red where the synthetic PET is "
     "too high, blue where it is too low."
 )
+_LESIONS_NOTE = (
+    "A lesion is found where its SUVmax reaches the threshold. False positives are all hot spots that touch no lesion; "
+    "brain, bladder and whatever else takes up tracer are among them, in the real PET, too."
+)
 _CONTENTS = {
     "answer": "Answer",
     "errors": "Errors",
@@ -177,6 +181,7 @@ def _lesions(summary: Mapping[str, Any], other: Any, anchors: Mapping[str, str])
     if found:
         yield page.element("h2", "Lesions", id="lesions")
         yield found
+        yield page.element("p", _LESIONS_NOTE, class_="quiet")
         yield sections.as_html(sections.detection_plot(summary, other), "Free-response curve", "lesions-")
         yield page.details("Every lesion", tables.lesion_table(summary, anchors))
 

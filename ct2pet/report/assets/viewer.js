@@ -1,6 +1,9 @@
 "use strict";
 // The slice viewer: one on the page. It moves into the case that is opened, and unpacks that case's volumes then.
 
+/** A number with a sign that is not a hyphen. */
+const withMinus = (value) => String(value).replace("-", "−");
+
 class SliceViewer {
   constructor(root, settings) {
     this.root = root;
@@ -165,7 +168,7 @@ class SliceViewer {
       `linear-gradient(to right,${table.filter((_, i) => i % 17 === 0).map((rgb) => `rgb(${rgb})`).join()})`;
     const low = windows.level - windows.width / 2;
     const bars = {
-      ct: ["linear-gradient(to right,#000,#fff)", `${low} HU`, `${low + windows.width} HU`],
+      ct: ["linear-gradient(to right,#000,#fff)", `${withMinus(low)} HU`, `${withMinus(low + windows.width)} HU`],
       real: [css(colours.pet), "0", `${windows.suv} SUV`],
       fake: [css(colours.pet), "0", `${windows.suv} SUV`],
       error: [css(colours.error), `−${windows.error}`, `+${windows.error} SUV`],
@@ -185,7 +188,7 @@ class SliceViewer {
       fusion: `${Math.round(100 * windows.fusion)}%`,
       suv: `${windows.suv} SUV`,
       error: `±${windows.error} SUV`,
-      level: `${windows.level} HU`,
+      level: `${withMinus(windows.level)} HU`,
       width: `${windows.width} HU`,
     };
     for (const [name, text] of Object.entries(texts)) {
@@ -201,7 +204,7 @@ class SliceViewer {
     const [real, fake] = [this.volumes.real, this.volumes.fake].map((codes) => this.tables.pet[codes[voxel]]);
     const hu = Math.round(this.tables.ct[this.volumes.ct[voxel]]);
     const sign = fake < real ? "−" : "+";
-    return `At the crosshair: CT ${hu < 0 ? "−" : ""}${Math.abs(hu)} HU, real ${real.toFixed(1)} SUV, synthetic ${fake.toFixed(1)} SUV, difference ${sign}${Math.abs(fake - real).toFixed(1)} SUV.`;
+    return `At the crosshair: CT ${withMinus(hu)} HU, real ${real.toFixed(1)} SUV, synthetic ${fake.toFixed(1)} SUV, difference ${sign}${Math.abs(fake - real).toFixed(1)} SUV.`;
   }
 
   say(text) {
