@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ct2pet.evaluation.comparing.comparison import Comparison, Line
+from ct2pet.evaluation.comparing.wording import marks
 from ct2pet.evaluation.names import BIAS, mean_text, region_title
 from ct2pet.report import page
 from ct2pet.report.page import Cell
@@ -24,7 +25,7 @@ def comparison_tables(comparison: Comparison) -> str:
     lines: dict[str, list[Line]] = {}
     for line in comparison.lines:
         lines.setdefault(line.metric, []).append(line)
-    header = ["Region", "Pairs", own, other, "Difference", "95% interval", "p", "dz", "Better"]
+    header = ["Region", "Pairs", own, other, "Difference", "95% interval", "p", "dz", "Better (p < 0.05)"]
     tables = {
         metric_title(metric): page.table(
             header, [_row(line, own, other) for line in found], caption=metric_title(metric)
@@ -48,7 +49,7 @@ def _row(line: Line, own: str, other: str) -> list[Cell | str]:
         Cell(interval, low),
         Cell(p_text(difference.p), difference.p),
         Cell("–" if test.cohens_dz is None else f"{test.cohens_dz:+.2f}".replace("-", "−"), test.cohens_dz),
-        Cell(line.best),
+        Cell(line.best if marks(difference.p) else "–"),
     ]
 
 

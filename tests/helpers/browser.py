@@ -11,6 +11,7 @@ OPTIONS = [
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),
 ]
+NASTY = "</script><b>case"  # the name of a case
 SECONDS = 60  # a loaded machine is slow; conditions end the waiting
 
 
