@@ -12,11 +12,13 @@ import datetime
 import getpass
 import hashlib
 import json
+import os
 import platform
 import shlex
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from importlib import metadata
@@ -40,11 +42,18 @@ def this_run(**facts: Any) -> dict[str, Any]:
     return {
         "versions": _versions(),
         "commit": _commit(),
-        "date": datetime.date.today().isoformat(),
+        "date": _date(),
         "system": f"{platform.system()} {platform.machine()}",
         "command": _command.get(),
         **facts,
     }
+
+
+def _date() -> str:
+    """Today (UTC), or the day of SOURCE_DATE_EPOCH (reproducible-builds.org), so that results can be made again."""
+    epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
+    seconds = float(epoch) if epoch.isdecimal() else time.time()
+    return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
 
 
 def device_name(device: str) -> str:

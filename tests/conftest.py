@@ -8,6 +8,14 @@ import pytest
 from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_day():
+    """No midnight between two runs whose bytes are compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        yield
+
+
 @pytest.fixture(scope="session")
 def walked(tmp_path_factory):
     """The whole road, gone once, and the exit codes. To look at only; ``road_copy`` may be changed."""

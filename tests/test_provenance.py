@@ -1,7 +1,6 @@
 import getpass
 import gzip
 import json
-import re
 import socket
 import subprocess
 import sys
@@ -17,12 +16,18 @@ from ct2pet.provenance import added_run, case_digests, cases_among, command_line
 ROOT = Path(__file__).parents[1]
 
 
+def test_without_an_epoch_the_date_is_that_of_today(monkeypatch):
+    monkeypatch.delenv("SOURCE_DATE_EPOCH")
+    monkeypatch.setattr(provenance.time, "time", lambda: 1.0)
+    assert provenance.this_run()["date"] == "1970-01-01"
+
+
 def test_a_run_names_versions_date_and_what_is_given():
     run = this_run(device="cpu", seed=3)
     assert run["versions"]["python"] == ".".join(map(str, sys.version_info[:3]))
     for name in ("ct2pet", "numpy", "scipy", "SimpleITK", "nibabel"):
         assert run["versions"][name] == metadata.version(name)
-    assert re.fullmatch(r"\d{4}-\d\d-\d\d", run["date"])
+    assert run["date"] == "2023-11-14"  # of SOURCE_DATE_EPOCH in the tests
     assert (run["device"], run["seed"], run["command"]) == ("cpu", 3, None)
     json.dumps(run)
 
