@@ -16,13 +16,21 @@ def ready(tab):
     tab.page.locator("details.case").first.scroll_into_view_if_needed()
     tab.wait("document.querySelector('#viewer').dataset.state === 'ready'")
     tab.wait("document.querySelector('#viewer').dataset.drawn > 0")
+    settle(tab)
 
 
 def drawn_by(tab, action):
-    """Act, and wait until the viewer has drawn."""
+    """Act, and wait until the viewer has drawn. What earlier actions have asked it to draw is drawn before."""
+    settle(tab)
     before = tab.run("Number(document.querySelector('#viewer').dataset.drawn)")
     action()
     tab.wait(f"document.querySelector('#viewer').dataset.drawn > {before}")
+    settle(tab)
+
+
+def settle(tab):
+    """Until no drawing is pending: it happens with the next picture of the screen."""
+    tab.run("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done())))")
 
 
 def picture(tab, panel):
