@@ -46,6 +46,7 @@ setup(
         "batchgenerators>=0.25",
         "SimpleITK>=2.2",
         "nibabel>=5.0",
+        "pydicom>=3.0",
         "numpy>=1.24",
         "scipy>=1.10",
         "acvl-utils>=0.2",
