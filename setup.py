@@ -47,6 +47,7 @@ setup(
         "SimpleITK>=2.2",
         "nibabel>=5.0",
         "pydicom>=3.0",
+        "python-gdcm>=3.0.24",
         "numpy>=1.24",
         "scipy>=1.10",
         "acvl-utils>=0.2",

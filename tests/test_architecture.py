@@ -13,9 +13,9 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
-    *("errors", "files", "paths", "plugins", "volume", "resampling", "parallel", "imageio", "dataset", "districts"),
-    *("fingerprint", "planning", "preprocessing", "evaluation", "networks", "losses", "models", "checkpoint"),
-    *("inference", "training", "report", "phantom", "api", "cli"),
+    *("errors", "files", "paths", "plugins", "volume", "resampling", "parallel", "suv", "dicom", "imageio"),
+    *("dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing", "evaluation", "networks"),
+    *("losses", "models", "checkpoint", "inference", "training", "report", "phantom", "api", "cli"),
 ]
 WITH_TORCH = {"networks", "losses", "models", "checkpoint", "inference", "training", "api"}
 SHARED_BY_COMMANDS = {"arguments", "command"}

@@ -1,0 +1,69 @@
+"""One DICOM file, read by pydicom: what goes wrong is one line that says so and quotes nothing out of the file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import FileDataset
+from pydicom.errors import InvalidDicomError
+
+from ct2pet.errors import ImageError
+
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without the preamble, in both byte orders
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let pydicom be silent: its warnings quote the values of tags, among them those that identify patients."""
+    logger = logging.getLogger("pydicom")
+    propagate = logger.propagate
+    with pydicom.config.disable_value_validation(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.propagate = False
+        try:
+            yield
+        finally:
+            logger.propagate = propagate
+
+
+def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None = None) -> FileDataset:
+    """The data set of a file, with its pixels or without; only these ``tags`` (keywords), where they are given.
+
+    Raises ImageError, without the file's name, where it is empty, no DICOM file, damaged, or may not be read.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise ImageError("an empty file")
+        with quiet():
+            dataset = _read(path, pixels, list(tags) if tags is not None else None)
+    except PermissionError:
+        raise ImageError("may not be read (no permission)") from None
+    except ImageError:
+        raise
+    except MemoryError:
+        raise
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably cut off"
+        raise ImageError(reason) from None
+    except Exception as error:  # damaged files raise all kinds of errors
+        raise ImageError(f"a damaged DICOM file ({type(error).__name__})") from error
+    return dataset
+
+
+def _read(path: Path, pixels: bool, tags: list[str] | None) -> FileDataset:
+    try:
+        return pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=tags)  # type: ignore[arg-type]
+    except InvalidDicomError:
+        with path.open("rb") as file:
+            start = file.read(2)
+        if start not in _FIRST_GROUPS:
+            raise ImageError("not a DICOM file") from None
+    dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=tags, force=True)  # type: ignore[arg-type]
+    if "SOPClassUID" not in dataset:
+        raise ImageError("not a DICOM file")
+    return dataset
