@@ -1,4 +1,4 @@
-"""What is kept of the header of each file of a tree: enough to group, place and choose, and little enough for 20,000."""
+"""What is kept of each file's header: enough to group, place and choose, and little enough for 20,000 files."""
 
 from __future__ import annotations
 

@@ -117,7 +117,7 @@ def _padding(dataset: Dataset, stored: np.ndarray, item: Slice) -> np.ndarray | 
     limit = dataset.get(_PADDING[1], value)
     low, high = sorted(_as_stored(number, stored.dtype) for number in (value, limit))
     in_units = sorted((low * item.slope + item.intercept, high * item.slope + item.intercept))
-    if dataset.Modality == "CT" and AIR_HU <= in_units[1] and in_units[0] <= _LARGEST_HU:
+    if dataset.Modality == "CT" and in_units[1] >= AIR_HU and in_units[0] <= _LARGEST_HU:
         return None
     return (stored >= low) & (stored <= high)
 

@@ -1,0 +1,48 @@
+"""A folder that holds one CT series (DICOM), as one volume in HU."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+
+from ct2pet.errors import ImageError
+from ct2pet.imageio.base import Reader
+from ct2pet.volume import Grid, Volume
+
+
+class DicomReader(Reader):
+    """Reads the only CT series below a folder; localisers, reports and other objects beside it are passed over."""
+
+    suffixes = ()
+    reads_folders = True
+
+    def read(self, path: Path) -> Volume:
+        from ct2pet.dicom.pixels import read_ct  # pydicom takes its time, and few datasets need it
+
+        return read_ct(_ct_stack(path))
+
+    def read_grid(self, path: Path) -> Grid:
+        return _ct_stack(path).grid
+
+    def write(self, path: Path, volume: Volume) -> None:
+        raise ImageError(f"{path}: is a folder; name a file")
+
+
+def _ct_stack(folder: Path):  # type: ignore[no-untyped-def]
+    from ct2pet.dicom.frames import series_stack
+    from ct2pet.dicom.headers import CT
+    from ct2pet.dicom.tree import scan_tree
+
+    tree = scan_tree(folder)
+    found = [series for series in tree.series if series.kind == CT]
+    if len(found) == 1:
+        return series_stack(found[0])
+    if found:
+        names = "; ".join(series.label(folder) for series in found)
+        raise ImageError(f"it holds {len(found)} CT series ({names}); put each into a folder of its own")
+    reasons = Counter(item.reason for item in tree.left_out)
+    what = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
+    raise ImageError(f"there is no CT series (DICOM) in this folder{f', but {what}' if what else ''}")
+
+
+READER = DicomReader
