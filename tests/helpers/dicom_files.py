@@ -5,6 +5,7 @@ of pydicom data sets; ``write`` saves them. Tags are given by keyword (``Patient
 RTSTRUCT and identifiers in every text tag are in ``dicom_objects``.
 """
 
+from copy import deepcopy
 from dataclasses import dataclass, replace
 from itertools import count
 
@@ -198,7 +199,7 @@ def pet_series(study=None, grid=PET_GRID, array=None, series="PET", number=3, dr
         slope = DSfloat(float(slopes[z]), auto_format=True)
         merged = {**_plane(grid), **fixed, **place, "RescaleSlope": slope, **tags}
         datasets.append(new_object(PET_IMAGE, study or Study(), series, "PT", number, **merged))
-        datasets[-1].RadiopharmaceuticalInformationSequence = Sequence([drug or radiopharmaceutical()])
+        datasets[-1].RadiopharmaceuticalInformationSequence = Sequence([deepcopy(drug or radiopharmaceutical())])
         pixels(datasets[-1], np.rint(array[z] / float(slope)), signed=True)
     return datasets
 
