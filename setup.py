@@ -48,6 +48,7 @@ setup(
         "nibabel>=5.0",
         "pydicom>=3.0",
         "python-gdcm>=3.0.24",
+        "pillow>=10",
         "numpy>=1.24",
         "scipy>=1.10",
         "acvl-utils>=0.2",
@@ -68,6 +69,7 @@ setup(
             "mypy>=1.10",
             "scikit-image>=0.21",
             "hypothesis>=6.90",
+            "highdicom>=0.22",
             "build>=1.0",
             "setuptools>=68",
         ]

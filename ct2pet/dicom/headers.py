@@ -87,7 +87,9 @@ def read_header(path: Path) -> Header:
     kind = _KINDS[sop_class]
     modality = str(dataset.get("Modality", "") or "")
     if modality and modality not in _MODALITIES[kind]:
-        raise ImageError(f"a {UID(sop_class).name} whose Modality is not {' or '.join(_MODALITIES[kind])}")
+        raise ImageError(
+            f"an object of the class {UID(sop_class).name} whose Modality is not {' or '.join(_MODALITIES[kind])}"
+        )
     with quiet():
         return _header(path, kind, sop_class in _ENHANCED, dataset)
 
@@ -97,7 +99,11 @@ def _name(sop_class: str) -> str:
     if not sop_class:
         return "a DICOM file without a SOPClassUID"
     uid = UID(sop_class)
-    return f"a {uid.name}" if uid.is_valid and uid.name != sop_class else "an unknown kind of DICOM object"
+    return (
+        f"no CT or PET image ({uid.name})"
+        if uid.is_valid and uid.name != sop_class
+        else "an unknown kind of DICOM object"
+    )
 
 
 def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 from pydicom.dataset import Dataset
-from pydicom.pixels import get_decoder, iter_pixels
+from pydicom.pixels import iter_pixels
+from pydicom.uid import UID
 
 from ct2pet.dicom.reading import quiet, read_dataset
 from ct2pet.dicom.series import Slice, Stack
@@ -18,6 +19,18 @@ from ct2pet.volume import Volume
 
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 _LARGEST_HU = 3071.0  # of 12 bits: no padding lies between air and this
+_DECODERS = {  # of pydicom's plug-ins for a syntax the one that damaged data cannot crash
+    "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
+    "1.2.840.10008.1.2.4.51": "pillow",  # JPEG extended
+    "1.2.840.10008.1.2.4.57": "gdcm",  # JPEG lossless
+    "1.2.840.10008.1.2.4.70": "gdcm",
+    "1.2.840.10008.1.2.4.80": "gdcm",  # JPEG-LS
+    "1.2.840.10008.1.2.4.81": "gdcm",
+    "1.2.840.10008.1.2.4.90": "pillow",  # JPEG 2000
+    "1.2.840.10008.1.2.4.91": "pillow",
+    "1.2.840.10008.1.2.5": "pydicom",  # RLE
+}
+_JPEG_EXTENDED = "1.2.840.10008.1.2.4.51"
 
 
 class _TooLarge(Exception):
@@ -81,10 +94,10 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
         dataset = read_dataset(path, pixels=True)
     except ImageError as error:
         raise ImageError(f"{path.name}: {error}") from None
-    _check_syntax(path, dataset)
+    decoder = _decoder(path, dataset)
     with quiet():
         indices = [item.frame for item in slices if item.frame is not None]
-        frames = iter_pixels(dataset, indices=indices or None, raw=True)
+        frames = iter_pixels(dataset, indices=indices or None, raw=True, decoding_plugin=decoder)
         for item in slices:
             try:
                 stored = next(frames)
@@ -96,17 +109,16 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
             yield stored, _padding(dataset, stored, item)
 
 
-def _check_syntax(path: Path, dataset: Dataset) -> None:
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
-    if syntax is None:  # without file meta information only implicit VR little endian is possible
-        return
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    if not available:
+def _decoder(path: Path, dataset: Dataset) -> str:
+    """The plug-in that decodes the file's pixels; empty for uncompressed ones."""
+    # a data set without file meta information can only be uncompressed
+    syntax = UID(str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")))
+    if not syntax or (syntax.is_transfer_syntax and not syntax.is_encapsulated):
+        return ""
+    if syntax not in _DECODERS or (syntax == _JPEG_EXTENDED and dataset.get("BitsStored", 0) > 8):
         name = syntax.name if syntax.is_transfer_syntax else "an unknown one"
         raise ImageError(f"{path.name}: its transfer syntax ({name}) is not supported; decompress it first")
+    return _DECODERS[syntax]
 
 
 def _padding(dataset: Dataset, stored: np.ndarray, item: Slice) -> np.ndarray | None:
