@@ -22,9 +22,9 @@ def start(headers):
     return scan_start(frames(headers))
 
 
-def with_ge(headers, value):
+def with_ge(headers, value, representation="DT"):
     for header in headers:
-        header.private_block(0x0009, "GEMS_PETD_01", create=True).add_new(0x0D, "DT", value)
+        header.private_block(0x0009, "GEMS_PETD_01", create=True).add_new(0x0D, representation, value)
     return headers
 
 
@@ -63,6 +63,11 @@ def test_ges_private_scan_time_counts_for_a_series_that_was_made_later():
     moment, tag = start(headers)
     assert moment == NINE
     assert "(0009,100D)" in tag
+
+
+def test_ges_private_scan_time_may_be_stored_without_its_representation():
+    headers = with_ge(slices(SeriesTime="173000", AcquisitionTime="090300"), b"20200102090000.00 ", "UN")
+    assert start(headers)[0] == NINE
 
 
 @pytest.mark.parametrize("value", ["20200102091000", "20200102063000", "20190607090000"])
