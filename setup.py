@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent
 
 COMMANDS = [
     "demo",
+    "convert_dicom",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",

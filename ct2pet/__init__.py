@@ -1,6 +1,6 @@
 """ct2pet: configures itself for a dataset of paired CT and PET, and translates whole-body CT into FDG-PET.
 
-``from ct2pet import plan_and_preprocess, train, predict, evaluate`` gives the commands as functions, loaded at first
+``from ct2pet import convert_dicom, plan_and_preprocess, train, predict, evaluate`` gives the commands as functions, loaded at first
 use, so that ``import ct2pet`` is instant.
 """
 
@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "convert_dicom": "ct2pet.conversion",
     "plan_and_preprocess": "ct2pet.api.preparation",
     "train": "ct2pet.api.training",
     "predict": "ct2pet.api.prediction",

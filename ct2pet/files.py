@@ -15,12 +15,12 @@ from ct2pet.errors import Ct2PetError
 
 
 @contextlib.contextmanager
-def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
+def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[Path]:
     """Yield a temporary path beside ``path`` that becomes ``path`` when the block ends without an error.
 
     Whoever reads ``path`` sees the old file or the whole new one, however the process ends. The temporary name
     starts with a dot and keeps the suffixes (writers choose the format by them); it is unique, so that several
-    processes may write the same file and the last one wins.
+    processes may write the same file and the last one wins. ``private``: only the owner may read the file.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -30,7 +30,8 @@ def atomic_path(path: str | os.PathLike) -> Iterator[Path]:
     try:
         yield temporary
         _flush_to_disk(temporary)
-        temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+        if not private:
+            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner can read
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)

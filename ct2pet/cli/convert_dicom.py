@@ -1,0 +1,68 @@
+"""Convert DICOM studies (PET/CT) to a raw dataset: CT in HU, PET in SUV, lesion masks where there are any.
+
+Example: ct2pet_convert_dicom -i export -d 001 -n CLINIC --patient_map ~/private/patients.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ct2pet.cli.arguments import add_folder, add_processes, positive_integer
+from ct2pet.cli.command import command
+
+if TYPE_CHECKING:
+    from ct2pet.conversion import Conversion
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_folder(parser, "-i", "source", "folder of DICOM files, nested and mixed as they may be")
+    parser.add_argument(
+        "-d", dest="dataset_id", type=positive_integer, required=True, metavar="N", help="number of the dataset, 001"
+    )
+    parser.add_argument(
+        "-n", dest="name", required=True, metavar="NAME", help="its name: DatasetNNN_NAME, cases NAME_0001 ..."
+    )
+    add_processes(parser)
+    parser.add_argument(
+        "--weights_csv",
+        type=Path,
+        metavar="FILE",
+        help="table of weights, doses, times of injection that the headers lack",
+    )
+    parser.add_argument(
+        "--patient_map", type=Path, metavar="FILE", help="write here which case is which patient, for your eyes only"
+    )
+    parser.add_argument(
+        "--lesion_rois",
+        metavar="PATTERN",
+        help="regions that are lesions, by name, such as '*tumour*' (default: all but organs and targets)",
+    )
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.conversion import convert_dicom
+    from ct2pet.conversion.converter import raise_failures
+
+    options = {name: value for name, value in vars(arguments).items() if name != "verbose"}
+    conversion = convert_dicom(**options)
+    _print(conversion, arguments.source)
+    raise_failures(conversion)
+
+
+def _print(conversion: Conversion, source: Path) -> None:
+    """What was made and what was left out. Folders of the user's are named, texts of the headers are not."""
+    from ct2pet.conversion.converter import group_left_out
+
+    for reason, count, path in group_left_out(conversion.left_out):
+        place = path.relative_to(source) if path.is_relative_to(source) else path
+        print(f"left out: {reason} ({place})" if count == 1 else f"left out: {count} x {reason} (such as {place})")
+    for case, notes in conversion.notes.items():
+        for note in notes:
+            print(f"{case}: {note}")
+    old = f", {len(conversion.old)} were there" if conversion.old else ""
+    print(f"{conversion.dataset}: {len(conversion.new)} case(s) converted{old}")
+
+
+main = command("ct2pet_convert_dicom", __doc__ or "", add_arguments, execute)
