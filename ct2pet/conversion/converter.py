@@ -166,7 +166,7 @@ def _arguments(
 ) -> dict[str, tuple]:
     return {
         item.case: (
-            *(item.exam, item.case, item.patient, folder, item.exam.pet.series.label(source)),
+            *(item.exam, item.case, item.patient, folder, item.exam.pet.series.label),
             *(supplied.get(item.case), lesion_rois),
         )
         for item in named

@@ -88,7 +88,7 @@ def _headers(stack: Stack) -> dict[Path, Dataset]:
             try:
                 headers[item.path] = read_dataset(item.path)
             except ImageError as error:
-                raise ImageError(f"{item.path.name}: {error}") from None
+                raise ImageError(f"{item.name}: {error}") from None
     return headers
 
 

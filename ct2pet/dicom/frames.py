@@ -37,7 +37,7 @@ def _slices(header: Header) -> Iterator[Slice]:
         shared = (dataset.get(_FUNCTIONAL_GROUPS[0]) or [Dataset()])[0]
         frames = dataset.get(_FUNCTIONAL_GROUPS[1]) or []
         if not frames:
-            raise ImageError(f"{header.path.name}: an enhanced image without its PerFrameFunctionalGroupsSequence")
+            raise ImageError(f"{header.name}: an enhanced image without its PerFrameFunctionalGroupsSequence")
         for index, frame in enumerate(frames):
             yield _slice(header, index, _placed(header, frame, shared))
 
@@ -65,5 +65,5 @@ def _slice(header: Header, frame: int | None, values: dict[str, Any]) -> Slice:
     for name, keyword in _NEEDED.items():
         value = values[name]
         if value is None or len(value if name in _COUNTS else ()) != _COUNTS.get(name, 0):
-            raise GeometryError(f"{header.path.name}: its {keyword} is missing or incomplete")
-    return Slice(header.path, frame, **values)
+            raise GeometryError(f"{header.name}: its {keyword} is missing or incomplete")
+    return Slice(header.path, frame, header.name, **values)

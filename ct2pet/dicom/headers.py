@@ -30,6 +30,7 @@ _DIRECTORY = "1.2.840.10008.1.3.10"
 _KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
     *("PatientID", "PatientName", "PatientBirthDate", "Modality", "ImageType", "SeriesNumber", "NumberOfFrames"),
+    "InstanceNumber",
     *("Rows", "Columns", "SamplesPerPixel", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"),
     *("GantryDetectorTilt", "RescaleSlope", "RescaleIntercept", "ConvolutionKernel", "LossyImageCompression"),
     *("CorrectedImage", "AttenuationCorrected", "AttenuationCorrectionMethod", "SeriesType", "Units"),
@@ -55,6 +56,7 @@ class Header:
     patient: str
     frame_of_reference: str
     series_number: int | None
+    instance_number: int | None
     image_type: tuple[str, ...]
     shape: tuple[int, int] | None
     position: tuple[float, ...] | None
@@ -71,6 +73,11 @@ class Header:
     tilt: float
     lossy: bool
     grey: bool
+
+    @property
+    def name(self) -> str:
+        """How messages name the image: by its number, because names of files may say who the patient is."""
+        return "an image" if self.instance_number is None else f"image {self.instance_number}"
 
 
 def read_header(path: Path) -> Header:
@@ -127,6 +134,7 @@ def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
         patient=_same(_patient(dataset)),
         frame_of_reference=get(_text, "FrameOfReferenceUID"),
         series_number=get(_whole, "SeriesNumber"),
+        instance_number=get(_whole, "InstanceNumber"),
         image_type=get(_words, "ImageType"),
         shape=(rows, columns) if rows and columns else None,
         position=get(_numbers, "ImagePositionPatient"),

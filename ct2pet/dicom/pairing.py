@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
@@ -65,16 +64,16 @@ def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
     for study in _by_study(pets):
         best, *others = sorted(study, key=_pet_rank)
         for other in others:
-            reason = f"{best.series.label(tree.root)} was chosen from the same study"
-            left_out.append(LeftOut(other.series.folder, f"{other.series.label(tree.root)}: {reason}"))
+            reason = f"{best.series.label} was chosen from the same study"
+            left_out.append(LeftOut(other.series.folder, f"{other.series.label}: {reason}"))
         ct, notes = _choose_ct(best, cts)
         if ct is None:
-            left_out.append(LeftOut(best.series.folder, f"{best.series.label(tree.root)}: {notes[0]}"))
+            left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {notes[0]}"))
             continue
         used.add(ct.first.series)
         notes += _pet_notes(best, others)
         exams.append(Exam(best, ct, _structures(tree, best), tuple(notes)))
-    left_out += [_unused(ct, tree.root) for ct in cts if ct.first.series not in used]
+    left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
     return sorted(exams, key=_chronological), left_out
 
 
@@ -88,7 +87,7 @@ def _place(tree: Tree, left_out: list[LeftOut]) -> list[Placed]:
                 continue
             except (GeometryError, ImageError) as error:
                 reason = str(error)
-        left_out.append(LeftOut(series.folder, f"{series.label(tree.root)}: {reason}"))
+        left_out.append(LeftOut(series.folder, f"{series.label}: {reason}"))
     return placed
 
 
@@ -199,8 +198,8 @@ def _structures(tree: Tree, pet: Placed) -> tuple[Header, ...]:
     return tuple(item for item in tree.structures if (item.patient, item.study) == (pet.first.patient, pet.first.study))
 
 
-def _unused(ct: Placed, root: Path) -> LeftOut:
-    return LeftOut(ct.series.folder, f"{ct.series.label(root)}: no PET was paired with it")
+def _unused(ct: Placed) -> LeftOut:
+    return LeftOut(ct.series.folder, f"{ct.series.label}: no PET was paired with it")
 
 
 def _chronological(exam: Exam) -> tuple:

@@ -93,8 +93,8 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
     try:
         dataset = read_dataset(path, pixels=True)
     except ImageError as error:
-        raise ImageError(f"{path.name}: {error}") from None
-    decoder = _decoder(path, dataset)
+        raise ImageError(f"{slices[0].name}: {error}") from None
+    decoder = _decoder(slices[0], dataset)
     with quiet():
         indices = [item.frame for item in slices if item.frame is not None]
         frames = iter_pixels(dataset, indices=indices or None, raw=True, decoding_plugin=decoder)
@@ -105,11 +105,11 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
                 raise
             except Exception as error:  # decoders raise all kinds of errors
                 reason = "missing, cut off or damaged"
-                raise ImageError(f"{item.name}: its pixels are {reason} ({type(error).__name__})") from error
+                raise ImageError(f"{item.name}: its pixels are {reason} ({type(error).__name__})") from None
             yield stored, _padding(dataset, stored, item)
 
 
-def _decoder(path: Path, dataset: Dataset) -> str:
+def _decoder(item: Slice, dataset: Dataset) -> str:
     """The plug-in that decodes the file's pixels; empty for uncompressed ones."""
     # a data set without file meta information can only be uncompressed
     syntax = UID(str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")))
@@ -117,7 +117,7 @@ def _decoder(path: Path, dataset: Dataset) -> str:
         return ""
     if syntax not in _DECODERS or (syntax == _JPEG_EXTENDED and dataset.get("BitsStored", 0) > 8):
         name = syntax.name if syntax.is_transfer_syntax else "an unknown one"
-        raise ImageError(f"{path.name}: its transfer syntax ({name}) is not supported; decompress it first")
+        raise ImageError(f"{item.name}: its transfer syntax ({name}) is not supported; decompress it first")
     return _DECODERS[syntax]
 
 

@@ -51,7 +51,7 @@ def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None
         reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably cut off"
         raise ImageError(reason) from None
     except Exception as error:  # damaged files raise all kinds of errors
-        raise ImageError(f"a damaged DICOM file ({type(error).__name__})") from error
+        raise ImageError(f"a damaged DICOM file ({type(error).__name__})") from None  # its text may quote the file
     return dataset
 
 

@@ -47,12 +47,12 @@ class Series:
         """When its acquisition began, as far as the headers say."""
         return min((header.time for header in self.headers if header.time), default=None)
 
-    def label(self, root: Path) -> str:
-        """A name for messages, of numbers and of a folder of the user's; nothing out of the text of the headers."""
+    @property
+    def label(self) -> str:
+        """A name for messages, of numbers: texts of the headers and names of folders may say who the patient is."""
         number = "" if self.first.series_number is None else f" series {self.first.series_number}"
         count = "1 file" if len(self.headers) == 1 else f"{len(self.headers)} files"
-        place = self.folder.relative_to(root) if self.folder.is_relative_to(root) else self.folder
-        return f"{self.kind}{number} in {place} ({count})"
+        return f"{self.kind}{number} ({count})"
 
 
 def group_series(headers: Iterable[Header]) -> list[Series]:
@@ -65,10 +65,12 @@ def group_series(headers: Iterable[Header]) -> list[Series]:
 
 @dataclass(frozen=True)
 class Slice:
-    """One image of a volume. ``frame``: of an enhanced file, from 0 on; None for a classic file."""
+    """One image of a volume. ``frame``: of an enhanced file, from 0 on; None for a classic file. ``image``: the name
+    of its object for messages."""
 
     path: Path
     frame: int | None
+    image: str
     shape: tuple[int, int]
     position: tuple[float, ...]
     orientation: tuple[float, ...]
@@ -78,7 +80,7 @@ class Slice:
 
     @property
     def name(self) -> str:
-        return self.path.name if self.frame is None else f"frame {self.frame + 1} of {self.path.name}"
+        return self.image if self.frame is None else f"frame {self.frame + 1} of {self.image}"
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def _ct_stack(folder: Path):  # type: ignore[no-untyped-def]
     if len(found) == 1:
         return series_stack(found[0])
     if found:
-        names = "; ".join(series.label(folder) for series in found)
+        names = "; ".join(series.label for series in found)
         raise ImageError(f"it holds {len(found)} CT series ({names}); put each into a folder of its own")
     reasons = Counter(item.reason for item in tree.left_out)
     what = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))

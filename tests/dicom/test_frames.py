@@ -32,7 +32,7 @@ def test_frames_name_their_number_and_their_own_slope(tmp_path):
     write(enhanced_pet(grid=grid), tmp_path)
     placed = series_stack(only_series(tmp_path))
     assert placed.grid.matches(grid)
-    assert [item.name for item in placed.slices[:2]] == ["frame 1 of 0000.dcm", "frame 2 of 0000.dcm"]
+    assert [item.name for item in placed.slices[:2]] == ["frame 1 of image 1", "frame 2 of image 1"]
     assert len({item.slope for item in placed.slices}) == 9
 
 
@@ -57,7 +57,7 @@ def test_orientation_and_pixel_size_of_each_frame_count(tmp_path):
 
 def test_several_frames_of_one_place(tmp_path):
     write(enhanced_ct(order=[*range(12), 4]), tmp_path)
-    with pytest.raises(GeometryError, match=r"share a place, such as frame 5 of 0000.dcm and frame 13 of 0000.dcm"):
+    with pytest.raises(GeometryError, match=r"share a place, such as frame 5 of image 1 and frame 13 of image 1"):
         series_stack(only_series(tmp_path))
 
 
@@ -65,7 +65,7 @@ def test_frames_without_a_position(tmp_path):
     (dataset,) = enhanced_ct()
     del dataset.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence
     write([dataset], tmp_path)
-    with pytest.raises(GeometryError, match=r"0000.dcm: its ImagePositionPatient is missing"):
+    with pytest.raises(GeometryError, match=r"image 1: its ImagePositionPatient is missing"):
         series_stack(only_series(tmp_path))
 
 

@@ -70,7 +70,7 @@ def test_the_corrected_pet_is_preferred_however_the_series_are_numbered(tmp_path
     nac = pet_series(series="NAC", number=1, CorrectedImage=["DECY", "SCAT"])
     exams, left_out = pair_all(tmp_path, ct=ct_series(), nac=nac, ac=pet_series(number=2))
     assert chosen(exams) == [("ac", "ct")]
-    assert reason(left_out, "nac") == "PET series 1 in nac (9 files): not attenuation-corrected (CorrectedImage)"
+    assert reason(left_out, "nac") == "PET series 1 (9 files): not attenuation-corrected (CorrectedImage)"
 
 
 def test_an_uncorrected_pet_alone_is_left_out(tmp_path):
@@ -78,7 +78,7 @@ def test_an_uncorrected_pet_alone_is_left_out(tmp_path):
     exams, left_out = pair_all(tmp_path, ct=ct_series(), nac=nac)
     assert exams == []
     assert "not attenuation-corrected" in reason(left_out, "nac")
-    assert reason(left_out, "ct") == "CT series 2 in ct (12 files): no PET was paired with it"
+    assert reason(left_out, "ct") == "CT series 2 (12 files): no PET was paired with it"
 
 
 def test_a_pet_that_does_not_say_is_used_where_there_is_no_better_one(tmp_path):
@@ -88,7 +88,7 @@ def test_a_pet_that_does_not_say_is_used_where_there_is_no_better_one(tmp_path):
     exams, left_out = pair_all(tmp_path, said=pet_series(series="b", number=7))
     assert chosen(exams) == [("said", "ct")]
     assert exams[0].notes == ()
-    assert reason(left_out, "silent").endswith("PET series 7 in said (9 files) was chosen from the same study")
+    assert reason(left_out, "silent").endswith("PET series 7 (9 files) was chosen from the same study")
 
 
 def test_the_method_says_whether_a_pet_is_corrected_where_the_list_is_missing(tmp_path):
@@ -135,7 +135,7 @@ def test_a_pet_with_a_missing_slice_is_named(tmp_path):
     del datasets[4]
     exams, left_out = pair_all(tmp_path, ct=ct_series(), pet=datasets)
     assert exams == []
-    assert "PET series 3 in pet (8 files): 1 slice(s) missing between" in reason(left_out, "pet")
+    assert "PET series 3 (8 files): 1 slice(s) missing between" in reason(left_out, "pet")
 
 
 def test_a_pet_whose_last_slices_are_missing_is_noted(tmp_path):

@@ -232,7 +232,7 @@ def broken(tmp_path, datasets, spoil):
 @pytest.mark.parametrize("cut", [1, 100])
 def test_a_file_that_is_cut_off(tmp_path, cut):
     message = broken(tmp_path, pet_series(), lambda path: path.write_bytes(path.read_bytes()[:-cut]))
-    assert message.startswith("0004.dcm: its pixels are missing, cut off or damaged")
+    assert message.startswith("image 5: its pixels are missing, cut off or damaged")
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
@@ -241,20 +241,20 @@ def test_a_compressed_file_that_is_cut_off(tmp_path, name):
         compress(path, LOSSLESS[name])
         path.write_bytes(path.read_bytes()[:-60])
 
-    assert broken(tmp_path, noisy_ct()[0], spoil).startswith("0004.dcm: its pixels are missing, cut off or damaged")
+    assert broken(tmp_path, noisy_ct()[0], spoil).startswith("image 5: its pixels are missing, cut off or damaged")
 
 
 def test_a_file_without_pixels(tmp_path):
     datasets = pet_series()
     del datasets[4].PixelData
-    assert "0004.dcm: its pixels are missing" in broken(tmp_path, datasets, lambda path: None)
+    assert "image 5: its pixels are missing" in broken(tmp_path, datasets, lambda path: None)
 
 
 def test_a_file_that_vanishes(tmp_path):
     paths = write(pet_series(), tmp_path)
     placed = stack_of(tmp_path)
     paths[4].unlink()
-    with pytest.raises(ImageError, match=r"0004.dcm: cannot be read \(No such file"):
+    with pytest.raises(ImageError, match=r"image 5: cannot be read \(No such file"):
         read_pet(placed, np.ones(9))
 
 
@@ -263,7 +263,7 @@ def test_a_slope_that_is_no_number(tmp_path, keyword, value):
     datasets = pet_series()
     datasets[4][keyword]._value = value.decode().strip()
     message = broken(tmp_path, datasets, lambda path: None)
-    assert message.startswith("0004.dcm: its RescaleSlope")
+    assert message.startswith("image 5: its RescaleSlope")
 
 
 def test_factors_that_are_no_numbers(tmp_path):
@@ -276,7 +276,7 @@ def test_pixels_of_another_size_than_the_header_said(tmp_path):
     paths = write(pet_series(), tmp_path)
     placed = stack_of(tmp_path)
     write([pet_series(grid=CT_GRID)[0]], tmp_path / "other")[0].replace(paths[4])
-    with pytest.raises(ImageError, match=r"0004.dcm: its pixels are not 8 x 9"):
+    with pytest.raises(ImageError, match=r"image 5: its pixels are not 8 x 9"):
         read_pet(placed, np.ones(9))
 
 
@@ -286,7 +286,7 @@ def test_a_transfer_syntax_that_is_not_supported(tmp_path):
     datasets[4].PixelData = encapsulate([b"\0" * 16])
     datasets[4]["PixelData"].is_undefined_length = True
     message = broken(tmp_path, datasets, lambda path: None)
-    assert message.startswith("0004.dcm: its transfer syntax (MPEG-4 AVC/H.264 High Profile")
+    assert message.startswith("image 5: its transfer syntax (MPEG-4 AVC/H.264 High Profile")
     assert message.endswith("is not supported; decompress it first")
 
 

@@ -77,20 +77,20 @@ def test_a_missing_slice(tmp_path):
     datasets = ct_series()
     del datasets[5]
     message = error_of(tmp_path, datasets)
-    assert message == "1 slice(s) missing between 0004.dcm and 0005.dcm (6.00 mm instead of 3.00 mm)"
+    assert message == "1 slice(s) missing between image 5 and image 7 (6.00 mm instead of 3.00 mm)"
 
 
 def test_three_missing_slices(tmp_path):
     datasets = ct_series()
     del datasets[5:8]
-    assert error_of(tmp_path, datasets).startswith("3 slice(s) missing between 0004.dcm and 0005.dcm")
+    assert error_of(tmp_path, datasets).startswith("3 slice(s) missing between image 5 and image 9")
 
 
 def test_two_images_of_one_place(tmp_path):
     datasets = ct_series()
     datasets.append(ct_series()[5])
     message = error_of(tmp_path, datasets)
-    assert message == "2 or more images share a place, such as 0005.dcm and 0012.dcm: not one volume"
+    assert message == "2 or more images share a place, such as image 6 and image 6: not one volume"
 
 
 def test_two_time_points_of_every_place(tmp_path):
@@ -102,14 +102,14 @@ def test_uneven_distances(tmp_path):
     datasets = ct_series()
     for dataset in datasets[6:]:
         move(dataset, z=1.0)
-    assert "uneven slices: 0005.dcm lies" in error_of(tmp_path, datasets)
+    assert "uneven slices: image 6 lies" in error_of(tmp_path, datasets)
 
 
 def test_a_gap_of_no_whole_number_of_slices(tmp_path):
     datasets = ct_series()
     for dataset in datasets[6:]:
         move(dataset, z=4.0)
-    expected = "uneven slices: 7.00 mm between 0005.dcm and 0006.dcm, 3.00 mm elsewhere"
+    expected = "uneven slices: 7.00 mm between image 6 and image 7, 3.00 mm elsewhere"
     assert error_of(tmp_path, datasets) == expected
 
 
@@ -140,13 +140,13 @@ def test_a_tilted_gantry_that_the_orientation_names_too(tmp_path):
 def test_one_slice_beside_the_others(tmp_path):
     datasets = ct_series()
     move(datasets[4], x=7.0)
-    assert error_of(tmp_path, datasets) == "0004.dcm lies 7.0 mm beside the other slices: not one volume"
+    assert error_of(tmp_path, datasets) == "image 5 lies 7.0 mm beside the other slices: not one volume"
 
 
 def test_mixed_orientations(tmp_path):
     datasets = ct_series()
     put(datasets[7], {"ImageOrientationPatient": [1.0, 0.0, 0.0, 0.0, 0.0, -1.0]})
-    assert error_of(tmp_path, datasets) == "mixed orientations: 0007.dcm does not lie parallel to 0000.dcm"
+    assert error_of(tmp_path, datasets) == "mixed orientations: image 8 does not lie parallel to image 1"
 
 
 def test_a_localiser_that_does_not_say_so(tmp_path):
@@ -164,14 +164,14 @@ def test_axes_that_are_not_at_right_angles(tmp_path):
 @pytest.mark.parametrize(
     ("keyword", "value", "said"),
     [
-        ("ImagePositionPatient", None, "0003.dcm: its ImagePositionPatient is missing"),
-        ("ImageOrientationPatient", [1.0, 0.0, 0.0], "0003.dcm: its ImageOrientationPatient is missing or incomplete"),
-        ("PixelSpacing", None, "0003.dcm: its PixelSpacing is missing"),
-        ("PixelSpacing", [2.0, 2.5], "0003.dcm: its pixels are not as large as those of 0000.dcm"),
-        ("Rows", 8, "0003.dcm: its 8 x 18 pixels do not fit the 16 x 18 of 0000.dcm"),
-        ("Rows", None, "0003.dcm: its Rows or Columns is missing"),
-        ("RescaleSlope", None, "0003.dcm: its RescaleSlope is missing"),
-        ("RescaleIntercept", None, "0003.dcm: its RescaleIntercept is missing"),
+        ("ImagePositionPatient", None, "image 4: its ImagePositionPatient is missing"),
+        ("ImageOrientationPatient", [1.0, 0.0, 0.0], "image 4: its ImageOrientationPatient is missing or incomplete"),
+        ("PixelSpacing", None, "image 4: its PixelSpacing is missing"),
+        ("PixelSpacing", [2.0, 2.5], "image 4: its pixels are not as large as those of image 1"),
+        ("Rows", 8, "image 4: its 8 x 18 pixels do not fit the 16 x 18 of image 1"),
+        ("Rows", None, "image 4: its Rows or Columns is missing"),
+        ("RescaleSlope", None, "image 4: its RescaleSlope is missing"),
+        ("RescaleIntercept", None, "image 4: its RescaleIntercept is missing"),
     ],
 )
 def test_a_slice_with_another_tag(tmp_path, keyword, value, said):
@@ -188,7 +188,7 @@ def some_slices(**changes):
     places = [(0.0, 0.0, 3.0 * z) for z in range(4)]
     fixed = {"frame": None, "shape": (4, 4), "orientation": (1, 0, 0, 0, 1, 0), "pixel_spacing": (1.0, 1.0)}
     fixed |= {"slope": 1.0, "intercept": 0.0, **changes}
-    return [Slice(path=None, position=place, **fixed) for place in places]
+    return [Slice(path=None, image="image 1", position=place, **fixed) for place in places]
 
 
 def test_positions_that_are_not_numbers():
