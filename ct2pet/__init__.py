@@ -1,7 +1,7 @@
 """ct2pet: configures itself for a dataset of paired CT and PET, and translates whole-body CT into FDG-PET.
 
-``from ct2pet import convert_dicom, plan_and_preprocess, train, predict, evaluate`` gives the commands as functions, loaded at first
-use, so that ``import ct2pet`` is instant.
+``from ct2pet import convert_dicom, plan_and_preprocess, train, predict, evaluate`` gives the commands as functions,
+loaded at first use, so that ``import ct2pet`` is instant.
 """
 
 from __future__ import annotations

@@ -35,6 +35,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--patient_map", type=Path, metavar="FILE", help="write here which case is which patient, for your eyes only"
     )
     parser.add_argument(
+        "--left_out", type=Path, metavar="FILE", help="write here which files are not used and why, for your eyes only"
+    )
+    parser.add_argument(
         "--lesion_rois",
         metavar="PATTERN",
         help="regions that are lesions, by name, such as '*tumour*' (default: all but organs and targets)",
@@ -47,17 +50,16 @@ def execute(arguments: argparse.Namespace) -> None:
 
     options = {name: value for name, value in vars(arguments).items() if name != "verbose"}
     conversion = convert_dicom(**options)
-    _print(conversion, arguments.source)
+    _print(conversion)
     raise_failures(conversion)
 
 
-def _print(conversion: Conversion, source: Path) -> None:
-    """What was made and what was left out. Folders of the user's are named, texts of the headers are not."""
-    from ct2pet.conversion.converter import group_left_out
+def _print(conversion: Conversion) -> None:
+    """What was made and what was left out. Paths are not named: folders are often called like patients."""
+    from ct2pet.conversion.left_out import group_left_out
 
-    for reason, count, path in group_left_out(conversion.left_out):
-        place = path.relative_to(source) if path.is_relative_to(source) else path
-        print(f"left out: {reason} ({place})" if count == 1 else f"left out: {count} x {reason} (such as {place})")
+    for reason, count in group_left_out(conversion.left_out):
+        print(f"left out: {reason}" if count == 1 else f"left out: {count} x {reason}")
     for case, notes in conversion.notes.items():
         for note in notes:
             print(f"{case}: {note}")

@@ -5,14 +5,14 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.conversion.exam import convert_exam
+from ct2pet.conversion.left_out import group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
-from ct2pet.conversion.patient_map import MapRow, check_map_place, read_map, write_map
+from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
 from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, read_records, remove_unfinished
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
@@ -52,29 +52,32 @@ def convert_dicom(
     num_processes: int | None = None,
     weights_csv: str | Path | None = None,
     patient_map: str | Path | None = None,
+    left_out: str | Path | None = None,
     lesion_rois: str | None = None,
 ) -> Conversion:
     """Convert every PET with its CT below ``source``. Started again, it goes on with the cases that are not there.
 
     ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: where to write which case
-    is whom. ``lesion_rois``: which regions are lesions (see ct2pet.dicom.contours). dataset.json comes last: without it
-    the folder is no dataset. Failed cases are in the result, not raised.
+    is whom; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions are
+    lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases are
+    in the result, not raised.
 
     Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
     """
     folder, source = _dataset_folder(dataset_id, name), Path(source)
-    map_path = Path(patient_map) if patient_map is not None else None
-    if map_path is not None:
-        check_map_place(map_path, folder)
+    map_path = _private(patient_map, folder, "--patient_map")
+    list_path = _private(left_out, folder, "--left_out")
     known = _known(map_path, name)
     table = read_supplied(weights_csv) if weights_csv is not None else SuppliedTable(Path())
     records = read_records(folder)
     _check_ours(folder)
     tree = scan_tree(source, progress=True)
     exams, series_left_out = pair(tree)
-    left_out = (*tree.left_out, *series_left_out)
+    unused = [*tree.left_out, *series_left_out]
+    if list_path is not None:
+        write_left_out(list_path, source, unused, {}, {})
     if not exams:
-        raise DatasetError(f"{source}: no PET with its CT in {tree.num_files} files; {_summary(left_out)}")
+        raise DatasetError(f"{source}: no PET with its CT in {tree.num_files} files; {_summary(unused)}")
     named = name_exams(exams, name, records, known)
     try:
         (folder / "dataset.json").unlink(missing_ok=True)
@@ -89,11 +92,14 @@ def convert_dicom(
         )
         records = {**records, **results.values}
         _finish(folder, name, records, [*known, *_map_rows(named, records, source)], map_path)
+        if list_path is not None:
+            folders = {item.case: item.exam.pet.series.folder for item in named}
+            write_left_out(list_path, source, unused, results.failures, folders)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
     notes = {case: record.notes for case, record in results.values.items() if record.notes}
     old = tuple(item.case for item in named if item.done)
-    return Conversion(folder, tuple(results.values), old, results.failures, results.tracebacks, left_out, notes)
+    return Conversion(folder, tuple(results.values), old, results.failures, results.tracebacks, tuple(unused), notes)
 
 
 def raise_failures(conversion: Conversion) -> None:
@@ -107,18 +113,8 @@ def raise_failures(conversion: Conversion) -> None:
         )
 
 
-def group_left_out(left_out: Iterable[LeftOut]) -> list[tuple[str, int, Path]]:
-    """Reasons, how often each one occurs, and the first place; the most frequent first."""
-    first: dict[str, Path] = {}
-    counts: Counter[str] = Counter()
-    for item in left_out:
-        first.setdefault(item.reason, item.path)
-        counts[item.reason] += 1
-    return [(reason, number, first[reason]) for reason, number in counts.most_common()]
-
-
 def _summary(left_out: Sequence[LeftOut]) -> str:
-    return "; ".join(f"{number} x {reason}" for reason, number, _ in group_left_out(left_out)[:4]) or "nothing left out"
+    return "; ".join(f"{number} x {reason}" for reason, number in group_left_out(left_out)[:4]) or "nothing left out"
 
 
 def _dataset_folder(dataset_id: int, name: str) -> Path:
@@ -130,6 +126,12 @@ def _dataset_folder(dataset_id: int, name: str) -> Path:
         if match and int(match[1]) == dataset_id and entry.name != own:
             raise DatasetError(f"{entry}: has the id {dataset_id} already; choose another -d, or -n {match[2]}")
     return root / own
+
+
+def _private(path: str | Path | None, folder: Path, option: str) -> Path | None:
+    if path is not None:
+        check_private_place(Path(path), folder, option)
+    return None if path is None else Path(path)
 
 
 def _known(map_path: Path | None, name: str) -> list[MapRow]:

@@ -48,9 +48,9 @@ def write_map(path: Path, rows: Iterable[MapRow]) -> None:
         writer.writerows(astuple(row) for row in sorted(rows, key=lambda row: row.case))
 
 
-def check_map_place(path: Path, dataset: Path) -> None:
+def check_private_place(path: Path, dataset: Path, option: str) -> None:
     """Raise DatasetError where the table would lie in the dataset, which others are given, or cannot be written."""
     if path.resolve().is_relative_to(dataset.resolve()):
-        raise DatasetError(f"{path}: lies in the dataset, which is to name no patient; name another --patient_map")
+        raise DatasetError(f"{path}: lies in the dataset, which is to name no patient; name another {option}")
     if path.is_dir() or not path.resolve().parent.is_dir():
-        raise DatasetError(f"{path}: cannot be written there (no such folder, or a folder); name another --patient_map")
+        raise DatasetError(f"{path}: cannot be written there (no such folder, or a folder); name another {option}")
