@@ -1,0 +1,25 @@
+"""What is not used, and where it lies."""
+
+import csv
+
+from dicom_studies import convert, missing_weight, study_of, write_studies
+
+from ct2pet.conversion.converter import group_left_out
+from ct2pet.dicom.tree import LeftOut
+
+
+def test_reasons_are_counted(tmp_path):
+    items = [LeftOut(tmp_path / name, reason) for name, reason in (("a", "x"), ("b", "y"), ("c", "y"))]
+    assert group_left_out(items) == [("y", 2), ("x", 1)]
+
+
+def test_what_is_not_used_stands_in_a_file_that_only_its_owner_may_read(tmp_path, raw):
+    source = write_studies(tmp_path / "in", study_of("A"), missing_weight())
+    (source / "JANE DOE.txt").write_text("")
+    conversion = convert(source, left_out=tmp_path / "list.csv")
+    assert (tmp_path / "list.csv").stat().st_mode & 0o777 == 0o600
+    with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+        found = [tuple(row.values()) for row in csv.DictReader(file)]
+    ((case, message),) = conversion.failures.items()
+    assert found == [(case, message, "exam 1"), ("", "an empty file", "JANE DOE.txt")]
+    assert "JANE" not in str([message, *(item.reason for item in conversion.left_out)])
