@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import FileDataset
-from pydicom.errors import InvalidDicomError
 
-from ct2pet.errors import ImageError
+from ct2pet.errors import Ct2PetError, ImageError
 
+_PREAMBLE = 128  # bytes before the mark
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without the preamble, in both byte orders
 
 
@@ -29,6 +29,21 @@ def quiet() -> Iterator[None]:
             yield
         finally:
             logger.propagate = propagate
+
+
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Let errors that nobody foresaw keep their kind and place, but not their text: it may quote a header, or name a
+    file that is named after a patient."""
+    try:
+        yield
+    except (Ct2PetError, MemoryError):
+        raise
+    except Exception as error:
+        told: Exception = RuntimeError(f"{type(error).__name__}, whose text could name a patient")
+        if isinstance(error, OSError) and error.errno is not None:
+            told = OSError(error.errno, error.strerror)
+        raise told.with_traceback(error.__traceback__) from None
 
 
 def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None = None) -> FileDataset:
@@ -56,14 +71,13 @@ def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None
 
 
 def _read(path: Path, pixels: bool, tags: list[str] | None) -> FileDataset:
-    try:
-        return pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=tags)  # type: ignore[arg-type]
-    except InvalidDicomError:
-        with path.open("rb") as file:
-            start = file.read(2)
-        if start not in _FIRST_GROUPS:
-            raise ImageError("not a DICOM file") from None
-    dataset = pydicom.dcmread(path, stop_before_pixels=not pixels, specific_tags=tags, force=True)  # type: ignore[arg-type]
-    if "SOPClassUID" not in dataset:
+    with path.open("rb") as file:
+        start = file.read(_PREAMBLE + 4)
+        marked = start[_PREAMBLE:] == b"DICM"
+        if not marked and start[:2] not in _FIRST_GROUPS:
+            raise ImageError("not a DICOM file")
+        file.seek(0)
+        dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=tags, force=not marked)  # type: ignore[arg-type]
+    if not marked and "SOPClassUID" not in dataset:
         raise ImageError("not a DICOM file")
     return dataset

@@ -1,6 +1,7 @@
 """Whole trees converted: what is in the dataset, what fails and how, and what an interruption leaves."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -187,3 +188,21 @@ def test_an_id_that_is_taken(tmp_path, raw):
 def test_a_name_that_cannot_be_a_case_name(tmp_path, raw):
     with pytest.raises(DatasetError, match="cannot be used"):
         convert_dicom(tmp_path, 1, "my clinic")
+
+
+STS = Path(__file__).parents[2].parent / "shared" / "data" / "sts"
+
+
+@pytest.mark.skipif(not STS.is_dir(), reason="the sarcoma images (../shared/data/sts) are not here")
+def test_real_dicom_equals_the_nifti_that_others_made_of_it(tmp_path, raw):
+    convert(STS / "dicom", patient_map=tmp_path / "map.csv")
+    dataset = RawDataset(raw / "Dataset001_CLINIC")
+    found = {row.patient_id: row.case for row in read_map(tmp_path / "map.csv")}
+    assert {*found} == {"STS_002", "STS_041"}
+    for patient, case in found.items():
+        pairs = {"CT_image": dataset.image(case), "PET_image": dataset.target(case), "PET_mask": dataset.lesions(case)}
+        for name, path in pairs.items():
+            ours = read_volume(path).oriented()
+            theirs = read_volume(STS / "nifti" / patient / f"{name}.nii.gz").oriented()
+            np.testing.assert_allclose(ours.grid.corners, theirs.grid.corners, atol=1e-4)
+            np.testing.assert_allclose(ours.array, theirs.array, atol=1e-3 if name == "PET_image" else 0)

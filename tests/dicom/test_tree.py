@@ -145,3 +145,16 @@ def test_shows_a_progress_bar_on_request(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     scan_tree(tmp_path, progress=True)
     assert "Reading headers" in capsys.readouterr().err
+
+
+def test_a_tree_of_20000_files(tmp_path):
+    write(ct_series(), tmp_path / "ct")
+    (tmp_path / "notes").write_text("no image")
+    for folder in range(20):
+        (tmp_path / f"{folder:02d}").mkdir()
+        for number in range(1000):
+            os.link(tmp_path / "notes", tmp_path / f"{folder:02d}" / f"{number:03d}")
+    tree = scan_tree(tmp_path)
+    assert tree.num_files == 20013
+    assert sizes(tree) == [("CT", 12)]
+    assert Counter(reasons(tree).values()) == {"not a DICOM file": 20001}
