@@ -17,6 +17,7 @@ from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, read_records
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.pairing import Exam, pair
+from ct2pet.dicom.reading import discreet
 from ct2pet.dicom.tree import LeftOut, scan_tree
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.files import atomic_path
@@ -71,8 +72,9 @@ def convert_dicom(
     table = read_supplied(weights_csv) if weights_csv is not None else SuppliedTable(Path())
     records = read_records(folder)
     _check_ours(folder)
-    tree = scan_tree(source, progress=True)
-    exams, series_left_out = pair(tree)
+    with discreet():
+        tree = scan_tree(source, progress=True)
+        exams, series_left_out = pair(tree)
     unused = [*tree.left_out, *series_left_out]
     if list_path is not None:
         write_left_out(list_path, source, unused, {}, {})

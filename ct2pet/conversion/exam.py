@@ -14,7 +14,7 @@ from ct2pet.conversion.records import Record, image_path, remove_case, source_di
 from ct2pet.dataset.contents import ct_problems, pet_problems
 from ct2pet.dicom.pairing import Exam, Placed
 from ct2pet.dicom.pixels import read_ct, read_pet
-from ct2pet.dicom.reading import quiet, read_dataset
+from ct2pet.dicom.reading import discreet, quiet, read_dataset
 from ct2pet.dicom.series import Stack
 from ct2pet.dicom.structures import read_lesions
 from ct2pet.errors import Ct2PetError, ImageError
@@ -41,7 +41,7 @@ def convert_exam(
     stays then.
     """
     try:
-        with quiet():
+        with quiet(), discreet():
             record = _convert(exam, case, patient, folder, supplied, lesion_rois)
         write_record(folder, case, record)
     except BaseException as error:

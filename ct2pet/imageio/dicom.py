@@ -18,11 +18,16 @@ class DicomReader(Reader):
 
     def read(self, path: Path) -> Volume:
         from ct2pet.dicom.pixels import read_ct  # pydicom takes its time, and few datasets need it
+        from ct2pet.dicom.reading import discreet
 
-        return read_ct(_ct_stack(path))
+        with discreet():
+            return read_ct(_ct_stack(path))
 
     def read_grid(self, path: Path) -> Grid:
-        return _ct_stack(path).grid
+        from ct2pet.dicom.reading import discreet
+
+        with discreet():
+            return _ct_stack(path).grid
 
     def write(self, path: Path, volume: Volume) -> None:
         raise ImageError(f"{path}: is a folder; name a file")

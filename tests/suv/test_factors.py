@@ -1,55 +1,16 @@
-"""SUV factors of known answer.
-
-Throughout: 70 kg, 350 MBq, half-life 6600 s, injection at 7:10, scan at 9:00, so that exactly one half-life passes:
-175 MBq are left, and the factor is 70000 g / 175e6 Bq = 4e-4. Without decay it is 70000 g / 350e6 Bq = 2e-4.
-"""
+"""SUV factors of known answer, worked out by hand (the standard case: ``suv_series``)."""
 
 from datetime import time
 
 import numpy as np
 import pytest
-from dicom_files import (
-    BECQUEREL,
-    SUV_BODY_WEIGHT,
-    Study,
-    code,
-    enhanced_pet,
-    item,
-    pet_series,
-    radiopharmaceutical,
-    write,
-)
+from dicom_files import Study, pet_series, write
 from pydicom import dcmread
 from pydicom.sequence import Sequence
 from pydicom.uid import ImplicitVRLittleEndian
+from suv_series import AT_INJECTION, AT_START, drug, factor, refusal, series
 
-from ct2pet.errors import ImageError
 from ct2pet.suv import Supplied, suv_factors
-
-AT_START, AT_INJECTION = 4e-4, 2e-4
-
-
-def drug(**tags):
-    return radiopharmaceutical(**{"RadiopharmaceuticalStartTime": "071000", "RadionuclideHalfLife": 6600.0, **tags})
-
-
-def series(drug_tags=None, study=None, **tags):
-    return pet_series(study, drug=drug(**(drug_tags or {})), **tags)
-
-
-def factor(headers, supplied=None):
-    """The one factor of all slices."""
-    found = suv_factors(headers, supplied)
-    assert len(found.factors) == 9
-    assert np.ptp(found.factors) == 0
-    return found.factors[0]
-
-
-def refusal(headers, supplied=None):
-    with pytest.raises(ImageError) as error:
-        suv_factors(headers, supplied)
-    assert "\n" not in str(error.value)
-    return str(error.value)
 
 
 def philips(headers, **factors):
@@ -234,69 +195,3 @@ def test_an_unusual_uptake_time_is_noted():
 def test_an_object_that_says_nothing_of_corrections_is_noted():
     (note,) = suv_factors(series(CorrectedImage=None)).notes
     assert "(0028,0051)" in note
-
-
-ENHANCED_DRUG = {"RadiopharmaceuticalStartDateTime": "20200102071000", "RadiopharmaceuticalStartTime": None}
-
-
-def enhanced(**tags):
-    return enhanced_pet(drug=drug(**ENHANCED_DRUG), **tags)
-
-
-def test_enhanced_activity_is_corrected_to_the_moment_that_it_names():
-    assert factor(enhanced()) == pytest.approx(AT_START, rel=1e-12)
-    assert factor(enhanced(DecayCorrectionDateTime="20200102071000")) == pytest.approx(AT_INJECTION, rel=1e-12)
-
-
-def test_enhanced_activity_without_decay_correction():
-    # As the classic one: frames of one half-life from 9:00 on, 2e-4 * 2 * 1.386294.
-    headers = enhanced(DecayCorrected="NO", DecayCorrectionDateTime=None)
-    for frame in headers[0].PerFrameFunctionalGroupsSequence:
-        frame.FrameContentSequence[0].FrameAcquisitionDuration = 6600000.0
-    assert factor(headers) == pytest.approx(5.545177e-4, rel=1e-6)
-
-
-def test_enhanced_suv_stays_what_it_is():
-    assert factor(enhanced(units=SUV_BODY_WEIGHT)) == pytest.approx(1, rel=1e-12)
-    assert factor(enhanced(units=("{SUVbw}g/ml", "UCUM", "SUV"))) == pytest.approx(1, rel=1e-12)
-    assert "Units" in refusal(enhanced(units=("{SUVlbm}g/ml", "UCUM", "SUV")))
-
-
-def test_real_world_values_may_have_another_slope_than_the_rescaling():
-    headers = enhanced()
-    for frame in headers[0].PerFrameFunctionalGroupsSequence:  # rescaled values are kBq/ml, say
-        rescale = frame.PixelValueTransformationSequence[0]
-        rescale.RescaleSlope = frame.RealWorldValueMappingSequence[0].RealWorldValueSlope / 1000
-    assert suv_factors(headers).factors == pytest.approx(np.full(9, 1000 * AT_START), rel=1e-9)
-    rescale.RescaleIntercept = 10
-    assert "intercepts" in refusal(headers)
-
-
-def test_the_scanners_own_suv_is_taken_before_the_activity():
-    headers = enhanced(units=BECQUEREL)
-    for frame in headers[0].PerFrameFunctionalGroupsSequence:
-        mapping = item(RealWorldValueIntercept=0.0)
-        mapping.RealWorldValueSlope = 5 * float(frame.RealWorldValueMappingSequence[0].RealWorldValueSlope)
-        mapping.MeasurementUnitsCodeSequence = code(*SUV_BODY_WEIGHT)
-        frame.RealWorldValueMappingSequence.append(mapping)
-    assert suv_factors(headers).factors == pytest.approx(np.full(9, 5.0), rel=1e-9)
-
-
-def test_enhanced_objects_without_attenuation_correction_are_refused():
-    assert "(0018,9759)" in refusal(enhanced(AttenuationCorrected="NO"))
-
-
-def test_legacy_converted_objects_keep_their_values_in_unassigned_groups():
-    classic = series()[0]
-    moved = ("Units", "DecayCorrection", "CorrectedImage", "RadiopharmaceuticalInformationSequence")
-    headers = enhanced(DecayCorrected=None, DecayCorrectionDateTime=None, AcquisitionDateTime=None)
-    headers[0].SeriesDate, headers[0].SeriesTime = "20200102", "090000"
-    shared = item(**{keyword: classic.get(keyword) for keyword in moved})
-    headers[0].SharedFunctionalGroupsSequence[0].UnassignedSharedConvertedAttributesSequence = Sequence([shared])
-    del headers[0].RadiopharmaceuticalInformationSequence
-    for frame in headers[0].PerFrameFunctionalGroupsSequence:
-        del frame.RealWorldValueMappingSequence
-        del frame.FrameContentSequence[0].FrameAcquisitionDateTime
-        own = item(AcquisitionDate="20200102", AcquisitionTime="090000")
-        frame.UnassignedPerFrameConvertedAttributesSequence = Sequence([own])
-    assert factor(headers) == pytest.approx(AT_START, rel=1e-12)
