@@ -12,7 +12,7 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
-from ct2pet.dicom.reading import quiet, read_dataset
+from ct2pet.dicom.reading import DamagedFile, quiet, read_dataset
 from ct2pet.errors import ImageError
 
 CT, PET, STRUCTURE = "CT", "PET", "structure"
@@ -104,7 +104,7 @@ def read_header(path: Path) -> Header:
 def _name(sop_class: str) -> str:
     """The standard's name of a SOP class; an unknown one is not quoted, it could be anything."""
     if not sop_class:
-        return "a DICOM file without a SOPClassUID"
+        raise DamagedFile("a DICOM file without a SOPClassUID: damaged or cut off")
     uid = UID(sop_class)
     return (
         f"no CT or PET image ({uid.name})"
@@ -118,11 +118,11 @@ def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
         try:
             return _same(read(dataset, keyword))
         except Exception:  # a value that cannot be converted; not quoted
-            raise ImageError(f"a damaged DICOM file (its {keyword} cannot be read)") from None
+            raise DamagedFile(f"a damaged DICOM file (its {keyword} cannot be read)") from None
 
     for keyword in ("SOPInstanceUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"):
         if not get(_text, keyword):
-            raise ImageError(f"a DICOM file without a {keyword}: damaged or cut off")
+            raise DamagedFile(f"a DICOM file without a {keyword}: damaged or cut off")
     rows, columns = get(_whole, "Rows"), get(_whole, "Columns")
     return Header(
         path=path,

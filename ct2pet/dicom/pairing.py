@@ -71,7 +71,7 @@ def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
             left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {notes[0]}"))
             continue
         used.add(ct.first.series)
-        notes += _pet_notes(best, others)
+        notes += [*_pet_notes(best, others), *_damage_notes(tree, best, ct)]
         exams.append(Exam(best, ct, _structures(tree, best), tuple(notes)))
     left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
     return sorted(exams, key=_chronological), left_out
@@ -144,6 +144,13 @@ def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
     if said is not None and not pet.first.enhanced and said > found:
         notes.append(f"the PET says that it has {said} slices, but {found} are there: its ends may be missing")
     return notes
+
+
+def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
+    """A damaged slice in the middle of a series is missed there; one at its end can only be suspected."""
+    folders = {header.path.parent for placed in used for header in placed.series.headers}
+    count = sum(item.damaged and item.path.parent in folders for item in tree.left_out)
+    return [f"{count} damaged file(s) lie beside its images: the ends of a series may be missing"] if count else []
 
 
 def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[str]]:

@@ -17,6 +17,10 @@ _PREAMBLE = 128  # bytes before the mark
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without the preamble, in both byte orders
 
 
+class DamagedFile(ImageError):
+    """A file that could be an image, but is empty, cut off, damaged, or may not be read."""
+
+
 @contextmanager
 def quiet() -> Iterator[None]:
     """Let pydicom be silent: its warnings quote the values of tags, among them those that identify patients."""
@@ -49,24 +53,24 @@ def discreet() -> Iterator[None]:
 def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None = None) -> FileDataset:
     """The data set of a file, with its pixels or without; only these ``tags`` (keywords), where they are given.
 
-    Raises ImageError, without the file's name, where it is empty, no DICOM file, damaged, or may not be read.
+    Raises ImageError, without the file's name, where it is no DICOM file, and DamagedFile.
     """
     try:
         if path.stat().st_size == 0:
-            raise ImageError("an empty file")
+            raise DamagedFile("an empty file")
         with quiet():
             dataset = _read(path, pixels, list(tags) if tags is not None else None)
     except PermissionError:
-        raise ImageError("may not be read (no permission)") from None
+        raise DamagedFile("may not be read (no permission)") from None
     except ImageError:
         raise
     except MemoryError:
         raise
     except OSError as error:
         reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably cut off"
-        raise ImageError(reason) from None
+        raise DamagedFile(reason) from None
     except Exception as error:  # damaged files raise all kinds of errors
-        raise ImageError(f"a damaged DICOM file ({type(error).__name__})") from None  # its text may quote the file
+        raise DamagedFile(f"a damaged DICOM file ({type(error).__name__})") from None  # its text may quote the file
     return dataset
 
 

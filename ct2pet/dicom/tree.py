@@ -10,6 +10,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ct2pet.dicom.headers import STRUCTURE, Header, read_header
+from ct2pet.dicom.reading import DamagedFile
 from ct2pet.dicom.series import Series, group_series
 from ct2pet.errors import DatasetError, ImageError
 
@@ -30,10 +31,11 @@ _NO_VOLUME = {
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file, or the folder of a series, that is not used, and the reason."""
+    """A file, or the folder of a series, that is not used, and why. ``damaged``: it could be part of a series."""
 
     path: Path
     reason: str
+    damaged: bool = False
 
 
 @dataclass(frozen=True)
@@ -69,7 +71,7 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
             _check_new(header, seen.setdefault(header.sop_instance, []))
             _check_volume(header)
         except ImageError as error:
-            left_out.append(LeftOut(path, str(error)))
+            left_out.append(LeftOut(path, str(error), isinstance(error, DamagedFile)))
             continue
         (structures if header.kind == STRUCTURE else images).append(header)
     return Tree(root, tuple(group_series(images)), tuple(structures), tuple(left_out), len(files))

@@ -5,10 +5,11 @@ import resource
 
 import numpy as np
 import pytest
-from dicom_files import PET_GRID, item, pet_series, put, write
+from dicom_files import PET_GRID, ct_series, enhanced_ct, enhanced_pet, item, pet_series, put, write
 from dicom_objects import rtstruct
 from dicom_studies import content, convert, rows, study_of, write_studies
 
+from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.patient_map import read_map
 from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.imageio import read_volume
@@ -62,6 +63,17 @@ def test_a_file_that_outgrows_the_disk_fails_its_case(tmp_path, raw):
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert conversion.failures["CLINIC_0001"].endswith("CLINIC_0001 cannot be written (File too large)")
     assert content(raw) == {}
+
+
+def test_enhanced_objects_give_what_classic_ones_give(tmp_path, raw):
+    classic = convert(write_studies(tmp_path / "classic", (ct_series(), pet_series())))
+    study = (enhanced_ct(), enhanced_pet())
+    enhanced = convert_dicom(write_studies(tmp_path / "enhanced", study), 2, "ENHANCED", num_processes=1)
+    for kind, channel in (("imagesTr", "_0000"), ("targetsTr", "")):
+        one = read_volume(classic.dataset / kind / f"CLINIC_0001{channel}.nii.gz")
+        other = read_volume(enhanced.dataset / kind / f"ENHANCED_0001{channel}.nii.gz")
+        np.testing.assert_allclose(other.array, one.array, rtol=1e-6)
+        assert other.grid.matches(one.grid)
 
 
 def spoil(kind, datasets):

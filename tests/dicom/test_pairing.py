@@ -143,6 +143,17 @@ def test_a_pet_whose_last_slices_are_missing_is_noted(tmp_path):
     assert exams[0].notes == ("the PET says that it has 9 slices, but 8 are there: its ends may be missing",)
 
 
+@pytest.mark.parametrize("rest", [0, 700])
+def test_a_last_slice_that_is_damaged_is_noted(tmp_path, rest):
+    for folder, datasets in {"ct": ct_series(), "pet": pet_series(NumberOfSlices=None)}.items():
+        last = write(datasets, tmp_path / folder)[-1]
+    (tmp_path / "elsewhere").write_bytes(b"")
+    assert pair(scan_tree(tmp_path))[0][0].notes == ()
+    last.write_bytes(last.read_bytes()[:rest])
+    expected = "1 damaged file(s) lie beside its images: the ends of a series may be missing"
+    assert pair(scan_tree(tmp_path))[0][0].notes == (expected,)
+
+
 def test_pet_without_ct_and_ct_without_pet(tmp_path):
     exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(Study("PAT2")))
     assert exams == []
