@@ -44,8 +44,9 @@ def lesions_of(pet):
     contour = (np.array(corners) @ PET_GRID.affine.T)[:, :3]
     mask = np.zeros((1, *PET_GRID.shape), bool)
     mask[0, 5, 2:4, 2:4] = True
-    good = rtstruct({f"{SECRET} tumour": [contour]}, referenced=pet, series="good")
-    between = rtstruct({f"{SECRET} tumour": [contour + np.array([0, 0, 2])]}, referenced=pet, series="between")
+    owner = replace(Study(), patient=f"{SECRET}0", date=DATE)
+    good = rtstruct({f"{SECRET} tumour": [contour]}, owner, referenced=pet, series="good")
+    between = rtstruct({f"{SECRET} tumour": [contour + np.array([0, 0, 2])]}, owner, referenced=pet, series="between")
     return [*good, *between, *segmentation(pet, mask, labels=[f"{SECRET} lesion"])]
 
 
@@ -147,10 +148,11 @@ def test_a_conversion_tells_nothing_about_patients(tree, raw, private, capfd, ca
     printed = "\n".join(capfd.readouterr())
     assert code == 1, printed
     assert printed.count("CLINIC_000") >= 4  # cases are named by our names
+    assert "ROI 1: 1 of 1 contours" in printed  # and regions by their numbers
     assert identifiers_in(printed) == []
     assert identifiers_in(caplog.text) == []
     assert [str(warning.message) for warning in recwarn if identifiers_in(str(warning.message))] == []
-    assert (raw / "Dataset001_CLINIC" / "lesionsTr").is_dir()
+    assert len([*(raw / "Dataset001_CLINIC" / "lesionsTr").iterdir()]) == 1
     assert identifiers_in(everything_in(raw)) == []
     for name in ("patient_map", "left_out"):  # the owner's tables do name them: the search finds what is there
         assert SECRET in identifiers_in(tables[name].read_bytes())
