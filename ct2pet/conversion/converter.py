@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.conversion.exam import convert_exam
-from ct2pet.conversion.left_out import group_left_out, write_left_out
+from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
 from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
 from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, read_records, remove_unfinished
@@ -68,6 +68,8 @@ def convert_dicom(
     folder, source = _dataset_folder(dataset_id, name), Path(source)
     map_path = _private(patient_map, folder, "--patient_map")
     list_path = _private(left_out, folder, "--left_out")
+    if list_path is not None:
+        check_replaceable(list_path)
     known = _known(map_path, name)
     table = read_supplied(weights_csv) if weights_csv is not None else SuppliedTable(Path())
     records = read_records(folder)

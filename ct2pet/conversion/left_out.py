@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from ct2pet.dicom.tree import LeftOut
+from ct2pet.errors import DatasetError
 from ct2pet.files import atomic_path
 
 _COLUMNS = ("case", "reason", "place")
@@ -20,6 +21,15 @@ _COLUMNS = ("case", "reason", "place")
 def group_left_out(left_out: Iterable[LeftOut]) -> list[tuple[str, int]]:
     """Reasons and how often each one occurs; the most frequent first."""
     return Counter(item.reason for item in left_out).most_common()
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise DatasetError where the table would replace a file that is no such table."""
+    try:
+        if path.exists() and path.read_bytes().splitlines()[:1] != [",".join(_COLUMNS).encode()]:
+            raise DatasetError(f"{path}: would be replaced, but is no table of this kind; name another --left_out")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); name another --left_out") from None
 
 
 def write_left_out(
