@@ -1,6 +1,8 @@
 """Whole trees converted: what is in the dataset, what fails and how, and what an interruption leaves."""
 
 import json
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import pytest
 from dicom_files import CT_GRID, PET_GRID, values, write
 from dicom_studies import FACTOR, content, convert, missing_weight, rows, study_of, write_studies
 
+import ct2pet.conversion.exam
 import ct2pet.files
 from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.converter import raise_failures
@@ -109,25 +112,59 @@ def test_rows_and_columns_that_a_user_added_to_cases_csv_stay(tmp_path, raw):
 
 
 def test_an_interruption_leaves_no_dataset_and_no_half_case(tmp_path, raw, monkeypatch):
-    import ct2pet.conversion.exam as module
-
-    write_studies(tmp_path / "in", study_of("A"), study_of("B"))
-    real, calls = module.read_ct, []
-
-    def interrupted(stack):
-        calls.append(stack)
-        if len(calls) == 2:
-            raise KeyboardInterrupt
-        return real(stack)
-
-    monkeypatch.setattr(module, "read_ct", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        convert(tmp_path / "in")
+    convert(write_studies(tmp_path / "in", study_of("A")))
+    second = study_of("B")
+    write(second[0] + second[1], tmp_path / "in" / "more")
+    with monkeypatch.context() as patch:
+        patch.setattr(ct2pet.conversion.exam, "read_ct", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            convert(tmp_path / "in")
     files = sorted(path.name for path in raw.rglob("*") if path.is_file())
-    assert files == ["CLINIC_0001.json", "CLINIC_0001.nii.gz", "CLINIC_0001_0000.nii.gz"]
+    assert files == ["CLINIC_0001.json", "CLINIC_0001.nii.gz", "CLINIC_0001_0000.nii.gz", "cases.csv"]
     conversion = convert(tmp_path / "in")
     assert (conversion.old, conversion.new) == (("CLINIC_0001",), ("CLINIC_0002",))
     assert verify_dataset(RawDataset(raw / "Dataset001_CLINIC")) == []
+
+
+def interrupt(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs os.fork")
+def test_killed_at_any_file_and_started_again_it_makes_the_same_dataset(tmp_path, raw, monkeypatch):
+    write_studies(tmp_path / "in", study_of("A"), study_of("B"))
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "whole"))
+    files = count_writes(lambda: convert(tmp_path / "in"))
+    assert files == 2 * 3 + 2
+    monkeypatch.setenv("ct2pet_raw", str(raw))
+    for number in range(files):
+        killed_at(number, lambda: convert(tmp_path / "in"))
+        assert not (raw / "Dataset001_CLINIC" / "dataset.json").exists()
+        convert(tmp_path / "in")
+        assert content(raw) == content(tmp_path / "whole"), f"killed at file {number}"
+        shutil.rmtree(raw)
+
+
+def count_writes(work):
+    calls = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(ct2pet.files, "_flush_to_disk", calls.append)
+        work()
+    return len(calls)
+
+
+def killed_at(number, work):
+    """Run ``work`` in a process that dies when it has written, but not yet named, its file ``number``."""
+    pid = os.fork()
+    if pid:
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
+        return
+    calls = []
+    ct2pet.files._flush_to_disk = lambda path: os._exit(9) if len(calls) == number else calls.append(path)
+    try:
+        work()
+    finally:
+        os._exit(1)
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, raw, monkeypatch):

@@ -13,6 +13,7 @@ from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.patient_map import read_map
 from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.imageio import read_volume
+from ct2pet.volume import Grid
 
 
 def test_lesions_of_a_structure_set(tmp_path, raw):
@@ -74,6 +75,20 @@ def test_enhanced_objects_give_what_classic_ones_give(tmp_path, raw):
         other = read_volume(enhanced.dataset / kind / f"ENHANCED_0001{channel}.nii.gz")
         np.testing.assert_allclose(other.array, one.array, rtol=1e-6)
         assert other.grid.matches(one.grid)
+
+
+def test_each_frame_has_its_own_factor_whatever_the_order_of_the_frames(tmp_path, raw):
+    """Frames from head to feet, each measured 100 s after the one before, not corrected for decay."""
+    downwards = Grid(PET_GRID.shape, PET_GRID.spacing, (-16.0, -14.0, -467.5), (1, 0, 0, 0, 1, 0, 0, 0, -1))
+    (pet,) = enhanced_pet(grid=downwards, array=np.full(PET_GRID.shape, 5000.0), DecayCorrected="NO")
+    for number, frame in enumerate(pet.PerFrameFunctionalGroupsSequence):
+        content = frame.FrameContentSequence[0]
+        content.FrameAcquisitionDateTime = f"2020010209{100 * number // 60:02d}{100 * number % 60:02d}"
+        content.FrameAcquisitionDuration = 1000.0
+    convert(write_studies(tmp_path / "in", (ct_series(), [pet])))
+    found = read_volume(RawDataset(raw / "Dataset001_CLINIC").target("CLINIC_0001")).oriented().array[::-1, 0, 0]
+    seconds = 3600 + 0.5 + 100 * np.arange(9)
+    np.testing.assert_allclose(found, 5000 * 70000 / 350e6 * 2 ** (seconds / 6586.2), rtol=1e-4)
 
 
 def spoil(kind, datasets):
