@@ -49,7 +49,7 @@ def main() -> None:
             write_study(folder / "study", parsed.pet_pixels)
             os._exit(0)
         os.waitpid(pid, 0)
-        os.environ["ct2pet_raw"] = str(folder / "raw")
+        os.environ.update(ct2pet_raw=str(folder / "raw"))
         start, clock = time.process_time(), time.monotonic()
         conversion = convert_dicom(folder / "study", 1, "SPEED", num_processes=1)
         assert conversion.new == ("SPEED_0001",), conversion

@@ -23,7 +23,7 @@ DATA = Path(__file__).parents[1] / ".." / "shared" / "data" / "sts"
 def main() -> None:
     data = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA
     with tempfile.TemporaryDirectory() as name:
-        os.environ["ct2pet_raw"] = name
+        os.environ.update(ct2pet_raw=name)
         map_file = Path(name, "map.csv")
         conversion = convert_dicom(data / "dicom", 1, "STS", patient_map=map_file)
         for row in read_map(map_file):
