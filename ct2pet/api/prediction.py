@@ -14,8 +14,7 @@ from tqdm import tqdm
 import ct2pet
 from ct2pet.api.device import choose_device
 from ct2pet.dataset.contents import ct_problems
-from ct2pet.districts import Segmenter
-from ct2pet.districts.files import FilesSegmenter
+from ct2pet.districts import Segmenter, make_segmenter, segment_ct
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
 from ct2pet.evaluation.references import image_files
 from ct2pet.files import read_json, write_json
@@ -69,7 +68,7 @@ def predict(
         raise Ct2PetError(f"grid {grid!r}: it is one of {', '.join(GRIDS)}")
     source, target = Path(source), Path(target)
     cases = part(find_cases(source, target), num_parts, part_id)
-    segmenter = FilesSegmenter(districts or beside(source, "districts"))
+    segmenter = make_segmenter("files", folder=districts or beside(source, "districts"))
     trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
     loaded = load_trained(trained, configurations, folds)
     blend_mm = loaded.plans.blend_mm if blend_mm is None else blend_mm
@@ -125,7 +124,7 @@ class _Road:
     def go(self, case: Case, progress: Callable[[float], None]) -> None:
         ct = read_volume(case.ct, unit="HU")
         _check_ct(ct, case.ct)
-        district_map = self.segmenter.segment(case.name, ct, self.districts)
+        district_map = segment_ct(self.segmenter, case.name, ct, self.districts).district_map
         grid = self.grids.of(case.name, ct.grid)
         write_volume(case.output, self.predictor.predict(ct, district_map, grid, progress))
 

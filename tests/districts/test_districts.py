@@ -19,5 +19,5 @@ def test_a_segmenter_without_segment_cannot_be_made():
     class Incomplete(Segmenter):
         pass
 
-    with pytest.raises(TypeError, match="segment"):
+    with pytest.raises(TypeError, match="abstract"):
         Incomplete()
