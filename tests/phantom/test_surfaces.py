@@ -10,7 +10,7 @@ from ct2pet.phantom.surfaces import DISTRICTS, arm_of
 from ct2pet.phantom.tissues import LABELS, labels_of
 
 
-@pytest.mark.parametrize("arms", ["raised", "down"])
+@pytest.mark.parametrize("arms", ["raised", "down", "left raised"])
 def test_districts_divide_the_body(standard_patient, body_grid, arms):
     anatomy = Anatomy(replace(standard_patient, arms=arms, fat=28.0, sex="female"))
     organs = anatomy.organs(body_grid)
@@ -32,6 +32,27 @@ def test_raised_arms_lie_above_the_shoulders(standard_patient, body_grid, arms, 
     heights = body_grid.origin[2] + 4 * np.argwhere(districts == DISTRICTS["arms"])[:, 0]
     shoulder = arm_of(patient).shoulder[2]
     assert np.mean(heights > shoulder - 60) > 0.98 if above else np.mean(heights < shoulder + 60) > 0.98
+
+
+def test_one_arm_may_be_raised_and_the_other_down(standard_patient, body_grid):
+    def arm_voxels(arms):
+        anatomy = Anatomy(replace(standard_patient, arms=arms))
+        return anatomy.districts(anatomy.organs(body_grid)).array == DISTRICTS["arms"]
+
+    middle = body_grid.shape[2] // 2
+    mixed = arm_voxels("left raised")
+    np.testing.assert_array_equal(mixed[:, :, middle:], arm_voxels("raised")[:, :, middle:])
+    np.testing.assert_array_equal(mixed[:, :, :middle], arm_voxels("down")[:, :, :middle])
+
+
+def test_the_legs_begin_beneath_the_femoral_heads_and_the_trunk_keeps_the_ischia(standard_patient, body_grid):
+    anatomy = Anatomy(standard_patient)
+    districts = anatomy.districts(anatomy.organs(body_grid)).array
+    label_at = {
+        name: districts[tuple(np.rint((np.array(point) - body_grid.origin) / 4).astype(int)[::-1])]
+        for name, point in {"head of the femur": (88, 8, 886), "ischium": (58, 44, 850), "shaft": (110, 8, 700)}.items()
+    }
+    assert label_at == {"head of the femur": 2, "ischium": 2, "shaft": 4}
 
 
 def test_the_skin_is_outside_and_fat_follows_the_patient(standard_patient, body_grid):
