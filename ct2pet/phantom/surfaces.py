@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ct2pet.phantom.patient import Patient
-from ct2pet.phantom.shapes import Loft, Point, Solid, Stroke, capsule, ellipsoid
+from ct2pet.phantom.shapes import Loft, Point, Solid, Stroke, capsule, ellipsoid, region
 from ct2pet.phantom.sketch import Sketch
 from ct2pet.phantom.tissues import LABELS
 
@@ -155,10 +155,17 @@ def _draw_breasts(sketch: Sketch) -> None:
             sketch.strokes.append(Stroke(LABELS[tissue], side, labels))
 
 
+def _beyond_the_shoulder_joint(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Lateral to the sagittal plane between the glenoid and the head of the humerus, which leans outwards below."""
+    return np.abs(x) > 139 + 0.45 * np.maximum(0, 1374 - z)
+
+
 def district_strokes(patient: Patient) -> list[Stroke]:
     """Which part of the body a voxel belongs to, before the planes of ``divide`` cut neck and groin."""
     parts = _parts(patient)
     strokes = [Stroke(DISTRICTS[name], solid) for name, part in parts.items() for solid in part[0]]
+    outer = region(_beyond_the_shoulder_joint)
+    strokes += [Stroke(DISTRICTS["arms"], solid & outer, (DISTRICTS["trunk"],)) for solid in parts["arms"][0]]
     if patient.sex == "female":
         solid = ellipsoid((82, -94 - 0.6 * patient.fat, 1262), (90, 60, 80))
         strokes += [Stroke(DISTRICTS["trunk"], side, (0,)) for side in (solid, solid.mirrored())]
@@ -166,13 +173,15 @@ def district_strokes(patient: Patient) -> list[Stroke]:
 
 
 def divide(districts: np.ndarray, labels: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
-    """Cut, in place: the head from the trunk by a plane through the neck that rises to the back, the legs from the
-    trunk by planes along the groins; and nothing outside the body (where ``labels`` is 0).
+    """Cut, in place: the head from the trunk at the root of the neck, the legs from the trunk by planes along the
+    groins; and nothing outside the body (where ``labels`` is 0).
 
+    The root of the neck runs from the jugular notch to the spinous process of C7 and rises over the shoulders.
     The planes of the groins rise from the lowest point of the ischia through the middle of the femoral necks: a thigh
     begins beneath the femoral head (table 2 of J Sports Sci Med 2014;13:157; a convention, as all cuts are).
     """
-    neck = 1438 + 0.3 * y[None, :, None] - z[:, None, None]
+    aside = np.maximum(0, np.abs(x) - 60)
+    neck = 1402 + 0.3 * y[None, :, None] + aside[None, None, :] - z[:, None, None]
     groin = 809 + 0.57 * np.abs(x)[None, None, :] - z[:, None, None]
     head, trunk, legs = DISTRICTS["head"], DISTRICTS["trunk"], DISTRICTS["legs"]
     central = (districts == head) | (districts == trunk)

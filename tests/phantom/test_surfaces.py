@@ -45,14 +45,24 @@ def test_one_arm_may_be_raised_and_the_other_down(standard_patient, body_grid):
     np.testing.assert_array_equal(mixed[:, :, :middle], arm_voxels("down")[:, :, :middle])
 
 
-def test_the_legs_begin_beneath_the_femoral_heads_and_the_trunk_keeps_the_ischia(standard_patient, body_grid):
-    anatomy = Anatomy(standard_patient)
-    districts = anatomy.districts(anatomy.organs(body_grid)).array
-    label_at = {
-        name: districts[tuple(np.rint((np.array(point) - body_grid.origin) / 4).astype(int)[::-1])]
-        for name, point in {"head of the femur": (88, 8, 886), "ischium": (58, 44, 850), "shaft": (110, 8, 700)}.items()
-    }
-    assert label_at == {"head of the femur": 2, "ischium": 2, "shaft": 4}
+@pytest.mark.parametrize(
+    ("landmark", "point", "district"),
+    [
+        ("head of the femur", (88, 8, 886), "trunk"),
+        ("ischium", (58, 44, 850), "trunk"),
+        ("shaft of the femur", (110, 8, 700), "legs"),
+        ("head of the humerus", (165, 8, 1374), "arms"),
+        ("glenoid", (130, 22, 1370), "trunk"),
+        ("manubrium", (0, -50, 1370), "trunk"),
+        ("body of T1", (0, 30, 1395), "trunk"),
+        ("body of C6", (0, 22, 1430), "head"),
+        ("trapezius", (85, 30, 1408), "trunk"),
+    ],
+)
+def test_districts_meet_at_the_joints_and_the_root_of_the_neck(standard_patient, body_grid, landmark, point, district):
+    anatomy = Anatomy(replace(standard_patient, arms="down"))
+    index = np.rint((np.array(point) - body_grid.origin) / 4).astype(int)[::-1]
+    assert anatomy.districts(anatomy.organs(body_grid)).array[tuple(index)] == DISTRICTS[district], landmark
 
 
 def test_the_skin_is_outside_and_fat_follows_the_patient(standard_patient, body_grid):
