@@ -9,6 +9,7 @@ ROOT = Path(__file__).parent
 
 COMMANDS = [
     "demo",
+    "segment_districts",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",

@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0"
 
 _FUNCTIONS = {
+    "segment_districts": "ct2pet.api.segmentation",
     "plan_and_preprocess": "ct2pet.api.preparation",
     "train": "ct2pet.api.training",
     "predict": "ct2pet.api.prediction",

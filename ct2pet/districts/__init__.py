@@ -4,12 +4,24 @@ from __future__ import annotations
 
 from typing import Any
 
-from ct2pet.districts._case import segment_ct
-from ct2pet.districts.base import Segmentation, Segmenter
+from ct2pet.districts._case import check_districts, segment_ct, segmenter_labels
+from ct2pet.districts._record import origins
+from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
 from ct2pet.errors import PluginError
 from ct2pet.plugins import load_plugin, plugin_names
 
-__all__ = ["Segmentation", "Segmenter", "load_segmenter", "make_segmenter", "segment_ct", "segmenter_names"]
+__all__ = [
+    "Segmentation",
+    "Segmenter",
+    "SegmenterIdentity",
+    "check_districts",
+    "load_segmenter",
+    "make_segmenter",
+    "origins",
+    "segment_ct",
+    "segmenter_labels",
+    "segmenter_names",
+]
 
 
 def segmenter_names() -> list[str]:

@@ -12,6 +12,8 @@ from ct2pet.districts.base import Segmentation, Segmenter
 from ct2pet.errors import DatasetError, GeometryError, PluginError
 from ct2pet.volume import Volume
 
+_DISTRICTS = ("head", "trunk", "arms", "legs")
+
 
 def segment_ct(segmenter: Segmenter, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
     """The districts (name: label) of a CT (HU) in any orientation; the map (uint8) is on the CT's own grid.
@@ -40,5 +42,10 @@ def check_districts(segmenter: Segmenter, districts: Mapping[str, int]) -> None:
     if unknown:
         raise DatasetError(
             f"the segmenter {segmenter.name} finds {', '.join(segmenter.districts or ())}, not {', '.join(unknown)}; "
-            "put maps of these districts into districtsTr (districtsTs)"
+            "give maps of them yourself (districtsTr and districtsTs of the dataset, or --districts)"
         )
+
+
+def segmenter_labels(segmenter: Segmenter) -> dict[str, int]:
+    """The districts and labels of a CT that belongs to no dataset: the segmenter's own, numbered in its order."""
+    return {name: label for label, name in enumerate(segmenter.districts or _DISTRICTS, start=1)}

@@ -10,19 +10,34 @@ from typing import Any, ClassVar
 
 from ct2pet.volume import Volume
 
+LOW_CONFIDENCE = 0.5  # below it a person should look at the district before the map is used
+
 
 @dataclass(frozen=True)
 class Segmentation:
     """The districts of one CT.
 
     ``district_map``: labels (uint8, Z, Y, X) on the CT's own grid, 0 outside all districts. ``confidence``: 0 (do not
-    trust) to 1, by the district's name; empty where the segmenter has no opinion. ``warnings``: plain sentences for a
+    trust) to 1, by the district's name, of those in the map; below LOW_CONFIDENCE a person is asked to look. Empty
+    where the segmenter has no opinion. ``warnings``: plain sentences for a
     person, each one line, without the case's name.
     """
 
     district_map: Volume
     confidence: Mapping[str, float]
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class SegmenterIdentity:
+    """What made a district map: the segmenter's name, version and settings."""
+
+    name: str
+    version: str
+    settings: dict[str, Any]
+
+    def __str__(self) -> str:
+        return f"{self.name} {self.version}".strip()
 
 
 class Segmenter(ABC):
@@ -54,6 +69,10 @@ class Segmenter(ABC):
         Districts that the dataset does not name stay 0. Raises a Ct2PetError, which says why, where the case gets no
         map. Doubt is no error: it lowers the confidence and is said in the warnings.
         """
+
+    def identity(self, case: str) -> SegmenterIdentity:
+        """What makes the map of a case; the same for all cases, unless the maps were made elsewhere."""
+        return SegmenterIdentity(self.name, self.version, self.settings())
 
     def memory_gib(self, num_voxels: int) -> float:
         """The most memory (GiB) that ``segment`` takes for a CT of so many voxels, the CT included."""

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-import ct2pet
 from ct2pet.dataset.contents import LEAST_OVERLAP, label_problems
-from ct2pet.districts.base import Segmentation, Segmenter
+from ct2pet.districts._record import OWN, origin, read_record
+from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
 from ct2pet.errors import DatasetError, GeometryError, ImageError
 from ct2pet.imageio import image_suffixes, read_volume
 from ct2pet.resampling import resample
@@ -24,19 +24,22 @@ _MOST_AIR = 0.5
 class FilesSegmenter(Segmenter):
     """Reads ``folder``/CASE with any image ending. Raises DatasetError where the folder is missing."""
 
-    name = "files"
+    name = OWN.name
     options = ("folder",)
 
     def __init__(self, folder: str | os.PathLike | None = None) -> None:
         if folder is None:
-            raise DatasetError("the segmenter files needs the folder of the district maps; name one with --districts")
+            raise DatasetError(
+                "the segmenter files needs a folder of maps: "
+                "ct2pet_segment_districts --segmenter files --districts FOLDER"
+            )
         self.folder = Path(folder)
         if not self.folder.is_dir():
             raise DatasetError(f"{self.folder}: no such folder of district maps")
 
     @property
     def version(self) -> str:
-        return ct2pet.__version__
+        return OWN.version
 
     def settings(self) -> dict[str, Any]:
         return {}
@@ -58,10 +61,24 @@ class FilesSegmenter(Segmenter):
             raise GeometryError(f"{path}: it overlaps the CT in space by {100 * overlap:.0f}% only")
         on_ct = resample(labels.oriented(), ct_hu.grid, labels=True)
         on_ct = on_ct.with_array(on_ct.array.astype(np.uint8, copy=False))
-        return Segmentation(on_ct, {}, _doubts(on_ct.array, ct_hu.array))
+        record, doubts = read_record(path), _doubts(on_ct.array, ct_hu.array)
+        if record is None:
+            return Segmentation(on_ct, {}, doubts)
+        return Segmentation(on_ct, record.confidence, (*record.warnings, *doubts))
+
+    def has(self, case: str) -> bool:
+        """Whether there is a map of the case."""
+        return bool(self._found(case))
+
+    def identity(self, case: str) -> SegmenterIdentity:
+        """What made the map, as the record beside it says."""
+        return origin(self._path(case))
+
+    def _found(self, case: str) -> list[Path]:
+        return [path for suffix in image_suffixes() if (path := self.folder / f"{case}{suffix}").is_file()]
 
     def _path(self, case: str) -> Path:
-        found = [path for suffix in image_suffixes() if (path := self.folder / f"{case}{suffix}").is_file()]
+        found = self._found(case)
         if not found:
             raise DatasetError(f"{self.folder}: there is no district map {case}{image_suffixes()[0]}")
         if len(found) > 1:
