@@ -19,7 +19,7 @@ def segment(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     ``moosez.moose`` is not called: it copies a file into nnU-Net's folder and fetches weights. Its parts do neither.
     """
     package = Path(importlib.util.find_spec("moosez").origin).parent  # type: ignore[union-attr, arg-type]
-    os.environ["nnUNet_extTrainer"] = str(package / "nnUNet_custom_trainer")  # instead of the copy
+    os.environ.update(nnUNet_extTrainer=str(package / "nnUNet_custom_trainer"))  # instead of the copy
     device = device_or_best(request["device"])
 
     import SimpleITK as sitk

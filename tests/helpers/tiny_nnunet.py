@@ -6,13 +6,14 @@ PATCH = (16, 16, 16)
 STAGES = 2
 
 
-def write_nnunet(folder, labels, thresholds, *, spacing, trainer="nnUNetTrainer"):
-    """Write ``folder``/TRAINER__nnUNetPlans__3d_fullres. The label (0, 1, ...) is the number of ``thresholds`` (HU,
-    ascending) that a voxel exceeds; ``labels`` {name: label} with as many labels besides the background."""
+def write_nnunet(folder, labels, thresholds, *, spacing, trainer="nnUNetTrainer", known_as=None):
+    """Write ``folder``/``known_as``__nnUNetPlans__3d_fullres. The label (0, 1, ...) is the number of ``thresholds`` (HU,
+    ascending) that a voxel exceeds; ``labels`` {name: label} with as many labels besides the background. ``trainer``
+    is looked up in the packages' code; ``known_as`` (default: the same) need not be there."""
     import torch
     from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
-    model = folder / f"{trainer}__nnUNetPlans__3d_fullres"
+    model = folder / f"{known_as or trainer}__nnUNetPlans__3d_fullres"
     (model / "fold_0").mkdir(parents=True)
     architecture = {
         "n_stages": STAGES,
