@@ -1,6 +1,8 @@
 import numpy as np
 import pytest
 
+from ct2pet.districts import Segmentation, SegmenterIdentity
+from ct2pet.districts._record import record_of, write_map
 from ct2pet.districts.files import FilesSegmenter
 from ct2pet.errors import DatasetError, GeometryError, ImageError
 from ct2pet.imageio import write_volume
@@ -69,3 +71,15 @@ def test_a_map_of_another_place_is_refused(tmp_path):
     write_volume(tmp_path / "a.nii.gz", Volume(MAP.array, Grid(MAP.grid.shape, MAP.grid.spacing, (500.0, 0.0, 0.0))))
     with pytest.raises(GeometryError, match=r"a\.nii\.gz: .*0%"):
         FilesSegmenter(tmp_path).segment("a", CT, DISTRICTS)
+
+
+def test_maps_that_a_segmenter_made_keep_its_confidence_and_its_name(tmp_path):
+    rules, labels = SegmenterIdentity("rules", "1", {}), np.ones(CT.grid.shape, np.uint8)
+    made = Segmentation(CT.with_array(labels, "label"), {"head": 0.4}, ("odd",))
+    write_map(tmp_path / "a.nii.gz", made.district_map, record_of(made, rules, DISTRICTS))
+    files = FilesSegmenter(tmp_path)
+    found = files.segment("a", CT, DISTRICTS)
+    assert (dict(found.confidence), found.warnings) == ({"head": 0.4}, ("odd",))
+    assert files.identity("a") == rules
+    assert files.has("a")
+    assert not files.has("b")
