@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
-from ct2pet.api.segmentation import DEFAULT_SEGMENTER, doubtful_maps, segment_missing
+from ct2pet.api.segmentation import doubtful_maps, segment_missing
 from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
 from ct2pet.errors import CasesFailed, DatasetError, PlansError
@@ -33,7 +33,7 @@ def plan_and_preprocess(
     *,
     plans_name: str = DEFAULT_PLANS,
     verify_dataset_integrity: bool = False,
-    segmenter: str = DEFAULT_SEGMENTER,
+    segmenter: str | None = None,
     weights: str | Path | None = None,
     gpu_memory_target: float | None = None,
     device: str | None = None,
@@ -42,9 +42,10 @@ def plan_and_preprocess(
     """Segment what has no district map, fingerprint, plan and preprocess the raw dataset of an id ("001") or name;
     returns the plans.
 
-    ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr. ``gpu_memory_target``: memory for
-    training in GiB (on a CPU: of RAM). ``plans_name`` may be a reference (``paper_2503_15555``). Raises DatasetError
-    for a dataset that breaks the rules and CasesFailed, naming them, where some cases could not be used.
+    ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr (default: what made those that are
+    there, or rules). ``gpu_memory_target``: memory for training in GiB (on a CPU: of RAM). ``plans_name`` may be a
+    reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed, naming
+    them, where some cases could not be used.
     """
     if verify_dataset_integrity:
         verify(dataset, num_processes=num_processes)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from ct2pet.dataset import RawDataset, open_dataset
 from ct2pet.dataset.raw import SPLITS
-from ct2pet.districts import Segmenter, check_districts, make_segmenter, segmenter_labels
+from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segmenter_labels
 from ct2pet.districts._cases import MapTask, picture_file, segment_cases
-from ct2pet.districts._record import MapRecord, described, finished, is_own, read_record
+from ct2pet.districts._record import MapRecord, described, is_own, read_record
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.files import check_writable
 from ct2pet.inference.cases import find_cases
@@ -36,8 +36,8 @@ def segment_districts(
     Maps and their records go to ``target``/CASE and CASE.segmenter.json, or into districtsTr and districtsTs.
     ``weights``: the folder of the weights, for segmenters that have any; ``districts``: the folder of your own maps,
     for the segmenter files. ``pictures``: a PNG beside each map. With ``continue_segmentation`` the maps that this
-    segmenter has made are left as they are; maps that no segmenter made always are. Prints how sure the segmenter is
-    of each case.
+    segmenter has made are left as they are. Maps of another segmenter are never replaced, and neither are those that
+    no segmenter made. Prints how sure the segmenter is of each case.
 
     Raises CasesFailed, naming them, for CTs without a map, and other Ct2PetErrors before any work.
     """
@@ -52,12 +52,15 @@ def segment_districts(
     else:
         labels, files = segmenter_labels(made_by), _of_folder(Path(source), Path(target), continue_segmentation)
     check_districts(made_by, labels)
-    for folder in sorted({district_map.parent for _, district_map in files.values()}):
-        check_writable(folder)
     tasks = [
         MapTask(case, ct, district_map, not _stays(made_by, case, district_map, labels, continue_segmentation))
         for case, (ct, district_map) in files.items()
     ]
+    for folder in sorted({task.district_map.parent for task in tasks}):
+        check_writable(folder)
+    for task in tasks:
+        if task.make:  # those of past settings never stay among those of others
+            task.district_map.unlink(missing_ok=True)
     pictured = [task for task in tasks if pictures and not picture_file(task.district_map).exists()]
     work = [task for task in tasks if task.make or task in pictured]
     _run(made_by, work, [task for task in tasks if task not in work], labels, num_processes, pictures)
@@ -67,22 +70,28 @@ def segment_districts(
 def segment_missing(
     raw: RawDataset,
     *,
-    splits: Sequence[str] = ("Tr",),
-    segmenter: str = DEFAULT_SEGMENTER,
+    split: str = "Tr",
+    segmenter: str | None = None,
     weights: str | Path | None = None,
     num_processes: int | None = None,
     device: str | None = None,
 ) -> None:
-    """Segment the cases of a raw dataset that have no finished map. No map that is there is touched, whoever made it.
+    """Segment the cases of a raw dataset that have no finished map, by default as the others were. No map that is
+    there is touched, whoever made it.
 
-    Raises CasesFailed, naming them, for CTs without a map.
+    Raises CasesFailed, naming them, for CTs without a map, and Ct2PetError where another segmenter made the maps that
+    are there.
     """
-    files = _of_dataset(raw, splits)
-    tasks = [MapTask(case, *paths, make=not _is_finished(paths[1])) for case, paths in files.items()]
+    files = _of_dataset(raw, (split,))
+    done = {case: record for case, (_, path) in files.items() if (record := read_record(path)) is not None}
+    name = segmenter or next((record.segmenter.name for record in done.values()), DEFAULT_SEGMENTER)
+    for case, record in done.items():
+        _check_same_name(files[case][1], record.segmenter, name)
+    tasks = [MapTask(case, *paths, make=case not in done and not is_own(paths[1])) for case, paths in files.items()]
     missing = [task for task in tasks if task.make]
     if missing:
         try:
-            made_by = make_segmenter(segmenter, device=device, weights=weights)
+            made_by = make_segmenter(name, device=device, weights=weights)
             check_districts(made_by, raw.districts)
         except Ct2PetError as error:
             wanted = missing[0].district_map
@@ -154,12 +163,25 @@ def _of_dataset(raw: RawDataset, splits: Iterable[str]) -> dict[str, tuple[Path,
     return files
 
 
-def _is_finished(district_map: Path) -> bool:
-    return is_own(district_map) or read_record(district_map) is not None
-
-
 def _stays(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], go_on: bool) -> bool:
-    """Whether the map that is there is kept."""
+    """Whether the map that is there is kept. Raises Ct2PetError where neither keeping nor replacing it would do."""
     if is_own(district_map):
         return True
-    return go_on and finished(district_map, segmenter.identity(case), labels) is not None
+    record, now = read_record(district_map), segmenter.identity(case)
+    if record is None:
+        return False
+    _check_same_name(district_map, record.segmenter, now.name)
+    if go_on and record.segmenter != now:
+        raise Ct2PetError(
+            f"{district_map}: made by {record.segmenter} with other settings or another version than {now} of today; "
+            "leave out --continue_segmentation to make all maps anew"
+        )
+    return go_on and record.districts == dict(labels)
+
+
+def _check_same_name(district_map: Path, made_by: SegmenterIdentity, name: str) -> None:
+    if made_by.name != name:
+        raise Ct2PetError(
+            f"{district_map}: made by {made_by}, not by {name}; one segmenter should make all maps: "
+            f"choose --segmenter {made_by.name}, or remove the maps first"
+        )

@@ -48,8 +48,7 @@ def add_device(parser: Parser) -> None:
     parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)")
 
 
-def add_segmenter(parser: Parser, default: str | None) -> None:
-    said = "that of the training, or rules" if default is None else default
+def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
     parser.add_argument(
         "--segmenter",
         default=default,

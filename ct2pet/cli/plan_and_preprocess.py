@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify_dataset_integrity", action="store_true", help="first look at every file, and stop if one is wrong"
     )
-    add_segmenter(parser, default="rules")
+    add_segmenter(parser, None, "what made the maps that are there, or rules")
     add_memory_target(parser)
     add_device(parser)
     add_processes(parser)

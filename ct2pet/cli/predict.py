@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs; made where there is none)",
     )
-    add_segmenter(parser, default=None)
+    add_segmenter(parser, None, "what made those of the training, or rules")
     add_device(parser)
     _add_way_to_predict(parser)
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")

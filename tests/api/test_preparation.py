@@ -10,7 +10,7 @@ from stub_segmenter import use_stubs
 
 from ct2pet.api.preparation import extract_fingerprint, plan, plan_and_preprocess, preprocess, verify
 from ct2pet.districts import SegmenterIdentity
-from ct2pet.errors import CasesFailed, DatasetError, PlansError
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
 
 ALONE = {"num_processes": 1}
@@ -126,7 +126,9 @@ def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, p
     assert said[-1].endswith(
         "look at these district maps before you train (CASE.segmenter.json says why): case0, case1"
     )
-    assert go(segmenter="other") == plans
+    with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by other"):
+        go(segmenter="other")
+    assert go() == plans
     assert maps_of(raw) == after
 
 

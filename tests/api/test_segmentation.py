@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 from raw_cases import case_volumes, permuted, write_raw
 from road import content_of, killed_until_done, partial_files, times_of
-from stub_segmenter import use_stubs
+from stub_segmenter import Halves, use_stubs
 
 from ct2pet.api.segmentation import segment_districts, segment_missing
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PluginError
@@ -115,8 +115,23 @@ def test_continued_it_makes_only_what_this_segmenter_has_not_made(cts, capsys):
         second,
         second.with_name("b.segmenter.json"),
     }
-    go(cts, segmenter="other", continue_segmentation=True)
-    assert [record(cts, case)["segmenter"]["name"] for case in "abc"] == ["other"] * 3
+
+
+def test_maps_of_another_segmenter_stay_and_those_of_other_settings_are_not_mixed(cts, monkeypatch):
+    go(cts)
+    whole = content_of(cts.parent / "maps")
+    for go_on in (False, True):
+        with pytest.raises(Ct2PetError, match=r"a\.nii\.gz: made by halves 1\.2, not by other; .*--segmenter halves"):
+            go(cts, segmenter="other", continue_segmentation=go_on)
+    monkeypatch.setattr(Halves, "version", "1.3")
+    with pytest.raises(Ct2PetError, match=r"a\.nii\.gz: made by halves 1\.2 .*leave out --continue_segmentation"):
+        go(cts, continue_segmentation=True)
+    assert content_of(cts.parent / "maps") == whole
+    (cts / "a_0000.nii.gz").write_bytes(b"no image")
+    with pytest.raises(CasesFailed):
+        go(cts)
+    assert [(cts.parent / "maps" / f"{case}.nii.gz").exists() for case in "abc"] == [False, True, True]
+    assert record(cts, "b")["segmenter"]["version"] == "1.3"
 
 
 def test_what_a_person_made_or_corrected_is_never_replaced(cts):
@@ -204,8 +219,19 @@ def test_a_datasets_maps_go_into_its_own_folders_and_a_persons_stay(raw):
 def test_only_what_is_missing_is_segmented(raw):
     segment_missing(raw, segmenter="halves", num_processes=1)
     times = times_of(raw.folder / "districtsTr")
-    segment_missing(raw, segmenter="other", num_processes=1)
+    segment_missing(raw, num_processes=1)
     assert times_of(raw.folder / "districtsTr") == times
+
+
+def test_what_is_missing_is_made_as_the_other_maps_were(raw):
+    raw.path("images", "case2", "Tr").rename(raw.folder / "later.nii")
+    segment_missing(raw, segmenter="other", num_processes=1)
+    (raw.folder / "later.nii").rename(raw.path("images", "case2", "Tr"))
+    with pytest.raises(Ct2PetError, match=r"case1\.nii: made by other 3, not by halves"):
+        segment_missing(raw, segmenter="halves", num_processes=1)
+    segment_missing(raw, num_processes=1)
+    found = json.loads((raw.folder / "districtsTr" / "case2.segmenter.json").read_text())
+    assert found["segmenter"]["name"] == "other"
 
 
 def test_maps_in_a_folder_become_those_of_the_dataset(raw, tmp_path):
