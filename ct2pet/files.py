@@ -74,7 +74,7 @@ def check_writable(folder: str | os.PathLike) -> None:
     """Make ``folder`` where it is missing. Raises Ct2PetError where no file can be written into it."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
+        with tempfile.TemporaryFile(dir=Path(folder)):
             pass
     except OSError as error:
         raise Ct2PetError(f"{folder}: nothing can be written there ({error.strerror}); choose another folder") from None

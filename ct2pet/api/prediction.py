@@ -90,7 +90,12 @@ def predict(
     predictor = Predictor(
         loaded.districts, blend_mm=blend_mm, device=choose_device(device), step_size=step_size, mirror=mirror
     )
-    options = {"step_size": step_size, "mirror": mirror, "blend_mm": blend_mm, "grid": "like" if like else grid}
+    options: dict[str, Any] = {
+        "step_size": step_size,
+        "mirror": mirror,
+        "blend_mm": blend_mm,
+        "grid": "like" if like else grid,
+    }
     options["segmenters"] = [asdict(identity) for identity in maps.identities(all_cases)]
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
     work = _unfinished(cases, provenance, target, continue_prediction)

@@ -8,7 +8,7 @@ from pathlib import Path
 from ct2pet.dataset import RawDataset, open_dataset
 from ct2pet.dataset.raw import SPLITS
 from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segmenter_labels
-from ct2pet.districts._cases import MapTask, picture_file, segment_cases
+from ct2pet.districts._cases import MapTask, is_pictured, picture_file, segment_cases
 from ct2pet.districts._record import MapRecord, described, is_own, read_record
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.files import check_writable
@@ -61,7 +61,8 @@ def segment_districts(
     for task in tasks:
         if task.make:  # those of past settings never stay among those of others
             task.district_map.unlink(missing_ok=True)
-    pictured = [task for task in tasks if pictures and not picture_file(task.district_map).exists()]
+            picture_file(task.district_map).unlink(missing_ok=True)
+    pictured = [task for task in tasks if pictures and not is_pictured(task.district_map)]
     work = [task for task in tasks if task.make or task in pictured]
     _run(made_by, work, [task for task in tasks if task not in work], labels, num_processes, pictures)
     return [district_map for _, district_map in files.values()]

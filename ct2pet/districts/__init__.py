@@ -31,6 +31,8 @@ def segmenter_names() -> list[str]:
 
 def load_segmenter(name: str) -> type[Segmenter]:
     """The class of a segmenter. Raises PluginError, which lists the names, where it is unknown."""
+    if name not in segmenter_names():
+        raise PluginError(f"there is no segmenter {name!r}; there are: {', '.join(segmenter_names())}")
     return load_plugin(__name__, name, "SEGMENTER")
 
 

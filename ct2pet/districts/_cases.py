@@ -32,7 +32,13 @@ class MapTask:
 
 def picture_file(district_map: Path) -> Path:
     """Where the picture of a map lies."""
-    return district_map.with_name(f"{strip_suffix(district_map)}.png")
+    return district_map.with_name(f"{strip_suffix(district_map)}.segmenter.png")
+
+
+def is_pictured(district_map: Path) -> bool:
+    """Whether the picture of a map is there and not older than the map."""
+    picture = picture_file(district_map)
+    return picture.exists() and picture.stat().st_mtime_ns >= district_map.stat().st_mtime_ns
 
 
 def segment_cases(

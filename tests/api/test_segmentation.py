@@ -164,9 +164,21 @@ def test_pictures_are_made_of_maps_that_are_there_too(cts):
     go(cts, pictures=True, continue_segmentation=True)
     now = times_of(cts.parent / "maps")
     assert {path: now[path] for path in times} == times
-    with Image.open(path.with_name("b.png")) as picture:
+    with Image.open(path.with_name("b.segmenter.png")) as picture:
         colours = np.asarray(picture.convert("RGB")).reshape(-1, 3)
     assert len(np.unique(colours, axis=0)) > 100
+
+
+def test_no_picture_shows_a_map_of_the_past(cts):
+    path = go(cts, pictures=True)[1]
+    before = path.with_name("b.segmenter.png").read_bytes()
+    labels = read_volume(path)
+    write_volume(path, labels.with_array(np.full_like(labels.array, 1)))
+    go(cts, pictures=True, continue_segmentation=True)
+    assert path.with_name("b.segmenter.png").read_bytes() != before
+    path.unlink()
+    go(cts)
+    assert not path.with_name("b.segmenter.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -213,7 +225,7 @@ def test_a_datasets_maps_go_into_its_own_folders_and_a_persons_stay(raw):
     assert paths == [raw.path("districts", f"case{number}", "Tr") for number in range(3)]
     assert paths[0].read_bytes() == own
     assert not paths[0].with_name("case0.segmenter.json").exists()
-    assert {path.name for path in paths[0].parent.glob("*.png")} == {f"case{number}.png" for number in range(3)}
+    assert {path.name for path in paths[0].parent.glob("*.png")} == {f"case{number}.segmenter.png" for number in range(3)}
 
 
 def test_only_what_is_missing_is_segmented(raw):
