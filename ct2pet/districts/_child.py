@@ -69,9 +69,11 @@ def link_weights(folders: Mapping[str, str], target: Path) -> None:
 
 def device_or_best(device: str | None) -> str:
     """The device as torch names it; CUDA where there is one and None was asked for."""
+    if device:
+        return device
     import torch
 
-    return device or ("cuda" if torch.cuda.is_available() else "cpu")
+    return "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _one_line(error: Exception) -> str:

@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import SimpleITK as sitk
 from scipy import ndimage
 
-from ct2pet.volume import Volume
+from ct2pet.volume import Box, Volume
 
 TRUNK, EXTREMITIES = 1, 2
 """What the body's map holds."""
@@ -26,10 +27,10 @@ _BONES = {
 """The bones that lie in an extremity and say what it is (the head is one to some)."""
 LANDMARKS = (*_SKULL, *_CERVICAL, "vertebrae_T1", *_SHOULDER, *_BONES["legs"])
 
-_COARSE_MM = 4.0
-_CONTACT_MM = 8.0  # a hand that rests on a thigh is apart when both are so much thinner; a wrist still holds
+_COARSE_MM = 4.0  # fine enough to tell parts of the body from each other
 _OWN_SHARE = 0.2  # of all bones of a kind: what a part must hold to be of that kind
 _SMALL_ML = 50.0  # what is smaller needs no warning
+_ARM_REACH_MM = 200.0  # how far below the lowest point of the trunk the middle of a hand may lie
 _CERVICAL_MM = 17.0  # from one vertebra of the neck to the next
 _NECK_MM = 100.0  # from the lowest point of skull or brain to the root of the neck
 _RISE, _NECK_HALF_WIDTH_MM = 0.3, 60.0
@@ -42,8 +43,7 @@ def split_body(
 
     ``body`` (Z, Y, X, in the house's order) is TRUNK and EXTREMITIES; ``bones``, of the same shape, holds the
     LANDMARKS with the numbers that ``labels`` gives them, and whatever else. The limbs end where the body's map says.
-    The head begins at the root of the neck: a plane through the joint of C7 and T1 that rises to the back and over
-    the shoulders.
+    The head begins at the root of the neck: a plane through C7 that rises to the back and over the shoulders.
     """
     coarse = _Coarse.of(body, bones, labels)
     kinds, warnings = _kinds_of_extremities(coarse)
@@ -97,26 +97,20 @@ class _Coarse:
 
 def _kinds_of_extremities(coarse: _Coarse) -> tuple[np.ndarray, list[str]]:
     """For each coarse voxel the number (in the order of _BONES, from 1) of the nearest extremity's kind."""
-    extremities = coarse.body == EXTREMITIES
-    if not extremities.any():
-        return np.zeros(coarse.body.shape, np.uint8), []
-    inside = ndimage.distance_transform_edt(np.pad(extremities, 1, mode="edge"), coarse.spacing)[1:-1, 1:-1, 1:-1]
-    cores = inside > _CONTACT_MM
-    parts, count = ndimage.label(cores if cores.any() else extremities)
-    parts = np.where(extremities, _nearest(parts, coarse.spacing), 0)
+    kinds, warnings = np.zeros(coarse.body.shape, np.uint8), []
     bones = np.zeros(coarse.body.shape, np.uint8)
     for number, names in enumerate(_BONES.values(), start=1):
         bones[coarse.of_bones(*names)] = number
-    kinds, warnings = np.zeros(coarse.body.shape, np.uint8), []
+    parts, count = ndimage.label(coarse.body == EXTREMITIES)
     for part in range(1, count + 1):
         here = parts == part
         kinds[here], warning = _kinds_in(here, bones, coarse)
         warnings += [warning] if warning else []
-    return _nearest(kinds, coarse.spacing), warnings
+    return _nearest(kinds, coarse.spacing) if count else kinds, warnings
 
 
 def _kinds_in(here: np.ndarray, bones: np.ndarray, coarse: _Coarse) -> tuple[np.ndarray | int, str]:
-    """The kind of a part, or of each of its voxels where bones of two kinds lie in it."""
+    """The kind of a connected part, or of each of its voxels where bones of two kinds lie in it."""
     all_bones = np.bincount(bones.ravel(), minlength=len(_BONES) + 1)[1:]
     own = np.bincount(bones[here], minlength=len(_BONES) + 1)[1:]
     present = np.flatnonzero((own > 0) & (own >= _OWN_SHARE * all_bones)) + 1
@@ -124,22 +118,35 @@ def _kinds_in(here: np.ndarray, bones: np.ndarray, coarse: _Coarse) -> tuple[np.
     if len(present) == 1:
         return int(present[0]), ""
     if len(present) > 1:
-        nearest = _nearest(np.where(np.isin(bones, present), bones, 0), coarse.spacing)
+        seeds = np.where(here & np.isin(bones, present), bones, 0)
         what = " and ".join(names[kind - 1] for kind in present)
-        return nearest[here], f"{what} touch: where one ends and the other begins is a guess"
+        return _parted(here, seeds, coarse)[here], f"{what} touch: where one ends and the other begins is a guess"
     kind = _kind_by_place(here, coarse)
     ml = np.count_nonzero(here) * float(np.prod(coarse.spacing)) / 1000
     warning = f"no bone shows whether {ml:.0f} ml are arms or legs; taken for {kind} because of where they lie"
     return names.index(kind) + 1, warning if ml > _SMALL_ML else ""
 
 
+def _parted(here: np.ndarray, seeds: np.ndarray, coarse: _Coarse) -> np.ndarray:
+    """The part divided between its seeds where it is thinnest: a hand that rests on a thigh goes with the arm, because
+    the wrist is thicker than the contact. A watershed (ITK) of the distance to the part's surface."""
+    inside = ndimage.distance_transform_edt(np.pad(here, 1, mode="edge"), coarse.spacing)[1:-1, 1:-1, 1:-1]
+    box = Box.around(here).slices  # type: ignore[union-attr]
+    height, markers = (sitk.GetImageFromArray(array[box]) for array in (-inside.astype(np.float32), seeds))
+    divided = np.zeros_like(seeds)
+    divided[box] = sitk.GetArrayFromImage(sitk.MorphologicalWatershedFromMarkers(height, markers, False, True))
+    return divided
+
+
 def _kind_by_place(here: np.ndarray, coarse: _Coarse) -> str:
-    """Beside the trunk or above it are arms, below it legs."""
-    trunk = np.flatnonzero((coarse.body == TRUNK).any(axis=(1, 2)))
-    if not trunk.size:
+    """Legs lie under the trunk or far below it; all else are arms, a hand beside the thigh too."""
+    trunk = coarse.body == TRUNK
+    if not trunk.any():
         return "legs"
-    top = np.flatnonzero(here.any(axis=(1, 2)))[-1]
-    return "arms" if (top - trunk[0]) * coarse.spacing[0] > 2 * _COARSE_MM else "legs"
+    lowest = np.flatnonzero(trunk.any(axis=(1, 2)))[0]
+    above_lowest = (np.argwhere(here)[:, 0].mean() - lowest) * coarse.spacing[0]
+    under_trunk = np.mean(np.broadcast_to(trunk.any(axis=0), here.shape)[here])
+    return "legs" if above_lowest < -_ARM_REACH_MM or (above_lowest < 0 and under_trunk > 0.5) else "arms"
 
 
 def _nearest(values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
@@ -149,23 +156,19 @@ def _nearest(values: np.ndarray, spacing: tuple[float, ...]) -> np.ndarray:
 
 
 def _root_of_neck(coarse: _Coarse) -> tuple[np.ndarray | None, list[str]]:
-    """z, y, x (mm) of the joint of C7 and T1; None where neither head nor neck is to be seen."""
-    above, below = coarse.centre("vertebrae_C7"), coarse.centre("vertebrae_T1")
-    if above is not None and below is not None:
-        return (above + below) / 2, []
-    down = np.array([-_CERVICAL_MM, 0, 0])
-    for number in range(7, 0, -1):  # the lowest one
+    """z, y, x (mm) of C7; None where neither head nor neck is to be seen."""
+    head = np.argwhere(coarse.of_bones(*_SKULL)) * coarse.spacing
+    for number in range(7, 0, -1):  # the lowest one that is to be seen
         centre = coarse.centre(f"vertebrae_C{number}")
         if centre is not None:
-            return centre + (7.5 - number) * down, []
-    head = np.argwhere(coarse.of_bones(*_SKULL)) * coarse.spacing
+            return centre - np.array([(7 - number) * _CERVICAL_MM, 0, 0]), []
     if not len(head):
         return None, []
+    below = coarse.centre("vertebrae_T1")
     if below is not None:
-        return below - down / 2, []
-    place = head.mean(axis=0)
-    place[0] = head[:, 0].min() - _NECK_MM
-    return place, ["no vertebra of the neck was found: where the head begins is a guess"]
+        return below + np.array([_CERVICAL_MM, 0, 0]), []
+    guess = np.array([head[:, 0].min() - _NECK_MM, *head.mean(axis=0)[1:]])
+    return guess, ["no vertebra of the neck was found: where the head begins is a guess"]
 
 
 def _above(neck: np.ndarray, body: Volume) -> np.ndarray:

@@ -1,15 +1,20 @@
 """A trained model of nnU-Net, small enough for a test, that does something known: it labels by the CT number."""
 
+import importlib.util
 import json
+from pathlib import Path
 
 PATCH = (16, 16, 16)
 STAGES = 2
 
 
 def write_nnunet(folder, labels, thresholds, *, spacing, trainer="nnUNetTrainer", known_as=None):
-    """Write ``folder``/``known_as``__nnUNetPlans__3d_fullres. The label (0, 1, ...) is the number of ``thresholds`` (HU,
-    ascending) that a voxel exceeds; ``labels`` {name: label} with as many labels besides the background. ``trainer``
-    is looked up in the packages' code; ``known_as`` (default: the same) need not be there."""
+    """Write ``folder``/``known_as``__nnUNetPlans__3d_fullres.
+
+    The label (0, 1, ...) is the number of ``thresholds`` (HU, ascending) that a voxel exceeds; ``labels``
+    {name: label} has as many labels besides the background. ``trainer`` is looked up in the packages' code;
+    ``known_as`` (default: the same) need not be there.
+    """
     import torch
     from dynamic_network_architectures.architectures.unet import PlainConvUNet
 
@@ -113,3 +118,9 @@ def _plans(architecture, spacing):
         "label_manager": "LabelManager",
         "foreground_intensity_properties_per_channel": {"0": {"mean": 0.0, "std": 1.0}},
     }
+
+
+def files_of(package):
+    """All files of an installed package but compiled ones."""
+    (folder,) = importlib.util.find_spec(package).submodule_search_locations
+    return sorted(path for path in Path(folder).rglob("*") if path.suffix != ".pyc" and path.is_file())
