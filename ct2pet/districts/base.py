@@ -3,6 +3,7 @@ class of another package in the entry-point group ``ct2pet.districts``."""
 
 from __future__ import annotations
 
+import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,7 +73,7 @@ class Segmenter(ABC):
 
     def identity(self, case: str) -> SegmenterIdentity:
         """What makes the map of a case; the same for all cases, unless the maps were made elsewhere."""
-        return SegmenterIdentity(self.name, self.version, self.settings())
+        return SegmenterIdentity(self.name, self.version, json.loads(json.dumps(self.settings())))
 
     def memory_gib(self, num_voxels: int) -> float:
         """The most memory (GiB) that ``segment`` takes for a CT of so many voxels, the CT included."""

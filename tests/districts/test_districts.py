@@ -1,7 +1,7 @@
 import pytest
 
 import ct2pet.districts
-from ct2pet.districts import Segmenter, load_segmenter, make_segmenter, segmenter_names
+from ct2pet.districts import Segmenter, SegmenterIdentity, load_segmenter, make_segmenter, segmenter_names
 from ct2pet.errors import PluginError
 
 
@@ -44,3 +44,8 @@ def test_a_segmenter_gets_what_the_user_gave_and_refuses_what_it_cannot_use(monk
     assert make_segmenter("plain", device="cuda").given == {}
     with pytest.raises(PluginError, match="the segmenter plain takes no weights"):
         make_segmenter("plain", weights="w")
+
+
+def test_what_makes_a_map_is_what_its_record_says_when_it_is_read(monkeypatch):
+    monkeypatch.setattr(Optional, "settings", lambda self: {"spacing": (4, 4.0)})
+    assert Optional().identity("a") == SegmenterIdentity("optional", "1", {"spacing": [4, 4.0]})
