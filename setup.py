@@ -20,6 +20,11 @@ COMMANDS = [
     "report",
 ]
 
+SEGMENTERS = {
+    "moose": ["moosez>=3.2,<4", "nnunetv2>=2.8"],  # nnU-Net from the version on that finds trainers in other folders
+    "totalsegmentator": ["TotalSegmentator>=2.18,<3; python_version < '3.13'"],  # its vtk ends there
+}
+
 
 def version() -> str:
     """The version that ct2pet names, read without importing it."""
@@ -60,7 +65,9 @@ setup(
         "tensorboard>=2.12",
     ],
     extras_require={
+        **SEGMENTERS,
         "dev": [
+            *(requirement for requirements in SEGMENTERS.values() for requirement in requirements),
             "pytest>=8",
             "pytest-timeout>=2.2",
             "ruff>=0.5",
