@@ -37,7 +37,24 @@ class OtherHalves(Halves):
     version = "3"
 
 
+class Bands(Halves):
+    """Legs, trunk and head one upon the other, and the arms on the left."""
+
+    name = "bands"
+    districts = ("head", "trunk", "arms", "legs")
+
+    def segment(self, case, ct_hu, districts):
+        labels = np.zeros(ct_hu.grid.shape, np.uint8)
+        for number, name in enumerate(("legs", "trunk", "head")):
+            labels[number * len(labels) // 3 : (number + 1) * len(labels) // 3, 10:-10, 10:-10] = districts[name]
+        labels[:, 10:-10, -20:-10] = districts["arms"]
+        return Segmentation(ct_hu.with_array(labels), {"arms": 0.2})
+
+
 def use_stubs(monkeypatch):
     """Let ``halves`` and ``other`` be segmenters, and ``rules`` be ``halves``."""
-    load, stubs = ct2pet.districts.load_segmenter, {"halves": Halves, "rules": Halves, "other": OtherHalves}
+    load, stubs = (
+        ct2pet.districts.load_segmenter,
+        {"halves": Halves, "rules": Halves, "other": OtherHalves, "bands": Bands},
+    )
     monkeypatch.setattr(ct2pet.districts, "load_segmenter", lambda name: stubs[name] if name in stubs else load(name))
