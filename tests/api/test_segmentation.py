@@ -225,7 +225,8 @@ def test_a_datasets_maps_go_into_its_own_folders_and_a_persons_stay(raw):
     assert paths == [raw.path("districts", f"case{number}", "Tr") for number in range(3)]
     assert paths[0].read_bytes() == own
     assert not paths[0].with_name("case0.segmenter.json").exists()
-    assert {path.name for path in paths[0].parent.glob("*.png")} == {f"case{number}.segmenter.png" for number in range(3)}
+    pictures = {path.name for path in paths[0].parent.glob("*.png")}
+    assert pictures == {f"case{number}.segmenter.png" for number in range(3)}
 
 
 def test_only_what_is_missing_is_segmented(raw):
