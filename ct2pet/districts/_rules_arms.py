@@ -1,0 +1,135 @@
+"""The arms of a body whose lungs or brain are seen: sections aside, and what lies around their bones up to the
+shoulder joints. A voxel where arm and trunk have grown together belongs to the bone that is nearer."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ct2pet.districts._body import STEP_MM
+from ct2pet.districts._rules_aside import arm_sections
+from ct2pet.districts._rules_scene import Scene, span, voxels
+from ct2pet.districts._rules_sections import Sections
+
+_LIMB_MM = 28.0  # a humeral head, or both bones of a forearm, lie within such a circle
+_HEAD_CM2 = 9.0  # of the filled section of a humeral head
+_BONE_CM2 = 0.5
+_STEP_CM2 = 1.0
+_ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads end within
+_FLESH_MM = 60.0  # around the bones of an arm
+_DEEP_MM = 70.0  # so deep under the skin lies trunk
+_ASIDE_MM = 25.0  # shafts of humeri lie so far to the side of the lungs, and so far from them
+_SHAFT_MM = (8.0, 52.0)
+_ROUND = 0.55
+_SHAFT_SLICES = 5
+_OFF_SKULL_MM = 26.0  # from the brain; what is bone beyond, above the face, is an arm's
+_FACE_MM = 60.0
+_REACH_MM = 24.0
+
+
+def find_arms(scene: Scene, sections: Sections) -> np.ndarray:
+    """bool (Z, Y, X); all false where no arm is seen."""
+    apart = arm_sections(scene, sections)
+    bones = _followed(scene, apart, scene.bone & (apart | _shafts(scene) | _over_the_head(scene)))
+    grown = bones & ~apart
+    if not grown.any():
+        return apart
+    return apart | _around(scene, sections, bones, apart, grown)
+
+
+def _shafts(scene: Scene) -> np.ndarray:
+    """Round bones far to the side of the lungs: humeri of arms that never leave the trunk."""
+    found = np.zeros_like(scene.body)
+    where = span(scene.lungs)
+    if where is None or scene.middle is None:
+        return found
+    columns = np.flatnonzero(scene.lungs.any(axis=(0, 1)))
+    half_width = (columns[-1] - columns[0] + 1) / 2
+    for z in range(max(0, where[0] - voxels(100)), where[1] + 1):
+        blobs, _ = ndimage.label(ndimage.binary_fill_holes(scene.bone[z]))
+        for index, box in enumerate(ndimage.find_objects(blobs), start=1):
+            blob = blobs[box] == index
+            sides = np.array(blob.shape) * STEP_MM
+            centre = (box[1].start + box[1].stop - 1) / 2
+            beside = abs(centre - scene.middle[z]) > half_width + _ASIDE_MM / STEP_MM
+            round_ = blob.sum() * STEP_MM**2 > _ROUND * sides.max() ** 2
+            if beside and round_ and _SHAFT_MM[0] <= sides.max() <= _SHAFT_MM[1]:
+                found[z][box] |= blob
+    parts, _ = ndimage.label(found, structure=np.ones((3, 3, 3)))
+    long_enough = [False, *(box[0].stop - box[0].start >= _SHAFT_SLICES for box in ndimage.find_objects(parts))]
+    return np.array(long_enough)[parts]
+
+
+def _over_the_head(scene: Scene) -> np.ndarray:
+    """Bones above the face and off the skull."""
+    where = span(scene.brain)
+    found = np.zeros_like(scene.body)
+    if where is None:
+        return found
+    low = where[0] + voxels(_FACE_MM)
+    if where[1] - low > 2:
+        off = ndimage.distance_transform_edt(~scene.brain[low:]) * STEP_MM > _OFF_SKULL_MM
+        found[low:] = scene.bone[low:] & off
+    return found
+
+
+def _followed(scene: Scene, apart: np.ndarray, bones: np.ndarray) -> np.ndarray:
+    """The bones of arms, followed slice by slice from where they are certain to the shoulder joint."""
+    parts, _ = ndimage.label(apart | ndimage.binary_dilation(bones))
+    bones = bones.copy()
+    for index, box in enumerate(ndimage.find_objects(parts), start=1):
+        part = bones[box] & (parts[box] == index)
+        slices = np.flatnonzero(part.sum(axis=(1, 2)) * STEP_MM**2 / 100 > _BONE_CM2)
+        for end, step in ((slices[-1:], 1), (slices[:1], -1)):
+            for k in end:
+                z = box[0].start + int(k)
+                mask = np.zeros(scene.body.shape[1:], dtype=bool)
+                mask[box[1:]] = part[k]
+                _follow(scene, bones, mask, z, step)
+    return bones
+
+
+def _follow(scene: Scene, bones: np.ndarray, mask: np.ndarray, z: int, step: int) -> None:
+    """Add to ``bones``, slice by slice, what continues the bone ``mask`` of slice ``z``."""
+    stop = _last_slice(scene, z, step)
+    rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
+    centre, largest = np.argwhere(mask).mean(axis=0), 0.0
+    while z != stop:
+        z += step
+        filled = ndimage.binary_fill_holes(scene.bone[z])
+        near = np.hypot(rows - centre[0], columns - centre[1]) * STEP_MM < _LIMB_MM
+        mask = filled & near & ndimage.binary_dilation(mask, iterations=2)
+        area = mask.sum() * STEP_MM**2 / 100
+        if area < max(_STEP_CM2 / 2, 0.35 * largest):
+            return
+        if area < _HEAD_CM2 and not largest:
+            centre = np.argwhere(mask).mean(axis=0)
+        else:
+            largest = max(largest, area)
+        bones[z] |= mask
+
+
+def _last_slice(scene: Scene, z: int, step: int) -> int:
+    """Where to stop: the end of the scan, or where shoulder joints end."""
+    end = scene.body.shape[0] - 1 if step > 0 else 0
+    if scene.apex is None:
+        return end
+    high = scene.apex + voxels(_ABOVE_APEX_MM)
+    low = scene.apex - voxels(_BELOW_APEX_MM)
+    if step > 0 and z <= high:
+        return min(end, high)
+    return max(end, low) if step < 0 and z >= low else end
+
+
+def _around(scene: Scene, sections: Sections, bones: np.ndarray, apart: np.ndarray, grown: np.ndarray) -> np.ndarray:
+    """The flesh of arms that have no section of their own."""
+    first, last = span(grown) or (0, -1)
+    zone = slice(max(0, first - voxels(_REACH_MM)), last + 1 + voxels(_REACH_MM))
+    bones, body = bones[zone], scene.body[zone]
+    other = scene.bone[zone] & ~bones & ~apart[zone]
+    other |= scene.lungs[zone] | scene.brain[zone] | (sections.depth[zone] > _DEEP_MM)
+    to_arm = ndimage.distance_transform_edt(~grown[zone]) * STEP_MM
+    to_other = ndimage.distance_transform_edt(~other) * STEP_MM
+    arms = np.zeros_like(apart)
+    arms[zone] = body & (to_arm < to_other) & (to_arm < _FLESH_MM)
+    return arms
