@@ -13,7 +13,7 @@ from ct2pet.phantom.frame import Frame
 from ct2pet.volume import Grid, Volume
 
 NUMBERS = {name: number for number, name in enumerate(LANDMARKS, start=1)}
-SCANNER = replace(DEMO, ct_spacing=(6.0, 5.0, 5.0), ct_matrix=(80, 114))
+SCANNER = replace(DEMO, ct_spacing=(8.0, 6.0, 6.0), ct_matrix=(66, 95))
 TOUCH = ("arms and legs touch: where one ends and the other begins is a guess",)
 
 
@@ -53,7 +53,7 @@ def dice(found, truth):
 
 
 @pytest.mark.parametrize("arms", ["raised", "down", "left raised"])
-@pytest.mark.parametrize(("seed", "field_of_view"), [(0, "whole"), (3, "whole"), (4, "thigh")])
+@pytest.mark.parametrize(("seed", "field_of_view"), [(0, "whole"), (4, "thigh")])
 def test_the_districts_of_phantoms_are_found(seed, arms, field_of_view):
     body, bones, truth = seen(seed, arms, field_of_view)
     found, warnings = split_body(body, bones, NUMBERS, DISTRICTS)
