@@ -67,7 +67,8 @@ setup(
     extras_require={
         **SEGMENTERS,
         "dev": [
-            *(requirement for requirements in SEGMENTERS.values() for requirement in requirements),
+            *SEGMENTERS["moose"],
+            *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
             "pytest>=8",
             "pytest-timeout>=2.2",
             "ruff>=0.5",
@@ -76,7 +77,7 @@ setup(
             "hypothesis>=6.90",
             "build>=1.0",
             "setuptools>=68",
-        ]
+        ],
     },
     entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
 )
