@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ from typing import Any
 
 REQUEST, REPLY = "request.json", "reply.json"
 
-_asked_for = []  # what the package wanted from the network
+_NO_NETWORK = "no network here: "
 
 
 def answer(segment: Callable[[Path, dict[str, Any]], dict[str, Any]]) -> None:
@@ -48,14 +49,13 @@ def _refuse(event: str, arguments: tuple) -> None:
         target = arguments[1][0]
     else:
         return
-    _asked_for.append(str(target))
-    raise PermissionError(f"no network here: {target}")
+    raise PermissionError(f"{_NO_NETWORK}{target}")
 
 
 def link_weights(folders: Mapping[str, str], target: Path) -> None:
-    """Make ``target``/NAME with the content of each folder {name: folder}, where the package may do as it likes.
+    """Make ``target``/NAME with the content of each folder {name: folder}, as links.
 
-    They are links: what it deletes or writes there changes nothing in the weights that the user keeps.
+    A package that deletes weights there, or adds files, changes nothing in the folder that the user keeps.
     """
     for name, folder in folders.items():
         (target / name).mkdir(parents=True)
@@ -77,8 +77,9 @@ def device_or_best(device: str | None) -> str:
 
 
 def _one_line(error: Exception) -> str:
-    if _asked_for:
-        return f"it wanted something from {_asked_for[0]}, but ct2pet lets it use no network"
+    refused = re.search(rf"{_NO_NETWORK}([\w.:-]+)", "".join(traceback.format_exception(error)))
+    if refused:  # somewhere in the chain of its causes
+        return f"it wanted something from {refused.group(1)}, but ct2pet lets it use no network"
     if isinstance(error, MemoryError):
         return "not enough memory"
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

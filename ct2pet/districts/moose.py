@@ -43,7 +43,7 @@ class MooseSegmenter(ForeignSegmenter):
         reply, maps = self.run(ct_hu, ("map",))
         mapping = _mapping(reply["labels"], districts)
         found = relabelled(maps["map"].array, mapping, self.package)
-        warnings = ()
+        warnings: tuple[str, ...] = ()
         if reply["release"] not in (None, reply["expected"]):
             warnings = (f"the weights come from {reply['release']}, moosez {self.version} knows {reply['expected']}",)
         return Segmentation(maps["map"].with_array(found), {}, warnings)
