@@ -91,6 +91,16 @@ def test_a_guess_at_the_neck_is_said():
     assert dice(found, truth)["head"] > 0.85
 
 
+def test_raised_shoulders_are_no_head():
+    body, bones, truth = seen(4, "raised")
+    (lowest, *_) = np.flatnonzero((truth == DISTRICTS["arms"]).any(axis=(1, 2)))
+    raised = truth == DISTRICTS["arms"]
+    raised[lowest + 25 :] = False  # up to 200 mm above
+    body.array[raised] = TRUNK
+    found, _ = split_body(body, bones, NUMBERS, DISTRICTS)
+    assert np.mean(found[raised] == DISTRICTS["trunk"]) > 0.99
+
+
 def test_without_head_and_neck_all_of_the_trunk_is_trunk():
     body, bones, _ = seen(4, "down")
     bones[bones <= NUMBERS["vertebrae_T1"]] = 0
