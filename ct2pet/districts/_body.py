@@ -125,7 +125,7 @@ def _patient(tissue: np.ndarray, dense: np.ndarray) -> np.ndarray:
 
 def _filled(tissue: np.ndarray) -> np.ndarray:
     """Axial slices filled, but not with air that arms enclose: that is reached from the sides through wide gaps."""
-    filled = np.stack([axial | _hole(axial) for axial in tissue])
+    filled = np.stack([ndimage.binary_fill_holes(axial | _hole(axial)) for axial in tissue])
     wide = ndimage.binary_erosion(~tissue, ball(_GAP_MM), border_value=1)
     parts, count = ndimage.label(wide)
     outside = np.zeros(count + 1, dtype=bool)
@@ -136,7 +136,7 @@ def _filled(tissue: np.ndarray) -> np.ndarray:
 
 
 def _hole(axial: np.ndarray) -> np.ndarray:
-    """What a slice of tissue encloses, a crack in the wall notwithstanding."""
+    """What a slice of tissue encloses although its wall has a crack."""
     square = ndimage.generate_binary_structure(2, 2)
     closed = ndimage.binary_closing(np.pad(axial, 1), square)
     filled = ndimage.binary_fill_holes(closed)

@@ -11,12 +11,16 @@ from ct2pet.districts._rules_aside import arm_sections
 from ct2pet.districts._rules_scene import Scene, span, voxels
 from ct2pet.districts._rules_sections import Sections
 
+_CM2 = STEP_MM**2 / 100
 _LIMB_MM = 28.0  # a humeral head, or both bones of a forearm, lie within such a circle
 _HEAD_CM2 = 9.0  # of the filled section of a humeral head
 _BONE_CM2 = 0.5
-_STEP_CM2 = 1.0
+_LYING_CM2 = 14.0
 _ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads end within
-_FLESH_MM = 60.0  # around the bones of an arm
+_UPPER_ARM_MM = 60.0  # flesh reaches so far from a humerus
+_SYMMETRY = 1.25
+_GIRDLE_MM = 150.0  # down from the apex of the lungs: no more clavicle or scapula
+_NECK_MM = 150.0  # from the brain down to the shoulders
 _DEEP_MM = 70.0  # so deep under the skin lies trunk
 _ASIDE_MM = 25.0  # shafts of humeri lie so far to the side of the lungs, and so far from them
 _SHAFT_MM = (8.0, 52.0)
@@ -30,11 +34,12 @@ _REACH_MM = 24.0
 def find_arms(scene: Scene, sections: Sections) -> np.ndarray:
     """bool (Z, Y, X); all false where no arm is seen."""
     apart = arm_sections(scene, sections)
-    bones = _followed(scene, apart, scene.bone & (apart | _shafts(scene) | _over_the_head(scene)))
-    grown = bones & ~apart
+    seeds = scene.bone & (apart | _shafts(scene) | _over_the_head(scene))
+    grown = seeds & ~apart
+    _follow_all(scene, sections, apart, seeds, grown)
     if not grown.any():
         return apart
-    return apart | _around(scene, sections, bones, apart, grown)
+    return apart | _around(scene, sections, apart, seeds, grown)
 
 
 def _shafts(scene: Scene) -> np.ndarray:
@@ -73,24 +78,31 @@ def _over_the_head(scene: Scene) -> np.ndarray:
     return found
 
 
-def _followed(scene: Scene, apart: np.ndarray, bones: np.ndarray) -> np.ndarray:
-    """The bones of arms, followed slice by slice from where they are certain to the shoulder joint."""
-    parts, _ = ndimage.label(apart | ndimage.binary_dilation(bones))
-    bones = bones.copy()
+def _follow_all(scene: Scene, sections: Sections, apart: np.ndarray, seeds: np.ndarray, grown: np.ndarray) -> None:
+    """Follow the bones of arms from where they are certain to the shoulder joint, and to the hand; ``grown`` gets
+    what is found."""
+    parts, _ = ndimage.label(apart | ndimage.binary_dilation(seeds))
     for index, box in enumerate(ndimage.find_objects(parts), start=1):
-        part = bones[box] & (parts[box] == index)
-        slices = np.flatnonzero(part.sum(axis=(1, 2)) * STEP_MM**2 / 100 > _BONE_CM2)
+        part = seeds[box] & (parts[box] == index)
+        slices = np.flatnonzero(part.sum(axis=(1, 2)) * _CM2 > _BONE_CM2)
         for end, step in ((slices[-1:], 1), (slices[:1], -1)):
             for k in end:
                 z = box[0].start + int(k)
                 mask = np.zeros(scene.body.shape[1:], dtype=bool)
                 mask[box[1:]] = part[k]
-                _follow(scene, bones, mask, z, step)
-    return bones
+                _follow(scene, sections, apart, grown, mask, z, step)
 
 
-def _follow(scene: Scene, bones: np.ndarray, mask: np.ndarray, z: int, step: int) -> None:
-    """Add to ``bones``, slice by slice, what continues the bone ``mask`` of slice ``z``."""
+def _shoulder(scene: Scene) -> int:
+    """About the slice of the shoulder joints."""
+    lungs, brain = span(scene.lungs), span(scene.brain)
+    return lungs[1] if lungs else brain[0] - voxels(_NECK_MM) if brain else 0
+
+
+def _follow(
+    scene: Scene, sections: Sections, apart: np.ndarray, grown: np.ndarray, mask: np.ndarray, z: int, step: int
+) -> None:
+    """Note in ``grown``, slice by slice, what continues the bone ``mask`` of slice ``z``, until an arm lies apart."""
     stop = _last_slice(scene, z, step)
     rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
     centre, largest = np.argwhere(mask).mean(axis=0), 0.0
@@ -98,15 +110,28 @@ def _follow(scene: Scene, bones: np.ndarray, mask: np.ndarray, z: int, step: int
         z += step
         filled = ndimage.binary_fill_holes(scene.bone[z])
         near = np.hypot(rows - centre[0], columns - centre[1]) * STEP_MM < _LIMB_MM
-        mask = filled & near & ndimage.binary_dilation(mask, iterations=2)
-        area = mask.sum() * STEP_MM**2 / 100
-        if area < max(_STEP_CM2 / 2, 0.35 * largest):
+        next_mask = filled & near & ndimage.binary_dilation(mask, iterations=2)
+        if _shoulder(scene) - z > voxels(_GIRDLE_MM):
+            next_mask |= _lying_bones(filled, mask, scene.lungs[z])
+        mask, area = next_mask, next_mask.sum() * _CM2
+        if area < max(_BONE_CM2, 0.35 * largest) or apart[z][mask].mean() > 0.5:
             return
         if area < _HEAD_CM2 and not largest:
             centre = np.argwhere(mask).mean(axis=0)
         else:
             largest = max(largest, area)
-        bones[z] |= mask
+        grown[z] |= mask
+
+
+def _lying_bones(filled: np.ndarray, mask: np.ndarray, lungs: np.ndarray) -> np.ndarray:
+    """Small bones of a slice that lie over the mask: a forearm across the belly is cut lengthwise."""
+    blobs, _ = ndimage.label(filled)
+    small = np.bincount(blobs.ravel()) * _CM2 < _LYING_CM2
+    small[np.unique(blobs[ndimage.binary_dilation(lungs, iterations=4)])] = False
+    over = np.zeros_like(small)
+    over[np.unique(blobs[mask])] = True
+    over[0] = False
+    return (small & over)[blobs]
 
 
 def _last_slice(scene: Scene, z: int, step: int) -> int:
@@ -121,15 +146,26 @@ def _last_slice(scene: Scene, z: int, step: int) -> int:
     return max(end, low) if step < 0 and z >= low else end
 
 
-def _around(scene: Scene, sections: Sections, bones: np.ndarray, apart: np.ndarray, grown: np.ndarray) -> np.ndarray:
-    """The flesh of arms that have no section of their own."""
+def _around(scene: Scene, sections: Sections, apart: np.ndarray, seeds: np.ndarray, grown: np.ndarray) -> np.ndarray:
+    """The flesh of arms that have no section of their own. It reaches inwards about as far as outwards."""
     first, last = span(grown) or (0, -1)
     zone = slice(max(0, first - voxels(_REACH_MM)), last + 1 + voxels(_REACH_MM))
-    bones, body = bones[zone], scene.body[zone]
-    other = scene.bone[zone] & ~bones & ~apart[zone]
-    other |= scene.lungs[zone] | scene.brain[zone] | (sections.depth[zone] > _DEEP_MM)
-    to_arm = ndimage.distance_transform_edt(~grown[zone]) * STEP_MM
-    to_other = ndimage.distance_transform_edt(~other) * STEP_MM
+    bones, depth = grown[zone], sections.depth[zone]
+    other = scene.bone[zone] & ~bones & ~apart[zone] & ~seeds[zone]
+    other |= scene.lungs[zone] | scene.brain[zone] | (depth > _DEEP_MM)
+    to_arm, nearest = ndimage.distance_transform_edt(~bones, return_indices=True)
+    reach = np.minimum(_SYMMETRY * _mean_depth(bones, depth) + STEP_MM, _UPPER_ARM_MM)[tuple(nearest)]
+    to_other = ndimage.distance_transform_edt(~other)
     arms = np.zeros_like(apart)
-    arms[zone] = body & (to_arm < to_other) & (to_arm < _FLESH_MM)
+    arms[zone] = scene.body[zone] & (to_arm < to_other) & (to_arm * STEP_MM < reach)
     return arms
+
+
+def _mean_depth(bones: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """For the voxels of each bone of a slice the bone's mean depth under the skin (mm), 0 elsewhere."""
+    in_plane = np.zeros((3, 3, 3), dtype=bool)
+    in_plane[1] = True
+    parts, count = ndimage.label(bones, in_plane)
+    means = ndimage.mean(depth, parts, np.arange(count + 1))
+    means[0] = 0
+    return means[parts]
