@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent
 COMMANDS = [
     "demo",
     "convert_dicom",
+    "segment_districts",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",
@@ -19,6 +20,11 @@ COMMANDS = [
     "evaluate",
     "report",
 ]
+
+SEGMENTERS = {
+    "moose": ["moosez>=3.2,<4", "nnunetv2>=2.8"],  # nnU-Net from the version on that finds trainers in other folders
+    "totalsegmentator": ["TotalSegmentator>=2.18,<3; python_version < '3.13'"],  # its vtk ends there
+}
 
 
 def version() -> str:
@@ -63,7 +69,10 @@ setup(
         "tensorboard>=2.12",
     ],
     extras_require={
+        **SEGMENTERS,
         "dev": [
+            *SEGMENTERS["moose"],
+            *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
             "pytest>=8",
             "pytest-timeout>=2.2",
             "ruff>=0.5",
@@ -73,7 +82,7 @@ setup(
             "highdicom>=0.22",
             "build>=1.0",
             "setuptools>=68",
-        ]
+        ],
     },
     entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
 )

@@ -71,6 +71,16 @@ def read_json(path: str | os.PathLike) -> Any:
         raise Ct2PetError(f"{path}: cannot be read as JSON ({error})") from None
 
 
+def check_writable(folder: str | os.PathLike) -> None:
+    """Make ``folder`` where it is missing. Raises Ct2PetError where no file can be written into it."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=Path(folder)):
+            pass
+    except OSError as error:
+        raise Ct2PetError(f"{folder}: nothing can be written there ({error.strerror}); choose another folder") from None
+
+
 def remove_partial_files(folder: str | os.PathLike) -> None:
     """Remove what killed processes left half-written in ``folder`` (not in its subfolders)."""
     for leftover in Path(folder).glob(".partial-*"):

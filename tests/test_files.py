@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import atomic_path, copy_file, read_json, remove_partial_files, write_json
+from ct2pet.files import atomic_path, check_writable, copy_file, read_json, remove_partial_files, write_json
 
 
 def names(folder):
@@ -114,3 +114,11 @@ def test_unreadable_json_is_named(tmp_path, content):
     with pytest.raises(Ct2PetError, match=r"dataset\.json") as caught:
         read_json(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_can_be_written_is_made_and_one_that_cannot_is_named(tmp_path):
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(Ct2PetError, match=r"file/b: nothing can be written there \(Not a directory\)"):
+        check_writable(tmp_path / "file" / "b")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,21 +13,21 @@ from tqdm import tqdm
 
 import ct2pet
 from ct2pet.api.device import choose_device
-from ct2pet.dataset.contents import ct_problems
-from ct2pet.districts import Segmenter
-from ct2pet.districts.files import FilesSegmenter
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
+from ct2pet.api.district_maps import DistrictMaps, choose_maps
+from ct2pet.api.segmentation import show
+from ct2pet.districts._cases import read_ct
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.evaluation.references import image_files
 from ct2pet.files import read_json, write_json
-from ct2pet.imageio import read_grid, read_volume, strip_suffix, write_volume
-from ct2pet.inference.cases import Case, beside, find_cases, part
+from ct2pet.imageio import read_grid, strip_suffix, write_volume
+from ct2pet.inference.cases import Case, find_cases, part
 from ct2pet.inference.predictor import Predictor
 from ct2pet.inference.stitching import output_grid
 from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, choose, find_trained, load_trained
 from ct2pet.parallel import map_cases
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
-from ct2pet.volume import Grid, Volume
+from ct2pet.volume import Grid
 
 PROVENANCE = "prediction.json"
 GRIDS = ("pet", "ct")
@@ -44,6 +44,8 @@ def predict(
     folds: Sequence[str] | None = None,
     checkpoint: str = FINAL,
     districts: str | Path | None = None,
+    segmenter: str | None = None,
+    weights: str | Path | None = None,
     device: str | None = None,
     step_size: float | None = None,
     mirror: bool = True,
@@ -57,30 +59,51 @@ def predict(
     """Translate the CTs of a folder (or one CT file) into PETs in SUV; returns the predictions' files.
 
     ``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained; none
-    is needed where there is one. ``districts``: folder of the district maps CASE (default: districtsTs beside
-    imagesTs). ``grid``: "pet" (the plans' spacing over the CT's field of view) or "ct"; ``like``: an image whose
-    grid to use instead, or a folder with one for each case. ``step_size``, ``mirror``, ``blend_mm``: see
-    Predictor; ``num_parts``, ``part_id``: predict a share of the cases. With ``continue_prediction`` cases that are
-    predicted already are left as they are. Writes what was used into prediction.json beside them.
+    is needed where there is one. ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what
+    makes them. Without both, districtsTs beside imagesTs serves, and CTs that have no map there are segmented as those
+    of the training were; the maps that are made go to districts/ beside the predictions. ``grid``: "pet" (the plans'
+    spacing over the CT's field of view) or "ct"; ``like``: an image whose grid to use instead, or a folder with one
+    for each case. ``step_size``, ``mirror``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``: predict a share
+    of the cases. With ``continue_prediction`` cases that are predicted already are left as they are. Writes what was
+    used into prediction.json beside them.
 
     Raises CasesFailed, naming them, for cases that could not be predicted, and other Ct2PetErrors before any work.
     """
     if grid not in GRIDS:
         raise Ct2PetError(f"grid {grid!r}: it is one of {', '.join(GRIDS)}")
     source, target = Path(source), Path(target)
-    cases = part(find_cases(source, target), num_parts, part_id)
-    segmenter = FilesSegmenter(districts or beside(source, "districts"))
+    all_cases = find_cases(source, target)
+    cases = part(all_cases, num_parts, part_id)
     trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
     loaded = load_trained(trained, configurations, folds)
+    maps = choose_maps(
+        source,
+        all_cases,
+        loaded.plans,
+        districts=districts,
+        segmenter=segmenter,
+        weights=weights,
+        device=device,
+        keep=continue_prediction,
+    )
     blend_mm = loaded.plans.blend_mm if blend_mm is None else blend_mm
     predictor = Predictor(
         loaded.districts, blend_mm=blend_mm, device=choose_device(device), step_size=step_size, mirror=mirror
     )
-    options = {"step_size": step_size, "mirror": mirror, "blend_mm": blend_mm, "grid": "like" if like else grid}
+    options: dict[str, Any] = {
+        "step_size": step_size,
+        "mirror": mirror,
+        "blend_mm": blend_mm,
+        "grid": "like" if like else grid,
+    }
+    options["segmenters"] = [asdict(identity) for identity in maps.identities(all_cases)]
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
     work = _unfinished(cases, provenance, target, continue_prediction)
     grids = _Grids(loaded, grid, None if like is None else Path(like))
-    _predict_cases(work, _Road(predictor, segmenter, loaded.plans.districts, grids), len(cases) - len(work))
+    try:
+        _predict_cases(work, _Road(predictor, maps, grids), len(cases) - len(work))
+    finally:
+        show(maps.records)
     return [case.output for case in cases]
 
 
@@ -118,22 +141,14 @@ class _Road:
     """From a CT file to a PET file."""
 
     predictor: Predictor
-    segmenter: Segmenter
-    districts: dict[str, int]
+    maps: DistrictMaps
     grids: _Grids
 
     def go(self, case: Case, progress: Callable[[float], None]) -> None:
-        ct = read_volume(case.ct, unit="HU")
-        _check_ct(ct, case.ct)
-        district_map = self.segmenter.segment(case.name, ct, self.districts)
+        ct = read_ct(case.ct)
+        district_map = self.maps.of(case, ct)
         grid = self.grids.of(case.name, ct.grid)
         write_volume(case.output, self.predictor.predict(ct, district_map, grid, progress))
-
-
-def _check_ct(ct: Volume, path: Path) -> None:
-    problems = ct_problems(ct.array)
-    if problems:
-        raise ImageError(f"{path}: {problems[0]}")
 
 
 def _predict_cases(work: Sequence[Case], road: _Road, num_done: int) -> None:

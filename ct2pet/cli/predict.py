@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_configurations, add_device, positive_integer
+from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, positive_integer
 from ct2pet.cli.command import command
 
 
@@ -24,8 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--districts",
         type=Path,
         metavar="FOLDER",
-        help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs)",
+        help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs; made where there is none)",
     )
+    add_segmenter(parser, None, "what made those of the training, or rules")
     add_device(parser)
     _add_way_to_predict(parser)
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")

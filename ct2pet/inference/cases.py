@@ -36,7 +36,7 @@ def find_cases(source: Path, target: Path) -> list[Case]:
         cases = [Case(name, ct, target / (name + _ending(ct))) for name, ct in sorted(files.items())]
     for case in cases:
         if case.output.exists() and case.output.samefile(case.ct):
-            raise DatasetError(f"{case.ct}: the prediction would replace this CT; choose another -o")
+            raise DatasetError(f"{case.ct}: the output would replace this CT; choose another -o")
     return cases
 
 
