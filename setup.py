@@ -10,6 +10,7 @@ ROOT = Path(__file__).parent
 COMMANDS = [
     "demo",
     "convert_dicom",
+    "split",
     "segment_districts",
     "extract_fingerprint",
     "plan_experiment",

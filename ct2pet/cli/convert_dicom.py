@@ -42,16 +42,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="regions that are lesions, by name, such as '*tumour*' (default: all but organs and targets)",
     )
+    parser.add_argument("--split", action="store_true", help="then split the dataset by patient, as ct2pet_split does")
 
 
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.conversion import convert_dicom
     from ct2pet.conversion.converter import raise_failures
+    from ct2pet.dataset.partition import split_dataset
 
-    options = {name: value for name, value in vars(arguments).items() if name != "verbose"}
+    options = {name: value for name, value in vars(arguments).items() if name not in ("verbose", "split")}
     conversion = convert_dicom(**options)
     _print(conversion)
     raise_failures(conversion)
+    if arguments.split:
+        counts = split_dataset(conversion.dataset)
+        print(", ".join(f"{count} {part}" for part, count in counts.items()))
 
 
 def _print(conversion: Conversion) -> None:

@@ -13,7 +13,7 @@ from ct2pet.conversion.exam import convert_exam
 from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
 from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
-from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, read_records, remove_unfinished
+from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, image_path, read_records, remove_unfinished
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.pairing import Exam, pair
@@ -205,8 +205,9 @@ def _finish(
     if map_path is not None:
         write_map(map_path, {row.case: row for row in rows}.values())
     _write_table(folder / "cases.csv", records)
+    num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
     write_dataset_json(
-        folder, name=name, districts=DISTRICTS, num_training=len(records), file_ending=FILE_ENDING, source="DICOM"
+        folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"
     )
 
 

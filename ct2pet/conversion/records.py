@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from ct2pet.dataset.raw import SPLITS
 from ct2pet.dicom.pairing import Exam
 from ct2pet.errors import DatasetError
 from ct2pet.files import read_json, remove_partial_files, write_json
@@ -43,8 +44,10 @@ def source_digest(exam: Exam) -> str:
 
 
 def image_path(folder: Path, kind: str, case: str) -> Path:
-    """Where the file of a case lies or would lie; ``kind``: images, targets or lesions."""
-    return folder / f"{kind}Tr" / f"{case}{IMAGES[kind]}{FILE_ENDING}"
+    """Where the file of a case lies (a split may have moved it to the test cases) or would lie; ``kind``: images,
+    targets or lesions."""
+    test, training = (folder / f"{kind}{split}" / f"{case}{IMAGES[kind]}{FILE_ENDING}" for split in ("Ts", "Tr"))
+    return test if test.is_file() else training
 
 
 def read_records(folder: Path) -> dict[str, Record]:
@@ -72,11 +75,11 @@ def remove_case(folder: Path, case: str) -> None:
 
 def remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
     """Remove what a killed conversion left: images of cases (``prefix``_NNNN) without a record, half-written files."""
-    for place in (folder, folder / RECORDS, *(folder / f"{kind}Tr" for kind in IMAGES)):
+    for place in (folder, folder / RECORDS, *(folder / f"{kind}{split}" for kind in IMAGES for split in SPLITS)):
         if place.is_dir():
             remove_partial_files(place)
     for kind, channel in IMAGES.items():
-        for path in (folder / f"{kind}Tr").glob(f"{prefix}_*{channel}{FILE_ENDING}"):
+        for path in folder.glob(f"{kind}T[rs]/{prefix}_*{channel}{FILE_ENDING}"):
             case = path.name.removesuffix(f"{channel}{FILE_ENDING}")
             if case not in finished:
                 path.unlink()
