@@ -65,7 +65,7 @@ def convert_dicom(
 
     Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
     """
-    folder, source = _dataset_folder(dataset_id, name), Path(source)
+    folder, source = dataset_folder(dataset_id, name), Path(source)
     map_path = _private(patient_map, folder, "--patient_map")
     list_path = _private(left_out, folder, "--left_out")
     if list_path is not None:
@@ -121,7 +121,8 @@ def _summary(left_out: Sequence[LeftOut]) -> str:
     return "; ".join(f"{number} x {reason}" for reason, number in group_left_out(left_out)[:4]) or "nothing left out"
 
 
-def _dataset_folder(dataset_id: int, name: str) -> Path:
+def dataset_folder(dataset_id: int, name: str) -> Path:
+    """The folder DatasetNNN_NAME in the raw folder. Raises DatasetError where another dataset has the number."""
     check_case_name(name)
     root = raw_folder()
     own = f"Dataset{dataset_id:03d}_{name}"
