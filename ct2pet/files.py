@@ -37,6 +37,32 @@ def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[P
         temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
+    """Yield a temporary folder beside ``path`` that becomes ``path`` when the block ends without an error.
+
+    A folder that is there is replaced as a whole; whoever is killed leaves the old one, the new one, or none.
+    """
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent))
+    try:
+        yield temporary
+        temporary.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only the owner can enter
+        remove_folder(path)
+        temporary.replace(path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def remove_folder(path: str | os.PathLike) -> None:
+    """Remove a folder and all in it, if it is there; whoever is killed leaves no half of it under its name."""
+    path = Path(path)
+    if path.exists():
+        aside = Path(tempfile.mkdtemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent))
+        shutil.rmtree(path.replace(aside))
+
+
 def _flush_to_disk(path: Path) -> None:
     with path.open("rb+") as file:
         os.fsync(file.fileno())

@@ -13,6 +13,7 @@ from tqdm import tqdm
 
 import ct2pet
 from ct2pet.api.device import choose_device
+from ct2pet.api.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.api.district_maps import DistrictMaps, choose_maps
 from ct2pet.api.segmentation import show
 from ct2pet.districts._cases import read_ct
@@ -52,11 +53,13 @@ def predict(
     blend_mm: float | None = None,
     grid: str = "pet",
     like: str | Path | None = None,
+    dicom: bool = False,
     continue_prediction: bool = False,
     num_parts: int = 1,
     part_id: int = 0,
 ) -> list[Path]:
-    """Translate the CTs of a folder (or one CT file) into PETs in SUV; returns the predictions' files.
+    """Translate the CTs of a folder (files, folders of DICOM files), or one CT, into PETs in SUV; returns the
+    predictions' files.
 
     ``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained; none
     is needed where there is one. ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what
@@ -64,8 +67,9 @@ def predict(
     of the training were; the maps that are made go to districts/ beside the predictions. ``grid``: "pet" (the plans'
     spacing over the CT's field of view) or "ct"; ``like``: an image whose grid to use instead, or a folder with one
     for each case. ``step_size``, ``mirror``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``: predict a share
-    of the cases. With ``continue_prediction`` cases that are predicted already are left as they are. Writes what was
-    used into prediction.json beside them.
+    of the cases. With ``continue_prediction`` cases that are predicted already are left as they are. ``dicom``: write
+    each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Writes what was used into
+    prediction.json beside them.
 
     Raises CasesFailed, naming them, for cases that could not be predicted, and other Ct2PetErrors before any work.
     """
@@ -73,6 +77,8 @@ def predict(
         raise Ct2PetError(f"grid {grid!r}: it is one of {', '.join(GRIDS)}")
     source, target = Path(source), Path(target)
     all_cases = find_cases(source, target)
+    output = DicomOutput(dicom)
+    output.check(source, all_cases)
     cases = part(all_cases, num_parts, part_id)
     trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
     loaded = load_trained(trained, configurations, folds)
@@ -98,10 +104,11 @@ def predict(
     }
     options["segmenters"] = [asdict(identity) for identity in maps.identities(all_cases)]
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
-    work = _unfinished(cases, provenance, target, continue_prediction)
+    work = _unfinished(cases, provenance, target, continue_prediction, output)
+    output = output.by(f"model {trained.model}, plans {trained.plans_name}")
     grids = _Grids(loaded, grid, None if like is None else Path(like))
     try:
-        _predict_cases(work, _Road(predictor, maps, grids), len(cases) - len(work))
+        _predict_cases(work, _Road(predictor, maps, grids, output), len(cases) - len(work))
     finally:
         show(maps.records)
     return [case.output for case in cases]
@@ -143,8 +150,14 @@ class _Road:
     predictor: Predictor
     maps: DistrictMaps
     grids: _Grids
+    output: DicomOutput
 
     def go(self, case: Case, progress: Callable[[float], None]) -> None:
+        if not case.output.exists():
+            self._predict(case, progress)
+        self.output.write(case)
+
+    def _predict(self, case: Case, progress: Callable[[float], None]) -> None:
         ct = read_ct(case.ct)
         district_map = self.maps.of(case, ct)
         grid = self.grids.of(case.name, ct.grid)
@@ -188,14 +201,18 @@ def _provenance(trained: TrainedModel, loaded: LoadedModel, options: dict[str, A
 
 def _check_nothing_foreign(cases: list[Case], provenance: Path) -> None:
     for case in cases:
-        if case.output.exists():
+        for path in (case.output, dicom_folder(case)):
+            if not path.exists():
+                continue
             raise Ct2PetError(
-                f"{case.output}: would be replaced, but is no prediction of ct2pet (no {provenance.name} beside it); "
+                f"{path}: would be replaced, but is no prediction of ct2pet (no {provenance.name} beside it); "
                 "choose another -o or remove it"
             )
 
 
-def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_on: bool) -> list[Case]:
+def _unfinished(
+    cases: list[Case], provenance: dict[str, Any], target: Path, go_on: bool, output: DicomOutput
+) -> list[Case]:
     """The cases to predict. Predictions of the past never stay among those of other models or settings."""
     one_file = bool(cases) and cases[0].output == target
     path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PROVENANCE
@@ -205,11 +222,14 @@ def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_
                 f"{path}: predicted with another model or other settings; choose another folder, or leave out "
                 "--continue_prediction to predict all cases anew"
             )
-        cases = [case for case in cases if not case.output.exists()]
+        cases = [case for case in cases if not (case.output.exists() and output.has(case))]
     elif not path.exists():
         _check_nothing_foreign(cases, path)
+    kept = go_on and path.exists()
     for case in cases:
-        case.output.unlink(missing_ok=True)
+        if not (kept and case.output.exists()):  # a PET that is finished may only lack its DICOM series
+            case.output.unlink(missing_ok=True)
+            remove_series(case)
         for leftover in case.output.parent.glob(f".partial-????????-{glob.escape(case.output.name)}"):
             leftover.unlink()  # of a run that was killed; the other cases may be under way on another machine
     write_json(path, provenance)

@@ -14,7 +14,12 @@ from ct2pet.cli.command import command
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-i", dest="source", type=Path, required=True, metavar="PATH", help="folder of CTs in HU, or one CT file"
+        "-i",
+        dest="source",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="folder of CTs in HU (files, or a folder of DICOM files each), or one CT",
     )
     parser.add_argument(
         "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs; a file for one CT"
@@ -29,6 +34,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_segmenter(parser, None, "what made those of the training, or rules")
     add_device(parser)
     _add_way_to_predict(parser)
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
+    )
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"

@@ -97,11 +97,17 @@ def _remove_leftovers(*files: Path) -> None:
 
 
 def read_ct(path: Path) -> Volume:
-    """The CT (HU) of a file. Raises ImageError where it cannot be read or is not in HU."""
-    ct = read_volume(path, unit="HU")
-    problems = ct_problems(ct.array)
-    if problems:
-        raise ImageError(f"{path}: {problems[0]}")
+    """The CT (HU) of a file, or of a folder of DICOM files. Raises ImageError where it cannot be read or is not in HU;
+    a folder is not named, because it may be called like its patient."""
+    try:
+        ct = read_volume(path, unit="HU")
+        problems = ct_problems(ct.array)
+        if problems:
+            raise ImageError(f"{path}: {problems[0]}")
+    except ImageError as error:
+        if path.is_dir():
+            raise ImageError(str(error).removeprefix(f"{path}: ")) from None
+        raise
     return ct
 
 

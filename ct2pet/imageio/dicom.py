@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 from ct2pet.errors import ImageError
@@ -34,20 +33,10 @@ class DicomReader(Reader):
 
 
 def _ct_stack(folder: Path):  # type: ignore[no-untyped-def]
+    from ct2pet.dicom.folders import only_ct_series
     from ct2pet.dicom.frames import series_stack
-    from ct2pet.dicom.headers import CT
-    from ct2pet.dicom.tree import scan_tree
 
-    tree = scan_tree(folder)
-    found = [series for series in tree.series if series.kind == CT]
-    if len(found) == 1:
-        return series_stack(found[0])
-    if found:
-        names = "; ".join(series.label for series in found)
-        raise ImageError(f"it holds {len(found)} CT series ({names}); put each into a folder of its own")
-    reasons = Counter(item.reason for item in tree.left_out)
-    what = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
-    raise ImageError(f"there is no CT series (DICOM) in this folder{f', but {what}' if what else ''}")
+    return series_stack(only_ct_series(folder))
 
 
 READER = DicomReader
