@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 
 from ct2pet.dicom.headers import CT
 from ct2pet.dicom.reading import quiet, read_dataset
@@ -107,7 +108,7 @@ def is_renamed(case: str, folder: Path) -> bool:
 def _identifiers(header: Dataset) -> Iterator[str]:
     for keyword in _TEXTS:
         value = header.get(keyword) or ""
-        text = str(value) if isinstance(value, str) or not hasattr(value, "__len__") else " ".join(map(str, value))
+        text = " ".join(map(str, value)) if isinstance(value, (MultiValue, list)) else str(value)
         yield text
         yield from re.split(r"[^\w]+|_", text)
     birth = str(header.get("PatientBirthDate", "") or "")

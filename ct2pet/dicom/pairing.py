@@ -18,6 +18,7 @@ LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient
 _MOVING = {"DYNAMIC": "a dynamic series", "GATED": "a gated series"}
 _MOVING |= {word: "a gated series" for word in ("CARDIAC_GATED", "RESP_GATED", "CARDRESP_GATED")}
 _SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units elsewhere
+_SYNTHETIC = "SYNTHETIC"  # as ct2pet itself marks its images
 _SHARP_KERNEL = re.compile(r"LUNG|BONE|EDGE|SHARP|ULTRA|\b[A-Z]{1,2}[67]\d")
 _A_DAY = 86400.0
 
@@ -117,6 +118,7 @@ def _pet_rank(pet: Placed) -> tuple:
     first, grid = pet.first, pet.stack.grid
     extent_mm = grid.shape[0] * grid.spacing[0]
     return (
+        _SYNTHETIC in first.image_type,
         first.attenuation_corrected is None,
         first.units not in _SUV_UNITS,
         -round(extent_mm, -1),
@@ -133,7 +135,9 @@ def _in_order(item: Placed) -> tuple:
 
 def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
     notes = []
-    if pet.first.attenuation_corrected is None:
+    if _SYNTHETIC in pet.first.image_type:
+        notes.append("the PET is synthetic (Image Type): computed, not measured")
+    elif pet.first.attenuation_corrected is None:
         notes.append("the PET does not say whether it is attenuation-corrected (CorrectedImage)")
     if pet.first.lossy:
         notes.append("the PET was compressed with loss")

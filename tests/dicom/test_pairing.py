@@ -255,3 +255,15 @@ def test_messages_hold_nothing_out_of_the_headers_texts(tmp_path):
     assert left_out
     assert not any("JANE" in item.reason or "PAT1" in item.reason for item in left_out)
     assert not np.any(["1.2.826" in item.reason for item in left_out])
+
+
+def test_a_synthetic_pet_is_the_last_choice_and_named(tmp_path):
+    synthetic = {"ImageType": ["DERIVED", "PRIMARY", "SYNTHETIC"], "Units": "GML", "CorrectedImage": None}
+    made = pet_series(STUDY, series="made", number=1, **synthetic)
+    real = pet_series(STUDY, SHORT_PET, number=9, CorrectedImage=None, ImageType=["DERIVED", "PRIMARY"])
+    exams, _ = pair_all(tmp_path, ct=ct_series(), made=made, real=real)
+    assert chosen(exams) == [("real", "ct")]
+    assert not any("synthetic" in note for note in exams[0].notes)
+    exams, _ = pair_all(tmp_path / "alone", ct=ct_series(), made=made)
+    assert chosen(exams) == [("made", "ct")]
+    assert any("synthetic" in note for note in exams[0].notes)
