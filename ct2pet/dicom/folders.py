@@ -17,11 +17,12 @@ from ct2pet.dicom.headers import CT
 from ct2pet.dicom.reading import quiet, read_dataset
 from ct2pet.dicom.series import Series
 from ct2pet.dicom.tree import scan_tree
-from ct2pet.errors import ImageError
+from ct2pet.errors import DatasetError, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_SHORTEST = 3  # letters or digits of an identifier that is looked for inside a name; shorter ones are whole words of it
-_TEXTS = ("PatientName", "PatientID", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName", "AccessionNumber")
+_SHORTEST = 3  # letters or digits of an identifier that is looked for inside a name; two letters are a word of it
+_NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
+_TEXTS = (*_NAMES, "PatientID", "OtherPatientIDs", "AccessionNumber")
 _UNNAMED = "ct_"
 
 
@@ -47,7 +48,7 @@ def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
     holds DICOM files (``besides`` is none of them). Looks at a few headers only.
 
     A case is called like its folder; one that is named after its patient is called ``ct_`` and eight digits that its
-    series determines.
+    series determines. Raises DatasetError where two cases have the same name.
     """
     if any(_header(path) is not None for path in _files(folder)):
         folders = [folder]
@@ -57,7 +58,10 @@ def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
     for path in folders:
         header = None if path.name.startswith(".") else _first_header(path)
         if header is not None:
-            cases[_name(path, header)] = path
+            case = _name(path, header)
+            if case in cases:
+                raise DatasetError(f"{folder}: two of its folders hold the same series ({case}); remove one")
+            cases[case] = path
     return cases
 
 
@@ -110,7 +114,8 @@ def _identifiers(header: Dataset) -> Iterator[str]:
         value = header.get(keyword) or ""
         text = " ".join(map(str, value)) if isinstance(value, (MultiValue, list)) else str(value)
         yield text
-        yield from re.split(r"[^\w]+|_", text)
+        if keyword in _NAMES:
+            yield from _words(text)
     birth = str(header.get("PatientBirthDate", "") or "")
     if len(birth) == 8:
         yield birth
@@ -121,8 +126,12 @@ def _identifiers(header: Dataset) -> Iterator[str]:
 def _occurs(identifier: str, name: str) -> bool:
     plain = _plain(identifier)
     if len(plain) < _SHORTEST:
-        return bool(plain) and not plain.isdigit() and plain in map(_plain, re.split(r"[^\w]+|_", name))
+        return len(plain) == _SHORTEST - 1 and plain.isalpha() and plain in map(_plain, _words(name))
     return plain in _plain(name)
+
+
+def _words(text: str) -> list[str]:
+    return re.split(r"[^\w]+|_", text)
 
 
 def _plain(text: str) -> str:

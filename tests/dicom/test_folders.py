@@ -4,6 +4,7 @@ import pytest
 from dicom_files import Study, ct_series, pet_series, write
 
 from ct2pet.dicom.folders import dicom_cases, is_renamed
+from ct2pet.errors import DatasetError
 
 
 def named(**tags):
@@ -62,6 +63,13 @@ def test_short_names_are_found_as_words(tmp_path):
     write(named(PatientName="Li^Wu"), tmp_path / "clinic")
     cases = dicom_cases(tmp_path, tmp_path / "out")
     assert [path.name for case, path in cases.items() if is_renamed(case, path)] == ["li_1"]
+
+
+def test_two_folders_of_the_same_series_are_refused(tmp_path):
+    for folder in ("hans 1", "hans 2"):
+        write(named(), tmp_path / folder)
+    with pytest.raises(DatasetError, match=r"two of its folders hold the same series \(ct_"):
+        dicom_cases(tmp_path, tmp_path / "out")
 
 
 def test_data_without_identities_keep_their_names(tmp_path):
