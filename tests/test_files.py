@@ -4,6 +4,7 @@ import subprocess
 import sys
 
 import pytest
+from road import PulledPlugError
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import (
@@ -146,11 +147,11 @@ def test_a_folder_appears_as_a_whole_and_replaces_another_as_a_whole(tmp_path):
 def fill_and_fail(folder):
     with atomic_folder(folder) as temporary:
         (temporary / "file").touch()
-        raise ValueError
+        raise PulledPlugError
 
 
 def test_a_folder_whose_block_fails_leaves_nothing(tmp_path):
-    with pytest.raises(ValueError, match=""):
+    with pytest.raises(PulledPlugError):
         fill_and_fail(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
 

@@ -6,9 +6,13 @@ from __future__ import annotations
 from datetime import datetime
 
 import pydicom
+from pydicom import config
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.multival import MultiValue
 from pydicom.sequence import Sequence
 from pydicom.uid import UID, PositronEmissionTomographyImageStorage, generate_uid
+from pydicom.valuerep import validate_value
 
 import ct2pet
 from ct2pet.dicom.source import CtSource
@@ -26,6 +30,8 @@ _COPIED = (  # from the CT: patient, study and frame of reference; nothing that 
     *("IssuerOfAccessionNumberSequence", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
+_KEYS = ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID")  # go on whatever they are
+_UNCHECKED = ("SQ", "PN", "US", "UL")  # numbers of bytes, or left to pydicom
 _MAY_BE_EMPTY = (  # type 2: must be there
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator", "Laterality"),
@@ -64,7 +70,7 @@ def new_header(source: CtSource, how: str) -> Dataset:
 def _copied(source: CtSource) -> Dataset:
     header = Dataset()
     for keyword in _COPIED:
-        if keyword in source.header:
+        if keyword in source.header and (keyword in _KEYS or _follows_the_rules(source.header[keyword])):
             header[keyword] = source.header[keyword]
     for keyword in _MAY_BE_EMPTY:
         if keyword not in header:
@@ -72,6 +78,19 @@ def _copied(source: CtSource) -> Dataset:
     if not header.get("FrameOfReferenceUID"):  # a CT that lacks it shares its place with nothing
         header.FrameOfReferenceUID = generate_uid()
     return header
+
+
+def _follows_the_rules(element: DataElement) -> bool:
+    """Whether a value has the length and the characters of its representation: some archives write others, and they
+    would make the new objects invalid."""
+    values = element.value if isinstance(element.value, (MultiValue, list)) else [element.value]
+    try:
+        for value in values:
+            if element.VR not in _UNCHECKED and value is not None:
+                validate_value(element.VR, str(value), config.RAISE)
+    except ValueError:
+        return False
+    return True
 
 
 def _say_synthetic(header: Dataset, how: str) -> None:

@@ -4,7 +4,7 @@ import pydicom
 import pytest
 from dicom_files import CT_GRID, PET_GRID, Study, ct_series, enhanced_ct, uid
 from dicom_objects import plant_identifiers
-from dicom_pets import HOW, random_pet, source_of, written
+from dicom_pets import HAS_DCIODVFY, HOW, complaints, random_pet, source_of, written
 
 import ct2pet
 from ct2pet.dicom.reading import quiet
@@ -131,5 +131,11 @@ def test_values_that_break_the_rules_do_not_stop_the_writing_nor_are_they_printe
     caplog.clear()
     pets = written(tmp_path / "pet", random_pet(CT_GRID), source)
     assert pets[0].PatientID == datasets[0].PatientID
+    assert pets[0].StudyInstanceUID == datasets[0].StudyInstanceUID
+    assert (pets[0].AccessionNumber, pets[0].StudyTime) == ("", "")  # such values would make the new objects invalid
+    assert "PatientAge" not in pets[0]
+    assert pets[0].StudyDescription == datasets[0].StudyDescription
+    if HAS_DCIODVFY:
+        assert complaints(tmp_path / "pet" / "00001.dcm") == []
     assert not [warning for warning in recwarn if "ZZSECRET" in str(warning.message) and "write" in str(warning)]
     assert "ZZSECRET" not in caplog.text

@@ -78,11 +78,11 @@ def test_a_prediction_never_replaces_a_ct(tmp_path, source, target):
 
 def test_folders_of_dicom_files_are_cases_where_there_are_no_image_files(tmp_path):
     source, target = tmp_path / "in", tmp_path / "in" / "out"
-    for case in ("b.1", "a.nii.gz"):
+    for case in ("b.1", "a x"):
         write(ct_series()[:2], source / case)
-    outputs = [target / "a.nii.gz.nii.gz", target / "b.1.nii.gz"]
+    outputs = [target / "a x.nii.gz", target / "b.1.nii.gz"]
     assert [case.output for case in find_cases(source, target)] == outputs
-    files(target, "a.nii.gz.nii.gz")
+    files(target, "a x.nii.gz")
     assert len(find_cases(source, target)) == 2
     assert find_cases(source / "b.1", tmp_path / "pet.nii") == [Case("b.1", source / "b.1", tmp_path / "pet.nii")]
     files(source, "c.nrrd")
