@@ -11,6 +11,7 @@ COMMANDS = [
     "demo",
     "convert_dicom",
     "split",
+    "register",
     "segment_districts",
     "extract_fingerprint",
     "plan_experiment",

@@ -14,6 +14,7 @@ PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
     *("errors", "files", "paths", "plugins", "volume", "resampling", "parallel", "suv", "dicom", "imageio"),
+    "registration",
     *("dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing", "evaluation", "networks"),
     *("losses", "models", "checkpoint", "inference", "training", "report", "phantom", "api", "cli"),
 ]

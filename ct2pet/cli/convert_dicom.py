@@ -42,18 +42,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PATTERN",
         help="regions that are lesions, by name, such as '*tumour*' (default: all but organs and targets)",
     )
+    parser.add_argument(
+        "--register",
+        action="store_true",
+        help="then register PETs that lie elsewhere than their CT, as ct2pet_register",
+    )
     parser.add_argument("--split", action="store_true", help="then split the dataset by patient, as ct2pet_split does")
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.cli.register import register_and_print
     from ct2pet.conversion import convert_dicom
     from ct2pet.conversion.converter import raise_failures
+    from ct2pet.dataset import RawDataset
     from ct2pet.dataset.partition import split_dataset
 
-    options = {name: value for name, value in vars(arguments).items() if name not in ("verbose", "split")}
-    conversion = convert_dicom(**options)
+    later = ("verbose", "register", "split")
+    conversion = convert_dicom(**{name: value for name, value in vars(arguments).items() if name not in later})
     _print(conversion)
     raise_failures(conversion)
+    if arguments.register:
+        register_and_print(RawDataset(conversion.dataset), None, arguments.num_processes)
     if arguments.split:
         counts = split_dataset(conversion.dataset)
         print(", ".join(f"{count} {part}" for part, count in counts.items()))
