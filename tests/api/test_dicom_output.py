@@ -14,6 +14,7 @@ from hand_models import Scaled, two_district_case, write_trained
 from road import content_of, killed_until_done
 
 from ct2pet.api.prediction import predict
+from ct2pet.cli.convert_dicom import main as convert
 from ct2pet.cli.predict import main
 from ct2pet.dicom.reading import quiet
 from ct2pet.errors import CasesFailed, Ct2PetError
@@ -181,3 +182,17 @@ def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing):
         assert SECRET not in str(path.relative_to(scans))
         if path.is_file() and path.suffix != ".dcm":
             assert SECRET.encode() not in path.read_bytes()
+
+
+def test_the_conversion_reads_the_same_suv_and_says_what_they_are(scans, monkeypatch, capsys):
+    """A PET from a PACS that somebody takes for a measured one."""
+    monkeypatch.setenv("ct2pet_raw", str(scans / "raw"))
+    (path,) = run(scans, source="scans/b")
+    shutil.copytree(scans / "scans" / "b", scans / "export" / "ct")
+    shutil.copytree(scans / "out" / "dicom" / "b", scans / "export" / "pet")
+    assert convert(["-i", str(scans / "export"), "-d", "1", "-n", "BACK", "-np", "1"]) == 0
+    assert "the PET is synthetic" in "".join(capsys.readouterr())
+    pet = read_volume(path)
+    back = read_volume(scans / "raw" / "Dataset001_BACK" / "targetsTr" / "BACK_0001.nii.gz")
+    assert back.grid.matches(pet.grid)
+    np.testing.assert_allclose(back.array, pet.array, atol=1e-3)

@@ -27,7 +27,7 @@ from ct2pet.errors import ImageError
 from ct2pet.suv import suv_factors
 from ct2pet.volume import Grid, Volume
 
-LEFT_HANDED = Grid(PET_GRID.shape, PET_GRID.spacing, (16, 14, 20), (-1, 0, 0, 0, 0, -1, 0, -1, 0))
+LEFT_HANDED = Grid(PET_GRID.shape, PET_GRID.spacing, (16, 14, 20), (-1, 0, 0, 0, 0, -1, 0, 1, 0))
 
 
 @pytest.fixture
@@ -63,7 +63,10 @@ def test_every_reader_finds_the_values_where_they_were(tmp_path, name):
 
 def test_a_pet_on_a_grid_of_another_handedness_keeps_its_places(tmp_path, source):
     pet = random_pet(LEFT_HANDED)
-    written(tmp_path / "pet", pet, source)
+    datasets = written(tmp_path / "pet", pet, source)
+    axes = np.array(datasets[0].ImageOrientationPatient).reshape(2, 3)
+    along = [np.array(dataset.ImagePositionPatient) @ np.cross(*axes) for dataset in datasets]
+    np.testing.assert_allclose(np.diff(along), LEFT_HANDED.spacing[0])  # numbered along their normal
     ours = our_own_reading(tmp_path / "pet").arranged_like(LEFT_HANDED)
     np.testing.assert_allclose(ours.grid.affine, LEFT_HANDED.affine, atol=1e-6)
     np.testing.assert_allclose(ours.array, pet.array, atol=1e-3)
