@@ -144,7 +144,8 @@ def reference_images(header: Dataset, source: CtSource, images: list[tuple[str, 
     for instance, frame in images:
         by_instance.setdefault(instance, []).extend([] if frame is None else [frame])
     sop_class = UID(str(source.header.SOPClassUID))
-    plain, detailed = [], []
+    plain: list[Dataset] = []
+    detailed: list[Dataset] = []
     for instance, frames in by_instance.items():
         for items in (plain, detailed):
             items.append(Dataset())

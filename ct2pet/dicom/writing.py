@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +58,7 @@ def _ascending(pet: Volume) -> tuple[np.ndarray, Grid]:
     return pet.array[::-1], Grid.from_affine(pet.grid.shape, affine)
 
 
-def _decimals(values: np.ndarray) -> list[DSfloat]:
+def _decimals(values: Iterable[float]) -> list[DSfloat]:
     """Numbers in the 16 characters of a decimal string."""
     return [DSfloat(float(value), auto_format=True) for value in values]
 
