@@ -68,17 +68,20 @@ def estimate_misalignment(ct_hu: Volume, pet_suv: Volume) -> float:
     return _estimate(_Pair(ct_hu, pet_suv))
 
 
-def register(ct_hu: Volume, pet_suv: Volume, *, always: bool = True) -> Registration:
+def register(
+    ct_hu: Volume, pet_suv: Volume, *, always: bool = True, least_extent_mm: float = LEAST_EXTENT_MM
+) -> Registration:
     """Find the rigid transform that takes the PET (Z, Y, X, SUV) to the CT (Z, Y, X, HU).
 
-    Without ``always`` only where the estimate says that the PET lies half a voxel or more away, and where enough is
-    common to judge. Raises GeometryError
+    Without ``always`` only where the estimate says that the PET lies half a voxel or more away. Never where they have
+    less than ``least_extent_mm`` from foot to head in common: on pieces of limbs, real pairs of one scanner would be
+    moved by 4 to 30 mm (benchmarks/registration.py). Raises GeometryError
     where the images show no common region.
     """
     pair, here = _Pair(ct_hu, pet_suv), np.zeros(6)
     estimate, before = _estimate(pair), pair.metric(here)
     least = LEAST_MOVE * max(pet_suv.grid.spacing)
-    if not always and pair.extent < LEAST_EXTENT_MM:
+    if pair.extent < least_extent_mm:
         result = _result(pair, here, before, before, estimate, least)
         reason = f"CT and PET have {pair.extent:.0f} mm from foot to head in common, too little to judge"
         return replace(result, outcome=UNCLEAR, reason=reason)

@@ -71,16 +71,16 @@ def test_a_move_that_is_too_large_is_refused(pair, degrees, shift):
     assert "too much for one examination" in result.reason
 
 
-def test_a_short_piece_is_not_judged_unless_asked_for(pair):
+def test_a_short_piece_is_not_judged(pair):
     ct, pet = pair
     depth = ct.grid.shape[0] // 2
     piece = ct.crop(Box((depth - 8, 0, 0), (depth + 8, *ct.grid.shape[1:])))
     away, _ = displaced(pet, piece, (0, 0, 0), (12, 0, 0))
-    result = register(piece, away, always=False)
+    result = register(piece, away)
     assert result.outcome == UNCLEAR
     assert "144 mm from foot to head" in result.reason
     np.testing.assert_array_equal(result.matrix, np.eye(4))
-    assert register(piece, away).outcome == MOVED
+    assert register(piece, away, least_extent_mm=100).outcome == MOVED
 
 
 def test_pairs_that_do_not_meet_are_refused(pair):
