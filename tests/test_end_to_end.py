@@ -233,10 +233,12 @@ def test_a_damaged_ct_is_named_and_the_others_are_predicted(road_copy, capfd):
 def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
     for split in ("Tr", "Ts"):
         shutil.rmtree(road_copy.raw / f"districts{split}")
-    assert road_copy.predict(tmp_path / "out") == 2
+    assert road_copy.predict(tmp_path / "out", "--segmenter files") == 2
     assert "--districts" in line_of(capfd, "predict")
-    assert prepare(road_copy) == 2
-    assert "districtsTr/phantom_001.nii.gz: no such district map" in line_of(capfd, "plan_and_preprocess")
+    assert run("extract_fingerprint -d 077 -np 1") == 2
+    said = line_of(capfd, "extract_fingerprint")
+    assert "districtsTr/phantom_001.nii.gz: no such district map, nor one of another case; make them with " in said
+    assert f"ct2pet_segment_districts -d {DATASET}" in said
 
 
 def test_each_step_names_the_one_that_must_go_before_it(road_copy, capfd):

@@ -131,7 +131,10 @@ def _read_reference(reference: Reference) -> tuple[Volume, Volume]:
     if reference.pet is None:
         raise ImageError("no real PET to compare with")
     if reference.district_map is None:
-        raise ImageError(f"{reference.pet}: no district map beside it, so nobody knows where the body is; make one")
+        raise ImageError(
+            f"{reference.pet}: no district map of this case, so nobody knows where the body is; make it with "
+            "ct2pet_segment_districts -d DATASET"
+        )
     return read_volume(reference.pet, unit="SUV"), read_volume(reference.district_map, unit="label")
 
 

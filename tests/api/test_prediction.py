@@ -7,7 +7,7 @@ from hand_models import Scaled, expected_suv, two_district_case, write_trained
 from road import content_of, killed_until_done, partial_files
 
 from ct2pet.api.prediction import predict
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
+from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference import trained_models
 from ct2pet.provenance import case_digests, command_line
@@ -118,7 +118,7 @@ def test_predictions_of_another_model_are_never_continued(raw):
     run(raw, continue_prediction=True)
 
 
-def test_a_case_that_fails_is_named_and_the_others_are_done(raw):
+def test_a_case_that_fails_is_named_and_the_others_are_done(raw, capsys):
     ct, labels = two_district_case()
     (raw / "imagesTs" / "a_0000.nii.gz").write_bytes(b"no image")
     write(raw, "c", ct.with_array(ct.array + 5000), labels)
@@ -130,12 +130,13 @@ def test_a_case_that_fails_is_named_and_the_others_are_done(raw):
     assert sorted(caught.value.failures) == ["a", "c", "d"]
     assert "not a CT in HU" in caught.value.failures["c"]
     assert "no district map d" in caught.value.failures["d"]
+    assert "cannot be segmented" in capsys.readouterr().err
     assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["b.nii.gz"]
 
 
 def test_where_no_case_can_be_done_the_error_says_so(raw):
     for case in "ab":
-        (raw / "districtsTs" / f"{case}.nii.gz").unlink()
+        (raw / "imagesTs" / f"{case}_0000.nii.gz").write_bytes(b"no image")
     with pytest.raises(CasesFailed) as caught:
         run(raw)
     assert not caught.value.some_done
@@ -171,10 +172,10 @@ def test_the_grid_of_the_ct_or_of_the_plans(raw):
         predict(source, raw / "pet", grid="mr")
 
 
-def test_without_district_maps_nothing_begins(raw):
+def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_begins(raw):
     (raw / "imagesTs").rename(raw / "scans")
-    with pytest.raises(DatasetError, match="--districts"):
-        predict(raw / "scans", raw / "out", device="cpu")
+    with pytest.raises(Ct2PetError):
+        predict(raw / "scans", raw / "out", segmenter="files", device="cpu")
     assert not (raw / "out").exists()
     assert len(predict(raw / "scans", raw / "out", districts=raw / "districtsTs", device="cpu")) == 2
 

@@ -91,7 +91,7 @@ def test_failures_are_named_and_the_others_are_written(tmp_path):
     assert set(caught.value.failures) == {"lost", "cut", "bare"}
     assert caught.value.some_done
     assert "no prediction" in caught.value.failures["lost"]
-    assert "district map" in caught.value.failures["bare"]
+    assert "make it with ct2pet_segment_districts -d" in caught.value.failures["bare"]
     summary = read_summary(path)
     assert list(summary["cases"]) == ["good"]
     assert summary["provenance"]["failed_cases"] == ["bare", "cut", "lost"]
