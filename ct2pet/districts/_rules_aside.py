@@ -133,7 +133,7 @@ class _Sorter:
         if on_band.max() > 0:
             large[on_band.argmax()] = True
         self._is_central[numbers[large]] = True
-        self._legs = np.count_nonzero(self._sections.area[numbers[large]] > _THIGH * size) > 1
+        self._legs = bool(np.count_nonzero(self._sections.area[numbers[large]] > _THIGH * size) > 1)
 
     def _overlap(self, z: int, before: int, numbers: np.ndarray, *, central: bool = True) -> np.ndarray:
         """How much (voxels) of each section lies over what is central (or aside) in the slice before."""

@@ -29,7 +29,7 @@ _SURE, _FAIR, _POOR, _GUESS = 0.95, 0.65, 0.4, 0.25
 _AGREE_MM = 80.0  # between the end of the ischia and where sections begin to look like thighs
 _LEGS_MM = 60.0  # so much of thighs below a pelvis whose end was not found
 _TROCHANTER_MM = 24.0  # sections look like thighs from so far below the ischia on
-_NECK_ML_CM2 = 220.0
+_NECK_CM2 = 220.0
 _SKULL_OVER_APEX_MM = 60.0
 _WHOLE = 0.3
 _CLEAR = 1.0
@@ -133,11 +133,11 @@ def _divide_by_bones(scene: Scene, sections: Sections, bones: Bones, division: D
     if trunk.size < 3:
         _name_limbs(scene, sections, bones, division)
         return
-    main = np.array([_largest(sections, z) for z in trunk])
+    main = np.array([_largest(sections, int(z)) for z in trunk])
     whole = float(np.median(sections.cut[main])) < _WHOLE
     division.doubt(_POOR if whole else _GUESS, *NAMES)
     division.warnings.append("neither lungs nor brain are in view: the districts are told from the bones alone")
-    if whole and np.median(sections.area[main]) < _NECK_ML_CM2:
+    if whole and np.median(sections.area[main]) < _NECK_CM2:
         division.parts[division.parts > 0] = HEAD
         return
     if not whole:

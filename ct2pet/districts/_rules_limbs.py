@@ -9,7 +9,7 @@ from ct2pet.districts._rules_bones import Bones
 from ct2pet.districts._rules_scene import Scene
 from ct2pet.districts._rules_sections import Sections
 
-_LEAST_ML = 30.0
+_LEAST_ML = 8.0
 _SHAFT_CM2, _SHAFT_SPREAD_CM2 = 5.6, 1.2  # humeri have 3.5 to 5, femora 6 to 11, marrow and blur included
 _FLESH_CM2, _FLESH_SPREAD = 85.0, 1.5  # between upper arms and thighs, between forearms and calves; a factor
 _SLIM_MM = 48.0
@@ -17,6 +17,7 @@ _CALF, _FOREARM = 0.4, 0.5  # the smaller of two bones as a share of the larger
 _CLEAR = 1.0
 _MOST = 1.5
 _EQUAL = 0.5
+_HAND = 0.2  # of a thigh's section
 
 
 def limb_scores(scene: Scene, sections: Sections, bones: Bones) -> tuple[np.ndarray, np.ndarray]:
@@ -27,7 +28,8 @@ def limb_scores(scene: Scene, sections: Sections, bones: Bones) -> tuple[np.ndar
     scores = np.zeros(len(volumes))
     for index in np.flatnonzero(volumes[1:] > 0) + 1:
         scores[index] = _score(sections, bones, np.unique(sections.labels[limbs == index]))
-    _support_pairs(scores, volumes)
+    if len(scores) > 2:
+        _compare(limbs, scores, volumes, sections)
     return limbs, scores
 
 
@@ -74,11 +76,18 @@ def _score(sections: Sections, bones: Bones, numbers: np.ndarray) -> float:
     return score + float(np.clip(flesh, 0.0 if cut else -_MOST, _MOST))
 
 
-def _support_pairs(scores: np.ndarray, volumes: np.ndarray) -> None:
-    """A limb of which little is seen is the same as the largest one beside it; hands beside thighs are clear."""
-    if len(scores) < 3:
-        return
+def _compare(limbs: np.ndarray, scores: np.ndarray, volumes: np.ndarray, sections: Sections) -> None:
+    """Limbs beside each other, in place: what is far thinner than a whole neighbour is a hand beside a thigh; else a
+    limb that cannot be told on its own is what the largest one is."""
     largest = int(volumes[1:].argmax()) + 1
-    for index in range(1, len(scores)):
-        if index != largest and abs(scores[index]) < _CLEAR:
-            scores[index] += _EQUAL * np.sign(scores[largest]) if scores[largest] else 0.0
+    thick = (limbs == largest).sum(axis=(1, 2))
+    for index in np.flatnonzero(volumes[1:] > 0) + 1:
+        if index == largest:
+            continue
+        mine = (limbs == index).sum(axis=(1, 2))
+        both = (mine > 0) & (thick > 0)
+        whole = np.median(sections.cut[np.unique(sections.labels[limbs == index])]) == 0
+        if both.any() and whole and np.median(mine[both] / thick[both]) < _HAND:
+            scores[index] = min(scores[index], -_CLEAR)
+        elif abs(scores[index]) < _CLEAR:
+            scores[index] += _EQUAL * np.sign(scores[largest])

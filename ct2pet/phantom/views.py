@@ -24,14 +24,14 @@ _ENDS = {
     "one thigh": (520.0, 750.0),
 }
 """From and to (reference mm above the soles)."""
-_NARROW_MM = 190.0
+_NARROW_MM = 210.0
 VIEWS = (*_ENDS, "one arm")
 
 
 def view(patient: Patient, districts: Volume, name: str) -> Box:
     """The box of voxels that the view ``name`` (of ``VIEWS``) shows of a patient who was scanned from head to toe.
 
-    ``districts`` is the map of the whole scan (axis-parallel, in patient mm). "narrow" is a field of view of 380 mm,
+    ``districts`` is the map of the whole scan (axis-parallel, in patient mm). "narrow" is a field of view of 420 mm,
     "one thigh" and "one arm" hold the left one alone. Raises DatasetError for another name, and where no box holds the
     arm without the trunk.
     """
