@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from ct2pet.districts._body import STEP_MM
 from ct2pet.districts._rules_scene import Scene
-from ct2pet.districts._rules_sections import Sections
+from ct2pet.districts._rules_sections import Sections, edge
 
 _LEAST_CM2 = 0.7
 _SHAFT_CM2 = 2.0
@@ -20,24 +20,27 @@ _FIBULA = 0.45  # of the tibia's section
 _APART_MM = 90.0  # both femora
 _GAS_HU = -400.0
 _GAS_CM2 = 1.0
-TRUNK, LIMB, UNKNOWN = 1, -1, 0
+TRUNK, UNKNOWN, LIMB, CALF = 1, 0, -1, -2
+_BELOW_SLICES = 10
 
 
 @dataclass(frozen=True)
 class Bones:
     """One row per bone of an axial section, marrow included: its ``section``, ``z`` (slice), ``area`` (cm2),
-    ``extent`` (mm, the longer side of its box) and ``x`` (voxels, the middle of the box)."""
+    ``extent`` (mm, the longer side of its box), ``x`` (voxels, the middle of the box) and ``cut``, whether it lies at
+    the edge of the field of view."""
 
     section: np.ndarray
     z: np.ndarray
     area: np.ndarray
     extent: np.ndarray
     x: np.ndarray
+    cut: np.ndarray
 
 
 def measure_bones(scene: Scene, sections: Sections) -> Bones:
     """The bones of all sections."""
-    rows = []
+    rows, border = [], edge(scene.coarse.seen)
     for z in np.flatnonzero(scene.bone.any(axis=(1, 2))):
         blobs, _ = ndimage.label(ndimage.binary_fill_holes(scene.bone[z]))
         for index, box in enumerate(ndimage.find_objects(blobs), start=1):
@@ -46,13 +49,16 @@ def measure_bones(scene: Scene, sections: Sections) -> Bones:
             if area >= _LEAST_CM2:
                 section = int(np.bincount(sections.labels[z][box][blob]).argmax())
                 x = (box[1].start + box[1].stop - 1) / 2
-                rows.append((section, z, area, max(blob.shape) * STEP_MM, x))
-    table = np.array(rows, dtype=float).reshape(-1, 5)
-    return Bones(table[:, 0].astype(int), table[:, 1].astype(int), *table[:, 2:].T)
+                cut = bool((blob & border[z][box]).any())
+                rows.append((section, z, area, max(blob.shape) * STEP_MM, x, cut))
+    table = np.array(rows, dtype=float).reshape(-1, 6)
+    section, z, area, extent, x, cut = table.T
+    return Bones(section.astype(int), z.astype(int), area, extent, x, cut > 0)
 
 
 def votes(scene: Scene, sections: Sections, bones: Bones, central: np.ndarray) -> np.ndarray:
-    """For every slice TRUNK, LIMB or UNKNOWN, by the bones of its largest ``central`` sections (bool by number)."""
+    """For every slice TRUNK, LIMB, CALF (a limb, of two bones) or UNKNOWN, by the bones of its largest ``central``
+    sections (bool by number)."""
     result = np.zeros(scene.body.shape[0], dtype=int)
     gas = (scene.body & (scene.coarse.hu < _GAS_HU)).sum(axis=(1, 2)) * STEP_MM**2 / 100 > _GAS_CM2
     for z in np.flatnonzero(scene.body.any(axis=(1, 2))):
@@ -60,7 +66,7 @@ def votes(scene: Scene, sections: Sections, bones: Bones, central: np.ndarray) -
         numbers = numbers[central[numbers] & (numbers > 0)]
         numbers = numbers[sections.area[numbers] > 0.5 * sections.area[numbers].max(initial=0)]
         found = {_section_vote(sections, n, bones, np.flatnonzero(bones.section == n)) for n in numbers}
-        result[z] = TRUNK if TRUNK in found else LIMB if LIMB in found else TRUNK if gas[z] else UNKNOWN
+        result[z] = max(found - {UNKNOWN}, default=TRUNK if gas[z] else UNKNOWN)
     return ndimage.median_filter(result, 5, mode="nearest")
 
 
@@ -76,11 +82,16 @@ def _section_vote(sections: Sections, number: int, bones: Bones, rows: np.ndarra
         return LIMB if slim else TRUNK
     leg = sizes[1] < _FIBULA * sizes[0]
     pair = abs(bones.x[rows[0]] - bones.x[rows[1]]) * STEP_MM > _APART_MM
-    return LIMB if slim and rows.size == 2 and (leg or pair) else TRUNK
+    if not slim or rows.size > 2:
+        return TRUNK
+    return CALF if leg else LIMB if pair else TRUNK
 
 
 def change(found: np.ndarray) -> int:
-    """The slice from which on upwards there is trunk and below limbs: where the votes disagree least."""
+    """The slice from which on upwards there is trunk and below limbs: where the votes disagree least. What follows on
+    calves are knees, no trunk."""
     above = np.r_[np.cumsum((found == TRUNK)[::-1])[::-1], 0]
-    below = np.r_[0, np.cumsum(found == LIMB)]
-    return int((above + below).argmax())
+    below = np.r_[0, np.cumsum(found < 0)]
+    best = int((above + below).argmax())
+    nearest = found[max(0, best - _BELOW_SLICES) : best]
+    return len(found) if nearest.size and np.mean(nearest == CALF) > 0.5 else best

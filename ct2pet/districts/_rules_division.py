@@ -32,6 +32,7 @@ _TROCHANTER_MM = 24.0  # sections look like thighs from so far below the ischia 
 _NECK_CM2 = 220.0
 _SKULL_OVER_APEX_MM = 60.0
 _WHOLE = 0.3
+_PURE = 0.9  # share of the slices that vote as they are divided
 _CLEAR = 1.0
 _FRAGMENT_ML = 15.0
 
@@ -135,7 +136,8 @@ def _divide_by_bones(scene: Scene, sections: Sections, bones: Bones, division: D
         return
     main = np.array([_largest(sections, int(z)) for z in trunk])
     whole = float(np.median(sections.cut[main])) < _WHOLE
-    division.doubt(_POOR if whole else _GUESS, *NAMES)
+    purity = (np.sum(found[lowest:] == TRUNK_VOTE) + np.sum(found[:lowest] < 0)) / len(found)
+    division.doubt(_GUESS if not whole else _FAIR if purity > _PURE else _POOR, *NAMES)
     division.warnings.append("neither lungs nor brain are in view: the districts are told from the bones alone")
     if whole and np.median(sections.area[main]) < _NECK_CM2:
         division.parts[division.parts > 0] = HEAD

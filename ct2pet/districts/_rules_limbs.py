@@ -59,12 +59,12 @@ def _score(sections: Sections, bones: Bones, numbers: np.ndarray) -> float:
     for number in numbers:
         rows = np.flatnonzero(bones.section == number)
         sizes = np.sort(bones.area[rows])[::-1]
-        if rows.size and bones.extent[rows].max() > _SLIM_MM:
+        if rows.size not in (1, 2) or bones.extent[rows].max() > _SLIM_MM:
             continue
-        if rows.size == 1:
-            shafts.append(sizes[0])
-        elif rows.size == 2:
+        if rows.size == 2:
             doubles.append(sizes[1] / sizes[0])
+        elif not bones.cut[rows].any() or sizes[0] > _SHAFT_CM2:  # a bone that is cut is at least so thick
+            shafts.append(sizes[0])
     score = 0.0
     if len(shafts) > len(numbers) / 6:
         score += float(np.clip((np.median(shafts) - _SHAFT_CM2) / _SHAFT_SPREAD_CM2, -_MOST, _MOST))
