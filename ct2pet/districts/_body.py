@@ -20,6 +20,7 @@ _REGROWN_MM = 16.0  # noses and ears that lie at most so far from what is thicke
 _SMALLEST_PART = 0.02  # of the largest part: legs and arms are larger, a tube or a bottle is not
 _SMALLEST_BONY_ML = 40.0  # a part with a bone in it is a limb, however little the field of view shows of it
 _BONY = 0.01
+_SOFT_HU, _SOFT_SHARE = (-150.0, 150.0), 0.6  # of a limb; of a table's edge most is a mixture with air
 _THICK_SHARE = 0.3  # of a part that the opening leaves: an arm of 4 cm has 0.36, a piece of the table less
 _GAP_MM = 7.0  # air that is reached through a gap of twice this lies outside, though arms and trunk enclose it
 _FINGERS_ML = 150.0
@@ -57,7 +58,7 @@ def find_body(ct_hu: Volume) -> Coarse:
     seen &= resample(hu, grid, outside=0.0).array > _PADDING_HU
     array = np.maximum(resample(hu, grid, outside=AIR_HU).array, AIR_HU)
     share = resample(dense, grid).array
-    body = _patient(array > _TISSUE_HU, share)
+    body = _patient(array, share)
     _check(array, body)
     return Coarse(array, share, seen, body, grid)
 
@@ -105,17 +106,19 @@ def _check(hu: np.ndarray, body: np.ndarray) -> None:
         raise DatasetError(f"the CT's numbers are no body's: {advice}")
 
 
-def _patient(tissue: np.ndarray, dense: np.ndarray) -> np.ndarray:
+def _patient(hu: np.ndarray, dense: np.ndarray) -> np.ndarray:
     """The tissue without what is thin: eroded, grown back within the tissue, small parts dropped; filled slices."""
+    tissue = hu > _TISSUE_HU
     core = ndimage.binary_erosion(tissue, ball(_TABLE_MM), border_value=1)
     grown = ndimage.binary_dilation(core, iterations=round(_REGROWN_MM / STEP_MM), mask=tissue)
     parts, _ = ndimage.label(grown)
     index = parts.ravel()
     sizes, thick = np.bincount(index), np.bincount(parts[core], minlength=parts.max() + 1)
     bony = np.bincount(index, weights=dense.ravel()) > _BONY * sizes
+    soft = np.bincount(index, weights=((hu > _SOFT_HU[0]) & (hu < _SOFT_HU[1])).ravel()) > _SOFT_SHARE * sizes
     sizes[0] = 0
     large = (sizes >= _SMALLEST_PART * sizes.max()) & (thick >= _THICK_SHARE * sizes)
-    limb = bony & (sizes * STEP_MM**3 / 1000 > _SMALLEST_BONY_ML) & (thick >= _THICK_SHARE / 2 * sizes)
+    limb = bony & soft & (sizes * STEP_MM**3 / 1000 > _SMALLEST_BONY_ML) & (thick >= _THICK_SHARE / 2 * sizes)
     wanted = large | limb
     wanted[0] = False
     body = wanted[parts]

@@ -7,7 +7,6 @@ import numpy as np
 from scipy import ndimage
 
 from ct2pet.districts._body import STEP_MM
-from ct2pet.districts._rules_aside import arm_sections
 from ct2pet.districts._rules_scene import Scene, span, voxels
 from ct2pet.districts._rules_sections import Sections
 
@@ -20,23 +19,23 @@ _ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads end w
 _UPPER_ARM_MM = 60.0  # flesh reaches so far from a humerus
 _SYMMETRY = 1.25
 _GIRDLE_MM = 150.0  # down from the apex of the lungs: no more clavicle or scapula
-_NECK_MM = 150.0  # from the brain down to the shoulders
 _DEEP_MM = 70.0  # so deep under the skin lies trunk
 _ASIDE_MM = 25.0  # shafts of humeri lie so far to the side of the lungs, and so far from them
 _SHAFT_MM = (8.0, 52.0)
 _ROUND = 0.55
 _SHAFT_SLICES = 5
+_THICK_MM = 12.0  # radius that fits into a humeral head, and into no other bone of the shoulder
+_SHOULDER_MM = 100.0
 _OFF_SKULL_MM = 26.0  # from the brain; what is bone beyond, above the face, is an arm's
 _FACE_MM = 60.0
 _REACH_MM = 24.0
 
 
-def find_arms(scene: Scene, sections: Sections) -> np.ndarray:
-    """bool (Z, Y, X); all false where no arm is seen."""
-    apart = arm_sections(scene, sections)
+def find_arms(scene: Scene, sections: Sections, apart: np.ndarray) -> np.ndarray:
+    """bool (Z, Y, X): the arms, of which ``apart`` (see ``arm_sections``) is known; all false where none is seen."""
     seeds = scene.bone & (apart | _shafts(scene) | _over_the_head(scene))
     grown = seeds & ~apart
-    _follow_all(scene, sections, apart, seeds, grown)
+    _follow_all(scene, apart, seeds, grown)
     if not grown.any():
         return apart
     return apart | _around(scene, sections, apart, seeds, grown)
@@ -50,7 +49,7 @@ def _shafts(scene: Scene) -> np.ndarray:
         return found
     columns = np.flatnonzero(scene.lungs.any(axis=(0, 1)))
     half_width = (columns[-1] - columns[0] + 1) / 2
-    for z in range(max(0, where[0] - voxels(100)), where[1] + 1):
+    for z in range(where[0], where[1] + 1):
         blobs, _ = ndimage.label(ndimage.binary_fill_holes(scene.bone[z]))
         for index, box in enumerate(ndimage.find_objects(blobs), start=1):
             blob = blobs[box] == index
@@ -60,9 +59,23 @@ def _shafts(scene: Scene) -> np.ndarray:
             round_ = blob.sum() * STEP_MM**2 > _ROUND * sides.max() ** 2
             if beside and round_ and _SHAFT_MM[0] <= sides.max() <= _SHAFT_MM[1]:
                 found[z][box] |= blob
+    found |= _humeral_heads(scene, scene.middle)
     parts, _ = ndimage.label(found, structure=np.ones((3, 3, 3)))
     long_enough = [False, *(box[0].stop - box[0].start >= _SHAFT_SLICES for box in ndimage.find_objects(parts))]
     return np.array(long_enough)[parts]
+
+
+def _humeral_heads(scene: Scene, middle: np.ndarray) -> np.ndarray:
+    """The only thick bones at the shoulders that lie far from the middle line."""
+    found = np.zeros_like(scene.body)
+    size = voxels(_THICK_MM)
+    rows, columns = np.ogrid[-size : size + 1, -size : size + 1]
+    disc = rows**2 + columns**2 <= size**2
+    low, high = scene.shoulder - voxels(_BELOW_APEX_MM), scene.shoulder + voxels(_ABOVE_APEX_MM)
+    for z in range(max(0, low), min(len(found), high + 1)):
+        aside = np.abs(np.arange(found.shape[2]) - middle[z]) * STEP_MM > _SHOULDER_MM
+        found[z] = ndimage.binary_opening(ndimage.binary_fill_holes(scene.bone[z]) & aside, disc)
+    return found
 
 
 def _over_the_head(scene: Scene) -> np.ndarray:
@@ -78,7 +91,7 @@ def _over_the_head(scene: Scene) -> np.ndarray:
     return found
 
 
-def _follow_all(scene: Scene, sections: Sections, apart: np.ndarray, seeds: np.ndarray, grown: np.ndarray) -> None:
+def _follow_all(scene: Scene, apart: np.ndarray, seeds: np.ndarray, grown: np.ndarray) -> None:
     """Follow the bones of arms from where they are certain to the shoulder joint, and to the hand; ``grown`` gets
     what is found."""
     parts, _ = ndimage.label(apart | ndimage.binary_dilation(seeds))
@@ -90,18 +103,10 @@ def _follow_all(scene: Scene, sections: Sections, apart: np.ndarray, seeds: np.n
                 z = box[0].start + int(k)
                 mask = np.zeros(scene.body.shape[1:], dtype=bool)
                 mask[box[1:]] = part[k]
-                _follow(scene, sections, apart, grown, mask, z, step)
+                _follow(scene, apart, grown, mask, z, step)
 
 
-def _shoulder(scene: Scene) -> int:
-    """About the slice of the shoulder joints."""
-    lungs, brain = span(scene.lungs), span(scene.brain)
-    return lungs[1] if lungs else brain[0] - voxels(_NECK_MM) if brain else 0
-
-
-def _follow(
-    scene: Scene, sections: Sections, apart: np.ndarray, grown: np.ndarray, mask: np.ndarray, z: int, step: int
-) -> None:
+def _follow(scene: Scene, apart: np.ndarray, grown: np.ndarray, mask: np.ndarray, z: int, step: int) -> None:
     """Note in ``grown``, slice by slice, what continues the bone ``mask`` of slice ``z``, until an arm lies apart."""
     stop = _last_slice(scene, z, step)
     rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
@@ -111,7 +116,7 @@ def _follow(
         filled = ndimage.binary_fill_holes(scene.bone[z])
         near = np.hypot(rows - centre[0], columns - centre[1]) * STEP_MM < _LIMB_MM
         next_mask = filled & near & ndimage.binary_dilation(mask, iterations=2)
-        if _shoulder(scene) - z > voxels(_GIRDLE_MM):
+        if scene.shoulder - z > voxels(_GIRDLE_MM):
             next_mask |= _lying_bones(filled, mask, scene.lungs[z])
         mask, area = next_mask, next_mask.sum() * _CM2
         if area < max(_BONE_CM2, 0.35 * largest) or apart[z][mask].mean() > 0.5:

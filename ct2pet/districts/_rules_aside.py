@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy import ndimage
 
@@ -19,78 +21,99 @@ _LEAST_ML = 20.0
 _ARM_CM2 = 260.0  # no arm is thicker
 
 
-def arm_sections(scene: Scene, sections: Sections) -> np.ndarray:
-    """bool (Z, Y, X): the sections that belong to arms. Needs lungs or brain in the scene."""
-    central = _Sorter(scene, sections).central()
+@dataclass(frozen=True)
+class Anchor:
+    """What is known to lie in the middle, and where it lies: ``seeds`` (bool by the number of the section) are sure in
+    the slice ``start``; ``middle`` (X, voxels) is the middle line in each slice; from ``chest`` down legs may begin;
+    from ``vertex`` up there is no head any more."""
+
+    start: int
+    seeds: np.ndarray
+    middle: np.ndarray
+    chest: int
+    vertex: int
+
+
+def anchor_of(scene: Scene, sections: Sections) -> Anchor | None:
+    """The anchor that lungs or brain give; None where neither is seen."""
+    lungs, brain = span(scene.lungs), span(scene.brain)
+    if scene.middle is None:
+        return None
+    landmark = scene.lungs if lungs else scene.brain
+    seeds = (sections.share_of(scene.lungs) > _SEED) | (sections.share_of(scene.brain) > _SEED)
+    seeds[0] = False
+    return Anchor(
+        start=int(landmark.sum(axis=(1, 2)).argmax()),
+        seeds=seeds,
+        middle=scene.middle,
+        chest=lungs[0] if lungs else 0,
+        vertex=brain[1] + voxels(_SCALP_MM) if brain else scene.body.shape[0],
+    )
+
+
+def central_sections(scene: Scene, sections: Sections, anchor: Anchor) -> np.ndarray:
+    """bool by number: the sections of trunk, head and legs, as far as they do not lie aside."""
+    return _Sorter(scene, sections, anchor).central()
+
+
+def arm_sections(scene: Scene, sections: Sections, central: np.ndarray, *, bare: bool) -> np.ndarray:
+    """bool (Z, Y, X): the sections aside that belong to arms. Aside lie breasts and folds of the belly too: an arm has
+    bones, or, where ``bare`` ones count, leaves the field of view."""
     aside = scene.body & ~central[sections.labels]
-    return _limbs(scene, sections, aside)
+    return _limbs(scene, sections, aside, bare=bare)
 
 
-def _limbs(scene: Scene, sections: Sections, aside: np.ndarray) -> np.ndarray:
-    """Aside lie breasts and folds of the belly too: an arm has bones, or leaves the field of view."""
+def _limbs(scene: Scene, sections: Sections, aside: np.ndarray, *, bare: bool) -> np.ndarray:
     parts, count = ndimage.label(aside)
     flat, length = parts.ravel(), count + 1
     sizes = np.bincount(flat, minlength=length)
     bone = np.bincount(flat, weights=scene.bone.ravel(), minlength=length)
     at_edge = np.zeros(length, dtype=bool)
-    np.logical_or.at(at_edge, flat, sections.at_edge[sections.labels.ravel()])
+    np.logical_or.at(at_edge, flat, sections.cut[sections.labels.ravel()] > 0)
     slices = np.array([part.stop - part.start for part, *_ in ndimage.find_objects(parts)])
     section = np.r_[0, sizes[1:] / np.maximum(slices, 1)] * STEP_MM**2 / 100
     wanted = (sizes * scene.grid.voxel_ml > _LEAST_ML) & (section < _ARM_CM2)
-    wanted &= (bone > _BONY * sizes) | at_edge
+    wanted &= (bone > _BONY * sizes) | (at_edge & bare)
     wanted[0] = False
     return wanted[parts]
 
 
 class _Sorter:
-    """Goes up and down from lungs and brain, slice by slice, and follows what lies in the middle."""
+    """Goes up and down from the anchor, slice by slice, and follows what lies in the middle."""
 
-    def __init__(self, scene: Scene, sections: Sections) -> None:
-        assert scene.middle is not None
-        self._middle = scene.middle
-        self._scene, self._sections = scene, sections
+    def __init__(self, scene: Scene, sections: Sections, anchor: Anchor) -> None:
+        self._sections, self._anchor = sections, anchor
         self._is_central = np.zeros(len(sections.area), dtype=bool)
-        columns = np.abs(np.arange(scene.body.shape[2])[None] - self._middle[:, None]) * STEP_MM < _BAND_MM
+        columns = np.abs(np.arange(scene.body.shape[2])[None] - anchor.middle[:, None]) * STEP_MM < _BAND_MM
         band = np.broadcast_to(columns[:, None], scene.body.shape)
         self._on_band = sections.share_of(band & scene.body) * sections.area
-        self._seeds = (sections.share_of(scene.lungs) > _SEED) | (sections.share_of(scene.brain) > _SEED)
-        self._seeds[0] = False
         self._numbers = [np.unique(axial[axial > 0]) for axial in sections.labels]
         self._legs = False
 
     def central(self) -> np.ndarray:
         """bool by the section's number."""
-        scene = self._scene
-        landmark = scene.lungs if scene.lungs.any() else scene.brain
-        start = int(landmark.sum(axis=(1, 2)).argmax())
-        self._mark(start, self._seeds)
-        brain = span(scene.brain)
-        vertex = scene.body.shape[0] if brain is None else brain[1] + voxels(_SCALP_MM)
-        for z in range(start + 1, min(vertex + 1, scene.body.shape[0])):
+        anchor, numbers = self._anchor, self._numbers[self._anchor.start]
+        self._is_central[numbers[anchor.seeds[numbers]]] = True
+        for z in range(anchor.start + 1, min(anchor.vertex + 1, len(self._numbers))):
             self._follow_middle(z, z - 1)
-        chest = span(scene.lungs) or (0, 0)
-        for z in range(start - 1, -1, -1):
-            if z >= chest[0]:
+        for z in range(anchor.start - 1, -1, -1):
+            if z >= anchor.chest:
                 self._follow_middle(z, z + 1)
             else:
                 self._follow_down(z)
         return self._is_central
 
-    def _mark(self, z: int, mask: np.ndarray) -> None:
-        numbers = self._numbers[z]
-        self._is_central[numbers[mask[numbers]]] = True
-
     def _follow_middle(self, z: int, before: int) -> None:
         """The section on the middle line, and those near it that no air parts from it: nose and cheeks."""
         numbers = self._numbers[z]
         overlap = self._overlap(z, before, numbers)
-        on_band = np.where((overlap > 0) | self._seeds[numbers], self._on_band[numbers], 0)
+        on_band = np.where((overlap > 0) | self._anchor.seeds[numbers], self._on_band[numbers], 0)
         if on_band.max(initial=0) <= 0:
             return
         sections, middle = self._sections, numbers[on_band.argmax()]
-        beside = np.abs(sections.x[numbers] - self._middle[z]) * STEP_MM < _HEAD_MM
+        beside = np.abs(sections.x[numbers] - self._anchor.middle[z]) * STEP_MM < _HEAD_MM
         touching = (sections.piece[numbers] == sections.piece[middle]) & (overlap > 0) & beside
-        self._is_central[numbers[touching | self._seeds[numbers]]] = True
+        self._is_central[numbers[touching | self._anchor.seeds[numbers]]] = True
         self._is_central[middle] = True
 
     def _follow_down(self, z: int) -> None:
@@ -110,7 +133,7 @@ class _Sorter:
         if on_band.max() > 0:
             large[on_band.argmax()] = True
         self._is_central[numbers[large]] = True
-        self._legs = np.count_nonzero(self._sections.area[numbers[large]] > _THIGH * size) > 1
+        self._legs = bool(np.count_nonzero(self._sections.area[numbers[large]] > _THIGH * size) > 1)
 
     def _overlap(self, z: int, before: int, numbers: np.ndarray, *, central: bool = True) -> np.ndarray:
         """How much (voxels) of each section lies over what is central (or aside) in the slice before."""

@@ -21,6 +21,10 @@ _BRAIN_HU = (-10.0, 100.0)
 _BRAIN_MEAN_HU = (10.0, 75.0)
 _BRAIN_SHARE = 0.8  # of what the skull encloses; a ring of ribs or pelvis encloses fat and gas too
 _SKULL_MM = 8.0
+_MEDIASTINUM_MM = 12.0
+_ONE_LUNG = 0.7
+_SPINE_MM = 44.0  # a spine lies within it of either lung
+_NECK_MM = 150.0  # from the brain down to the shoulders
 
 
 def voxels(millimetres: float) -> int:
@@ -32,6 +36,13 @@ def span(mask: np.ndarray) -> tuple[int, int] | None:
     """First and last slice (Z) of a mask; None where it is empty."""
     slices = np.flatnonzero(mask.any(axis=(1, 2)))
     return (int(slices[0]), int(slices[-1])) if slices.size else None
+
+
+def _middle_column(mask: np.ndarray) -> float:
+    """The median middle between left and right edge (X, voxels) of slices as wide as half of the widest."""
+    columns = np.asarray(mask.any(axis=1))
+    wide = columns.sum(axis=1) > 0.5 * columns.sum(axis=1).max()
+    return float(np.median([(np.flatnonzero(row)[0] + np.flatnonzero(row)[-1]) / 2 for row in columns[wide]]))
 
 
 @dataclass(frozen=True)
@@ -95,17 +106,41 @@ class Scene:
 
     @cached_property
     def middle(self) -> np.ndarray | None:
-        """Where (X, voxels) the middle line lies in each slice: between the lungs, in the brain, linear between and
+        """Where (X, voxels) the middle line lies in each slice: known in the chest and in the brain, linear between and
         constant beyond; None where neither is seen."""
-        points = []
-        for landmark in (self.lungs, self.brain):
+        heights, columns = [], []
+        for landmark, column in ((self.lungs, self._chest_middle), (self.brain, _middle_column)):
             found = span(landmark)
-            if found is None:
-                continue
-            columns = landmark[found[0] : found[1] + 1].any(axis=1)
-            wide = columns.sum(axis=1) > 0.5 * columns.sum(axis=1).max()
-            centres = [(np.flatnonzero(row)[0] + np.flatnonzero(row)[-1]) / 2 for row in columns[wide]]
-            points.append(((found[0] + found[1]) / 2, float(np.median(centres))))
-        if not points:
+            if found is not None:
+                heights.append((found[0] + found[1]) / 2)
+                columns.append(column(landmark[found[0] : found[1] + 1]))
+        if not heights:
             return None
-        return np.interp(np.arange(self.body.shape[0]), *zip(*sorted(points)))
+        order = np.argsort(heights)
+        return np.interp(np.arange(self.body.shape[0]), np.array(heights)[order], np.array(columns)[order])
+
+    def _chest_middle(self, lungs: np.ndarray) -> float:
+        """Between the lungs, and the spine where one lung is missing: then lung, not mediastinum, lies between."""
+        between, width = _middle_column(lungs), voxels(_MEDIASTINUM_MM)
+        profile = lungs.sum(axis=(0, 1))
+        inner = profile[max(0, round(between) - width) : round(between) + width + 1]
+        if inner.mean() < _ONE_LUNG * profile[profile > 0].mean():
+            return between
+        first, last = span(self.lungs) or (0, 0)
+        columns = np.flatnonzero(lungs.any(axis=(0, 1)))
+        low, high = max(0, columns[0] - voxels(_SPINE_MM)), columns[-1] + 1 + voxels(_SPINE_MM)
+        back = round(float(np.nonzero(lungs)[1].mean()))
+        found = []
+        for z in range(first, first + max(1, round(0.8 * (last - first)))):  # no humeral heads
+            smooth = ndimage.gaussian_filter(self.bone[z, back:, low:high].astype(np.float32), 3)
+            if smooth.max(initial=0) > 0.1:
+                found.append(low + int(np.unravel_index(smooth.argmax(), smooth.shape)[1]))
+        return float(np.median(found)) if found else between
+
+    @property
+    def shoulder(self) -> int:
+        """About the slice of the shoulder joints; above the scan where it shows neither lungs nor brain."""
+        lungs, brain = span(self.lungs), span(self.brain)
+        if lungs:
+            return lungs[1]
+        return brain[0] - voxels(_NECK_MM) if brain else self.body.shape[0] + voxels(_NECK_MM)

@@ -19,17 +19,19 @@ _CM2 = STEP_MM**2 / 100
 @dataclass(frozen=True)
 class Sections:
     """``labels`` (Z, Y, X; int32): the number (from 1) of the section of each voxel of the body; ``depth``: mm to the
-    body's surface within the slice. By number (0 stands for none): ``area`` (cm2), ``bone`` (cm2), ``x`` (voxels, the
-    centre), ``piece`` (air parts the pieces of a slice; sections of one piece touch) and ``at_edge``, whether it
-    touches the sides of the field of view."""
+    body's surface within the slice.
+
+    By number (0 stands for none): ``area`` (cm2), ``x`` (voxels, the centre), ``piece`` (air parts the pieces of a
+    slice; sections of one piece touch) and ``cut`` (0 to 1), about how much of the outline lies at the sides of the
+    field of view.
+    """
 
     labels: np.ndarray
     depth: np.ndarray
     area: np.ndarray
-    bone: np.ndarray
     x: np.ndarray
     piece: np.ndarray
-    at_edge: np.ndarray
+    cut: np.ndarray
 
     def share_of(self, mask: np.ndarray) -> np.ndarray:
         """By number: the share (0 to 1) of the section that a mask covers."""
@@ -55,16 +57,14 @@ def cut_sections(scene: Scene) -> Sections:
     piece = np.zeros(length, dtype=int)
     piece[numbers] = pieces[occupied]
     size = np.bincount(numbers, minlength=length)
-    at_edge = np.zeros(length, dtype=bool)
-    at_edge[np.unique(labels[edge(scene.coarse.seen) & scene.body])] = True
+    at_edge = np.bincount(labels[edge(scene.coarse.seen) & scene.body], minlength=length)
     return Sections(
         labels,
         depth,
         area=size * _CM2,
-        bone=np.bincount(numbers, weights=scene.bone[occupied], minlength=length) * _CM2,
         x=np.bincount(numbers, weights=occupied[2], minlength=length) / np.maximum(size, 1),
         piece=piece,
-        at_edge=at_edge,
+        cut=at_edge / np.maximum(np.sqrt(4 * np.pi * size), 1),
     )
 
 
