@@ -95,7 +95,7 @@ class _Sorter:
         columns = np.abs(np.arange(scene.body.shape[2])[None] - anchor.middle[:, None]) * STEP_MM < _BAND_MM
         band = np.broadcast_to(columns[:, None], scene.body.shape)
         self._on_band = sections.share_of(band & scene.body) * sections.area
-        self._numbers = [np.unique(axial[axial > 0]) for axial in sections.labels]
+        self._numbers = [sections.numbers(z) for z in range(len(scene.body))]
         self._legs = False
 
     def central(self) -> np.ndarray:

@@ -185,8 +185,7 @@ def _divide_pelvis(survey: _Survey, found: np.ndarray, trunk: np.ndarray, main: 
 
 
 def _largest(sections: Sections, z: int) -> int:
-    numbers = np.unique(sections.labels[z])
-    numbers = numbers[numbers > 0]
+    numbers = sections.numbers(z)
     return int(numbers[sections.area[numbers].argmax()])
 
 
