@@ -159,18 +159,18 @@ def _around(scene: Scene, sections: Sections, apart: np.ndarray, seeds: np.ndarr
     other = scene.bone[zone] & ~bones & ~apart[zone] & ~seeds[zone]
     other |= scene.lungs[zone] | scene.brain[zone] | (depth > _DEEP_MM)
     to_arm, nearest = ndimage.distance_transform_edt(~bones, return_indices=True)
-    reach = np.minimum(_SYMMETRY * _mean_depth(bones, depth) + STEP_MM, _UPPER_ARM_MM)[tuple(nearest)]
+    reach = np.minimum(_SYMMETRY * _depth_of(bones, depth) + STEP_MM, _UPPER_ARM_MM)[tuple(nearest)]
     to_other = ndimage.distance_transform_edt(~other)
     arms = np.zeros_like(apart)
     arms[zone] = scene.body[zone] & (to_arm < to_other) & (to_arm * STEP_MM < reach)
     return arms
 
 
-def _mean_depth(bones: np.ndarray, depth: np.ndarray) -> np.ndarray:
-    """For the voxels of each bone of a slice the bone's mean depth under the skin (mm), 0 elsewhere."""
+def _depth_of(bones: np.ndarray, depth: np.ndarray) -> np.ndarray:
+    """For the voxels of each bone of a slice: how deep (mm) under the skin it lies, 0 elsewhere."""
     in_plane = np.zeros((3, 3, 3), dtype=bool)
     in_plane[1] = True
     parts, count = ndimage.label(bones, in_plane)
-    means = ndimage.mean(depth, parts, np.arange(count + 1))
-    means[0] = 0
-    return means[parts]
+    index = np.arange(1, count + 1)
+    depths = (ndimage.mean(depth, parts, index) + ndimage.minimum(depth, parts, index)) / 2
+    return np.r_[0.0, depths][parts]

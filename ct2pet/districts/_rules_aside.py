@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from ct2pet.districts._body import STEP_MM
+from ct2pet.districts._rules_bones import Bones
 from ct2pet.districts._rules_scene import Scene, span, voxels
 from ct2pet.districts._rules_sections import Sections
 
@@ -16,6 +17,8 @@ _HEAD_MM = 50.0  # half a head's width and less: so near the middle line lie the
 _SEED = 0.03  # share of a section that lung or brain takes
 _THIGH = 0.25  # of the trunk above: thighs are larger, hands and forearms smaller
 _SCALP_MM = 28.0  # skull and scalp above the brain
+_SHOULDER_MM = 72.0  # above and below the apex of the lungs
+_GIRDLE_CM2 = 1.0
 _BONY = 0.012
 _LEAST_ML = 20.0
 _ARM_CM2 = 260.0  # no arm is thicker
@@ -56,10 +59,15 @@ def central_sections(scene: Scene, sections: Sections, anchor: Anchor) -> np.nda
     return _Sorter(scene, sections, anchor).central()
 
 
-def arm_sections(scene: Scene, sections: Sections, central: np.ndarray, *, bare: bool) -> np.ndarray:
+def arm_sections(scene: Scene, sections: Sections, bones: Bones, central: np.ndarray, *, bare: bool) -> np.ndarray:
     """bool (Z, Y, X): the sections aside that belong to arms. Aside lie breasts and folds of the belly too: an arm has
-    bones, or, where ``bare`` ones count, leaves the field of view."""
+    bones, or, where ``bare`` ones count, leaves the field of view. Near the shoulder joints a section that touches the
+    middle and holds several bones is a shoulder: clavicle, scapula and humerus."""
+    joined = np.isin(sections.piece, sections.piece[central])
+    several = np.bincount(bones.section[bones.area > _GIRDLE_CM2], minlength=len(central)) > 1
+    shoulders = slice(max(0, scene.shoulder - voxels(_SHOULDER_MM)), scene.shoulder + voxels(_SHOULDER_MM))
     aside = scene.body & ~central[sections.labels]
+    aside[shoulders] &= ~(joined & several)[sections.labels[shoulders]]
     return _limbs(scene, sections, aside, bare=bare)
 
 
@@ -87,7 +95,7 @@ class _Sorter:
         columns = np.abs(np.arange(scene.body.shape[2])[None] - anchor.middle[:, None]) * STEP_MM < _BAND_MM
         band = np.broadcast_to(columns[:, None], scene.body.shape)
         self._on_band = sections.share_of(band & scene.body) * sections.area
-        self._numbers = [np.unique(axial[axial > 0]) for axial in sections.labels]
+        self._numbers = [sections.numbers(z) for z in range(len(scene.body))]
         self._legs = False
 
     def central(self) -> np.ndarray:

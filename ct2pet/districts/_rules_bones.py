@@ -62,8 +62,8 @@ def votes(scene: Scene, sections: Sections, bones: Bones, central: np.ndarray) -
     result = np.zeros(scene.body.shape[0], dtype=int)
     gas = (scene.body & (scene.coarse.hu < _GAS_HU)).sum(axis=(1, 2)) * STEP_MM**2 / 100 > _GAS_CM2
     for z in np.flatnonzero(scene.body.any(axis=(1, 2))):
-        numbers = np.unique(sections.labels[z])
-        numbers = numbers[central[numbers] & (numbers > 0)]
+        numbers = sections.numbers(int(z))
+        numbers = numbers[central[numbers]]
         numbers = numbers[sections.area[numbers] > 0.5 * sections.area[numbers].max(initial=0)]
         found = {_section_vote(sections, n, bones, np.flatnonzero(bones.section == n)) for n in numbers}
         result[z] = max(found - {UNKNOWN}, default=TRUNK if gas[z] else UNKNOWN)

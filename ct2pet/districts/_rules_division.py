@@ -34,7 +34,15 @@ _SKULL_OVER_APEX_MM = 60.0
 _WHOLE = 0.3
 _PURE = 0.9  # share of the slices that vote as they are divided
 _CLEAR = 1.0
+_SMOOTH_MM = 80.0
 _FRAGMENT_ML = 15.0
+
+
+@dataclass(frozen=True)
+class _Survey:
+    scene: Scene
+    sections: Sections
+    bones: Bones
 
 
 @dataclass
@@ -57,33 +65,34 @@ class Division:
 def divide(scene: Scene) -> Division:
     """By lungs and brain where they are seen, else by bones alone."""
     sections = cut_sections(scene)
-    bones = measure_bones(scene, sections)
+    survey = _Survey(scene, sections, measure_bones(scene, sections))
     division = Division(np.where(scene.body, np.uint8(TRUNK), np.uint8(0)), dict.fromkeys(NAMES, _SURE))
     anchor = anchor_of(scene, sections)
     if anchor:
-        _divide_around(scene, sections, bones, anchor, division)
+        _divide_around(survey, anchor, division)
     else:
-        _divide_by_bones(scene, sections, bones, division)
+        _divide_by_bones(survey, division)
     _drop_fragments(scene, division.parts)
     return division
 
 
-def _divide_around(scene: Scene, sections: Sections, bones: Bones, anchor: Anchor, division: Division) -> None:
-    central = central_sections(scene, sections, anchor)
-    arms = _take_arms(scene, sections, central, anchor, division, bare=True)
+def _divide_around(survey: _Survey, anchor: Anchor, division: Division) -> None:
+    scene = survey.scene
+    central = central_sections(scene, survey.sections, anchor)
+    arms = _take_arms(survey, central, anchor, division, bare=True)
     _cut_neck(scene, scene.body & ~arms, anchor, division)
     if scene.lungs.any():
-        found = votes(scene, sections, bones, central)[: anchor.chest + 1]
+        division.middle = _down_to_pelvis(scene.body & ~arms, anchor.middle, anchor.chest)
+        found = votes(scene, survey.sections, survey.bones, central)[: anchor.chest + 1]
         _cut_groins(scene, scene.body & ~arms, found, anchor.chest, division)
     division.parts[arms] = ARMS
 
 
-def _take_arms(
-    scene: Scene, sections: Sections, central: np.ndarray, anchor: Anchor, division: Division, *, bare: bool
-) -> np.ndarray:
+def _take_arms(survey: _Survey, central: np.ndarray, anchor: Anchor, division: Division, *, bare: bool) -> np.ndarray:
+    """``central``: bool by the number of the section."""
     division.middle = anchor.middle
-    division.apart = arm_sections(scene, sections, central, bare=bare)
-    return find_arms(scene, sections, division.apart)
+    division.apart = arm_sections(survey.scene, survey.sections, survey.bones, central, bare=bare)
+    return find_arms(survey.scene, survey.sections, division.apart)
 
 
 def _cut_neck(scene: Scene, central: np.ndarray, anchor: Anchor, division: Division) -> None:
@@ -108,6 +117,17 @@ def _skull_is_low(scene: Scene, lowest: int) -> bool:
     return (lowest - apex) * STEP_MM < _SKULL_OVER_APEX_MM
 
 
+def _down_to_pelvis(central: np.ndarray, middle: np.ndarray, chest: int) -> np.ndarray:
+    """The middle line below the chest: the middle of trunk and legs, smooth, for a body may lie askew."""
+    counts = central[:chest].sum(axis=1).astype(float)
+    total = counts.sum(axis=1)
+    if chest < voxels(_SMOOTH_MM) or not total.any():
+        return middle
+    centres = np.where(total > 0, counts @ np.arange(counts.shape[1]) / np.maximum(total, 1), middle[0])
+    smooth = ndimage.gaussian_filter1d(centres, voxels(_SMOOTH_MM) / 2, mode="nearest")
+    return np.r_[smooth, middle[chest:]]
+
+
 def _cut_groins(scene: Scene, central: np.ndarray, found: np.ndarray, top: int, division: Division) -> None:
     """``found``: the votes of the slices up to ``top``."""
     assert division.middle is not None
@@ -126,7 +146,8 @@ def _cut_groins(scene: Scene, central: np.ndarray, found: np.ndarray, top: int, 
         division.parts[below_groins(scene, division.middle, level) & central] = LEGS
 
 
-def _divide_by_bones(scene: Scene, sections: Sections, bones: Bones, division: Division) -> None:
+def _divide_by_bones(survey: _Survey, division: Division) -> None:
+    scene, sections, bones = survey.scene, survey.sections, survey.bones
     everything = np.ones(len(sections.area), dtype=bool)
     found = votes(scene, sections, bones, everything)
     lowest = change(found)
@@ -146,26 +167,25 @@ def _divide_by_bones(scene: Scene, sections: Sections, bones: Bones, division: D
         division.warnings.append("the field of view cuts the body on all sides: the districts are a guess")
         division.parts[:lowest][scene.body[:lowest]] = LEGS
         return
-    _divide_pelvis(scene, sections, found, trunk, main, division)
+    _divide_pelvis(survey, found, trunk, main, division)
 
 
-def _divide_pelvis(
-    scene: Scene, sections: Sections, found: np.ndarray, trunk: np.ndarray, main: np.ndarray, division: Division
-) -> None:
+def _divide_pelvis(survey: _Survey, found: np.ndarray, trunk: np.ndarray, main: np.ndarray, division: Division) -> None:
+    """``found``: the votes; ``trunk``: the slices that vote for it; ``main``: their largest sections."""
+    scene, sections = survey.scene, survey.sections
     start = int(sections.area[main].argmax())
     seeds = np.zeros(len(sections.area), dtype=bool)
     seeds[main[start]] = True
     middle = np.full(len(scene.body), float(np.median(sections.x[main])))
     anchor = Anchor(int(trunk[start]), seeds, middle, chest=int(trunk[start]), vertex=len(scene.body))
     central = central_sections(scene, sections, anchor)
-    arms = _take_arms(scene, sections, central, anchor, division, bare=False)
+    arms = _take_arms(survey, central, anchor, division, bare=False)
     _cut_groins(scene, scene.body & ~arms, found, int(trunk[-1]), division)
     division.parts[arms] = ARMS
 
 
 def _largest(sections: Sections, z: int) -> int:
-    numbers = np.unique(sections.labels[z])
-    numbers = numbers[numbers > 0]
+    numbers = sections.numbers(z)
     return int(numbers[sections.area[numbers].argmax()])
 
 

@@ -15,17 +15,18 @@ _UNEQUAL = 1.6  # left and right limbs differ by no more
 _GROWN = 0.35  # a share of the arms' volume
 _CUT_VOXELS, _CUT_SLICES = 3, 5
 _BELOW_LUNGS_MM = 560.0  # from the lungs down to where every adult has thighs
-_ABOVE_APEX_MM = 160.0  # from the apex up to where every adult has brain
+_ABOVE_APEX_MM = 200.0  # from the apex up to where every adult has brain
 _SHOULDERS_MM = 60.0
 _SOFT_HU = (-200.0, 250.0)
 _SOFT_SHARE = 0.6
+_METAL_HU, _METAL_ML = 1800.0, 4.0  # at 4 mm; fillings of teeth are less
 
 
 def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str, ...]]:
     """The confidence (0 to 1) of each district that was found, and the warnings."""
     parts, warnings = division.parts, list(division.warnings)
     ml = np.bincount(parts.ravel(), minlength=max(NAMES) + 1) * scene.grid.voxel_ml
-    warnings += _units(scene, division)
+    warnings += _units(scene, division) + _metal(scene, division)
     warnings += _missing(scene, division, ml)
     warnings += _grown_arms(scene, division, ml)
     for part in (ARMS, LEGS):
@@ -43,6 +44,15 @@ def _units(scene: Scene, division: Division) -> list[str]:
     return [
         f"only {100 * share:.0f}% of the body has the numbers of soft tissue: is the CT in HU, is much of it metal?"
     ]
+
+
+def _metal(scene: Scene, division: Division) -> list[str]:
+    metal = division.parts[scene.coarse.hu > _METAL_HU]
+    if np.count_nonzero(metal) * scene.grid.voxel_ml < _METAL_ML:
+        return []
+    where = [part for part in NAMES if np.count_nonzero(metal == part) * scene.grid.voxel_ml > _METAL_ML / 4]
+    division.doubt(0.6, *where)
+    return [f"metal or dense contrast in {', '.join(NAMES[part] for part in where)}: its streaks may mislead the rules"]
 
 
 def _missing(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:

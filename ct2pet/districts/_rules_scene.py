@@ -11,7 +11,7 @@ from scipy import ndimage
 from ct2pet.districts._body import CROSS, STEP_MM, Coarse, ball
 from ct2pet.volume import Grid
 
-_BONE_SHARE = 0.25
+_BONE_SHARE = 0.2
 _GAS_HU = -500.0
 _AIRWAY_HU = -960.0  # gas in airways and bowel is darker than any lung, that of emphysema included
 _LUNG_ML = 100.0  # without its rim; gas in the bowel seldom reaches it
@@ -61,8 +61,8 @@ class Scene:
 
     @cached_property
     def bone(self) -> np.ndarray:
-        """Bone, and whatever is as dense: metal and contrast too."""
-        return self.body & (self.coarse.dense > _BONE_SHARE)
+        """Bone, and whatever is as dense: metal and contrast too. Bones go through slices, noise and streaks do not."""
+        return self.body & (ndimage.gaussian_filter1d(self.coarse.dense, 1.0, axis=0) > _BONE_SHARE)
 
     @cached_property
     def lungs(self) -> np.ndarray:
@@ -87,7 +87,7 @@ class Scene:
         parts, count = ndimage.label(ndimage.binary_opening(inside, ball(_SKULL_MM)))
         if not count:
             return np.zeros_like(inside)
-        hu, index = self.coarse.hu, np.arange(1, count + 1)
+        hu, index = ndimage.gaussian_filter(self.coarse.hu, 1.0), np.arange(1, count + 1)
         volumes = np.bincount(parts.ravel())[1:] * self.grid.voxel_ml
         shares = ndimage.mean((hu > _BRAIN_HU[0]) & (hu < _BRAIN_HU[1]), parts, index)
         means = ndimage.mean(hu, parts, index)

@@ -10,6 +10,7 @@ from scipy import ndimage
 
 from ct2pet.districts._body import STEP_MM
 from ct2pet.districts._rules_scene import Scene
+from ct2pet.volume import Box
 
 _NARROWER = 0.75  # two sections meet where the body is so much narrower than the thinner of them
 _LEAST_CM2 = 1.5
@@ -23,7 +24,7 @@ class Sections:
 
     By number (0 stands for none): ``area`` (cm2), ``x`` (voxels, the centre), ``piece`` (air parts the pieces of a
     slice; sections of one piece touch) and ``cut`` (0 to 1), about how much of the outline lies at the sides of the
-    field of view.
+    field of view. The slice ``z`` holds the numbers from ``first[z]`` up to, not including, ``first[z + 1]``.
     """
 
     labels: np.ndarray
@@ -32,6 +33,11 @@ class Sections:
     x: np.ndarray
     piece: np.ndarray
     cut: np.ndarray
+    first: np.ndarray
+
+    def numbers(self, z: int) -> np.ndarray:
+        """The sections of a slice."""
+        return np.arange(self.first[z], self.first[z + 1])
 
     def share_of(self, mask: np.ndarray) -> np.ndarray:
         """By number: the share (0 to 1) of the section that a mask covers."""
@@ -43,14 +49,18 @@ def cut_sections(scene: Scene) -> Sections:
     """All sections of the scene's body."""
     labels = np.zeros(scene.body.shape, dtype=np.int32)
     depth = np.zeros(scene.body.shape, dtype=np.float32)
-    count = 0
-    for z in np.flatnonzero(scene.body.any(axis=(1, 2))):
-        depth[z] = _depth(scene.body[z], scene.coarse.seen[z])
-        cut = _cut(scene.body[z], depth[z])
-        labels[z][cut > 0] = cut[cut > 0] + count
-        count += int(cut.max())
+    first, box = [1], Box.around(scene.body)
+    rows, columns = box.slices[1:] if box else (slice(0), slice(0))
+    for z, (body, seen) in enumerate(zip(scene.body, scene.coarse.seen)):
+        count = 0
+        if body.any():
+            depth[z] = _depth(body, seen)
+            cut = _cut(body[rows, columns], depth[z, rows, columns])
+            labels[z, rows, columns] = np.where(cut > 0, cut + first[-1] - 1, 0)
+            count = int(cut.max())
+        first.append(first[-1] + count)
     occupied = np.nonzero(labels)
-    numbers, length = labels[occupied], count + 1
+    numbers, length = labels[occupied], first[-1]
     in_plane = np.zeros((3, 3, 3), dtype=bool)
     in_plane[1] = ndimage.generate_binary_structure(2, 1)
     pieces, _ = ndimage.label(scene.body, in_plane)
@@ -65,6 +75,7 @@ def cut_sections(scene: Scene) -> Sections:
         x=np.bincount(numbers, weights=occupied[2], minlength=length) / np.maximum(size, 1),
         piece=piece,
         cut=at_edge / np.maximum(np.sqrt(4 * np.pi * size), 1),
+        first=np.array(first),
     )
 
 
