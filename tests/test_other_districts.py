@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from road import DATASET, SHORT, Road, prepare, run
 
+from ct2pet.evaluation.names import region_title
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.phantom import COARSE, write_dataset
 from ct2pet.resampling import resample
@@ -90,5 +91,5 @@ def test_each_is_evaluated_and_reported(walked_with_six):
     found = summary["cases"][TEST_CASE]
     assert len({found[name]["mae"] for name in NAMES}) == 7
     page = (road.predictions / "report.html").read_text()
-    assert all(f">{name}<" in page for name in NAMES)
+    assert all(f">{region_title(name)}<" in page for name in NAMES)
     assert DATASET in page
