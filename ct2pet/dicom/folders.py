@@ -95,7 +95,7 @@ def _header(path: Path) -> Dataset | None:
 
 
 def _name(folder: Path, header: Dataset) -> str:
-    name = folder.resolve().name
+    name = _own_name(folder)
     with quiet():
         identity_removed = str(header.get("PatientIdentityRemoved", "")).strip().upper() == "YES"
         if identity_removed or not any(_occurs(text, name) for text in _identifiers(header)):
@@ -106,7 +106,12 @@ def _name(folder: Path, header: Dataset) -> str:
 
 def is_renamed(case: str, folder: Path) -> bool:
     """Whether the case of a folder has another name than the folder."""
-    return case != folder.resolve().name
+    return case != _own_name(folder)
+
+
+def _own_name(folder: Path) -> str:
+    """The folder's name also where it is given as a dot; of a link its own, not that of the folder that it leads to."""
+    return Path(os.path.abspath(folder)).name
 
 
 def _identifiers(header: Dataset) -> Iterator[str]:

@@ -1,5 +1,7 @@
 """Which folder is a case, and what it is called."""
 
+from pathlib import Path
+
 import pytest
 from dicom_files import Study, ct_series, pet_series, write
 
@@ -75,3 +77,13 @@ def test_two_folders_of_the_same_series_are_refused(tmp_path):
 def test_data_without_identities_keep_their_names(tmp_path):
     write(ct_series(Study("STS_001"), PatientIdentityRemoved="YES")[:1], tmp_path / "STS_001")
     assert list(dicom_cases(tmp_path, tmp_path / "out")) == ["STS_001"]
+
+
+def test_a_link_gives_its_own_name_and_a_dot_that_of_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "cases").mkdir()
+    for patient in ("A1", "A2"):
+        write(ct_series()[:1], tmp_path / patient / "CT")
+        (tmp_path / "cases" / patient).symlink_to(tmp_path / patient / "CT", target_is_directory=True)
+    assert list(dicom_cases(tmp_path / "cases", tmp_path / "out")) == ["A1", "A2"]
+    monkeypatch.chdir(tmp_path / "A1" / "CT")
+    assert list(dicom_cases(Path(), tmp_path / "out")) == ["CT"]
