@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from ct2pet.districts._body import STEP_MM
+from ct2pet.districts._body import STEP_MM, ball
 from ct2pet.districts._rules_arms import find_arms
 from ct2pet.districts._rules_aside import Anchor, anchor_of, arm_sections, central_sections
 from ct2pet.districts._rules_bones import TRUNK as TRUNK_VOTE
@@ -35,6 +35,7 @@ _WHOLE = 0.3
 _PURE = 0.9  # share of the slices that vote as they are divided
 _CLEAR = 1.0
 _SMOOTH_MM = 80.0
+_SKIN_MM, _GAS_HU, _GAS_ML = 12.0, -300.0, 3.0
 _FRAGMENT_ML = 15.0
 
 
@@ -201,6 +202,10 @@ def _name_limbs(scene: Scene, sections: Sections, bones: Bones, division: Divisi
             clearness = np.average(np.abs(scores[mine]), weights=volumes[mine])
             division.doubt(float(np.clip(0.25 + 0.2 * clearness, 0.25, 0.85)), part)
     division.warnings.append("only limbs are in view: arms and legs are told by the thickness of bones and flesh")
+    gas = ndimage.binary_erosion(scene.body, ball(_SKIN_MM)) & (scene.coarse.hu < _GAS_HU)
+    if np.count_nonzero(gas) * scene.grid.voxel_ml > _GAS_ML:
+        division.doubt(_GUESS, ARMS, LEGS)
+        division.warnings.append("there is gas inside what was taken for limbs: is it head or trunk?")
     for index in np.flatnonzero((np.abs(scores) < _CLEAR) & (volumes > 0) & (names > 0)):
         division.warnings.append(
             f"a limb of {volumes[index]:.0f} ml may be arm or leg: it was taken for {NAMES[int(names[index])]}"
