@@ -26,6 +26,7 @@ from ct2pet.districts._rules_sections import Sections, cut_sections
 HEAD, TRUNK, ARMS, LEGS = 1, 2, 3, 4
 NAMES = {HEAD: "head", TRUNK: "trunk", ARMS: "arms", LEGS: "legs"}
 _SURE, _FAIR, _POOR, _GUESS = 0.95, 0.65, 0.4, 0.25
+_LEAST_VOTES = 4
 _AGREE = 0.6  # of the sections below the ischia look like thighs
 _LEGS_MM = 60.0  # so much of thighs below a pelvis whose end was not found
 _TROCHANTER_MM = 24.0  # sections look like thighs from so far below the ischia on
@@ -159,9 +160,9 @@ def _femora_mm(bones: Bones, found: np.ndarray, thighs: int, middle: np.ndarray)
 
 
 def _limbs_below(found: np.ndarray, level: int) -> bool:
-    """Whether most votes below a slice are for limbs."""
+    """Whether there are votes below a slice, and most of them for limbs."""
     known = found[:level][found[:level] != UNKNOWN]
-    return bool(np.mean(known < 0) > _AGREE) if known.size else True
+    return known.size >= _LEAST_VOTES and bool(np.mean(known < 0) > _AGREE)
 
 
 def _divide_by_bones(survey: _Survey, division: Division) -> None:
