@@ -18,9 +18,9 @@ _PADDING_HU = -1500.0  # below air: where scanners write that they saw nothing
 _TABLE_MM = 8.0  # what is thinner than twice this and lies apart is no body
 _REGROWN_MM = 16.0  # noses and ears that lie at most so far from what is thicker are body
 _SMALLEST_PART = 0.02  # of the largest part: legs and arms are larger, a tube or a bottle is not
-_SMALLEST_BONY_ML = 40.0  # a part with a bone in it is a limb, however little the field of view shows of it
+_SMALLEST_BONY_ML = 15.0  # a part with a bone in it is a limb, however little the field of view shows of it
 _BONY = 0.01
-_SOFT_HU, _SOFT_SHARE = (-150.0, 150.0), 0.6  # of a limb; of a table's edge most is a mixture with air
+_SOLID_HU, _SOLID_SHARE = -150.0, 0.6  # of a limb; of a table's edge most is a mixture with air
 _THICK_SHARE = 0.3  # of a part that the opening leaves: an arm of 4 cm has 0.36, a piece of the table less
 _GAP_MM = 7.0  # air that is reached through a gap of twice this lies outside, though arms and trunk enclose it
 _FINGERS_ML = 150.0
@@ -107,23 +107,43 @@ def _check(hu: np.ndarray, body: np.ndarray) -> None:
 
 
 def _patient(hu: np.ndarray, dense: np.ndarray) -> np.ndarray:
-    """The tissue without what is thin: eroded, grown back within the tissue, small parts dropped; filled slices."""
+    """The tissue without what is thin: eroded, grown back within the tissue, other parts dropped; filled slices."""
     tissue = hu > _TISSUE_HU
     core = ndimage.binary_erosion(tissue, ball(_TABLE_MM), border_value=1)
     grown = ndimage.binary_dilation(core, iterations=round(_REGROWN_MM / STEP_MM), mask=tissue)
     parts, _ = ndimage.label(grown)
-    index = parts.ravel()
-    sizes, thick = np.bincount(index), np.bincount(parts[core], minlength=parts.max() + 1)
-    bony = np.bincount(index, weights=dense.ravel()) > _BONY * sizes
-    soft = np.bincount(index, weights=((hu > _SOFT_HU[0]) & (hu < _SOFT_HU[1])).ravel()) > _SOFT_SHARE * sizes
-    sizes[0] = 0
-    large = (sizes >= _SMALLEST_PART * sizes.max()) & (thick >= _THICK_SHARE * sizes)
-    limb = bony & soft & (sizes * STEP_MM**3 / 1000 > _SMALLEST_BONY_ML) & (thick >= _THICK_SHARE / 2 * sizes)
-    wanted = large | limb
-    wanted[0] = False
-    body = wanted[parts]
+    body = _wanted(parts, core, hu, dense)[parts]
     body |= _fingers(tissue & ~body, body, dense)
     return _filled(body)
+
+
+def _wanted(parts: np.ndarray, core: np.ndarray, hu: np.ndarray, dense: np.ndarray) -> np.ndarray:
+    """bool by the part's number: the largest part, limbs that lie apart, and flesh that the field of view cuts off."""
+    index, length = parts.ravel(), int(parts.max()) + 1
+    sizes, thick = np.bincount(index), np.bincount(parts[core], minlength=length)
+    bony = np.bincount(index, weights=dense.ravel()) > _BONY * sizes
+    solid = np.bincount(index, weights=(hu > _SOLID_HU).ravel()) > _SOLID_SHARE * sizes
+    at_side = np.zeros(length, dtype=bool)
+    for face in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
+        at_side[np.unique(face)] = True
+    sizes[0] = 0
+    limb = bony & (sizes * STEP_MM**3 / 1000 > _SMALLEST_BONY_ML)
+    cut = at_side & (sizes >= _SMALLEST_PART * sizes.max()) & (thick >= _THICK_SHARE * sizes)
+    wanted = solid & (limb | cut)
+    wanted &= ~_beneath(parts, int(sizes.argmax()), wanted)
+    wanted[sizes.argmax()] = True
+    wanted[0] = False
+    return wanted
+
+
+def _beneath(parts: np.ndarray, main: int, candidates: np.ndarray) -> np.ndarray:
+    """bool by the part's number: whether a candidate lies wholly behind the back of the main part: table, not limb."""
+    beneath = np.zeros(len(candidates), dtype=bool)
+    backs = np.array([np.flatnonzero(axial.any(axis=1))[-1:].sum() for axial in parts == main])
+    for number, box in enumerate(ndimage.find_objects(parts), start=1):
+        if candidates[number] and box is not None and number != main:
+            beneath[number] = 0 < backs[box[0]].max() < box[1].start
+    return beneath
 
 
 def _filled(tissue: np.ndarray) -> np.ndarray:

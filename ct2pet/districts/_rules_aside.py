@@ -15,7 +15,7 @@ from ct2pet.districts._rules_sections import Sections
 _BAND_MM = 28.0  # about the middle line; head, neck and trunk lie on it, arms seldom
 _HEAD_MM = 50.0  # half a head's width and less: so near the middle line lie the middles of its parts
 _SEED = 0.03  # share of a section that lung or brain takes
-_THIGH = 0.25  # of the trunk above: thighs are larger, hands and forearms smaller
+_THIGH = 0.18  # of the trunk above: thighs are larger, hands and forearms smaller
 _SCALP_MM = 28.0  # skull and scalp above the brain
 _SHOULDER_MM = 72.0  # above and below the apex of the lungs
 _GIRDLE_CM2 = 1.0

@@ -15,6 +15,8 @@ _LEAST_CM2 = 0.7
 _SHAFT_CM2 = 2.0
 _SHAFT_MM = 52.0  # across a long bone, its ends left aside
 _KNEE_CM2 = 200.0  # no whole section through a pelvis is so small: it is a knee or an elbow
+_THIGH_CM2 = 350.0  # hardly any is larger: a vertebra may be seen without its processes
+_SKULL_CM2 = 60.0  # with what it encloses; knees have half of it
 _WHOLE = 0.3  # of the outline may lie at the edge of the field of view
 _FIBULA = 0.45  # of the tibia's section
 _APART_MM = 90.0  # both femora
@@ -75,11 +77,13 @@ def _section_vote(sections: Sections, number: int, bones: Bones, rows: np.ndarra
     sizes, extents = bones.area[rows], bones.extent[rows]
     if not rows.size or sizes[0] < _SHAFT_CM2:
         return UNKNOWN
+    if sizes[0] > _SKULL_CM2:
+        return TRUNK
     if sections.area[number] < _KNEE_CM2 and sections.cut[number] < _WHOLE:
         return LIMB
     slim = bool((extents <= _SHAFT_MM).all())
     if rows.size == 1:
-        return LIMB if slim else TRUNK
+        return TRUNK if not slim else LIMB if sections.area[number] < _THIGH_CM2 else UNKNOWN
     leg = sizes[1] < _FIBULA * sizes[0]
     pair = abs(bones.x[rows[0]] - bones.x[rows[1]]) * STEP_MM > _APART_MM
     if not slim or rows.size > 2:

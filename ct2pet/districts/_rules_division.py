@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage
 
-from ct2pet.districts._body import STEP_MM
+from ct2pet.districts._body import STEP_MM, ball
 from ct2pet.districts._rules_arms import find_arms
 from ct2pet.districts._rules_aside import Anchor, anchor_of, arm_sections, central_sections
+from ct2pet.districts._rules_bones import LIMB, UNKNOWN, Bones, change, measure_bones, votes
 from ct2pet.districts._rules_bones import TRUNK as TRUNK_VOTE
-from ct2pet.districts._rules_bones import Bones, change, measure_bones, votes
 from ct2pet.districts._rules_levels import (
     above_neck,
     below_groins,
@@ -26,7 +26,8 @@ from ct2pet.districts._rules_sections import Sections, cut_sections
 HEAD, TRUNK, ARMS, LEGS = 1, 2, 3, 4
 NAMES = {HEAD: "head", TRUNK: "trunk", ARMS: "arms", LEGS: "legs"}
 _SURE, _FAIR, _POOR, _GUESS = 0.95, 0.65, 0.4, 0.25
-_AGREE_MM = 80.0  # between the end of the ischia and where sections begin to look like thighs
+_LEAST_VOTES = 4
+_AGREE = 0.6  # of the sections below the ischia look like thighs
 _LEGS_MM = 60.0  # so much of thighs below a pelvis whose end was not found
 _TROCHANTER_MM = 24.0  # sections look like thighs from so far below the ischia on
 _NECK_CM2 = 220.0
@@ -35,6 +36,8 @@ _WHOLE = 0.3
 _PURE = 0.9  # share of the slices that vote as they are divided
 _CLEAR = 1.0
 _SMOOTH_MM = 80.0
+_THIGH_MM, _FEMUR_CM2, _FEMORA_MM = 60.0, 3.0, (50.0, 120.0)
+_SKIN_MM, _GAS_HU, _GAS_ML = 12.0, -300.0, 3.0
 _FRAGMENT_ML = 15.0
 
 
@@ -84,7 +87,7 @@ def _divide_around(survey: _Survey, anchor: Anchor, division: Division) -> None:
     if scene.lungs.any():
         division.middle = _down_to_pelvis(scene.body & ~arms, anchor.middle, anchor.chest)
         found = votes(scene, survey.sections, survey.bones, central)[: anchor.chest + 1]
-        _cut_groins(scene, scene.body & ~arms, found, anchor.chest, division)
+        _cut_groins(survey, scene.body & ~arms, found, anchor.chest, division)
     division.parts[arms] = ARMS
 
 
@@ -128,12 +131,13 @@ def _down_to_pelvis(central: np.ndarray, middle: np.ndarray, chest: int) -> np.n
     return np.r_[smooth, middle[chest:]]
 
 
-def _cut_groins(scene: Scene, central: np.ndarray, found: np.ndarray, top: int, division: Division) -> None:
+def _cut_groins(survey: _Survey, central: np.ndarray, found: np.ndarray, top: int, division: Division) -> None:
     """``found``: the votes of the slices up to ``top``."""
     assert division.middle is not None
-    thighs = change(found)
-    ischia = ischia_level(scene, central, division.middle, top)
-    if ischia is not None and abs(ischia - thighs - voxels(_TROCHANTER_MM)) * STEP_MM < _AGREE_MM:
+    scene, thighs = survey.scene, change(found)
+    femora_mm = _femora_mm(survey.bones, found, thighs, division.middle)
+    ischia = ischia_level(scene, central, division.middle, top, **femora_mm)
+    if ischia is not None and _limbs_below(found, ischia):
         level: float | None = ischia
     elif thighs * STEP_MM > _LEGS_MM:
         level = thighs + _TROCHANTER_MM / STEP_MM
@@ -144,6 +148,21 @@ def _cut_groins(scene: Scene, central: np.ndarray, found: np.ndarray, top: int, 
         division.doubt(_FAIR if level is not None else _SURE, LEGS)
     if level is not None:
         division.parts[below_groins(scene, division.middle, level) & central] = LEGS
+
+
+def _femora_mm(bones: Bones, found: np.ndarray, thighs: int, middle: np.ndarray) -> dict[str, float]:
+    """How far the femora lie from the middle line where the thighs begin; nothing where none are seen."""
+    near = (bones.z >= thighs - voxels(_THIGH_MM)) & (bones.z < thighs) & (bones.area > _FEMUR_CM2)
+    near &= found[np.minimum(bones.z, len(found) - 1)] == LIMB
+    aside = np.abs(bones.x - middle[bones.z])[near] * STEP_MM
+    aside = aside[(aside > _FEMORA_MM[0]) & (aside < _FEMORA_MM[1])]
+    return {"femora_mm": float(np.median(aside))} if aside.size else {}
+
+
+def _limbs_below(found: np.ndarray, level: int) -> bool:
+    """Whether there are votes below a slice, and most of them for limbs."""
+    known = found[:level][found[:level] != UNKNOWN]
+    return known.size >= _LEAST_VOTES and bool(np.mean(known < 0) > _AGREE)
 
 
 def _divide_by_bones(survey: _Survey, division: Division) -> None:
@@ -180,7 +199,7 @@ def _divide_pelvis(survey: _Survey, found: np.ndarray, trunk: np.ndarray, main: 
     anchor = Anchor(int(trunk[start]), seeds, middle, chest=int(trunk[start]), vertex=len(scene.body))
     central = central_sections(scene, sections, anchor)
     arms = _take_arms(survey, central, anchor, division, bare=False)
-    _cut_groins(scene, scene.body & ~arms, found, int(trunk[-1]), division)
+    _cut_groins(survey, scene.body & ~arms, found, int(trunk[-1]), division)
     division.parts[arms] = ARMS
 
 
@@ -201,6 +220,10 @@ def _name_limbs(scene: Scene, sections: Sections, bones: Bones, division: Divisi
             clearness = np.average(np.abs(scores[mine]), weights=volumes[mine])
             division.doubt(float(np.clip(0.25 + 0.2 * clearness, 0.25, 0.85)), part)
     division.warnings.append("only limbs are in view: arms and legs are told by the thickness of bones and flesh")
+    gas = ndimage.binary_erosion(scene.body, ball(_SKIN_MM)) & (scene.coarse.hu < _GAS_HU)
+    if np.count_nonzero(gas) * scene.grid.voxel_ml > _GAS_ML:
+        division.doubt(_GUESS, ARMS, LEGS)
+        division.warnings.append("there is gas inside what was taken for limbs: is it head or trunk?")
     for index in np.flatnonzero((np.abs(scores) < _CLEAR) & (volumes > 0) & (names > 0)):
         division.warnings.append(
             f"a limb of {volumes[index]:.0f} ml may be arm or leg: it was taken for {NAMES[int(names[index])]}"

@@ -18,7 +18,9 @@ _NECK_MM = 60.0  # half as wide as a neck; beyond, shoulders rise
 _WIDENS = 1.5  # shoulders are so much wider than a neck
 _NECK_REACH_MM = 260.0  # from the middle of the brain down to the shoulders
 _GROIN_SLOPE = 0.57
-_ZONE_MM = 68.0  # about the middle: ischia and pubic bones, no femora
+_GROIN_MOST_MM = 110.0  # the loins of a stout patient are no legs
+_FEMORA_MM = 90.0  # from the middle line to their shafts below the hip
+_ZONE = 0.75  # of that: within lie ischia and pubic bones, no femora
 _PELVIS_CM2 = 1.0
 _GAP_MM = 24.0
 _HEAD_MM = 18.0  # radius that fits into a femoral head and its socket, not into the ilium above
@@ -56,14 +58,16 @@ def shoulder_level(scene: Scene, central: np.ndarray) -> int | None:
 def below_groins(scene: Scene, middle: np.ndarray, level: float) -> np.ndarray:
     """bool (Z, Y, X): below the groins; ``level`` (slices): the lowest point of the ischia."""
     z, x = np.arange(scene.body.shape[0]), np.arange(scene.body.shape[2])
-    rise = _GROIN_SLOPE * np.abs(x[None] - middle[:, None])
+    rise = np.minimum(_GROIN_SLOPE * np.abs(x[None] - middle[:, None]), _GROIN_MOST_MM / STEP_MM)
     return np.broadcast_to((z[:, None] < level + rise)[:, None], scene.body.shape)
 
 
-def ischia_level(scene: Scene, central: np.ndarray, middle: np.ndarray, top: int) -> int | None:
+def ischia_level(
+    scene: Scene, central: np.ndarray, middle: np.ndarray, top: int, femora_mm: float = _FEMORA_MM
+) -> int | None:
     """The lowest slice of the pelvis: going down from ``top``, where bone about the middle line ends; None where the
-    scan ends above."""
-    columns = np.abs(np.arange(scene.body.shape[2])[None] - middle[:, None]) * STEP_MM < _ZONE_MM
+    scan ends above. ``femora_mm``: how far from the middle line the femora begin."""
+    columns = np.abs(np.arange(scene.body.shape[2])[None] - middle[:, None]) * STEP_MM < _ZONE * femora_mm
     bone = (scene.bone & central & columns[:, None]).sum(axis=(1, 2)) * STEP_MM**2 / 100
     missing = 0
     for z in range(top, -1, -1):

@@ -38,6 +38,13 @@ def span(mask: np.ndarray) -> tuple[int, int] | None:
     return (int(slices[0]), int(slices[-1])) if slices.size else None
 
 
+def _means(values: np.ndarray, parts: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """The mean of each part, 0 where it is empty."""
+    counts = np.bincount(parts.ravel(), minlength=len(index) + 1)[index]
+    sums = np.bincount(parts.ravel(), weights=values.ravel(), minlength=len(index) + 1)[index]
+    return sums / np.maximum(counts, 1)
+
+
 def _middle_column(mask: np.ndarray) -> float:
     """The median middle between left and right edge (X, voxels) of slices as wide as half of the widest."""
     columns = np.asarray(mask.any(axis=1))
@@ -88,9 +95,10 @@ class Scene:
         if not count:
             return np.zeros_like(inside)
         hu, index = ndimage.gaussian_filter(self.coarse.hu, 1.0), np.arange(1, count + 1)
+        inner = np.where(ndimage.binary_erosion(parts > 0, CROSS, 2), parts, 0)  # where the skull does not shine
         volumes = np.bincount(parts.ravel())[1:] * self.grid.voxel_ml
-        shares = ndimage.mean((hu > _BRAIN_HU[0]) & (hu < _BRAIN_HU[1]), parts, index)
-        means = ndimage.mean(hu, parts, index)
+        shares = _means((hu > _BRAIN_HU[0]) & (hu < _BRAIN_HU[1]), inner, index)
+        means = _means(hu, inner, index)
         wanted = (volumes > _BRAIN_ML) & (shares > _BRAIN_SHARE)
         wanted &= (means > _BRAIN_MEAN_HU[0]) & (means < _BRAIN_MEAN_HU[1])
         return np.r_[False, wanted][parts]

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ct2pet.districts._body import _block_mean, body_mask
+from ct2pet.districts._body import _reduced, body_mask, find_body
+from ct2pet.errors import DatasetError
 from ct2pet.volume import Grid, Volume
 
 SPACING = (4.0, 2.0, 2.0)
@@ -19,6 +20,7 @@ def patient(with_table=True, spacing=SPACING, shape=SHAPE):
     ct[trunk | arm] = -80
     ct[((y - 110) / 52) ** 2 + ((x - 140) / 82) ** 2 < 1] = 40
     ct[lung & (z > 20)] = -850
+    ct[(y - 120) ** 2 + (x - 262) ** 2 < 8**2] = 900  # the bone of the arm
     if with_table:
         ct[(y > 188) & (y < 193)] = 300  # the shell of a table and its foam
         ct[(y >= 193) & (y < 225)] = -950
@@ -57,14 +59,55 @@ def test_a_body_that_fills_the_field_of_view_is_taken_to_its_edges():
     assert body_mask(Volume(ct.array[part], Grid(ct.array[part].shape, SPACING))).all()
 
 
-def test_air_alone_holds_no_body():
-    assert not body_mask(Volume(np.full((8, 20, 20), -1000, np.int16), Grid((8, 20, 20), SPACING))).any()
+def test_air_alone_and_numbers_that_are_not_hu_are_refused():
+    air = Volume(np.full((8, 20, 20), -1000, np.int16), Grid((8, 20, 20), SPACING))
+    with pytest.raises(DatasetError, match="no body"):
+        body_mask(air)
+    ct, _ = patient()
+    with pytest.raises(DatasetError, match="HU"):
+        body_mask(ct.with_array(ct.array + 1024))
 
 
-def test_block_mean_keeps_the_sum():
+def test_air_between_arm_and_trunk_stays_outside_though_they_touch_in_a_slice():
+    ct, truth = patient(with_table=False, shape=(24, 120, 160))
+    hu = ct.array.copy()
+    for y in (40, 74):  # bridges of flesh at the front and the back of the gap
+        hu[8:12, y : y + 4, 100:126] = 40
+    mask = body_mask(ct.with_array(hu))
+    assert hu[10, 55, 119] < -500  # enclosed by bridges, arm and trunk
+    assert not mask[9:11, 52:60, 119].any()
+    assert dice(mask, truth) > 0.98
+
+
+def test_limbs_that_lie_apart_stay_and_bags_and_struts_beneath_the_table_go():
+    ct, _ = patient()
+    hu = ct.array.copy()
+    hu[2:20, 60:80, 4:24] = 30  # a hand with a bone in it
+    hu[2:20, 68:72, 10:18] = 900
+    hu[2:20, 4:24, 60:90] = 10  # a bag of water
+    hu[2:20, 116:120] = 300
+    hu[2:20, 106:112, 50:100] = 200  # a strut
+    mask = body_mask(ct.with_array(hu))
+    assert mask[5:15, 66:74, 8:20].all()
+    assert not mask[:, 6:22, 62:88].any()
+    assert not mask[:, 100:].any()
+
+
+def test_padding_was_not_seen():
+    ct, _ = patient()
+    hu = ct.array.copy()
+    hu[:, :, :20] = -3024
+    coarse = find_body(ct.with_array(hu))
+    assert not coarse.seen[:, :, :9].any()
+    assert coarse.seen[:, :, 11:].all()
+
+
+def test_the_reduction_keeps_the_sum():
     array = np.random.default_rng(1).integers(-1000, 1000, (7, 8, 11)).astype(np.int16)
-    mean = _block_mean(array, (2, 4, 3))
-    assert mean.shape == (4, 2, 4)
+    mean, dense = _reduced(Volume(array, Grid((7, 8, 11), (1.0, 1.0, 1.0))), (2, 4, 3))
+    assert mean.array.shape == (4, 2, 4)
     counts = np.einsum("i,j,k->ijk", [2, 2, 2, 1], [4, 4], [3, 3, 3, 2])
-    np.testing.assert_allclose((mean * counts).sum(), array.sum(dtype=int), rtol=1e-5)
-    np.testing.assert_allclose(mean[1, 1, 3], array[2:4, 4:8, 9:].mean(), rtol=1e-5)
+    np.testing.assert_allclose((mean.array * counts).sum(), array.sum(dtype=int), rtol=1e-5)
+    np.testing.assert_allclose((dense.array * counts).sum(), (array > 220).sum(), rtol=1e-5)
+    np.testing.assert_allclose(mean.array[1, 1, 3], array[2:4, 4:8, 9:].mean(), rtol=1e-5)
+    np.testing.assert_allclose(mean.grid.origin, (1.0, 1.5, 0.5))
