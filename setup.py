@@ -9,6 +9,10 @@ ROOT = Path(__file__).parent
 
 COMMANDS = [
     "demo",
+    "convert_dicom",
+    "split",
+    "register",
+    "segment_districts",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",
@@ -16,8 +20,14 @@ COMMANDS = [
     "train",
     "predict",
     "evaluate",
+    "compare",
     "report",
 ]
+
+SEGMENTERS = {
+    "moose": ["moosez>=3.2,<4", "nnunetv2>=2.8"],  # nnU-Net from the version on that finds trainers in other folders
+    "totalsegmentator": ["TotalSegmentator>=2.18,<3; python_version < '3.13'"],  # its vtk ends there
+}
 
 
 def version() -> str:
@@ -40,12 +50,15 @@ setup(
         "ct2pet_plans",
     ],
     package_dir={"ct2pet_plans": "plans"},
-    package_data={"ct2pet_plans": ["*.json"]},
+    package_data={"ct2pet_plans": ["*.json"], "ct2pet.report": ["assets/*"]},
     install_requires=[
         "torch>=2.6",
         "batchgenerators>=0.25",
         "SimpleITK>=2.2",
         "nibabel>=5.0",
+        "pydicom>=3.0",
+        "python-gdcm>=3.0.24",
+        "pillow>=10",
         "numpy>=1.24",
         "scipy>=1.10",
         "acvl-utils>=0.2",
@@ -56,19 +69,25 @@ setup(
         "tqdm>=4.64",
         "psutil>=5.9",
         "matplotlib>=3.7",
+        "pillow>=9.4",
         "tensorboard>=2.12",
     ],
     extras_require={
+        **SEGMENTERS,
         "dev": [
+            *SEGMENTERS["moose"],
+            *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
             "pytest>=8",
             "pytest-timeout>=2.2",
+            "playwright>=1.45",
             "ruff>=0.5",
             "mypy>=1.10",
             "scikit-image>=0.21",
             "hypothesis>=6.90",
+            "highdicom>=0.22",
             "build>=1.0",
             "setuptools>=68",
-        ]
+        ],
     },
     entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
 )

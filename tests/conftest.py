@@ -1,9 +1,19 @@
 """What several tests share and what takes long to make: made once."""
 
+import getpass
 import shutil
+import socket
 
 import pytest
-from road import FOLDERS, Road, walk, write_phantom
+from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
+
+
+@pytest.fixture(scope="session", autouse=True)
+def one_day():
+    """No midnight between two runs whose bytes are compared."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -12,6 +22,8 @@ def walked(tmp_path_factory):
     road = Road(tmp_path_factory.mktemp("road"))
     with pytest.MonkeyPatch.context() as patch:
         road.enter(patch)
+        patch.setattr(getpass, "getuser", lambda: USER)
+        patch.setattr(socket, "gethostname", lambda: MACHINE)
         write_phantom(road)
         codes = walk(road)
     return road, codes

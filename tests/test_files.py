@@ -4,9 +4,19 @@ import subprocess
 import sys
 
 import pytest
+from road import PulledPlugError
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import atomic_path, copy_file, read_json, remove_partial_files, write_json
+from ct2pet.files import (
+    atomic_folder,
+    atomic_path,
+    check_writable,
+    copy_file,
+    read_json,
+    remove_folder,
+    remove_partial_files,
+    write_json,
+)
 
 
 def names(folder):
@@ -114,3 +124,41 @@ def test_unreadable_json_is_named(tmp_path, content):
     with pytest.raises(Ct2PetError, match=r"dataset\.json") as caught:
         read_json(path)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_that_can_be_written_is_made_and_one_that_cannot_is_named(tmp_path):
+    check_writable(tmp_path / "a" / "b")
+    assert list((tmp_path / "a" / "b").iterdir()) == []
+    (tmp_path / "file").touch()
+    with pytest.raises(Ct2PetError, match=r"file/b: nothing can be written there \(Not a directory\)"):
+        check_writable(tmp_path / "file" / "b")
+
+
+def test_a_folder_appears_as_a_whole_and_replaces_another_as_a_whole(tmp_path):
+    for names in (["a", "b"], ["c"]):
+        with atomic_folder(tmp_path / "folder") as temporary:
+            for name in names:
+                (temporary / name).touch()
+            assert not {path.name for path in tmp_path.glob("folder/*")} & set(names)
+        assert [path.name for path in sorted((tmp_path / "folder").iterdir())] == names
+    assert [path.name for path in tmp_path.iterdir()] == ["folder"]
+
+
+def fill_and_fail(folder):
+    with atomic_folder(folder) as temporary:
+        (temporary / "file").touch()
+        raise PulledPlugError
+
+
+def test_a_folder_whose_block_fails_leaves_nothing(tmp_path):
+    with pytest.raises(PulledPlugError):
+        fill_and_fail(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_can_be_removed_and_need_not_be_there(tmp_path):
+    with atomic_folder(tmp_path / "folder") as temporary:
+        (temporary / "file").touch()
+    remove_folder(tmp_path / "folder")
+    remove_folder(tmp_path / "folder")
+    assert list(tmp_path.iterdir()) == []

@@ -19,7 +19,7 @@ from ct2pet.evaluation import table
 from ct2pet.parallel import default_processes
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.planning.plans import Configuration, Plans
-from ct2pet.report import report_of_dataset
+from ct2pet.report import LOG, read_log, report_of_dataset
 from ct2pet.training import TrainingOptions
 
 DATASET = "Dataset999_Phantom"
@@ -60,7 +60,7 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
             predict(raw / "imagesTs", predictions, device=device, continue_prediction=True)
         with _step("6/6 evaluation and report"):
             summary = evaluate(predictions, DATASET, output=folder / "summary.json")
-            curves = {path.parent.name.split("__")[-1]: path / "progress.png" for path in folders}
+            curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in folders}
             report = folder / "report.html"
             report_of_dataset(open_dataset(DATASET), predictions, summary, report, curves=curves)
     print(table(summary))

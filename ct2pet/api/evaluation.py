@@ -1,4 +1,4 @@
-"""Evaluation and report, as the commands ct2pet_evaluate and ct2pet_report do it."""
+"""Evaluation, as the command ct2pet_evaluate does it."""
 
 from __future__ import annotations
 
@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet.dataset import open_dataset
-from ct2pet.evaluation import References, evaluate_predictions, read_summary
+from ct2pet.evaluation import References, evaluate_predictions
 from ct2pet.parallel import default_processes
-from ct2pet.report import report_of_dataset
 
 
 def summary_file(predictions: Path) -> Path:
@@ -22,39 +21,24 @@ def evaluate(
     *,
     split: str = "Ts",
     output: Path | None = None,
+    lesions: Path | None = None,
+    organs: Path | None = None,
+    error_maps: Path | None = None,
     num_processes: int | None = None,
 ) -> dict[str, Any]:
     """Compare the predicted PETs (CASE.nii.gz, SUV) in a folder with the real ones of a raw dataset's ``split``.
 
-    Writes the summary to ``output`` (default: summary.json among the predictions) and returns it. Raises CasesFailed,
-    naming them, for cases without a prediction or with one that cannot be used.
+    Writes the summary to ``output`` (default: summary.json among the predictions) and returns it. The folders
+    ``lesions`` and ``organs`` (CASE.nii.gz) replace those of the dataset; into the folder ``error_maps`` go prediction
+    - real PET (SUV) of each case, 0 outside the body. Raises CasesFailed, naming them, for cases without a prediction
+    or with one that cannot be used.
     """
     predictions = Path(predictions)
-    references = References.from_dataset(open_dataset(dataset), split)
-    processes = num_processes or default_processes()
-    return evaluate_predictions(predictions, references, output or summary_file(predictions), num_processes=processes)
-
-
-def report(
-    predictions: Path,
-    dataset: str,
-    *,
-    split: str = "Ts",
-    summary: Path | None = None,
-    output: Path | None = None,
-    num_processes: int | None = None,
-) -> Path:
-    """Write one HTML file (default: report.html among the predictions) that shows what ``evaluate`` found.
-
-    ``summary``: default summary.json among the predictions. Raises Ct2PetError where there is none, and CasesFailed
-    that names cases without pictures.
-    """
-    predictions = Path(predictions)
-    return report_of_dataset(
-        open_dataset(dataset),
+    references = References.from_dataset(open_dataset(dataset), split, lesions=lesions, organs=organs)
+    return evaluate_predictions(
         predictions,
-        read_summary(summary or summary_file(predictions)),
-        output or predictions / "report.html",
-        split=split,
+        references,
+        output or summary_file(predictions),
         num_processes=num_processes or default_processes(),
+        error_maps=error_maps,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,23 +13,24 @@ from tqdm import tqdm
 
 import ct2pet
 from ct2pet.api.device import choose_device
-from ct2pet.dataset.contents import ct_problems
-from ct2pet.districts import Segmenter
-from ct2pet.districts.files import FilesSegmenter
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
+from ct2pet.api.dicom_output import DicomOutput, dicom_folder, remove_series
+from ct2pet.api.district_maps import DistrictMaps, choose_maps
+from ct2pet.api.segmentation import show
+from ct2pet.districts._cases import read_ct
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.evaluation.references import image_files
 from ct2pet.files import read_json, write_json
-from ct2pet.imageio import read_grid, read_volume, strip_suffix, write_volume
-from ct2pet.inference.cases import Case, beside, find_cases, part
+from ct2pet.imageio import read_grid, strip_suffix, write_volume
+from ct2pet.inference.cases import Case, find_cases, part
 from ct2pet.inference.predictor import Predictor
 from ct2pet.inference.stitching import output_grid
 from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, choose, find_trained, load_trained
 from ct2pet.parallel import map_cases
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
-from ct2pet.volume import Grid, Volume
+from ct2pet.provenance import PREDICTION_FILE, added_run, device_name, this_run
+from ct2pet.volume import Grid
 
-PROVENANCE = "prediction.json"
 GRIDS = ("pet", "ct")
 
 
@@ -44,43 +45,73 @@ def predict(
     folds: Sequence[str] | None = None,
     checkpoint: str = FINAL,
     districts: str | Path | None = None,
+    segmenter: str | None = None,
+    weights: str | Path | None = None,
     device: str | None = None,
     step_size: float | None = None,
     mirror: bool = True,
     blend_mm: float | None = None,
     grid: str = "pet",
     like: str | Path | None = None,
+    dicom: bool = False,
     continue_prediction: bool = False,
     num_parts: int = 1,
     part_id: int = 0,
 ) -> list[Path]:
-    """Translate the CTs of a folder (or one CT file) into PETs in SUV; returns the predictions' files.
+    """Translate the CTs of a folder (files, folders of DICOM files), or one CT, into PETs in SUV; returns the
+    predictions' files.
 
     ``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained; none
-    is needed where there is one. ``districts``: folder of the district maps CASE (default: districtsTs beside
-    imagesTs). ``grid``: "pet" (the plans' spacing over the CT's field of view) or "ct"; ``like``: an image whose
-    grid to use instead, or a folder with one for each case. ``step_size``, ``mirror``, ``blend_mm``: see
-    Predictor; ``num_parts``, ``part_id``: predict a share of the cases. With ``continue_prediction`` cases that are
-    predicted already are left as they are. Writes what was used into prediction.json beside them.
+    is needed where there is one. ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what
+    makes them. Without both, districtsTs beside imagesTs serves, and CTs that have no map there are segmented as those
+    of the training were; the maps that are made go to districts/ beside the predictions. ``grid``: "pet" (the plans'
+    spacing over the CT's field of view) or "ct"; ``like``: an image whose grid to use instead, or a folder with one
+    for each case. ``step_size``, ``mirror``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``: predict a share
+    of the cases. With ``continue_prediction`` cases that are predicted already are left as they are. ``dicom``: write
+    each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Writes what was used into
+    prediction.json beside them.
 
     Raises CasesFailed, naming them, for cases that could not be predicted, and other Ct2PetErrors before any work.
     """
     if grid not in GRIDS:
         raise Ct2PetError(f"grid {grid!r}: it is one of {', '.join(GRIDS)}")
     source, target = Path(source), Path(target)
-    cases = part(find_cases(source, target), num_parts, part_id)
-    segmenter = FilesSegmenter(districts or beside(source, "districts"))
+    all_cases = find_cases(source, target)
+    output = DicomOutput(dicom)
+    output.check(source, all_cases)
+    cases = part(all_cases, num_parts, part_id)
     trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
     loaded = load_trained(trained, configurations, folds)
+    maps = choose_maps(
+        source,
+        all_cases,
+        loaded.plans,
+        districts=districts,
+        segmenter=segmenter,
+        weights=weights,
+        device=device,
+        keep=continue_prediction,
+    )
     blend_mm = loaded.plans.blend_mm if blend_mm is None else blend_mm
     predictor = Predictor(
         loaded.districts, blend_mm=blend_mm, device=choose_device(device), step_size=step_size, mirror=mirror
     )
-    options = {"step_size": step_size, "mirror": mirror, "blend_mm": blend_mm, "grid": "like" if like else grid}
+    options: dict[str, Any] = {
+        "step_size": step_size,
+        "mirror": mirror,
+        "blend_mm": blend_mm,
+        "grid": "like" if like else grid,
+    }
+    options["segmenters"] = [asdict(identity) for identity in maps.identities(all_cases)]
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
-    work = _unfinished(cases, provenance, target, continue_prediction)
+    run = this_run(device=device_name(str(predictor.device)))
+    work = _unfinished(cases, provenance, run, target, continue_prediction, output)
+    output = output.by(f"model {trained.model}, plans {trained.plans_name}")
     grids = _Grids(loaded, grid, None if like is None else Path(like))
-    _predict_cases(work, _Road(predictor, segmenter, loaded.plans.districts, grids), len(cases) - len(work))
+    try:
+        _predict_cases(work, _Road(predictor, maps, grids, output), len(cases) - len(work))
+    finally:
+        show(maps.records)
     return [case.output for case in cases]
 
 
@@ -118,22 +149,20 @@ class _Road:
     """From a CT file to a PET file."""
 
     predictor: Predictor
-    segmenter: Segmenter
-    districts: dict[str, int]
+    maps: DistrictMaps
     grids: _Grids
+    output: DicomOutput
 
     def go(self, case: Case, progress: Callable[[float], None]) -> None:
-        ct = read_volume(case.ct, unit="HU")
-        _check_ct(ct, case.ct)
-        district_map = self.segmenter.segment(case.name, ct, self.districts)
+        if not case.output.exists():
+            self._predict(case, progress)
+        self.output.write(case)
+
+    def _predict(self, case: Case, progress: Callable[[float], None]) -> None:
+        ct = read_ct(case.ct)
+        district_map = self.maps.of(case, ct)
         grid = self.grids.of(case.name, ct.grid)
         write_volume(case.output, self.predictor.predict(ct, district_map, grid, progress))
-
-
-def _check_ct(ct: Volume, path: Path) -> None:
-    problems = ct_problems(ct.array)
-    if problems:
-        raise ImageError(f"{path}: {problems[0]}")
 
 
 def _predict_cases(work: Sequence[Case], road: _Road, num_done: int) -> None:
@@ -168,34 +197,67 @@ def _provenance(trained: TrainedModel, loaded: LoadedModel, options: dict[str, A
         "checkpoint": trained.checkpoint,
         "checkpoints_sha256": digests,
         **options,
+        "trained": {
+            name: {fold: _training_facts(origin) for fold, origin in folds.items()}
+            for name, folds in loaded.origins.items()
+        },
+        "training_cases": _training_cases(loaded),
     }
+
+
+def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its training, without the cases and the earlier runs."""
+    facts = {name: origin.get(name) for name in ("plans", "dataset_fingerprint_sha256", "num_training_cases")}
+    return {**facts, "run": (origin.get("runs") or [None])[-1]}
+
+
+def _training_cases(loaded: LoadedModel) -> str | None:
+    """The digests of all cases that any of the networks was trained with; None where one does not say."""
+    found = [origin.get("training_cases") for folds in loaded.origins.values() for origin in folds.values()]
+    known = [digests for digests in found if isinstance(digests, str)]
+    return " ".join(sorted({*" ".join(known).split()})) if len(known) == len(found) else None
 
 
 def _check_nothing_foreign(cases: list[Case], provenance: Path) -> None:
     for case in cases:
-        if case.output.exists():
+        for path in (case.output, dicom_folder(case)):
+            if not path.exists():
+                continue
             raise Ct2PetError(
-                f"{case.output}: would be replaced, but is no prediction of ct2pet (no {provenance.name} beside it); "
+                f"{path}: would be replaced, but is no prediction of ct2pet (no {provenance.name} beside it); "
                 "choose another -o or remove it"
             )
 
 
-def _unfinished(cases: list[Case], provenance: dict[str, Any], target: Path, go_on: bool) -> list[Case]:
+def _unfinished(
+    cases: list[Case],
+    provenance: dict[str, Any],
+    run: dict[str, Any],
+    target: Path,
+    go_on: bool,
+    output: DicomOutput,
+) -> list[Case]:
     """The cases to predict. Predictions of the past never stay among those of other models or settings."""
+    runs: Any = None
     one_file = bool(cases) and cases[0].output == target
-    path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PROVENANCE
+    path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PREDICTION_FILE
     if go_on and path.exists():
-        if read_json(path) != provenance:
+        earlier = read_json(path)
+        runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
+        if earlier != provenance:
             raise Ct2PetError(
                 f"{path}: predicted with another model or other settings; choose another folder, or leave out "
                 "--continue_prediction to predict all cases anew"
             )
-        cases = [case for case in cases if not case.output.exists()]
+        cases = [case for case in cases if not (case.output.exists() and output.has(case))]
     elif not path.exists():
         _check_nothing_foreign(cases, path)
+    kept = go_on and path.exists()
     for case in cases:
-        case.output.unlink(missing_ok=True)
+        if not (kept and case.output.exists()):  # a PET that is finished may only lack its DICOM series
+            case.output.unlink(missing_ok=True)
+            remove_series(case)
         for leftover in case.output.parent.glob(f".partial-????????-{glob.escape(case.output.name)}"):
             leftover.unlink()  # of a run that was killed; the other cases may be under way on another machine
-    write_json(path, provenance)
+    write_json(path, {**provenance, "runs": added_run(runs, run) if cases else runs})
     return cases

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.api.segmentation import doubtful_maps, segment_missing
 from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
 from ct2pet.errors import CasesFailed, DatasetError, PlansError
@@ -32,21 +33,28 @@ def plan_and_preprocess(
     *,
     plans_name: str = DEFAULT_PLANS,
     verify_dataset_integrity: bool = False,
+    segmenter: str | None = None,
+    weights: str | Path | None = None,
     gpu_memory_target: float | None = None,
     device: str | None = None,
     num_processes: int | None = None,
 ) -> Plans:
-    """Fingerprint, plan and preprocess the raw dataset of an id ("001") or name; returns the plans.
+    """Segment what has no district map, fingerprint, plan and preprocess the raw dataset of an id ("001") or name;
+    returns the plans.
 
-    ``gpu_memory_target``: memory for training in GiB (on a CPU: of RAM). ``plans_name`` may be a reference
-    (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed, naming them, where
-    some cases could not be used.
+    ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr (default: what made those that are
+    there, or rules). ``gpu_memory_target``: memory for training in GiB (on a CPU: of RAM). ``plans_name`` may be a
+    reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed, naming
+    them, where some cases could not be used.
     """
     if verify_dataset_integrity:
         verify(dataset, num_processes=num_processes)
+    raw = open_dataset(dataset)
+    segment_missing(raw, segmenter=segmenter, weights=weights, num_processes=num_processes, device=device)
     extract_fingerprint(dataset, num_processes=num_processes)
     plans = plan(dataset, plans_name=plans_name, gpu_memory_target=gpu_memory_target, device=device)
     preprocess(dataset, plans_name=plans_name, num_processes=num_processes)
+    _name_doubtful_maps(raw)
     return plans
 
 
@@ -131,12 +139,28 @@ def _requirements() -> dict[str, Requirements]:
     return {name: load_model(name).requirements for name in model_names()}
 
 
+def _name_doubtful_maps(raw: RawDataset) -> None:
+    doubtful = doubtful_maps({case: raw.path("districts", case, "Tr") for case in raw.cases("Tr")})
+    if doubtful:
+        print(
+            f"{raw.folder / 'districtsTr'}: look at these district maps before you train (CASE.segmenter.json says "
+            f"why): {', '.join(doubtful)}"
+        )
+
+
 def _check_has_cases(raw: RawDataset) -> None:
     if not raw.cases("Tr"):
         raise DatasetError(f"{raw.folder / 'imagesTr'}: no CASE_0000{raw.file_ending} in it")
-    missing = {case: "no district map in districtsTr" for case in raw.cases("Tr") if not raw.district_map(case, "Tr")}
+    missing = {
+        case: "no district map in districtsTr; ct2pet_segment_districts makes it"
+        for case in raw.cases("Tr")
+        if not raw.district_map(case, "Tr")
+    }
     if len(missing) == len(raw.cases("Tr")):
         wanted = raw.path("districts", raw.cases("Tr")[0], "Tr")
-        raise DatasetError(f"{wanted}: no such district map, nor one of another case; dataset.json names the labels")
+        raise DatasetError(
+            f"{wanted}: no such district map, nor one of another case; make them with ct2pet_segment_districts "
+            f"-d {raw.name}"
+        )
     if missing:
         raise CasesFailed(missing, some_done=False, what="cannot be used")

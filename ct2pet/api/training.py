@@ -17,6 +17,7 @@ from ct2pet.inference.trained_models import model_folder
 from ct2pet.models import load_model
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.provenance import digest_of_json
 from ct2pet.training import Trainer, TrainingOptions
 
 
@@ -75,7 +76,8 @@ def _trainer(
         print(f"fold {fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {fold}: none of its training cases contains the district {configuration}")
-    return Trainer(model, configuration, plans, store, cases, folder, options)
+    origin = {"fold": str(fold), "dataset_fingerprint_sha256": digest_of_json(preprocessed.fingerprint_file)}
+    return Trainer(model, configuration, plans, store, cases, folder, options, origin)
 
 
 def _copy_descriptions(preprocessed: PreprocessedDataset, plans: Plans, folder: Path) -> None:

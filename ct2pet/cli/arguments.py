@@ -48,6 +48,21 @@ def add_device(parser: Parser) -> None:
     parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)")
 
 
+def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
+    parser.add_argument(
+        "--segmenter",
+        default=default,
+        metavar="NAME",
+        help=f"what makes district maps: rules, moose, totalsegmentator or files (default: {said})",
+    )
+    parser.add_argument(
+        "--weights",
+        type=Path,
+        metavar="FOLDER",
+        help="the segmenter's weights, where it needs any: moose, totalsegmentator",
+    )
+
+
 def add_memory_target(parser: Parser) -> None:
     parser.add_argument(
         "-gpu_memory_target",

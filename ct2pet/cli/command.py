@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from ct2pet.errors import CasesFailed, Ct2PetError
+from ct2pet.provenance import command_line
 
 DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
 Main = Callable[[Sequence[str] | None], int]
@@ -41,9 +42,11 @@ def command(
         )
         add_arguments(parser)
         parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
+        arguments = sys.argv[1:] if arguments is None else arguments
         parsed = parser.parse_args(arguments)
         try:
-            execute(parsed)
+            with command_line(name, arguments):
+                execute(parsed)
         except BaseException as error:
             return _report(error, name, parsed.verbose)
         return DONE

@@ -19,6 +19,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, metavar="FILE", help="the summary (default: summary.json in the folder of -i)"
     )
     parser.add_argument("-split", choices=("Ts", "Tr"), default="Ts", help="test or training cases (default: Ts)")
+    add_folder(parser, "--lesions", "lesions", "lesion masks: CASE.nii.gz (default: the dataset's)", required=False)
+    add_folder(parser, "--organs", "organs", "organ maps: CASE.nii.gz (default: the dataset's)", required=False)
+    add_folder(
+        parser, "--error_maps", "error_maps", "write prediction - real PET (SUV) of each case here", required=False
+    )
     add_processes(parser)
 
 
@@ -34,6 +39,9 @@ def execute(arguments: argparse.Namespace) -> None:
             arguments.dataset,
             split=arguments.split,
             output=output,
+            lesions=arguments.lesions,
+            organs=arguments.organs,
+            error_maps=arguments.error_maps,
             num_processes=arguments.num_processes,
         )
     except CasesFailed as failed:

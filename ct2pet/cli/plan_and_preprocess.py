@@ -1,4 +1,4 @@
-"""Look at a dataset, decide, and preprocess it: fingerprint, plans, and one store per district.
+"""Look at a dataset, decide, and preprocess it: district maps, fingerprint, plans, and one store per district.
 
 Example: ct2pet_plan_and_preprocess -d 001 --verify_dataset_integrity
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans, add_processes
+from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans, add_processes, add_segmenter
 from ct2pet.cli.command import command
 
 
@@ -17,6 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify_dataset_integrity", action="store_true", help="first look at every file, and stop if one is wrong"
     )
+    add_segmenter(parser, None, "what made the maps that are there, or rules")
     add_memory_target(parser)
     add_device(parser)
     add_processes(parser)
@@ -29,6 +30,8 @@ def execute(arguments: argparse.Namespace) -> None:
         arguments.dataset,
         plans_name=arguments.plans,
         verify_dataset_integrity=arguments.verify_dataset_integrity,
+        segmenter=arguments.segmenter,
+        weights=arguments.weights,
         gpu_memory_target=arguments.gpu_memory_target,
         device=arguments.device,
         num_processes=arguments.num_processes,

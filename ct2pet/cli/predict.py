@@ -8,13 +8,18 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_configurations, add_device, positive_integer
+from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, positive_integer
 from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-i", dest="source", type=Path, required=True, metavar="PATH", help="folder of CTs in HU, or one CT file"
+        "-i",
+        dest="source",
+        type=Path,
+        required=True,
+        metavar="PATH",
+        help="folder of CTs in HU (files, or a folder of DICOM files each), or one CT",
     )
     parser.add_argument(
         "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs; a file for one CT"
@@ -24,10 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--districts",
         type=Path,
         metavar="FOLDER",
-        help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs)",
+        help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs; made where there is none)",
     )
+    add_segmenter(parser, None, "what made those of the training, or rules")
     add_device(parser)
     _add_way_to_predict(parser)
+    parser.add_argument(
+        "--dicom",
+        action="store_true",
+        help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
+    )
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"

@@ -1,4 +1,4 @@
-"""Write one HTML file that shows an evaluation: the answer, tables and pictures.
+"""Write one HTML file that shows an evaluation: the answer, tables, plots, pictures and slices.
 
 Example: ct2pet_report -d 001 -i predictions
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
+from ct2pet.cli.arguments import add_dataset, add_folder, add_processes, positive_integer
 from ct2pet.cli.command import command
 
 
@@ -20,18 +20,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, metavar="FILE", help="(default: report.html in the folder of -i)"
     )
     parser.add_argument("-split", choices=("Ts", "Tr"), default="Ts", help="test or training cases (default: Ts)")
+    parser.add_argument(
+        "--other",
+        type=Path,
+        metavar="FILE",
+        help="summary.json of another model on the same cases, to compare with",
+    )
+    parser.add_argument(
+        "--max_cases", type=positive_integer, default=20, metavar="N", help="with pictures and slices (default: 20)"
+    )
+    parser.add_argument(
+        "--figures", type=Path, metavar="FOLDER", help="write all plots and pictures there, too: PNG, SVG and PDF"
+    )
     add_processes(parser)
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.evaluation import report
+    from ct2pet.api.reporting import report
 
     path = report(
         arguments.predictions,
         arguments.dataset,
         split=arguments.split,
         summary=arguments.summary,
+        other_summary=arguments.other,
         output=arguments.output,
+        figures=arguments.figures,
+        max_cases=arguments.max_cases,
         num_processes=arguments.num_processes,
     )
     print(f"report: {path}")

@@ -118,8 +118,7 @@ def _place_problems(volume: Volume, ct_grid: Grid) -> list[str]:
 
 
 def _organ_labels(dataset: RawDataset) -> Collection[int] | None:
-    organs = dataset.description.extra.get("organs")
-    return organs.values() if isinstance(organs, dict) else None
+    return dataset.description.organs.values() or None
 
 
 def _digest(array: np.ndarray) -> str:

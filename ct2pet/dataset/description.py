@@ -15,18 +15,19 @@ from ct2pet.imageio import image_suffixes
 
 FILE_NAME = "dataset.json"
 WHOLE_BODY = "whole_body"  # the union of all districts, a configuration of its own: no district may have this name
-_DISTRICT_NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
+_NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
 _KEYS = ("channel_names", "target", "numTraining", "file_ending", "districts")
 
 
 @dataclass(frozen=True)
 class Description:
-    """The content of dataset.json. ``districts`` maps a name to its label in the district maps; ``extra`` holds the
-    keys that ct2pet does not use (name, licence, reference, ...)."""
+    """The content of dataset.json. ``districts`` and ``organs`` map a name to its label in the maps; ``extra`` holds
+    the keys that ct2pet does not use (name, licence, reference, ...)."""
 
     num_training: int
     file_ending: str
     districts: Mapping[str, int]
+    organs: Mapping[str, int] = field(default_factory=dict)
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
@@ -62,8 +63,9 @@ def read_dataset_json(folder: str | os.PathLike) -> Description:
     except Ct2PetError as error:
         raise DatasetError(str(error)) from None
     _check(content, path)
+    organs = content.pop("organs", {})
     extra = {key: value for key, value in content.items() if key not in _KEYS}
-    return Description(content["numTraining"], content["file_ending"], content["districts"], extra)
+    return Description(content["numTraining"], content["file_ending"], content["districts"], organs, extra)
 
 
 def _check(content: Any, path: Path) -> None:
@@ -80,20 +82,25 @@ def _check(content: Any, path: Path) -> None:
     if content["file_ending"] not in image_suffixes():
         endings = ", ".join(image_suffixes())
         raise DatasetError(f"{path}: file_ending must be one of {endings}, not {content['file_ending']!r}")
-    _check_districts(content["districts"], path)
-
-
-def _check_districts(districts: Any, path: Path) -> None:
-    if not isinstance(districts, dict) or not districts:
+    if not content["districts"]:
         raise DatasetError(f"{path}: districts must name at least one district with its label")
-    for name, label in districts.items():
-        if not _DISTRICT_NAME.fullmatch(name) or name == WHOLE_BODY:
-            reason = "is taken" if name == WHOLE_BODY else "may hold letters, digits and single _ or - between them"
-            raise DatasetError(f"{path}: the district name {name!r} {reason}")
-        if not _is_count(label) or not 1 <= label <= 255:
-            raise DatasetError(f"{path}: the label of the district {name!r} must be 1 to 255, not {label!r}")
-    if len(set(districts.values())) < len(districts):
-        raise DatasetError(f"{path}: two districts have the same label: {districts}")
+    if isinstance(content["districts"], dict) and WHOLE_BODY in content["districts"]:
+        raise DatasetError(f"{path}: the district name {WHOLE_BODY!r} is taken")
+    _check_labels(content["districts"], "district", 255, path)
+    _check_labels(content.get("organs", {}), "organ", 65535, path)
+
+
+def _check_labels(labels: Any, kind: str, largest: int, path: Path) -> None:
+    if not isinstance(labels, dict):
+        raise DatasetError(f"{path}: {kind}s must be names with their labels, not {labels!r}")
+    for name, label in labels.items():
+        if not _NAME.fullmatch(name):
+            reason = "may hold letters, digits and single _ or - between them"
+            raise DatasetError(f"{path}: the {kind} name {name!r} {reason}")
+        if not _is_count(label) or not 1 <= label <= largest:
+            raise DatasetError(f"{path}: the label of the {kind} {name!r} must be 1 to {largest}, not {label!r}")
+    if len(set(labels.values())) < len(labels):
+        raise DatasetError(f"{path}: two {kind}s have the same label: {labels}")
 
 
 def _is_count(value: Any) -> bool:

@@ -106,7 +106,7 @@ class RawDataset:
     def table(self) -> dict[str, dict[str, str]]:
         """The rows of cases.csv by case; empty without that file. Raises DatasetError where it breaks a rule."""
         path = self.folder / "cases.csv"
-        return _read_table(path) if path.is_file() else {}
+        return read_table(path) if path.is_file() else {}
 
     def patients(self) -> dict[str, str]:
         """The patient of each training and test case; the case's own name where cases.csv names none."""
@@ -159,7 +159,8 @@ def _known(split: str) -> str:
     return split
 
 
-def _read_table(path: Path) -> dict[str, dict[str, str]]:
+def read_table(path: Path) -> dict[str, dict[str, str]]:
+    """The rows of a cases.csv by case. Raises DatasetError where it breaks a rule."""
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file, restkey="", restval="")

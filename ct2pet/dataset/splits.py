@@ -14,20 +14,26 @@ from ct2pet.dataset.raw import RawDataset
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json, write_json
 
+FILE_NAME = "splits_final.json"
 NUM_FOLDS = 5
 Split = dict[str, list[str]]
 
 
 def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: int = 12345) -> list[Split]:
-    """The folds in ``path``, as they are; made and written there first where the file does not exist.
+    """The folds in ``path``, as they are; where the file does not exist, it is made first: a copy of the
+    splits_final.json in the raw dataset's folder, or, without one, new folds.
 
     Raises DatasetError where a file that exists names cases that are not in the dataset, or has a case or a patient
     on both sides of a fold.
     """
-    path = Path(path)
+    path, given = Path(path), dataset.folder / FILE_NAME
     if not path.exists():
-        cases = dataset.cases("Tr")
-        write_json(path, create_splits(cases, dataset.patients(), dataset.diagnoses(), seed))
+        if given.is_file():
+            splits = read_splits(given)
+            _check(splits, given, dataset)
+        else:
+            splits = create_splits(dataset.cases("Tr"), dataset.patients(), dataset.diagnoses(), seed)
+        write_json(path, splits)
     splits = read_splits(path)
     _check(splits, path, dataset)
     return splits
@@ -60,23 +66,30 @@ def create_splits(
     All cases of a patient stay together. Every diagnosis is dealt out evenly over the folds, and so are the patients
     as a whole. There are at most as many folds as patients; none where there is only one patient.
     """
-    cases_of: dict[str, list[str]] = {}
-    for case in sorted(cases):
-        cases_of.setdefault(patients.get(case, case), []).append(case)
+    cases_of = _cases_of(cases, patients)
     num_folds = min(num_folds, len(cases_of))
     if num_folds < 2:
         return []
-    groups: dict[str, list[str]] = {}
-    for patient, own in sorted(cases_of.items()):
-        groups.setdefault(_most_common([diagnoses.get(case, "") for case in own]), []).append(patient)
     generator = np.random.default_rng(seed)
     folds: list[list[str]] = [[] for _ in range(num_folds)]
     position = 0
-    for _, group in sorted(groups.items()):  # dealt like cards; the next diagnosis goes on where the last one ended
+    for group in group_patients(
+        cases, patients, diagnoses
+    ).values():  # dealt like cards; the next diagnosis goes on where the last one ended
         for index in generator.permutation(len(group)):
             folds[position % num_folds].extend(cases_of[group[index]])
             position += 1
     return [{"train": sorted({*cases} - {*fold}), "val": sorted(fold)} for fold in folds]
+
+
+def group_patients(
+    cases: Sequence[str], patients: Mapping[str, str], diagnoses: Mapping[str, str]
+) -> dict[str, list[str]]:
+    """The sorted patients of each diagnosis, diagnoses sorted; of several the most frequent of a patient."""
+    groups: dict[str, list[str]] = {}
+    for patient, own in sorted(_cases_of(cases, patients).items()):
+        groups.setdefault(_most_common([diagnoses.get(case, "") for case in own]), []).append(patient)
+    return dict(sorted(groups.items()))
 
 
 def fold_cases(splits: Sequence[Split], fold: int | str, all_cases: Sequence[str]) -> tuple[list[str], list[str]]:
@@ -91,6 +104,13 @@ def fold_cases(splits: Sequence[Split], fold: int | str, all_cases: Sequence[str
         raise DatasetError(f"there is no fold {fold!r}; the folds are {known}")
     split = splits[int(fold)]
     return list(split["train"]), list(split["val"])
+
+
+def _cases_of(cases: Sequence[str], patients: Mapping[str, str]) -> dict[str, list[str]]:
+    cases_of: dict[str, list[str]] = {}
+    for case in sorted(cases):
+        cases_of.setdefault(patients.get(case, case), []).append(case)
+    return cases_of
 
 
 def _most_common(values: list[str]) -> str:

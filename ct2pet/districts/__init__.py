@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
-from ct2pet.districts.base import Segmenter
+from typing import Any
+
+from ct2pet.districts._case import check_districts, segment_ct, segmenter_labels
+from ct2pet.districts._record import origins
+from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
+from ct2pet.errors import PluginError
 from ct2pet.plugins import load_plugin, plugin_names
 
-__all__ = ["Segmenter", "load_segmenter", "segmenter_names"]
+__all__ = [
+    "Segmentation",
+    "Segmenter",
+    "SegmenterIdentity",
+    "check_districts",
+    "load_segmenter",
+    "make_segmenter",
+    "origins",
+    "segment_ct",
+    "segmenter_labels",
+    "segmenter_names",
+]
 
 
 def segmenter_names() -> list[str]:
@@ -15,4 +31,22 @@ def segmenter_names() -> list[str]:
 
 def load_segmenter(name: str) -> type[Segmenter]:
     """The class of a segmenter. Raises PluginError, which lists the names, where it is unknown."""
+    if name not in segmenter_names():
+        raise PluginError(f"there is no segmenter {name!r}; there are: {', '.join(segmenter_names())}")
     return load_plugin(__name__, name, "SEGMENTER")
+
+
+def make_segmenter(name: str, *, device: str | None = None, **options: Any) -> Segmenter:
+    """The segmenter ``name`` with the options that a user gave; None is no option.
+
+    ``device`` is a wish that segmenters without networks do not hear. Raises PluginError for an unknown name and for
+    any other option that this segmenter does not take, and what its constructor raises where it cannot work.
+    """
+    segmenter = load_segmenter(name)
+    given = {option: value for option, value in options.items() if value is not None}
+    for option in given:
+        if option not in segmenter.options:
+            raise PluginError(f"the segmenter {name} takes no {option}")
+    if device is not None and "device" in segmenter.options:
+        given["device"] = device
+    return segmenter(**given)

@@ -6,17 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from ct2pet.evaluation.baselines import BLIND
+from ct2pet.evaluation.names import LESIONS, ORGAN, TITLES, region_title
 from ct2pet.planning.plans import WHOLE_BODY
-
-LESIONS = "lesions"
-PREDICTION = "prediction"
-TITLES = {
-    PREDICTION: "synthetic PET",
-    "zeros": "zeros",
-    "body_median": "body median",
-    "blurred": "real PET, blurred *",
-    "shifted": "real PET, shifted *",
-}
 
 
 def best_blind_baseline(summary: Mapping[str, Any], region: str) -> tuple[str, float] | None:
@@ -33,10 +24,18 @@ def plain_answer(summary: Mapping[str, Any]) -> str:
     answer = _compared(summary, region) if region else None
     if answer is None:
         return "Nothing could be compared: there is no case with a mean absolute error."
-    worse = [name for name in summary["mean"] if name != region and _gain(summary, name) is not None]
-    worse = [name for name in worse if (_gain(summary, name) or 0.0) <= 0]
-    sentences = [answer, f"It is not better in: {', '.join(worse)}." if worse else "", _lesions(summary)]
-    return " ".join(filter(None, sentences))
+    return " ".join(filter(None, [answer, _where_not_better(summary, region), _lesions(summary)]))
+
+
+def _where_not_better(summary: Mapping[str, Any], besides: str) -> str:
+    """Regions by name, of organs only how many: there may be a hundred."""
+    gains = {name: _gain(summary, name) for name in summary["mean"] if name != besides}
+    known = {name: gain for name, gain in gains.items() if gain is not None}
+    organs = [gain for name, gain in known.items() if name.startswith(ORGAN)]
+    worse = [region_title(name) for name, gain in known.items() if gain <= 0 and not name.startswith(ORGAN)]
+    if any(gain <= 0 for gain in organs):
+        worse.append(f"{sum(gain <= 0 for gain in organs)} of {len(organs)} organs")
+    return f"It is not better in: {', '.join(worse)}." if worse else ""
 
 
 def _lesions(summary: Mapping[str, Any]) -> str:

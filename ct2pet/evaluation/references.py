@@ -1,9 +1,9 @@
-"""What predictions are compared with: real PETs, district maps and lesion masks, by case."""
+"""What predictions are compared with: real PETs, district maps, lesions and organs, by case."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ct2pet.dataset import RawDataset
@@ -13,7 +13,8 @@ from ct2pet.imageio import image_suffixes, strip_suffix
 
 @dataclass(frozen=True)
 class Reference:
-    """The files of one case: PET in SUV, district map, and lesion mask where there is one, each on its own grid.
+    """The files of one case: PET in SUV, district map, and lesion mask and organ map where there are any, each on its
+    own grid.
 
     ``pet`` and ``district_map`` are None where the file is missing; evaluating the case then fails and says so.
     """
@@ -21,30 +22,39 @@ class Reference:
     pet: Path | None
     district_map: Path | None
     lesions: Path | None = None
+    organs: Path | None = None
 
 
 @dataclass(frozen=True)
 class References:
-    """The cases to compare with. ``districts`` maps the names of the districts to their labels; ``training`` holds the
-    cases whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it)."""
+    """The cases to compare with. ``districts`` and ``organs`` map names to labels; ``training`` holds the cases whose
+    body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it), ``diagnoses``
+    the diagnosis of each case that has one; ``dataset_name`` is empty for plain folders."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
     training: Mapping[str, Reference] = field(default_factory=dict)
+    diagnoses: Mapping[str, str] = field(default_factory=dict)
+    dataset_name: str = ""
+    organs: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
-    def from_dataset(cls, dataset: RawDataset, split: str = "Ts", district_maps: Path | None = None) -> References:
+    def from_dataset(
+        cls, dataset: RawDataset, split: str = "Ts", *, lesions: Path | None = None, organs: Path | None = None
+    ) -> References:
         """The cases of a split ("Tr" or "Ts") of a raw dataset; its training cases give the body median.
 
-        The folder ``district_maps``, where given, replaces the split's own district maps.
+        The folders ``lesions`` and ``organs``, where given, replace the split's own.
         """
         cases = {case: _of_dataset(dataset, case, split) for case in dataset.cases(split)}
-        if district_maps is not None:
-            maps = image_files(district_maps)
-            cases = {case: Reference(r.pet, maps.get(case), r.lesions) for case, r in cases.items()}
+        for kind, folder in (("lesions", lesions), ("organs", organs)):
+            if folder is not None:
+                files = image_files(folder)
+                cases = {case: replace(r, **{kind: files.get(case)}) for case, r in cases.items()}
         training = {case: _of_dataset(dataset, case, "Tr") for case in dataset.cases("Tr")}
         training = {case: r for case, r in training.items() if r.pet is not None and r.district_map is not None}
-        return cls(cases, dict(dataset.districts), training)
+        organ_names = dict(dataset.description.organs)
+        return cls(cases, dataset.districts, training, dataset.diagnoses(), dataset.name, organ_names)
 
     @classmethod
     def from_folders(
@@ -57,7 +67,12 @@ class References:
 
 
 def _of_dataset(dataset: RawDataset, case: str, split: str) -> Reference:
-    return Reference(dataset.target(case, split), dataset.district_map(case, split), dataset.lesions(case, split))
+    return Reference(
+        dataset.target(case, split),
+        dataset.district_map(case, split),
+        dataset.lesions(case, split),
+        dataset.organs(case, split),
+    )
 
 
 def image_files(folder: Path) -> dict[str, Path]:

@@ -2,37 +2,100 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from ct2pet.errors import GeometryError, ImageError
-from ct2pet.evaluation.comparison import LESIONS
+from ct2pet.evaluation.lesions import components
+from ct2pet.evaluation.names import LESION, LESIONS, ORGAN
+from ct2pet.evaluation.partition import LabelledRegions, Partition
+from ct2pet.evaluation.peaks import peak_radii, sphere_means
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.resampling import resample
-from ct2pet.volume import Volume
+from ct2pet.volume import Box, Triple, Volume
+
+_MARGIN = 1  # voxels around the regions: predictions are shifted by one
 
 
-def real_and_regions(
-    real_pet: Volume, district_map: Volume, districts: Mapping[str, int], lesions: Volume | None = None
-) -> tuple[Volume, dict[str, np.ndarray]]:
-    """The real PET, float32 and oriented, and the mask of each region on its grid."""
+@dataclass(frozen=True)
+class Scene:
+    """A case as it is evaluated, on the real PET's grid (Z, Y, X, oriented).
+
+    ``real``: PET in SUV, float32. ``labels``: the labels of the ``districts``, 0 outside the body. The other arrays
+    reach ``_MARGIN`` voxels beyond ``box``, which holds all regions (see ``cut``): ``real_part``, ``real_peaks`` (means
+    of spheres, see peaks), ``lesions`` (numbered from 1; None without a mask). ``partition``: the voxels of the whole
+    body, the districts, all lesions together and one by one ("lesion:1"), and the organs, by flat index into these.
+    """
+
+    real: Volume
+    labels: np.ndarray
+    districts: Mapping[str, int]
+    box: Box
+    real_part: np.ndarray
+    real_peaks: np.ndarray
+    lesions: np.ndarray | None
+    partition: Partition
+
+    @property
+    def spacing(self) -> Triple:
+        return self.real.grid.spacing
+
+    def peaks(self, pet_suv: np.ndarray) -> np.ndarray:
+        """The means of spheres in a PET on the whole grid, cut."""
+        return _peaks(pet_suv, self.box, self.spacing)
+
+    def cut(self, array: np.ndarray) -> np.ndarray:
+        """The part of an array on the whole grid that the regions need; its borders are repeated beyond them."""
+        return _cut(array, self.box)
+
+
+def make_scene(
+    real_pet: Volume,
+    district_map: Volume,
+    districts: Mapping[str, int],
+    lesions: Volume | None = None,
+    organs: Volume | None = None,
+    organ_names: Mapping[str, int] | None = None,
+) -> Scene:
+    """All maps come to the real PET's grid by nearest neighbour. Organs without a name are called by their number.
+
+    Raises ImageError where the PET holds values that are no numbers, or the district map no district.
+    """
+    real, labels = real_and_labels(real_pet, district_map, districts)
+    lesion_mask = None if lesions is None else _on_grid(lesions, real) > 0
+    organ_map = None if organs is None else _on_grid(organs, real)
+    everything = labels > 0
+    for other in (lesion_mask, organ_map):
+        if other is not None:
+            everything |= other > 0
+    box = Box.around(everything) or Box((0, 0, 0), (1, 1, 1))
+    kinds = [LabelledRegions(_cut_mask(labels, box), districts, WHOLE_BODY)]
+    numbered = None
+    if lesion_mask is not None:
+        numbered = components(_cut_mask(lesion_mask, box))
+        single = {f"{LESION}{number}": number for number in range(1, int(numbered.max()) + 1)}
+        kinds.append(LabelledRegions(numbered, single, LESIONS))
+    if organ_map is not None:
+        organ_part = _cut_mask(organ_map, box)
+        kinds.append(LabelledRegions(organ_part, _named_organs(organ_part, organ_names or {})))
+    part, peaks = _cut(real.array, box), _peaks(real.array, box, real.grid.spacing)
+    return Scene(real, labels, districts, box, part, peaks, numbered, Partition.of(kinds))
+
+
+def real_and_labels(real_pet: Volume, district_map: Volume, districts: Mapping[str, int]) -> tuple[Volume, np.ndarray]:
+    """The real PET, float32 and oriented, and the labels of the districts on its grid, 0 for all others."""
     _require_finite(real_pet, "real PET")
     real = real_pet.oriented()
     real = real.with_array(np.ascontiguousarray(real.array, dtype=np.float32))
-    labels = resample(district_map.oriented(), real.grid, labels=True).array
-    masks = {WHOLE_BODY: np.isin(labels, list(districts.values()))}
-    if not masks[WHOLE_BODY].any():
+    labels = _on_grid(district_map, real)
+    known = np.zeros(max(int(labels.max(initial=0)), *districts.values()) + 1, labels.dtype)
+    known[list(districts.values())] = list(districts.values())
+    labels = known[labels]
+    if not labels.any():
         raise ImageError(f"the district map holds no district ({', '.join(districts)}) where the real PET is")
-    masks.update({name: labels == label for name, label in districts.items()})
-    if lesions is not None:
-        masks[LESIONS] = resample(lesions.oriented(), real.grid, labels=True).array > 0
-    return real, masks
-
-
-def picked_regions(masks: Mapping[str, np.ndarray], names: Collection[str] | None) -> dict[str, np.ndarray]:
-    """The masks of these names; all of them for None."""
-    return {name: mask for name, mask in masks.items() if names is None or name in names}
+    return real, labels
 
 
 def on_grid_of(fake_pet: Volume, real: Volume) -> np.ndarray:
@@ -41,6 +104,41 @@ def on_grid_of(fake_pet: Volume, real: Volume) -> np.ndarray:
     if fake_pet.grid.overlap(real.grid) == 0:
         raise GeometryError("prediction and real PET lie at different places in space: they do not overlap")
     return np.ascontiguousarray(resample(fake_pet.oriented(), real.grid).array, dtype=np.float32)
+
+
+def _on_grid(labels: Volume, real: Volume) -> np.ndarray:
+    """A label map of unsigned integers (whatever type it was stored in)."""
+    array = resample(labels.oriented(), real.grid, labels=True).array
+    if array.dtype.kind not in "ub":
+        rounded = np.rint(array).clip(0)
+        array = rounded.astype(np.min_scalar_type(int(rounded.max(initial=0))))
+    return array
+
+
+def _cut(array: np.ndarray, box: Box, margins: tuple[int, int, int] = (_MARGIN, _MARGIN, _MARGIN)) -> np.ndarray:
+    wider = box.grown(margins, array.shape)  # type: ignore[arg-type]
+    beyond = [
+        (margin - (start - first), margin - (last - stop))
+        for margin, start, first, last, stop in zip(margins, box.start, wider.start, wider.stop, box.stop)
+    ]
+    return np.pad(array[wider.slices], beyond, mode="edge") if np.any(beyond) else array[wider.slices].copy()
+
+
+def _cut_mask(array: np.ndarray, box: Box) -> np.ndarray:
+    """As ``_cut``, but with nothing in the margin."""
+    return np.pad(array[box.slices], _MARGIN)
+
+
+def _peaks(pet_suv: np.ndarray, box: Box, spacing: Triple) -> np.ndarray:
+    margins = tuple(_MARGIN + radius for radius in peak_radii(spacing))
+    return sphere_means(_cut(pet_suv, box, margins), spacing)  # type: ignore[arg-type]
+
+
+def _named_organs(labels: np.ndarray, names: Mapping[str, int]) -> dict[str, int]:
+    """Every named organ, and the number of every label that has no name."""
+    present = np.flatnonzero(np.bincount(labels.ravel()))
+    unnamed = {str(label): int(label) for label in present if label and label not in names.values()}
+    return {f"{ORGAN}{name}": label for name, label in {**names, **unnamed}.items()}
 
 
 def _require_finite(volume: Volume, what: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ct2pet.dataset import RawDataset
+from ct2pet.districts import origins
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
 from ct2pet.imageio import count_voxels, read_grid, read_volume
@@ -63,6 +64,7 @@ def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerpr
         num_cases=len(cases),
         ct_spacings=[_oriented_spacing(files[case][0]) for case in cases],
         districts={name: _district(found, spacings) for name, found in seen.items() if found},
+        segmenters=origins(path for _, _, path in files.values() if path is not None),
     )
 
 

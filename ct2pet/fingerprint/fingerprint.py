@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dacite
 
 from ct2pet.dataset.description import WHOLE_BODY as WHOLE_BODY
+from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
 
@@ -33,13 +34,17 @@ class DistrictFingerprint:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What the extractor saw: ``districts`` by name, ``whole_body`` (the union of all districts) among them."""
+    """What the extractor saw: ``districts`` by name, ``whole_body`` (the union of all districts) among them.
+
+    ``segmenters``: what made the district maps, that of most cases first; empty where nobody wrote it down.
+    """
 
     dataset_name: str
     num_cases: int
     ct_spacings: list[list[float]]
     districts: dict[str, DistrictFingerprint]
     schema_version: int = 1
+    segmenters: list[SegmenterIdentity] = field(default_factory=list)
 
     def save(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))

@@ -31,7 +31,7 @@ def read_volume(path: str | os.PathLike, unit: str = "") -> Volume:
     """Read one image of three axes as it is stored: the values' own type (real numbers as float32), Z, Y, X, LPS.
 
     Values are scaled where the file has a scale. Raises ImageError, naming the file, where it is missing, damaged,
-    cut off, sheared, or not one volume.
+    cut off, sheared, or not one volume. A folder is read as the one CT series (DICOM) that it holds.
     """
     path = Path(path)
     with _naming(path):
@@ -72,11 +72,13 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> None:
 
 
 @cache
+def _all_readers() -> list[Reader]:
+    return [load_plugin(__name__, name, "READER")() for name in plugin_names(__name__)]
+
+
+@cache
 def _readers() -> dict[str, Reader]:
-    readers: dict[str, Reader] = {}
-    for name in plugin_names(__name__):
-        reader = load_plugin(__name__, name, "READER")()
-        readers.update(dict.fromkeys(reader.suffixes, reader))
+    readers = {suffix: reader for reader in _all_readers() for suffix in reader.suffixes}
     return dict(sorted(readers.items(), key=lambda item: (-len(item[0]), item[0])))
 
 
@@ -85,6 +87,8 @@ def _suffix(name: str) -> str | None:
 
 
 def _reader(path: Path) -> Reader:
+    if path.is_dir():
+        return next(reader for reader in _all_readers() if reader.reads_folders)
     suffix = _suffix(path.name)
     if suffix is None:
         raise ImageError(f"{path}: unknown image format; known are {', '.join(image_suffixes())}")
@@ -94,7 +98,7 @@ def _reader(path: Path) -> Reader:
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Whatever goes wrong inside becomes one ImageError that names the file."""
-    if not path.is_file():
+    if not (path.is_file() or path.is_dir()):
         raise ImageError(f"{path}: no such file")
     try:
         yield

@@ -15,11 +15,14 @@ from ct2pet.volume import Grid, Volume
 class Reader(ABC):
     """Reads and writes the files that end in one of ``suffixes`` (lower case, with the dot).
 
+    A reader with ``reads_folders`` (there is one) is given folders instead; it has no suffixes and writes nothing.
+
     The methods may raise whatever their library raises: the functions of ct2pet.imageio turn it into an ImageError
     that names the file. ``write`` writes to a temporary name in an existing folder.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
+    reads_folders: ClassVar[bool] = False
 
     @abstractmethod
     def read(self, path: Path) -> Volume:

@@ -23,20 +23,22 @@ class Case:
 
 
 def find_cases(source: Path, target: Path) -> list[Case]:
-    """The cases of a folder of CTs (CASE_0000.nii.gz or CASE.nii.gz), or of one CT file, sorted by name.
+    """The cases of a folder of CTs, or of one CT, sorted by name.
 
-    Predictions are ``target``/CASE in the format of the CT; for one CT file ``target`` may be the prediction's file.
-    Raises DatasetError where there is no CT, where two files are the same case, or where a prediction would replace a
-    CT.
+    The folder holds files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each case, or the
+    DICOM files of one CT. Predictions are ``target``/CASE in the format of the CT, those of DICOM as NIfTI; for one CT
+    ``target`` may be the prediction's file. Raises DatasetError where there is no CT, where two files are the same
+    case, or where a prediction would replace a CT.
     """
-    files = _files(Path(source))
-    if Path(source).is_file() and target.name.lower().endswith(image_suffixes()):
+    source = Path(source)
+    files = _files(source, target)
+    if [*files.values()] == [source] and target.name.lower().endswith(image_suffixes()):
         cases = [Case(name, ct, target) for name, ct in files.items()]
     else:
         cases = [Case(name, ct, target / (name + _ending(ct))) for name, ct in sorted(files.items())]
     for case in cases:
         if case.output.exists() and case.output.samefile(case.ct):
-            raise DatasetError(f"{case.ct}: the prediction would replace this CT; choose another -o")
+            raise DatasetError(f"{case.ct}: the output would replace this CT; choose another -o")
     return cases
 
 
@@ -62,7 +64,7 @@ def beside(images: Path, kind: str) -> Path:
     return found
 
 
-def _files(source: Path) -> dict[str, Path]:
+def _files(source: Path, target: Path) -> dict[str, Path]:
     if source.is_file():
         if not source.name.lower().endswith(image_suffixes()):
             raise ImageError(f"{source}: unknown image format; known are {', '.join(image_suffixes())}")
@@ -73,7 +75,11 @@ def _files(source: Path) -> dict[str, Path]:
             raise DatasetError(f"{source}: {files[_case(name)].name} and {path.name} are the same case; remove one")
         files[_case(name)] = path
     if not files:
-        raise DatasetError(f"{source}: no CT in it; known image formats are {', '.join(image_suffixes())}")
+        from ct2pet.dicom.folders import dicom_cases  # pydicom takes its time
+
+        files = dicom_cases(source, target)
+    if not files:
+        raise DatasetError(f"{source}: no CT in it; known image formats are {', '.join(image_suffixes())} and DICOM")
     return files
 
 
@@ -82,5 +88,7 @@ def _case(name: str) -> str:
 
 
 def _ending(ct: Path) -> str:
+    if ct.is_dir():
+        return ".nii.gz"
     ending = ct.name[len(strip_suffix(ct)) :]
     return ".nii.gz" if ending.lower() == _SEVERAL_FILES else ending

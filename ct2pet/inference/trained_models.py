@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -91,10 +91,12 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """The districts' models with weights, and the plans that they were trained with."""
+    """The districts' models with weights, the plans that they were trained with, and where each checkpoint comes from:
+    ``{configuration: {fold: provenance}}``, empty for one that does not say."""
 
     plans: Plans
     districts: list[DistrictModels]
+    origins: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
 def find_trained(results: Path, checkpoint: str = FINAL) -> list[TrainedModel]:
@@ -149,10 +151,14 @@ def load_trained(
     """
     plans: Plans | None = None
     districts = []
+    origins: dict[str, dict[str, dict[str, Any]]] = {}
     for name, paths in trained.checkpoints(configurations, folds).items():
         models: list[Model] = []
+        origins[name] = {}
         for path in paths:
             content = load_checkpoint(path)
+            origin = content.get("provenance")
+            origins[name][path.parent.name] = origin if isinstance(origin, dict) else {}
             own = _own_plans(content, path, trained.model, name)
             plans = own if plans is None else plans
             if own.districts != plans.districts:
@@ -163,7 +169,7 @@ def load_trained(
         districts.append(DistrictModels(name, models[0].configuration, models))
     assert plans is not None
     _check_disjoint(districts)
-    return LoadedModel(plans, districts)
+    return LoadedModel(plans, districts, origins)
 
 
 def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: str) -> Plans:

@@ -43,8 +43,9 @@ class Patient:
 
     ``leg_share`` and ``width`` and ``depth`` scale the reference skeleton, ``fat`` (reference mm) is the thickness of
     the fat under the skin of the trunk and ``muscle`` (reference mm) what the limbs have more or less than the
-    reference. ``arms`` is "raised" or "down"; ``field_of_view`` "thigh" (skull base to mid-thigh) or "whole" (head to
-    toe). ``suv`` and ``hu`` hold each tissue's mean. ``lesions`` belong to the ``diagnosis``.
+    reference. ``arms`` is "raised", "down" or, never drawn at random, "left raised" (and the right one down);
+    ``field_of_view`` "thigh" (skull base to mid-thigh) or "whole" (head to toe). ``suv`` and ``hu`` hold each tissue's
+    mean. ``lesions`` belong to the ``diagnosis``.
     """
 
     seed: int

@@ -124,19 +124,22 @@ def _draw_pelvis(sketch: Sketch) -> None:
 
 
 def _draw_arms(sketch: Sketch) -> None:
-    arm = arm_of(sketch.patient)
-    sketch.add("humerus", ellipsoid(arm.shoulder, (21, 21, 21)), pair=True)
-    sketch.add("marrow", ellipsoid(arm.shoulder, (15, 15, 15)), onto=("humerus",), pair=True)
-    sketch.add("humerus", capsule(arm.shoulder, arm.elbow, 11), onto=("muscle", "fat", "skin"), pair=True)
-    sketch.add("yellow_marrow", capsule(arm.shoulder, arm.elbow, 5), onto=("humerus",), pair=True)
-    (ex, ey, ez), (wx, wy, wz), (fx, fy, fz) = arm.elbow, arm.wrist, arm.fingers
-    for side in (-9, 9):
-        sketch.add("forearm_bones", capsule((ex, ey + side, ez), (wx, wy + side, wz), 7, 6), pair=True)
-        sketch.add(
-            "yellow_marrow", capsule((ex, ey + side, ez), (wx, wy + side, wz), 2.5), onto=("forearm_bones",), pair=True
-        )
-    for side in (-10, -3, 4, 11):
-        sketch.add("forearm_bones", capsule((wx, wy + side, wz), (fx, fy + 0.6 * side, fz), 3.5, 3), pair=True)
+    for left in (True, False):
+        arm = arm_of(sketch.patient, left=left)
+        (ex, ey, ez), (wx, wy, wz), (fx, fy, fz) = arm.elbow, arm.wrist, arm.fingers
+
+        def add(tissue: str, solid: Solid, *onto: str, left: bool = left) -> None:
+            sketch.add(tissue, solid if left else solid.mirrored(), onto=onto or None)
+
+        add("humerus", ellipsoid(arm.shoulder, (21, 21, 21)))
+        add("marrow", ellipsoid(arm.shoulder, (15, 15, 15)), "humerus")
+        add("humerus", capsule(arm.shoulder, arm.elbow, 11), "muscle", "fat", "skin")
+        add("yellow_marrow", capsule(arm.shoulder, arm.elbow, 5), "humerus")
+        for side in (-9, 9):
+            add("forearm_bones", capsule((ex, ey + side, ez), (wx, wy + side, wz), 7, 6))
+            add("yellow_marrow", capsule((ex, ey + side, ez), (wx, wy + side, wz), 2.5), "forearm_bones")
+        for side in (-10, -3, 4, 11):
+            add("forearm_bones", capsule((wx, wy + side, wz), (fx, fy + 0.6 * side, fz), 3.5, 3))
 
 
 def _draw_legs(sketch: Sketch) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ct2pet.phantom.patient import Patient
-from ct2pet.phantom.shapes import Loft, Point, Solid, Stroke, capsule, ellipsoid
+from ct2pet.phantom.shapes import Loft, Point, Solid, Stroke, capsule, ellipsoid, region
 from ct2pet.phantom.sketch import Sketch
 from ct2pet.phantom.tissues import LABELS
 
@@ -49,7 +49,7 @@ _LEG = (
 
 @dataclass(frozen=True)
 class Limb:
-    """Joints of the left arm (reference mm)."""
+    """Joints of an arm (reference mm), written as if it were the left one."""
 
     shoulder: Point
     elbow: Point
@@ -57,11 +57,11 @@ class Limb:
     fingers: Point
 
 
-def arm_of(patient: Patient) -> Limb:
-    """The left arm: beside the head and bent over it where the arms are raised, beside the hips where they are down."""
+def arm_of(patient: Patient, *, left: bool = True) -> Limb:
+    """An arm: beside the head and bent over it where it is raised, beside the hip where it is down."""
     aside = 0.8 * (patient.fat - _THIN)
     shoulder = (160.0, 8.0, 1374.0)
-    if patient.arms == "raised":
+    if patient.arms == "raised" or (patient.arms == "left raised" and left):
         return Limb(shoulder, (205.0, -8.0, 1640.0), (105.0, -30.0, 1850.0), (40.0, -45.0, 1985.0))
     return Limb(shoulder, (216.0 + aside, 22.0, 1095.0), (222.0 + aside, -12.0, 855.0), (218.0 + aside, -28.0, 700.0))
 
@@ -91,13 +91,16 @@ def _leg(patient: Patient, share_of_fat: float) -> Loft:
 
 
 def _arm_solids(patient: Patient, grow: float) -> list[Solid]:
-    arm, more = arm_of(patient), grow + 0.5 * patient.muscle
-    left = [
-        capsule(arm.shoulder, arm.elbow, 40 + more, 31 + more),
-        capsule(arm.elbow, arm.wrist, 32 + more, 19 + more / 2),
-        capsule(arm.wrist, arm.fingers, 19 + grow / 2, 9 + grow / 3),
-    ]
-    return [part for solid in left for part in (solid, solid.mirrored())]
+    solids, more = [], grow + 0.5 * patient.muscle
+    for left in (True, False):
+        arm = arm_of(patient, left=left)
+        parts = [
+            capsule(arm.shoulder, arm.elbow, 40 + more, 31 + more),
+            capsule(arm.elbow, arm.wrist, 32 + more, 19 + more / 2),
+            capsule(arm.wrist, arm.fingers, 19 + grow / 2, 9 + grow / 3),
+        ]
+        solids += parts if left else [part.mirrored() for part in parts]
+    return solids
 
 
 def _leg_solids(patient: Patient, share: float, grow: float) -> list[Solid]:
@@ -152,10 +155,17 @@ def _draw_breasts(sketch: Sketch) -> None:
             sketch.strokes.append(Stroke(LABELS[tissue], side, labels))
 
 
+def _beyond_the_shoulder_joint(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
+    """Lateral to the sagittal plane between the glenoid and the head of the humerus, which leans outwards below."""
+    return np.abs(x) > 139 + 0.45 * np.maximum(0, 1374 - z)
+
+
 def district_strokes(patient: Patient) -> list[Stroke]:
     """Which part of the body a voxel belongs to, before the planes of ``divide`` cut neck and groin."""
     parts = _parts(patient)
     strokes = [Stroke(DISTRICTS[name], solid) for name, part in parts.items() for solid in part[0]]
+    outer = region(_beyond_the_shoulder_joint)
+    strokes += [Stroke(DISTRICTS["arms"], solid & outer, (DISTRICTS["trunk"],)) for solid in parts["arms"][0]]
     if patient.sex == "female":
         solid = ellipsoid((82, -94 - 0.6 * patient.fat, 1262), (90, 60, 80))
         strokes += [Stroke(DISTRICTS["trunk"], side, (0,)) for side in (solid, solid.mirrored())]
@@ -163,10 +173,16 @@ def district_strokes(patient: Patient) -> list[Stroke]:
 
 
 def divide(districts: np.ndarray, labels: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
-    """Cut, in place: the head from the trunk by a plane through the neck that rises to the back, the legs from the
-    trunk by planes along the groins; and nothing outside the body (where ``labels`` is 0)."""
-    neck = 1438 + 0.3 * y[None, :, None] - z[:, None, None]
-    groin = 815 + 0.4 * np.abs(x)[None, None, :] - z[:, None, None]
+    """Cut, in place: the head from the trunk at the root of the neck, the legs from the trunk by planes along the
+    groins; and nothing outside the body (where ``labels`` is 0).
+
+    The root of the neck runs from the jugular notch to the spinous process of C7 and rises over the shoulders.
+    The planes of the groins rise from the lowest point of the ischia through the middle of the femoral necks: a thigh
+    begins beneath the femoral head (table 2 of J Sports Sci Med 2014;13:157; a convention, as all cuts are).
+    """
+    aside = np.maximum(0, np.abs(x) - 60)
+    neck = 1402 + 0.3 * y[None, :, None] + aside[None, None, :] - z[:, None, None]
+    groin = 809 + 0.57 * np.abs(x)[None, None, :] - z[:, None, None]
     head, trunk, legs = DISTRICTS["head"], DISTRICTS["trunk"], DISTRICTS["legs"]
     central = (districts == head) | (districts == trunk)
     districts[central] = np.where(np.broadcast_to(neck < 0, districts.shape)[central], head, trunk)

@@ -85,6 +85,7 @@ def plan_experiment(
         models={name: dict(needs.hyperparameters) for name, needs in requirements.items()},
         blend_mm=_BLEND_MM,
         settings={"device": device, "memory_target_gib": memory_target_gib},
+        segmenters=list(fingerprint.segmenters),
     )
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import dacite
 
+from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY as WHOLE_BODY
@@ -112,6 +113,7 @@ class Plans:
     blend_mm: float
     schema_version: int = SCHEMA_VERSION
     settings: dict[str, Any] = field(default_factory=dict)  # what the user asked of the planner, for the record
+    segmenters: list[SegmenterIdentity] = field(default_factory=list)  # as in the fingerprint; older plans have none
 
     def configuration(self, name: str) -> Configuration:
         """The configuration ``name``. Raises PlansError that lists those there are."""

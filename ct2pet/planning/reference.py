@@ -57,6 +57,7 @@ def reference_plans(
         },
         blend_mm=content["blend_mm"],
         settings={"source": content["source"]},
+        segmenters=list(fingerprint.segmenters),
     )
 
 

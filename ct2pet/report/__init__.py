@@ -1,6 +1,6 @@
-"""One HTML file with pictures and tables."""
+"""One HTML file with pictures, plots and tables, and figures for papers."""
 
-from ct2pet.report.pictures import case_picture
-from ct2pet.report.report import report_of_dataset, write_report
+from ct2pet.report.curves import LOG, read_log
+from ct2pet.report.report import MAX_CASES, report_of_dataset, write_report
 
-__all__ = ["case_picture", "report_of_dataset", "write_report"]
+__all__ = ["LOG", "MAX_CASES", "read_log", "report_of_dataset", "write_report"]

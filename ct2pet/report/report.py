@@ -3,58 +3,89 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from ct2pet.dataset import RawDataset
-from ct2pet.errors import CasesFailed, Ct2PetError
+from ct2pet.errors import CasesFailed
+from ct2pet.evaluation.comparing import answer, compare
+from ct2pet.evaluation.comparing.pairing import check_pairs
 from ct2pet.evaluation.comparison import plain_answer
+from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
 from ct2pet.evaluation.references import image_files
-from ct2pet.evaluation.summary import FOOTNOTE, HEADERS, VOLUME, blocks, metrics_of, value_text
+from ct2pet.evaluation.text_table import FOOTNOTE
 from ct2pet.files import atomic_path
-from ct2pet.imageio import count_voxels, read_volume
+from ct2pet.imageio import count_voxels
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
-from ct2pet.report import page
-from ct2pet.report.pictures import case_picture
+from ct2pet.report import page, sections, tables, versus
+from ct2pet.report.answer import certainties, tiles
+from ct2pet.report.cases import CaseContent, card, content_of_files, volumes_block
+from ct2pet.report.figures import write_figures
+from ct2pet.report.viewer import viewer
 
 WARNING = (
     "Research only. The PET shown as synthetic is computed from a CT: it is not a measurement and not for diagnosis."
 )
-_PROCESS_GIB = 0.3
-_BYTES_PER_VOXEL = 12  # of the CT: as it is read, and the copies that are resampled
-_PICTURE_NOTE = (
-    "Coronal maximum intensity projections, head up, the patient's left on the right. PET in SUV from 0 (white) to 10 "
-    "(black). Error: along each line of sight the largest one, with its sign; red where the synthetic PET is too high, "
-    "blue where it is too low."
+MAX_CASES = 20
+OWN = "This model"
+_SEEN = "{} of these {} cases were trained with: the numbers say nothing about new patients."
+_PROCESS_GIB = 0.4
+_BYTES_PER_VOXEL = 14  # of the CT: as it is read, and the copies that are resampled
+_CASES_NOTE = (
+    "Maximum intensity projections from the front (the patient's left on the right) and from the left side, and below "
+    "them the slices. Error: along each line of sight the largest one, with its sign; red where the synthetic PET is "
+    "too high, blue where it is too low."
 )
+_LESIONS_NOTE = (
+    "A lesion is found where its SUVmax reaches the threshold. False positives are all hot spots that touch no lesion; "
+    "brain, bladder and whatever else takes up tracer are among them, in the real PET, too."
+)
+_CONTENTS = {
+    "answer": "Answer",
+    "errors": "Errors",
+    "versus": "Comparison",
+    "plots": "Spread",
+    "agreement": "Agreement",
+    "lesions": "Lesions",
+    "cases": "Cases",
+    "training": "Training",
+    "details": "Details",
+}
 
 
 def write_report(
     path: Path,
     summary: Mapping[str, Any],
-    cases: Mapping[str, bytes] | None = None,
+    cases: Mapping[str, CaseContent] | None = None,
     *,
-    curves: Mapping[str, bytes] | None = None,
+    curves: Mapping[str, sections.Rows] | None = None,
+    other: tuple[str, Mapping[str, Any]] | None = None,
     title: str = "Synthetic PET from CT",
 ) -> None:
     """Write the report to ``path``.
 
-    ``summary`` is the content of ``summary.json``, ``cases`` the picture (PNG) of each case to show, in this order,
-    ``curves`` the training curves (PNG) by name.
+    ``summary`` is the content of ``summary.json``, ``cases`` what to show of each case, in this order, ``curves`` the
+    rows of the training logs by name, ``other`` name and summary of another model on the same cases. Raises
+    Ct2PetError where the other model cannot be compared.
     """
+    cases = cases or {}
+    anchors = {case: f"case-{index}" if case in cases else "cases" for index, case in enumerate(summary["cases"])}
     body = [
-        page.element("h1", title),
-        page.element("p", plain_answer(summary), "answer"),
-        page.element("p", WARNING, "warning"),
-        *_tables(summary),
-        *_pictures(summary, cases or {}),
-        *_curves(curves or {}),
-        *_appendix(summary),
+        *_answer(summary, other, title),
+        *_errors(summary, other),
+        *_versus(summary, other),
+        *sections.box_section(summary, other, anchors),
+        *sections.agreement_section(summary, anchors),
+        *_lesions(summary, other, anchors),
+        *_cases(summary, cases, anchors),
+        *_training(curves or {}),
+        *_details(summary),
     ]
-    with atomic_path(path) as temporary:
-        temporary.write_text(page.page(title, body), encoding="utf-8")
+    data = (volumes_block(anchors[case], content.volumes) for case, content in cases.items())
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(page.page(title, [_contents(body), *body], data))
 
 
 def report_of_dataset(
@@ -64,30 +95,37 @@ def report_of_dataset(
     path: Path,
     *,
     split: str = "Ts",
-    curves: Mapping[str, Path] | None = None,
-    max_cases: int = 10,
+    curves: Mapping[str, sections.Rows] | None = None,
+    other: tuple[str, Mapping[str, Any]] | None = None,
+    max_cases: int = MAX_CASES,
+    figures: Path | None = None,
     num_processes: int = 1,
 ) -> Path:
     """Write the report on the predictions of one split of a raw dataset to ``path``, pictures included.
 
-    ``summary`` is the content of the ``summary.json`` of these predictions, ``curves`` the ``progress.png`` files to
-    show, by name. At most ``max_cases`` cases are pictured: the best, the worst, and those evenly between. Raises
-    CasesFailed, after writing, that names the cases that could not be pictured.
+    ``summary`` is the content of the ``summary.json`` of these predictions; ``curves`` and ``other`` as in
+    ``write_report``. At most ``max_cases`` cases are pictured: the best, the worst, and those evenly between. Plots
+    and pictures also go into the folder ``figures``, where given. Raises CasesFailed, after writing, that names the
+    cases that could not be pictured; Ct2PetError, before any work, where the other model cannot be compared.
     """
+    if other:
+        check_pairs({OWN: summary, other[0]: other[1]})
     chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
     arguments = {case: (dataset.image(case, split), dataset.target(case, split), files.get(case)) for case in chosen}
     most = max((count_voxels(ct) for ct, _, _ in arguments.values()), default=0)
     done = map_cases(
-        _picture_of_files,
+        content_of_files,
         arguments,
         num_processes=num_processes,
         memory_per_process_gib=_PROCESS_GIB + most * _BYTES_PER_VOXEL / 2**30,
         description="pictures",
     )
-    pictures = {case: done.values[case] for case in chosen if case in done.values}
-    images = {name: Path(file).read_bytes() for name, file in (curves or {}).items()}
-    write_report(path, summary, pictures, curves=images, title=f"Synthetic PET from CT: {dataset.name}")
+    shown = {case: done.values[case] for case in chosen if case in done.values}
+    title = f"Synthetic PET from CT: {dataset.name}"
+    write_report(path, summary, shown, curves=curves, other=other, title=title)
+    if figures is not None:
+        write_figures(figures, summary, shown, curves=curves, other=other)
     if done.failures:
         raise CasesFailed(done.failures, some_done=True, what="could not be pictured", tracebacks=done.tracebacks)
     return Path(path)
@@ -104,52 +142,79 @@ def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:
     return [ranked[round(index * (len(ranked) - 1) / (number - 1))] for index in range(number)]
 
 
-def _picture_of_files(ct: Path | None, pet: Path | None, prediction: Path | None) -> bytes:
-    if ct is None or pet is None or prediction is None:
-        raise Ct2PetError(f"its {'CT' if ct is None else 'real PET' if pet is None else 'prediction'} is missing")
-    return case_picture(read_volume(ct, unit="HU"), read_volume(pet, unit="SUV"), read_volume(prediction, unit="SUV"))
+def _contents(body: Sequence[str]) -> str:
+    there = [(anchor, name) for anchor, name in _CONTENTS.items() if any(f'id="{anchor}"' in part for part in body)]
+    links = "".join(page.element("a", name, href=f"#{anchor}") for anchor, name in there)
+    button = '<button type="button" id="theme" hidden aria-label="Switch between light and dark">◐</button>'
+    return page.wrapped("nav", links + button, class_="contents", aria_label="Contents")
 
 
-def _tables(summary: Mapping[str, Any]) -> list[str]:
-    parts = [page.element("h2", "Errors by region")]
-    parts += [page.table(block, emphasise_first=True) for block in blocks(summary)]
-    return [*parts, page.element("p", FOOTNOTE, "quiet")]
+def _answer(summary: Mapping[str, Any], other: Any, title: str) -> Iterator[str]:
+    yield page.element("h1", title, id="answer")
+    words = [plain_answer(summary), *certainties(summary)]
+    if other:
+        words.append(answer(compare({OWN: summary, other[0]: other[1]}, ("mae",)), other[0]))
+    yield page.wrapped("div", "".join(page.element("p", text) for text in words), class_="answer")
+    yield tiles(summary)
+    seen = summary["provenance"].get(EVALUATED_TRAINING_CASES)
+    if seen:
+        yield page.element("p", _SEEN.format(len(seen), len(summary["cases"])), class_="warning")
+    yield page.element("p", WARNING, class_="warning")
 
 
-def _curves(curves: Mapping[str, bytes]) -> list[str]:
-    parts = [page.element("h2", "Training")] if curves else []
-    for name, png in curves.items():
-        parts += [page.element("h3", name), page.image(png, f"training curves of {name}")]
-    return parts
+def _errors(summary: Mapping[str, Any], other: Any) -> Iterator[str]:
+    yield page.element("h2", "Errors by region", id="errors")
+    yield tables.tables_by_metric(summary, other)
+    yield tables.group_table(summary)
+    yield page.element("p", FOOTNOTE, class_="quiet")
 
 
-def _pictures(summary: Mapping[str, Any], cases: Mapping[str, bytes]) -> list[str]:
-    if not cases:
-        return []
+def _versus(summary: Mapping[str, Any], other: Any) -> Iterator[str]:
+    if other:
+        yield page.element("h2", f"Against {other[0]}", id="versus")
+        yield versus.comparison_tables(compare({OWN: summary, other[0]: other[1]}))
+        yield page.element("p", versus.NOTE, class_="quiet")
+
+
+def _lesions(summary: Mapping[str, Any], other: Any, anchors: Mapping[str, str]) -> Iterator[str]:
+    found = tables.detection_table(summary)
+    if found:
+        yield page.element("h2", "Lesions", id="lesions")
+        yield found
+        yield page.element("p", _LESIONS_NOTE, class_="quiet")
+        yield sections.as_html(sections.detection_plot(summary, other), "Free-response curve", "lesions-")
+        yield page.details("Every lesion", tables.lesion_table(summary, anchors))
+
+
+def _cases(summary: Mapping[str, Any], cases: Mapping[str, CaseContent], anchors: Mapping[str, str]) -> Iterator[str]:
     total = len(summary["cases"])
-    shown = f"{len(cases)} of {total} cases. " if len(cases) < total else ""
-    parts = [page.element("h2", "Cases"), page.element("p", shown + _PICTURE_NOTE, "quiet")]
-    for case, png in cases.items():
-        regions = summary["cases"].get(case, {})
-        parts += [page.element("h3", case), page.image(png, f"CT, real PET, synthetic PET and error of {case}")]
-        parts.append(page.details("numbers of this case", page.table(_value_rows(regions, "region"))))
-    return parts
+    yield page.element("h2", "Cases", id="cases")
+    yield tables.case_table(summary, anchors)
+    if not cases:
+        return
+    shown = f"Pictures of {len(cases)} of {total} cases. " if len(cases) < total else ""
+    yield page.element("p", shown + _CASES_NOTE, class_="quiet")
+    badges = dict.fromkeys(cases, "")
+    if len(cases) > 1:
+        first, *_, last = cases
+        badges |= {first: "lowest error", last: "highest error"}
+    else:
+        badges = dict.fromkeys(cases, "shown")
+    for case, content in cases.items():
+        yield card(case, anchors[case], summary["cases"].get(case, {}), content, badges[case])
+    yield viewer()
 
 
-def _value_rows(named: Mapping[str, Mapping[str, float | None]], header: str) -> list[list[str]]:
-    """A row of values for each name; those over the whole volume are left to the means."""
-    every = {metric: None for values in named.values() for metric in values if not metric.endswith(VOLUME)}
-    metrics = metrics_of(every)
-    lines = [[name, *(value_text(metric, values.get(metric)) for metric in metrics)] for name, values in named.items()]
-    return [[header, *(HEADERS.get(metric, metric) for metric in metrics)], *lines]
+def _training(curves: Mapping[str, sections.Rows]) -> Iterator[str]:
+    if curves:
+        yield page.element("h2", "Training", id="training")
+        yield sections.as_html(sections.training_plots(curves), "Training curve", "training-")
 
 
-def _appendix(summary: Mapping[str, Any]) -> list[str]:
-    whole = {case: regions.get(WHOLE_BODY, {}) for case, regions in summary["cases"].items()}
-    table = page.table(_value_rows(whole, "case"))
-    settings = json.dumps(summary["provenance"], indent=2, ensure_ascii=False)
-    parts = [page.element("h2", "Details"), page.details(f"All {len(whole)} cases, inside the body", table)]
+def _details(summary: Mapping[str, Any]) -> Iterator[str]:
+    yield page.element("h2", "Details", id="details")
     failed: Sequence[str] = summary["provenance"].get("failed_cases", [])
     if failed:
-        parts.insert(1, page.element("p", f"Not evaluated: {', '.join(failed)}", "warning"))
-    return [*parts, page.details("How these numbers were made", page.element("pre", settings))]
+        yield page.element("p", f"Not evaluated: {', '.join(failed)}", class_="warning")
+    settings = json.dumps(summary["provenance"], indent=2, ensure_ascii=False)
+    yield page.details("How these numbers were made", page.element("pre", settings, tabindex="0"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
-import ct2pet
 from ct2pet.evaluation import evaluate_case_and_baselines, write_summary
 from ct2pet.evaluation.baselines import pooled_median, suv_histogram
+from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
 from ct2pet.inference.sliding_window import SlidingWindow
@@ -34,15 +34,19 @@ class FinalValidation:
         self.model, self.name, self.configuration, self.store = model, name, configuration, store
         self.device = next(model.parameters()).device
 
-    def run(self, cases: Sequence[str], training_cases: Sequence[str], folder: Path, bar: bool) -> dict[str, Any]:
-        """Returns the summary. The constant of the baseline body_median comes from ``training_cases``."""
+    def run(
+        self, cases: tuple[Sequence[str], Sequence[str]], folder: Path, origin: Mapping[str, Any], bar: bool
+    ) -> dict[str, Any]:
+        """Returns the summary of ``cases``: those to predict, and those of the training, which give the constant of the
+        baseline body_median. ``origin`` goes into the provenance."""
+        to_predict, training_cases = cases
         median = pooled_median(suv_histogram(self._real_suv(case)) for case in training_cases)
         results = {}
-        for case in tqdm(cases, desc=f"validating {self.name}", unit="case", disable=not bar):
+        for case in tqdm(to_predict, desc=f"validating {self.name}", unit="case", disable=not bar):
             results[case] = self._evaluate(case, median, folder)
         provenance = {
-            "ct2pet_version": ct2pet.__version__,
-            "configuration": self.name,
+            **origin,
+            "evaluated_training_cases": sorted({*to_predict} & {*training_cases}),
             "real_pet": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
             "body_median_suv": median,
         }
@@ -50,7 +54,7 @@ class FinalValidation:
         write_summary(folder / "summary.json", summary)
         return summary
 
-    def _evaluate(self, case: str, median: float, folder: Path) -> dict[str, Any]:
+    def _evaluate(self, case: str, median: float, folder: Path) -> CaseResult:
         stored = self.store.open(case)
         content = stored.read(Box((0, 0, 0), stored.shape))
         mask = content["mask"]
@@ -60,11 +64,11 @@ class FinalValidation:
         lesions = None if content["lesions"] is None else fake_pet.with_array(content["lesions"], "label")
         district_map = fake_pet.with_array(mask.astype(np.uint8), "label")
         region = "body" if self.name == WHOLE_BODY else self.name
-        regions = evaluate_case_and_baselines(
+        result = evaluate_case_and_baselines(
             fake_pet, real_pet, district_map, {region: 1}, lesions, body_median_suv=median
         )
-        dropped = region if self.name == WHOLE_BODY else WHOLE_BODY  # one district: both regions hold the same numbers
-        return {name: {key: value for key, value in found.items() if key != dropped} for name, found in regions.items()}
+        # one district: both regions hold the same numbers
+        return result.without([region if self.name == WHOLE_BODY else WHOLE_BODY])
 
     @torch.inference_mode()
     def translate(self, ct: np.ndarray, mask: np.ndarray) -> np.ndarray:

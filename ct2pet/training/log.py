@@ -39,15 +39,12 @@ class TrainingLog:
 
     def _write_events(self) -> None:
         if self._events is None:
-            from torch.utils.tensorboard import SummaryWriter
+            from ct2pet.training.events import EventFile
 
             # After a resumption the events of the epochs from here on replace those of the interrupted run.
-            self._events = SummaryWriter(str(self.folder), purge_step=int(self.rows[-1]["epoch"]))
+            self._events = EventFile(self.folder, first_step=int(self.rows[-1]["epoch"]))
         row = self.rows[-1]
-        for name, value in row.items():
-            if name != "epoch":
-                self._events.add_scalar(name, value, int(row["epoch"]))
-        self._events.flush()
+        self._events.add(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
 
     def close(self) -> None:
         if self._events is not None:

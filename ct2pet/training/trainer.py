@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from ct2pet.training.log import Row, TrainingLog
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
 from ct2pet.training.options import TrainingOptions
+from ct2pet.training.record import TrainingRecord, run_with
 
 VALIDATION = "validation"
 _LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
@@ -34,7 +35,8 @@ LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoin
 class Trainer:
     """Trains ``model_name`` on one configuration and one fold, into ``folder``.
 
-    ``cases`` are the training cases and the validation cases; those without the district are left out.
+    ``cases`` are the training cases and the validation cases; those without the district are left out. ``origin`` is
+    added to the provenance.
     Raises TrainingError where no training case is left or the method asks for what this trainer cannot do.
     """
 
@@ -47,6 +49,7 @@ class Trainer:
         cases: tuple[Sequence[str], Sequence[str]],
         folder: Path,
         options: TrainingOptions,
+        origin: Mapping[str, Any] | None = None,
     ) -> None:
         self.model_name, self.configuration_name, self.plans = model_name, configuration_name, plans
         self.store, self.folder, self.options = store, folder, options
@@ -78,6 +81,9 @@ class Trainer:
         )
         self.log = TrainingLog(folder)
         self.best_mae = float("inf")
+        run = run_with(options, self.num_epochs, self.iterations)
+        self.record = TrainingRecord(model_name, configuration_name, plans, self.training_cases, run)
+        self.record.content |= origin or {}
 
     def _count_steps(self) -> None:
         numbers = self.model.hyperparameters
@@ -100,6 +106,8 @@ class Trainer:
         self.folder.mkdir(parents=True, exist_ok=True)
         remove_partial_files(self.folder)
         first = self._resume() if self.options.resume else self._start_anew()
+        if first < self.num_epochs:
+            self.record.save(self.folder)
         with _determinism(self.options.deterministic):
             try:
                 for epoch in range(first, self.num_epochs):
@@ -145,6 +153,7 @@ class Trainer:
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, content["log"])
         self.best_mae = content["best_mae"]
+        self.record.go_on(content.get("provenance"))
         return int(content["epoch"])
 
     def _decisions(self, plans: dict[str, Any]) -> list[Any]:
@@ -216,6 +225,7 @@ class Trainer:
             "random": torch.get_rng_state(),
             "log": self.log.rows,
             "best_mae": self.best_mae,
+            "provenance": self.record.content,
         }
         if name == LATEST:
             content["training_state"] = self.model.training_state()
@@ -230,7 +240,8 @@ class Trainer:
         validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
         folder = self.folder / VALIDATION
         remove_partial_files(folder)
-        return validation.run(self.validation_cases, self.training_cases, folder, bar=self.options.show_bar)
+        cases, record = (self.validation_cases, self.training_cases), self.record.of_validation()
+        return validation.run(cases, folder, record, bar=self.options.show_bar)
 
 
 def _check_requirements(name: str, needs: Requirements) -> None:

@@ -59,7 +59,9 @@ def test_everything_lies_under_the_folder(interrupted, done):
     assert set(content_of(folder / "predictions")) == {f"{case}.nii.gz", "prediction.json"}
     page = done.read_text()
     assert case in page
-    assert page.count("data:image/png;base64,") == 1 + 4  # the case, and the curves of four districts
+    assert page.count("data:image/png;base64,") == 8  # the case's projections
+    for district in ("head", "trunk", "arms", "legs"):
+        assert f"{district}: losses" in page
 
 
 def test_the_users_environment_is_as_it_was(interrupted, done):

@@ -1,12 +1,13 @@
 import json
 
+import numpy as np
 import pytest
 from raw_cases import case_volumes, write_raw
 from road import killed_until_done
 
-from ct2pet.api.evaluation import evaluate, report
-from ct2pet.errors import CasesFailed, Ct2PetError
-from ct2pet.imageio import write_volume
+from ct2pet.api.evaluation import evaluate
+from ct2pet.errors import CasesFailed
+from ct2pet.imageio import read_volume, write_volume
 
 
 @pytest.fixture
@@ -36,22 +37,29 @@ def test_the_summary_is_returned_and_lies_where_it_was_asked_for(predictions, tm
     assert json.loads((tmp_path / "own" / "numbers.json").read_text()) == summary
 
 
+def test_own_lesions_organs_and_error_maps_arrive(predictions, tmp_path):
+    volumes = case_volumes(0)
+    label = volumes["district_map"].with_array((volumes["district_map"].array == 1).astype("uint8") * 7)
+    for folder in ("lesions", "organs"):
+        for case in ("case0", "case1"):
+            write_volume(tmp_path / folder / f"{case}.nii.gz", label)
+    plain = go(predictions)
+    assert "organ:7" not in plain["mean"]
+    folders = {"lesions": tmp_path / "lesions", "organs": tmp_path / "organs", "error_maps": tmp_path / "errors"}
+    summary = go(predictions, **folders)
+    assert summary["mean"]["organ:7"] != plain["mean"]["lesions"]
+    for metric, number in summary["mean"]["organ:7"].items():
+        assert summary["mean"]["lesions"][metric]["mean"] == pytest.approx(number["mean"]), metric
+    error, real = read_volume(tmp_path / "errors" / "case1.nii.gz"), case_volumes(1)["pet"]
+    assert error.grid.matches(real.grid)
+    inside = error.array != 0
+    np.testing.assert_allclose(error.array[inside], real.array[inside] * 0.1, atol=1e-5)
+
+
 def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, monkeypatch):
     assert killed_until_done(lambda: go(predictions), monkeypatch) == 1
     text = (predictions / "summary.json").read_text()
     assert list(json.loads(text)["cases"]) == ["case0", "case1"]
-    (predictions / "report.html").write_text("old")
-    page = []
-
-    def write():
-        assert not page
-        assert (predictions / "report.html").read_text() == "old"
-        report(predictions, "901", split="Tr", num_processes=1)
-        page.append((predictions / "report.html").read_text())
-
-    assert killed_until_done(write, monkeypatch) == 1
-    assert page[0].endswith("</html>\n")
-    assert (predictions / "summary.json").read_text() == text
 
 
 def test_cases_without_prediction_are_named_and_the_others_are_in_the_summary(predictions):
@@ -61,10 +69,3 @@ def test_cases_without_prediction_are_named_and_the_others_are_in_the_summary(pr
     assert caught.value.some_done
     assert list(caught.value.failures) == ["case0"]
     assert list(json.loads((predictions / "summary.json").read_text())["cases"]) == ["case1"]
-    path = report(predictions, "901", split="Tr", num_processes=1)
-    assert "Not evaluated: case0" in path.read_text()
-
-
-def test_a_report_needs_an_evaluation(predictions):
-    with pytest.raises(Ct2PetError, match=r"summary\.json: no such file"):
-        report(predictions, "901", split="Tr", num_processes=1)

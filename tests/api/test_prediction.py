@@ -7,9 +7,10 @@ from hand_models import Scaled, expected_suv, two_district_case, write_trained
 from road import content_of, killed_until_done, partial_files
 
 from ct2pet.api.prediction import predict
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
+from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference import trained_models
+from ct2pet.provenance import case_digests, command_line
 from ct2pet.volume import Grid, Volume
 
 FLIPPED_AND_PERMUTED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
@@ -64,6 +65,36 @@ def test_what_was_used_is_written_beside_without_paths(raw):
     assert str(raw) not in text
 
 
+def origin(case):
+    training_cases = case_digests("Dataset001_Tiny", [case, "both"])
+    return {"training_cases": training_cases, "num_training_cases": 2, "runs": [{"seed": 1}, {"seed": 2}]}
+
+
+def test_where_the_networks_come_from_is_handed_on(raw):
+    write_trained(raw / "results", {"low": {0: 0.5}}, origin=origin("one"))
+    run(raw, folds=["0"])
+    assert json.loads((raw / "out" / "prediction.json").read_text())["training_cases"] is None  # high does not say
+    write_trained(raw / "results", {"high": {0: 2.0}}, origin=origin("other"))
+    run(raw, folds=["0"])
+    content = json.loads((raw / "out" / "prediction.json").read_text())
+    assert content["training_cases"] == case_digests("Dataset001_Tiny", ["one", "other", "both"])
+    facts = content["trained"]["low"]["fold_0"]
+    assert (facts["num_training_cases"], facts["run"]) == (2, {"seed": 2})
+
+
+def test_every_run_that_predicted_stays(raw):
+    paths = run(raw)
+    with command_line("ct2pet_predict", ["--continue_prediction", "nothing is left to do"]):
+        run(raw, continue_prediction=True)
+    paths[1].unlink()
+    with command_line("ct2pet_predict", ["--continue_prediction"]):
+        run(raw, continue_prediction=True)
+    commands = [some["command"] for some in json.loads((raw / "out" / "prediction.json").read_text())["runs"]]
+    assert commands == [None, "ct2pet_predict --continue_prediction"]
+    run(raw)
+    assert len(json.loads((raw / "out" / "prediction.json").read_text())["runs"]) == 1
+
+
 def test_finished_cases_are_kept_and_missing_ones_made(raw):
     first, second = run(raw)
     before = first.stat().st_mtime_ns
@@ -87,7 +118,7 @@ def test_predictions_of_another_model_are_never_continued(raw):
     run(raw, continue_prediction=True)
 
 
-def test_a_case_that_fails_is_named_and_the_others_are_done(raw):
+def test_a_case_that_fails_is_named_and_the_others_are_done(raw, capsys):
     ct, labels = two_district_case()
     (raw / "imagesTs" / "a_0000.nii.gz").write_bytes(b"no image")
     write(raw, "c", ct.with_array(ct.array + 5000), labels)
@@ -99,12 +130,13 @@ def test_a_case_that_fails_is_named_and_the_others_are_done(raw):
     assert sorted(caught.value.failures) == ["a", "c", "d"]
     assert "not a CT in HU" in caught.value.failures["c"]
     assert "no district map d" in caught.value.failures["d"]
+    assert "cannot be segmented" in capsys.readouterr().err
     assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["b.nii.gz"]
 
 
 def test_where_no_case_can_be_done_the_error_says_so(raw):
     for case in "ab":
-        (raw / "districtsTs" / f"{case}.nii.gz").unlink()
+        (raw / "imagesTs" / f"{case}_0000.nii.gz").write_bytes(b"no image")
     with pytest.raises(CasesFailed) as caught:
         run(raw)
     assert not caught.value.some_done
@@ -140,10 +172,10 @@ def test_the_grid_of_the_ct_or_of_the_plans(raw):
         predict(source, raw / "pet", grid="mr")
 
 
-def test_without_district_maps_nothing_begins(raw):
+def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_begins(raw):
     (raw / "imagesTs").rename(raw / "scans")
-    with pytest.raises(DatasetError, match="--districts"):
-        predict(raw / "scans", raw / "out", device="cpu")
+    with pytest.raises(Ct2PetError):
+        predict(raw / "scans", raw / "out", segmenter="files", device="cpu")
     assert not (raw / "out").exists()
     assert len(predict(raw / "scans", raw / "out", districts=raw / "districtsTs", device="cpu")) == 2
 

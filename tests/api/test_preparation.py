@@ -1,13 +1,17 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from raw_cases import case_volumes, write_case, write_raw
 from road import content_of, killed_until_done, partial_files, times_of
+from stub_segmenter import use_stubs
 
 from ct2pet.api.preparation import extract_fingerprint, plan, plan_and_preprocess, preprocess, verify
-from ct2pet.errors import CasesFailed, DatasetError, PlansError
+from ct2pet.districts import SegmenterIdentity
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
+from ct2pet.fingerprint.fingerprint import Fingerprint
 
 ALONE = {"num_processes": 1}
 SMALL = {"device": "cpu", "gpu_memory_target": 0.5}
@@ -97,12 +101,74 @@ def test_verifying_tells_all_problems_at_once_and_nothing_begins(raw, preprocess
         verify("902")
 
 
-def test_cases_without_district_map_are_named(raw):
-    (raw.folder / "districtsTr" / "case1.nii").unlink()
+@pytest.fixture
+def stubs(monkeypatch):
+    use_stubs(monkeypatch)
+
+
+def maps_of(raw):
+    return {path.name: path.read_bytes() for path in (raw.folder / "districtsTr").glob("*.nii")}
+
+
+def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, preprocessed, stubs, capsys):
+    for case in ("case0", "case1"):
+        (raw.folder / "districtsTr" / f"{case}.nii").unlink()
+    before = maps_of(raw)
+    plans = go()
+    after = maps_of(raw)
+    assert len(after) == 3
+    assert after["case2.nii"] == before["case2.nii"]
+    halves, own = SegmenterIdentity("halves", "1.2", {"part": 0.5}), SegmenterIdentity("files", "", {})
+    assert plans.segmenters == [halves, own]
+    assert Fingerprint.load(preprocessed / "dataset_fingerprint.json").segmenters == [halves, own]
+    said = capsys.readouterr().out.splitlines()
+    assert said[:2] == ["case0: low 0.99, high 0.30 (low)", "    the upper half looks odd"]
+    assert said[-1].endswith(
+        "look at these district maps before you train (CASE.segmenter.json says why): case0, case1"
+    )
+    with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by other"):
+        go(segmenter="other")
+    assert go() == plans
+    assert maps_of(raw) == after
+
+
+def test_killed_while_segmenting_and_begun_again_it_gives_what_an_uninterrupted_run_gives(
+    raw, preprocessed, stubs, monkeypatch, tmp_path
+):
+    shutil.copytree(raw.folder, tmp_path / "again" / raw.name)
+    for folder in (raw.folder, tmp_path / "again" / raw.name):
+        shutil.rmtree(folder / "districtsTr")
+    go()
+    whole = content_of(raw.folder / "districtsTr")
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "again"))
+    monkeypatch.setenv("ct2pet_preprocessed", str(tmp_path / "again_preprocessed"))
+    assert killed_until_done(go, monkeypatch) >= 8
+    assert content_of(tmp_path / "again" / raw.name / "districtsTr") == whole
+    assert json.loads((tmp_path / "again_preprocessed" / raw.name / "ct2petPlans.json").read_text()) == json.loads(
+        (preprocessed / "ct2petPlans.json").read_text()
+    )
+
+
+def test_where_a_map_cannot_be_made_nothing_is_planned(raw, preprocessed, stubs):
+    write_case(raw.folder, "unlucky", case_volumes(7))
+    (raw.folder / "districtsTr" / "unlucky.nii").unlink()
     with pytest.raises(CasesFailed) as caught:
         go()
-    assert caught.value.failures == {"case1": "no district map in districtsTr"}
+    assert caught.value.failures == {"unlucky": "nothing looks like a body"}
+    assert not preprocessed.exists()
+
+
+def test_without_a_segmenter_that_knows_the_districts_the_first_missing_map_is_named(raw):
+    (raw.folder / "districtsTr" / "case1.nii").unlink()
+    with pytest.raises(DatasetError, match=r"case1\.nii: no such district map \(1 are missing\), and .*files"):
+        go(segmenter="files")
+    with pytest.raises(CasesFailed) as caught:
+        extract_fingerprint("901", **ALONE)
+    assert caught.value.failures == {"case1": "no district map in districtsTr; ct2pet_segment_districts makes it"}
     assert not caught.value.some_done
+    shutil.rmtree(raw.folder / "districtsTr")
+    with pytest.raises(DatasetError, match="ct2pet_segment_districts -d Dataset901_Hand"):
+        extract_fingerprint("901", **ALONE)
 
 
 def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, preprocessed):
@@ -112,5 +178,5 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
         plan("901", **SMALL)
     for image in (raw.folder / "imagesTr").iterdir():
         image.unlink()
-    with pytest.raises(DatasetError, match=r"imagesTr: no CASE_0000\.nii in it"):
+    with pytest.raises(DatasetError, match=r"there is no CT, CASE_0000\.nii, in imagesTr"):
         go()

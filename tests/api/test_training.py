@@ -62,7 +62,7 @@ def test_every_district_is_trained_but_not_the_whole_body(results, prepared):
     for folder in folders:
         names = {path.name for path in folder.iterdir() if "tfevents" not in path.name}
         checkpoints = {f"checkpoint_{name}.pth" for name in ("latest", "best", "final")}
-        assert names == checkpoints | {"training_log.csv", "progress.png"}
+        assert names == checkpoints | {"training_log.csv", "progress.png", "provenance.json"}
         for name in ("plans", "dataset"):
             original = prepared / "Dataset901_Hand" / {"plans": "ct2petPlans.json"}.get(name, f"{name}.json")
             assert (folder.parent / f"{name}.json").read_bytes() == original.read_bytes()

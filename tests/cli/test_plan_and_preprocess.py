@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ct2pet.api import preparation
@@ -20,8 +22,10 @@ def given(options):
 
 def test_every_option_arrives(called):
     line = "-d 1 -p mine --verify_dataset_integrity -gpu_memory_target 24 -device cpu -np 3"
+    line += " --segmenter moose --weights w"
     assert plan_and_preprocess.main(line.split()) == 0
     options = {"plans_name": "mine", "verify_dataset_integrity": True, "gpu_memory_target": 24.0, "device": "cpu"}
+    options |= {"segmenter": "moose", "weights": Path("w")}
     assert called == [("plan_and_preprocess", "1", {**options, "num_processes": 3})]
 
 

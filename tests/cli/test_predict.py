@@ -30,7 +30,9 @@ def test_defaults_choose_nothing(called):
 
 def test_every_option_arrives_as_an_argument_of_the_function(called):
     line = "-i in -o out -d 001 -m pix2pix -p mine -c head trunk -f 0 all -chk checkpoint_best.pth --districts maps"
-    line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --continue_prediction"
+    line += " --segmenter moose --weights w"
+    line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
+    line += " --continue_prediction"
     assert main([*line.split(), "-num_parts", "3", "-part_id", "2"]) == 0
     ((_, options),) = called
     assert options == {
@@ -43,12 +45,15 @@ def test_every_option_arrives_as_an_argument_of_the_function(called):
         "folds": ["0", "all"],
         "checkpoint": "checkpoint_best.pth",
         "districts": Path("maps"),
+        "segmenter": "moose",
+        "weights": Path("w"),
         "device": "cpu",
         "step_size": 0.25,
         "mirror": False,
         "blend_mm": 0.0,
         "grid": "ct",
         "like": Path("pets"),
+        "dicom": True,
         "continue_prediction": True,
         "num_parts": 3,
         "part_id": 2,

@@ -15,6 +15,11 @@ def test_what_is_written_is_read(tmp_path):
     assert description.num_training == 4
     assert description.file_ending == ".mha"
     assert description.extra == {"name": "X", "licence": "CC BY 3.0"}
+    assert description.organs == {}
+    write_dataset_json(tmp_path, **GOOD, organs={"liver": 300, "whole_body": 2})
+    description = read_dataset_json(tmp_path)
+    assert description.organs == {"liver": 300, "whole_body": 2}
+    assert "organs" not in description.extra
     content = json.loads((tmp_path / "dataset.json").read_text())
     assert content["channel_names"] == {"0": "CT"}
     assert content["target"] == {"name": "PET", "unit": "SUVbw g/ml"}
@@ -32,6 +37,11 @@ def test_what_is_written_is_read(tmp_path):
         {"districts": {"a": 0}},
         {"districts": {"a": 256}},
         {"districts": {"a": 1, "b": 1}},
+        {"organs": {"liver": 0}},
+        {"organs": {"liver": 65536}},
+        {"organs": {"liver": 1, "spleen": 1}},
+        {"organs": {"liver/left": 1}},
+        {"organs": ["liver"]},
         {"file_ending": ".png"},
         {"file_ending": "nii.gz"},
         {"num_training": -1},

@@ -65,6 +65,20 @@ def test_the_file_is_written_once_and_then_used_as_it_is(make_dataset, tmp_path)
     assert json.loads(path.read_text()) == own
 
 
+def test_the_folds_of_the_raw_dataset_are_taken_where_it_has_some(make_dataset, tmp_path):
+    dataset = make_dataset()
+    given = [{"train": ["c"], "val": ["b"]}]
+    (dataset.folder / "splits_final.json").write_text(json.dumps(given))
+    path = tmp_path / "preprocessed" / "splits_final.json"
+    assert load_or_create_splits(path, dataset) == given
+    assert json.loads(path.read_text()) == given
+    path.unlink()
+    (dataset.folder / "splits_final.json").write_text('[{"train": ["x"], "val": ["b"]}]')
+    with pytest.raises(DatasetError, match=r"Dataset007_Small/splits_final\.json: fold 0 names 1 case"):
+        load_or_create_splits(path, dataset)
+    assert not path.exists()
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

@@ -47,6 +47,14 @@ def test_regions_without_numbers_are_left_out():
     assert "Nothing could be compared" in comparison.plain_answer({"mean": {}, "baselines": {}})
 
 
+def test_organs_are_counted():
+    regions = {"whole_body": 0.3, "head": 0.5, "organ:liver": 0.9, "organ:brain": 0.1, "organ:none": None}
+    found = summary_of(regions, dict.fromkeys(regions, 0.4), dict.fromkeys(regions, 0.4))
+    assert "It is not better in: head, 1 of 2 organs." in comparison.plain_answer(found)
+    found["mean"]["organ:liver"]["mae"]["mean"] = 0.2
+    assert "It is not better in: head." in comparison.plain_answer(found)
+
+
 def test_lesions_are_not_hidden_behind_the_mean():
     found = summary_of({"whole_body": 0.3}, {"whole_body": 1.0}, {"whole_body": 0.4})
     found["mean"]["lesions"] = {"suv_mean_bias": {"mean": -42.3, "se": 1.0, "n": 2}}

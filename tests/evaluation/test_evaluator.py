@@ -1,11 +1,14 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+from raw_cases import permuted
 
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.evaluation import evaluator
 from ct2pet.evaluation.references import References
-from ct2pet.evaluation.summary import read_summary
-from ct2pet.imageio import write_volume
+from ct2pet.evaluation.summary_file import read_summary
+from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((12, 10, 8), (4.0, 4.0, 4.0))
@@ -33,36 +36,6 @@ def references_in(folder):
     return References.from_folders(folder / "real", folder / "maps", DISTRICTS, folder / "lesions")
 
 
-def test_one_case_by_hand():
-    real, labels, lesions = case_volumes()
-    fake = real.with_array(np.where(labels.array == 1, 3.0, 1.0).astype(np.float32))
-    found = evaluator.evaluate_case(fake, real, labels, DISTRICTS, lesions)
-    assert list(found) == ["whole_body", "head", "trunk", "tail", "lesions"]
-    assert found["head"]["mae"] == 1.0
-    assert found["head"]["suv_mean_bias"] == 50.0
-    assert found["trunk"]["mae"] == pytest.approx((94 * 1.0 + 2 * 5.0) / 96, rel=1e-12)
-    assert found["whole_body"]["mae"] == pytest.approx((190 * 1.0 + 2 * 5.0) / 192, rel=1e-12)
-    assert found["whole_body"]["mae_volume"] == pytest.approx((190 + 10 + (960 - 192) * 1.0) / 960, rel=1e-12)
-    assert found["lesions"]["suv_mean_bias"] == pytest.approx(-100 * 5 / 6)
-    assert found["lesions"]["suv_max_bias"] == pytest.approx(-100 * 5 / 6)
-    assert set(found["tail"].values()) == {None}
-    assert "lesions" not in evaluator.evaluate_case(fake, real, labels, DISTRICTS)
-    assert list(evaluator.evaluate_case(fake, real, labels, DISTRICTS, regions=["head"])) == ["head"]
-
-
-def test_baselines_see_the_same_regions():
-    real, labels, lesions = case_volumes()
-    found = evaluator.evaluate_case_and_baselines(real, real, labels, DISTRICTS, lesions, body_median_suv=1.5)
-    assert list(found) == ["prediction", "zeros", "body_median", "blurred", "shifted"]
-    assert found["prediction"]["whole_body"]["mae"] == 0.0
-    assert found["prediction"]["whole_body"]["psnr"] is None
-    assert found["zeros"]["head"]["mae"] == 2.0
-    assert found["body_median"]["head"]["mae"] == 0.5
-    assert found["body_median"]["lesions"]["suv_mean_bias"] == -75.0
-    assert 0 < found["blurred"]["whole_body"]["mae"] < found["zeros"]["whole_body"]["mae"]
-    assert 0 < found["shifted"]["whole_body"]["mae"] < found["zeros"]["whole_body"]["mae"]
-
-
 def test_a_folder_is_summarised_and_written(tmp_path):
     for case, error in (("a", 0.5), ("b", 1.0)):
         volumes = case_volumes()
@@ -71,8 +44,11 @@ def test_a_folder_is_summarised_and_written(tmp_path):
     summary = evaluator.evaluate_predictions(tmp_path / "fake", references_in(tmp_path), path)
     assert read_summary(path) == summary
     assert summary["cases"]["a"]["whole_body"]["mae"] == pytest.approx(0.5)
-    assert summary["mean"]["head"]["mae"] == {"mean": pytest.approx(0.75), "se": pytest.approx(0.25), "n": 2}
-    assert summary["mean"]["tail"]["mae"] == {"mean": None, "se": None, "n": 0}
+    mean = summary["mean"]["head"]["mae"]
+    assert (mean["mean"], mean["se"], mean["n"]) == (pytest.approx(0.75), pytest.approx(0.25), 2)
+    assert summary["mean"]["tail"]["mae"]["n"] == 0
+    assert [lesion["suv_max_bias"] for lesion in summary["lesions"]["a"]] == [pytest.approx(100 * 0.5 / 6)]
+    assert summary["detection"]["scans"] == 2
     assert summary["baselines"]["zeros"]["head"]["mae"] == 2.0
     assert summary["baselines"]["body_median"]["head"]["mae"] == 0.0
     median = summary["provenance"]["settings"]["body_median"]
@@ -115,7 +91,7 @@ def test_failures_are_named_and_the_others_are_written(tmp_path):
     assert set(caught.value.failures) == {"lost", "cut", "bare"}
     assert caught.value.some_done
     assert "no prediction" in caught.value.failures["lost"]
-    assert "district map" in caught.value.failures["bare"]
+    assert "make it with ct2pet_segment_districts -d" in caught.value.failures["bare"]
     summary = read_summary(path)
     assert list(summary["cases"]) == ["good"]
     assert summary["provenance"]["failed_cases"] == ["bare", "cut", "lost"]
@@ -124,10 +100,10 @@ def test_failures_are_named_and_the_others_are_written(tmp_path):
 def test_a_surprise_keeps_its_traceback(tmp_path, monkeypatch):
     volumes = case_volumes()
     write_case(tmp_path, "a", volumes[0], volumes)
-    monkeypatch.setattr(evaluator, "region_metrics", lambda *_: 1 / 0)
+    monkeypatch.setattr(evaluator, "evaluate_scene", lambda *_: 1 / 0)
     with pytest.raises(CasesFailed) as caught:
         evaluator.evaluate_predictions(tmp_path / "fake", references_in(tmp_path))
-    assert "evaluate_case_and_baselines" in caught.value.tracebacks["a"]
+    assert "_evaluate_files" in caught.value.tracebacks["a"]
 
 
 def test_nothing_at_all_writes_nothing(tmp_path):
@@ -141,3 +117,39 @@ def test_nothing_at_all_writes_nothing(tmp_path):
     assert not path.exists()
     with pytest.raises(DatasetError, match="no real PET"):
         evaluator.evaluate_predictions(tmp_path / "fake", References({}, DISTRICTS), path)
+
+
+def test_error_maps_lie_on_the_real_pets_own_grid(tmp_path):
+    real, labels, lesions = case_volumes()
+    turned = permuted(real)
+    write_case(tmp_path, "a", Volume(real.array + np.float32(0.5), GRID), (turned, labels, lesions))
+    evaluator.evaluate_predictions(tmp_path / "fake", references_in(tmp_path), error_maps=tmp_path / "errors")
+    found = read_volume(tmp_path / "errors" / "a.nii.gz")
+    assert found.grid.matches(turned.grid)
+    expected = np.where(labels.array > 0, 0.5, 0)
+    np.testing.assert_allclose(found.oriented().array, expected, atol=1e-6)
+
+
+def test_error_maps_overwrite_nothing(tmp_path):
+    volumes = case_volumes()
+    write_case(tmp_path, "a", volumes[0], volumes)
+    for kind in ("fake", "real", "maps", "lesions"):
+        before = (tmp_path / kind / "a.nii.gz").read_bytes()
+        with pytest.raises(DatasetError, match="folder of their own"):
+            evaluator.evaluate_predictions(
+                tmp_path / "fake", references_in(tmp_path), error_maps=tmp_path / "real" / ".." / kind
+            )
+        assert (tmp_path / kind / "a.nii.gz").read_bytes() == before
+
+
+def test_organs_and_diagnoses_reach_the_summary(tmp_path):
+    volumes = case_volumes()
+    write_case(tmp_path, "a", volumes[0], volumes)
+    write_volume(tmp_path / "organs" / "a.nii.gz", volumes[1])
+    plain = references_in(tmp_path)
+    cases = {"a": replace(plain.cases["a"], organs=tmp_path / "organs" / "a.nii.gz")}
+    references = replace(plain, cases=cases, organs={"brain": 1}, diagnoses={"a": "lymphoma"})
+    summary = evaluator.evaluate_predictions(tmp_path / "fake", references)
+    assert summary["mean"]["organ:brain"]["mae"]["mean"] == 0.0
+    assert summary["mean"]["organ:2"]["mae"]["n"] == 1
+    assert summary["groups"]["lymphoma"]["organ:brain"]["mae"]["n"] == 1

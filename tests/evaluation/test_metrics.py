@@ -1,93 +1,64 @@
 import numpy as np
 import pytest
-from skimage.metrics import structural_similarity
+from skimage.metrics import normalized_root_mse, peak_signal_noise_ratio
 
 from ct2pet.evaluation import metrics
-
-
-def pair(shape, seed=0, scale=5.0):
-    rng = np.random.default_rng(seed)
-    real = rng.gamma(1.0, scale, shape).astype(np.float32)
-    return (real + rng.normal(0, 4, shape)).astype(np.float32), real
+from ct2pet.evaluation.metrics import Sums
 
 
 def test_numbers_worked_by_hand():
-    real = np.array([[[1.0, 2.0, 4.0, 1.0]]], np.float32)
-    fake = np.array([[[2.0, 2.0, 1.0, 9.0]]], np.float32)
-    mask = np.array([[[True, True, True, False]]])
-    assert metrics.mae(fake, real, mask) == pytest.approx(4 / 3, rel=1e-12)
-    assert metrics.mae(fake, real) == 3.0
-    assert metrics.psnr(fake, real, mask) == pytest.approx(10 * np.log10(400 / (10 / 3)), rel=1e-12)
-    assert metrics.suv_mean_bias(fake, real, mask) == pytest.approx(100 * (5 - 7) / 7, rel=1e-12)
-    assert metrics.suv_max_bias(fake, real, mask) == pytest.approx(-50.0, rel=1e-12)
+    sums = Sums.of(np.array([1.0, 2.0, 4.0], np.float32), np.array([2.0, 2.0, 1.0], np.float32))
+    assert metrics.mae(sums) == pytest.approx(4 / 3, rel=1e-12)
+    assert metrics.rmse(sums) == pytest.approx(np.sqrt(10 / 3), rel=1e-12)
+    assert metrics.psnr(sums) == pytest.approx(10 * np.log10(400 / (10 / 3)), rel=1e-12)
+    # means 7/3 and 5/3, variances 14/9 and 2/9, covariance 10/3 - 35/9 = -5/9
+    assert metrics.ccc(sums) == pytest.approx(2 * (-5 / 9) / (14 / 9 + 2 / 9 + 4 / 9), rel=1e-12)
+    found = metrics.uptake(sums)
+    assert found["suv_mean_bias"] == pytest.approx(100 * (5 - 7) / 7, rel=1e-12)
+    assert found["suv_max_bias"] == pytest.approx(-50.0, rel=1e-12)
+    assert (found["real_suv_max"], found["fake_suv_max"]) == (4.0, 2.0)
+
+
+def test_errors_are_scikit_images():
+    rng = np.random.default_rng(0)
+    real = rng.gamma(1.0, 5.0, (20, 15, 11)).astype(np.float32)
+    fake = (real + rng.normal(0, 2, real.shape)).astype(np.float32)
+    sums = Sums.of(real, fake)
+    wide = real.astype(np.float64), fake.astype(np.float64)
+    assert metrics.psnr(sums) == pytest.approx(peak_signal_noise_ratio(*wide, data_range=20), abs=1e-5)
+    rmse = normalized_root_mse(*wide, normalization="mean") * wide[0].mean()
+    assert metrics.rmse(sums) == pytest.approx(rmse, abs=1e-5)
+    covariance = np.cov(wide[0].ravel(), wide[1].ravel(), bias=True)
+    expected = 2 * covariance[0, 1] / (covariance.trace() + (wide[0].mean() - wide[1].mean()) ** 2)
+    assert metrics.ccc(sums) == pytest.approx(expected, abs=1e-5)
+
+
+def test_parts_together_are_the_whole():
+    rng = np.random.default_rng(1)
+    real, fake = rng.random((2, 1000)).astype(np.float32)
+    parts = [
+        Sums.of(real[part], fake[part]) for part in (slice(0, 7), slice(7, 600), slice(600, 600), slice(600, None))
+    ]
+    whole, together = Sums.of(real, fake), Sums.together(parts)
+    for name, value in metrics.error_metrics(whole).items():
+        assert metrics.error_metrics(together)[name] == pytest.approx(value, rel=1e-6), name
+    assert metrics.uptake(together)["fake_suv_max"] == fake.max()
 
 
 def test_what_does_not_exist_is_none():
-    fake, real = pair((4, 5, 6))
-    nowhere = np.zeros(real.shape, bool)
-    for metric in (metrics.mae, metrics.psnr, metrics.ssim, metrics.suv_mean_bias, metrics.suv_max_bias):
-        assert metric(fake, real, nowhere) is None
-    assert metrics.psnr(real, real) is None
-    assert metrics.suv_mean_bias(fake, np.zeros_like(real)) is None
-    assert metrics.suv_max_bias(fake, np.zeros_like(real)) is None
+    nothing = Sums.together([])
+    assert set(metrics.error_metrics(nothing).values()) == {None}
+    assert set(metrics.uptake(nothing).values()) == {None}
+    equal = Sums.of(np.ones(3, np.float32), np.ones(3, np.float32))
+    assert metrics.mae(equal) == 0.0
+    assert metrics.psnr(equal) is None
+    assert metrics.ccc(equal) is None
+    cold = metrics.uptake(Sums.of(np.zeros(3, np.float32), np.ones(3, np.float32)))
+    assert cold["suv_mean_bias"] is None
+    assert cold["fake_suv_mean"] == 1.0
 
 
-@pytest.mark.parametrize("shape", [(40, 17, 13), (16, 12, 30), (11, 11, 11)])
-def test_ssim_map_is_scikit_images(shape):
-    fake, real = pair(shape)
-    _, expected = structural_similarity(
-        fake.astype(np.float64),
-        real.astype(np.float64),
-        data_range=20,
-        gaussian_weights=True,
-        sigma=1.5,
-        use_sample_covariance=False,
-        full=True,
-    )
-    assert np.abs(expected).min() < 0.9  # the pair is different enough to tell
-    np.testing.assert_allclose(metrics.ssim_map(fake, real), expected, atol=1e-5)
-
-
-def test_ssim_holds_where_a_hot_region_is_flat():
-    real = np.full((20, 12, 12), 80.0, np.float32)
-    fake = real + np.float32(0.5)
-    mu_x, mu_y, c1 = 80.5, 80.0, 0.04  # both variances are 0: only the term of the means is left
-    expected = (2 * mu_x * mu_y + c1) / (mu_x**2 + mu_y**2 + c1)
-    np.testing.assert_allclose(metrics.ssim_map(fake, real), expected, atol=1e-7)
-
-
-def test_ssim_of_a_mask_is_the_mean_of_the_map_inside():
-    fake, real = pair((37, 9, 8), seed=3)
-    mask = np.random.default_rng(1).random(real.shape) < 0.3
-    full = metrics.ssim_map(fake, real).astype(np.float64)
-    means = metrics.ssim_means(fake, real, {"part": mask, "all": None, "none": np.zeros_like(mask)})
-    assert means["part"] == pytest.approx(full[mask].mean(), abs=1e-6)
-    assert means["all"] == pytest.approx(full.mean(), abs=1e-6)
-    assert means["none"] is None
-    assert metrics.ssim(real, real, mask) == pytest.approx(1.0, abs=1e-12)
-
-
-def test_regions_get_every_metric_and_one_the_whole_volume():
-    fake, real = pair((12, 9, 8), seed=5)
-    body = np.zeros(real.shape, bool)
-    body[2:9, 2:7, 1:6] = True
-    head = body.copy()
-    head[:6] = False
-    found = metrics.region_metrics(fake, real, {"whole_body": body, "head": head, "legs": body & ~body}, "whole_body")
-    assert found["head"]["mae"] == metrics.mae(fake, real, head)
-    assert found["head"]["suv_max_bias"] == metrics.suv_max_bias(fake, real, head)
-    assert found["whole_body"]["psnr"] == metrics.psnr(fake, real, body)
-    assert found["whole_body"]["mae_volume"] == metrics.mae(fake, real)
-    assert found["whole_body"]["ssim_volume"] == pytest.approx(metrics.ssim(fake, real))
-    assert set(found["head"]) == {"mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias"}
-    assert set(found["legs"].values()) == {None}
-
-
-def test_air_flatters_and_the_mask_does_not_let_it():
-    real = np.zeros((10, 10, 10), np.float32)
-    body = np.zeros(real.shape, bool)
-    body[4:6, 4:6, 4:6] = True
-    real[body] = 2.0
-    fake = np.zeros_like(real)
-    assert metrics.mae(fake, real, body) == 2.0
-    assert metrics.mae(fake, real) == pytest.approx(2.0 * body.mean())
+def test_a_bias_needs_a_positive_real_value():
+    found = metrics.with_bias({"a": 2.0, "b": 0.0, "c": -1.0, "d": None}, {"a": 3.0, "b": 1.0, "c": 1.0, "d": 1.0})
+    assert [found[f"{name}_bias"] for name in "abcd"] == [50.0, None, None, None]
+    assert (found["real_a"], found["fake_a"]) == (2.0, 3.0)

@@ -45,9 +45,24 @@ def test_a_split_brings_its_training_cases_along(tmp_path):
     put(folder / "imagesTs" / "t_0000.nii.gz")
     target = put(folder / "targetsTs" / "t.nii.gz")
     write_dataset_json(folder, name="X", districts={"head": 1, "trunk": 2}, num_training=2)
-    own_maps = put(tmp_path / "maps" / "t.nii.gz")
-    found = References.from_dataset(RawDataset(folder), "Ts", tmp_path / "maps")
-    assert found.cases == {"t": Reference(target, own_maps)}
+    found = References.from_dataset(RawDataset(folder))
+    assert found.cases == {"t": Reference(target, None)}
     assert found.districts == {"head": 1, "trunk": 2}
+    assert found.dataset_name == "Dataset001_X"
     assert list(found.training) == ["a"]
-    assert References.from_dataset(RawDataset(folder)).cases == {"t": Reference(target, None)}
+
+
+def test_own_lesions_and_organs_replace_the_datasets(tmp_path):
+    folder = tmp_path / "Dataset001_X"
+    put(folder / "imagesTs" / "t_0000.nii.gz")
+    target, lesions, organs = (put(folder / f"{kind}Ts" / "t.nii.gz") for kind in ("targets", "lesions", "organs"))
+    write_dataset_json(folder, name="X", districts={"head": 1}, num_training=0, organs={"liver": 300})
+    found = References.from_dataset(RawDataset(folder))
+    assert found.cases == {"t": Reference(target, None, lesions, organs)}
+    assert found.organs == {"liver": 300}
+    own = put(tmp_path / "own" / "t.nii.gz")
+    found = References.from_dataset(RawDataset(folder), lesions=tmp_path / "own")
+    assert found.cases == {"t": Reference(target, None, own, organs)}
+    (tmp_path / "empty").mkdir()
+    found = References.from_dataset(RawDataset(folder), organs=tmp_path / "empty")
+    assert found.cases == {"t": Reference(target, None, lesions, None)}

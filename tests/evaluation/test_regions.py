@@ -6,6 +6,7 @@ from ct2pet.evaluation import regions
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((6, 5, 4), (4.0, 3.0, 3.0), (-10.0, 5.0, 100.0))
+DISTRICTS = {"head": 1, "trunk": 2}
 
 
 def volume_of(values, grid=GRID, dtype=np.float32):
@@ -20,28 +21,60 @@ def district_map_on(grid):
     return labels
 
 
-def test_regions_are_the_districts_and_their_union():
-    lesions = volume_of(0, dtype=np.uint8)
-    lesions.array[4, 2, 2] = 7
-    real, masks = regions.real_and_regions(volume_of(1), district_map_on(GRID), {"head": 1, "trunk": 2}, lesions)
-    assert list(masks) == ["whole_body", "head", "trunk", "lesions"]
-    np.testing.assert_array_equal(masks["whole_body"], masks["head"] | masks["trunk"])
-    assert not (masks["head"] & masks["trunk"]).any()
-    assert not masks["whole_body"][0].any()  # a label that is no district
-    assert masks["trunk"].sum() == 2 * 5 * 4
-    assert np.argwhere(masks["lesions"]).tolist() == [[4, 2, 2]]
-    assert real.array.dtype == np.float32
-    assert set(regions.picked_regions(masks, ["head"])) == {"head"}
+def voxels_of(scene, region):
+    """Z, Y, X on the grid of the voxels of a region."""
+    cut = np.stack(np.unravel_index(scene.partition.region(region), scene.real_part.shape), axis=1)
+    return (cut - 1 + scene.box.start).tolist()
+
+
+def test_regions_are_districts_lesions_and_organs():
+    lesions, organs = volume_of(0, dtype=np.uint8), volume_of(0, dtype=np.float32)
+    lesions.array[4, 2, 2] = lesions.array[2, 2, 2] = 7
+    organs.array[3, 1, 1], organs.array[3, 3, 3] = 5, 300
+    organs.array[0, 0, 0] = 6
+    named = {"liver": 5, "spleen": 8}
+    scene = regions.make_scene(volume_of(1), district_map_on(GRID), DISTRICTS, lesions, organs, named)
+    assert list(scene.partition.regions) == [
+        *("whole_body", "head", "trunk", "lesions", "lesion:1", "lesion:2"),
+        *("organ:liver", "organ:spleen", "organ:6", "organ:300"),
+    ]
+    assert len(voxels_of(scene, "head")) == 48
+    assert len(voxels_of(scene, "trunk")) == 2 * 5 * 4
+    assert len(voxels_of(scene, "whole_body")) == 48 + 2 * 5 * 4
+    assert not scene.labels[0].any()  # a label that is no district
+    assert voxels_of(scene, "lesion:1") == [[2, 2, 2]]
+    assert voxels_of(scene, "lesion:2") == [[4, 2, 2]]
+    assert sorted(voxels_of(scene, "lesions")) == [[2, 2, 2], [4, 2, 2]]
+    organs = ("liver", "spleen", "6", "300")
+    assert [voxels_of(scene, f"organ:{name}") for name in organs] == [[[3, 1, 1]], [], [[0, 0, 0]], [[3, 3, 3]]]
+    assert scene.real.array.dtype == np.float32
+    assert regions.make_scene(volume_of(1), district_map_on(GRID), DISTRICTS).lesions is None
+
+
+def test_what_is_cut_has_one_voxel_of_margin_everywhere():
+    scene = regions.make_scene(volume_of(1), district_map_on(GRID), {"trunk": 2})
+    assert scene.box.start == (1, 0, 0)
+    assert scene.box.stop == (3, 5, 4)
+    values = np.arange(120, dtype=np.float32).reshape(GRID.shape)
+    found = scene.cut(values)
+    np.testing.assert_array_equal(found, np.pad(values, 1, mode="edge")[1:5])
+    assert found.shape == scene.real_part.shape == scene.real_peaks.shape == scene.peaks(values).shape
+
+
+def test_peaks_see_what_lies_beyond_the_regions():
+    real = volume_of(0)
+    real.array[4] = 3.0  # beyond the box of the trunk, and inside spheres around its last slice
+    scene = regions.make_scene(real, district_map_on(GRID), {"trunk": 2})
+    assert scene.real_peaks[2].min() > 0
 
 
 def test_maps_on_a_finer_grid_come_to_the_pet():
     fine = GRID.with_spacing((2.0, 1.5, 1.5))
-    _, here = regions.real_and_regions(volume_of(1), district_map_on(GRID), {"head": 1, "trunk": 2})
+    _, here = regions.real_and_labels(volume_of(1), district_map_on(GRID), DISTRICTS)
     labels = district_map_on(GRID)
     fine_map = Volume(labels.array.repeat(2, 0).repeat(2, 1).repeat(2, 2), fine)
-    _, there = regions.real_and_regions(volume_of(1), fine_map, {"head": 1, "trunk": 2})
-    for name, mask in here.items():
-        np.testing.assert_array_equal(there[name], mask)
+    _, there = regions.real_and_labels(volume_of(1), fine_map, DISTRICTS)
+    np.testing.assert_array_equal(there, here)
 
 
 def test_prediction_on_another_grid_is_interpolated_linearly():
@@ -59,7 +92,7 @@ def test_stored_orientation_changes_nothing():
     fake = Volume(rng.random(GRID.shape).astype(np.float32), GRID)
     flipped = Grid(GRID.shape, GRID.spacing, (-10.0 + 3 * 3.0, 5.0, 100.0), (-1, 0, 0, 0, 1, 0, 0, 0, 1))
     turned = Volume(np.ascontiguousarray(fake.array[:, :, ::-1]), flipped)
-    real, _ = regions.real_and_regions(volume_of(1), district_map_on(GRID), {"head": 1})
+    real, _ = regions.real_and_labels(volume_of(1), district_map_on(GRID), {"head": 1})
     np.testing.assert_allclose(regions.on_grid_of(turned, real), fake.array)
 
 
@@ -73,6 +106,6 @@ def test_what_cannot_be_compared_is_refused():
     with pytest.raises(ImageError, match="prediction"):
         regions.on_grid_of(broken, real)
     with pytest.raises(ImageError, match="real PET"):
-        regions.real_and_regions(broken, district_map_on(GRID), {"head": 1})
+        regions.make_scene(broken, district_map_on(GRID), {"head": 1})
     with pytest.raises(ImageError, match="no district"):
-        regions.real_and_regions(real, volume_of(0, dtype=np.uint8), {"head": 1})
+        regions.make_scene(real, volume_of(0, dtype=np.uint8), {"head": 1})

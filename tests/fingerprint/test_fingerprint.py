@@ -1,8 +1,10 @@
 import json
+from dataclasses import replace
 
 import pytest
 from fingerprints import district, fingerprint
 
+from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
 
@@ -11,6 +13,16 @@ def test_what_was_saved_is_loaded(tmp_path):
     seen = fingerprint(head=district(), whole_body=district())
     seen.save(tmp_path / "f.json")
     assert Fingerprint.load(tmp_path / "f.json") == seen
+
+
+def test_what_made_the_district_maps_survives_and_an_older_file_knows_nothing_of_it(tmp_path):
+    seen = replace(fingerprint(head=district()), segmenters=[SegmenterIdentity("rules", "1", {"mm": 4.0})])
+    seen.save(tmp_path / "f.json")
+    assert Fingerprint.load(tmp_path / "f.json") == seen
+    content = json.loads((tmp_path / "f.json").read_text())
+    del content["segmenters"]
+    (tmp_path / "f.json").write_text(json.dumps(content))
+    assert Fingerprint.load(tmp_path / "f.json") == fingerprint(head=district())
 
 
 @pytest.mark.parametrize(

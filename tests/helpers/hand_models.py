@@ -66,8 +66,8 @@ def hand_plans(**changes):
     return replace(tiny_plans(), districts={"low": 1, "high": 2}, configurations=configurations, models={}, **changes)
 
 
-def write_trained(results, factors, *, model="scaled", plans=None, checkpoint="checkpoint_final.pth"):
-    """Checkpoints of Scaled: ``factors`` is {configuration: {fold: factor}}."""
+def write_trained(results, factors, *, model="scaled", plans=None, checkpoint="checkpoint_final.pth", origin=None):
+    """Checkpoints of Scaled: ``factors`` is {configuration: {fold: factor}}, ``origin`` their provenance."""
     plans = plans or hand_plans()
     for name, folds in factors.items():
         folder = model_folder(results, plans.dataset_name, model, plans.plans_name, name)
@@ -80,5 +80,6 @@ def write_trained(results, factors, *, model="scaled", plans=None, checkpoint="c
                 "plans": plans.to_json(),
                 "model": scaled(factor, plans.configuration(name)).state_dict(),
             }
-            save_checkpoint(folder / f"fold_{fold}" / checkpoint, content)
+            more = {} if origin is None else {"provenance": origin}
+            save_checkpoint(folder / f"fold_{fold}" / checkpoint, {**content, **more})
     return plans

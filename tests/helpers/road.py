@@ -13,6 +13,7 @@ from ct2pet.phantom import COARSE, write_dataset
 DATASET = "Dataset077_Tiny"
 FOLDERS = ("raw", "preprocessed", "results")
 TEST_CASES = ["phantom_005", "phantom_006"]
+USER, MACHINE = "zzuser", "zzmachine"  # as whom and where the road is gone
 SMALL = "-gpu_memory_target 0.39"  # the smallest patches
 SHORT = "--num_epochs 1 --iterations_per_epoch 1 -device cpu --deterministic"
 

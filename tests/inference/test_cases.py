@@ -1,4 +1,5 @@
 import pytest
+from dicom_files import ct_series, write
 
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.inference.cases import Case, beside, find_cases, part
@@ -73,3 +74,16 @@ def test_a_prediction_never_replaces_a_ct(tmp_path, source, target):
     (tmp_path / "linked").symlink_to(tmp_path / "in", target_is_directory=True)
     with pytest.raises(DatasetError, match="would replace this CT"):
         find_cases(tmp_path / source, tmp_path / target)
+
+
+def test_folders_of_dicom_files_are_cases_where_there_are_no_image_files(tmp_path):
+    source, target = tmp_path / "in", tmp_path / "in" / "out"
+    for case in ("b.1", "a x"):
+        write(ct_series()[:2], source / case)
+    outputs = [target / "a x.nii.gz", target / "b.1.nii.gz"]
+    assert [case.output for case in find_cases(source, target)] == outputs
+    files(target, "a x.nii.gz")
+    assert len(find_cases(source, target)) == 2
+    assert find_cases(source / "b.1", tmp_path / "pet.nii") == [Case("b.1", source / "b.1", tmp_path / "pet.nii")]
+    files(source, "c.nrrd")
+    assert [case.name for case in find_cases(source, target)] == ["c"]

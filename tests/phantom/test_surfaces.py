@@ -10,7 +10,7 @@ from ct2pet.phantom.surfaces import DISTRICTS, arm_of
 from ct2pet.phantom.tissues import LABELS, labels_of
 
 
-@pytest.mark.parametrize("arms", ["raised", "down"])
+@pytest.mark.parametrize("arms", ["raised", "down", "left raised"])
 def test_districts_divide_the_body(standard_patient, body_grid, arms):
     anatomy = Anatomy(replace(standard_patient, arms=arms, fat=28.0, sex="female"))
     organs = anatomy.organs(body_grid)
@@ -32,6 +32,37 @@ def test_raised_arms_lie_above_the_shoulders(standard_patient, body_grid, arms, 
     heights = body_grid.origin[2] + 4 * np.argwhere(districts == DISTRICTS["arms"])[:, 0]
     shoulder = arm_of(patient).shoulder[2]
     assert np.mean(heights > shoulder - 60) > 0.98 if above else np.mean(heights < shoulder + 60) > 0.98
+
+
+def test_one_arm_may_be_raised_and_the_other_down(standard_patient, body_grid):
+    def arm_voxels(arms):
+        anatomy = Anatomy(replace(standard_patient, arms=arms))
+        return anatomy.districts(anatomy.organs(body_grid)).array == DISTRICTS["arms"]
+
+    middle = body_grid.shape[2] // 2
+    mixed = arm_voxels("left raised")
+    np.testing.assert_array_equal(mixed[:, :, middle:], arm_voxels("raised")[:, :, middle:])
+    np.testing.assert_array_equal(mixed[:, :, :middle], arm_voxels("down")[:, :, :middle])
+
+
+@pytest.mark.parametrize(
+    ("landmark", "point", "district"),
+    [
+        ("head of the femur", (88, 8, 886), "trunk"),
+        ("ischium", (58, 44, 850), "trunk"),
+        ("shaft of the femur", (110, 8, 700), "legs"),
+        ("head of the humerus", (165, 8, 1374), "arms"),
+        ("glenoid", (130, 22, 1370), "trunk"),
+        ("manubrium", (0, -50, 1370), "trunk"),
+        ("body of T1", (0, 30, 1395), "trunk"),
+        ("body of C6", (0, 22, 1430), "head"),
+        ("trapezius", (85, 30, 1408), "trunk"),
+    ],
+)
+def test_districts_meet_at_the_joints_and_the_root_of_the_neck(standard_patient, body_grid, landmark, point, district):
+    anatomy = Anatomy(replace(standard_patient, arms="down"))
+    index = np.rint((np.array(point) - body_grid.origin) / 4).astype(int)[::-1]
+    assert anatomy.districts(anatomy.organs(body_grid)).array[tuple(index)] == DISTRICTS[district], landmark
 
 
 def test_the_skin_is_outside_and_fat_follows_the_patient(standard_patient, body_grid):

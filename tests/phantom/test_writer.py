@@ -22,7 +22,7 @@ def test_it_is_a_raw_dataset_without_a_fault(dataset):
     assert (dataset.cases("Tr"), dataset.cases("Ts")) == (["phantom_001", "phantom_002"], ["phantom_003"])
     assert dataset.districts == DISTRICTS
     assert dataset.description.num_training == 2
-    assert dataset.description.extra["organs"] == LABELS
+    assert dataset.description.organs == LABELS
     assert len(set(dataset.patients().values())) == 3
     assert all(dataset.diagnoses().values())
 

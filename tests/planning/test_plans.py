@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from tiny import tiny_plans
 
+from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import Plans
 
@@ -16,6 +19,15 @@ def content(**changes):
 def test_plans_survive_the_disk(tmp_path):
     tiny_plans().save(tmp_path / "plans.json")
     assert Plans.load(tmp_path / "plans.json") == tiny_plans()
+
+
+def test_what_made_the_district_maps_survives_and_older_plans_know_nothing_of_it(tmp_path):
+    rules = SegmenterIdentity("rules", "1", {"mm": 4, "names": ["a"]})
+    replace(tiny_plans(), segmenters=[rules]).save(tmp_path / "plans.json")
+    assert Plans.load(tmp_path / "plans.json").segmenters == [rules]
+    older = content()
+    del older["segmenters"]
+    assert Plans.from_json(older) == tiny_plans()
 
 
 def test_integers_may_stand_for_real_numbers():

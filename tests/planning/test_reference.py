@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 from fingerprints import DISTRICTS, GAN, district, fingerprint
 
+from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.models.pix2pix import Pix2Pix
 from ct2pet.planning.plans import PETNormalization, Plans
@@ -38,6 +41,12 @@ def test_the_papers_training_reaches_the_method():
 
 def test_a_method_that_the_paper_does_not_name_keeps_its_own_numbers():
     assert paper_plans(requirements={"other": GAN}).models == {"other": dict(GAN.hyperparameters)}
+
+
+def test_they_know_what_made_the_district_maps():
+    rules = SegmenterIdentity("rules", "1", {})
+    seen = replace(fingerprint(head=district()), segmenters=[rules])
+    assert reference_plans(PAPER, seen, DISTRICTS, {"pix2pix": GAN}).segmenters == [rules]
 
 
 def test_the_fingerprint_fills_in_what_depends_on_the_data():

@@ -1,16 +1,24 @@
+import json
+import re
 from html.parser import HTMLParser
 
 from ct2pet.report import page
+from ct2pet.report.page import Cell
 
 VOID = {"meta", "img"}
+NASTY = '</script><script>alert("1")</script> & co'
 
 
 class Checker(HTMLParser):
-    def __init__(self):
+    def __init__(self, text):
         super().__init__()
-        self.open, self.text = [], []
+        self.open, self.text, self.attributes, self.tags = [], [], [], []
+        self.feed(text)
+        assert not self.open
 
     def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.attributes += [value for _, value in attributes]
         if tag not in VOID:
             self.open.append(tag)
 
@@ -22,17 +30,35 @@ class Checker(HTMLParser):
 
 
 def test_everything_closes_and_text_is_escaped():
-    nasty = '<script>alert("1")</script> & co'
-    parts = [page.element("h2", nasty), page.table([["a", nasty], ["b", nasty]]), page.image(b"png", nasty)]
-    document = page.page(nasty, [*parts, page.details(nasty, page.element("p", "x"))])
-    checker = Checker()
-    checker.feed(document)
-    assert not checker.open
-    assert "<script" not in document
-    assert "".join(checker.text).count(nasty) == 5
+    parts = [
+        page.element("h2", NASTY, id=NASTY, class_="x"),
+        page.table(["a", NASTY], [["b", Cell(NASTY, 1.0, link=NASTY, kind=NASTY)]], caption=NASTY),
+        page.image(b"png", NASTY),
+        page.details(NASTY, page.element("p", "x")),
+        page.alternatives(NASTY, {NASTY: "<p>one</p>"}),
+    ]
+    checker = Checker("".join(page.page(NASTY, parts)))
+    assert checker.tags.count("script") == 1
+    assert "".join(checker.text).count(NASTY) == 8
+    assert NASTY in checker.attributes
 
 
-def test_the_first_row_can_stand_out():
-    rows = [["name", "MAE"], ["ours", "1"], ["zeros", "2"]]
-    assert page.table(rows, emphasise_first=True).count('class="first"') == 1
-    assert 'class="first"' not in page.table(rows)
+def test_data_for_scripts_cannot_end_their_element():
+    block = page.json_block("data", {NASTY: 1.5})
+    checker = Checker(block)
+    assert checker.tags == ["script"]
+    assert json.loads("".join(checker.text)) == {NASTY: 1.5}
+    assert "<" not in "".join(checker.text)
+
+
+def test_cells_carry_the_number_that_they_are_sorted_by():
+    text = page.table(["name", "MAE"], [["ours", Cell("0.1 ± 0.2", 0.123)], [Cell("zeros", kind="own"), Cell("–")]])
+    assert re.findall(r'<td data-value="([^"]*)"', text) == ["0.123", ""]
+    assert text.count('<th scope="row"') == 2
+    assert text.count('<th scope="col"') == 2
+    assert '<th scope="row" class="own">zeros' in text
+
+
+def test_what_is_heavy_comes_after_what_is_seen():
+    text = "".join(page.page("x", ["SEEN"], iter(["HEAVY"])))
+    assert text.index("SEEN") < text.index("<script>") < text.index("HEAVY") < text.index("</body>")

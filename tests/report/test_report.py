@@ -1,58 +1,117 @@
+import copy
 import re
 
 import numpy as np
 import pytest
+from reports import content
+from summaries import synthetic_summary
 
 from ct2pet.dataset import RawDataset, write_dataset_json
-from ct2pet.errors import CasesFailed
+from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.evaluation.evaluator import evaluate_predictions
 from ct2pet.evaluation.references import References
-from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
-from ct2pet.report import report
+from ct2pet.report import report, sections
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((16, 8, 10), (6.0, 6.0, 6.0))
-NAMES = ("prediction", "zeros", "body_median", "blurred", "shifted")
+NASTY = '</script><b onload="x">'
+CURVES = {NASTY: [{"epoch": 0.0, "g_l1": 0.5, "d_real": 0.2, "validation_mae_suv": 0.4}, {"epoch": 1.0, "g_l1": 0.3}]}
 
 
-def summary_of(maes):
-    results = {
-        case: {name: {"whole_body": {"mae": mae + index, "psnr": 30.0}} for index, name in enumerate(NAMES)}
-        for case, mae in maes.items()
-    }
-    return summarise(results, {"failed_cases": ["<lost>"], "ct2pet_version": "1"})
+def renamed(summary, old, new):
+    """The summary with a case called differently everywhere."""
+    for cases in (summary["cases"], summary["lesions"], *summary["baseline_cases"].values()):
+        cases[new] = cases.pop(old)
+    return summary
 
 
-def test_the_page_answers_first_and_needs_no_network(tmp_path):
-    path = tmp_path / "report.html"
-    report.write_report(path, summary_of({"a<b": 0.5, "c": 0.7}), {"a<b": b"picture"}, curves={"head": b"curve"})
-    text = path.read_text(encoding="utf-8")
-    assert text.index("is better than the best trivial guess") < text.index("<table")
-    assert "1.000 SUV (62%)" in text
+@pytest.fixture(scope="module", autouse=True)
+def few_plots():
+    """One metric and one quantity stand for all: plots take long."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sections, "BOX_METRICS", ("mae",))
+        patch.setattr(sections, "AGREEMENT_QUANTITIES", ("suv_mean",))
+        yield
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    """A page with everything, and names that are markup."""
+    summary = renamed(
+        synthetic_summary(6, provenance={"failed_cases": [NASTY], "evaluated_training_cases": ["case_002"]}),
+        "case_001",
+        NASTY,
+    )
+    summary["provenance"]["evaluated_training_cases"] = None
+    path = tmp_path_factory.mktemp("page") / "report.html"
+    shown = {NASTY: content(0), "case_002": content(1)}
+    report.write_report(path, summary, shown, curves=CURVES, other=(NASTY, copy.deepcopy(summary)), title=NASTY)
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_answer_stands_on_top(text):
+    first_table = text.index("<table")
+    for words in ("is better than the best trivial guess", "lower than that of body median", "There is no difference"):
+        assert text.index(words) < first_table
     assert "not for diagnosis" in text
-    assert not re.search(r"https?://|//[a-z]+\.|<script|<link|@import|url\(", text)
+
+
+def test_nothing_is_loaded_from_anywhere(text):
+    assert not re.search(r"https?://|<link|<iframe|@import|url\((?!#)|\bfetch\(|XMLHttpRequest|import\(", text)
     assert set(re.findall(r'src="([^,]*),', text)) == {"data:image/png;base64"}
-    assert "prefers-color-scheme: dark" in text
-    assert "a&lt;b" in text
-    assert "a<b" not in text
-    assert "&lt;lost&gt;" in text
-    assert "1 of 2 cases" in text
-    for label in ("body median", "zeros", "MAE [SUV]", "PSNR [dB]"):
+    assert 'http-equiv="Content-Security-Policy" content="default-src &#x27;none&#x27;' in text
+
+
+def test_names_are_text_everywhere(text):
+    body = text[text.index("<body>") :]
+    assert NASTY not in body
+    assert "&lt;/script&gt;&lt;b onload=" in body
+    assert len(re.findall(r"<script[ >]", body)) == 4  # settings, the program, and two cases' volumes
+    assert len(re.findall("</script>", body)) == 4
+
+
+def test_every_part_is_there_and_can_be_reached(text):
+    linked = set(re.findall(r'href="#([^"]+)"', text))
+    there = re.findall(r'\bid="([^"]+)"', text)
+    assert linked <= set(there)
+    assert len(there) == len(set(there))
+    assert set(report._CONTENTS) <= linked
+    assert text.count("<img") == 16
+    assert "2 of 6 cases" in text
+    assert text.count('class="badge"') == 2
+    for label in ("body median", "zeros", "MAE [SUV]", "By diagnosis", "Every lesion", "lesions found", ": losses"):
         assert label in text
 
 
+def test_a_page_without_pictures_needs_no_viewer(tmp_path):
+    report.write_report(tmp_path / "report.html", synthetic_summary(3))
+    text = (tmp_path / "report.html").read_text()
+    assert 'id="viewer"' not in text
+    assert "<img" not in text
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(re.findall(r'\bid="([^"]+)"', text))
+
+
+def test_cases_that_were_trained_with_are_said_to_be(tmp_path):
+    summary = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
+    report.write_report(tmp_path / "report.html", summary)
+    assert "1 of these 3 cases were trained with" in (tmp_path / "report.html").read_text()
+
+
 def test_cases_are_spread_from_best_to_worst():
-    summary = summary_of({f"c{index}": float(value) for index, value in enumerate([5, 1, 4, 2, 3])})
+    cases = {f"c{index}": {"whole_body": {"mae": float(mae)}} for index, mae in enumerate([5, 1, 4, 2, 3])}
+    summary = {"cases": cases}
     assert report.spread_of_cases(summary, 3) == ["c1", "c4", "c0"]
     assert report.spread_of_cases(summary, 9) == ["c1", "c3", "c4", "c2", "c0"]
     assert report.spread_of_cases(summary, 1) == ["c1"]
     assert report.spread_of_cases(summary, 0) == []
 
 
-def dataset_with_predictions(folder):
-    raw, predictions = folder / "Dataset001_Blobs", folder / "predictions"
+@pytest.fixture
+def predicted(tmp_path):
+    """A dataset of two cases, and predictions that are too high."""
+    raw, predictions = tmp_path / "Dataset001_Blobs", tmp_path / "predictions"
     write_dataset_json(raw, name="Blobs", districts={"body": 1}, num_training=0)
     body = np.zeros(GRID.shape, np.uint8)
     body[2:14, 2:6, 2:8] = 1
@@ -62,28 +121,40 @@ def dataset_with_predictions(folder):
         write_volume(raw / "targetsTs" / f"{case}.nii.gz", Volume(real, GRID))
         write_volume(raw / "districtsTs" / f"{case}.nii.gz", Volume(body, GRID))
         write_volume(predictions / f"{case}.nii.gz", Volume(real + np.float32(error) * body, GRID))
-    return RawDataset(raw), predictions
+    dataset = RawDataset(raw)
+    return dataset, predictions, evaluate_predictions(predictions, References.from_dataset(dataset, "Ts"))
 
 
-def test_a_dataset_becomes_one_page_and_a_lost_image_is_named(tmp_path):
-    dataset, predictions = dataset_with_predictions(tmp_path)
+def test_a_dataset_becomes_one_page_and_a_lost_image_is_named(predicted, tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(report, "write_figures", lambda folder, *_, **__: drawn.append(folder))
+    dataset, predictions, summary = predicted
     path = tmp_path / "report.html"
-    summary = evaluate_predictions(predictions, References.from_dataset(dataset, "Ts"))
-    curve = tmp_path / "progress.png"
-    curve.write_bytes(b"curve")
-    assert report.report_of_dataset(dataset, predictions, summary, path, curves={"body": curve}) == path
+    assert report.report_of_dataset(dataset, predictions, summary, path, figures=tmp_path / "figures") == path
     text = path.read_text(encoding="utf-8")
-    assert text.count("<img") == 3
-    assert text.index("<h3>a</h3>") < text.index("<h3>b</h3>")
+    assert text.count("<img") == 16
+    assert text.index("<strong>a</strong>") < text.index("<strong>b</strong>")
     assert "Dataset001_Blobs" in text
+    assert str(tmp_path) not in text
+    assert drawn == [tmp_path / "figures"]
     (predictions / "a.nii.gz").unlink()
     with pytest.raises(CasesFailed, match="a: its prediction is missing"):
         report.report_of_dataset(dataset, predictions, summary, path)
-    assert path.read_text(encoding="utf-8").count("<img") == 1
+    assert path.read_text(encoding="utf-8").count("<img") == 8
 
 
-def test_large_cts_are_not_all_pictured_at_once(tmp_path, monkeypatch):
-    dataset, predictions = dataset_with_predictions(tmp_path)
+def test_a_model_that_cannot_be_compared_is_refused_before_any_work(predicted, tmp_path, monkeypatch):
+    dataset, predictions, summary = predicted
+    other = copy.deepcopy(summary)
+    del other["cases"]["b"]
+    monkeypatch.setattr(report, "map_cases", None)
+    with pytest.raises(Ct2PetError, match="lacks 1 of the cases"):
+        report.report_of_dataset(dataset, predictions, summary, tmp_path / "report.html", other=("other", other))
+    assert not (tmp_path / "report.html").exists()
+
+
+def test_large_cts_are_not_all_pictured_at_once(predicted, tmp_path, monkeypatch):
+    dataset, predictions, summary = predicted
     asked = {}
 
     def here(function, cases, **options):
@@ -92,6 +163,6 @@ def test_large_cts_are_not_all_pictured_at_once(tmp_path, monkeypatch):
 
     monkeypatch.setattr(report, "map_cases", here)
     monkeypatch.setattr(report, "count_voxels", lambda path: 512 * 512 * 600)
-    report.report_of_dataset(dataset, predictions, summary_of({"a": 0.1}), tmp_path / "report.html", num_processes=16)
+    report.report_of_dataset(dataset, predictions, summary, tmp_path / "report.html", num_processes=16)
     assert asked["num_processes"] == 16
     assert asked["memory_per_process_gib"] > 1.0

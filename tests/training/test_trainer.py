@@ -1,4 +1,5 @@
 import csv
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.evaluation import read_summary
 from ct2pet.imageio import read_volume
+from ct2pet.provenance import cases_among
 from ct2pet.training import Trainer, TrainingOptions
 from ct2pet.training import trainer as trainer_module
 from ct2pet.volume import Box
@@ -100,6 +102,15 @@ def test_a_finished_training_is_not_overwritten(store, tmp_path):
         make(store, tmp_path, num_epochs=1).run()
     make(store, tmp_path, num_epochs=1, resume=True).run()
     assert same(before, weights(tmp_path))
+
+
+def test_a_training_that_goes_on_remembers_its_earlier_runs(store, tmp_path):
+    for number in (1, 2, 2):
+        make(store, tmp_path, num_epochs=number, iterations_per_epoch=1, seed=number, resume=number > 1).run()
+    provenance = load_checkpoint(tmp_path / "checkpoint_final.pth")["provenance"]
+    assert [(run["num_epochs"], run["seed"]) for run in provenance["runs"]] == [(1, 1), (2, 2)]
+    assert json.loads((tmp_path / "provenance.json").read_text()) == provenance
+    assert cases_among(provenance["training_cases"], provenance["dataset_name"], ["A0", "A1", "A2"]) == ["A0", "A1"]
 
 
 def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_they_are_interrupted(

@@ -1,0 +1,60 @@
+"""Comparison of models, as the command ct2pet_compare does it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation import read_summary
+from ct2pet.evaluation.comparing import METRICS, Comparison, compare, compare_with_baselines
+from ct2pet.provenance import without_names
+
+_SUMMARY = "summary.json"
+_PLACES = (_SUMMARY, f"validation/{_SUMMARY}")  # in a folder of predictions, in that of a training
+
+
+def compare_results(results: Sequence[str | Path], metrics: Sequence[str] = METRICS) -> Comparison:
+    """Compare evaluated models case by case: every one with the first, or a single one with its trivial baselines.
+
+    ``results``: summary.json files, or folders of predictions or trainings that hold one. A model is called as the
+    folder of its summary. Raises Ct2PetError where there is no summary, where the same is given twice, or where they
+    cannot be compared (other cases, other references or settings, cases that were trained with).
+    """
+    files = [_summary_file(Path(path)) for path in results]
+    summaries = dict(zip(_names(files), map(read_summary, files)))
+    if len(summaries) == 1:
+        return compare_with_baselines(next(iter(summaries.values())), metrics)
+    return compare(summaries, metrics)
+
+
+def _summary_file(path: Path) -> Path:
+    if not path.exists():
+        raise Ct2PetError(f"{path}: no such file or folder")
+    if path.is_file():
+        return path.resolve()
+    for place in _PLACES:
+        if (path / place).is_file():
+            return (path / place).resolve()
+    raise Ct2PetError(f"{path}: no {_SUMMARY} in it; make one with ct2pet_evaluate")
+
+
+def _names(files: Sequence[Path]) -> list[str]:
+    """The last parts of the paths, as few as tell them apart."""
+    for index, file in enumerate(files):
+        if file in files[:index]:
+            raise Ct2PetError(f"{file}: given twice; a model compared with itself tells nothing")
+    places = [_place(file) for file in files]
+    for depth in range(1, max(map(len, places)) + 1):
+        names = ["/".join(map(without_names, place[-depth:])) for place in places]
+        if len(set(names)) == len(names):
+            return names
+    raise Ct2PetError("the results have no names that tell them apart; rename their folders")
+
+
+def _place(file: Path) -> tuple[str, ...]:
+    """What stands for a summary: its folder, and its own name where that is no usual one."""
+    if file.name != _SUMMARY:
+        return (*file.parts[1:-1], file.stem)
+    parts = file.parts[1:-1]
+    return parts[:-1] if parts[-1:] == ("validation",) else parts

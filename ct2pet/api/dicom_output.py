@@ -1,0 +1,78 @@
+"""Predictions of DICOM CTs as DICOM series: where they lie, and when they are written."""
+
+from __future__ import annotations
+
+import glob
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import check_writable, remove_folder
+from ct2pet.imageio import read_volume, strip_suffix
+from ct2pet.inference.cases import Case
+
+FOLDER = "dicom"  # beside the predictions
+
+
+def dicom_folder(case: Case) -> Path:
+    """Where the DICOM series of a prediction lies."""
+    return case.output.parent / FOLDER / strip_suffix(case.output)
+
+
+def remove_series(case: Case) -> None:
+    """Remove the DICOM series of a case, and what a run that was killed left of it."""
+    folder = dicom_folder(case)
+    remove_folder(folder)
+    for leftover in folder.parent.glob(f".partial-????????-{glob.escape(folder.name)}"):
+        shutil.rmtree(leftover)
+
+
+@dataclass(frozen=True)
+class DicomOutput:
+    """Writes the series, where ``wanted``. ``how``: what made the PETs."""
+
+    wanted: bool
+    how: str = ""
+
+    def by(self, how: str) -> DicomOutput:
+        return replace(self, how=how)
+
+    def check(self, source: Path, cases: Sequence[Case]) -> None:
+        """Raise a Ct2PetError where a CT is no DICOM series. Says which cases are not called like their folders."""
+        from ct2pet.dicom.folders import is_renamed
+
+        files = [case for case in cases if not case.ct.is_dir()]
+        if self.wanted and files:
+            raise Ct2PetError(
+                f"{source}: --dicom needs the CTs as DICOM series, a folder each, for whose patients and studies they "
+                f"are; {files[0].ct.name} is none. Leave out --dicom"
+            )
+        renamed = sorted(
+            (case.ct.name, case.name) for case in cases if case.ct.is_dir() and is_renamed(case.name, case.ct)
+        )
+        if renamed:
+            names = ", ".join(name for _, name in renamed)
+            print(
+                f"warning: {len(renamed)} folder(s) are named after their patients; their cases are called, in the "
+                f"order of the folders: {names}",
+                file=sys.stderr,
+            )
+
+    def has(self, case: Case) -> bool:
+        """Whether nothing of a case is left to write."""
+        return not self.wanted or dicom_folder(case).exists()
+
+    def write(self, case: Case) -> None:
+        """Write the series of a case whose prediction is finished. Raises ImageError where that cannot be."""
+        if self.has(case):
+            return
+        from ct2pet.dicom.source import read_source
+        from ct2pet.dicom.writing import write_pet_series
+
+        remove_series(case)
+        folder = dicom_folder(case)
+        check_writable(folder.parent)
+        write_pet_series(folder, read_volume(case.output, "SUV"), read_source(case.ct), self.how)

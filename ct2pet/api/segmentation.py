@@ -1,0 +1,188 @@
+"""District maps of CTs, as the command ct2pet_segment_districts and the stages that need maps make them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+from ct2pet.dataset import RawDataset, open_dataset
+from ct2pet.dataset.raw import SPLITS
+from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segmenter_labels
+from ct2pet.districts._cases import MapTask, is_pictured, picture_file, segment_cases
+from ct2pet.districts._record import MapRecord, described, is_own, read_record
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
+from ct2pet.files import check_writable
+from ct2pet.inference.cases import find_cases
+from ct2pet.parallel import default_processes
+
+DEFAULT_SEGMENTER = "rules"
+
+
+def segment_districts(
+    source: str | Path | None = None,
+    target: str | Path | None = None,
+    *,
+    dataset: str | None = None,
+    segmenter: str = DEFAULT_SEGMENTER,
+    weights: str | Path | None = None,
+    districts: str | Path | None = None,
+    pictures: bool = False,
+    continue_segmentation: bool = False,
+    num_processes: int | None = None,
+    device: str | None = None,
+) -> list[Path]:
+    """Segment the CTs of a folder (or one CT file), or all of a raw ``dataset``; returns the maps' files.
+
+    Maps and their records go to ``target``/CASE and CASE.segmenter.json, or into districtsTr and districtsTs.
+    ``weights``: the folder of the weights, for segmenters that have any; ``districts``: the folder of your own maps,
+    for the segmenter files. ``pictures``: a PNG beside each map. With ``continue_segmentation`` the maps that this
+    segmenter has made are left as they are. Maps of another segmenter are never replaced, and neither are those that
+    no segmenter made. Prints how sure the segmenter is of each case.
+
+    Raises CasesFailed, naming them, for CTs without a map, and other Ct2PetErrors before any work.
+    """
+    made_by = make_segmenter(segmenter, device=device, weights=weights, folder=districts)
+    if dataset is not None:
+        if source is not None or target is not None:
+            raise DatasetError("either -d, or -i and -o: a dataset's maps go into its own folders")
+        raw = open_dataset(dataset)
+        labels, files = raw.districts, _of_dataset(raw, SPLITS)
+    elif source is None or target is None:
+        raise DatasetError("which CTs? -i and -o, or -d for those of a dataset")
+    else:
+        labels, files = segmenter_labels(made_by), _of_folder(Path(source), Path(target), continue_segmentation)
+    check_districts(made_by, labels)
+    tasks = [
+        MapTask(case, ct, district_map, not _stays(made_by, case, district_map, labels, continue_segmentation))
+        for case, (ct, district_map) in files.items()
+    ]
+    for folder in sorted({task.district_map.parent for task in tasks}):
+        check_writable(folder)
+    for task in tasks:
+        if task.make:  # those of past settings never stay among those of others
+            task.district_map.unlink(missing_ok=True)
+            picture_file(task.district_map).unlink(missing_ok=True)
+    pictured = [task for task in tasks if pictures and not is_pictured(task.district_map)]
+    work = [task for task in tasks if task.make or task in pictured]
+    _run(made_by, work, [task for task in tasks if task not in work], labels, num_processes, pictures)
+    return [district_map for _, district_map in files.values()]
+
+
+def segment_missing(
+    raw: RawDataset,
+    *,
+    split: str = "Tr",
+    segmenter: str | None = None,
+    weights: str | Path | None = None,
+    num_processes: int | None = None,
+    device: str | None = None,
+) -> None:
+    """Segment the cases of a raw dataset that have no finished map, by default as the others were. No map that is
+    there is touched, whoever made it.
+
+    Raises CasesFailed, naming them, for CTs without a map, and Ct2PetError where another segmenter made the maps that
+    are there.
+    """
+    files = _of_dataset(raw, (split,))
+    done = {case: record for case, (_, path) in files.items() if (record := read_record(path)) is not None}
+    name = segmenter or next((record.segmenter.name for record in done.values()), DEFAULT_SEGMENTER)
+    for case, record in done.items():
+        _check_same_name(files[case][1], record.segmenter, name)
+    tasks = [MapTask(case, *paths, make=case not in done and not is_own(paths[1])) for case, paths in files.items()]
+    missing = [task for task in tasks if task.make]
+    if missing:
+        try:
+            made_by = make_segmenter(name, device=device, weights=weights)
+            check_districts(made_by, raw.districts)
+        except Ct2PetError as error:
+            wanted = missing[0].district_map
+            raise DatasetError(f"{wanted}: no such district map ({len(missing)} are missing), and {error}") from None
+        check_writable(missing[0].district_map.parent)
+        _run(made_by, missing, [task for task in tasks if not task.make], raw.districts, num_processes)
+
+
+def doubtful_maps(district_maps: Mapping[str, Path]) -> list[str]:
+    """The cases at whose maps a person should look, as their records say."""
+    records = {case: read_record(path) for case, path in district_maps.items()}
+    return [case for case, record in records.items() if record is not None and record.is_doubtful]
+
+
+def _run(
+    segmenter: Segmenter,
+    work: Sequence[MapTask],
+    done: Sequence[MapTask],
+    labels: Mapping[str, int],
+    num_processes: int | None,
+    pictures: bool = False,
+) -> None:
+    processes = num_processes or default_processes()
+    results = segment_cases(segmenter, work, labels, num_processes=processes, pictures=pictures)
+    records = {**{task.case: read_record(task.district_map) for task in done}, **results.values}
+    show({case: record for case, record in records.items() if record is not None})
+    if results.failures:
+        raise CasesFailed(
+            results.failures,
+            some_done=bool(done or results.values),
+            what="could not be segmented",
+            tracebacks=results.tracebacks,
+        )
+
+
+def show(records: Mapping[str, MapRecord]) -> None:
+    """Print how sure the segmenters were, case by case, and at last the cases to look at."""
+    for case, record in sorted(records.items()):
+        print("\n".join(described(case, record)))
+    doubtful = sorted(case for case, record in records.items() if record.is_doubtful)
+    if doubtful:
+        print(f"{len(doubtful)} of {len(records)} district maps need a look: {', '.join(doubtful)}")
+
+
+def _of_folder(source: Path, target: Path, go_on: bool) -> dict[str, tuple[Path, Path]]:
+    if source.is_dir() and target.resolve() == source.resolve():
+        raise DatasetError(f"{target}: the maps would lie among the CTs; choose another -o")
+    files = {case.name: (case.ct, case.output) for case in find_cases(source, target)}
+    for _, district_map in files.values():
+        if is_own(district_map) and not go_on:
+            raise Ct2PetError(
+                f"{district_map}: would be replaced, but no segmenter wrote it, or it was changed since; choose "
+                "another -o, remove it, or let it stay with --continue_segmentation"
+            )
+    return files
+
+
+def _of_dataset(raw: RawDataset, splits: Iterable[str]) -> dict[str, tuple[Path, Path]]:
+    files: dict[str, tuple[Path, Path]] = {}
+    for split in splits:
+        for case in raw.cases(split):
+            if case in files:
+                raise DatasetError(f"{raw.path('images', case, split)}: a training case has the same name")
+            files[case] = (raw.path("images", case, split), raw.path("districts", case, split))
+    if not files:
+        raise DatasetError(
+            f"{raw.folder}: there is no CT, CASE_0000{raw.file_ending}, in images{' or images'.join(splits)}"
+        )
+    return files
+
+
+def _stays(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], go_on: bool) -> bool:
+    """Whether the map that is there is kept. Raises Ct2PetError where neither keeping nor replacing it would do."""
+    if is_own(district_map):
+        return True
+    record, now = read_record(district_map), segmenter.identity(case)
+    if record is None:
+        return False
+    _check_same_name(district_map, record.segmenter, now.name)
+    if go_on and record.segmenter != now:
+        raise Ct2PetError(
+            f"{district_map}: made by {record.segmenter} with other settings or another version than {now} of today; "
+            "leave out --continue_segmentation to make all maps anew"
+        )
+    return go_on and record.districts == dict(labels)
+
+
+def _check_same_name(district_map: Path, made_by: SegmenterIdentity, name: str) -> None:
+    if made_by.name != name:
+        raise Ct2PetError(
+            f"{district_map}: made by {made_by}, not by {name}; one segmenter should make all maps: "
+            f"choose --segmenter {made_by.name}, or remove the maps first"
+        )

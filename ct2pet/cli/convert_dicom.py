@@ -1,0 +1,84 @@
+"""Convert DICOM studies (PET/CT) to a raw dataset: CT in HU, PET in SUV, lesion masks where there are any.
+
+Example: ct2pet_convert_dicom -i export -d 001 -n CLINIC --patient_map ~/private/patients.csv
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ct2pet.cli.arguments import add_folder, add_processes, positive_integer
+from ct2pet.cli.command import command
+
+if TYPE_CHECKING:
+    from ct2pet.conversion import Conversion
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_folder(parser, "-i", "source", "folder of DICOM files, nested and mixed as they may be")
+    parser.add_argument(
+        "-d", dest="dataset_id", type=positive_integer, required=True, metavar="N", help="number of the dataset, 001"
+    )
+    parser.add_argument(
+        "-n", dest="name", required=True, metavar="NAME", help="its name: DatasetNNN_NAME, cases NAME_0001 ..."
+    )
+    add_processes(parser)
+    parser.add_argument(
+        "--weights_csv",
+        type=Path,
+        metavar="FILE",
+        help="table of weights, doses, times of injection that the headers lack",
+    )
+    parser.add_argument(
+        "--patient_map", type=Path, metavar="FILE", help="write here which case is which patient, for your eyes only"
+    )
+    parser.add_argument(
+        "--left_out", type=Path, metavar="FILE", help="write here which files are not used and why, for your eyes only"
+    )
+    parser.add_argument(
+        "--lesion_rois",
+        metavar="PATTERN",
+        help="regions that are lesions, by name, such as '*tumour*' (default: all but organs and targets)",
+    )
+    parser.add_argument(
+        "--register",
+        action="store_true",
+        help="then register PETs that lie elsewhere than their CT, as ct2pet_register",
+    )
+    parser.add_argument("--split", action="store_true", help="then split the dataset by patient, as ct2pet_split does")
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.cli.register import register_and_print
+    from ct2pet.conversion import convert_dicom
+    from ct2pet.conversion.converter import raise_failures
+    from ct2pet.dataset import RawDataset
+    from ct2pet.dataset.partition import split_dataset
+
+    later = ("verbose", "register", "split")
+    conversion = convert_dicom(**{name: value for name, value in vars(arguments).items() if name not in later})
+    _print(conversion)
+    raise_failures(conversion)
+    if arguments.register:
+        register_and_print(RawDataset(conversion.dataset), None, arguments.num_processes)
+    if arguments.split:
+        counts = split_dataset(conversion.dataset)
+        print(", ".join(f"{count} {part}" for part, count in counts.items()))
+
+
+def _print(conversion: Conversion) -> None:
+    """What was made and what was left out. Paths are not named: folders are often called like patients."""
+    from ct2pet.conversion.left_out import group_left_out
+
+    for reason, count in group_left_out(conversion.left_out):
+        print(f"left out: {reason}" if count == 1 else f"left out: {count} x {reason}")
+    for case, notes in conversion.notes.items():
+        for note in notes:
+            print(f"{case}: {note}")
+    old = f", {len(conversion.old)} were there" if conversion.old else ""
+    print(f"{conversion.dataset}: {len(conversion.new)} case(s) converted{old}")
+
+
+main = command("ct2pet_convert_dicom", __doc__ or "", add_arguments, execute)

@@ -1,0 +1,55 @@
+"""Register the PET of each case of a raw dataset to its CT (rigid), where it lies elsewhere.
+
+Example: ct2pet_register -d 001
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING
+
+from ct2pet.cli.arguments import add_dataset, add_processes
+from ct2pet.cli.command import command
+
+if TYPE_CHECKING:
+    from ct2pet.dataset import RawDataset
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    parser.add_argument(
+        "--cases",
+        nargs="+",
+        metavar="CASE",
+        help="only these, whatever a quick estimate says (default: all that it says are apart)",
+    )
+    add_processes(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.dataset import open_dataset
+
+    register_and_print(open_dataset(arguments.dataset), arguments.cases, arguments.num_processes)
+
+
+def register_and_print(dataset: RawDataset, cases: list[str] | None, num_processes: int | None) -> None:
+    """Register, and say what was found where it is of interest. Raises CasesFailed where cases failed."""
+    from ct2pet.dataset.alignment import align_dataset, count_outcomes
+    from ct2pet.errors import CasesFailed
+    from ct2pet.parallel import default_processes
+
+    results = align_dataset(dataset, cases, num_processes or default_processes())
+    for case, record in results.values.items():
+        if cases or record["outcome"] != "aligned":
+            print(f"{case}: {record['outcome']}: {record['reason']}")
+    print(f"{dataset.folder}: {count_outcomes(results.values.values()) or 'no case'}")
+    if results.failures:
+        raise CasesFailed(
+            results.failures,
+            some_done=bool(results.values),
+            what="could not be registered",
+            tracebacks=results.tracebacks,
+        )
+
+
+main = command("ct2pet_register", __doc__ or "", add_arguments, execute)

@@ -1,0 +1,30 @@
+"""Split a raw dataset by patient: 70% training, 10% validation, 20% test, each diagnosis in these shares.
+
+Example: ct2pet_split -d 001
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ct2pet.cli.arguments import add_dataset
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    parser.add_argument(
+        "--seed", type=int, default=12345, metavar="N", help="another number gives another split (default: 12345)"
+    )
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.dataset import open_dataset
+    from ct2pet.dataset.partition import split_dataset
+
+    folder = open_dataset(arguments.dataset).folder
+    counts = split_dataset(folder, arguments.seed)
+    print(f"{folder}: " + ", ".join(f"{count} {part}" for part, count in counts.items()))
+
+
+main = command("ct2pet_split", __doc__ or "", add_arguments, execute)

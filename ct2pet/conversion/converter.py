@@ -1,0 +1,225 @@
+"""A folder tree of DICOM studies to ``$ct2pet_raw/DatasetNNN_NAME``."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ct2pet.conversion.exam import convert_exam
+from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
+from ct2pet.conversion.numbering import Named, name_exams
+from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
+from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, image_path, read_records, remove_unfinished
+from ct2pet.dataset import check_case_name, write_dataset_json
+from ct2pet.dataset.raw import read_table
+from ct2pet.dicom.pairing import Exam, pair
+from ct2pet.dicom.reading import discreet
+from ct2pet.dicom.tree import LeftOut, scan_tree
+from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.files import atomic_path
+from ct2pet.parallel import default_processes, map_cases
+from ct2pet.paths import raw_folder
+from ct2pet.suv import Supplied, SuppliedTable, read_supplied
+
+DISTRICTS = {"head": 1, "trunk": 2, "arms": 3, "legs": 4}
+_COLUMNS = ("case", "patient", "diagnosis", "sex", "age")
+_DATASET = re.compile(r"Dataset(\d{3,})_(.+)")
+_PROCESS_GIB = 0.4
+_BYTES_PER_VOXEL = 6  # of the largest series: its values and those of one slice, or a second try in float32
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a run did: the cases that it made, those that were there, those that failed, and what it left out."""
+
+    dataset: Path
+    new: tuple[str, ...]
+    old: tuple[str, ...]
+    failures: Mapping[str, str]
+    tracebacks: Mapping[str, str]
+    left_out: tuple[LeftOut, ...]
+    notes: Mapping[str, Sequence[str]]
+
+
+def convert_dicom(
+    source: str | Path,
+    dataset_id: int,
+    name: str,
+    *,
+    num_processes: int | None = None,
+    weights_csv: str | Path | None = None,
+    patient_map: str | Path | None = None,
+    left_out: str | Path | None = None,
+    lesion_rois: str | None = None,
+) -> Conversion:
+    """Convert every PET with its CT below ``source``. Started again, it goes on with the cases that are not there.
+
+    ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: where to write which case
+    is whom; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions are
+    lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases are
+    in the result, not raised.
+
+    Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
+    """
+    folder, source = dataset_folder(dataset_id, name), Path(source)
+    map_path = _private(patient_map, folder, "--patient_map")
+    list_path = _private(left_out, folder, "--left_out")
+    if list_path is not None:
+        check_replaceable(list_path)
+    known = _known(map_path, name)
+    table = read_supplied(weights_csv) if weights_csv is not None else SuppliedTable(Path())
+    records = read_records(folder)
+    _check_ours(folder)
+    with discreet():
+        tree = scan_tree(source, progress=True)
+        exams, series_left_out = pair(tree)
+    unused = [*tree.left_out, *series_left_out]
+    if list_path is not None:
+        write_left_out(list_path, source, unused, {}, {})
+    if not exams:
+        raise DatasetError(f"{source}: no PET with its CT in {tree.num_files} files; {_summary(unused)}")
+    named = name_exams(exams, name, records, known)
+    try:
+        (folder / "dataset.json").unlink(missing_ok=True)
+        (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+        remove_unfinished(folder, name, records)
+        results = map_cases(
+            convert_exam,
+            _arguments(named, folder, source, _supplied(named, table), lesion_rois),
+            num_processes=num_processes or default_processes(),
+            memory_per_process_gib=_memory_gib(exams),
+            description="Converting",
+        )
+        records = {**records, **results.values}
+        _finish(folder, name, records, [*known, *_map_rows(named, records, source)], map_path)
+        if list_path is not None:
+            folders = {item.case: item.exam.pet.series.folder for item in named}
+            write_left_out(list_path, source, unused, results.failures, folders)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
+    notes = {case: record.notes for case, record in results.values.items() if record.notes}
+    old = tuple(item.case for item in named if item.done)
+    return Conversion(folder, tuple(results.values), old, results.failures, results.tracebacks, tuple(unused), notes)
+
+
+def raise_failures(conversion: Conversion) -> None:
+    """Raise CasesFailed where cases failed."""
+    if conversion.failures:
+        raise CasesFailed(
+            dict(conversion.failures),
+            some_done=bool(conversion.new or conversion.old),
+            what="could not be converted",
+            tracebacks=dict(conversion.tracebacks),
+        )
+
+
+def _summary(left_out: Sequence[LeftOut]) -> str:
+    return "; ".join(f"{number} x {reason}" for reason, number in group_left_out(left_out)[:4]) or "nothing left out"
+
+
+def dataset_folder(dataset_id: int, name: str) -> Path:
+    """The folder DatasetNNN_NAME in the raw folder. Raises DatasetError where another dataset has the number."""
+    check_case_name(name)
+    root = raw_folder()
+    own = f"Dataset{dataset_id:03d}_{name}"
+    for entry in sorted(root.iterdir()) if root.is_dir() else []:
+        match = _DATASET.fullmatch(entry.name)
+        if match and int(match[1]) == dataset_id and entry.name != own:
+            raise DatasetError(f"{entry}: has the id {dataset_id} already; choose another -d, or -n {match[2]}")
+    return root / own
+
+
+def _private(path: str | Path | None, folder: Path, option: str) -> Path | None:
+    if path is not None:
+        check_private_place(Path(path), folder, option)
+    return None if path is None else Path(path)
+
+
+def _known(map_path: Path | None, name: str) -> list[MapRow]:
+    rows = read_map(map_path) if map_path is not None else []
+    for row in rows:
+        if not row.case.startswith(f"{name}_"):
+            raise DatasetError(f"{map_path}: is the map of another dataset ({row.case}); name another --patient_map")
+    return rows
+
+
+def _check_ours(folder: Path) -> None:
+    if folder.exists() and any(folder.iterdir()) and not (folder / RECORDS).is_dir():
+        raise DatasetError(f"{folder}: is there, but was not made by ct2pet_convert_dicom; choose another -d and -n")
+
+
+def _supplied(named: Iterable[Named], table: SuppliedTable) -> dict[str, Supplied]:
+    found, used = {}, set()
+    for item in named:
+        time = item.exam.pet.series.time
+        dates = () if time is None else (f"{time:%Y%m%d}", f"{time:%Y-%m-%d}")
+        row = table.find(patient=item.exam.patient, study=(item.exam.study, *dates), case=item.case)
+        if row is not None:
+            found[item.case] = row.values
+            used.add(row.line)
+    unused = [str(row.line) for row in table.rows if row.line not in used]
+    if unused:
+        lines = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
+        raise DatasetError(f"{table.path}: line(s) {lines} match no examination; correct or remove them")
+    return found
+
+
+def _arguments(
+    named: Iterable[Named], folder: Path, source: Path, supplied: Mapping[str, Supplied], lesion_rois: str | None
+) -> dict[str, tuple]:
+    return {
+        item.case: (
+            *(item.exam, item.case, item.patient, folder, item.exam.pet.series.label),
+            *(supplied.get(item.case), lesion_rois),
+        )
+        for item in named
+        if not item.done
+    }
+
+
+def _memory_gib(exams: Iterable[Exam]) -> float:
+    voxels = max(math.prod(placed.stack.grid.shape) for exam in exams for placed in (exam.pet, exam.ct))
+    return _PROCESS_GIB + voxels * _BYTES_PER_VOXEL / 2**30
+
+
+def _map_rows(named: Iterable[Named], records: Mapping[str, Record], source: Path) -> list[MapRow]:
+    rows = []
+    for item in named:
+        if item.case in records:
+            place, time = item.exam.pet.series.folder, item.exam.pet.series.time
+            date = f"{time:%Y-%m-%d}" if time else ""
+            where = str(place.relative_to(source)) if place.is_relative_to(source) else str(place)
+            rows.append(MapRow(item.case, item.patient, item.exam.patient, item.exam.study, date, where))
+    return rows
+
+
+def _finish(
+    folder: Path, name: str, records: Mapping[str, Record], rows: Sequence[MapRow], map_path: Path | None
+) -> None:
+    """The tables and dataset.json, as far as there are cases."""
+    if not records:
+        return
+    if map_path is not None:
+        write_map(map_path, {row.case: row for row in rows}.values())
+    _write_table(folder / "cases.csv", records)
+    num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
+    write_dataset_json(
+        folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"
+    )
+
+
+def _write_table(path: Path, records: Mapping[str, Record]) -> None:
+    """cases.csv: rows and columns that a user added stay."""
+    table = read_table(path) if path.is_file() else {}
+    for case, record in records.items():
+        own = {"case": case, "patient": record.patient, "sex": record.sex, "age": record.age}
+        table[case] = {**own, **table.get(case, {})}
+    columns = list(dict.fromkeys([*_COLUMNS, *(column for row in table.values() for column in row)]))
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, columns, restval="")
+        writer.writeheader()
+        writer.writerows(row for _, row in sorted(table.items()))

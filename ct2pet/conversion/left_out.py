@@ -1,0 +1,52 @@
+"""What a conversion left out: on the screen by reason, and with places in a table that only its owner may read.
+
+Names of files and folders often are those of patients, and what a command prints ends up in logs that travel: it names
+series and images by their numbers. Where they lie stands in the table that the user names.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from ct2pet.dicom.tree import LeftOut
+from ct2pet.errors import DatasetError
+from ct2pet.files import atomic_path
+
+_COLUMNS = ("case", "reason", "place")
+
+
+def group_left_out(left_out: Iterable[LeftOut]) -> list[tuple[str, int]]:
+    """Reasons and how often each one occurs; the most frequent first."""
+    return Counter(item.reason for item in left_out).most_common()
+
+
+def check_replaceable(path: Path) -> None:
+    """Raise DatasetError where the table would replace a file that is no such table."""
+    try:
+        if path.exists() and path.read_bytes().splitlines()[:1] != [",".join(_COLUMNS).encode()]:
+            raise DatasetError(f"{path}: would be replaced, but is no table of this kind; name another --left_out")
+    except OSError as error:
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); name another --left_out") from None
+
+
+def write_left_out(
+    path: Path, source: Path, left_out: Iterable[LeftOut], failures: Mapping[str, str], folders: Mapping[str, Path]
+) -> None:
+    """Write the table (mode 0600): the ``failures`` of cases, of which ``folders`` says where their PET lies, and then
+    all that is ``left_out``. Places are relative to ``source``."""
+    with (
+        atomic_path(path, private=True) as temporary,
+        # names of files need not be text
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
+        writer = csv.writer(file)
+        writer.writerow(_COLUMNS)
+        writer.writerows((case, reason, _place(folders[case], source)) for case, reason in sorted(failures.items()))
+        writer.writerows(("", item.reason, _place(item.path, source)) for item in left_out)
+
+
+def _place(path: Path, source: Path) -> str:
+    return str(path.relative_to(source) if path.is_relative_to(source) else path)

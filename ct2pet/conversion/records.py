@@ -1,0 +1,85 @@
+"""What was done for each case: ``conversion/CASE.json`` in the dataset. Written last, it says that a case is whole.
+
+A record names no patient, date, file or UID. Its ``source`` is a digest of the UIDs of all images that were used: it
+tells whether an examination is in the dataset, and nobody finds an examination from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from ct2pet.dataset.raw import SPLITS
+from ct2pet.dicom.pairing import Exam
+from ct2pet.errors import DatasetError
+from ct2pet.files import read_json, remove_partial_files, write_json
+
+RECORDS = "conversion"
+FILE_ENDING = ".nii.gz"
+IMAGES = {"images": "_0000", "targets": "", "lesions": ""}
+
+
+@dataclass(frozen=True)
+class Record:
+    """One case. ``patient``: our number. ``suv``: how the SUV were found. ``notes``: what a user should look at."""
+
+    patient: str
+    source: str
+    sex: str
+    age: str
+    ct: Mapping[str, Any]
+    pet: Mapping[str, Any]
+    suv: str
+    lesions: bool
+    notes: tuple[str, ...]
+
+
+def source_digest(exam: Exam) -> str:
+    """The same for the same images, wherever they lie; another for any other choice of images."""
+    instances = (header.sop_instance for placed in (exam.pet, exam.ct) for header in placed.series.headers)
+    return hashlib.blake2b("\n".join(sorted(instances)).encode(), digest_size=16).hexdigest()
+
+
+def image_path(folder: Path, kind: str, case: str) -> Path:
+    """Where the file of a case lies (a split may have moved it to the test cases) or would lie; ``kind``: images,
+    targets or lesions."""
+    test, training = (folder / f"{kind}{split}" / f"{case}{IMAGES[kind]}{FILE_ENDING}" for split in ("Ts", "Tr"))
+    return test if test.is_file() else training
+
+
+def read_records(folder: Path) -> dict[str, Record]:
+    """The records of the cases of a dataset whose images are there. Raises DatasetError where one is damaged."""
+    records = {}
+    for path in sorted((folder / RECORDS).glob("[!.]*.json")):
+        content = read_json(path)
+        if not isinstance(content, dict) or {*content} != {field.name for field in fields(Record)}:
+            raise DatasetError(f"{path}: no record of a conversion; remove it, and the case is converted anew")
+        if all(image_path(folder, kind, path.stem).is_file() for kind in ("images", "targets")):
+            records[path.stem] = Record(**{**content, "notes": tuple(content["notes"])})
+    return records
+
+
+def write_record(folder: Path, case: str, record: Record) -> None:
+    write_json(folder / RECORDS / f"{case}.json", asdict(record))
+
+
+def remove_case(folder: Path, case: str) -> None:
+    """Remove what there is of a case, its record first: an interruption leaves no case that seems whole."""
+    (folder / RECORDS / f"{case}.json").unlink(missing_ok=True)
+    for kind in IMAGES:
+        image_path(folder, kind, case).unlink(missing_ok=True)
+
+
+def remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
+    """Remove what a killed conversion left: images of cases (``prefix``_NNNN) without a record, half-written files."""
+    for place in (folder, folder / RECORDS, *(folder / f"{kind}{split}" for kind in IMAGES for split in SPLITS)):
+        if place.is_dir():
+            remove_partial_files(place)
+    for kind, channel in IMAGES.items():
+        for path in folder.glob(f"{kind}T[rs]/{prefix}_*{channel}{FILE_ENDING}"):
+            case = path.name.removesuffix(f"{channel}{FILE_ENDING}")
+            if case not in finished:
+                path.unlink()

@@ -1,0 +1,79 @@
+"""The registration of the pairs of a raw dataset: ``registration/CASE.json`` says what was found and done."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from ct2pet.dataset.raw import SPLITS, RawDataset
+from ct2pet.errors import DatasetError
+from ct2pet.files import read_json, write_json
+from ct2pet.imageio import count_voxels, read_grid, read_volume, write_volume
+from ct2pet.parallel import CaseResults, map_cases
+from ct2pet.registration import MOVED, moved_grid, register
+from ct2pet.volume import Grid, Volume
+
+RECORDS = "registration"
+_PROCESS_GIB = 0.4
+_BYTES_PER_VOXEL = 16
+
+
+def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_processes: int = 1) -> CaseResults:
+    """Register the PET of every training and test case to its CT where a quick estimate says that it lies elsewhere;
+    of named ``cases`` without asking the estimate. The values of the result are the records.
+
+    A PET that is moved keeps its voxels and gets another place; so does a lesion mask on the PET's grid. Cases with a
+    record are left as they are, named ones that were not moved excepted. Raises DatasetError for unknown cases.
+    """
+    split_of = {case: split for split in SPLITS for case in dataset.cases(split) if dataset.target(case, split)}
+    unknown = sorted({*(cases or ())} - {*split_of})
+    if unknown:
+        raise DatasetError(f"{dataset.folder}: has no case with CT and PET called {', '.join(unknown)}")
+    wanted = split_of if cases is None else cases
+    voxels = max((count_voxels(dataset.image(case, split_of[case])) for case in wanted), default=0)
+    return map_cases(
+        align_case,
+        {case: (dataset, case, split_of[case], cases is not None) for case in wanted},
+        num_processes=num_processes,
+        memory_per_process_gib=_PROCESS_GIB + voxels * _BYTES_PER_VOXEL / 2**30,
+        description="Registering",
+    )
+
+
+def align_case(dataset: RawDataset, case: str, split: str, always: bool = False) -> dict[str, Any]:
+    """Register one case and move its PET where that is worth it; the record. An interrupted run is finished."""
+    path = dataset.folder / RECORDS / f"{case}.json"
+    target = dataset.path("targets", case, split)
+    grid = read_grid(target)
+    record = read_json(path) if path.is_file() else None
+    if record is None or not _concerns(record, grid) or (always and record["outcome"] != MOVED):
+        result = register(
+            read_volume(dataset.path("images", case, split), "HU"), read_volume(target, "SUV"), always=always
+        )
+        after = moved_grid(grid, result) if result.outcome == MOVED else grid
+        record = {**result.to_json(), "pet_grid_before": asdict(grid), "pet_grid_after": asdict(after)}
+        write_json(path, record)  # first: an interrupted run is finished by it
+    if record["outcome"] == MOVED:
+        before, after = (_grid(record[f"pet_grid_{when}"]) for when in ("before", "after"))
+        lesions = dataset.lesions(case, split)
+        for file in [target] if lesions is None else [lesions, target]:
+            if read_grid(file).matches(before):
+                volume = read_volume(file)
+                write_volume(file, Volume(volume.array, after, volume.unit))
+    return record
+
+
+def _concerns(record: dict[str, Any], grid: Grid) -> bool:
+    """Whether the record is of the PET as it is now: another conversion may have made another one."""
+    return any(grid.matches(_grid(record[f"pet_grid_{when}"])) for when in ("before", "after"))
+
+
+def _grid(content: dict[str, Any]) -> Grid:
+    return Grid(*(tuple(content[key]) for key in ("shape", "spacing", "origin", "direction")))
+
+
+def count_outcomes(records: Collection[dict[str, Any]]) -> str:
+    """How many cases had which outcome, in words."""
+    outcomes = [record["outcome"] for record in records]
+    return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted({*outcomes}))

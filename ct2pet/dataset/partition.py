@@ -1,0 +1,160 @@
+"""Training, validation and test: 70, 10 and 20% of the patients, as in the paper, but no patient in two of them."""
+
+from __future__ import annotations
+
+import csv
+import os
+import shutil
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ct2pet.dataset.description import Description, read_dataset_json, write_dataset_json
+from ct2pet.dataset.raw import SPLITS, RawDataset
+from ct2pet.dataset.splits import FILE_NAME, Split, create_splits, group_patients
+from ct2pet.errors import DatasetError
+from ct2pet.files import atomic_path, write_json
+
+TRAIN, VALIDATION, TEST = "train", "validation", "test"
+PARTS = (TRAIN, VALIDATION, TEST)
+COLUMN = "split"
+KINDS = ("targets", "districts", "lesions", "organs", "images")  # the CT, which makes the case, moves last
+
+# ten patients are dealt out in this order, then the next ten; every run of it has its shares to within one patient
+_ORDER = (TRAIN, TRAIN, TEST, TRAIN, TRAIN, VALIDATION, TRAIN, TRAIN, TEST, TRAIN)
+
+
+def deal_parts(
+    cases: Sequence[str],
+    patients: Mapping[str, str],
+    diagnoses: Mapping[str, str],
+    seed: int = 12345,
+    given: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """The part (train, validation or test) of every case: 70, 10 and 20% of the patients.
+
+    All cases of a patient are in one part. Every diagnosis is dealt out in these shares, to within one patient, and so
+    are the patients as a whole: exactly where their number is a multiple of ten. The same input, the same parts.
+    Cases that are ``given`` a part keep it, and so do their patients; only the others are dealt out. Raises
+    DatasetError where a patient is given two parts.
+    """
+    part_of = _given_to_patients(patients, given or {})
+    new = [case for case in cases if patients.get(case, case) not in part_of]
+    generator = np.random.default_rng(seed)
+    position = 0
+    for group in group_patients(new, patients, diagnoses).values():
+        for index in generator.permutation(len(group)):
+            part_of[group[index]] = _ORDER[position % len(_ORDER)]
+            position += 1
+    return {case: part_of[patients.get(case, case)] for case in cases}
+
+
+def split_dataset(folder: str | os.PathLike, seed: int = 12345) -> dict[str, int]:
+    """Deal out the cases of a raw dataset: test cases to imagesTs and so on, the others to imagesTr and so on.
+
+    The column ``split`` of cases.csv then says train, validation or test. ``splits_final.json`` in the dataset's
+    folder holds folds 0 to 4 of a cross-validation over train and validation cases together, and fold 5: the
+    paper's split, which trains on ``train`` and validates on ``validation``. A case that has a part keeps it: after
+    new cases came, only new patients are dealt out. An interrupted run is finished by the next one.
+
+    Returns how many cases each part has. Raises DatasetError where the column holds anything else, where there are
+    test cases without it, and where files are in the way or cannot be moved.
+    """
+    folder = Path(folder)
+    dataset = RawDataset(folder)
+    cases = sorted({case for split in SPLITS for case in dataset.cases(split)})
+    if not cases:
+        raise DatasetError(f"{folder}: there is no case to be split")
+    parts = deal_parts(cases, dataset.patients(), dataset.diagnoses(), seed, _given(dataset))
+    moves = [move for case in cases for move in _moves(dataset, case, parts[case])]
+    for _, target in moves:
+        if target.exists():
+            raise DatasetError(f"{target}: is in the way, the case is in training and test; remove one of them")
+    try:
+        _write_column(dataset, parts)  # first: it decides where an interrupted run goes on
+        for source, target in moves:
+            target.parent.mkdir(exist_ok=True)
+            shutil.move(source, target)
+    except OSError as error:
+        raise DatasetError(f"{folder}: cannot be split ({error.strerror or error}); run it again") from error
+    write_json(folder / FILE_NAME, _folds(dataset, parts, seed))
+    _write_number(dataset, sum(part != TEST for part in parts.values()))
+    return {part: sum(own == part for own in parts.values()) for part in PARTS}
+
+
+def _given_to_patients(patients: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+    part_of: dict[str, str] = {}
+    for case, part in sorted(given.items()):
+        patient = patients.get(case, case)
+        if part_of.setdefault(patient, part) != part:
+            raise DatasetError(f"cases.csv: the patient {patient} is in {part_of[patient]} and in {part}; correct it")
+    return part_of
+
+
+def _given(dataset: RawDataset) -> dict[str, str]:
+    given = {case: row[COLUMN] for case, row in dataset.table.items() if row.get(COLUMN)}
+    for case, part in given.items():
+        if part not in PARTS:
+            known = ", ".join(PARTS)
+            raise DatasetError(
+                f"{dataset.folder / 'cases.csv'}: {case} has the {COLUMN} {part!r}; known are {known}, and none for "
+                "cases that are to be dealt out"
+            )
+    unknown = [case for case in dataset.cases("Ts") if case not in given]
+    if unknown:
+        raise DatasetError(
+            f"{dataset.folder}: {len(unknown)} test case(s) are there already ({unknown[0]}, ...): write 'test' into "
+            f"their column {COLUMN} of cases.csv to keep them, or move them to imagesTr to have them dealt out"
+        )
+    return given
+
+
+def _moves(dataset: RawDataset, case: str, part: str) -> Iterator[tuple[Path, Path]]:
+    there, away = ("Ts", "Tr") if part == TEST else ("Tr", "Ts")
+    for kind in KINDS:
+        source = dataset.path(kind, case, away)
+        if source.is_file():
+            yield source, dataset.path(kind, case, there)
+
+
+def _folds(dataset: RawDataset, parts: Mapping[str, str], seed: int) -> list[Split]:
+    cases = [case for case, part in parts.items() if part != TEST]
+    folds = create_splits(cases, dataset.patients(), dataset.diagnoses(), seed)
+    sides = Counter(parts.values())
+    if sides[TRAIN] and sides[VALIDATION]:
+        train, val = ([case for case, own in parts.items() if own == part] for part in (TRAIN, VALIDATION))
+        folds.append({"train": train, "val": val})
+    return folds
+
+
+def _write_column(dataset: RawDataset, parts: Mapping[str, str]) -> None:
+    """cases.csv with the column ``split``; other columns and rows stay."""
+    table: dict[str, dict[str, Any]] = {case: dict(row) for case, row in dataset.table.items()}
+    for case, part in parts.items():
+        table[case] = {**table.get(case, {"case": case}), COLUMN: part}
+    write_table(dataset.folder / "cases.csv", table)
+
+
+def write_table(path: Path, table: Mapping[str, Mapping[str, Any]], columns: Sequence[str] = ("case",)) -> None:
+    """Write a cases.csv, sorted by case: ``columns`` first, then whatever else the rows have."""
+    names = list(dict.fromkeys([*columns, *(column for row in table.values() for column in row)]))
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names, restval="")
+        writer.writeheader()
+        writer.writerows(row for _, row in sorted(table.items()))
+
+
+def _write_number(dataset: RawDataset, num_training: int) -> None:
+    old: Description = read_dataset_json(dataset.folder)
+    extra = {key: value for key, value in old.extra.items() if key != "name"}
+    write_dataset_json(
+        dataset.folder,
+        name=str(old.extra.get("name", dataset.name)),
+        districts=old.districts,
+        num_training=num_training,
+        file_ending=old.file_ending,
+        **extra,
+    )

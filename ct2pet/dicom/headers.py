@@ -1,0 +1,230 @@
+"""What is kept of each file's header: enough to group, place and choose, and little enough for 20,000 files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from pydicom.dataset import Dataset
+from pydicom.uid import UID
+
+from ct2pet.dicom.reading import DamagedFile, quiet, read_dataset
+from ct2pet.errors import ImageError
+
+CT, PET, STRUCTURE = "CT", "PET", "structure"
+_CLASSIC = {"1.2.840.10008.5.1.4.1.1.2": CT, "1.2.840.10008.5.1.4.1.1.128": PET}
+_ENHANCED = {
+    "1.2.840.10008.5.1.4.1.1.2.1": CT,
+    "1.2.840.10008.5.1.4.1.1.2.2": CT,  # legacy converted
+    "1.2.840.10008.5.1.4.1.1.130": PET,
+    "1.2.840.10008.5.1.4.1.1.128.1": PET,  # legacy converted
+}
+_STRUCTURES = {"1.2.840.10008.5.1.4.1.1.481.3": STRUCTURE, "1.2.840.10008.5.1.4.1.1.66.4": STRUCTURE}
+_KINDS = {**_CLASSIC, **_ENHANCED, **_STRUCTURES}
+_MODALITIES = {CT: ("CT",), PET: ("PT",), STRUCTURE: ("RTSTRUCT", "SEG")}
+_DIRECTORY = "1.2.840.10008.1.3.10"
+_KEYWORDS = (
+    *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
+    *("PatientID", "PatientName", "PatientBirthDate", "Modality", "ImageType", "SeriesNumber", "NumberOfFrames"),
+    "InstanceNumber",
+    *("Rows", "Columns", "SamplesPerPixel", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient"),
+    *("GantryDetectorTilt", "RescaleSlope", "RescaleIntercept", "ConvolutionKernel", "LossyImageCompression"),
+    *("CorrectedImage", "AttenuationCorrected", "AttenuationCorrectionMethod", "SeriesType", "Units"),
+    *("NumberOfSlices", "AcquisitionDateTime", "AcquisitionDate", "AcquisitionTime", "SeriesDate", "SeriesTime"),
+    *("StudyDate", "StudyTime"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The header of one object. Texts that a scanner may have left out are empty, numbers None.
+
+    ``position`` (x, y, z in mm), ``orientation`` (six cosines) and ``pixel_spacing`` (mm between rows, columns) are
+    those of a classic image; the frames of an enhanced one carry their own (ct2pet.dicom.frames).
+    """
+
+    path: Path = field(compare=False)
+    kind: str
+    enhanced: bool
+    sop_instance: str
+    study: str
+    series: str
+    patient: str
+    frame_of_reference: str
+    series_number: int | None
+    instance_number: int | None
+    image_type: tuple[str, ...]
+    shape: tuple[int, int] | None
+    position: tuple[float, ...] | None
+    orientation: tuple[float, ...] | None
+    pixel_spacing: tuple[float, ...] | None
+    slope: float | None
+    intercept: float | None
+    time: datetime | None
+    attenuation_corrected: bool | None
+    series_type: tuple[str, ...]
+    units: str
+    kernel: str
+    num_slices: int | None
+    tilt: float
+    lossy: bool
+    grey: bool
+
+    @property
+    def name(self) -> str:
+        """How messages name the image: by its number, because names of files may say who the patient is."""
+        return "an image" if self.instance_number is None else f"image {self.instance_number}"
+
+
+def read_header(path: Path) -> Header:
+    """The header of a CT or PET image, an RTSTRUCT or a SEG.
+
+    Raises ImageError, whose message is the reason without the file's name, for anything else.
+    """
+    dataset = read_dataset(path, tags=_KEYWORDS)
+    sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+    if sop_class == _DIRECTORY:
+        raise ImageError("a DICOMDIR")
+    if sop_class not in _KINDS:
+        raise ImageError(_name(sop_class))
+    kind = _KINDS[sop_class]
+    modality = str(dataset.get("Modality", "") or "")
+    if modality and modality not in _MODALITIES[kind]:
+        raise ImageError(
+            f"an object of the class {UID(sop_class).name} whose Modality is not {' or '.join(_MODALITIES[kind])}"
+        )
+    with quiet():
+        return _header(path, kind, sop_class in _ENHANCED, dataset)
+
+
+def _name(sop_class: str) -> str:
+    """The standard's name of a SOP class; an unknown one is not quoted, it could be anything."""
+    if not sop_class:
+        raise DamagedFile("a DICOM file without a SOPClassUID: damaged or cut off")
+    uid = UID(sop_class)
+    return (
+        f"no CT or PET image ({uid.name})"
+        if uid.is_valid and uid.name != sop_class
+        else "an unknown kind of DICOM object"
+    )
+
+
+def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
+    def get(read: Callable[[Dataset, str], Any], keyword: str) -> Any:
+        try:
+            return _same(read(dataset, keyword))
+        except Exception:  # a value that cannot be converted; not quoted
+            raise DamagedFile(f"a damaged DICOM file (its {keyword} cannot be read)") from None
+
+    for keyword in ("SOPInstanceUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"):
+        if not get(_text, keyword):
+            raise DamagedFile(f"a DICOM file without a {keyword}: damaged or cut off")
+    rows, columns = get(_whole, "Rows"), get(_whole, "Columns")
+    return Header(
+        path=path,
+        kind=kind,
+        enhanced=enhanced,
+        sop_instance=get(_text, "SOPInstanceUID"),
+        study=get(_text, "StudyInstanceUID"),
+        series=get(_text, "SeriesInstanceUID"),
+        patient=_same(_patient(dataset)),
+        frame_of_reference=get(_text, "FrameOfReferenceUID"),
+        series_number=get(_whole, "SeriesNumber"),
+        instance_number=get(_whole, "InstanceNumber"),
+        image_type=get(_words, "ImageType"),
+        shape=(rows, columns) if rows and columns else None,
+        position=get(_numbers, "ImagePositionPatient"),
+        orientation=get(_numbers, "ImageOrientationPatient"),
+        pixel_spacing=get(_numbers, "PixelSpacing"),
+        slope=get(_number, "RescaleSlope"),
+        intercept=get(_number, "RescaleIntercept"),
+        time=acquisition_time(dataset),
+        attenuation_corrected=_attenuation_corrected(dataset),
+        series_type=get(_words, "SeriesType"),
+        units=get(_text, "Units").upper(),
+        kernel=" ".join(get(_words, "ConvolutionKernel")),
+        num_slices=get(_whole, "NumberOfSlices"),
+        tilt=get(_number, "GantryDetectorTilt") or 0.0,
+        lossy=get(_text, "LossyImageCompression") == "01",
+        grey=(get(_whole, "SamplesPerPixel") or 1) == 1,
+    )
+
+
+@lru_cache(maxsize=4096)
+def _same(value: Any) -> Any:
+    """One object for equal values: the images of a series have most of them in common."""
+    return value
+
+
+def _values(dataset: Dataset, keyword: str) -> list[Any]:
+    value = dataset.get(keyword)
+    if value is None or value == "":
+        return []
+    return [value] if isinstance(value, str) or not hasattr(value, "__len__") else list(value)
+
+
+def _text(dataset: Dataset, keyword: str) -> str:
+    return " ".join(str(value).strip("\0 ") for value in _values(dataset, keyword))
+
+
+def _words(dataset: Dataset, keyword: str) -> tuple[str, ...]:
+    return tuple(str(value).strip("\0 ").upper() for value in _values(dataset, keyword))
+
+
+def _numbers(dataset: Dataset, keyword: str) -> tuple[float, ...] | None:
+    return tuple(float(value) for value in _values(dataset, keyword)) or None
+
+
+def _number(dataset: Dataset, keyword: str) -> float | None:
+    values = _numbers(dataset, keyword)
+    return values[0] if values else None
+
+
+def _whole(dataset: Dataset, keyword: str) -> int | None:
+    values = _values(dataset, keyword)
+    return int(values[0]) if values else None
+
+
+def _patient(dataset: Dataset) -> str:
+    """What tells patients apart: the ID; where it is empty name and birth date; else each study is one's own."""
+    name = _text(dataset, "PatientName")
+    unnamed = f"{name}|{_text(dataset, 'PatientBirthDate')}" if name else _text(dataset, "StudyInstanceUID")
+    return _text(dataset, "PatientID") or unnamed
+
+
+def _attenuation_corrected(dataset: Dataset) -> bool | None:
+    """None where the file does not say. Classic: CorrectedImage names ATTN, or the method is not empty; enhanced:
+    AttenuationCorrected."""
+    corrections, said = _words(dataset, "CorrectedImage"), _text(dataset, "AttenuationCorrected").upper()
+    if said in ("YES", "NO"):
+        return said == "YES"
+    if corrections:
+        return "ATTN" in corrections
+    method = _text(dataset, "AttenuationCorrectionMethod").upper()
+    return method != "NONE" if method else None
+
+
+def acquisition_time(dataset: Dataset) -> datetime | None:
+    """When the image was acquired; where that is not said, when its series or study began."""
+    try:
+        moment = _text(dataset, "AcquisitionDateTime")
+        if moment:
+            return _moment(moment[:8], moment[8:].split("+")[0].split("-")[0])
+        for kind in ("Acquisition", "Series", "Study"):
+            date = _text(dataset, f"{kind}Date") or _text(dataset, "SeriesDate") or _text(dataset, "StudyDate")
+            time = _text(dataset, f"{kind}Time")
+            if date and time:
+                return _moment(date, time)
+    except ValueError:  # not worth a case: the time only helps to choose between several CTs
+        pass
+    return None
+
+
+def _moment(date: str, time: str) -> datetime:
+    clock = time.replace(":", "").split(".")[0].ljust(6, "0")
+    day = datetime.strptime(date.replace(".", "")[:8], "%Y%m%d")
+    return day + timedelta(hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:6]))

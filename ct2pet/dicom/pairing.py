@@ -1,0 +1,217 @@
+"""Which PET belongs to which CT. One examination a study: its attenuation-corrected PET that shows most of the body."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ct2pet.dicom.frames import series_stack
+from ct2pet.dicom.headers import CT, PET, Header
+from ct2pet.dicom.series import Series, Stack
+from ct2pet.dicom.tree import LeftOut, Tree
+from ct2pet.errors import GeometryError, ImageError
+
+LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a lost position
+_MOVING = {"DYNAMIC": "a dynamic series", "GATED": "a gated series"}
+_MOVING |= {word: "a gated series" for word in ("CARDIAC_GATED", "RESP_GATED", "CARDRESP_GATED")}
+_SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units elsewhere
+_SYNTHETIC = "SYNTHETIC"  # as ct2pet itself marks its images
+_SHARP_KERNEL = re.compile(r"LUNG|BONE|EDGE|SHARP|ULTRA|\b[A-Z]{1,2}[67]\d")
+_A_DAY = 86400.0
+
+
+@dataclass(frozen=True)
+class Placed:
+    """A series that forms one volume, and how."""
+
+    series: Series
+    stack: Stack
+
+    @property
+    def first(self) -> Header:
+        return self.series.first
+
+
+@dataclass(frozen=True)
+class Exam:
+    """A PET with its CT. ``notes``: what a reader of the numbers should know about the choice, without identifiers."""
+
+    pet: Placed
+    ct: Placed
+    structures: tuple[Header, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def patient(self) -> str:
+        """The patient's identifier in the hospital or archive: not for any file of ours."""
+        return self.pet.first.patient
+
+    @property
+    def study(self) -> str:
+        return self.pet.first.study
+
+
+def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
+    """The examinations of a tree, by patient and time, and every series that is not used, with the reason."""
+    left_out: list[LeftOut] = []
+    placed = _place(tree, left_out)
+    exams: list[Exam] = []
+    used: set[str] = set()
+    pets = [item for item in placed if item.series.kind == PET]
+    cts = [item for item in placed if item.series.kind == CT]
+    for study in _by_study(pets):
+        best, *others = sorted(study, key=_pet_rank)
+        for other in others:
+            reason = f"{best.series.label} was chosen from the same study"
+            left_out.append(LeftOut(other.series.folder, f"{other.series.label}: {reason}"))
+        ct, notes = _choose_ct(best, cts)
+        if ct is None:
+            left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {notes[0]}"))
+            continue
+        used.add(ct.first.series)
+        notes += [*_pet_notes(best, others), *_damage_notes(tree, best, ct)]
+        exams.append(Exam(best, ct, _structures(tree, best), tuple(notes)))
+    left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
+    return sorted(exams, key=_chronological), left_out
+
+
+def _place(tree: Tree, left_out: list[LeftOut]) -> list[Placed]:
+    placed = []
+    for series in tree.series:
+        reason = _unsuitable(series)
+        if not reason:
+            try:
+                placed.append(Placed(series, series_stack(series)))
+                continue
+            except (GeometryError, ImageError) as error:
+                reason = str(error)
+        left_out.append(LeftOut(series.folder, f"{series.label}: {reason}"))
+    return placed
+
+
+def _unsuitable(series: Series) -> str | None:
+    """Why a series is not even a candidate."""
+    first = series.first
+    if not any(header.position or header.enhanced for header in series.headers):
+        return "its images have no position in space (ImagePositionPatient)"
+    if series.kind == PET:
+        for word in (*first.series_type[:1], *first.image_type[2:]):
+            if word in _MOVING:
+                return f"{_MOVING[word]}: several images of one place"
+        if first.attenuation_corrected is False:
+            return "not attenuation-corrected (CorrectedImage)"
+    return None
+
+
+def _by_study(pets: Iterable[Placed]) -> list[list[Placed]]:
+    studies: dict[tuple[str, str], list[Placed]] = {}
+    for pet in pets:
+        studies.setdefault((pet.first.patient, pet.first.study), []).append(pet)
+    return list(studies.values())
+
+
+def _pet_rank(pet: Placed) -> tuple:
+    """The best first."""
+    first, grid = pet.first, pet.stack.grid
+    extent_mm = grid.shape[0] * grid.spacing[0]
+    return (
+        _SYNTHETIC in first.image_type,
+        first.attenuation_corrected is None,
+        first.units not in _SUV_UNITS,
+        -round(extent_mm, -1),
+        "ORIGINAL" not in first.image_type,
+        first.lossy,
+        *_in_order(pet),
+    )
+
+
+def _in_order(item: Placed) -> tuple:
+    number = item.first.series_number
+    return (np.inf if number is None else number, item.first.series)
+
+
+def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
+    notes = []
+    if _SYNTHETIC in pet.first.image_type:
+        notes.append("the PET is synthetic (Image Type): computed, not measured")
+    elif pet.first.attenuation_corrected is None:
+        notes.append("the PET does not say whether it is attenuation-corrected (CorrectedImage)")
+    if pet.first.lossy:
+        notes.append("the PET was compressed with loss")
+    alike = [other for other in others if _pet_rank(other)[:-2] == _pet_rank(pet)[:-2]]
+    if alike:
+        notes.append(f"the study has {len(alike)} more PET(s) of this kind; the lowest series number was chosen")
+    said, found = pet.first.num_slices, len(pet.stack.slices)
+    if said is not None and not pet.first.enhanced and said > found:
+        notes.append(f"the PET says that it has {said} slices, but {found} are there: its ends may be missing")
+    return notes
+
+
+def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
+    """A damaged slice in the middle of a series is missed there; one at its end can only be suspected."""
+    folders = {header.path.parent for placed in used for header in placed.series.headers}
+    count = sum(item.damaged and item.path.parent in folders for item in tree.left_out)
+    return [f"{count} damaged file(s) lie beside its images: the ends of a series may be missing"] if count else []
+
+
+def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[str]]:
+    """The best CT and notes about it, or None and the reason."""
+    of_patient = [ct for ct in cts if ct.first.patient == pet.first.patient]
+    near = [ct for ct in of_patient if ct.first.study == pet.first.study or _same_frame(ct, pet)]
+    if not near:
+        return None, ["no CT in its study or its frame of reference"]
+    fitting = [ct for ct in near if _overlap(pet, ct) >= LEAST_OVERLAP]
+    if not fitting:
+        return None, ["no CT of the same place (they hardly overlap in space)"]
+    best = min(fitting, key=lambda ct: _ct_rank(ct, pet))
+    notes = []
+    if not _same_frame(best, pet):
+        notes.append("CT and PET do not share a frame of reference: check how they lie to each other")
+    if best.first.study != pet.first.study:
+        notes.append("the CT is of another study")
+    if best.first.lossy:
+        notes.append("the CT was compressed with loss")
+    return best, notes
+
+
+def _same_frame(a: Placed, b: Placed) -> bool:
+    return a.first.frame_of_reference == b.first.frame_of_reference != ""
+
+
+def _overlap(pet: Placed, ct: Placed) -> float:
+    return max(pet.stack.grid.overlap(ct.stack.grid), ct.stack.grid.overlap(pet.stack.grid))
+
+
+def _ct_rank(ct: Placed, pet: Placed) -> tuple:
+    """The best first: the one that the PET was corrected with shares its frame, study, place and time."""
+    grid = ct.stack.grid
+    return (
+        not _same_frame(ct, pet),
+        ct.first.study != pet.first.study,
+        abs(grid.direction[8]) < 0.7,  # a sagittal or coronal reformation
+        -round(pet.stack.grid.overlap(grid), 1),
+        "ORIGINAL" not in ct.first.image_type,
+        bool(_SHARP_KERNEL.search(ct.first.kernel)),
+        ct.first.lossy,
+        _seconds_between(ct.series, pet.series),
+        *_in_order(ct),
+    )
+
+
+def _seconds_between(a: Series, b: Series) -> float:
+    return abs((a.time - b.time).total_seconds()) if a.time and b.time else _A_DAY
+
+
+def _structures(tree: Tree, pet: Placed) -> tuple[Header, ...]:
+    return tuple(item for item in tree.structures if (item.patient, item.study) == (pet.first.patient, pet.first.study))
+
+
+def _unused(ct: Placed) -> LeftOut:
+    return LeftOut(ct.series.folder, f"{ct.series.label}: no PET was paired with it")
+
+
+def _chronological(exam: Exam) -> tuple:
+    return (exam.patient, exam.pet.series.time is None, exam.pet.series.time or 0, exam.study)

@@ -1,0 +1,87 @@
+"""One DICOM file, read by pydicom: what goes wrong is one line that says so and quotes nothing out of the file."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pydicom
+from pydicom.dataset import FileDataset
+
+from ct2pet.errors import Ct2PetError, ImageError
+
+_PREAMBLE = 128  # bytes before the mark
+_FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without the preamble, in both byte orders
+
+
+class DamagedFile(ImageError):
+    """A file that could be an image, but is empty, cut off, damaged, or may not be read."""
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Let pydicom be silent: its warnings quote the values of tags, among them those that identify patients."""
+    logger = logging.getLogger("pydicom")
+    propagate = logger.propagate
+    with pydicom.config.disable_value_validation(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        logger.propagate = False
+        try:
+            yield
+        finally:
+            logger.propagate = propagate
+
+
+@contextmanager
+def discreet() -> Iterator[None]:
+    """Let errors that nobody foresaw keep their kind and place, but not their text: it may quote a header, or name a
+    file that is named after a patient."""
+    try:
+        yield
+    except (Ct2PetError, MemoryError):
+        raise
+    except Exception as error:
+        told: Exception = RuntimeError(f"{type(error).__name__}, whose text could name a patient")
+        if isinstance(error, OSError) and error.errno is not None:
+            told = OSError(error.errno, error.strerror)
+        raise told.with_traceback(error.__traceback__) from None
+
+
+def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None = None) -> FileDataset:
+    """The data set of a file, with its pixels or without; only these ``tags`` (keywords), where they are given.
+
+    Raises ImageError, without the file's name, where it is no DICOM file, and DamagedFile.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise DamagedFile("an empty file")
+        with quiet():
+            dataset = _read(path, pixels, list(tags) if tags is not None else None)
+    except PermissionError:
+        raise DamagedFile("may not be read (no permission)") from None
+    except ImageError:
+        raise
+    except MemoryError:
+        raise
+    except OSError as error:
+        reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably cut off"
+        raise DamagedFile(reason) from None
+    except Exception as error:  # damaged files raise all kinds of errors
+        raise DamagedFile(f"a damaged DICOM file ({type(error).__name__})") from None  # its text may quote the file
+    return dataset
+
+
+def _read(path: Path, pixels: bool, tags: list[str] | None) -> FileDataset:
+    with path.open("rb") as file:
+        start = file.read(_PREAMBLE + 4)
+        marked = start[_PREAMBLE:] == b"DICM"
+        if not marked and start[:2] not in _FIRST_GROUPS:
+            raise ImageError("not a DICOM file")
+        file.seek(0)
+        dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=tags, force=not marked)  # type: ignore[arg-type]
+    if not marked and "SOPClassUID" not in dataset:
+        raise ImageError("not a DICOM file")
+    return dataset

@@ -1,0 +1,127 @@
+"""A folder tree of whatever a hospital or an archive exported: which images are in it, and what is left out and why."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from tqdm import tqdm
+
+from ct2pet.dicom.headers import STRUCTURE, Header, read_header
+from ct2pet.dicom.reading import DamagedFile
+from ct2pet.dicom.series import Series, group_series
+from ct2pet.errors import DatasetError, ImageError
+
+_NO_VOLUME = {
+    "LOCALIZER": "a localiser (scout)",
+    "SCOUT": "a localiser (scout)",
+    "MIP": "a projection",
+    "PROJECTION IMAGE": "a projection",
+    "REPROJECTION": "a projection",
+    "SCREEN SAVE": "a screenshot",
+    "DOSE_INFO": "a dose report",
+    "FUSION": "a fused image",
+    "FUSED": "a fused image",
+    "VOLUME_RENDERED": "a rendering",
+    "3D RENDERING": "a rendering",
+}
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A file, or the folder of a series, that is not used, and why. ``damaged``: it could be part of a series."""
+
+    path: Path
+    reason: str
+    damaged: bool = False
+
+
+@dataclass(frozen=True)
+class Tree:
+    """What a folder holds. ``structures``: RTSTRUCT and SEG objects. ``num_files``: of any kind."""
+
+    root: Path
+    series: tuple[Series, ...]
+    structures: tuple[Header, ...]
+    left_out: tuple[LeftOut, ...]
+    num_files: int
+
+
+def scan_tree(root: Path, *, progress: bool = False) -> Tree:
+    """Read the headers of all files of a folder tree, with a progress bar where ``progress``.
+
+    Every file that is no CT or PET image, RTSTRUCT or SEG is left out and named; so are copies of an image, localisers
+    and projections. Raises DatasetError where the folder is not there or has no files.
+    """
+    root = Path(root)
+    if not root.is_dir():
+        raise DatasetError(f"{root}: no such folder")
+    left_out: list[LeftOut] = []
+    files = list(_files(root, left_out))
+    if not files:
+        raise DatasetError(f"{root}: there are no files in it that may be read")
+    images: list[Header] = []
+    structures: list[Header] = []
+    seen: dict[str, list[Header]] = {}
+    for path in tqdm(files, desc="Reading headers", unit="file", disable=not progress):
+        try:
+            header = read_header(path)
+            _check_new(header, seen.setdefault(header.sop_instance, []))
+            _check_volume(header)
+        except ImageError as error:
+            left_out.append(LeftOut(path, str(error), isinstance(error, DamagedFile)))
+            continue
+        (structures if header.kind == STRUCTURE else images).append(header)
+    return Tree(root, tuple(group_series(images)), tuple(structures), tuple(left_out), len(files))
+
+
+def _files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+    """The regular files below ``root``, sorted. Links are followed, each folder once."""
+    visited: set[tuple[int, int]] = set()
+
+    def unreadable(error: OSError) -> None:
+        left_out.append(LeftOut(Path(error.filename), "a folder that may not be read"))
+
+    for folder, folders, names in os.walk(root, onerror=unreadable, followlinks=True):
+        folders[:] = [name for name in sorted(folders) if _is_new(Path(folder, name), visited)]
+        for name in sorted(names):
+            path = Path(folder, name)
+            try:
+                regular = path.is_file()
+            except OSError:
+                regular = True  # may not be looked at: reading it says why
+            if regular:
+                yield path
+            else:
+                left_out.append(LeftOut(path, "no regular file (a broken link, a device)"))
+
+
+def _is_new(folder: Path, visited: set[tuple[int, int]]) -> bool:
+    try:
+        status = folder.stat()
+    except OSError:
+        return True
+    key = (status.st_dev, status.st_ino)
+    known = key in visited
+    visited.add(key)
+    return not known
+
+
+def _check_new(header: Header, same_uid: list[Header]) -> None:
+    """Raise ImageError for a copy. Different images under one UID are kept: they would not form one volume."""
+    if any(header == other for other in same_uid):
+        raise ImageError("a copy of another file (same SOPInstanceUID)")
+    same_uid.append(header)
+
+
+def _check_volume(header: Header) -> None:
+    """Raise ImageError for an image that cannot be a slice of a volume."""
+    if header.kind == STRUCTURE:
+        return
+    for word in (*header.image_type, *header.series_type[1:]):
+        if word in _NO_VOLUME:
+            raise ImageError(_NO_VOLUME[word])
+    if not header.grey:
+        raise ImageError("a colour image")

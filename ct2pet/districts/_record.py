@@ -1,0 +1,139 @@
+"""The record beside a district map: what made it, how sure it was. A map without one is somebody's own."""
+
+from __future__ import annotations
+
+import dataclasses
+import glob
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import dacite
+import numpy as np
+
+from ct2pet.districts.base import LOW_CONFIDENCE, Segmentation, SegmenterIdentity
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import read_json, write_json
+from ct2pet.imageio import strip_suffix, write_volume
+from ct2pet.volume import Volume
+
+OWN = SegmenterIdentity("files", "", {})  # made by the user, or corrected by hand
+
+
+@dataclass(frozen=True)
+class MapRecord:
+    """The content of CASE.segmenter.json. ``found``: the districts that occur in the map; ``map_sha256``: of the
+    map's file, empty while it is being written."""
+
+    segmenter: SegmenterIdentity
+    districts: dict[str, int]
+    found: list[str]
+    confidence: dict[str, float] = field(default_factory=dict)
+    warnings: list[str] = field(default_factory=list)
+    map_sha256: str = ""
+
+    @property
+    def low(self) -> list[str]:
+        """The districts of low confidence."""
+        return [name for name, value in self.confidence.items() if value < LOW_CONFIDENCE]
+
+    @property
+    def is_doubtful(self) -> bool:
+        """Whether a person should look at the map."""
+        return bool(self.low or self.warnings)
+
+
+def record_file(district_map: Path) -> Path:
+    """Where the record of a map lies."""
+    return district_map.with_name(f"{strip_suffix(district_map)}.segmenter.json")
+
+
+def read_record(district_map: Path) -> MapRecord | None:
+    """The record of a map; None where there is no map, no record of it, or the map was changed since."""
+    if not district_map.is_file():
+        return None
+    record = _stored(district_map)
+    return record if record is not None and record.map_sha256 == _digest(district_map) else None
+
+
+def finished(district_map: Path, segmenter: SegmenterIdentity, districts: Mapping[str, int]) -> MapRecord | None:
+    """The record of a map that is what this segmenter makes of these districts; None where it is not, or is missing."""
+    record = read_record(district_map)
+    same = record is not None and record.segmenter == segmenter and record.districts == dict(districts)
+    return record if same else None
+
+
+def is_own(district_map: Path) -> bool:
+    """Whether there is a map that no segmenter wrote, or one that was changed since: it is never replaced."""
+    if not district_map.is_file():
+        return False
+    record = _stored(district_map)
+    return record is None or record.map_sha256 not in ("", _digest(district_map))
+
+
+def record_of(found: Segmentation, segmenter: SegmenterIdentity, districts: Mapping[str, int]) -> MapRecord:
+    """What is to be recorded of a map that is not written yet."""
+    labels: set[int] = set().union(*(np.unique(part).tolist() for part in found.district_map.array))
+    return MapRecord(
+        segmenter,
+        dict(districts),
+        [name for name, label in districts.items() if label in labels],
+        {name: round(float(value), 3) for name, value in found.confidence.items()},
+        list(found.warnings),
+    )
+
+
+def write_map(path: Path, district_map: Volume, record: MapRecord) -> None:
+    """Write a map and its record. Wherever it is interrupted, no map is taken for somebody's own, and none that is not
+    whole for finished."""
+    write_json(record_file(path), dataclasses.asdict(record))
+    write_volume(path, district_map)
+    record = dataclasses.replace(record, map_sha256=_digest(path))
+    write_json(record_file(path), dataclasses.asdict(record))
+
+
+def origin(district_map: Path) -> SegmenterIdentity:
+    """What made a map; OWN where nothing says so."""
+    record = read_record(district_map)
+    return OWN if record is None else record.segmenter
+
+
+def origins(district_maps: Iterable[Path]) -> list[SegmenterIdentity]:
+    """What made the maps, each once; what made the most comes first."""
+    made = [(json.dumps(dataclasses.asdict(one), sort_keys=True), one) for one in map(origin, district_maps)]
+    counts = Counter(key for key, _ in made)
+    return [one for _, one in sorted(dict(made).items(), key=lambda item: (-counts[item[0]], item[0]))]
+
+
+def described(case: str, record: MapRecord) -> list[str]:
+    """Lines for a person: the confidence in each district, and the warnings."""
+    parts = [part_of_line(name, record) for name in record.districts]
+    return [f"{case}: {', '.join(parts)}", *(f"    {warning}" for warning in record.warnings)]
+
+
+def part_of_line(name: str, record: MapRecord) -> str:
+    """What is said of one district: its name, the confidence, whether it is low or the map has none of it."""
+    confidence = record.confidence.get(name)
+    said = "" if confidence is None else f" {confidence:.2f}"
+    low = " (low)" if name in record.low else ""
+    return f"{name}{said}{low}" if name in record.found else f"no {name}{said}{low}"
+
+
+def _stored(district_map: Path) -> MapRecord | None:
+    try:
+        return dacite.from_dict(MapRecord, read_json(record_file(district_map)), dacite.Config(strict=True))
+    except (Ct2PetError, dacite.DaciteError, TypeError, AttributeError):
+        return None
+
+
+def _digest(district_map: Path) -> str:
+    files = [district_map]
+    if district_map.suffix.lower() == ".mhd":  # its voxels lie in a second file
+        files += sorted(district_map.parent.glob(f"{glob.escape(district_map.stem)}.*raw"))
+    digest = hashlib.sha256()
+    for file in files:
+        digest.update(file.read_bytes())
+    return digest.hexdigest()

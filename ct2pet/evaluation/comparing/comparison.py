@@ -1,0 +1,182 @@
+"""Which of several models is better on the same cases, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
+from ct2pet.evaluation.names import BIAS, LESIONS, ORGAN, PREDICTION, VOLUME, is_measurement
+from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
+from ct2pet.planning.plans import WHOLE_BODY
+
+METRICS = ("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias")
+DISTRICTS, DIAGNOSES, ORGANS = "districts", "diagnoses", "organs"  # tables; LESIONS is one, too
+WHOLE_VOLUME = "whole_volume"  # in the table of the districts: the paper's numbers, air included
+_HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "ccc")
+
+Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
+
+
+@dataclass(frozen=True)
+class Difference:
+    """A model minus the first one, case by case. ``p_t`` and ``p_wilcoxon`` of ``test`` are as they are, ``p_t_holm``
+    and ``p_wilcoxon_holm`` corrected for all tests of the table; ``p`` is the larger of these two."""
+
+    test: PairedTest
+    p_t_holm: float | None
+    p_wilcoxon_holm: float | None
+    p: float | None
+
+
+@dataclass(frozen=True)
+class Line:
+    """One metric of one ``subject`` (a region, an organ or a diagnosis) of a ``table``.
+
+    ``numbers``: what ``statistics.describe`` finds of each model, over the cases for which every model has a number.
+    Of a bias its size counts, whatever its sign. ``best``: the model with the best mean. ``differences``: of every
+    model but the first.
+    """
+
+    table: str
+    subject: str
+    metric: str
+    higher_is_better: bool
+    numbers: dict[str, dict[str, Any]]
+    best: str
+    differences: dict[str, Difference]
+
+    def gain(self, other: str) -> float:
+        """By how much the first model is better than ``other``; negative where it is worse."""
+        mean = self.differences[other].test.mean or 0.0
+        return -mean if self.higher_is_better else mean
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """``models``: the first is the one with which the others are compared. ``num_cases``: the cases of all of them.
+    ``num_tests``: for how many tests each table's p-values are corrected."""
+
+    models: tuple[str, ...]
+    num_cases: int
+    num_tests: dict[str, int]
+    lines: tuple[Line, ...]
+    provenance: dict[str, Any]
+
+    def to_json(self) -> dict[str, Any]:
+        return dataclasses.asdict(self)
+
+    def of_table(self, table: str) -> list[Line]:
+        """The lines of one of the tables, "districts", "lesions", "organs" or "diagnoses"."""
+        return [line for line in self.lines if line.table == table]
+
+
+def compare(summaries: Mapping[str, Mapping[str, Any]], metrics: Sequence[str] = METRICS) -> Comparison:
+    """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name.
+
+    Raises Ct2PetError that says what is wrong where they cannot be compared (see ``pairing.check_pairs``), or where
+    a metric is unknown.
+    """
+    check_pairs(summaries)
+    first = next(iter(summaries.values()))
+    models = {name: summary["cases"] for name, summary in summaries.items()}
+    return _compared(models, first, metrics, {name: summary["provenance"] for name, summary in summaries.items()})
+
+
+def compare_with_baselines(summary: Mapping[str, Any], metrics: Sequence[str] = METRICS) -> Comparison:
+    """Compare a model, "prediction", with its four trivial baselines. Raises Ct2PetError as ``compare`` does."""
+    check_training_cases(PREDICTION, summary)
+    models = {PREDICTION: summary["cases"], **summary["baseline_cases"]}
+    return _compared(models, summary, metrics, {PREDICTION: summary["provenance"]})
+
+
+def _compared(
+    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str], provenance: dict[str, Any]
+) -> Comparison:
+    _check_metrics(metrics, summary["cases"])
+    found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
+    drafts = [(subject, numbers) for subject, numbers in found if any(numbers.values())]
+    lines: list[Line] = []
+    counts: dict[str, int] = {}
+    for table in dict.fromkeys(subject.table for subject, _ in drafts):
+        own = [draft for draft in drafts if draft[0].table == table]
+        compared = _lines_of_table(own)
+        lines += compared
+        counts[table] = sum(d.test.p_t is not None for line in compared for d in line.differences.values())
+    return Comparison(tuple(models), len(summary["cases"]), counts, tuple(lines), provenance)
+
+
+@dataclass(frozen=True)
+class _Subject:
+    table: str
+    name: str
+    region: str
+    metric: str
+    cases: tuple[str, ...]
+
+
+def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_Subject]:
+    """All lines that there may be, in the order of the tables."""
+    cases = tuple(summary["cases"])
+    regions = list(dict.fromkeys(region for found in summary["cases"].values() for region in found))
+    places = [name for name in regions if name not in (WHOLE_BODY, LESIONS) and not name.startswith(ORGAN)]
+    places += [WHOLE_BODY] * (WHOLE_BODY in regions)
+    tables = {DISTRICTS: places, LESIONS: [name for name in regions if name == LESIONS]}
+    tables[ORGANS] = [name for name in regions if name.startswith(ORGAN)]
+    for table, names in tables.items():
+        yield from (_Subject(table, name, name, metric, cases) for name in names for metric in metrics)
+        if table == DISTRICTS:
+            volume = [f"{metric}{VOLUME}" for metric in metrics]
+            yield from (_Subject(table, WHOLE_VOLUME, WHOLE_BODY, metric, cases) for metric in volume)
+    for diagnosis in sorted(set(summary["diagnoses"].values())):
+        own = tuple(case for case in cases if summary["diagnoses"].get(case) == diagnosis)
+        yield from (_Subject(DIAGNOSES, diagnosis, places[-1], metric, own) for metric in metrics if places)
+
+
+def _common(models: Mapping[str, Cases], subject: _Subject) -> dict[str, list[float]]:
+    """The values of each model in the cases where all of them have one."""
+    size: Callable[[float], float] = abs if subject.metric.endswith(BIAS) else float
+    values = {
+        name: [cases[case].get(subject.region, {}).get(subject.metric) for case in subject.cases]
+        for name, cases in models.items()
+    }
+    rows = [row for row in zip(*values.values()) if None not in row]
+    return {name: [size(row[index]) for row in rows] for index, name in enumerate(values)}
+
+
+def _lines_of_table(drafts: Sequence[tuple[_Subject, dict[str, list[float]]]]) -> list[Line]:
+    tests = [
+        {name: paired_test(next(iter(numbers.values())), values) for name, values in list(numbers.items())[1:]}
+        for _, numbers in drafts
+    ]
+    flat = [test for own in tests for test in own.values()]
+    corrected = iter(zip(holm([test.p_t for test in flat]), holm([test.p_wilcoxon for test in flat])))
+    return [
+        _line(subject, numbers, {name: _difference(test, *next(corrected)) for name, test in own.items()})
+        for (subject, numbers), own in zip(drafts, tests)
+    ]
+
+
+def _difference(test: PairedTest, p_t: float | None, p_wilcoxon: float | None) -> Difference:
+    return Difference(test, p_t, p_wilcoxon, None if p_t is None or p_wilcoxon is None else max(p_t, p_wilcoxon))
+
+
+def _line(subject: _Subject, numbers: Mapping[str, list[float]], differences: dict[str, Difference]) -> Line:
+    described = {name: describe(values) for name, values in numbers.items()}
+    higher = subject.metric.removesuffix(VOLUME) in _HIGHER_IS_BETTER
+    pick = max if higher else min
+    best = pick(described, key=lambda name: np.mean(numbers[name]))
+    return Line(subject.table, subject.name, subject.metric, higher, described, best, differences)
+
+
+def _check_metrics(metrics: Sequence[str], cases: Cases) -> None:
+    every = {metric: None for regions in cases.values() for found in regions.values() for metric in found}
+    known = [metric for metric in every if not is_measurement(metric) and not metric.endswith(VOLUME)]
+    unknown = [metric for metric in metrics if metric not in known]
+    if unknown:
+        raise Ct2PetError(f"the summary has no metric {listed(unknown)}; there are: {', '.join(known) or 'none'}")

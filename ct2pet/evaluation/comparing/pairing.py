@@ -1,0 +1,103 @@
+"""May these summaries be compared case by case? Only where nothing but the predictions differs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
+
+_FROM_THE_REAL_PET = ("zeros", "blurred", "shifted")  # baselines that the prediction and the training cases leave alone
+_TOLERANCE = 1e-5  # relative; sums of other machines and versions differ in their last digits
+_SHOWN = 5
+
+
+def check_pairs(summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Raise Ct2PetError, which says where, unless the summaries are of the same cases, compared with the same real
+    PETs, districts and lesions in the same way, and no case was trained with.
+
+    That the references are the same shows in the baselines that are made from them: their numbers must agree.
+    """
+    for name, summary in summaries.items():
+        check_training_cases(name, summary)
+    first, *others = summaries
+    for other in others:
+        _check_cases(first, other, summaries)
+        for what in ("settings", "districts"):
+            one, two = (_of_provenance(summaries[name], what) for name in (first, other))
+            _check_same(first, other, one, two, what)
+        _check_references(first, other, summaries)
+        _check_same(first, other, summaries[first]["diagnoses"], summaries[other]["diagnoses"], "diagnoses")
+
+
+def check_training_cases(name: str, summary: Mapping[str, Any]) -> None:
+    """Raise Ct2PetError where the model was trained with evaluated cases, as far as the summary knows."""
+    known = summary["provenance"].get(EVALUATED_TRAINING_CASES)
+    if known:
+        raise Ct2PetError(
+            f"{name}: {len(known)} of {len(summary['cases'])} evaluated cases were trained with ({listed(known)}): its "
+            "errors say nothing about new patients; evaluate cases that no network has seen"
+        )
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first few names, and that there are more."""
+    return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+
+
+def _check_cases(first: str, other: str, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    for one, lacking in ((first, other), (other, first)):
+        missing = sorted({*summaries[one]["cases"]} - {*summaries[lacking]["cases"]})
+        if missing:
+            raise Ct2PetError(
+                f"{lacking}: lacks {len(missing)} of the cases of {one} ({listed(missing)}); only numbers of the same "
+                "cases can be compared: predict and evaluate them all"
+            )
+
+
+def _of_provenance(summary: Mapping[str, Any], what: str) -> Mapping[str, Any]:
+    """The settings or districts; the constant of the baseline body_median depends on the training cases and may
+    differ."""
+    return {key: value for key, value in summary["provenance"].get(what, {}).items() if key != "body_median"}
+
+
+def _check_same(first: str, other: str, one: Mapping[str, Any], two: Mapping[str, Any], what: str) -> None:
+    different = sorted(key for key in {*one, *two} if one.get(key) != two.get(key))
+    if different:
+        key = different[0]
+        raise Ct2PetError(
+            f"{first} and {other} were evaluated with other {what} ({key}: {one.get(key)} and {two.get(key)}); "
+            "evaluate both in the same way"
+        )
+
+
+def _check_references(first: str, other: str, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    for name in _FROM_THE_REAL_PET:
+        one, two = (_flat(summaries[model]["baseline_cases"][name]) for model in (first, other))
+        different = sorted(
+            key for key in {*one, *two} if key not in one or key not in two or not _same(one[key], two[key])
+        )
+        if different:
+            case, region, metric = key = different[0]
+            raise Ct2PetError(
+                f"{first} and {other} were compared with other references: in {case}, {region}, the {metric} of the "
+                f"baseline {name} is {one.get(key)} and {two.get(key)}; evaluate both with one version against the "
+                "same real PETs, district maps and lesions"
+            )
+
+
+def _flat(cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[tuple[str, str, str], Any]:
+    return {
+        (case, region, metric): value
+        for case, regions in cases.items()
+        for region, metrics in regions.items()
+        for metric, value in metrics.items()
+    }
+
+
+def _same(one: float | None, two: float | None) -> bool:
+    if one is None or two is None:
+        return one is two
+    return math.isclose(one, two, rel_tol=_TOLERANCE, abs_tol=_TOLERANCE)

@@ -1,0 +1,73 @@
+"""How the parts of a comparison are written for people."""
+
+from __future__ import annotations
+
+import re
+
+from ct2pet.evaluation.comparing.comparison import DIAGNOSES, DISTRICTS, ORGANS, WHOLE_VOLUME, Line
+from ct2pet.evaluation.names import BIAS, HEADERS, LESIONS, ORGAN, TITLES, mean_text, value_text
+
+MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
+CAPTIONS = {
+    DISTRICTS: "Districts and whole body",
+    LESIONS: "Lesions",
+    ORGANS: "Organs",
+    DIAGNOSES: "Diagnoses, inside the body",
+}
+_UNIT = re.compile(r" \[(.+)\]$")
+
+
+def marks(p: float | None) -> str:
+    """One to three stars below 0.05, 0.01 and 0.001; none above, or where there is no test."""
+    return next((mark for limit, mark in MARKS if p is not None and p < limit), "")
+
+
+def p_text(p: float | None) -> str:
+    return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def model_title(model: str) -> str:
+    return TITLES.get(model, model)
+
+
+def subject_title(subject: str) -> str:
+    """A region, organ or diagnosis."""
+    words = "whole volume with air" if subject == WHOLE_VOLUME else subject.removeprefix(ORGAN).replace("_", " ")
+    return words[:1].upper() + words[1:]
+
+
+def metric_title(metric: str) -> str:
+    """Name and unit; of a bias the size counts."""
+    name = HEADERS.get(metric, metric)
+    return f"|{name.replace(' [', '| [')}" if metric.endswith(BIAS) else name
+
+
+def metric_name(metric: str) -> str:
+    """Without the unit."""
+    return _UNIT.sub("", metric_title(metric))
+
+
+def metric_unit(metric: str) -> str:
+    """As it follows a number: " SUV", "%", or nothing."""
+    found = _UNIT.search(metric_title(metric))
+    return "" if found is None else "%" if found[1] == "%" else f" {found[1]}"
+
+
+def arrow(line: Line) -> str:
+    """Where better is."""
+    return "↑" if line.higher_is_better else "↓"
+
+
+def mean_with_error(line: Line, model: str) -> str:
+    """Mean ± standard error."""
+    return mean_text(line.metric, line.numbers[model]).lstrip("+")
+
+
+def plain(metric: str, value: float) -> str:
+    """A value with the digits of its metric."""
+    return value_text(metric, value).lstrip("+")
+
+
+def signed(metric: str, value: float) -> str:
+    shown = plain(metric, value)
+    return shown if shown.startswith("-") else f"+{shown}"

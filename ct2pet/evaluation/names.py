@@ -1,0 +1,97 @@
+"""The names of regions, metrics and methods in ``summary.json``, and how each is written for people."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from ct2pet.evaluation.baselines import NAMES
+
+LESIONS = "lesions"  # all lesions of a case together, as a region
+LESION = "lesion:"  # the prefix of a single lesion's number
+ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ may be called as a district is
+EACH_LESION = "each_lesion"  # in the agreement: every lesion counts, instead of every case
+PREDICTION = "prediction"
+REAL = "real"
+METHODS = (PREDICTION, *NAMES)
+TITLES = {
+    PREDICTION: "synthetic PET",
+    "zeros": "zeros",
+    "body_median": "body median",
+    "blurred": "real PET, blurred *",
+    "shifted": "real PET, shifted *",
+    REAL: "real PET",
+}
+
+VOLUME = "_volume"  # the suffix of metrics that count the whole volume, air included
+BIAS = "_bias"
+QUANTITIES = {  # measured in both PETs of a region: ``real_suv_mean``, ``fake_suv_mean`` and ``suv_mean_bias`` (%)
+    "suv_mean": "SUVmean",
+    "suv_max": "SUVmax",
+    "suv_peak": "SUVpeak",
+    "mtv41": "MTV 41%",
+    "mtv4": "MTV SUV ≥ 4",
+    "tlg41": "TLG 41%",
+    "tlg4": "TLG SUV ≥ 4",
+}
+UNITS = {"mtv41": "ml", "mtv4": "ml", "tlg41": "g", "tlg4": "g"}  # SUV (g/ml) x ml = g; of all others SUV
+ERRORS = ("mae", "rmse", "psnr", "ssim", "ms_ssim", "ccc", "mae_best_shift")
+BIASES = tuple(f"{quantity}{BIAS}" for quantity in QUANTITIES)
+HEADERS = {
+    "mae": "MAE [SUV]",
+    "rmse": "RMSE [SUV]",
+    "psnr": "PSNR [dB]",
+    "ssim": "SSIM",
+    "ms_ssim": "MS-SSIM",
+    "ccc": "CCC",
+    "mae_best_shift": "MAE best shift [SUV]",
+    **{f"{quantity}{BIAS}": f"{title} bias [%]" for quantity, title in QUANTITIES.items()},
+    "mae_volume": "MAE volume [SUV]",
+    "rmse_volume": "RMSE volume [SUV]",
+    "psnr_volume": "PSNR volume [dB]",
+    "ssim_volume": "SSIM volume",
+    **{
+        f"{role}_{quantity}": f"{title} {role} [{UNITS.get(quantity, 'SUV')}]"
+        for quantity, title in QUANTITIES.items()
+        for role in ("real", "fake")
+    },
+}
+_DIGITS = {"psnr": 2, **dict.fromkeys(BIASES, 1)}
+
+
+def metrics_of(values: Collection[str]) -> list[str]:
+    """The metrics that a region has, in the order of the tables."""
+    return [metric for metric in HEADERS if metric in values] + [metric for metric in values if metric not in HEADERS]
+
+
+def region_title(region: str) -> str:
+    """A region's name for people."""
+    title = region.removeprefix(ORGAN).replace("_", " ")
+    return f"{title} (organ)" if region.startswith(ORGAN) else title
+
+
+def is_measurement(metric: str) -> bool:
+    """Whether it is a quantity of one PET (``real_…``, ``fake_…``) and no error."""
+    return metric.startswith(("real_", "fake_"))
+
+
+def column_blocks(values: Collection[str]) -> list[list[str]]:
+    """The metrics of a region that tables show, in groups that fit a page: errors, biases, and whole volume."""
+    shown = [metric for metric in metrics_of(values) if not is_measurement(metric)]
+    volume = [metric for metric in shown if metric.endswith(VOLUME)]
+    biases = [metric for metric in shown if metric.endswith(BIAS)]
+    errors = [metric for metric in shown if metric not in volume and metric not in biases]
+    return [block for block in (errors, biases, volume) if block]
+
+
+def value_text(metric: str, value: float | None) -> str:
+    """A metric's value with its digits; a dash where it does not exist."""
+    if value is None:
+        return "–"
+    sign = "+" if metric.endswith(BIAS) else ""
+    return f"{value:{sign}.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
+
+
+def mean_text(metric: str, number: Mapping[str, float | None]) -> str:
+    """Mean ± standard error, of what ``statistics.describe`` found."""
+    text = value_text(metric, number["mean"])
+    return text if number["se"] is None else f"{text} ± {value_text(metric, number['se']).lstrip('+')}"

@@ -1,0 +1,36 @@
+"""Where evaluated predictions come from: what their folder says, and which cases the networks were trained with."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import read_json
+from ct2pet.provenance import PREDICTION_FILE, cases_among, this_run
+
+EVALUATED_TRAINING_CASES = "evaluated_training_cases"
+
+
+def origin_of(predictions: Path, dataset_name: str, cases: Iterable[str]) -> dict[str, Any]:
+    """For the provenance of a summary: ``run`` (this one), ``dataset_name``, ``prediction`` (what prediction.json in
+    the folder of the predictions says; None without one), and ``evaluated_training_cases``: those of ``cases`` that a
+    network was trained with; None where that is unknown. ``dataset_name`` is empty where there is no dataset."""
+    prediction = _prediction(predictions)
+    trained_with = prediction.pop("training_cases", None)
+    known = isinstance(trained_with, str) and dataset_name
+    return {
+        "run": this_run(device="cpu"),
+        "dataset_name": dataset_name or None,
+        "prediction": prediction or None,
+        EVALUATED_TRAINING_CASES: cases_among(trained_with, dataset_name, cases) if known else None,
+    }
+
+
+def _prediction(folder: Path) -> dict[str, Any]:
+    try:
+        content = read_json(Path(folder) / PREDICTION_FILE)
+    except Ct2PetError:  # predictions of another program
+        return {}
+    return dict(content) if isinstance(content, dict) else {}

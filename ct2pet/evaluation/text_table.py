@@ -1,0 +1,83 @@
+"""A summary as text for the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ct2pet.evaluation.baselines import NAMES
+from ct2pet.evaluation.comparison import plain_answer
+from ct2pet.evaluation.names import HEADERS, METHODS, ORGAN, PREDICTION, TITLES, column_blocks, mean_text, value_text
+
+FOOTNOTE = (
+    "* made from the real PET: not an alternative, but a scale of what blur or misregistration cost. Mean ± standard "
+    "error over cases. Columns named volume count the air around the patient too, which flatters every method."
+)
+
+
+def rows(summary: Mapping[str, Any], region: str, metrics: Sequence[str]) -> list[list[str]]:
+    """The table of one region as text, the header first: the prediction (mean ± standard error), then the baselines."""
+    means = summary["mean"][region]
+    number = max((means[metric]["n"] for metric in metrics), default=0)
+    header = [f"{region} (n = {number})", *(HEADERS.get(metric, metric) for metric in metrics)]
+    table = [header, [TITLES[PREDICTION], *(mean_text(metric, means[metric]) for metric in metrics)]]
+    for name in NAMES:
+        values = summary["baselines"][name].get(region, {})
+        table.append([TITLES[name], *(value_text(metric, values.get(metric)) for metric in metrics)])
+    return table
+
+
+def region_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
+    """The tables (see ``rows``) of all regions but organs: errors, biases, and those over the whole volume."""
+    return [
+        rows(summary, region, columns)
+        for region, metrics in summary["mean"].items()
+        if not region.startswith(ORGAN)
+        for columns in column_blocks(metrics)
+    ]
+
+
+def organ_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
+    """A table for each of two metrics: a line an organ, a column a method."""
+    organs = {name: metrics for name, metrics in summary["mean"].items() if name.startswith(ORGAN)}
+    tables = []
+    for metric in ("mae", "suv_mean_bias") if organs else ():
+        table = [[f"organs: {HEADERS[metric]}", *(TITLES[method] for method in METHODS)]]
+        for name, metrics in organs.items():
+            title = f"{name.removeprefix(ORGAN)} (n = {metrics[metric]['n']})"
+            others = [summary["baselines"][method].get(name, {}).get(metric) for method in NAMES]
+            table.append([title, mean_text(metric, metrics[metric]), *(value_text(metric, value) for value in others)])
+        tables.append(table)
+    return tables
+
+
+def detection_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
+    """Lesions found and hot spots made up, a column a threshold; none where no case has a lesion mask."""
+    found = summary["detection"]
+    head = [f"SUV ≥ {threshold:g}" for threshold in found["thresholds_suv"]]
+    kinds = {
+        "sensitivity": f"share of the {found['lesions']} lesions found",
+        "false_positives": f"hot spots that are no lesion, per scan (of {found['scans']})",
+        "false_hot_spots": "of these not hot in the real PET",
+    }
+    tables = []
+    for kind, title in kinds.items() if found["curves"] else ():
+        lines = [[TITLES[method], *map(_short, curve[kind])] for method, curve in found["curves"].items()]
+        tables.append([[title, *head], *lines])
+    return tables
+
+
+def _short(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}"
+
+
+def table(summary: Mapping[str, Any]) -> str:
+    """The summary as text for the screen: blocks per region, the prediction above the four baselines."""
+    blocks = [*region_blocks(summary), *organ_blocks(summary), *detection_blocks(summary)]
+    return "\n\n".join([*map(_aligned, blocks), FOOTNOTE, plain_answer(summary)])
+
+
+def _aligned(lines: list[list[str]]) -> str:
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    texts = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
+    return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:]])

@@ -1,0 +1,74 @@
+"""The numbers on top: how good the synthetic PET is, and how sure it is that it beats the baselines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ct2pet.evaluation.comparison import best_blind_baseline
+from ct2pet.evaluation.names import LESIONS, TITLES
+from ct2pet.evaluation.statistics import PairedTest, paired_test
+from ct2pet.planning.plans import WHOLE_BODY
+from ct2pet.report import page
+from ct2pet.report.tables import number
+
+Summary = Mapping[str, Any]
+
+
+def errors_of(cases: Mapping[str, Any], region: str = WHOLE_BODY, metric: str = "mae") -> dict[str, float | None]:
+    """One number of each case that has the region."""
+    return {case: regions[region].get(metric) for case, regions in cases.items() if region in regions}
+
+
+def certainty(own: Mapping[str, float | None], theirs: Mapping[str, float | None], name: str) -> str:
+    """In words: in how many cases the error is lower than that of ``name``, by how much, and how sure that is."""
+    cases = [case for case in own if own[case] is not None and theirs.get(case) is not None]
+    if not cases:
+        return ""
+    test = paired_test([theirs[case] for case in cases], [own[case] for case in cases])
+    lower = sum((own[case] or 0.0) < (theirs[case] or 0.0) for case in cases)
+    text = f"Its error is lower than that of {name} in {lower} of {len(cases)} cases"
+    if test.ci95 is None or test.mean is None:
+        return f"{text}; of one case nobody can say how sure that is."
+    mean, low, high = (f"{value:+.3f}".replace("-", "−") for value in (test.mean, *test.ci95))
+    return f"{text}; mean difference {mean} SUV [95% interval {low} … {high}]{_p(test)}."
+
+
+def _p(test: PairedTest) -> str:
+    if test.p_t is None:
+        return ""
+    return ", paired t-test p < 0.001" if test.p_t < 0.001 else f", paired t-test p = {test.p_t:.3f}"
+
+
+def certainties(summary: Summary) -> list[str]:
+    """How sure it is that the best baseline that does not see the real PET is beaten; empty where nobody can say."""
+    best = best_blind_baseline(summary, WHOLE_BODY)
+    if best is None:
+        return []
+    theirs = errors_of(summary["baseline_cases"][best[0]])
+    text = certainty(errors_of(summary["cases"]), theirs, TITLES[best[0]])
+    return [text] if text else []
+
+
+def tiles(summary: Summary) -> str:
+    """The few numbers that are read first."""
+    body, lesions = summary["mean"].get(WHOLE_BODY, {}), summary["mean"].get(LESIONS, {})
+    shown = [
+        ("Mean absolute error in the body", "mae", body, " SUV"),
+        ("Structural similarity in the body", "ssim", body, ""),
+        ("SUVmean bias in the body", "suv_mean_bias", body, "%"),
+        ("SUVmean bias in lesions", "suv_mean_bias", lesions, "%"),
+    ]
+    parts = [_tile(title, metric, found[metric], unit) for title, metric, found, unit in shown if metric in found]
+    return page.wrapped("dl", "".join(parts), class_="tiles") if parts else ""
+
+
+def _tile(title: str, metric: str, found: Mapping[str, Any], unit: str) -> str:
+    interval = ""
+    if found["ci95"]:
+        low, high = (number(metric, end).text for end in found["ci95"])
+        interval = f"95% interval {low} … {high}, "
+    cases = "1 case" if found["n"] == 1 else f"{found['n']} cases"
+    value = number(metric, found["mean"]).text + (unit if found["mean"] is not None else "")
+    parts = page.element("dt", title) + page.element("dd", value) + page.element("dd", interval + cases)
+    return page.wrapped("div", parts)

@@ -1,0 +1,70 @@
+"""The report's plots and pictures as files for papers: PNG, SVG and PDF of each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from matplotlib import rc_context
+from matplotlib.figure import Figure
+
+from ct2pet.files import atomic_path
+from ct2pet.report.cases import CaseContent
+from ct2pet.report.pictures import case_figure
+from ct2pet.report.plots import Draw, figure_of
+from ct2pet.report.sections import (
+    AGREEMENT_QUANTITIES,
+    BOX_METRICS,
+    Other,
+    Rows,
+    agreement_plots,
+    box_plots,
+    detection_plot,
+    training_plots,
+)
+
+FORMATS = ("png", "svg", "pdf")
+_COLUMNS = 3
+_DPI = 300
+_REPRODUCIBLE = {"png": {"Software": None}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+
+
+def write_figures(
+    folder: Path,
+    summary: Mapping[str, Any],
+    cases: Mapping[str, CaseContent],
+    *,
+    curves: Mapping[str, Rows] | None = None,
+    other: Other = None,
+) -> list[Path]:
+    """Write every figure into ``folder``; arguments as of ``report.write_report``. Returns the files."""
+    files = []
+    for name, figure in _figures(summary, cases, curves or {}, other):
+        for ending in FORMATS:
+            path = Path(folder) / f"{name}.{ending}"
+            with atomic_path(path) as temporary, rc_context({"svg.hashsalt": name, "pdf.fonttype": 42}):
+                figure.savefig(temporary, format=ending, dpi=_DPI, facecolor="white", metadata=_REPRODUCIBLE[ending])
+            files.append(path)
+    return files
+
+
+def _figures(
+    summary: Mapping[str, Any], cases: Mapping[str, CaseContent], curves: Mapping[str, Rows], other: Other
+) -> Iterator[tuple[str, Figure]]:
+    for name, draws in _plots(summary, curves, other):
+        if draws:
+            yield name, figure_of(list(draws.values()), min(_COLUMNS, len(draws)))
+    for case, content in cases.items():
+        yield f"case_{case}", case_figure(content.pictures)
+
+
+def _plots(
+    summary: Mapping[str, Any], curves: Mapping[str, Rows], other: Other
+) -> Iterator[tuple[str, dict[str, Draw]]]:
+    for metric in BOX_METRICS:
+        yield f"boxes_{metric}", box_plots(summary, metric, other)
+    for quantity in AGREEMENT_QUANTITIES:
+        yield f"agreement_{quantity}", agreement_plots(summary, quantity)
+    yield "detection", detection_plot(summary, other)
+    yield "training", training_plots(curves)

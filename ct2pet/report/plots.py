@@ -1,0 +1,183 @@
+"""Plots of a summary: small ones for the page, and the same ones side by side for papers.
+
+Each ``draw_...`` draws into axes that it is given; points are linked to the case's place in the page.
+"""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from ct2pet.report.colours import SERIES
+from ct2pet.report.svg import INK, link
+
+Draw = Callable[[Axes], None]
+SIZE_INCHES = (3.1, 2.6)
+_FEWEST_FOR_A_BOX = 5
+_TICK_LETTERS = 40  # that fit side by side
+_STYLE: dict[Any, Any] = {
+    "font.size": 8.5,
+    "axes.titlesize": 9.5,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "text.parse_math": False,  # names of cases and regions are no formulas
+    **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
+}
+
+
+@dataclass(frozen=True)
+class Series:
+    """The numbers of one method: by name of the case (or lesion), with the anchor of each in the page."""
+
+    title: str
+    values: Mapping[str, float | None]
+    colour: str = SERIES[0]
+    anchors: Mapping[str, str] | None = None
+
+
+@contextmanager
+def plot_style() -> Iterator[None]:
+    with rc_context(_STYLE):
+        yield
+
+
+def figure_of(draws: Sequence[Draw], columns: int = 1, size: tuple[float, float] = SIZE_INCHES) -> Figure:
+    """One figure with a plot for each of ``draws``, row by row."""
+    rows = -(-len(draws) // columns)
+    with plot_style():
+        figure = Figure(figsize=(size[0] * columns, size[1] * rows), layout="constrained", facecolor="none")
+        grid = figure.subplots(rows, columns, squeeze=False).ravel()
+        for axes, draw in zip(grid, draws):
+            axes.set_facecolor("none")
+            draw(axes)
+        for axes in grid[len(draws) :]:
+            axes.set_visible(False)
+    return figure
+
+
+def draw_boxes(axes: Axes, title: str, unit: str, series: Sequence[Series]) -> None:
+    """A box (quartiles, median, whiskers up to 1.5 times their distance) over the points of each method; below five
+    points only their median."""
+    for place, one in enumerate(series):
+        known = {name: value for name, value in one.values.items() if value is not None}
+        if not known:
+            continue
+        numbers = list(known.values())
+        if len(numbers) >= _FEWEST_FOR_A_BOX:
+            lines = {"color": one.colour, "linewidth": 1.2}
+            axes.boxplot(
+                numbers,
+                positions=[place],
+                widths=0.55,
+                showfliers=False,
+                boxprops=lines,
+                whiskerprops=lines,
+                capprops=lines,
+                medianprops={"color": INK, "linewidth": 1.6},
+            )
+        else:
+            axes.hlines(float(np.median(numbers)), place - 0.27, place + 0.27, color=INK, linewidth=1.6)
+        offsets = np.linspace(-0.16, 0.16, len(numbers)) if len(numbers) > 1 else [0.0]
+        _points(axes, one, list(known), [place + offset for offset in offsets], numbers)
+    width = _TICK_LETTERS // len(series)
+    axes.set_xticks(range(len(series)), [textwrap.fill(one.title, width) for one in series], fontsize=7.5)
+    axes.set_xlim(-0.6, len(series) - 0.4)
+    axes.set_title(title)
+    axes.set_ylabel(unit)
+    axes.grid(axis="y", alpha=0.25)
+
+
+def _points(axes: Axes, series: Series, names: Sequence[str], x: Sequence[float], y: Sequence[float]) -> None:
+    points = axes.scatter(x, y, s=13, color=series.colour, alpha=0.75, linewidths=0, zorder=3)
+    if series.anchors:
+        points.set_urls(
+            [link(series.anchors.get(name, "cases"), f"{name}: {value:.3g}") for name, value in zip(names, y)]
+        )
+
+
+def draw_agreement(
+    axes: Axes,
+    title: str,
+    unit: str,
+    pairs: Mapping[str, tuple[float | None, float | None]],
+    numbers: Mapping[str, float | None],
+    anchors: Mapping[str, str] | None = None,
+) -> None:
+    """Bland and Altman's plot (Lancet 1 (1986) 307) of (real, synthetic) ``pairs``: their difference over their mean,
+    with ``numbers``: the mean difference ``bias`` and the limits of agreement, ``low`` and ``high``."""
+    both = {name: (real, fake) for name, (real, fake) in pairs.items() if real is not None and fake is not None}
+    means = [(real + fake) / 2 for real, fake in both.values()]
+    differences = [fake - real for real, fake in both.values()]
+    _points(axes, Series(title, {}, SERIES[0], anchors), list(both), means, differences)
+    axes.axhline(0, color=INK, linewidth=0.6)
+    found = []
+    for key, style, label in (("bias", "-", "bias"), ("low", "--", "limits"), ("high", "--", "")):
+        value = numbers.get(key)
+        if value is not None:
+            axes.axhline(value, color=SERIES[1], linestyle=style, linewidth=1.2)
+            found.append(f"{label} {value:+.3g}".strip())
+    axes.set_title(title, pad=17)
+    axes.text(0, 1.015, ", ".join(found).replace("-", "−"), transform=axes.transAxes, fontsize=7.5, va="bottom")
+    axes.set_xlabel(f"mean of real and synthetic [{unit}]")
+    axes.set_ylabel(f"synthetic − real [{unit}]")
+    axes.grid(alpha=0.25)
+
+
+def draw_detection(
+    axes: Axes, thresholds: Sequence[float], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
+) -> None:
+    """Sensitivity over false positives per scan, at SUV thresholds, of each method: (false positives, sensitivity)."""
+    for (name, (false, true)), colour in zip(curves.items(), (SERIES[0], SERIES[2], SERIES[1])):
+        axes.plot(false, true, marker="o", markersize=3.5, color=colour, label=name, linewidth=1.2)
+        for threshold, x, y in zip(thresholds, false, true):
+            axes.annotate(f"{threshold:g}", (x, y), (3, 3), textcoords="offset points", fontsize=6.5, color=colour)
+    axes.set(xlabel="false positives per scan", ylabel="share of lesions found", ylim=(-0.03, 1.08))
+    axes.set_title("Lesions found, by SUV threshold")
+    axes.legend(frameon=False, fontsize=7.5)
+    axes.grid(alpha=0.25)
+
+
+def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> None:
+    """The mean of each loss over the epochs."""
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name.startswith(("g_", "d_"))]
+    for name, style in zip(names, ("-", "--", "-.", ":") * len(names)):
+        axes.plot(*_curve(rows, name), label=name, linestyle=style, linewidth=1.2, color=_loss_colour(name))
+    axes.set(yscale="log", ylabel="loss (normalised)")
+    axes.set_title(title)
+    if names:
+        axes.legend(frameon=False, fontsize=7, ncols=2)
+    _epochs(axes)
+
+
+def _loss_colour(name: str) -> str:
+    return SERIES[0] if name.startswith("g_") else SERIES[1]
+
+
+def draw_validation(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> None:
+    """The error on patches of the validation cases over the epochs."""
+    axes.plot(*_curve(rows, "validation_mae_suv"), color=INK, marker=".", linewidth=1.2)
+    axes.set(ylabel="validation MAE [SUV]", ylim=(0, None))
+    axes.set_title(title)
+    _epochs(axes)
+
+
+def _epochs(axes: Axes) -> None:
+    axes.set_xlabel("epoch")
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(alpha=0.25)
+
+
+def _curve(rows: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
+    with_value = [row for row in rows if name in row]
+    return [row["epoch"] for row in with_value], [row[name] for row in with_value]

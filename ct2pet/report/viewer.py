@@ -1,0 +1,26 @@
+"""The slice viewer's part of the page: its controls, and the settings that its script reads."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ct2pet.report.assets import asset
+from ct2pet.report.colours import ERROR, hex_table
+from ct2pet.report.page import json_block
+from ct2pet.report.volumes import CT_SCALE, PET_SCALE
+
+PET_COLOURS = {"inferno": "inferno", "gray_r": "grey, dark is hot", "gray": "grey, bright is hot", "cividis": "cividis"}
+
+
+def viewer() -> str:
+    """The viewer's controls (hidden until a script shows them) and its settings."""
+    return asset("viewer.html") + json_block("viewer-settings", _settings())
+
+
+def _settings() -> dict[str, Any]:
+    return {
+        "ct": CT_SCALE.table(),
+        "pet": PET_SCALE.table(),
+        "colours": {name: hex_table(name) for name in PET_COLOURS} | {"error": hex_table(ERROR.colours)},
+        "petColours": [{"map": name, "label": label} for name, label in PET_COLOURS.items()],
+    }

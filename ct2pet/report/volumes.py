@@ -1,0 +1,82 @@
+"""The volumes of a case, small enough to travel inside the page: coarse voxels, 8 bits each, compressed."""
+
+from __future__ import annotations
+
+import gzip
+from dataclasses import dataclass
+
+import numpy as np
+import SimpleITK as sitk
+
+from ct2pet.report.projections import AlignedCase
+from ct2pet.resampling import AIR_HU, resample_part, to_itk
+from ct2pet.volume import Box, Grid, Volume
+
+MOST_BYTES = 1_700_000  # of a case, compressed; in the page a third more
+FINEST_MM = 2.0
+_USUAL_BYTES_PER_VOXEL = 0.4  # of CT and both PETs together, compressed; a first guess that is measured then
+_COARSER = 1.08
+
+
+@dataclass(frozen=True)
+class Scale:
+    """What the codes 0 to 255 mean: ``values`` at the codes ``codes``, linear between, clipped beyond."""
+
+    values: tuple[float, ...]
+    codes: tuple[int, ...]
+
+    def encode(self, array: np.ndarray) -> np.ndarray:
+        """The nearest code of each value, uint8."""
+        return np.rint(np.interp(array, self.values, self.codes)).astype(np.uint8)
+
+    def table(self) -> list[float]:
+        """The value of each of the 256 codes."""
+        return [round(float(value), 4) for value in np.interp(range(256), self.codes, self.values)]
+
+
+CT_SCALE = Scale((-950.0, -200.0, 300.0, 2000.0), (0, 57, 182, 255))  # 4 HU in soft tissue, 13 in lung, 23 in bone
+PET_SCALE = Scale((0.0, 5.0, 50.0), (0, 160, 255))  # 0.03 SUV up to 5 SUV, 0.5 SUV above; noise in air becomes 0
+
+
+@dataclass(frozen=True)
+class ViewerVolumes:
+    """CT, real and synthetic PET, one after another as codes (Z, Y, X), gzipped. All voxels are cubes of
+    ``voxel_mm``; ``shape`` is that of one volume."""
+
+    shape: tuple[int, int, int]
+    voxel_mm: float
+    data: bytes
+
+
+def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES) -> ViewerVolumes:
+    """The case with the smallest voxels (no smaller than the images' own, and at least 2 mm) whose compressed codes
+    take at most ``most_bytes``. Each try enlarges the voxels by what the last one took too much.
+    """
+    extent = np.multiply(case.real.grid.shape, case.real.grid.spacing)
+    finest = max(FINEST_MM, min(*case.ct.grid.spacing, *case.real.grid.spacing))
+    voxel = max(finest, float(np.prod(extent) * _USUAL_BYTES_PER_VOXEL / most_bytes) ** (1 / 3))
+    while True:
+        grid = case.real.grid.with_spacing((voxel, voxel, voxel))
+        data = gzip.compress(_codes(case, grid).tobytes(), compresslevel=6, mtime=0)
+        if len(data) <= most_bytes or max(grid.shape) <= 1:
+            return ViewerVolumes(grid.shape, voxel, data)
+        voxel *= max(_COARSER, (len(data) / most_bytes) ** (1 / 3))
+
+
+def _codes(case: AlignedCase, grid: Grid) -> np.ndarray:
+    """(3, Z, Y, X) uint8 on ``grid``."""
+    ct = resample_part(_averaged(case.ct, grid.spacing[0]), grid, outside=AIR_HU).array
+    pets = [resample_part(pet, grid).array for pet in (case.real, case.fake)]
+    return np.stack([CT_SCALE.encode(ct), *map(PET_SCALE.encode, pets)])
+
+
+def _averaged(volume: Volume, spacing: float) -> Volume:
+    """The means of blocks of whole voxels, no larger than ``spacing`` (mm): sampling alone would pick noise."""
+    factors = [max(1, min(int(spacing / size), n)) for size, n in zip(volume.grid.spacing, volume.grid.shape)]
+    if max(factors) == 1:
+        return volume
+    stop = [n // factor * factor for n, factor in zip(volume.grid.shape, factors)]
+    whole = volume.crop(Box((0, 0, 0), tuple(stop)))  # type: ignore[arg-type]
+    array = sitk.GetArrayFromImage(sitk.BinShrink(to_itk(whole), factors[::-1]))
+    larger = tuple(size * factor for size, factor in zip(whole.grid.spacing, factors))
+    return Volume(array, whole.grid.with_spacing(larger), volume.unit)  # type: ignore[arg-type]

@@ -1,0 +1,55 @@
+"""What a training is made from and what computes it, for provenance.json, the checkpoints and the validation."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from ct2pet.files import write_json
+from ct2pet.planning.plans import Plans
+from ct2pet.provenance import TRAINING_FILE, added_run, case_digests, device_name, digest, this_run
+from ct2pet.training.options import TrainingOptions
+
+
+class TrainingRecord:
+    """``content`` is the provenance: a dict of plain values, with one entry in ``runs`` for every time that the
+    training went on with another command, version, device, seed or day."""
+
+    def __init__(
+        self, model: str, configuration: str, plans: Plans, training_cases: Sequence[str], run: Mapping[str, Any]
+    ) -> None:
+        self.run = dict(run)
+        self.content: dict[str, Any] = {
+            "dataset_name": plans.dataset_name,
+            "model": model,
+            "configuration": configuration,
+            "plans": {"name": plans.plans_name, "sha256": digest(plans.to_json())},
+            "num_training_cases": len(training_cases),
+            "training_cases": case_digests(plans.dataset_name, training_cases),
+            "runs": [self.run],
+        }
+
+    def go_on(self, earlier: Any) -> None:
+        """Put the runs of a checkpoint's provenance (anything else is none) before this one."""
+        runs = earlier.get("runs") if isinstance(earlier, dict) else None
+        self.content["runs"] = added_run(runs, self.run)
+
+    def save(self, folder: Path) -> None:
+        write_json(folder / TRAINING_FILE, self.content)
+
+    def of_validation(self) -> dict[str, Any]:
+        """What a validation made now came from."""
+        origin = {name: value for name, value in self.content.items() if name != "training_cases"}
+        return {**origin, "run": this_run(device=self.run["device"])}
+
+
+def run_with(options: TrainingOptions, num_epochs: int, iterations_per_epoch: int) -> dict[str, Any]:
+    """This run of a training."""
+    return this_run(
+        device=device_name(options.device),
+        seed=options.seed,
+        deterministic=options.deterministic,
+        num_epochs=num_epochs,
+        iterations_per_epoch=iterations_per_epoch,
+    )

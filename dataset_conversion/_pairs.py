@@ -1,0 +1,261 @@
+"""What the converters of NIfTI share: studies with a CT and a PET in SUV to a raw dataset with names of ours.
+
+Cases are NAME_0001 ..., patients P0001 ..., in an order that says nothing about the names in the source. A second run
+does only what is not there yet. ``conversion/CASE.json`` says of each case what it is (ct2pet.conversion.records).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ct2pet.conversion.converter import DISTRICTS
+from ct2pet.conversion.left_out import write_left_out
+from ct2pet.conversion.patient_map import MapRow, check_private_place, write_map
+from ct2pet.conversion.records import (
+    FILE_ENDING,
+    RECORDS,
+    Record,
+    image_path,
+    read_records,
+    remove_case,
+    remove_unfinished,
+    write_record,
+)
+from ct2pet.dataset import RawDataset, write_dataset_json
+from ct2pet.dataset.contents import LEAST_OVERLAP, ct_problems, label_problems, number_problems, pet_problems
+from ct2pet.dataset.partition import write_table
+from ct2pet.dataset.raw import read_table
+from ct2pet.dicom.tree import LeftOut
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
+from ct2pet.imageio import count_voxels, read_volume, write_volume
+from ct2pet.parallel import default_processes, map_cases
+from ct2pet.volume import Grid, Volume
+
+_COLUMNS = ("case", "patient", "diagnosis", "sex", "age")
+_PROCESS_GIB = 0.4
+_BYTES_PER_VOXEL = 12
+
+
+@dataclass(frozen=True)
+class Study:
+    """``name`` and ``patient`` are the source's, and unique there. ``age`` is in years."""
+
+    name: str
+    patient: str
+    ct: Path
+    pet: Path
+    lesions: Path | None = None
+    diagnosis: str = ""
+    sex: str = ""
+    age: str = ""
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source holds. ``problems``: what is not used, and why. ``notes``: what a user should know of the whole."""
+
+    studies: Sequence[Study]
+    problems: Sequence[LeftOut] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """``names``: the case of every study that is in the dataset, by the study's name."""
+
+    dataset: RawDataset
+    names: Mapping[str, str]
+    failures: Mapping[str, str]
+    tracebacks: Mapping[str, str] = field(default_factory=dict)
+
+
+def convert_studies(
+    folder: Path,
+    source: Path,
+    found: Found,
+    *,
+    named: bool = True,
+    num_processes: int | None = None,
+    patient_map: Path | None = None,
+    left_out: Path | None = None,
+    citation: Mapping[str, str],
+) -> Outcome:
+    """Write the studies as the raw dataset ``folder`` (DatasetNNN_NAME).
+
+    ``named``: failures name the study as the source does; off where its names may be those of patients.
+    ``patient_map`` and ``left_out`` are written as by ct2pet.conversion.convert_dicom; ``citation``: further keys of
+    dataset.json. Failed studies are in the outcome, not raised. Raises DatasetError where there is nothing to convert
+    or the folder is not ours.
+    """
+    for path, option in ((patient_map, "--patient_map"), (left_out, "--left_out")):
+        if path is not None:
+            check_private_place(path, folder, option)
+    if left_out is not None:
+        write_left_out(left_out, source, found.problems, {}, {})
+    if not found.studies:
+        raise DatasetError(f"{source}: no study in it can be used; {len(found.problems)} cannot")
+    prefix = folder.name.split("_", 1)[1]
+    if folder.exists() and any(folder.iterdir()) and not (folder / RECORDS).is_dir():
+        raise DatasetError(f"{folder}: is there, but was not made by a conversion; remove it or choose another name")
+    records = read_records(folder)
+    cases, patients = _number(found.studies, records, folder)
+    (folder / "dataset.json").unlink(missing_ok=True)
+    (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    remove_unfinished(folder, prefix, records)
+    new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
+    results = map_cases(
+        convert_study,
+        {
+            case: (study, case, patients[study.patient], folder, study.name if named else "")
+            for case, study in sorted(new.items())
+        },
+        num_processes=num_processes or default_processes(),
+        memory_per_process_gib=_memory_gib(found.studies),
+        description="Converting",
+    )
+    records = {**records, **results.values}
+    if left_out is not None:
+        places = {case: study.pet for case, study in new.items()}
+        write_left_out(left_out, source, found.problems, results.failures, places)
+    if patient_map is not None:
+        write_map(patient_map, [_map_row(study, cases, patients, source) for study in found.studies])
+    if not records:
+        raise CasesFailed(results.failures, some_done=False, what="could not be converted")
+    _write_cases(folder, {cases[study.name]: study for study in found.studies}, records)
+    num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
+    write_dataset_json(
+        folder, name=prefix, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, **citation
+    )
+    names = {study.name: cases[study.name] for study in found.studies if cases[study.name] in records}
+    return Outcome(RawDataset(folder), names, results.failures, results.tracebacks)
+
+
+def convert_study(study: Study, case: str, patient: str, folder: Path, label: str) -> Record:
+    """Write the images of a study and then its record. Raises ImageError, nothing of the case stays then."""
+    try:
+        pet = _checked(study.pet, "SUV", pet_problems)
+        grids = {"pet": pet.grid}
+        remove_case(folder, case)
+        write_volume(image_path(folder, "targets", case), pet)
+        del pet
+        ct = _checked(study.ct, "HU", ct_problems)
+        grids["ct"] = ct.grid
+        _check_place(study.ct, ct.grid, grids["pet"])
+        write_volume(image_path(folder, "images", case), as_integers(ct))
+        del ct
+        if study.lesions is not None:
+            lesions = _checked(study.lesions, "label", lambda array: label_problems(array, None))
+            _check_place(study.lesions, lesions.grid, grids["pet"])
+            write_volume(image_path(folder, "lesions", case), lesions.with_array(lesions.array > 0))
+        facts = {
+            role: {"shape": list(grid.shape), "spacing_mm": [round(value, 4) for value in grid.spacing]}
+            for role, grid in grids.items()
+        }
+        record = Record(
+            patient=patient,
+            source=_digest(study.name),
+            sex=study.sex,
+            age=study.age,
+            ct=facts["ct"],
+            pet=facts["pet"],
+            suv="as in the source",
+            lesions=study.lesions is not None,
+            notes=study.notes,
+        )
+        write_record(folder, case, record)
+    except BaseException as error:
+        remove_case(folder, case)
+        if isinstance(error, (Ct2PetError, OSError)):
+            raise ImageError(_without_paths(str(error), study, label)) from error
+        raise
+    return record
+
+
+def _checked(path: Path, unit: str, problems_of: Callable[[np.ndarray], list[str]]) -> Volume:
+    volume = read_volume(path, unit)
+    problems = number_problems(volume.array) or problems_of(volume.array)
+    if problems:
+        raise ImageError(f"{path}: {problems[0]}")
+    return volume
+
+
+def _check_place(path: Path, grid: Grid, pet_grid: Grid) -> None:
+    overlap = max(grid.overlap(pet_grid), pet_grid.overlap(grid))
+    if overlap < LEAST_OVERLAP:
+        raise ImageError(f"{path}: it overlaps the PET in space by {100 * overlap:.0f}% only")
+
+
+def _without_paths(message: str, study: Study, label: str) -> str:
+    """The message with the roles of the study's files in place of their paths, which may name patients."""
+    roles = {study.ct: "CT", study.pet: "PET", study.lesions: "lesions"}
+    for path in sorted((path for path in roles if path is not None), key=lambda path: -len(str(path))):
+        message = message.replace(str(path), roles[path])
+    return f"{label}: {message}" if label else message
+
+
+def as_integers(ct_hu: Volume) -> Volume:
+    """HU in int16, half of float32's size, where nothing is lost."""
+    integers = ct_hu.array.astype(np.int16)
+    return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
+
+
+def _digest(name: str) -> str:
+    return hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+def _number(
+    studies: Sequence[Study], records: Mapping[str, Record], folder: Path
+) -> tuple[dict[str, str], dict[str, str]]:
+    """The case of each study and the number of each patient; those that are in the dataset keep theirs."""
+    case_of = {record.source: case for case, record in records.items()}
+    cases = {study.name: case_of[digest] for study in studies if (digest := _digest(study.name)) in case_of}
+    patients = {study.patient: records[cases[study.name]].patient for study in studies if study.name in cases}
+    strange = {*records} - {*cases.values()}
+    if strange and len(cases) < len(studies):
+        raise DatasetError(
+            f"{folder}: {len(strange)} of its cases ({min(strange)}, ...) are not in this source, so that new cases "
+            "could be of their patients: name the whole source, or remove the dataset"
+        )
+    prefix = folder.name.split("_", 1)[1]
+    free_cases, free_patients = _free(f"{prefix}_", {*records}), _free("P", {*patients.values()})
+    for study in sorted(studies, key=lambda study: (_digest(study.patient), study.name)):
+        if study.name not in cases:
+            cases[study.name] = next(free_cases)
+        if study.patient not in patients:
+            patients[study.patient] = next(free_patients)
+    return cases, patients
+
+
+def _free(prefix: str, taken: set[str]) -> Any:
+    return (name for name in (f"{prefix}{number:04d}" for number in count(1)) if name not in taken)
+
+
+def _map_row(study: Study, cases: Mapping[str, str], patients: Mapping[str, str], source: Path) -> MapRow:
+    place = study.pet.parent
+    where = str(place.relative_to(source)) if place.is_relative_to(source) else str(place)
+    return MapRow(cases[study.name], patients[study.patient], study.patient, study.name, "", where)
+
+
+def _memory_gib(studies: Sequence[Study]) -> float:
+    voxels = max(count_voxels(path) for study in studies for path in (study.ct, study.pet))
+    return _PROCESS_GIB + voxels * _BYTES_PER_VOXEL / 2**30
+
+
+def _write_cases(folder: Path, studies: Mapping[str, Study], records: Mapping[str, Record]) -> None:
+    """cases.csv: rows and columns that a user added stay."""
+    path = folder / "cases.csv"
+    table: dict[str, dict[str, str]] = read_table(path) if path.is_file() else {}
+    for case, record in records.items():
+        own = {"case": case, "patient": record.patient, "sex": record.sex, "age": record.age}
+        if case in studies:
+            own["diagnosis"] = studies[case].diagnosis
+        table[case] = {**own, **table.get(case, {})}
+    write_table(path, table, _COLUMNS)

@@ -1,0 +1,107 @@
+import copy
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from road import run
+from summaries import synthetic_summary
+
+from ct2pet.api.comparison import compare_results
+from ct2pet.cli.compare import main
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation import write_summary
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two folders of predictions, the second one worse."""
+    first = synthetic_summary(10)
+    second = copy.deepcopy(first)
+    for number, regions in enumerate(second["cases"].values()):
+        regions["whole_body"]["mae"] += 0.2 + 0.01 * number
+    write_summary(tmp_path / "one" / "summary.json", first)
+    write_summary(tmp_path / "two" / "summary.json", second)
+    return tmp_path / "one", tmp_path / "two"
+
+
+def test_folders_and_files_are_called_by_their_names(folders, tmp_path):
+    assert compare_results(folders).models == ("one", "two")
+    assert compare_results([folders[0] / "summary.json", f"{folders[1]}/"]).models == ("one", "two")
+    shutil.copy(folders[1] / "summary.json", folders[0] / "rotated.json")
+    assert compare_results([folders[0], folders[0] / "rotated.json"]).models == ("one", "rotated")
+
+
+def test_trainings_are_called_by_as_much_of_their_place_as_tells_them_apart(folders, tmp_path):
+    places = []
+    for model, folder in zip(("pix2pix__plans__head", "other__plans__head"), folders):
+        places.append(tmp_path / model / "fold_0")
+        shutil.copytree(folder, places[-1] / "validation")
+    assert compare_results(places).models == ("pix2pix__plans__head/fold_0", "other__plans__head/fold_0")
+    own = [places[0], folders[1]]
+    assert compare_results(own).models == ("fold_0", "two")
+
+
+def test_here_has_a_name_too(folders, monkeypatch):
+    monkeypatch.chdir(folders[0])
+    assert compare_results([Path(), "../two"]).models == ("one", "two")
+
+
+def test_one_result_is_compared_with_its_baselines(folders):
+    assert compare_results(folders[:1]).models == ("prediction", "zeros", "body_median", "blurred", "shifted")
+
+
+def test_what_is_missing_or_twice_is_one_line(folders, tmp_path):
+    (tmp_path / "empty").mkdir()
+    for results, told in (
+        ([folders[0], tmp_path / "none"], r"none: no such file or folder"),
+        ([folders[0], tmp_path / "empty"], r"empty: no summary\.json in it; make one with ct2pet_evaluate"),
+        ([folders[0], folders[0] / "summary.json"], r"one.*given twice"),
+    ):
+        with pytest.raises(Ct2PetError, match=told) as caught:
+            compare_results(results)
+        assert "\n" not in str(caught.value)
+
+
+def test_the_command_prints_and_writes(folders, tmp_path, capsys):
+    out = tmp_path / "out"
+    assert main([*map(str, folders), "-o", str(out), "-metrics", "mae", "rmse"]) == 0
+    said = capsys.readouterr().out
+    assert "one is better than two inside the body" in said
+    assert f"written: {out / 'comparison.tex'}" in said
+    content = json.loads((out / "comparison.json").read_text())
+    assert {line["metric"] for line in content["lines"]} == {"mae", "rmse", "mae_volume", "rmse_volume"}
+    assert content["run"]["command"] == "ct2pet_compare one two -o out -metrics mae rmse"
+    assert str(tmp_path) not in "".join(path.read_text() for path in out.iterdir())
+
+
+def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(folders, tmp_path, capsys):
+    content = json.loads((folders[1] / "summary.json").read_text())
+    for part in (content["cases"], content["diagnoses"], *content["baseline_cases"].values()):
+        del part["case_004"]
+    write_summary(folders[1] / "summary.json", content)
+    assert main([*map(str, folders), "-o", str(tmp_path / "out")]) == 2
+    assert "two: lacks 1 of the cases of one (case_004)" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_cases_that_the_networks_know_are_noticed_and_not_compared(road, tmp_path, capfd):
+    out = tmp_path / "known"
+    assert run(f"predict -i {road.raw}/imagesTr -o {out} -f all -device cpu -step_size 1") == 0
+    assert run(f"evaluate -d 077 -i {out} -split Tr -np 1") == 0
+    summary = json.loads((out / "summary.json").read_text())
+    assert summary["provenance"]["evaluated_training_cases"] == list(summary["cases"])
+    assert run(f"compare {out}") == 2
+    assert "4 of 4 evaluated cases were trained with" in capfd.readouterr().err
+
+
+def test_two_predictions_are_compared(road, tmp_path, capfd):
+    out = tmp_path / "unmirrored"
+    assert road.predict(out, "--disable_tta --blend_mm 0") == 0
+    assert run(f"evaluate -d 077 -i {out} -np 1") == 0
+    capfd.readouterr()
+    assert run(f"compare {road.predictions} {out} -o {tmp_path}/comparison") == 0
+    said = capfd.readouterr().out
+    assert "too few cases to tell" in said
+    assert "Whole body (n = 2)" in said
+    assert len(list((tmp_path / "comparison").iterdir())) == 3

@@ -1,0 +1,198 @@
+"""Predictions of DICOM CTs: from folders of DICOM files to NIfTI and back to DICOM."""
+
+import errno
+import shutil
+from dataclasses import replace
+
+import numpy as np
+import pydicom
+import pytest
+from dicom_files import Study, ct_series, write
+from dicom_objects import plant_identifiers
+from dicom_pets import ORIENTATIONS, read_by_itk
+from hand_models import Scaled, two_district_case, write_trained
+from road import content_of, killed_until_done
+
+from ct2pet.api.prediction import predict
+from ct2pet.cli.convert_dicom import main as convert
+from ct2pet.cli.predict import main
+from ct2pet.dicom.reading import quiet
+from ct2pet.errors import CasesFailed, Ct2PetError
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.inference import trained_models
+from ct2pet.volume import Volume
+
+SECRET = "ZZSECRET"
+
+
+@pytest.fixture
+def scans(tmp_path, monkeypatch):
+    """Two CTs in scans/a (axial) and scans/b (oblique, feet first) with their maps; a trained model."""
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
+    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    write_trained(tmp_path / "results", {"low": {0: 0.5}, "high": {0: 2.0}})
+    for case, name in {"a": "axial", "b": "oblique, feet first"}.items():
+        put_case(tmp_path, case, name)
+    return tmp_path
+
+
+def put_case(root, case, name="axial", study=None, folder=None):
+    ct, labels = two_district_case()
+    direction = ORIENTATIONS[name].direction
+    grid = replace(ct.grid, direction=direction)
+    datasets = ct_series(study or Study(f"PAT-{case}"), grid, np.rint(ct.array))
+    write(datasets, root / "scans" / (folder or case))
+    write_volume(root / "maps" / f"{case}.nii.gz", Volume(labels.array, grid, "label"))
+    return datasets
+
+
+def run(scans, source="scans", **options):
+    options = {"districts": scans / "maps", "device": "cpu", "dicom": True, **options}
+    return predict(scans / source, scans / "out", **options)
+
+
+@pytest.mark.parametrize("grid", ["pet", "ct"])
+def test_each_case_is_a_nifti_file_and_a_dicom_series(scans, grid):
+    assert [path.name for path in run(scans, grid=grid)] == ["a.nii.gz", "b.nii.gz"]
+    for case in "ab":
+        pet = read_volume(scans / "out" / f"{case}.nii.gz")
+        assert pet.array.max() > 1
+        image = read_by_itk(scans / "out" / "dicom" / case)
+        np.testing.assert_allclose(image.GetOrigin(), pet.grid.origin, atol=1e-3)
+        np.testing.assert_allclose(image.GetDirection(), pet.grid.direction, atol=1e-5)
+        np.testing.assert_allclose(image.GetSpacing()[::-1], pet.grid.spacing, atol=1e-4)
+        shape = image.GetSize()[::-1]
+        assert shape == pet.grid.shape
+        first = pydicom.dcmread(scans / "out" / "dicom" / case / "00001.dcm")
+        assert first.PatientID == f"PAT-{case}"
+        assert "model scaled" in first.DerivationDescription
+    if grid == "ct":
+        assert pet.grid.matches(read_volume(scans / "scans" / "b").grid)
+
+
+def test_without_the_option_dicom_cts_become_nifti_alone(scans):
+    run(scans, dicom=False)
+    assert sorted(path.name for path in (scans / "out").iterdir()) == ["a.nii.gz", "b.nii.gz", "prediction.json"]
+
+
+def test_the_folder_of_one_ct_is_one_case(scans):
+    (path,) = run(scans, source="scans/b")
+    assert path.name == "b.nii.gz"
+    (path,) = predict(scans / "scans" / "a", scans / "pet.nii.gz", districts=scans / "maps", device="cpu", dicom=True)
+    assert path == scans / "pet.nii.gz"
+    assert (scans / "dicom" / "pet").is_dir()
+
+
+def test_cts_that_are_no_dicom_are_refused_before_any_work(scans, capsys):
+    ct, _ = two_district_case()
+    write_volume(scans / "nifti" / "a_0000.nii.gz", ct)
+    for source in ("nifti", "nifti/a_0000.nii.gz"):
+        arguments = f"-i {scans / source} -o {scans}/out --districts {scans}/maps -device cpu --dicom"
+        assert main(arguments.split()) == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "--dicom needs the CTs as DICOM series" in line
+    assert not (scans / "out").exists()
+
+
+def test_several_series_in_a_folder_are_one_line(scans, capsys):
+    write(ct_series(Study("PAT9"), number=5), scans / "scans" / "a", "second{}.dcm")
+    arguments = f"-i {scans}/scans -o {scans}/out --districts {scans}/maps -device cpu --dicom"
+    assert main(arguments.split()) == 1
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
+    assert lines == [
+        "a: it holds 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into a folder of its own"
+    ]
+    assert sorted(path.name for path in (scans / "out" / "dicom").iterdir()) == ["b"]
+
+
+def test_series_that_are_missing_are_written_from_finished_predictions(scans, monkeypatch):
+    first, _ = run(scans, dicom=False)
+    before = first.stat().st_mtime_ns
+    run(scans, continue_prediction=True)
+    assert first.stat().st_mtime_ns == before
+    series = content_of(scans / "out" / "dicom")
+    assert len(series) == 40
+    run(scans, continue_prediction=True)
+    assert content_of(scans / "out" / "dicom") == series
+
+
+def test_a_prediction_made_anew_leaves_no_series_of_the_old_one(scans):
+    run(scans)
+    run(scans, dicom=False, blend_mm=3.0)
+    assert list((scans / "out" / "dicom").iterdir()) == []
+
+
+def test_series_that_are_no_predictions_are_never_replaced(scans):
+    write(ct_series(), scans / "out" / "dicom" / "a")
+    with pytest.raises(Ct2PetError, match="dicom/a: would be replaced, but is no prediction"):
+        run(scans)
+    assert len(list((scans / "out" / "dicom" / "a").iterdir())) == 12
+
+
+def test_what_killed_runs_left_is_removed(scans):
+    run(scans)
+    leftover = scans / "out" / "dicom" / ".partial-abcdefgh-a"
+    shutil.copytree(scans / "out" / "dicom" / "a", leftover)
+    shutil.rmtree(scans / "out" / "dicom" / "a")
+    run(scans, continue_prediction=True)
+    assert sorted(path.name for path in (scans / "out" / "dicom").iterdir()) == ["a", "b"]
+
+
+def test_killed_at_any_file_and_continued_every_series_is_whole(scans, monkeypatch):
+    def once():
+        run(scans, continue_prediction=True)
+
+    assert killed_until_done(once, monkeypatch) >= 3
+    assert [len(list((scans / "out" / "dicom" / case).iterdir())) for case in "ab"] == [20, 20]
+
+
+def test_a_disk_that_is_full_fails_the_case_and_keeps_its_nifti(scans, monkeypatch):
+    def full(*arguments, **options):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(pydicom, "dcmwrite", full)
+    with pytest.raises(CasesFailed) as caught:
+        run(scans, source="scans/a")
+    assert list(caught.value.failures.values()) == [
+        f"{scans / 'out' / 'dicom' / 'a'}: cannot be written (No space left on device)"
+    ]
+    assert (scans / "out" / "a.nii.gz").exists()
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize("failing", [False, True])
+def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing):
+    shutil.rmtree(scans / "scans")
+    datasets = put_case(scans, "unused", folder="unused")
+    shutil.rmtree(scans / "scans")
+    with quiet():
+        plant_identifiers(datasets, SECRET)
+        write(
+            datasets[: 10 if failing else None] + (datasets[11:] if failing else []), scans / "scans" / f"{SECRET} Ann"
+        )
+    for path in (scans / "maps").iterdir():
+        path.unlink()
+    arguments = f"-o {scans}/out -device cpu --dicom --segmenter rules --verbose".split()
+    code = main(["-i", str(scans / "scans"), *arguments])
+    printed = "".join(capfd.readouterr())
+    assert SECRET not in printed
+    assert "ct_" in printed
+    assert code == 2 or not failing
+    for path in (scans / "out").rglob("*"):
+        assert SECRET not in str(path.relative_to(scans))
+        if path.is_file() and path.suffix != ".dcm":
+            assert SECRET.encode() not in path.read_bytes()
+
+
+def test_the_conversion_reads_the_same_suv_and_says_what_they_are(scans, monkeypatch, capsys):
+    """A PET from a PACS that somebody takes for a measured one."""
+    monkeypatch.setenv("ct2pet_raw", str(scans / "raw"))
+    (path,) = run(scans, source="scans/b")
+    shutil.copytree(scans / "scans" / "b", scans / "export" / "ct")
+    shutil.copytree(scans / "out" / "dicom" / "b", scans / "export" / "pet")
+    assert convert(["-i", str(scans / "export"), "-d", "1", "-n", "BACK", "-np", "1"]) == 0
+    assert "the PET is synthetic" in "".join(capsys.readouterr())
+    pet = read_volume(path)
+    back = read_volume(scans / "raw" / "Dataset001_BACK" / "targetsTr" / "BACK_0001.nii.gz")
+    assert back.grid.matches(pet.grid)
+    np.testing.assert_allclose(back.array, pet.array, atol=1e-3)

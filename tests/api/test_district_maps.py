@@ -1,0 +1,150 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hand_models import Scaled, hand_plans, two_district_case, write_trained
+from road import killed_until_done, times_of
+from stub_segmenter import Halves, use_stubs
+
+from ct2pet.api.prediction import predict
+from ct2pet.districts import SegmenterIdentity
+from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.inference import trained_models
+
+HALVES = SegmenterIdentity("halves", "1.2", {"part": 0.5})
+OTHER = SegmenterIdentity("other", "3", {"part": 0.5})
+OWN = SegmenterIdentity("files", "", {})
+
+
+@pytest.fixture(autouse=True)
+def scans(tmp_path, monkeypatch):
+    """Two CTs without maps in scans/, and a model trained with maps of halves."""
+    use_stubs(monkeypatch)
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
+    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    trained_with(tmp_path, HALVES)
+    ct, _ = two_district_case()
+    for case in "ab":
+        write_volume(tmp_path / "scans" / f"{case}_0000.nii.gz", ct)
+    return tmp_path / "scans"
+
+
+def trained_with(root, *segmenters):
+    write_trained(
+        root / "results", {"low": {0: 0.5}, "high": {0: 2.0}}, plans=replace(hand_plans(), segmenters=list(segmenters))
+    )
+
+
+def run(scans, **options):
+    return predict(scans, scans.parent / "out", device="cpu", **options)
+
+
+def made(scans, case):
+    return scans.parent / "out" / "districts" / f"{case}.nii.gz"
+
+
+def test_cts_without_maps_are_segmented_as_those_of_the_training_were(scans, capsys):
+    run(scans)
+    ct, _ = two_district_case()
+    labels = read_volume(made(scans, "a"))
+    assert labels.grid.matches(ct.grid)
+    assert np.bincount(labels.array.ravel())[1:].tolist() == [ct.array.size / 2] * 2
+    said = capsys.readouterr()
+    assert said.out.splitlines()[0] == "a: low 0.99, high 0.30 (low)"
+    assert "warning" not in said.err
+    provenance = json.loads((scans.parent / "out" / "prediction.json").read_text())
+    assert provenance["segmenters"] == [{"name": "halves", "version": "1.2", "settings": {"part": 0.5}}]
+
+
+def test_prediction_with_maps_that_were_made_is_that_with_the_same_maps_from_files(scans):
+    first = [path.read_bytes() for path in run(scans)]
+    again = predict(scans, scans.parent / "again", districts=scans.parent / "out" / "districts", device="cpu")
+    assert [path.read_bytes() for path in again] == first
+
+
+@pytest.mark.parametrize(
+    ("trained", "options", "named"),
+    [
+        ([HALVES], {"segmenter": "other"}, "come from other 3, those of the training from halves 1.2;"),
+        ([OTHER, HALVES], {"segmenter": "halves"}, None),
+        ([OWN], {}, "come from halves 1.2, those of the training from files without a record;"),
+        (
+            [SegmenterIdentity("halves", "1.2", {"part": 0.4})],
+            {},
+            "come from halves 1.2 with other settings, those of the training from halves 1.2;",
+        ),
+        ([], {}, None),
+    ],
+)
+def test_another_segmenter_than_the_trainings_is_one_line(scans, capsys, trained, options, named):
+    trained_with(scans.parent, *trained)
+    run(scans, **options)
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
+    assert len(warnings) == (named is not None)
+    assert all(named in line for line in warnings)
+
+
+def test_maps_in_a_folder_are_known_by_the_records_beside_them(scans, capsys):
+    run(scans, segmenter="other")
+    capsys.readouterr()
+    predict(scans, scans.parent / "again", districts=scans.parent / "out" / "districts", device="cpu")
+    said = capsys.readouterr()
+    assert "come from other 3, those of the training from halves 1.2" in said.err
+    assert "a: low 0.99, high 0.30 (low)" in said.out
+
+
+def test_cases_without_a_map_beside_the_others_are_segmented(scans):
+    _, labels = two_district_case()
+    scans.rename(scans.with_name("imagesTs"))
+    write_volume(scans.parent / "districtsTs" / "a.nii.gz", labels)
+    predict(scans.with_name("imagesTs"), scans.parent / "out", device="cpu")
+    assert not made(scans, "a").exists()
+    assert made(scans, "b").exists()
+    predict(scans.with_name("imagesTs"), scans.parent / "all", segmenter="halves", device="cpu")
+    assert (scans.parent / "all" / "districts" / "a.nii.gz").exists()
+
+
+def test_maps_that_are_named_are_all_there_is(scans):
+    _, labels = two_district_case()
+    write_volume(scans.parent / "maps" / "a.nii.gz", labels)
+    with pytest.raises(CasesFailed, match=r"b: .*no district map"):
+        run(scans, districts=scans.parent / "maps")
+    with pytest.raises(Ct2PetError, match="either --districts or --segmenter other"):
+        run(scans, districts=scans.parent / "maps", segmenter="other")
+
+
+def test_a_map_corrected_by_hand_is_used_and_stays(scans):
+    before = run(scans)[0].read_bytes()
+    labels = read_volume(made(scans, "a"))
+    write_volume(made(scans, "a"), labels.with_array(np.full_like(labels.array, 1)))
+    corrected = made(scans, "a").read_bytes()
+    assert run(scans)[0].read_bytes() != before
+    assert made(scans, "a").read_bytes() == corrected
+
+
+def test_continued_it_segments_nothing_twice(scans, monkeypatch):
+    _, second = run(scans)
+    second.unlink()
+    times = times_of(made(scans, "a").parent)
+    run(scans, continue_prediction=True)
+    assert times_of(made(scans, "a").parent) == times
+    with pytest.raises(Ct2PetError, match="another model or other settings"):
+        run(scans, segmenter="other", continue_prediction=True)
+
+
+def test_killed_at_any_file_and_continued_nothing_is_missing(scans, monkeypatch):
+    paths = run(scans)
+    whole = [path.read_bytes() for path in paths]
+    for path in sorted((scans.parent / "out").rglob("*.*")):
+        path.unlink()
+    assert killed_until_done(lambda: run(scans, continue_prediction=True), monkeypatch) >= 4
+    assert [path.read_bytes() for path in paths] == whole
+
+
+def test_a_segmenter_that_does_not_know_the_districts_begins_nothing(scans, monkeypatch):
+    monkeypatch.setattr(Halves, "districts", ("low", "tail"))
+    with pytest.raises(DatasetError, match=r"halves finds low, tail, not high; .*--districts"):
+        run(scans)
+    assert not (scans.parent / "out").exists()

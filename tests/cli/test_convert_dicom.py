@@ -1,0 +1,68 @@
+"""The command: its arguments arrive, its exit code and its words tell what happened."""
+
+import pytest
+from dicom_files import localiser, write
+from dicom_studies import missing_weight, study_of, write_studies
+
+from ct2pet import conversion
+from ct2pet.cli.convert_dicom import main
+from ct2pet.dataset import open_dataset
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
+    return write_studies(tmp_path / "in", study_of("JANE"))
+
+
+def run(folder, *options):
+    return main(["-i", str(folder), "-d", "007", "-n", "CLINIC", "-np", "1", *options])
+
+
+def test_every_option_arrives(monkeypatch, tmp_path):
+    calls = []
+    result = conversion.Conversion(tmp_path, ("A_0001",), (), {}, {}, (), {})
+    monkeypatch.setattr(conversion, "convert_dicom", lambda **options: calls.append(options) or result)
+    line = "-i in -d 12 -n A -np 3 --weights_csv w.csv --patient_map m.csv --left_out l.csv --lesion_rois *a*"
+    assert main(line.split()) == 0
+    (options,) = calls
+    assert {name: str(value) for name, value in options.items()} == {
+        **{"source": "in", "dataset_id": "12", "name": "A", "num_processes": "3", "weights_csv": "w.csv"},
+        **{"patient_map": "m.csv", "left_out": "l.csv", "lesion_rois": "*a*"},
+    }
+
+
+def test_a_conversion_says_what_it_did(folder, capsys):
+    write(localiser(), folder / "scouts")
+    assert run(folder) == 0
+    said = capsys.readouterr().out
+    assert "left out: 2 x a localiser (scout)" in said
+    assert "Dataset007_CLINIC: 1 case(s) converted\n" in said
+    assert open_dataset("7").cases() == ["CLINIC_0001"]
+    assert run(folder) == 0
+    assert "0 case(s) converted, 1 were there" in capsys.readouterr().out
+
+
+def test_some_failed(folder, capsys):
+    write_studies(folder / "more", missing_weight("JOHN"))
+    assert run(folder) == 1
+    captured = capsys.readouterr()
+    assert "1 case(s) could not be converted" in captured.err
+    assert "give weight_kg in --weights_csv" in captured.err
+    assert "Dataset007_CLINIC: 1 case(s) converted" in captured.out
+    assert "JANE" not in captured.out + captured.err
+    assert "JOHN" not in captured.out + captured.err
+    assert "Traceback" not in captured.err
+
+
+def test_nothing_done(folder, tmp_path, capsys):
+    assert run(tmp_path / "nowhere") == 2
+    assert capsys.readouterr().err.endswith("nowhere: no such folder\n")
+    write_studies(tmp_path / "bad", missing_weight())
+    assert run(tmp_path / "bad") == 2
+
+
+def test_a_number_below_one_is_refused(folder, capsys):
+    with pytest.raises(SystemExit):
+        main(["-i", str(folder), "-d", "0", "-n", "CLINIC"])
+    assert "not at least 1" in capsys.readouterr().err

@@ -1,0 +1,126 @@
+import csv
+import stat
+
+import pytest
+from nifti_studies import ct_of, lesions_of, pet_of, write_images
+
+from ct2pet.dataset import open_dataset, verify_dataset
+from ct2pet.imageio import read_volume
+from dataset_conversion import nifti_pairs
+
+
+@pytest.fixture
+def source(tmp_path, monkeypatch):
+    """Flat names, folders, nnU-Net's names; another image beside them."""
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
+    root = tmp_path / "in"
+    write_images(
+        {
+            root / "Muster_Erika_CT.nii.gz": ct_of(0),
+            root / "Muster_Erika_PET.nii.gz": pet_of(0),
+            root / "17" / "CT_image.nii.gz": ct_of(1),
+            root / "17" / "PET_image.nii": pet_of(1),
+            root / "17" / "PET_mask.nii.gz": lesions_of(1),
+            root / "case3_0000.nii.gz": ct_of(2),
+            root / "case3_0001.nii.gz": pet_of(2),
+        }
+    )
+    return root
+
+
+def run(source, *options):
+    return nifti_pairs.main(["-i", str(source), "-d", "001", "-n", "CLINIC", "-np", "1", *options])
+
+
+@pytest.mark.parametrize(
+    ("name", "role", "rest"),
+    [
+        ("anna_CT", "CT", "anna"),
+        ("anna-1 pet", "PET", "anna_1"),
+        ("SUV", "PET", ""),
+        ("PET_mask", "lesions", ""),
+        ("x_0001", "PET", "x"),
+        ("actor", None, "actor"),  # no word of its own
+        ("petra_ct", "CT", "petra"),
+    ],
+)
+def test_what_an_image_is_by_its_name(name, role, rest):
+    assert nifti_pairs.role_of(name) == (role, rest)
+
+
+def test_pairs_of_any_layout_become_a_dataset(source, tmp_path):
+    (source / "studies.csv").write_text(
+        "study,patient,diagnosis,sex,age\nMuster_Erika,E,lymphoma,F,61\n17,E,lymphoma,female,95\n"
+    )
+    assert run(source, "--patient_map", str(tmp_path / "map.csv")) == 0
+    dataset = open_dataset("1")
+    assert verify_dataset(dataset) == []
+    assert stat.S_IMODE((tmp_path / "map.csv").stat().st_mode) == 0o600
+    with (tmp_path / "map.csv").open(newline="") as file:
+        names = {row["study_instance_uid"]: row["case"] for row in csv.DictReader(file)}
+    assert {*names} == {"Muster_Erika", "17", "case3"}
+    patients = dataset.patients()
+    assert patients[names["Muster_Erika"]] == patients[names["17"]] != patients[names["case3"]]
+    assert [name for name, case in names.items() if dataset.lesions(case)] == ["17"]
+    row = dataset.table[names["17"]]
+    assert (row["diagnosis"], row["sex"], row["age"]) == ("lymphoma", "F", "90")
+    assert (read_volume(dataset.target(names["17"])).array == pet_of(1).array).all()
+
+
+def test_what_is_no_pair_is_counted_on_the_screen_and_named_in_the_table_only(source, tmp_path, capsys):
+    write_images({source / "Geheim_CT.nii.gz": ct_of(5), source / "topogram.nii.gz": ct_of(6)})
+    write_images({source / "17" / "ct.nii.gz": ct_of(7), source / "Meier_CT.nii.gz": ct_of(8)})
+    write_images({source / "Meier_PET.nii.gz": pet_of(8, 4000)})
+    assert run(source, "--left_out", str(tmp_path / "left.csv")) == 1
+    printed = capsys.readouterr()
+    for line in ("a study without PET", "its name does not say", "a study with 2 images for its CT"):
+        assert f"left out: {line}" in printed.out
+    assert "PET: its values reach" in printed.err
+    table = (tmp_path / "left.csv").read_text()
+    for name in ("Geheim", "topogram", "Meier"):
+        assert name not in printed.out + printed.err
+        assert name in table
+    for path in (tmp_path / "raw").rglob("*"):
+        for name in ("Muster", "Erika", "Meier"):
+            assert name not in str(path)
+            assert path.suffix not in (".json", ".csv") or name not in path.read_text()
+    assert len(open_dataset("1").cases()) == 2
+
+
+def test_new_studies_join_and_numbers_stay(source, tmp_path):
+    assert run(source, "--split") == 0
+    before = open_dataset("1").table
+    write_images({source / "new_CT.nii.gz": ct_of(9), source / "new_PET.nii.gz": pet_of(9)})
+    assert run(source, "--split") == 0
+    dataset = open_dataset("1")
+    assert {case: dataset.table[case] for case in before} == before
+    assert len(dataset.table) == len(before) + 1
+    assert verify_dataset(dataset) == []
+
+
+def test_another_source_cannot_join(source, tmp_path, capsys):
+    assert run(source) == 0
+    write_images({tmp_path / "b" / "x_ct.nii.gz": ct_of(11), tmp_path / "b" / "x_pet.nii.gz": pet_of(11)})
+    assert run(tmp_path / "b") == 2
+    assert "3 of its cases" in capsys.readouterr().err
+    assert len(open_dataset("1").cases()) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [("patient\nA\n", "line 2 names no study"), ("study\na\na\n", "line 3 names a study that another line names")],
+)
+def test_a_wrong_table_is_refused(source, capsys, content, reason):
+    (source / "studies.csv").write_text(content)
+    assert run(source) == 2
+    assert reason in capsys.readouterr().err
+
+
+def test_an_empty_folder_and_a_folder_in_the_way_are_refused(tmp_path, source, capsys):
+    (tmp_path / "empty").mkdir()
+    assert run(tmp_path / "empty") == 2
+    assert "no study in it can be used" in capsys.readouterr().err
+    (tmp_path / "raw" / "Dataset001_CLINIC").mkdir(parents=True)
+    (tmp_path / "raw" / "Dataset001_CLINIC" / "mine.txt").touch()
+    assert run(source) == 2
+    assert "was not made by a conversion" in capsys.readouterr().err

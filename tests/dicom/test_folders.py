@@ -1,0 +1,89 @@
+"""Which folder is a case, and what it is called."""
+
+from pathlib import Path
+
+import pytest
+from dicom_files import Study, ct_series, pet_series, write
+
+from ct2pet.dicom.folders import dicom_cases, is_renamed
+from ct2pet.errors import DatasetError
+
+
+def named(**tags):
+    return ct_series(**{"PatientName": "Müller-Lüdenscheidt^Hans Peter", "PatientID": "K-4711", **tags})[:1]
+
+
+def test_each_folder_with_dicom_files_is_a_case(tmp_path):
+    write(ct_series(), tmp_path / "in" / "b" / "deep" / "er")
+    write(pet_series()[:1], tmp_path / "in" / "ä b")
+    write(ct_series()[:1], tmp_path / "in" / ".hidden")
+    write(ct_series()[:1], tmp_path / "in" / "out")
+    (tmp_path / "in" / "empty").mkdir()
+    (tmp_path / "in" / "notes.txt").write_text("text")
+    folder = tmp_path / "in"
+    assert dicom_cases(folder, folder / "out") == {"b": folder / "b", "ä b": folder / "ä b"}
+
+
+def test_files_of_a_folder_itself_are_one_case(tmp_path):
+    write(ct_series(), tmp_path / "scan")
+    write(pet_series(), tmp_path / "scan" / "sub")
+    assert dicom_cases(tmp_path / "scan", tmp_path / "out") == {"scan": tmp_path / "scan"}
+
+
+@pytest.mark.parametrize(
+    "folder",
+    [
+        "Mueller LÜDENSCHEIDT",
+        "hans",
+        "Peter 2",
+        "x_k4711_y",
+        "19500101",
+        "CT 1950-01-01",
+        "01.01.1950",
+        "acc1",
+        "PHans",
+    ],
+)
+def test_a_folder_that_is_called_like_its_patient_gets_another_name(tmp_path, folder):
+    write(named(), tmp_path / folder)
+    ((case, path),) = dicom_cases(tmp_path, tmp_path / "out").items()
+    assert path.name == folder
+    assert case.startswith("ct_")
+    assert len(case) == 11
+    assert is_renamed(case, path)
+    assert dicom_cases(path, tmp_path / "out") == {case: path}  # the same, wherever one begins
+
+
+@pytest.mark.parametrize("folder", ["case_01", "4711", "CT thorax", "Li", "2"])
+def test_other_folders_keep_their_names(tmp_path, folder):
+    write(named(PatientID="2-4712"), tmp_path / folder)
+    assert list(dicom_cases(tmp_path, tmp_path / "out")) == [folder]
+
+
+def test_short_names_are_found_as_words(tmp_path):
+    write(named(PatientName="Li^Wu"), tmp_path / "li_1")
+    write(named(PatientName="Li^Wu"), tmp_path / "clinic")
+    cases = dicom_cases(tmp_path, tmp_path / "out")
+    assert [path.name for case, path in cases.items() if is_renamed(case, path)] == ["li_1"]
+
+
+def test_two_folders_of_the_same_series_are_refused(tmp_path):
+    for folder in ("hans 1", "hans 2"):
+        write(named(), tmp_path / folder)
+    with pytest.raises(DatasetError, match=r"two of its folders hold the same series \(ct_"):
+        dicom_cases(tmp_path, tmp_path / "out")
+
+
+def test_data_without_identities_keep_their_names(tmp_path):
+    write(ct_series(Study("STS_001"), PatientIdentityRemoved="YES")[:1], tmp_path / "STS_001")
+    assert list(dicom_cases(tmp_path, tmp_path / "out")) == ["STS_001"]
+
+
+def test_a_link_gives_its_own_name_and_a_dot_that_of_the_folder(tmp_path, monkeypatch):
+    (tmp_path / "cases").mkdir()
+    for patient in ("A1", "A2"):
+        write(ct_series()[:1], tmp_path / patient / "CT")
+        (tmp_path / "cases" / patient).symlink_to(tmp_path / patient / "CT", target_is_directory=True)
+    assert list(dicom_cases(tmp_path / "cases", tmp_path / "out")) == ["A1", "A2"]
+    monkeypatch.chdir(tmp_path / "A1" / "CT")
+    assert list(dicom_cases(Path(), tmp_path / "out")) == ["CT"]

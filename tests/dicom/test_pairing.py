@@ -1,0 +1,269 @@
+"""Which PET is chosen, which CT it gets, and what is said about the others."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from dicom_files import (
+    CT_GRID,
+    PET_GRID,
+    Study,
+    ct_series,
+    enhanced_ct,
+    enhanced_pet,
+    new_object,
+    pet_series,
+    put,
+    write,
+)
+
+from ct2pet.dicom.pairing import pair
+from ct2pet.dicom.tree import scan_tree
+from ct2pet.volume import Grid
+
+STUDY = Study()
+SHORT_PET = Grid((5, 8, 9), PET_GRID.spacing, PET_GRID.origin)
+
+
+def pair_all(folder, **series):
+    for name, datasets in series.items():
+        write(datasets, folder / name)
+    return pair(scan_tree(folder))
+
+
+def chosen(exams):
+    return [(exam.pet.series.folder.name, exam.ct.series.folder.name) for exam in exams]
+
+
+def reason(left_out, folder):
+    (text,) = [item.reason for item in left_out if item.path.name == folder]
+    return text
+
+
+def test_a_pet_and_its_ct(tmp_path):
+    exams, left_out = pair_all(tmp_path, ct=ct_series(), pet=pet_series())
+    assert chosen(exams) == [("pet", "ct")]
+    assert left_out == []
+    assert exams[0].notes == ()
+    assert exams[0].patient == "PAT1"
+
+
+def test_enhanced_objects_are_paired_too(tmp_path):
+    exams, _ = pair_all(tmp_path, ct=enhanced_ct(), pet=enhanced_pet())
+    assert chosen(exams) == [("pet", "ct")]
+    assert exams[0].notes == ()
+
+
+def test_patients_and_studies_of_one_folder_are_kept_apart(tmp_path):
+    studies = [STUDY, STUDY.later(), Study("PAT2"), Study("PAT0")]
+    for number, study in enumerate(studies):
+        write(ct_series(study), tmp_path, f"c{number}-{{}}")
+        write(pet_series(study), tmp_path, f"p{number}-{{}}")
+    exams, left_out = pair(scan_tree(tmp_path))
+    assert [exam.patient for exam in exams] == ["PAT0", "PAT1", "PAT1", "PAT2"]
+    assert exams[1].pet.series.time < exams[2].pet.series.time
+    assert all(exam.ct.first.study == exam.pet.first.study for exam in exams)
+    assert left_out == []
+
+
+def test_the_corrected_pet_is_preferred_however_the_series_are_numbered(tmp_path):
+    nac = pet_series(series="NAC", number=1, CorrectedImage=["DECY", "SCAT"])
+    exams, left_out = pair_all(tmp_path, ct=ct_series(), nac=nac, ac=pet_series(number=2))
+    assert chosen(exams) == [("ac", "ct")]
+    assert reason(left_out, "nac") == "PET series 1 (9 files): not attenuation-corrected (CorrectedImage)"
+
+
+def test_an_uncorrected_pet_alone_is_left_out(tmp_path):
+    nac = enhanced_pet(AttenuationCorrected="NO")
+    exams, left_out = pair_all(tmp_path, ct=ct_series(), nac=nac)
+    assert exams == []
+    assert "not attenuation-corrected" in reason(left_out, "nac")
+    assert reason(left_out, "ct") == "CT series 2 (12 files): no PET was paired with it"
+
+
+def test_a_pet_that_does_not_say_is_used_where_there_is_no_better_one(tmp_path):
+    silent = {"CorrectedImage": None, "AttenuationCorrectionMethod": None}
+    exams, _ = pair_all(tmp_path, ct=ct_series(), silent=pet_series(series="a", number=1, **silent))
+    assert "does not say whether it is attenuation-corrected" in exams[0].notes[0]
+    exams, left_out = pair_all(tmp_path, said=pet_series(series="b", number=7))
+    assert chosen(exams) == [("said", "ct")]
+    assert exams[0].notes == ()
+    assert reason(left_out, "silent").endswith("PET series 7 (9 files) was chosen from the same study")
+
+
+def test_the_method_says_whether_a_pet_is_corrected_where_the_list_is_missing(tmp_path):
+    exams, left_out = pair_all(
+        tmp_path,
+        ct=ct_series(),
+        none=pet_series(series="a", CorrectedImage=None, AttenuationCorrectionMethod="NONE"),
+        some=pet_series(series="b", CorrectedImage=None, AttenuationCorrectionMethod="measured, CTAC"),
+    )
+    assert chosen(exams) == [("some", "ct")]
+    assert "not attenuation-corrected" in reason(left_out, "none")
+
+
+def test_the_longest_pet_is_preferred(tmp_path):
+    exams, _ = pair_all(
+        tmp_path, ct=ct_series(), head=pet_series(series="a", number=1, grid=SHORT_PET), body=pet_series(number=2)
+    )
+    assert chosen(exams) == [("body", "ct")]
+
+
+def test_a_pet_in_units_that_give_suv_is_preferred(tmp_path):
+    exams, _ = pair_all(
+        tmp_path, ct=ct_series(), propcps=pet_series(series="a", number=1, Units="PROPCPS"), bq=pet_series()
+    )
+    assert chosen(exams) == [("bq", "ct")]
+
+
+def test_of_equal_pets_the_first_is_taken_and_the_choice_is_noted(tmp_path):
+    exams, _ = pair_all(tmp_path, ct=ct_series(), tof=pet_series(series="a", number=9), plain=pet_series(number=8))
+    assert chosen(exams) == [("plain", "ct")]
+    assert exams[0].notes == ("the study has 1 more PET(s) of this kind; the lowest series number was chosen",)
+
+
+@pytest.mark.parametrize("kind", ["DYNAMIC", "GATED"])
+def test_dynamic_and_gated_series_are_named_and_left_out(tmp_path, kind):
+    moving = pet_series(series="a", number=1, SeriesType=[kind, "IMAGE"]) * 2
+    exams, left_out = pair_all(tmp_path, ct=ct_series(), moving=moving, still=pet_series(number=2))
+    assert chosen(exams) == [("still", "ct")]
+    assert f"a {kind.lower()} series" in reason(left_out, "moving")
+
+
+def test_a_pet_with_a_missing_slice_is_named(tmp_path):
+    datasets = pet_series()
+    del datasets[4]
+    exams, left_out = pair_all(tmp_path, ct=ct_series(), pet=datasets)
+    assert exams == []
+    assert "PET series 3 (8 files): 1 slice(s) missing between" in reason(left_out, "pet")
+
+
+def test_a_pet_whose_last_slices_are_missing_is_noted(tmp_path):
+    exams, _ = pair_all(tmp_path, ct=ct_series(), pet=pet_series()[:-1])
+    assert exams[0].notes == ("the PET says that it has 9 slices, but 8 are there: its ends may be missing",)
+
+
+@pytest.mark.parametrize("rest", [0, 700])
+def test_a_last_slice_that_is_damaged_is_noted(tmp_path, rest):
+    for folder, datasets in {"ct": ct_series(), "pet": pet_series(NumberOfSlices=None)}.items():
+        last = write(datasets, tmp_path / folder)[-1]
+    (tmp_path / "elsewhere").write_bytes(b"")
+    assert pair(scan_tree(tmp_path))[0][0].notes == ()
+    last.write_bytes(last.read_bytes()[:rest])
+    expected = "1 damaged file(s) lie beside its images: the ends of a series may be missing"
+    assert pair(scan_tree(tmp_path))[0][0].notes == (expected,)
+
+
+def test_pet_without_ct_and_ct_without_pet(tmp_path):
+    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(Study("PAT2")))
+    assert exams == []
+    assert reason(left_out, "pet").endswith("no CT in its study or its frame of reference")
+    assert reason(left_out, "ct").endswith("no PET was paired with it")
+
+
+def test_a_ct_of_another_place_is_no_partner(tmp_path):
+    far = replace(CT_GRID, origin=(-17.0, -15.0, 500.0))
+    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(grid=far))
+    assert exams == []
+    assert reason(left_out, "pet").endswith("no CT of the same place (they hardly overlap in space)")
+
+
+def ct_choice(tmp_path, better, worse):
+    """Both orders of the series' numbers: the choice must not come from them."""
+    for numbers in ((1, 2), (2, 1)):
+        folder = tmp_path / str(numbers[0])
+        first = ct_series(series="a", number=numbers[0], **better)
+        second = ct_series(series="b", number=numbers[1], **worse)
+        exams, left_out = pair_all(folder, pet=pet_series(), better=first, worse=second)
+        assert chosen(exams) == [("pet", "better")]
+        assert reason(left_out, "worse").endswith("no PET was paired with it")
+    return exams[0]
+
+
+def test_the_ct_of_the_same_frame_of_reference(tmp_path):
+    ct_choice(tmp_path, {}, {"FrameOfReferenceUID": "1.2.3"})
+
+
+def test_the_ct_of_the_same_study(tmp_path):
+    ct_choice(tmp_path, {}, {"StudyInstanceUID": "1.2.3"})
+
+
+def test_the_ct_that_shows_more_of_the_pet(tmp_path):
+    ct_choice(tmp_path, {}, {"grid": Grid((6, 16, 18), CT_GRID.spacing, CT_GRID.origin)})
+
+
+def test_the_axial_ct(tmp_path):
+    coronal = Grid((16, 12, 18), (2.0, 3.0, 2.0), (-17.0, -15.0, -467.0), (1, 0, 0, 0, 0, 1, 0, -1, 0))
+    ct_choice(tmp_path, {}, {"grid": coronal})
+
+
+def test_the_original_ct(tmp_path):
+    ct_choice(tmp_path, {}, {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]})
+
+
+@pytest.mark.parametrize("kernel", ["LUNG", "BONEPLUS", "B70f", ["Br64f", "3"], "Bl60f"])
+def test_the_ct_of_a_soft_kernel(tmp_path, kernel):
+    ct_choice(tmp_path, {"ConvolutionKernel": "B31f"}, {"ConvolutionKernel": kernel})
+
+
+def test_the_ct_nearer_in_time(tmp_path):
+    ct_choice(tmp_path, {"AcquisitionTime": "085700"}, {"AcquisitionTime": "091500"})
+
+
+def test_another_frame_of_reference_or_study_is_noted(tmp_path):
+    exams, _ = pair_all(tmp_path / "a", pet=pet_series(), ct=ct_series(FrameOfReferenceUID="1.2.3"))
+    assert exams[0].notes == ("CT and PET do not share a frame of reference: check how they lie to each other",)
+    exams, _ = pair_all(tmp_path / "b", pet=pet_series(), ct=ct_series(StudyInstanceUID="1.2.3"))
+    assert exams[0].notes == ("the CT is of another study",)
+
+
+def test_no_frame_of_reference_is_none_in_common(tmp_path):
+    nowhere = {"FrameOfReferenceUID": ""}
+    exams, _ = pair_all(tmp_path, pet=pet_series(**nowhere), ct=ct_series(**nowhere))
+    assert "do not share a frame of reference" in exams[0].notes[0]
+
+
+def test_lossy_compression_is_noted(tmp_path):
+    lossy = {"LossyImageCompression": "01"}
+    exams, _ = pair_all(tmp_path, pet=pet_series(**lossy), ct=ct_series(**lossy))
+    assert exams[0].notes == ("the CT was compressed with loss", "the PET was compressed with loss")
+
+
+def test_structures_of_the_study_come_along(tmp_path):
+    rtstruct = "1.2.840.10008.5.1.4.1.1.481.3"
+    own = new_object(rtstruct, STUDY, "RT", "RTSTRUCT")
+    foreign = new_object(rtstruct, STUDY.later(), "RT", "RTSTRUCT")
+    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(), own=[own], foreign=[foreign])
+    assert [header.path.parent.name for header in exams[0].structures] == ["own"]
+    assert left_out == []
+
+
+def test_images_without_a_position_are_no_series(tmp_path):
+    datasets = ct_series(series="Protocol")
+    for dataset in datasets:
+        put(dataset, {"ImagePositionPatient": None})
+    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(), protocol=datasets)
+    assert chosen(exams) == [("pet", "ct")]
+    assert reason(left_out, "protocol").endswith("no position in space (ImagePositionPatient)")
+
+
+def test_messages_hold_nothing_out_of_the_headers_texts(tmp_path):
+    secret = {"SeriesDescription": "JANE DOE", "PatientName": "JANE^DOE", "Manufacturer": "JANE"}
+    pets = [pet_series(series=f"JANE{n}", number=n, **secret) for n in (3, 4)]
+    del pets[1][3]
+    _, left_out = pair_all(tmp_path, a=pets[0], b=pets[1], c=ct_series(series="JANE", **secret))
+    assert left_out
+    assert not any("JANE" in item.reason or "PAT1" in item.reason for item in left_out)
+    assert not np.any(["1.2.826" in item.reason for item in left_out])
+
+
+def test_a_synthetic_pet_is_the_last_choice_and_named(tmp_path):
+    synthetic = {"ImageType": ["DERIVED", "PRIMARY", "SYNTHETIC"], "Units": "GML", "CorrectedImage": None}
+    made = pet_series(STUDY, series="made", number=1, **synthetic)
+    real = pet_series(STUDY, SHORT_PET, number=9, CorrectedImage=None, ImageType=["DERIVED", "PRIMARY"])
+    exams, _ = pair_all(tmp_path, ct=ct_series(), made=made, real=real)
+    assert chosen(exams) == [("real", "ct")]
+    assert not any("synthetic" in note for note in exams[0].notes)
+    exams, _ = pair_all(tmp_path / "alone", ct=ct_series(), made=made)
+    assert chosen(exams) == [("made", "ct")]
+    assert any("synthetic" in note for note in exams[0].notes)

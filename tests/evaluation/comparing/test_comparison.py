@@ -1,0 +1,179 @@
+import copy
+import json
+
+import numpy as np
+import pytest
+from scipy import stats
+from summaries import synthetic_summary
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation.comparing import compare, compare_with_baselines
+from ct2pet.evaluation.statistics import holm
+
+NUMBER = 12
+
+
+def worse(summary, seed, mean=0.1):
+    """The same references, predictions with other errors."""
+    rng, found = np.random.default_rng(seed), copy.deepcopy(summary)
+    for regions in found["cases"].values():
+        for metrics in regions.values():
+            for metric in ("mae", "mae_volume"):
+                if metrics.get(metric) is not None:
+                    metrics[metric] += rng.normal(mean, 0.05)
+            for metric in ("psnr", "ssim", "psnr_volume", "ssim_volume"):
+                if metrics.get(metric) is not None:
+                    metrics[metric] -= abs(rng.normal(mean, 0.05))
+    return found
+
+
+@pytest.fixture(scope="module")
+def summary():
+    return synthetic_summary(NUMBER)
+
+
+@pytest.fixture(scope="module")
+def comparison(summary):
+    return compare({"ours": summary, "theirs": worse(summary, 1), "third": worse(summary, 2, mean=0.0)})
+
+
+def line_of(comparison, table, subject, metric):
+    (line,) = [one for one in comparison.of_table(table) if (one.subject, one.metric) == (subject, metric)]
+    return line
+
+
+def values(summary, region, metric, cases=None):
+    return np.array([summary["cases"][case][region][metric] for case in cases or summary["cases"]])
+
+
+def test_the_tables_are_those_of_the_paper_and_the_organs(comparison):
+    assert list(comparison.num_tests) == ["districts", "lesions", "organs", "diagnoses"]
+    subjects = {
+        table: list(dict.fromkeys(one.subject for one in comparison.of_table(table))) for table in comparison.num_tests
+    }
+    assert subjects == {
+        "districts": ["head", "trunk", "arms", "legs", "whole_body", "whole_volume"],
+        "lesions": ["lesions"],
+        "organs": ["organ:liver", "organ:brain"],
+        "diagnoses": ["lung cancer", "lymphoma", "none"],
+    }
+    assert (comparison.models, comparison.num_cases) == (("ours", "theirs", "third"), NUMBER)
+
+
+def test_the_numbers_are_those_of_scipy(comparison, summary):
+    ours, theirs = values(summary, "whole_body", "mae"), values(worse(summary, 1), "whole_body", "mae")
+    line = line_of(comparison, "districts", "whole_body", "mae")
+    assert line.numbers["theirs"]["mean"] == pytest.approx(theirs.mean())
+    assert line.numbers["ours"]["se"] == pytest.approx(stats.sem(ours))
+    difference = line.differences["theirs"]
+    assert difference.test.mean == pytest.approx((theirs - ours).mean())
+    assert difference.test.p_t == pytest.approx(stats.ttest_rel(theirs, ours).pvalue)
+    assert difference.test.p_wilcoxon == pytest.approx(stats.wilcoxon(theirs - ours).pvalue)
+    assert line.best == "ours"
+    assert line.gain("theirs") == pytest.approx((theirs - ours).mean())
+    assert list(line.differences) == ["theirs", "third"]
+
+
+def test_where_higher_is_better_the_gain_is_the_other_way_round(comparison, summary):
+    line = line_of(comparison, "districts", "head", "psnr")
+    expected = (values(summary, "head", "psnr") - values(worse(summary, 1), "head", "psnr")).mean()
+    assert expected > 0
+    assert line.gain("theirs") == pytest.approx(expected)
+    assert line.best == "ours"
+    higher = {one.metric for one in comparison.lines if one.higher_is_better}
+    assert higher == {"psnr", "ssim", "psnr_volume", "ssim_volume"}
+
+
+def test_p_values_are_corrected_for_all_tests_of_their_table_and_no_others(comparison):
+    for table, number in comparison.num_tests.items():
+        found = [difference for line in comparison.of_table(table) for difference in line.differences.values()]
+        assert number == len(found)
+        assert [d.p_t_holm for d in found] == holm([d.test.p_t for d in found])
+        assert [d.p_wilcoxon_holm for d in found] == holm([d.test.p_wilcoxon for d in found])
+        assert all(d.p == max(d.p_t_holm, d.p_wilcoxon_holm) for d in found)
+    assert comparison.num_tests["lesions"] == 5 * 2
+    assert comparison.num_tests["districts"] == (5 * 5 + 3) * 2
+
+
+def test_a_diagnosis_holds_its_own_cases_alone(comparison, summary):
+    own = [case for case, diagnosis in summary["diagnoses"].items() if diagnosis == "lymphoma"]
+    line = line_of(comparison, "diagnoses", "lymphoma", "mae")
+    assert 0 < len(own) < NUMBER
+    assert line.numbers["ours"]["n"] == line.differences["third"].test.pairs == len(own)
+    assert line.numbers["ours"]["mean"] == pytest.approx(values(summary, "whole_body", "mae", own).mean())
+
+
+def test_of_a_bias_the_size_counts(summary):
+    low, high = copy.deepcopy(summary), copy.deepcopy(summary)
+    for number, case in enumerate(summary["cases"]):
+        low["cases"][case]["head"]["suv_mean_bias"] = 10.0 if number % 2 else -10.0  # 0 on average, and never right
+        high["cases"][case]["head"]["suv_mean_bias"] = 5.0 + 0.01 * number
+    line = line_of(compare({"low": low, "high": high}), "districts", "head", "suv_mean_bias")
+    assert line.numbers["low"]["mean"] == pytest.approx(10.0)
+    assert line.best == "high"
+
+
+def test_only_cases_in_which_every_model_has_a_number_count(summary):
+    other = worse(summary, 3)
+    other["cases"]["case_001"]["head"]["mae"] = None
+    assert summary["cases"]["case_000"]["legs"]["mae"] is None
+    found = compare({"a": summary, "b": other})
+    head, legs = (line_of(found, "districts", name, "mae") for name in ("head", "legs"))
+    assert {numbers["n"] for numbers in head.numbers.values()} == {NUMBER - 1}
+    assert {numbers["n"] for numbers in legs.numbers.values()} == {NUMBER - 1}
+    without = [case for case in summary["cases"] if case != "case_001"]
+    assert head.numbers["a"]["mean"] == pytest.approx(values(summary, "head", "mae", without).mean())
+
+
+def test_a_single_model_is_compared_with_its_baselines(summary):
+    found = compare_with_baselines(summary, ["mae"])
+    assert found.models == ("prediction", "zeros", "body_median", "blurred", "shifted")
+    line = line_of(found, "districts", "trunk", "mae")
+    zeros = np.array([regions["trunk"]["mae"] for regions in summary["baseline_cases"]["zeros"].values()])
+    assert line.numbers["zeros"]["mean"] == pytest.approx(zeros.mean())
+    assert line.gain("zeros") > 0 > line.gain("blurred")
+    assert line.best == "blurred"
+
+
+def test_one_district_without_whole_body_is_enough(summary):
+    one = copy.deepcopy(summary)
+    for cases in (one["cases"], *one["baseline_cases"].values()):
+        for case in cases:
+            cases[case] = {"trunk": cases[case]["trunk"]}
+    found = compare({"a": one, "b": worse(one, 4)})
+    assert list(found.num_tests) == ["districts", "diagnoses"]
+    assert {line.subject for line in found.of_table("districts")} == {"trunk"}
+
+
+def test_one_case_is_no_test():
+    one = synthetic_summary(1)
+    found = compare({"a": one, "b": worse(one, 5)}, ["mae"])
+    line = line_of(found, "districts", "head", "mae")
+    assert line.differences["b"].p is None
+    assert line.differences["b"].test.pairs == 1
+    assert set(found.num_tests.values()) == {0}
+
+
+def test_other_metrics_can_be_chosen_and_unknown_ones_are_named(summary):
+    found = compare({"a": summary, "b": worse(summary, 6)}, ["rmse"])
+    assert {line.metric for line in found.lines} == {"rmse", "rmse_volume"}
+    with pytest.raises(Ct2PetError, match="no metric maee; there are: mae, rmse"):
+        compare({"a": summary, "b": summary}, ["mae", "maee"])
+    with pytest.raises(Ct2PetError, match="no metric real_suv_mean"):
+        compare({"a": summary, "b": summary}, ["real_suv_mean"])
+
+
+def test_pairs_are_checked(summary):
+    other = copy.deepcopy(summary)
+    del other["cases"]["case_003"]
+    with pytest.raises(Ct2PetError, match="case_003"):
+        compare({"a": summary, "b": other})
+    trained = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
+    with pytest.raises(Ct2PetError, match="trained with"):
+        compare_with_baselines(trained)
+
+
+def test_it_is_json(comparison):
+    content = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
+    assert content["models"] == ["ours", "theirs", "third"]
+    assert content["lines"][0]["differences"]["theirs"]["test"]["pairs"] == NUMBER

@@ -1,0 +1,88 @@
+import copy
+
+import pytest
+from summaries import synthetic_summary
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
+
+SETTINGS = {"data_range_suv": 20.0, "body_median": {"suv": 0.4}}
+
+
+@pytest.fixture
+def pair():
+    provenance = {"settings": SETTINGS, "districts": {"head": 1}, "evaluated_training_cases": []}
+    first = synthetic_summary(4, provenance=provenance)
+    return {"a": first, "b": copy.deepcopy(first)}
+
+
+def test_summaries_that_differ_in_their_predictions_alone_are_a_pair(pair):
+    for regions in pair["b"]["cases"].values():
+        regions["whole_body"]["mae"] += 1
+    pair["b"]["provenance"]["settings"]["body_median"]["suv"] = 0.5  # of other training cases
+    pair["b"]["baseline_cases"]["body_median"]["case_000"]["head"]["mae"] = 9.0
+    pair["b"]["baseline_cases"]["zeros"]["case_000"]["head"]["mae"] *= 1 + 1e-9
+    check_pairs(pair)
+
+
+def drop_case(summary):
+    for part in (summary["cases"], summary["diagnoses"], *summary["baseline_cases"].values()):
+        del part["case_002"]
+
+
+@pytest.mark.parametrize("shorter", ["a", "b"])
+def test_a_case_without_partner_is_named(pair, shorter):
+    drop_case(pair[shorter])
+    with pytest.raises(Ct2PetError, match=rf"^{shorter}: lacks 1 of the cases of . \(case_002\)"):
+        check_pairs(pair)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (
+            lambda s: s["provenance"]["settings"].update(data_range_suv=10.0),
+            r"other settings \(data_range_suv: 20.0 and 10",
+        ),
+        (lambda s: s["provenance"]["settings"].update(new=1), r"other settings \(new: None and 1\)"),
+        (lambda s: s["provenance"]["districts"].update(head=2), r"other districts \(head: 1 and 2\)"),
+        (lambda s: s["diagnoses"].update(case_001="else"), r"other diagnoses \(case_001: lymphoma and else\)"),
+        (
+            lambda s: s["baseline_cases"]["shifted"]["case_003"]["trunk"].update(mae=7.5),
+            r"other references: in case_003, trunk, the mae of the baseline shifted is .* and 7\.5",
+        ),
+        (lambda s: s["baseline_cases"]["zeros"]["case_003"]["lesions"].update(mae=1.0), "case_003, lesions"),
+        (lambda s: s["baseline_cases"]["zeros"]["case_001"].pop("lesions"), "case_001, lesions"),
+    ],
+)
+def test_what_was_evaluated_in_another_way_is_refused(pair, change, told):
+    change(pair["b"])
+    with pytest.raises(Ct2PetError, match=told) as caught:
+        check_pairs(pair)
+    assert "a and b" in str(caught.value)
+
+
+def test_every_model_is_checked_against_the_first(pair):
+    pair["c"] = copy.deepcopy(pair["a"])
+    pair["c"]["provenance"]["districts"]["head"] = 5
+    with pytest.raises(Ct2PetError, match="a and c"):
+        check_pairs(pair)
+
+
+def test_cases_that_were_trained_with_are_refused(pair):
+    pair["b"]["provenance"]["evaluated_training_cases"] = ["case_001", "case_003"]
+    with pytest.raises(Ct2PetError, match=r"^b: 2 of 4 evaluated cases were trained with \(case_001, case_003\)"):
+        check_pairs(pair)
+    with pytest.raises(Ct2PetError, match="trained with"):
+        check_training_cases("b", pair["b"])
+
+
+def test_where_nobody_knows_the_training_cases_nothing_is_refused(pair):
+    pair["a"]["provenance"]["evaluated_training_cases"] = None
+    del pair["b"]["provenance"]["evaluated_training_cases"]
+    check_pairs(pair)
+
+
+def test_long_lists_are_cut():
+    assert listed(["a", "b"]) == "a, b"
+    assert listed(list("abcdefg")) == "a, b, c, d, e, ..."

@@ -1,0 +1,90 @@
+import copy
+
+import pytest
+from summaries import synthetic_summary
+
+from ct2pet.evaluation.comparing import answer, compare, compare_with_baselines, text
+
+
+def changed(summary, change, regions=("whole_body", "lesions")):
+    """The same with other MAEs: ``change`` of the number of the case and the MAE."""
+    found = copy.deepcopy(summary)
+    for number, case in enumerate(found["cases"].values()):
+        for region in regions:
+            if case[region]["mae"] is not None:
+                case[region]["mae"] = change(number, case[region]["mae"])
+    return found
+
+
+@pytest.fixture(scope="module")
+def summary():
+    return changed(synthetic_summary(20), lambda number, mae: 0.5)
+
+
+def said(summary, change, number=None):
+    return answer(compare({"mine": summary, "other": changed(summary, change)}, ["mae"]), "other")
+
+
+def test_better_by_how_much_and_how_sure(summary):
+    words = said(summary, lambda number, mae: 0.6 + 0.01 * (number % 2))
+    assert words.startswith(
+        "mine is better than other inside the body: MAE 0.500 against 0.605 SUV, a difference of 0.105 SUV (17%) over "
+        "20 cases (95% interval 0.10"
+    )
+    assert "p <0.001 in the t-test, <0.001 in Wilcoxon's, corrected for 6 tests)." in words
+    assert "mine is better than other in lesions:" in words
+    assert "over 19 cases" in words
+
+
+def test_worse_is_not_hidden(summary):
+    words = said(summary, lambda number, mae: 0.4 - 0.01 * (number % 2))
+    assert words.startswith(
+        "other is better than mine inside the body: MAE 0.395 against 0.500 SUV, a difference of 0.105"
+    )
+    assert "95% interval 0.10" in words
+    assert "-" not in words.replace("t-test", "")
+
+
+def test_what_may_be_chance_is_said_to_be(summary):
+    words = said(summary, lambda number, mae: 0.5 + (0.1 if number % 2 else -0.09))
+    assert "mine looks better than other inside the body, but that may be chance:" in words
+    assert "interval -0.0" in words
+
+
+def test_few_cases_and_no_difference():
+    few = synthetic_summary(4)
+    words = said(few, lambda number, mae: 2 * mae)
+    assert "but that may be chance, with too few cases to tell in 6 tests" in words
+    assert "There is no difference between mine and other inside the body" in said(few, lambda number, mae: mae)
+    one = synthetic_summary(1)
+    assert said(one, lambda number, mae: 2 * mae).count("(50%) over 1 case.") == 1
+
+
+def test_every_line_has_numbers_difference_and_who_is_better(summary):
+    words = text(compare({"mine": summary, "other": changed(summary, lambda number, mae: 0.6 + 0.01 * (number % 2))}))
+    (line,) = [line for line in words.splitlines() if line.startswith("Whole body (n = 20)")]
+    assert line.split()[5:] == [
+        *("MAE", "[SUV]", "↓", "0.500", "±", "0.000", "0.605", "±", "0.001", "+0.105"),
+        *("[+0.103,", "+0.107]", "<0.001", "0.002", "+20.47", "mine", "**"),
+    ]
+    for title in ("Districts and whole body", "Lesions", "Diagnoses, inside the body"):
+        assert f"\n{title} " in f"\n{words}"
+    assert "Organs" not in words  # a whole body has fifty
+    assert "nan" not in words.lower()
+    assert "None (n = 6)" in words
+
+
+def test_baselines_are_called_by_their_titles():
+    words = text(compare_with_baselines(synthetic_summary(16), ["mae"]))
+    assert "synthetic PET is better than zeros inside the body" in words
+    assert "real PET, blurred * is better than synthetic PET" in words
+    assert "body_median" not in words
+
+
+def test_where_nothing_is_left_it_says_so(summary):
+    none = copy.deepcopy(summary)
+    for case in none["cases"].values():
+        for metrics in case.values():
+            metrics.update(mae=None)
+            metrics.pop("mae_volume", None)
+    assert "Nothing could be compared" in answer(compare({"a": none, "b": none}, ["mae"]), "b")

@@ -1,0 +1,34 @@
+"""Small cases whose pictures and slices are known, for the tests of the report."""
+
+import numpy as np
+
+from ct2pet.report.cases import case_content
+from ct2pet.report.projections import align
+from ct2pet.volume import Grid, Volume
+
+GRID = Grid((30, 12, 20), (4.0, 4.0, 4.0))
+HOT = (slice(22, 26), slice(3, 6), slice(12, 16))  # towards the head, in front, on the patient's left
+HOT_SUV, COLD_SUV = 9.0, 1.0
+
+
+def case_volumes(seed=0):
+    """CT, real and synthetic PET: a body of water with a bone, a hot spot that the synthetic PET misses, and noise in
+    both PETs, so that no two slices are the same."""
+    rng = np.random.default_rng(seed)
+    body = np.zeros(GRID.shape, bool)
+    body[2:28, 2:10, 3:17] = True
+    ct = np.where(body, 40.0, -1000.0)
+    ct[5:25, 7:9, 9:11] = 900.0
+    real, fake = (body * (COLD_SUV + rng.uniform(0, 0.4, GRID.shape)) for _ in range(2))
+    real[HOT] = HOT_SUV
+    return tuple(
+        Volume(array.astype(np.float32), GRID, unit) for array, unit in ((ct, "HU"), (real, "SUV"), (fake, "SUV"))
+    )
+
+
+def aligned_case(seed=0):
+    return align(*case_volumes(seed))
+
+
+def content(seed=0):
+    return case_content(*case_volumes(seed))

@@ -1,0 +1,116 @@
+"""Known shifts and turns of phantom pairs are found again, and pairs that fit are left alone."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from known_moves import displaced, displacement, residual
+
+from ct2pet.errors import GeometryError
+from ct2pet.phantom import COARSE, make_patient, scan
+from ct2pet.registration import (
+    ALIGNED,
+    IMPLAUSIBLE,
+    MOVED,
+    UNCLEAR,
+    estimate_misalignment,
+    moved,
+    register,
+)
+from ct2pet.volume import Box, Grid, Volume
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """CT of 9 x 8 x 8 mm and PET of 11 mm."""
+    case = scan(make_patient(5), COARSE)
+    return case.ct, case.pet
+
+
+MOVES = [
+    ((0, 0, 0), (8, 0, 0)),
+    ((0, 0, 0), (0, -6, 20)),
+    ((2, 0, 0), (0, 10, 0)),
+    ((-3, 2, 4), (5, -8, 12)),
+    ((0, 0, -6), (-4, 2, 3)),
+]
+
+
+@pytest.mark.parametrize(("degrees", "shift"), MOVES)
+def test_known_moves_are_undone_to_half_a_voxel(pair, degrees, shift):
+    ct, pet = pair
+    away, known = displaced(pet, ct, degrees, shift)
+    result = register(ct, away, always=False)
+    assert result.outcome == MOVED
+    assert residual(ct, pet, np.array(result.matrix) @ known) < 0.5 * min(pet.grid.spacing)
+    assert result.gain > 0.02
+    np.testing.assert_array_equal(moved(away, result).array, pet.array)  # no resampling
+    corners = moved(away, result).grid.corners - pet.grid.corners
+    assert np.linalg.norm(corners, axis=1).max() < 0.6 * min(pet.grid.spacing)
+
+
+def test_a_pair_that_fits_is_left_alone(pair):
+    for always in (False, True):
+        result = register(*pair, always=always)
+        assert result.outcome == ALIGNED
+    assert estimate_misalignment(*pair) < 2
+
+
+def test_the_estimate_grows_with_the_distance(pair):
+    ct, pet = pair
+    near, far = (estimate_misalignment(ct, displaced(pet, ct, (0, 0, 0), (0, shift, 0))[0]) for shift in (6, 14))
+    assert 2 < near < far
+
+
+@pytest.mark.parametrize(("degrees", "shift"), [((0, 0, 0), (0, 38, 0)), ((0, 14, 0), (0, 0, 0))])
+def test_a_move_that_is_too_large_is_refused(pair, degrees, shift):
+    ct, pet = pair
+    result = register(ct, displaced(pet, ct, degrees, shift)[0])
+    assert result.outcome == IMPLAUSIBLE
+    assert "too much for one examination" in result.reason
+
+
+def test_a_short_piece_is_not_judged(pair):
+    ct, pet = pair
+    depth = ct.grid.shape[0] // 2
+    piece = ct.crop(Box((depth - 8, 0, 0), (depth + 8, *ct.grid.shape[1:])))
+    away, _ = displaced(pet, piece, (0, 0, 0), (12, 0, 0))
+    result = register(piece, away)
+    assert result.outcome == UNCLEAR
+    assert "144 mm from foot to head" in result.reason
+    np.testing.assert_array_equal(result.matrix, np.eye(4))
+    assert register(piece, away, least_extent_mm=100).outcome == MOVED
+
+
+def test_pairs_that_do_not_meet_are_refused(pair):
+    ct, pet = pair
+    far = Grid(pet.grid.shape, pet.grid.spacing, (5000.0, 0.0, 0.0))
+    with pytest.raises(GeometryError, match="no common region"):
+        register(ct, Volume(pet.array, far, "SUV"))
+
+
+def test_the_result_is_the_same_again_and_fits_json(pair):
+    ct, pet = pair
+    away, _ = displaced(pet, ct, (1, 0, 2), (9, 0, 0))
+    first, second = register(ct, away), register(ct, away)
+    np.testing.assert_allclose(first.matrix, second.matrix, atol=1e-4)
+    content = json.loads(json.dumps(first.to_json(), allow_nan=False))
+    assert content["gain"] == pytest.approx(content["metric_after"] / content["metric_before"] - 1)
+    assert content["outcome"] == MOVED
+
+
+def test_axes_in_another_order_give_the_same_answer(pair):
+    ct, pet = pair
+    away, known = displaced(pet, ct, (0, 3, 0), (10, 5, 0))
+    turned = Grid.from_affine(
+        away.grid.shape[::-1], away.grid.affine @ np.array([[0, 0, 1, 0], [0, 1, 0, 0], [1, 0, 0, 0], [0, 0, 0, 1.0]])
+    )
+    result = register(ct, Volume(np.ascontiguousarray(away.array.transpose(2, 1, 0)), turned, "SUV"))
+    assert residual(ct, pet, np.array(result.matrix) @ known) < 0.5 * min(pet.grid.spacing)
+
+
+def test_the_known_move_is_what_it_says():
+    matrix = displacement((0, 0, 90), (1, 2, 3), np.array([10.0, 0.0, 0.0]))
+    np.testing.assert_allclose(matrix @ [11, 0, 0, 1], [11, 3, 3, 1], atol=1e-12)
+    assert math.isclose(np.linalg.det(matrix), 1)

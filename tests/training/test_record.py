@@ -1,0 +1,51 @@
+import json
+
+from tiny import tiny_plans
+
+from ct2pet.provenance import cases_among, command_line, digest
+from ct2pet.training.options import TrainingOptions
+from ct2pet.training.record import TrainingRecord, run_with
+
+
+def record(command="", seed=1):
+    with command_line("ct2pet_train", command.split()):
+        return TrainingRecord("pix2pix", "trunk", tiny_plans(), ["A", "B"], run_with(TrainingOptions(seed=seed), 5, 7))
+
+
+def test_it_says_what_the_training_was_made_from(tmp_path):
+    plans, found = tiny_plans(), record("001 pix2pix all", seed=4)
+    found.save(tmp_path)
+    content = json.loads((tmp_path / "provenance.json").read_text())
+    assert content == found.content
+    assert content["plans"] == {"name": plans.plans_name, "sha256": digest(plans.to_json())}
+    assert (content["dataset_name"], content["model"], content["configuration"]) == (
+        plans.dataset_name,
+        "pix2pix",
+        "trunk",
+    )
+    assert content["num_training_cases"] == 2
+    assert cases_among(content["training_cases"], plans.dataset_name, ["A", "C"]) == ["A"]
+    (run,) = content["runs"]
+    assert (run["seed"], run["device"], run["num_epochs"], run["iterations_per_epoch"]) == (4, "cpu", 5, 7)
+    assert run["command"] == "ct2pet_train 001 pix2pix all"
+
+
+def test_other_runs_of_the_same_training_stay(tmp_path):
+    first, second = record("001"), record("001 --c")
+    second.go_on(first.content)
+    assert [run["command"] for run in second.content["runs"]] == ["ct2pet_train 001", "ct2pet_train 001 --c"]
+    again = record("001 --c")
+    again.go_on(second.content)
+    assert again.content["runs"] == second.content["runs"]
+    unknown = record("001")
+    unknown.go_on(None)  # a checkpoint without provenance
+    assert len(unknown.content["runs"]) == 1
+
+
+def test_a_validation_says_what_computes_it_and_not_who_trained():
+    with command_line("ct2pet_train", ["001", "--val"]):
+        content = record("001").of_validation()
+    assert content["run"]["command"] == "ct2pet_train 001 --val"
+    assert content["run"]["device"] == "cpu"
+    assert content["runs"][0]["command"] == "ct2pet_train 001"
+    assert "training_cases" not in content
