@@ -45,9 +45,9 @@ def plan_and_preprocess(
     returns the plans.
 
     ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr (default: what made those that are
-    there, or rules). ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of
-    RAM). ``plans_name`` may be a reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed, naming
-    them, where some cases could not be used.
+    there, or rules). ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of RAM). ``plans_name``
+    may be a reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed,
+    naming them, where some cases could not be used.
     """
     if verify_dataset_integrity:
         verify(dataset, num_processes=num_processes)

@@ -70,7 +70,8 @@ def plan_experiment(
     """Plans for every district that occurs in the fingerprint, and for the whole body.
 
     ``requirements`` of the methods by name: their hyper-parameters are copied. Patch and batch leave memory for the
-    most demanding one of ``sized_for`` (None: of all). Raises PlansError where nothing occurs or no patch fits the memory.
+    most demanding one of ``sized_for`` (None: of all). Raises PlansError where nothing occurs or no patch fits the
+    memory.
     """
     budget = budget_for(device, memory_target_gib)
     sizing = [needs for name, needs in requirements.items() if sized_for is None or name in sized_for]

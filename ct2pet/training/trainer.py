@@ -148,7 +148,7 @@ class Trainer:
                 "folder (-p) or bring the old plans back"
             )
         self.model.load_state_dict(content["model"])
-        self.model.load_training_state(content["training_state"])
+        self.model.load_training_state(content.get("training_state", {}))
         self.optimization.load_state(content["optimizers"])
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, content["log"])
