@@ -26,6 +26,7 @@ from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing import preprocess_dataset
 
 DEFAULT_PLANS = "ct2petPlans"
+DEFAULT_MODELS = ("pix2pix",)
 
 
 def plan_and_preprocess(
@@ -38,21 +39,22 @@ def plan_and_preprocess(
     gpu_memory_target: float | None = None,
     device: str | None = None,
     num_processes: int | None = None,
+    models: Sequence[str] = DEFAULT_MODELS,
 ) -> Plans:
     """Segment what has no district map, fingerprint, plan and preprocess the raw dataset of an id ("001") or name;
     returns the plans.
 
     ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr (default: what made those that are
-    there, or rules). ``gpu_memory_target``: memory for training in GiB (on a CPU: of RAM). ``plans_name`` may be a
-    reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed, naming
-    them, where some cases could not be used.
+    there, or rules). ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of RAM). ``plans_name``
+    may be a reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed,
+    naming them, where some cases could not be used.
     """
     if verify_dataset_integrity:
         verify(dataset, num_processes=num_processes)
     raw = open_dataset(dataset)
     segment_missing(raw, segmenter=segmenter, weights=weights, num_processes=num_processes, device=device)
     extract_fingerprint(dataset, num_processes=num_processes)
-    plans = plan(dataset, plans_name=plans_name, gpu_memory_target=gpu_memory_target, device=device)
+    plans = plan(dataset, plans_name=plans_name, gpu_memory_target=gpu_memory_target, device=device, models=models)
     preprocess(dataset, plans_name=plans_name, num_processes=num_processes)
     _name_doubtful_maps(raw)
     return plans
@@ -86,8 +88,14 @@ def plan(
     plans_name: str = DEFAULT_PLANS,
     gpu_memory_target: float | None = None,
     device: str | None = None,
+    models: Sequence[str] = DEFAULT_MODELS,
 ) -> Plans:
-    """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions."""
+    """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions.
+
+    The plans serve every method; patch and batch leave memory for ``models``.
+    """
+    for name in models:
+        load_model(name)  # an unknown name is told before any work
     preprocessed = PreprocessedDataset.find(dataset)
     path = preprocessed.plans_file(plans_name)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
@@ -103,6 +111,7 @@ def plan(
             plans_name=plans_name,
             device=choose_device(device),
             memory_target_gib=gpu_memory_target,
+            sized_for=models,
         )
     if path.exists() and _content(path) != plans:
         print(f"{path}: replaced by new plans", file=sys.stderr)

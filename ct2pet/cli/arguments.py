@@ -72,6 +72,17 @@ def add_memory_target(parser: Parser) -> None:
     )
 
 
+def add_sized_models(parser: Parser) -> None:
+    parser.add_argument(
+        "-m",
+        dest="models",
+        nargs="+",
+        default=["pix2pix"],
+        metavar="MODEL",
+        help="the methods whose training must fit into that memory (default: pix2pix; cyclegan needs more)",
+    )
+
+
 def add_folder(parser: Parser, flag: str, destination: str, help_text: str, required: bool = True) -> None:
     parser.add_argument(flag, dest=destination, type=Path, required=required, metavar="FOLDER", help=help_text)
 

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans, add_processes, add_segmenter
+from ct2pet.cli.arguments import (
+    add_dataset,
+    add_device,
+    add_memory_target,
+    add_plans,
+    add_processes,
+    add_segmenter,
+    add_sized_models,
+)
 from ct2pet.cli.command import command
 
 
@@ -19,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_segmenter(parser, None, "what made the maps that are there, or rules")
     add_memory_target(parser)
+    add_sized_models(parser)
     add_device(parser)
     add_processes(parser)
 
@@ -33,6 +42,7 @@ def execute(arguments: argparse.Namespace) -> None:
         segmenter=arguments.segmenter,
         weights=arguments.weights,
         gpu_memory_target=arguments.gpu_memory_target,
+        models=arguments.models,
         device=arguments.device,
         num_processes=arguments.num_processes,
     )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans
+from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans, add_sized_models
 from ct2pet.cli.command import command
 
 
@@ -16,6 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     add_plans(parser)
     add_memory_target(parser)
+    add_sized_models(parser)
     add_device(parser)
 
 
@@ -26,6 +27,7 @@ def execute(arguments: argparse.Namespace) -> None:
         arguments.dataset,
         plans_name=arguments.plans,
         gpu_memory_target=arguments.gpu_memory_target,
+        models=arguments.models,
         device=arguments.device,
     )
 

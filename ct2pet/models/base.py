@@ -85,6 +85,13 @@ class Model(nn.Module, ABC):
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
         """Normalised CT (N, 1, Z, Y, X) to normalised PET of the same shape, in evaluation mode without gradients."""
 
+    def training_state(self) -> dict[str, Any]:
+        """What a resumed training needs besides weights and optimizers; kept in the latest checkpoint alone."""
+        return {}
+
+    def load_training_state(self, state: dict[str, Any]) -> None:
+        """Take back what training_state gave."""
+
     def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float | None = None) -> torch.optim.Adam:
         """The Adam optimizer of the hyper-parameters."""
         numbers = self.hyperparameters

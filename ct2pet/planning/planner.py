@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -65,15 +65,18 @@ def plan_experiment(
     plans_name: str = "ct2petPlans",
     device: str = "cpu",
     memory_target_gib: float | None = None,
+    sized_for: Collection[str] | None = None,
 ) -> Plans:
     """Plans for every district that occurs in the fingerprint, and for the whole body.
 
-    ``requirements`` of the methods by name: memory is planned for the most demanding one, and their hyper-parameters
-    are copied. Raises PlansError where nothing occurs or no patch fits the memory.
+    ``requirements`` of the methods by name: their hyper-parameters are copied. Patch and batch leave memory for the
+    most demanding one of ``sized_for`` (None: of all). Raises PlansError where nothing occurs or no patch fits the
+    memory.
     """
     budget = budget_for(device, memory_target_gib)
+    sizing = [needs for name, needs in requirements.items() if sized_for is None or name in sized_for]
     configurations = {
-        name: plan_configuration(name, seen, labels, list(requirements.values()), budget)
+        name: plan_configuration(name, seen, labels, sizing, budget)
         for name, labels, seen in occurring(fingerprint, districts)
     }
     return Plans(
@@ -84,7 +87,11 @@ def plan_experiment(
         configurations=configurations,
         models={name: dict(needs.hyperparameters) for name, needs in requirements.items()},
         blend_mm=_BLEND_MM,
-        settings={"device": device, "memory_target_gib": memory_target_gib},
+        settings={
+            "device": device,
+            "memory_target_gib": memory_target_gib,
+            "sized_for": sorted(requirements if sized_for is None else sized_for),
+        },
         segmenters=list(fingerprint.segmenters),
     )
 

@@ -61,9 +61,9 @@ class PairedAugmenter:
         for sample in chosen.nonzero().flatten().tolist():
             grid = self._sampling_grid(_rotation(angles[sample])).to(source["ct"].device)
             for name, image in source.items():
-                mode = "nearest" if name == "mask" else "bilinear"
+                mode = "nearest" if image.dtype == torch.bool else "bilinear"
                 turned = functional.grid_sample(image[sample : sample + 1].float(), grid, mode, "border", False)
-                target[name][sample] = turned[0] > 0.5 if name == "mask" else turned[0]
+                target[name][sample] = turned[0] > 0.5 if image.dtype == torch.bool else turned[0]
 
     def _sampling_grid(self, rotation: torch.Tensor) -> torch.Tensor:
         """(1, *patch_size, 3): where in the source (its own [-1, 1], as X, Y, Z) each voxel of the patch comes from."""

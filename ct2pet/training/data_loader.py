@@ -22,7 +22,8 @@ from ct2pet.volume import Box
 
 @dataclass(frozen=True)
 class PatchBatch:
-    """ct, pet (N, 1, *patch) float32 and mask (N, 1, *patch) bool, and where they are from."""
+    """ct, pet (N, 1, *patch) float32 and mask (N, 1, *patch) bool, unpaired ones with pet_mask too, and the cases that
+    the CTs (of unpaired ones the PETs too) are from."""
 
     tensors: dict[str, torch.Tensor]
     cases: list[str]
@@ -35,7 +36,8 @@ class PatchLoader(SlimDataLoaderBase):
 
     A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a lesion
     voxel with the plan's ``lesion_fraction``. ``margin`` voxels come along on each side of it for the augmentation.
-    What lies outside of the box is air, without PET and mask.
+    What lies outside of the box is air, without PET and mask. Unless ``paired``, PET comes with its own ``pet_mask``
+    from another place, mostly of another case.
     """
 
     def __init__(
@@ -47,6 +49,7 @@ class PatchLoader(SlimDataLoaderBase):
         sampling: Sampling,
         seed: int,
         margin: Sequence[int] = (0, 0, 0),
+        paired: bool = True,
     ) -> None:
         if not cases:
             raise TrainingError(f"{store.folder}: no training case contains this district")
@@ -57,6 +60,7 @@ class PatchLoader(SlimDataLoaderBase):
         self.margin = tuple(margin)
         self.sampling = sampling
         self.seed = seed
+        self.paired = paired
 
     def generate_train_batch(self) -> PatchBatch:
         raise NotImplementedError("batches are numbered: use batch(number)")
@@ -64,12 +68,17 @@ class PatchLoader(SlimDataLoaderBase):
     def batch(self, number: int) -> PatchBatch:
         """Batch ``number`` (0, 1, ...)."""
         random = np.random.default_rng([self.seed, number])
+        names, tensors = self._patches(random)
+        if not self.paired:
+            others, unpaired = self._patches(random)
+            names += others
+            tensors["pet"], tensors["pet_mask"] = unpaired["pet"], unpaired["mask"]
+        return PatchBatch(tensors, names, int(random.integers(2**62)))
+
+    def _patches(self, random: np.random.Generator) -> tuple[list[str], dict[str, torch.Tensor]]:
         names, patches = zip(*(self._patch(random) for _ in range(self.batch_size)))
-        tensors = {
-            key: torch.from_numpy(np.stack([patch[key] for patch in patches])[:, None]) for key in ("ct", "pet", "mask")
-        }
-        tensors["ct"], tensors["pet"] = tensors["ct"].float(), tensors["pet"].float()
-        return PatchBatch(tensors, list(names), int(random.integers(2**62)))
+        stacked = {key: torch.from_numpy(np.stack([patch[key] for patch in patches])[:, None]) for key in patches[0]}
+        return list(names), {key: image if key == "mask" else image.float() for key, image in stacked.items()}
 
     def _patch(self, random: np.random.Generator) -> tuple[str, dict[str, np.ndarray]]:
         on_lesion = self.with_lesions and random.random() < self.sampling.lesion_fraction

@@ -74,6 +74,7 @@ class Trainer:
             self.configuration.sampling,
             options.seed,
             self.augmenter.margin,
+            paired=model_class.requirements.paired,
         )
         self.online_validation = OnlineValidation(
             store, self.validation_cases or self.training_cases, self.configuration
@@ -147,6 +148,7 @@ class Trainer:
                 "folder (-p) or bring the old plans back"
             )
         self.model.load_state_dict(content["model"])
+        self.model.load_training_state(content.get("training_state", {}))
         self.optimization.load_state(content["optimizers"])
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, content["log"])
@@ -225,6 +227,8 @@ class Trainer:
             "best_mae": self.best_mae,
             "provenance": self.record.content,
         }
+        if name == LATEST:
+            content["training_state"] = self.model.training_state()
         save_checkpoint(self.folder / name, content)
 
     def validate(self) -> dict[str, Any]:
@@ -241,8 +245,8 @@ class Trainer:
 
 
 def _check_requirements(name: str, needs: Requirements) -> None:
-    if needs.dimensions != 3 or not needs.paired or len(needs.stages) > 1:
-        raise TrainingError(f"{name} asks for 2D, unpaired or several-stage training, which this trainer cannot do yet")
+    if needs.dimensions != 3 or len(needs.stages) > 1:
+        raise TrainingError(f"{name} asks for 2D or several-stage training, which this trainer cannot do yet")
 
 
 def _seed(options: TrainingOptions) -> None:

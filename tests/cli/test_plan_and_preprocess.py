@@ -22,10 +22,10 @@ def given(options):
 
 def test_every_option_arrives(called):
     line = "-d 1 -p mine --verify_dataset_integrity -gpu_memory_target 24 -device cpu -np 3"
-    line += " --segmenter moose --weights w"
+    line += " --segmenter moose --weights w -m cyclegan regression"
     assert plan_and_preprocess.main(line.split()) == 0
     options = {"plans_name": "mine", "verify_dataset_integrity": True, "gpu_memory_target": 24.0, "device": "cpu"}
-    options |= {"segmenter": "moose", "weights": Path("w")}
+    options |= {"segmenter": "moose", "weights": Path("w"), "models": ["cyclegan", "regression"]}
     assert called == [("plan_and_preprocess", "1", {**options, "num_processes": 3})]
 
 
@@ -36,7 +36,7 @@ def test_the_three_parts_alone(called):
     assert called == [
         ("verify", "1", {"num_processes": 2}),
         ("extract_fingerprint", "1", {"num_processes": 2}),
-        ("plan", "1", {"plans_name": "ct2petPlans", "gpu_memory_target": 0.5}),
+        ("plan", "1", {"plans_name": "ct2petPlans", "gpu_memory_target": 0.5, "models": ["pix2pix"]}),
         ("preprocess", "1", {"plans_name": "ct2petPlans", "configurations": ["head"], "num_processes": 2}),
     ]
 

@@ -142,3 +142,20 @@ def test_plans_are_the_same_from_disk(tmp_path):
     planned = plan()
     planned.save(tmp_path / "plans.json")
     assert Plans.load(tmp_path / "plans.json") == planned
+
+
+def test_memory_is_planned_for_the_methods_that_are_named_and_numbers_are_copied_of_all():
+    demanding = replace(GAN, passes={"generator": 4, "discriminator": 2}, hyperparameters={"pool_size": 50})
+    needs, seen = {"gan": GAN, "cycle": demanding}, fingerprint(head=district())
+
+    def planned(sized_for):
+        return plan_experiment(seen, DISTRICTS, needs, device="cuda", memory_target_gib=6.0, sized_for=sized_for)
+
+    def voxels(plans):
+        configuration = plans.configuration("head")
+        return configuration.batch_size * math.prod(configuration.patch_size)
+
+    assert voxels(planned(["gan"])) > voxels(planned(["cycle"])) == voxels(planned(None))
+    assert planned(["gan"]).configurations == plan(device="cuda", target=6.0).configurations
+    assert planned(["gan"]).models["cycle"] == {"pool_size": 50}
+    assert planned(["gan"]).settings["sized_for"] == ["gan"]

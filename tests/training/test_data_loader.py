@@ -92,3 +92,19 @@ def test_a_margin_adds_context_around_the_same_patch(store):
 def test_a_district_that_no_case_has_is_told(store):
     with pytest.raises(TrainingError, match="no training case contains this district"):
         PatchLoader(store, [], (16, 16, 16), 2, Sampling(0.0), seed=0)
+
+
+def test_unpaired_ct_and_pet_come_from_different_places_each_with_its_mask(store):
+    paired, unpaired = make_loader(store), make_loader(store, paired=False)
+    strangers = 0
+    for number in range(10):
+        batch = unpaired.batch(number)
+        same, tensors = paired.batch(number).tensors, batch.tensors
+        assert torch.equal(tensors["ct"], same["ct"])
+        assert torch.equal(tensors["mask"], same["mask"])
+        assert (tensors["pet"][~tensors["pet_mask"]] == 0).all()
+        assert tensors["pet_mask"].any()
+        assert len(batch.cases) == 4
+        strangers += batch.cases[:2] != batch.cases[2:]
+        assert not torch.equal(tensors["pet"], same["pet"])
+    assert strangers > 5

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_plans
+from tiny import NO_AUGMENTATION, tiny_plans
 from tiny_store import write_tiny_store
 
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
@@ -20,17 +20,20 @@ from ct2pet.volume import Box
 OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
 ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
 
+SHORT = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}
+LENGTHS = {"pix2pix": SHORT, "cyclegan": {**SHORT, "pool_size": 3}}  # of which the pool is full when interrupted
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):
     return write_tiny_store(tmp_path_factory.mktemp("store"))
 
 
-def make(store, folder, plans=None, **options):
+def make(store, folder, plans=None, model="pix2pix", **options):
     if plans is None:
         augmentation = replace(tiny_plans().configuration("trunk").augmentation, **ROTATIONS)
         plans = tiny_plans(augmentation=augmentation)
-    return Trainer("pix2pix", "trunk", plans, store, (["A0", "A1"], ["A2"]), folder, replace(OPTIONS, **options))
+    return Trainer(model, "trunk", plans, store, (["A0", "A1"], ["A2"]), folder, replace(OPTIONS, **options))
 
 
 def weights(folder):
@@ -59,11 +62,13 @@ def run_until(trainer, epoch, monkeypatch):
         trainer.run()
 
 
-def test_interrupted_and_resumed_gives_the_weights_and_log_of_an_uninterrupted_run(store, tmp_path, monkeypatch):
-    make(store, tmp_path / "whole").run()
+@pytest.mark.parametrize("model", ["pix2pix", "cyclegan"])
+def test_interrupted_and_resumed_gives_the_weights_and_log_of_an_uninterrupted_run(store, tmp_path, monkeypatch, model):
+    plans = replace(tiny_plans(augmentation=replace(NO_AUGMENTATION, **ROTATIONS)), models={model: LENGTHS[model]})
+    make(store, tmp_path / "whole", plans, model).run()
     for epoch in (1, 3):
-        run_until(make(store, tmp_path / "parts", resume=epoch > 1), epoch, monkeypatch)
-    make(store, tmp_path / "parts", resume=True).run()
+        run_until(make(store, tmp_path / "parts", plans, model, resume=epoch > 1), epoch, monkeypatch)
+    make(store, tmp_path / "parts", plans, model, resume=True).run()
     assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
 
     rows = [list(csv.DictReader((tmp_path / name / "training_log.csv").open())) for name in ("whole", "parts")]
@@ -172,8 +177,8 @@ def test_training_cases_without_the_district_are_left_out(store, tmp_path):
 
 def test_a_method_that_needs_more_than_this_trainer_can_is_refused(store, tmp_path, monkeypatch):
     model_class = trainer_module.load_model("pix2pix")
-    monkeypatch.setattr(model_class, "requirements", replace(model_class.requirements, paired=False))
-    with pytest.raises(TrainingError, match="unpaired"):
+    monkeypatch.setattr(model_class, "requirements", replace(model_class.requirements, dimensions=2))
+    with pytest.raises(TrainingError, match="2D"):
         make(store, tmp_path)
 
 

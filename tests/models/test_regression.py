@@ -1,0 +1,42 @@
+import torch
+from tiny import tiny_configuration
+
+from ct2pet.models import load_model
+
+
+def make_batch():
+    generator = torch.Generator().manual_seed(0)
+    ct = torch.randn(2, 1, 16, 16, 16, generator=generator)
+    mask = torch.rand(ct.shape, generator=generator) < 0.3
+    return {"ct": ct, "pet": ct.abs(), "mask": mask}
+
+
+def make_model(name):
+    torch.manual_seed(0)
+    return load_model(name)(tiny_configuration())
+
+
+def test_its_loss_is_the_mean_absolute_error_inside_the_district():
+    model, batch = make_model("regression"), make_batch()
+    (update,) = model.training_step(batch)
+    inside = batch["mask"]
+    expected = torch.nn.functional.l1_loss(model.translate(batch["ct"])[inside], batch["pet"][inside])
+    torch.testing.assert_close(update.loss, expected)
+
+
+def test_it_starts_with_the_generator_of_pix2pix():
+    own, other = make_model("regression").generator.state_dict(), make_model("pix2pix").generator.state_dict()
+    assert own.keys() == other.keys()
+    assert all(torch.equal(own[name], other[name]) for name in own)
+
+
+def test_its_steps_are_those_of_pix2pix_without_the_adversary():
+    """Pix2Pix's generator loss minus its adversarial part, divided by lambda, has the same gradients."""
+    batch, gradients = make_batch(), {}
+    for name in ("regression", "pix2pix"):
+        model = make_model(name)
+        *_, update = model.training_step(batch)
+        update.losses["g_l1"].backward()
+        gradients[name] = [p.grad for p in model.generator.parameters() if p.grad is not None]
+    for own, other in zip(gradients["regression"], gradients["pix2pix"], strict=True):
+        torch.testing.assert_close(own, other)
