@@ -23,7 +23,7 @@ _APART_MM = 90.0  # both femora
 _GAS_HU = -400.0
 _GAS_CM2 = 1.0
 TRUNK, UNKNOWN, LIMB, CALF = 1, 0, -1, -2
-_BELOW_SLICES = 10
+_BELOW_SLICES, _KNEE_SLICES = 10, 30
 
 
 @dataclass(frozen=True)
@@ -79,16 +79,16 @@ def _section_vote(sections: Sections, number: int, bones: Bones, rows: np.ndarra
         return UNKNOWN
     if sizes[0] > _SKULL_CM2:
         return TRUNK
+    slim = bool((extents <= _SHAFT_MM).all())
+    if rows.size == 2 and slim and sizes[1] < _FIBULA * sizes[0]:
+        return CALF
     if sections.area[number] < _KNEE_CM2 and sections.cut[number] < _WHOLE:
         return LIMB
-    slim = bool((extents <= _SHAFT_MM).all())
-    if rows.size == 1:
-        return TRUNK if not slim else LIMB if sections.area[number] < _THIGH_CM2 else UNKNOWN
-    leg = sizes[1] < _FIBULA * sizes[0]
-    pair = abs(bones.x[rows[0]] - bones.x[rows[1]]) * STEP_MM > _APART_MM
     if not slim or rows.size > 2:
         return TRUNK
-    return CALF if leg else LIMB if pair else TRUNK
+    if rows.size == 1:
+        return LIMB if sections.area[number] < _THIGH_CM2 else UNKNOWN
+    return LIMB if abs(bones.x[rows[0]] - bones.x[rows[1]]) * STEP_MM > _APART_MM else TRUNK
 
 
 def change(found: np.ndarray) -> int:
@@ -98,4 +98,5 @@ def change(found: np.ndarray) -> int:
     below = np.r_[0, np.cumsum(found < 0)]
     best = int((above + below).argmax())
     nearest = found[max(0, best - _BELOW_SLICES) : best]
-    return len(found) if nearest.size and np.mean(nearest == CALF) > 0.5 else best
+    knees = nearest.size == _BELOW_SLICES and np.mean(nearest == CALF) > 0.5
+    return len(found) if knees and np.count_nonzero(found[best:] == TRUNK) < _KNEE_SLICES else best
