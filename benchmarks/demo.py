@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from ct2pet.api.demo import run_demo
 from ct2pet.evaluation import read_summary
+from ct2pet.evaluation.names import ORGAN
 
 
 def main(folder: Path) -> None:
@@ -23,6 +24,8 @@ def main(folder: Path) -> None:
     summary = read_summary(folder / "summary.json")
     print(f"\nthe whole demo took {minutes:.1f} min")
     for region, metrics in summary["mean"].items():
+        if region.startswith(ORGAN):
+            continue
         baselines = {name: summary["baselines"][name][region] for name in ("body_median", "zeros")}
         mae, other = metrics["mae"]["mean"], baselines["body_median"]["mae"]
         psnr = ", ".join(f"{name} {numbers['psnr']:.1f}" for name, numbers in baselines.items())
