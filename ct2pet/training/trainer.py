@@ -180,7 +180,7 @@ class Trainer:
     def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
         """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
         device = torch.device("cpu") if self.device.type == "mps" else self.device
-        tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seed)
+        tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seeds)
         return {name: tensor.to(self.device) for name, tensor in tensors.items()}
 
     def _batches(self, first: int, epoch: int) -> Iterator[PatchBatch]:
