@@ -1,0 +1,280 @@
+"""Which method and which plans are better, all trained for the same time on one machine.
+
+Run: python benchmarks/comparison.py WORK_FOLDER                       whole-body phantoms, 24 to train, 12 held out
+     python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER   22 patients to train, 6 held out
+Every arm (see variants.py) trains on one core for --seconds of processor time, shared evenly by its districts; two
+run side by side. The steps are counted beforehand from what a few of them take, so that learning rates fall as planned.
+Prints the errors of all arms on the held-out cases and what is claimed of them, with paired tests. What is finished
+stays in WORK_FOLDER and is not done again: --arms and --variants choose what to add.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import numpy as np
+from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
+
+from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.api.preparation import extract_fingerprint, plan, preprocess
+from ct2pet.evaluation import read_summary
+from ct2pet.evaluation.statistics import holm, paired_test
+from ct2pet.files import write_json
+from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.parallel import map_cases
+from ct2pet.phantom import DEMO, write_dataset
+from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.preprocessing.preprocessor import decisions_of, store_folder
+from dataset_conversion.Dataset101_STS import convert
+
+PHANTOM, STS = "Dataset998_Phantoms", "Dataset101_STS"
+_SEED, _EPOCHS, _MEMORY_GIB = 2503, 5, 8.0
+_METRICS = {
+    "MAE [SUV]": (WHOLE_BODY, "mae", 3),
+    "PSNR [dB]": (WHOLE_BODY, "psnr", 2),
+    "SSIM": (WHOLE_BODY, "ssim", 3),
+    "lesion MAE": ("lesions", "mae", 2),
+    "SUVmean bias [%]": ("lesions", "suv_mean_bias", 1),
+    "SUVmax bias [%]": ("lesions", "suv_max_bias", 1),
+}
+_BODY = ("MAE [SUV]", "PSNR [dB]", "SSIM")
+_CLAIMS = {  # better, worse, in what
+    PHANTOM: [
+        ("default", "whole_body", _BODY),
+        ("default", "cyclegan", _BODY),
+        ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
+        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+    ],
+    STS: [
+        ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
+        ("default", "regression_nnunet", ("MAE [SUV]", "SUVmax bias [%]")),
+        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+    ],
+}
+_DEFAULT_ARMS = {PHANTOM: [name for name in ARMS if name != "regression_nnunet"]}
+_DEFAULT_ARMS[STS] = ["default", "paper", "regression", "regression_nnunet"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One dataset, in the folders of ``work``; trainings go to ``results``."""
+
+    work: Path
+    results: Path
+    dataset: str
+    seconds: float
+
+    def use_folders(self) -> None:
+        folders = {"raw": self.work / "raw", "preprocessed": self.work / "preprocessed", "results": self.results}
+        for kind, folder in folders.items():
+            os.environ[f"ct2pet_{kind}"] = str(folder)
+
+    def summary_file(self, name: str) -> Path:
+        return self.work / "predictions" / name / "summary.json"
+
+    def training_file(self, name: str) -> Path:
+        return self.work / "predictions" / name / "training.json"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, help="a folder for everything that is made")
+    parser.add_argument("--sts", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
+    parser.add_argument("--seconds", type=float, default=300, help="processor time of each arm's training")
+    parser.add_argument("--arms", nargs="*", choices=ARMS, help="default: those that the claims name")
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=[], help="further arms")
+    parser.add_argument("--train", type=int, default=24, help="phantoms to train on")
+    parser.add_argument("--test", type=int, default=12, help="phantoms held out")
+    parser.add_argument("--processes", type=int, default=2, help="arms side by side, each on one core")
+    arguments = parser.parse_args()
+    work = arguments.work.resolve()
+    benchmark = Benchmark(work, work / "results", STS if arguments.sts else PHANTOM, arguments.seconds)
+    benchmark.use_folders()
+    prepare(benchmark, arguments)
+
+    names = _DEFAULT_ARMS[benchmark.dataset] if arguments.arms is None else arguments.arms
+    names = [*names, *arguments.variants]
+    waiting = {name: (benchmark, name) for name in names if not benchmark.summary_file(name).exists()}
+    for name in waiting:
+        write_plans(benchmark, name)
+    results = map_cases(run_arm, waiting, num_processes=arguments.processes, description="arms")
+    for name, reason in results.failures.items():
+        print(f"{name}: {reason}\n{results.tracebacks.get(name, '')}")
+    show(benchmark)
+
+
+def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Raw data, fingerprint, and the plans that the arms begin with, preprocessed."""
+    raw = benchmark.work / "raw" / benchmark.dataset
+    if not (raw / "dataset.json").exists():
+        if benchmark.dataset == STS:
+            convert(arguments.sts)
+        else:
+            sizes = {"num_train": arguments.train, "num_test": arguments.test}
+            write_dataset(raw, **sizes, seed=_SEED, scanner=DEMO, num_processes=arguments.processes)
+    if (benchmark.work / "preprocessed" / benchmark.dataset / f"{PAPER}.json").exists():
+        return
+    extract_fingerprint(benchmark.dataset, num_processes=arguments.processes)
+    for name in (DEFAULT, PAPER):
+        plan(benchmark.dataset, plans_name=name, device="cpu", gpu_memory_target=_MEMORY_GIB)
+        preprocess(benchmark.dataset, plans_name=name, num_processes=arguments.processes)
+
+
+def arm(name: str) -> Arm:
+    return {**ARMS, **VARIANTS}[name]
+
+
+def write_plans(benchmark: Benchmark, name: str) -> None:
+    """The arm's own plans, and its stores: those of the plans that it begins with where they hold the same."""
+    preprocessed = PreprocessedDataset.find(benchmark.dataset)
+    seen = Fingerprint.load(preprocessed.fingerprint_file).districts
+    base, chosen = preprocessed.plans(arm(name).plans), arm(name)
+    plans = replace(
+        base,
+        plans_name=name,
+        configurations={key: chosen.change(c, seen[key]) for key, c in base.configurations.items()},
+        models={**base.models, chosen.model: {**base.hyperparameters(chosen.model), **chosen.numbers}},
+    )
+    plans.save(preprocessed.plans_file(name))
+    for key, configuration in plans.configurations.items():
+        own = store_folder(preprocessed.folder, plans, key)
+        if decisions_of(configuration) == decisions_of(base.configuration(key)) and not own.exists():
+            own.symlink_to(store_folder(preprocessed.folder, base, key).name)
+    preprocess(benchmark.dataset, plans_name=name, configurations=configurations(plans, name))
+
+
+def configurations(plans: Plans, name: str) -> list[str]:
+    """What the arm trains. A dataset of one district has no other whole body."""
+    districts = [key for key in plans.configurations if key != WHOLE_BODY]
+    return [WHOLE_BODY] if arm(name).whole_body else districts
+
+
+def run_arm(benchmark: Benchmark, name: str) -> None:
+    """Train, predict the held-out cases and evaluate them, on one core."""
+    import torch
+
+    from ct2pet.api.evaluation import evaluate
+    from ct2pet.api.prediction import predict
+
+    torch.set_num_threads(1)
+    benchmark.use_folders()
+    plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
+    names = configurations(plans, name)
+    trained = {key: train_for(benchmark, name, key, benchmark.seconds / len(names)) for key in names}
+    benchmark.use_folders()
+    predictions = benchmark.summary_file(name).parent
+    source = benchmark.work / "raw" / benchmark.dataset / "imagesTs"
+    chosen = {"dataset": benchmark.dataset, "model": arm(name).model, "plans_name": name}
+    predict(source, predictions, configurations=names, device="cpu", **chosen)
+    write_json(benchmark.training_file(name), trained)
+    evaluate(predictions, benchmark.dataset, num_processes=1)
+
+
+def train_for(benchmark: Benchmark, name: str, configuration: str, seconds: float) -> dict[str, float]:
+    """Train one configuration for about ``seconds`` of processor time; returns its steps and what they took."""
+    with TemporaryDirectory() as folder:
+        aside = replace(benchmark, results=Path(folder))
+        _train(aside, name, configuration, 1, 2)  # what only the first steps of a process cost
+        short, long = (_train(aside, name, configuration, 1, steps) for steps in (3, 9))
+    step = max(1e-3, (long - short) / 6)
+    overhead = max(0.0, short - 3 * step)  # of an epoch: validation, checkpoints
+    iterations = max(1, round((seconds / _EPOCHS - overhead) / step))
+    taken = _train(benchmark, name, configuration, _EPOCHS, iterations)
+    return {"steps": _EPOCHS * iterations, "seconds": taken}
+
+
+def _train(benchmark: Benchmark, name: str, configuration: str, epochs: int, iterations: int) -> float:
+    from ct2pet.api.training import train
+    from ct2pet.training import TrainingOptions
+
+    options = TrainingOptions(
+        num_epochs=epochs, iterations_per_epoch=iterations, num_workers=0, show_bar=False, resume=False
+    )
+    where = {"configurations": [configuration], "plans_name": name, "device": "cpu"}
+    benchmark.use_folders()
+    _remove_earlier(benchmark, name, configuration)
+    started = time.process_time()
+    train(benchmark.dataset, arm(name).model, "all", options=options, **where)
+    return time.process_time() - started
+
+
+def _remove_earlier(benchmark: Benchmark, name: str, configuration: str) -> None:
+    """A training of an interrupted run, or the one before of those that are timed."""
+    folder = benchmark.results / benchmark.dataset / f"{arm(name).model}__{name}__{configuration}"
+    for checkpoint in folder.glob("fold_all/checkpoint_*.pth"):
+        checkpoint.unlink()
+
+
+def show(benchmark: Benchmark) -> None:
+    """Print the table of all arms that are finished, and the claims."""
+    names = [name for name in {**ARMS, **VARIANTS} if benchmark.summary_file(name).exists()]
+    summaries = {name: read_summary(benchmark.summary_file(name)) for name in names}
+    if not summaries:
+        return
+    first = next(iter(summaries.values()))
+    print(f"\n{len(first['cases'])} held-out cases of {benchmark.dataset}, mean (standard error)")
+    header = ["", "steps", "seconds", *_METRICS]
+    rows = [header, ["---"] * len(header)]
+    for name, summary in summaries.items():
+        trained = json.loads(benchmark.training_file(name).read_text()).values()
+        work = [f"{sum(one[key] for one in trained):.0f}" for key in ("steps", "seconds")]
+        rows.append([name, *work, *(_cell(summary, column) for column in _METRICS)])
+    rows.append(["body median", "", "", *(_baseline(first, column) for column in _METRICS)])
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    _show_claims(benchmark, summaries)
+
+
+def _cell(summary: Mapping[str, Any], column: str) -> str:
+    region, metric, digits = _METRICS[column]
+    found = summary["mean"].get(region, {}).get(metric)
+    if not found or found["mean"] is None:
+        return "–"
+    error = "" if found["se"] is None else f" ({found['se']:.{digits}f})"
+    return f"{found['mean']:.{digits}f}{error}"
+
+
+def _baseline(summary: Mapping[str, Any], column: str) -> str:
+    region, metric, digits = _METRICS[column]
+    value = summary["baselines"]["body_median"].get(region, {}).get(metric)
+    return "–" if value is None else f"{value:.{digits}f}"
+
+
+def _show_claims(benchmark: Benchmark, summaries: Mapping[str, Mapping[str, Any]]) -> None:
+    """Each claim: both means (of a bias, of its size), and the paired tests over the cases, corrected by Holm."""
+    claims = [(a, b, column) for a, b, columns in _CLAIMS[benchmark.dataset] for column in columns]
+    claims += [("default", name, column) for name in summaries if name in VARIANTS for column in _METRICS]
+    claims = [claim for claim in claims if claim[0] in summaries and claim[1] in summaries]
+    pairs = [[_values(summaries[name], column) for name in (b, a)] for a, b, column in claims]
+    tests = [paired_test(*pair) for pair in pairs]
+    corrected = holm([test.p_wilcoxon for test in tests])
+    columns = ["compared", "in", "means", "difference", "pairs", "p (t)", "p (Wilcoxon)", "p (Wilcoxon, Holm)"]
+    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for (a, b, column), (worse, better), test, p in zip(claims, pairs, tests, corrected):
+        means = [float(np.nanmean(np.array(values, float))) for values in (better, worse)]
+        change = f"{100 * (means[0] / means[1] - 1):+.1f}%"
+        shown = " | ".join(_p(value) for value in (test.p_t, test.p_wilcoxon, p))
+        column = f"size of {column}" if "bias" in column else column
+        print(f"| {a}, {b} | {column} | {means[0]:.3f}, {means[1]:.3f} | {change} | {test.pairs} | {shown} |")
+
+
+def _values(summary: Mapping[str, Any], column: str) -> list[float | None]:
+    region, metric, _ = _METRICS[column]
+    values = [case.get(region, {}).get(metric) for case in summary["cases"].values()]
+    return [None if value is None else abs(value) for value in values]
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    main()
