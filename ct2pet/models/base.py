@@ -28,7 +28,8 @@ Losses = dict[str, torch.Tensor]
 class Hyperparameters:
     """The numbers of every method; a method's own dataclass inherits from this one.
 
-    The learning rate is constant and falls linearly to zero over the last ``decay_epochs``.
+    The learning rate is constant and falls linearly to zero over the last ``decay_epochs``. With an ``ema_decay``
+    (0.999, say) the moving average of the weights validates and predicts.
     """
 
     num_epochs: int = 200
@@ -38,6 +39,11 @@ class Hyperparameters:
     beta1: float = 0.5
     beta2: float = 0.999
     clip_norm: float = 5.0
+    ema_decay: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.ema_decay < 1:
+            raise PlansError(f"ema_decay {self.ema_decay} is not at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -61,6 +67,7 @@ class Model(nn.Module, ABC):
     """
 
     requirements: ClassVar[Requirements]
+    translators: ClassVar[tuple[str, ...]] = ()  # the networks that translate uses, by attribute; empty: all
     Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
 
     def __init__(self, configuration: Configuration, hyperparameters: Mapping[str, Any] | None = None) -> None:
@@ -84,6 +91,10 @@ class Model(nn.Module, ABC):
     @abstractmethod
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
         """Normalised CT (N, 1, Z, Y, X) to normalised PET of the same shape, in evaluation mode without gradients."""
+
+    def translates(self, weight: str) -> bool:
+        """Whether ``translate`` uses the entry of ``state_dict`` with this name."""
+        return not self.translators or weight.split(".")[0] in self.translators
 
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs besides weights and optimizers; kept in the latest checkpoint alone."""

@@ -31,6 +31,7 @@ class Pix2PixHyperparameters(Hyperparameters):
 class Pix2Pix(Model):
     """Paired translation. The discriminator sees CT and PET as two channels, and no voxel outside the district."""
 
+    translators = ("generator",)
     Hyperparameters = Pix2PixHyperparameters
     hyperparameters: Pix2PixHyperparameters
     requirements = Requirements(

@@ -19,6 +19,7 @@ from ct2pet.planning.plans import Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import PairedAugmenter
+from ct2pet.training.average import WeightAverage
 from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
 from ct2pet.training.final_validation import FinalValidation
 from ct2pet.training.log import Row, TrainingLog
@@ -79,6 +80,7 @@ class Trainer:
         self.online_validation = OnlineValidation(
             store, self.validation_cases or self.training_cases, self.configuration
         )
+        self.average = WeightAverage(self.model, self.model.hyperparameters.ema_decay)
         self.log = TrainingLog(folder)
         self.best_mae = float("inf")
         run = run_with(options, self.num_epochs, self.iterations)
@@ -149,6 +151,7 @@ class Trainer:
             )
         self.model.load_state_dict(content["model"])
         self.model.load_training_state(content.get("training_state", {}))
+        self.average.load(content.get("average", {}))
         self.optimization.load_state(content["optimizers"])
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, content["log"])
@@ -168,13 +171,15 @@ class Trainer:
         first = epoch * self.iterations
         for step, batch in enumerate(self._batches(first, epoch), start=first):
             losses = self.optimization.step(self._augmented(batch), step, batch.cases)
+            self.average.update(step)
             for name, value in losses.items():
                 sums[name] = sums.get(name, 0) + value
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
         rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
         row["learning_rate"] = rate
         row |= {name: float(value) / self.iterations for name, value in sums.items()}
-        row["validation_mae_suv"] = self.online_validation.mae_suv(self.model, self.device)
+        with self.average.in_place():
+            row["validation_mae_suv"] = self.online_validation.mae_suv(self.model, self.device)
         self._finish_epoch(epoch, row)
 
     def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
@@ -220,7 +225,7 @@ class Trainer:
             "configuration_name": self.configuration_name,
             "plans": self.plans.to_json(),
             "epoch": epoch,
-            "model": self.model.state_dict(),
+            "model": self.model.state_dict() if name == LATEST else self.average.weights(),
             "optimizers": self.optimization.state(),
             "random": torch.get_rng_state(),
             "log": self.log.rows,
@@ -229,6 +234,7 @@ class Trainer:
         }
         if name == LATEST:
             content["training_state"] = self.model.training_state()
+            content["average"] = self.average.averages
         save_checkpoint(self.folder / name, content)
 
     def validate(self) -> dict[str, Any]:

@@ -20,8 +20,12 @@ from ct2pet.volume import Box
 OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
 ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
 
+CHECKPOINTS = [f"checkpoint_{name}.pth" for name in ("latest", "best", "final")]
 SHORT = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}
-LENGTHS = {"pix2pix": SHORT, "cyclegan": {**SHORT, "pool_size": 3}}  # of which the pool is full when interrupted
+LENGTHS = {
+    "pix2pix": {**SHORT, "ema_decay": 0.9},
+    "cyclegan": {**SHORT, "pool_size": 3},
+}  # of which the pool is full when interrupted
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +44,15 @@ def weights(folder):
     return load_checkpoint(folder / "checkpoint_final.pth")["model"]
 
 
-def same(first, second):
-    return first.keys() == second.keys() and all(torch.equal(value, second[name]) for name, value in first.items())
+def same(one, other):
+    """Whether two contents of checkpoints are the same, bit by bit."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, other)
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(other) and all(map(same, one, other))
+    return one == other
 
 
 class PulledPlugError(BaseException):
@@ -69,13 +80,37 @@ def test_interrupted_and_resumed_gives_the_weights_and_log_of_an_uninterrupted_r
     for epoch in (1, 3):
         run_until(make(store, tmp_path / "parts", plans, model, resume=epoch > 1), epoch, monkeypatch)
     make(store, tmp_path / "parts", plans, model, resume=True).run()
-    assert same(weights(tmp_path / "whole"), weights(tmp_path / "parts"))
+    for name in CHECKPOINTS:
+        whole, parts = (load_checkpoint(tmp_path / run / name) for run in ("whole", "parts"))
+        for content in ("model", "optimizers", "random", "epoch", "best_mae", "average", "training_state"):
+            assert same(whole.get(content), parts.get(content)), f"{name}: {content}"
 
     rows = [list(csv.DictReader((tmp_path / name / "training_log.csv").open())) for name in ("whole", "parts")]
     assert [r["epoch"] for r in rows[0]] == ["0", "1", "2", "3"]
     assert [{k: v for k, v in r.items() if k != "seconds"} for r in rows[0]] == [
         {k: v for k, v in r.items() if k != "seconds"} for r in rows[1]
     ]
+
+
+def test_the_average_of_the_weights_is_judged_and_kept_for_prediction_and_the_weights_themselves_to_go_on(
+    store, tmp_path, monkeypatch
+):
+    plans = replace(tiny_plans(), models={"pix2pix": {**SHORT, "ema_decay": 0.9}})
+    trainer = make(store, tmp_path, plans)
+    trainer.run()
+    final, latest = (load_checkpoint(tmp_path / name)["model"] for name in (CHECKPOINTS[2], CHECKPOINTS[0]))
+    averaged = {name: tensor for name, tensor in final.items() if name.startswith("generator.")}
+    assert same({name: averaged[name] for name in trainer.average.averages}, trainer.average.averages)
+    assert not same(averaged, {name: latest[name] for name in averaged})
+    assert all(torch.equal(final[name], latest[name]) for name in final.keys() - averaged.keys())
+
+    trainer.model.load_state_dict(final)
+    judged = trainer.online_validation.mae_suv(trainer.model, trainer.device)
+    assert judged == trainer.log.rows[-1]["validation_mae_suv"]
+
+    plain = make(store, tmp_path / "plain", replace(plans, models={"pix2pix": SHORT}))
+    plain.run()
+    assert same(latest, weights(tmp_path / "plain"))  # the average looks on; it does not train
 
 
 def test_another_seed_gives_other_weights_and_the_same_seed_the_same(store, tmp_path):
