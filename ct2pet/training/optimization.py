@@ -8,8 +8,9 @@ from typing import Any
 
 import torch
 
+from ct2pet import distributed
 from ct2pet.errors import TrainingError
-from ct2pet.models.base import Batch, Model
+from ct2pet.models.base import Batch, Losses, Model, Update
 
 
 class Optimization:
@@ -49,16 +50,25 @@ class Optimization:
             optimizer = self.optimizers[update.optimizer]
             optimizer.zero_grad(set_to_none=True)
             update.loss.backward()
+            loss, values = self._of_all_processes(optimizer, update)
             norm = self._clip(optimizer)
-            if not torch.isfinite(update.loss.detach() + norm):
-                parts = ", ".join(f"{name} {float(value.detach()):.4g}" for name, value in update.losses.items())
+            if not torch.isfinite(loss + norm):
+                parts = ", ".join(f"{name} {float(value):.4g}" for name, value in values.items())
                 raise TrainingError(
                     f"step {step}, cases {', '.join(cases)}: the {update.optimizer}'s loss or gradient is not finite "
                     f"({parts}; gradient norm {float(norm):.4g}); the last checkpoint is untouched: lower the "
                     "learning rate in the plans or check these cases"
                 )
             optimizer.step()
-            losses.update({name: value.detach() for name, value in update.losses.items()})
+            losses.update(values)
+
+    @staticmethod
+    def _of_all_processes(optimizer: torch.optim.Optimizer, update: Update) -> tuple[torch.Tensor, Losses]:
+        """The loss and its parts as means over the processes, which the gradients become, too."""
+        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        loss, *parts = (value.detach().clone() for value in (update.loss, *update.losses.values()))
+        distributed.average([*gradients, loss, *parts])
+        return loss, dict(zip(update.losses, parts))
 
     def _set_learning_rates(self, step: int) -> None:
         factor = self.learning_rate_factor(step)

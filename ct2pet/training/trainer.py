@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
+from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
@@ -76,6 +77,7 @@ class Trainer:
             options.seed,
             self.augmenter.margin,
             paired=model_class.requirements.paired,
+            share=distributed.share(self.configuration.batch_size),
         )
         self.online_validation = OnlineValidation(
             store, self.validation_cases or self.training_cases, self.configuration
