@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
 
+import ct2pet.models
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.preparation import extract_fingerprint, plan, preprocess
 from ct2pet.evaluation import read_summary
@@ -36,6 +37,8 @@ from ct2pet.preprocessing.preprocessor import decisions_of, store_folder
 from dataset_conversion.Dataset101_STS import convert
 
 PHANTOM, STS = "Dataset998_Phantoms", "Dataset101_STS"
+ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of this benchmark alone
+
 _SEED, _EPOCHS, _MEMORY_GIB = 2503, 5, 8.0
 _METRICS = {
     "MAE [SUV]": (WHOLE_BODY, "mae", 3),

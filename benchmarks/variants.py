@@ -105,6 +105,12 @@ ARMS = {
     "regression": Arm("regression"),
     "regression_nnunet": Arm("regression", change=nnunet, numbers={"learning_rate": 3e-4}),
 }
+
+
+def tried(**numbers: Any) -> Arm:
+    return Arm("pix2pix_tried", numbers=numbers)
+
+
 VARIANTS = {
     "patch_48": Arm(change=patch(48, 2)),
     "patch_64": Arm(change=patch(64, 1)),
@@ -113,4 +119,11 @@ VARIANTS = {
     "lesions_33": Arm(change=sampling(lesion_fraction=0.33)),
     "hard_mask": Arm(change=lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
     "mirror": Arm(change=lambda c, seen: replace(c, mirror_axes=[2])),
+    "ema": Arm(numbers={"ema_decay": 0.99}),
+    "uptake_1": tried(uptake_weight=1.0),
+    "uptake_3": tried(uptake_weight=3.0),
+    "uptake_3_lesions_33": replace(tried(uptake_weight=3.0), change=sampling(lesion_fraction=0.33)),
+    "square_half": tried(square_share=0.5),
+    "maxima": tried(lambda_max=0.5),
+    "asinh": tried(knee=0.1),
 }

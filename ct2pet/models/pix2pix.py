@@ -66,9 +66,13 @@ class Pix2Pix(Model):
 
         with frozen(self.discriminator):
             adversarial = self.adversarial(self.discriminator(fake_pair), real=True)
-            l1 = masked_l1(fake_pet, real_pet, mask)
+            l1 = self.distance(fake_pet, real_pet, mask)
             loss = adversarial + self.hyperparameters.lambda_l1 * l1
             yield Update("generator", loss, {"g_adversarial": adversarial, "g_l1": l1})
+
+    def distance(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """How far the translated PET is from the real one."""
+        return masked_l1(fake_pet, real_pet, mask)
 
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
         return self.generator(ct)
