@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ct2pet import distributed
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset.splits import fold_cases
@@ -44,19 +45,22 @@ def train(
     names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
     for name in names:
         plans.configuration(name)
-    options = replace(options or TrainingOptions(), device=choose_device(device))
+    options = options or TrainingOptions()
     if str(fold) == "all":  # its validation cases are its training cases
         options = replace(options, final_validation=False)
     folders = []
-    for name in names:
-        folder = model_folder(results_folder(), plans.dataset_name, model, plans_name, name) / f"fold_{fold}"
-        trainer = _trainer(preprocessed, plans, model, name, fold, folder, options)
-        _copy_descriptions(preprocessed, plans, folder.parent)
-        if only_validate:
-            trainer.validate()
-        else:
-            trainer.run()
-        folders.append(folder)
+    with distributed.joined(choose_device(device)) as own_device:
+        options = replace(options, device=own_device, show_bar=options.show_bar and distributed.is_main())
+        for name in names:
+            folder = model_folder(results_folder(), plans.dataset_name, model, plans_name, name) / f"fold_{fold}"
+            trainer = _trainer(preprocessed, plans, model, name, fold, folder, options)
+            if distributed.is_main():
+                _copy_descriptions(preprocessed, plans, folder.parent)
+            if only_validate:
+                trainer.validate()
+            else:
+                trainer.run()
+            folders.append(folder)
     return folders
 
 
@@ -72,7 +76,7 @@ def _trainer(
     store = preprocessed.store(plans, configuration)
     cases = fold_cases(preprocessed.splits(), fold, store.recorded_cases())
     left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
-    if left_out:
+    if left_out and distributed.is_main():
         print(f"fold {fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {fold}: none of its training cases contains the district {configuration}")

@@ -6,6 +6,7 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ct2pet.cli.arguments import add_configurations, add_device, add_plans, positive_integer
 from ct2pet.cli.command import command
@@ -55,3 +56,6 @@ def _fold(text: str) -> int | str:
 
 
 main = command("ct2pet_train", __doc__ or "", add_arguments, execute)
+
+if __name__ == "__main__":  # torchrun -m ct2pet.cli.train
+    sys.exit(main(None))

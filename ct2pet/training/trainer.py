@@ -107,10 +107,12 @@ class Trainer:
         Interrupted at any time and run again with ``resume``, it loses at most the epoch under way and ends with the
         weights of an uninterrupted run. Raises TrainingError on losses that are not finite.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_partial_files(self.folder)
+        if distributed.is_main():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_partial_files(self.folder)
         first = self._resume() if self.options.resume else self._start_anew()
-        if first < self.num_epochs:
+        self._check_common_start(first)
+        if first < self.num_epochs and distributed.is_main():
             self.record.save(self.folder)
         with _determinism(self.options.deterministic):
             try:
@@ -118,11 +120,21 @@ class Trainer:
                     self._epoch(epoch)
             finally:
                 self.log.close()
-            if self._epochs_of(FINAL) < self.num_epochs:
+            if distributed.is_main() and self._epochs_of(FINAL) < self.num_epochs:
                 (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
                 self._save(FINAL, max(first, self.num_epochs))
-        if self.options.final_validation and not (self.folder / VALIDATION / "summary.json").exists():
+        validated = distributed.of_main((self.folder / VALIDATION / "summary.json").exists())
+        if self.options.final_validation and not validated:
             self.validate()
+
+    def _check_common_start(self, epoch: int) -> None:
+        """Raises TrainingError where several processes would not begin with the same weights."""
+        weights = sum(float(tensor.double().sum()) for tensor in self.model.state_dict().values())
+        if len({*distributed.collected((epoch, weights))}) > 1:
+            raise TrainingError(
+                f"{self.folder}: the processes begin with different checkpoints; ct2pet_results must be a folder that "
+                "all machines share"
+            )
 
     def _epochs_of(self, name: str) -> int:
         """After how many epochs a checkpoint was written; 0 where there is none."""
@@ -135,10 +147,11 @@ class Trainer:
                 f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, and to "
                 "train it anew remove the folder"
             )
-        for name in (LATEST, BEST, "training_log.csv", "progress.png"):
-            (self.folder / name).unlink(missing_ok=True)
-        for events in self.folder.glob("events.out.tfevents*"):
-            events.unlink()
+        if distributed.is_main():
+            for name in (LATEST, BEST, "training_log.csv", "progress.png"):
+                (self.folder / name).unlink(missing_ok=True)
+            for events in self.folder.glob("events.out.tfevents*"):
+                events.unlink()
         return 0
 
     def _resume(self) -> int:
@@ -212,7 +225,8 @@ class Trainer:
     def _finish_epoch(self, epoch: int, row: Row) -> None:
         """The latest checkpoint comes last: interrupted before it, the epoch is done again and nothing is missing."""
         self.log.add(row)
-        self.log.write()
+        if distributed.is_main():
+            self.log.write()
         best = row["validation_mae_suv"] < self.best_mae
         self.best_mae = min(self.best_mae, row["validation_mae_suv"])
         done = epoch + 1
@@ -220,8 +234,11 @@ class Trainer:
             self._save(BEST, done)
         if done % self.options.save_every == 0 or done == self.num_epochs:
             self._save(LATEST, done)
+        distributed.wait()
 
     def _save(self, name: str, epoch: int) -> None:
+        if not distributed.is_main():
+            return
         content = {
             "model_name": self.model_name,
             "configuration_name": self.configuration_name,
@@ -247,7 +264,9 @@ class Trainer:
         self.model.load_state_dict(load_checkpoint(path, self.options.device)["model"])
         validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
         folder = self.folder / VALIDATION
-        remove_partial_files(folder)
+        if distributed.is_main():
+            remove_partial_files(folder)
+        distributed.wait()
         cases, record = (self.validation_cases, self.training_cases), self.record.of_validation()
         return validation.run(cases, folder, record, bar=self.options.show_bar)
 
