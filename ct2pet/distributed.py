@@ -10,16 +10,19 @@ from __future__ import annotations
 
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from typing import Any
 
 import torch
 from torch import distributed
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
 
 from ct2pet.errors import TrainingError
 
 _PATIENCE = timedelta(days=30)  # torchrun ends those who wait when another process dies
+_SECONDS_TO_BE_ENDED = 10.0
 _patient_group: Any = None  # of CPU messages, whose senders may have long work between them
 
 
@@ -45,6 +48,9 @@ def joined(device: str) -> Iterator[str]:
     try:
         yield own
         wait()
+    except Exception as error:
+        get_error_handler().record_exception(error)  # torchrun shows it as the cause
+        raise
     finally:
         _patient_group = None
     distributed.destroy_process_group()  # not after an error: it would wait for the others
@@ -60,6 +66,17 @@ def _own_device(device: str, number: int) -> str:
         raise TrainingError(f"torchrun started more processes here than there are GPUs: --nproc_per_node {there}")
     torch.cuda.set_device(number)
     return f"cuda:{number}"
+
+
+@contextlib.contextmanager
+def _talking() -> Iterator[None]:
+    """Around a message between the processes. One that has lost another gives torchrun the time to end it, so that
+    the other's error is seen as the cause."""
+    try:
+        yield
+    except RuntimeError as error:
+        time.sleep(_SECONDS_TO_BE_ENDED)
+        raise TrainingError(f"another process of this training ended; its own output says why ({error})") from error
 
 
 def count() -> int:
@@ -84,7 +101,7 @@ def share(batch_size: int) -> slice:
         fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
         raise TrainingError(
             f"a batch of {batch_size} cannot be shared equally by {count()} processes: start "
-            f"{' or '.join(map(str, fitting))}, or give the plans another batch_size"
+            f"{' or '.join(map(str, fitting))} of them, or give the plans another batch_size"
         )
     return slice(rank() * each, (rank() + 1) * each)
 
@@ -95,7 +112,8 @@ def average(tensors: Sequence[torch.Tensor]) -> None:
     if count() == 1 or not tensors:
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
-    distributed.all_reduce(flat)
+    with _talking():
+        distributed.all_reduce(flat)
     flat /= count()
     for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
         tensor.copy_(mean.view_as(tensor))
@@ -106,7 +124,8 @@ def total(numbers: Sequence[float]) -> list[float]:
     if count() == 1:
         return list(numbers)
     sums = torch.tensor(numbers, dtype=torch.float64)
-    distributed.all_reduce(sums, group=_patient_group)
+    with _talking():
+        distributed.all_reduce(sums, group=_patient_group)
     return sums.tolist()
 
 
@@ -115,7 +134,8 @@ def gathered(tensor: torch.Tensor) -> torch.Tensor:
     if count() == 1:
         return tensor
     parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(count())]
-    distributed.all_gather([part.view(torch.uint8) for part in parts], tensor.contiguous().view(torch.uint8))
+    with _talking():
+        distributed.all_gather([part.view(torch.uint8) for part in parts], tensor.contiguous().view(torch.uint8))
     return torch.cat(parts)
 
 
@@ -124,7 +144,8 @@ def collected(value: Any) -> list[Any]:
     if count() == 1:
         return [value]
     values: list[Any] = [None] * count()
-    distributed.all_gather_object(values, value, group=_patient_group)
+    with _talking():
+        distributed.all_gather_object(values, value, group=_patient_group)
     return values
 
 

@@ -39,29 +39,39 @@ def train(
     finished are skipped. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names, missing
     preprocessed data, losses that are not finite.
     """
-    load_model(model)  # an unknown name is told before any work
-    preprocessed = PreprocessedDataset.find(dataset)
-    plans = preprocessed.plans(plans_name)
-    names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
-    for name in names:
-        plans.configuration(name)
-    options = options or TrainingOptions()
+    with distributed.joined(choose_device(device)) as own_device:
+        load_model(model)  # an unknown name is told before any work
+        preprocessed = PreprocessedDataset.find(dataset)
+        plans = preprocessed.plans(plans_name)
+        names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
+        for name in names:
+            plans.configuration(name)
+        options = replace(options or TrainingOptions(), device=own_device)
+        return [_train_one(preprocessed, plans, model, name, fold, options, only_validate) for name in names]
+
+
+def _train_one(
+    preprocessed: PreprocessedDataset,
+    plans: Plans,
+    model: str,
+    configuration: str,
+    fold: int | str,
+    options: TrainingOptions,
+    only_validate: bool,
+) -> Path:
+    """Train one configuration; the folder of the training."""
+    folder = model_folder(results_folder(), plans.dataset_name, model, plans.plans_name, configuration) / f"fold_{fold}"
+    options = replace(options, show_bar=options.show_bar and distributed.is_main())
     if str(fold) == "all":  # its validation cases are its training cases
         options = replace(options, final_validation=False)
-    folders = []
-    with distributed.joined(choose_device(device)) as own_device:
-        options = replace(options, device=own_device, show_bar=options.show_bar and distributed.is_main())
-        for name in names:
-            folder = model_folder(results_folder(), plans.dataset_name, model, plans_name, name) / f"fold_{fold}"
-            trainer = _trainer(preprocessed, plans, model, name, fold, folder, options)
-            if distributed.is_main():
-                _copy_descriptions(preprocessed, plans, folder.parent)
-            if only_validate:
-                trainer.validate()
-            else:
-                trainer.run()
-            folders.append(folder)
-    return folders
+    trainer = _trainer(preprocessed, plans, model, configuration, fold, folder, options)
+    if distributed.is_main():
+        _copy_descriptions(preprocessed, plans, folder.parent)
+    if only_validate:
+        trainer.validate()
+    else:
+        trainer.run()
+    return folder
 
 
 def _trainer(
