@@ -15,6 +15,7 @@ from typing import Any, ClassVar
 import dacite
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import Configuration, explained
@@ -29,7 +30,8 @@ class Hyperparameters:
     """The numbers of every method; a method's own dataclass inherits from this one.
 
     The learning rate is constant and falls linearly to zero over the last ``decay_epochs``. With an ``ema_decay``
-    (0.999, say) the moving average of the weights validates and predicts.
+    (0.999, say) the moving average of the weights validates and predicts. An update sums the gradients of
+    ``accumulate_batches`` batches.
     """
 
     num_epochs: int = 200
@@ -40,8 +42,11 @@ class Hyperparameters:
     beta2: float = 0.999
     clip_norm: float = 5.0
     ema_decay: float = 0.0
+    accumulate_batches: int = 1
 
     def __post_init__(self) -> None:
+        if self.accumulate_batches < 1:
+            raise PlansError(f"accumulate_batches {self.accumulate_batches} is not at least 1")
         if not 0 <= self.ema_decay < 1:
             raise PlansError(f"ema_decay {self.ema_decay} is not at least 0 and below 1")
 
@@ -86,7 +91,10 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield one Update after another. The trainer makes each before it asks for the next one."""
+        """Yield one Update after another. The trainer makes each before it asks for the next one.
+
+        A loss is a mean over the batch's samples, and its ``losses`` are scalars.
+        """
 
     @abstractmethod
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
@@ -102,6 +110,16 @@ class Model(nn.Module, ABC):
 
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take back what training_state gave."""
+
+    def kept_for_later(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+        """``network(image)`` for an update that is not the next one.
+
+        While batches are accumulated, each of them waits here for the updates before; so its activations are computed
+        again when that update comes, and the memory holds those of one batch.
+        """
+        if self.hyperparameters.accumulate_batches == 1:
+            return network(image)
+        return checkpoint(network, image, use_reentrant=False)
 
     def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float | None = None) -> torch.optim.Adam:
         """The Adam optimizer of the hyper-parameters."""

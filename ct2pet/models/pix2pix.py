@@ -55,7 +55,7 @@ class Pix2Pix(Model):
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
         ct, real_pet, mask = batch["ct"], batch["pet"], batch["mask"]
-        fake_pet = self.generator(ct)
+        fake_pet = self.kept_for_later(self.generator, ct)
         real_pair = torch.cat([ct, real_pet * mask], dim=1)
         fake_pair = torch.cat([ct, fake_pet * mask], dim=1)
 

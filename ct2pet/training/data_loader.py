@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
@@ -123,7 +123,7 @@ def read_patch(case: StoredCase, start: Sequence[int], size: Sequence[int]) -> d
     return {key: crop_and_pad_nd(inside[key], box, pad_value=value) for key, value in air.items()}
 
 
-def prefetched(loader: PatchLoader, numbers: Sequence[int], num_workers: int) -> Iterator[PatchBatch]:
+def prefetched(loader: PatchLoader, numbers: Sequence[int], num_workers: int) -> Generator[PatchBatch, None, None]:
     """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller itself).
 
     Threads are enough: decompression and the copies release Python's lock.

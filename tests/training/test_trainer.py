@@ -14,6 +14,7 @@ from ct2pet.evaluation import read_summary
 from ct2pet.imageio import read_volume
 from ct2pet.provenance import cases_among
 from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import checkpoints as checkpoints_module
 from ct2pet.training import trainer as trainer_module
 from ct2pet.volume import Box
 
@@ -24,7 +25,7 @@ CHECKPOINTS = [f"checkpoint_{name}.pth" for name in ("latest", "best", "final")]
 SHORT = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}
 LENGTHS = {
     "pix2pix": {**SHORT, "ema_decay": 0.9},
-    "cyclegan": {**SHORT, "pool_size": 3},
+    "cyclegan": {**SHORT, "pool_size": 3, "accumulate_batches": 2},
 }  # of which the pool is full when interrupted
 
 
@@ -82,7 +83,7 @@ def test_interrupted_and_resumed_gives_the_weights_and_log_of_an_uninterrupted_r
     make(store, tmp_path / "parts", plans, model, resume=True).run()
     for name in CHECKPOINTS:
         whole, parts = (load_checkpoint(tmp_path / run / name) for run in ("whole", "parts"))
-        for content in ("model", "optimizers", "random", "epoch", "best_mae", "average", "training_state"):
+        for content in ("model", "optimizers", "scales", "random", "epoch", "best_mae", "average", "training_state"):
             assert same(whole.get(content), parts.get(content)), f"{name}: {content}"
 
     rows = [list(csv.DictReader((tmp_path / name / "training_log.csv").open())) for name in ("whole", "parts")]
@@ -162,7 +163,7 @@ def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_th
         save_checkpoint(path, content)
 
     with monkeypatch.context() as patch:
-        patch.setattr(trainer_module, "save_checkpoint", killed)
+        patch.setattr(checkpoints_module, "save_checkpoint", killed)
         with pytest.raises(PulledPlugError):
             make(store, tmp_path, num_epochs=2, resume=True, **options).run()
     make(store, tmp_path, num_epochs=2, resume=True, **options).run()
@@ -190,7 +191,7 @@ def test_another_learning_rate_is_not_continued_but_another_length_is(store, tmp
 
 def test_a_broken_loss_stops_and_leaves_the_last_checkpoint(store, tmp_path, monkeypatch):
     trainer = make(store, tmp_path)
-    original = trainer.augmenter
+    original = trainer.loop.augmenter
 
     def poisoned(tensors, seed):
         batch = original(tensors, seed)
@@ -198,7 +199,7 @@ def test_a_broken_loss_stops_and_leaves_the_last_checkpoint(store, tmp_path, mon
             batch["ct"][0, 0, 8, 8, 8] = float("nan")
         return batch
 
-    monkeypatch.setattr(trainer, "augmenter", poisoned)
+    monkeypatch.setattr(trainer.loop, "augmenter", poisoned)
     with pytest.raises(TrainingError, match=r"step 3, cases A[01], A[01]"):
         trainer.run()
     assert load_checkpoint(tmp_path / "checkpoint_latest.pth")["epoch"] == 1
