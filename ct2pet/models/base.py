@@ -18,6 +18,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ct2pet.errors import PlansError
+from ct2pet.networks import guard_small_maps
 from ct2pet.planning.plans import Configuration, explained
 from ct2pet.planning.requirements import Requirements
 
@@ -80,6 +81,7 @@ class Model(nn.Module, ABC):
         self.configuration = configuration
         self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})
         self.build(configuration)
+        guard_small_maps(self)
 
     @abstractmethod
     def build(self, configuration: Configuration) -> None:
