@@ -39,6 +39,10 @@ def generator(**values: Any) -> Change:
     return lambda c, seen: replace(c, generator=replace(c.generator, arguments={**c.generator.arguments, **values}))
 
 
+def dropout(p: float) -> Change:
+    return generator(dropout_op="torch.nn.Dropout3d", dropout_op_kwargs={"p": p})
+
+
 def pet(**values: Any) -> Change:
     return lambda c, seen: replace(c, pet_normalization=replace(c.pet_normalization, **values))
 
@@ -119,6 +123,10 @@ VARIANTS = {
     "lesions_33": Arm(change=sampling(lesion_fraction=0.33)),
     "hard_mask": Arm(change=lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
     "mirror": Arm(change=lambda c, seen: replace(c, mirror_axes=[2])),
+    "flips": Arm(change=augmentation(flip_axes=[0, 1, 2])),
+    "turned": Arm(change=augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
+    "dropout_20": Arm(change=dropout(0.2)),
+    "dropout_50": Arm(change=dropout(0.5)),
     "ema": Arm(numbers={"ema_decay": 0.99}),
     "uptake_1": tried(uptake_weight=1.0),
     "uptake_3": tried(uptake_weight=3.0),
