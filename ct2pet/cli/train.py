@@ -19,6 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_configurations(parser)
     add_plans(parser)
     add_device(parser)
+    parser.add_argument(
+        "-num_gpus",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="train a district on each of N GPUs (default: 1)",
+    )
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
     parser.add_argument("--num_epochs", type=positive_integer, metavar="N", help="instead of the plans' number")
@@ -44,6 +51,7 @@ def execute(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         options=options_from(vars(arguments)),
         only_validate=arguments.only_validate,
+        num_gpus=arguments.num_gpus,
     )
 
 
