@@ -117,11 +117,11 @@ class Trainer:
         self._check_common_start(first)
         if first < self.num_epochs and distributed.is_main():
             self.record.save(self.folder)
+            self._tell(f"{self.name}: epochs {first + 1} to {self.num_epochs} on {self.options.device}")
         with determinism(self.options.deterministic):
             try:
                 for epoch in range(first, self.num_epochs):
                     self._epoch(epoch)
-            self._tell(f"{self.name}: epochs {first + 1} to {self.num_epochs} on {self.options.device}")
             finally:
                 self.log.close()
             if distributed.is_main() and self.checkpoints.epochs_of(FINAL) < self.num_epochs:
@@ -131,35 +131,13 @@ class Trainer:
         if self.options.final_validation and not validated:
             self.validate()
 
+    def _tell(self, text: str) -> None:
+        if self.options.show_lines:
+            print(text, file=sys.stderr, flush=True)
+
     def _check_common_start(self, epoch: int) -> None:
         """Raises TrainingError where several processes would not begin with the same weights."""
         weights = sum(float(tensor.double().sum()) for tensor in self.model.state_dict().values())
-    def _epochs(self, first: int) -> int:
-        """Train; returns the number of epochs after which the training ends."""
-        for epoch in range(first, self.num_epochs):
-            if self._stalled():
-                best = self._best_row()
-                _say(
-                    f"{self.name}: stopped early after {epoch} of {self.num_epochs} epochs; the best validation MAE, "
-                    f"{best['validation_mae_suv']:.4g} SUV, is of epoch {best['epoch'] + 1}"
-                )
-                return epoch
-            self._epoch(epoch)
-        return max(first, self.num_epochs)
-
-    def _stalled(self) -> bool:
-        """Whether so many epochs were no better that the user wants no more of them."""
-        if self.options.early_stop is None or not self.log.rows:
-            return False
-        return self.log.rows[-1]["epoch"] - self._best_row()["epoch"] >= self.options.early_stop
-
-    def _best_row(self) -> Row:
-        return min(self.log.rows, key=lambda row: row["validation_mae_suv"])
-
-    def _tell(self, text: str) -> None:
-        if self.options.show_lines:
-            _say(text)
-
         if len({*distributed.collected((epoch, weights))}) > 1:
             raise TrainingError(
                 f"{self.folder}: the processes begin with different checkpoints; ct2pet_results must be a folder that "
@@ -220,6 +198,8 @@ class Trainer:
             self._save(BEST, done)
         if done % self.options.save_every == 0 or done == self.num_epochs:
             self._save(LATEST, done)
+        told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
+        self._tell(f"{self.name} {done}/{self.num_epochs}: {told}")
         distributed.wait()
 
     def _save(self, name: str, epoch: int) -> None:
@@ -228,8 +208,6 @@ class Trainer:
             **self.optimization.state(),
             "random": torch.get_rng_state(),
             "log": self.log.rows,
-        told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
-        self._tell(f"{self.name} {done}/{self.num_epochs}: {told}")
             "best_mae": self.best_mae,
             "provenance": self.record.content,
         }
