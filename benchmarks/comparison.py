@@ -2,8 +2,9 @@
 
 Run: python benchmarks/comparison.py WORK_FOLDER                       whole-body phantoms, 24 to train, 12 held out
      python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER   22 patients to train, 6 held out
-Every arm (see variants.py) trains on one core for --seconds of processor time, shared evenly by its districts; two
-run side by side. The steps are counted beforehand from what a few of them take, so that learning rates fall as planned.
+Every arm (see variants.py) trains on one core for --seconds of processor time, which its districts share by the square
+root of their boxes' voxels; two arms run side by side. Steps are counted beforehand from what a few of them take, so
+that learning rates fall as planned.
 Prints the errors of all arms on the held-out cases and what is claimed of them, with paired tests. What is finished
 stays in WORK_FOLDER and is not done again: --arms and --variants choose what to add. With --folds the arms train on
 these folds of the training cases, one configuration alone, and are compared on the folds' validation cases: plans are
@@ -13,6 +14,7 @@ chosen there, before anyone looks at the held-out cases.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import time
 from collections.abc import Mapping
@@ -32,7 +34,7 @@ from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import DEMO, write_dataset
-from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.planning.plans import WHOLE_BODY, Configuration, Plans
 from ct2pet.preprocessing.preprocessor import decisions_of, store_folder
 from dataset_conversion.Dataset101_STS import convert
 
@@ -180,6 +182,12 @@ def configurations(benchmark: Benchmark, plans: Plans, name: str) -> list[str]:
     return [WHOLE_BODY] if arm(name).whole_body else districts
 
 
+def shares(seconds: float, configurations: Mapping[str, Configuration]) -> dict[str, float]:
+    """How long each configuration may train: a trunk has more to learn than a head."""
+    sizes = {key: math.sqrt(math.prod(configuration.median_shape)) for key, configuration in configurations.items()}
+    return {key: seconds * size / sum(sizes.values()) for key, size in sizes.items()}
+
+
 def run_arm(benchmark: Benchmark, name: str) -> None:
     """Train on one core; predict the held-out cases, or the folds' validation cases, and evaluate them."""
     import torch
@@ -189,8 +197,8 @@ def run_arm(benchmark: Benchmark, name: str) -> None:
     plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
     names = configurations(benchmark, plans, name)
     trained = [
-        train_for(benchmark, name, key, fold, benchmark.seconds / len(names))
-        for key in names
+        train_for(benchmark, name, key, fold, seconds)
+        for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
         for fold in benchmark.folds
     ]
     write_json(benchmark.folder(name) / "training.json", trained)
