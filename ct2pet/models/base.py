@@ -124,10 +124,11 @@ class Model(nn.Module, ABC):
         return checkpoint(network, image, use_reentrant=False)
 
     def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float | None = None) -> torch.optim.Adam:
-        """The Adam optimizer of the hyper-parameters."""
-        numbers = self.hyperparameters
+        """The Adam optimizer of the hyper-parameters, in one kernel where torch has it for the device."""
+        numbers, parameters = self.hyperparameters, list(parameters)
         rate = numbers.learning_rate if learning_rate is None else learning_rate
-        return torch.optim.Adam(list(parameters), lr=rate, betas=(numbers.beta1, numbers.beta2))
+        fused = bool(parameters) and {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}
+        return torch.optim.Adam(parameters, lr=rate, betas=(numbers.beta1, numbers.beta2), fused=fused)
 
 
 def parse_hyperparameters(kind: type[Hyperparameters], values: Mapping[str, Any]) -> Hyperparameters:

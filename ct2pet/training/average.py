@@ -67,6 +67,12 @@ class WeightAverage:
             live.copy_(average)
             average.copy_(kept)
 
+    @torch.no_grad()
+    def restart(self) -> None:
+        """Begin again with the weights as they are now."""
+        for average, live in (*self._float, *self._other):
+            average.copy_(live)
+
     def load(self, averages: Mapping[str, torch.Tensor]) -> None:
         """Go on with the averages of a checkpoint. Raises CheckpointError where they are of other weights."""
         if averages.keys() != self.averages.keys():

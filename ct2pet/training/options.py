@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -24,5 +25,8 @@ class TrainingOptions:
     resume: bool = False
     num_workers: int | None = None
     final_validation: bool = True
+    early_stop: int | None = None
+    pretrained_weights: Path | None = None
+    compile: bool = False
     show_bar: bool = True
     show_lines: bool = False

@@ -21,6 +21,7 @@ from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import PairedAugmenter
 from ct2pet.training.average import WeightAverage
 from ct2pet.training.checkpoints import BEST, FINAL, LATEST, Checkpoints
+from ct2pet.training.compilation import compile_networks
 from ct2pet.training.data_loader import PatchLoader
 from ct2pet.training.determinism import determinism
 from ct2pet.training.final_validation import FinalValidation
@@ -29,6 +30,7 @@ from ct2pet.training.loop import TrainingLoop
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
 from ct2pet.training.options import TrainingOptions
+from ct2pet.training.pretraining import find_checkpoint, take_weights
 from ct2pet.training.record import TrainingRecord, run_with
 
 VALIDATION = "validation"
@@ -64,6 +66,8 @@ class Trainer:
         _check_requirements(model_name, model_class.requirements)
         torch.manual_seed(options.seed)
         self.model = model_class(self.configuration, plans.hyperparameters(model_name)).to(self.device)
+        if options.compile:
+            compile_networks(self.model, self.device)
         self._count_steps()
         self.augmenter = PairedAugmenter(
             self.configuration.augmentation, self.configuration.patch_size, self.configuration.spacing
@@ -120,20 +124,35 @@ class Trainer:
             self._tell(f"{self.name}: epochs {first + 1} to {self.num_epochs} on {self.options.device}")
         with determinism(self.options.deterministic):
             try:
-                for epoch in range(first, self.num_epochs):
-                    self._epoch(epoch)
+                done = self._epochs(first)
             finally:
                 self.log.close()
-            if distributed.is_main() and self.checkpoints.epochs_of(FINAL) < self.num_epochs:
+            if distributed.is_main() and self.checkpoints.epochs_of(FINAL) != done:
                 (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
-                self._save(FINAL, max(first, self.num_epochs))
+                self._save(FINAL, done)
         validated = distributed.of_main((self.folder / VALIDATION / "summary.json").exists())
         if self.options.final_validation and not validated:
             self.validate()
 
+    def _epochs(self, first: int) -> int:
+        """Train; returns the number of epochs after which the training ends."""
+        for epoch in range(first, self.num_epochs):
+            if self._stalled():
+                best = self.log.best
+                _say(
+                    f"{self.name}: stopped early after {epoch} of {self.num_epochs} epochs; the best validation MAE, "
+                    f"{best['validation_mae_suv']:.4g} SUV, is of epoch {best['epoch'] + 1}"
+                )
+                return epoch
+            self._epoch(epoch)
+        return max(first, self.num_epochs)
+
+    def _stalled(self) -> bool:
+        return self.options.early_stop is not None and self.log.epochs_since_best >= self.options.early_stop
+
     def _tell(self, text: str) -> None:
         if self.options.show_lines:
-            print(text, file=sys.stderr, flush=True)
+            _say(text)
 
     def _check_common_start(self, epoch: int) -> None:
         """Raises TrainingError where several processes would not begin with the same weights."""
@@ -146,6 +165,11 @@ class Trainer:
 
     def _start_anew(self) -> int:
         self.checkpoints.clear()
+        if self.options.pretrained_weights is not None:
+            source, said = take_weights(self.model, find_checkpoint(self.options.pretrained_weights))
+            self.average.restart()
+            self.record.begin_with(source)
+            _say(f"{self.name}: {said}")
         return 0
 
     def _resume(self) -> int:
@@ -196,7 +220,7 @@ class Trainer:
         done = epoch + 1
         if best:
             self._save(BEST, done)
-        if done % self.options.save_every == 0 or done == self.num_epochs:
+        if done % self.options.save_every == 0 or done == self.num_epochs or self._stalled():
             self._save(LATEST, done)
         told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
         self._tell(f"{self.name} {done}/{self.num_epochs}: {told}")
@@ -230,6 +254,11 @@ class Trainer:
         distributed.wait()
         cases, record = (self.validation_cases, self.training_cases), self.record.of_validation()
         return validation.run(cases, folder, record, bar=self.options.show_bar)
+
+
+def _say(text: str) -> None:
+    if distributed.is_main():
+        tqdm.write(text, file=sys.stderr)
 
 
 def _check_requirements(name: str, needs: Requirements) -> None:

@@ -1,4 +1,5 @@
 import csv
+import functools
 import json
 from dataclasses import replace
 
@@ -236,3 +237,62 @@ def test_final_validation_evaluates_whole_cases_in_suv(store, tmp_path):
     expected = np.abs(median - real_suv)[mask].mean()
     assert summary["baselines"]["body_median"]["trunk"]["mae"] == pytest.approx(expected, rel=1e-2)
     assert set(summary["mean"]) == {"trunk", "lesions"}
+
+
+def test_it_stops_early_when_the_validation_gets_no_better_and_finishes(store, tmp_path, monkeypatch, capsys):
+    maes = iter([3.0, 2.0, 2.5, 2.0, 1.0])
+
+    def stop_at_2(folder, **options):
+        trainer = make(store, folder, iterations_per_epoch=1, num_epochs=9, early_stop=2, save_every=7, **options)
+        monkeypatch.setattr(trainer.online_validation, "mae_suv", lambda model, device: next(maes))
+        trainer.run()
+        return trainer
+
+    trainer = stop_at_2(tmp_path)
+    assert [row["epoch"] for row in trainer.log.rows] == [0, 1, 2, 3]
+    assert {load_checkpoint(tmp_path / name)["epoch"] for name in CHECKPOINTS} == {2, 4}
+    assert load_checkpoint(tmp_path / "checkpoint_best.pth")["epoch"] == 2
+    told = "pix2pix trunk: stopped early after 4 of 9 epochs; the best validation MAE, 2 SUV, is of epoch 2"
+    assert told in capsys.readouterr().err
+
+    before = weights(tmp_path)
+    assert len(stop_at_2(tmp_path, resume=True).log.rows) == 4  # it does not go on by itself
+    assert same(before, weights(tmp_path))
+    make(store, tmp_path, iterations_per_epoch=1, num_epochs=6, resume=True).run()  # but where it is asked to
+    assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 6
+
+
+def test_it_begins_with_the_weights_of_another_training_and_says_so(store, tmp_path, monkeypatch, capsys):
+    make(store, tmp_path / "first", num_epochs=1).run()
+    options = {"num_epochs": 2, "pretrained_weights": tmp_path / "first"}
+    plans = replace(tiny_plans(), models={"pix2pix": {**SHORT, "ema_decay": 0.9}})
+    trainer = make(store, tmp_path / "second", plans, **options)
+    run_until(trainer, 0, monkeypatch)  # after one step
+    trainer = make(store, tmp_path / "second", plans, **options)
+    monkeypatch.setattr(trainer, "_epochs", lambda first: 0)
+    trainer.run()
+    assert same(trainer.model.state_dict(), weights(tmp_path / "first"))
+    assert same(trainer.average.weights(), weights(tmp_path / "first"))
+    assert "weights taken of generator, discriminator" in capsys.readouterr().err
+
+    run_until(make(store, tmp_path / "second", plans, **options), 1, monkeypatch)
+    capsys.readouterr()
+    make(store, tmp_path / "second", plans, resume=True, num_epochs=2).run()
+    assert "weights taken" not in capsys.readouterr().err
+    make(store, tmp_path / "whole", plans, **options).run()
+    assert same(weights(tmp_path / "second"), weights(tmp_path / "whole"))
+    provenance = load_checkpoint(tmp_path / "second" / "checkpoint_final.pth")["provenance"]
+    source = provenance["pretrained_weights"]
+    assert (source["configuration"], source["epoch"]) == ("trunk", 1)
+    assert source["networks"] == ["generator", "discriminator"]
+    assert json.loads((tmp_path / "second" / "provenance.json").read_text()) == provenance
+
+
+def test_a_compiled_training_writes_checkpoints_that_any_other_reads(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(torch, "compile", functools.partial(torch.compile, backend="eager"))
+    plans = replace(tiny_plans(), models={"pix2pix": {**SHORT, "ema_decay": 0.9}})
+    make(store, tmp_path, plans, compile=True, num_epochs=1).run()
+    names = load_checkpoint(tmp_path / "checkpoint_latest.pth")["model"].keys()
+    assert not [name for name in names if "_orig_mod" in name]
+    make(store, tmp_path, plans, compile=False, resume=True, num_epochs=2).run()
+    assert load_checkpoint(tmp_path / "checkpoint_final.pth")["model"].keys() == names
