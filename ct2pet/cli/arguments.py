@@ -44,8 +44,8 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
     )
 
 
-def add_device(parser: Parser) -> None:
-    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)")
+def add_device(parser: Parser, said: str = "where to compute") -> None:
+    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help=f"{said} (default: cuda, else cpu)")
 
 
 def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
