@@ -3,8 +3,8 @@
 Run: python benchmarks/comparison.py WORK_FOLDER                         whole-body phantoms, 24 to train, 12 held out
      python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER  22 patients to train five folds, 6 held out
 Every arm (see variants.py) trains on one core for --seconds of processor time, shared by its folds and, by the square
-root of their boxes' voxels, by its districts; two arms run side by side. Steps are counted beforehand from what a few
-of them take, so that learning rates fall as planned. What is finished stays in WORK_FOLDER and is not done again.
+root of their boxes' voxels, by its districts; two arms run side by side. Learning rates fall with the time that is
+left. What is finished stays in WORK_FOLDER and is not done again.
 
 Prints the errors of all arms on the held-out cases (the mean of the folds' networks predicts them) and what is claimed
 of them, with paired tests. With --validate, of one configuration alone, it is the folds' own validation cases instead:
@@ -16,11 +16,10 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import time
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
@@ -32,6 +31,7 @@ from ct2pet.evaluation import read_summary
 from ct2pet.evaluation.statistics import describe, holm, paired_test
 from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.inference.trained_models import model_folder
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.planning.plans import WHOLE_BODY, Configuration, Plans
@@ -43,7 +43,7 @@ ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # metho
 
 SUMMARY = "summary.json"
 Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
-_SEED, _EPOCHS, _MEMORY_GIB = 2503, 5, 8.0
+_SEED, _MEMORY_GIB = 2503, 8.0
 _METRICS = {
     "MAE [SUV]": (None, "mae", 3),
     "PSNR [dB]": (None, "psnr", 2),
@@ -194,12 +194,11 @@ def run_arm(benchmark: Benchmark, name: str) -> None:
     plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
     names = configurations(benchmark, plans, name)
     trained = [
-        train_for(benchmark, name, key, fold, seconds / len(benchmark.folds))
+        train_network(benchmark, name, key, fold, seconds / len(benchmark.folds))
         for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
         for fold in benchmark.folds
     ]
     write_json(benchmark.folder(name) / "training.json", trained)
-    benchmark.use_folders()
     (pool_folds if benchmark.validated else test)(benchmark, name, names)
 
 
@@ -230,39 +229,14 @@ def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:
     write_json(benchmark.folder(name) / SUMMARY, {"cases": cases, "baseline_cases": {"body_median": medians}})
 
 
-def train_for(benchmark: Benchmark, name: str, configuration: str, fold: str, seconds: float) -> dict[str, float]:
-    """Train one network for about ``seconds`` of processor time; returns its steps and what they took."""
-    place = (name, configuration, fold)
-    with TemporaryDirectory() as folder:
-        aside = replace(benchmark, results=Path(folder))
-        _train(aside, *place, 1, 2)  # what only the first steps of a process cost
-        short, long = (_train(aside, *place, 1, steps) for steps in (3, 9))
-    step = max(1e-3, (long - short) / 6)
-    overhead = max(0.0, short - 3 * step)  # of an epoch: validation, checkpoints
-    iterations = max(1, round((seconds / _EPOCHS - overhead) / step))
-    return {"steps": _EPOCHS * iterations, "seconds": _train(benchmark, *place, _EPOCHS, iterations)}
+def train_network(benchmark: Benchmark, name: str, configuration: str, fold: str, seconds: float) -> dict[str, Any]:
+    """Train one network anew; returns its steps and seconds."""
+    from by_the_clock import train_for
 
-
-def _train(benchmark: Benchmark, name: str, configuration: str, fold: str, epochs: int, iterations: int) -> float:
-    from ct2pet.api.training import train
-    from ct2pet.training import TrainingOptions
-
-    options = TrainingOptions(
-        num_epochs=epochs, iterations_per_epoch=iterations, num_workers=0, show_bar=False, final_validation=False
-    )
-    where = {"configurations": [configuration], "plans_name": name, "device": "cpu"}
-    benchmark.use_folders()
-    _remove_earlier(benchmark, name, configuration, fold)
-    started = time.process_time()
-    train(benchmark.dataset, arm(name).model, fold, options=options, **where)
-    return time.process_time() - started
-
-
-def _remove_earlier(benchmark: Benchmark, name: str, configuration: str, fold: str) -> None:
-    """A training of an interrupted run, or the one before of those that are timed."""
-    folder = benchmark.results / benchmark.dataset / f"{arm(name).model}__{name}__{configuration}"
-    for checkpoint in folder.glob(f"fold_{fold}/checkpoint_*.pth"):
-        checkpoint.unlink()
+    model = arm(name).model
+    shutil.rmtree(model_folder(benchmark.results, benchmark.dataset, model, name, configuration) / f"fold_{fold}", True)
+    steps = train_for(seconds, benchmark.dataset, model, fold, configuration, name)
+    return {"configuration": configuration, "fold": fold, "steps": steps, "seconds": seconds}
 
 
 def show(benchmark: Benchmark) -> None:
