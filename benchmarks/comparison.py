@@ -22,13 +22,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from arm_tables import BODY, MAIN, Claim, Finished, tables
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
 
 import ct2pet.models
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.preparation import extract_fingerprint, plan, preprocess
 from ct2pet.evaluation import read_summary
-from ct2pet.evaluation.statistics import describe, holm, paired_test
 from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.inference.trained_models import model_folder
@@ -42,29 +42,19 @@ PHANTOM, STS = "Dataset998_Phantoms", "Dataset101_STS"
 ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of this benchmark alone
 
 SUMMARY = "summary.json"
-Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
+TRAINING = "training.json"
 _SEED, _MEMORY_GIB = 2503, 8.0
-_METRICS = {
-    "MAE [SUV]": (None, "mae", 3),
-    "PSNR [dB]": (None, "psnr", 2),
-    "SSIM": (None, "ssim", 3),
-    "lesion MAE": ("lesions", "mae", 2),
-    "SUVmean bias [%]": ("lesions", "suv_mean_bias", 1),
-    "SUVmax bias [%]": ("lesions", "suv_max_bias", 1),
-}
-_BODY = ("MAE [SUV]", "PSNR [dB]", "SSIM")
-_MAIN = ("MAE [SUV]", "SUVmean bias [%]", "SUVmax bias [%]")
-_CLAIMS = {  # better, worse, in what
+_CLAIMS: dict[str, list[Claim]] = {
     PHANTOM: [
-        ("default", "whole_body", _BODY),
-        ("default", "cyclegan", _BODY),
+        ("default", "whole_body", BODY),
+        ("default", "cyclegan", BODY),
         ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
-        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+        ("default", "regression", MAIN),
     ],
     STS: [
         ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
-        ("default", "regression_nnunet", ("MAE [SUV]", "SUVmax bias [%]")),
-        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+        ("default", "regression_nnunet", MAIN),
+        ("default", "regression", MAIN),
     ],
 }
 _DEFAULT_ARMS = {PHANTOM: [name for name in ARMS if name != "regression_nnunet"]}
@@ -128,7 +118,13 @@ def main() -> None:
     results = map_cases(run_arm, waiting, num_processes=arguments.processes, description="arms")
     for name, reason in results.failures.items():
         print(f"{name}: {reason}\n{results.tracebacks.get(name, '')}")
-    show(benchmark)
+    finished = {
+        name: Finished(*(read_json(benchmark.folder(name) / file) for file in (SUMMARY, TRAINING)))
+        for name in {**ARMS, **VARIANTS}
+        if (benchmark.folder(name) / SUMMARY).exists()
+    }
+    claims = [*_CLAIMS[benchmark.dataset], *((name, "default", MAIN) for name in VARIANTS)]
+    print(f"\n{benchmark.dataset}\n\n{tables(finished, benchmark.region, claims)}")
 
 
 def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
@@ -198,7 +194,7 @@ def run_arm(benchmark: Benchmark, name: str) -> None:
         for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
         for fold in benchmark.folds
     ]
-    write_json(benchmark.folder(name) / "training.json", trained)
+    write_json(benchmark.folder(name) / TRAINING, trained)
     (pool_folds if benchmark.validated else test)(benchmark, name, names)
 
 
@@ -237,65 +233,6 @@ def train_network(benchmark: Benchmark, name: str, configuration: str, fold: str
     shutil.rmtree(model_folder(benchmark.results, benchmark.dataset, model, name, configuration) / f"fold_{fold}", True)
     steps = train_for(seconds, benchmark.dataset, model, fold, configuration, name)
     return {"configuration": configuration, "fold": fold, "steps": steps, "seconds": seconds}
-
-
-def show(benchmark: Benchmark) -> None:
-    """Print the table of all arms that are finished, and the claims."""
-    names = [name for name in {**ARMS, **VARIANTS} if (benchmark.folder(name) / SUMMARY).exists()]
-    summaries = {name: read_json(benchmark.folder(name) / SUMMARY) for name in names}
-    if not summaries:
-        return
-    first = next(iter(summaries.values()))
-    cases = {name: summary["cases"] for name, summary in summaries.items()}
-    cases["body median"] = first["baseline_cases"]["body_median"]
-    print(f"\n{len(first['cases'])} cases of {benchmark.dataset}, inside {benchmark.region}, mean (standard error)")
-    rows = [["", "steps", "seconds", *_METRICS], ["---"] * (3 + len(_METRICS))]
-    for name, own in cases.items():
-        trained = read_json(benchmark.folder(name) / "training.json") if name in names else []
-        work = [f"{sum(one[key] for one in trained):.0f}" for key in ("steps", "seconds")]
-        rows.append([name, *work, *(_cell(_values(benchmark, own, column), column) for column in _METRICS)])
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-    _show_claims(benchmark, cases)
-
-
-def _values(benchmark: Benchmark, cases: Cases, column: str) -> list[float | None]:
-    region, metric, _ = _METRICS[column]
-    return [case.get(region or benchmark.region, {}).get(metric) for case in cases.values()]
-
-
-def _cell(values: list[float | None], column: str) -> str:
-    found, digits = describe(values), _METRICS[column][2]
-    if found["mean"] is None:
-        return "–"
-    error = "" if found["se"] is None else f" ({found['se']:.{digits}f})"
-    return f"{found['mean']:.{digits}f}{error}"
-
-
-def _show_claims(benchmark: Benchmark, cases: Mapping[str, Cases]) -> None:
-    """Each claim: both means (of a bias, of its size), and the paired tests over the cases, corrected by Holm."""
-    claims = [(a, b, column) for a, b, columns in _CLAIMS[benchmark.dataset] for column in columns]
-    claims += [(name, "default", column) for name in cases if name in VARIANTS for column in _MAIN]
-    claims = [claim for claim in claims if claim[0] in cases and claim[1] in cases]
-    pairs = [[_sizes(_values(benchmark, cases[name], column)) for name in (b, a)] for a, b, column in claims]
-    tests = [paired_test(*pair) for pair in pairs]
-    corrected = holm([test.p_wilcoxon for test in tests])
-    columns = ["compared", "in", "means", "difference", "pairs", "p (t)", "p (Wilcoxon)", "p (Wilcoxon, Holm)"]
-    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    for (a, b, column), (worse, better), test, p in zip(claims, pairs, tests, corrected):
-        means = [describe(values)["mean"] for values in (better, worse)]
-        change = f"{100 * (means[0] / means[1] - 1):+.1f}%"
-        shown = " | ".join(_p(value) for value in (test.p_t, test.p_wilcoxon, p))
-        column = f"size of {column}" if "bias" in column else column
-        print(f"| {a}, {b} | {column} | {means[0]:.3f}, {means[1]:.3f} | {change} | {test.pairs} | {shown} |")
-
-
-def _sizes(values: list[float | None]) -> list[float | None]:
-    return [None if value is None else abs(value) for value in values]
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
 
 
 if __name__ == "__main__":
