@@ -12,7 +12,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 from ct2pet.inference.stitching import Stitcher
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import Configuration, Masking
@@ -92,7 +92,9 @@ class Predictor:
             return None
         region = self._region(prepared, district_map, configuration.masking)
         overlap = configuration.tile_overlap if self.step_size is None else 1 - self.step_size
-        window = SlidingWindow(configuration.patch_size, overlap)
+        window = SlidingWindow(
+            configuration.patch_size, overlap, windows_at_once(configuration.patch_size, self.device)
+        )
         report = None if progress is None else lambda part: progress(part * share)
         pet = window.translate(prepared.ct, region, self._function(district), report)
         if not np.isfinite(pet).all():
