@@ -5,7 +5,8 @@
 The bare steps are forward passes, losses, backward passes and optimizer steps alone, under the same autocast, on
 patches that lie ready. The trainer's are those of an epoch: reading patches, augmentation, clipping, the guard against
 broken numbers, the moving average of the weights. Both are timed in turn in one process; the share is the median over
-the rounds. What an epoch's end costs (validation, log, checkpoints) is timed apart and shared out over the plans' steps.
+the rounds. What the end of an epoch costs (validation, log, checkpoints) is timed apart and shared out over the plans'
+steps.
 Prints wall time and processor time of the process (which counts the reading threads, too).
 """
 
