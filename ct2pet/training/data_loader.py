@@ -84,8 +84,8 @@ class PatchLoader(SlimDataLoaderBase):
             unpaired = self._read(others)
             tensors["pet"], tensors["pet_mask"] = unpaired["pet"], unpaired["mask"]
             places += others
-        seeds = random.integers(2**62, size=self.batch_size)[self.share]
-        return PatchBatch(tensors, [name for name, _ in places], [int(seed) for seed in seeds])
+        seeds = [int(random.integers(2**62)) for _ in range(self.batch_size)]
+        return PatchBatch(tensors, [name for name, _ in places], seeds[self.share])
 
     def _places(self, random: np.random.Generator) -> list[_Place]:
         """Where the patches of a batch are: case and first voxel."""
