@@ -16,7 +16,7 @@ from ct2pet.evaluation.baselines import pooled_median, suv_histogram
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import WHOLE_BODY, Configuration
 from ct2pet.preprocessing import DistrictStore
@@ -79,7 +79,8 @@ class FinalValidation:
     def translate(self, ct: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Normalised CT (Z, Y, X) to PET in SUV, never negative, 0 outside ``mask``."""
         self.model.eval()
-        windows = SlidingWindow(self.configuration.patch_size, self.configuration.tile_overlap)
+        size = self.configuration.patch_size
+        windows = SlidingWindow(size, self.configuration.tile_overlap, windows_at_once(size, self.device))
         pet = windows.translate(ct, mask, lambda some: self.model.translate(some.to(self.device)))
         return np.where(mask, np.maximum(self._suv(pet), 0), 0).astype(np.float32)
 
