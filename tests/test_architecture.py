@@ -15,10 +15,21 @@ PACKAGE = ROOT / "ct2pet"
 ORDER = [
     *("errors", "files", "paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
-    *("evaluation", "networks", "losses", "models", "checkpoint", "inference", "training", "report", "phantom"),
+    *(
+        "evaluation",
+        "distributed",
+        "networks",
+        "losses",
+        "models",
+        "checkpoint",
+        "inference",
+        "training",
+        "report",
+        "phantom",
+    ),
     *("api", "cli"),
 ]
-WITH_TORCH = {"networks", "losses", "models", "checkpoint", "inference", "training", "api"}
+WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "api"}
 SHARED_BY_COMMANDS = {"arguments", "command"}
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}

@@ -6,6 +6,7 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import sys
 
 from ct2pet.cli.arguments import add_configurations, add_device, add_plans, positive_integer
 from ct2pet.cli.command import command
@@ -18,6 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_configurations(parser)
     add_plans(parser)
     add_device(parser)
+    parser.add_argument(
+        "-num_gpus",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="train a district on each of N GPUs (default: 1)",
+    )
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
     parser.add_argument("--num_epochs", type=positive_integer, metavar="N", help="instead of the plans' number")
@@ -43,6 +51,7 @@ def execute(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         options=options_from(vars(arguments)),
         only_validate=arguments.only_validate,
+        num_gpus=arguments.num_gpus,
     )
 
 
@@ -55,3 +64,6 @@ def _fold(text: str) -> int | str:
 
 
 main = command("ct2pet_train", __doc__ or "", add_arguments, execute)
+
+if __name__ == "__main__":  # torchrun -m ct2pet.cli.train
+    sys.exit(main(None))

@@ -31,6 +31,7 @@ class Pix2PixHyperparameters(Hyperparameters):
 class Pix2Pix(Model):
     """Paired translation. The discriminator sees CT and PET as two channels, and no voxel outside the district."""
 
+    translators = ("generator",)
     Hyperparameters = Pix2PixHyperparameters
     hyperparameters: Pix2PixHyperparameters
     requirements = Requirements(
@@ -54,7 +55,7 @@ class Pix2Pix(Model):
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
         ct, real_pet, mask = batch["ct"], batch["pet"], batch["mask"]
-        fake_pet = self.generator(ct)
+        fake_pet = self.kept_for_later(self.generator, ct)
         real_pair = torch.cat([ct, real_pet * mask], dim=1)
         fake_pair = torch.cat([ct, fake_pet * mask], dim=1)
 
@@ -65,9 +66,13 @@ class Pix2Pix(Model):
 
         with frozen(self.discriminator):
             adversarial = self.adversarial(self.discriminator(fake_pair), real=True)
-            l1 = masked_l1(fake_pet, real_pet, mask)
+            l1 = self.distance(fake_pet, real_pet, mask)
             loss = adversarial + self.hyperparameters.lambda_l1 * l1
             yield Update("generator", loss, {"g_adversarial": adversarial, "g_l1": l1})
+
+    def distance(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """How far the translated PET is from the real one."""
+        return masked_l1(fake_pet, real_pet, mask)
 
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
         return self.generator(ct)

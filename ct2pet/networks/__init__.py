@@ -1,5 +1,6 @@
 """Networks: nn.Modules that know no plans and no losses."""
 
 from ct2pet.networks.building import build_network, silence_last_layer
+from ct2pet.networks.small_maps import guard_small_maps
 
-__all__ = ["build_network", "silence_last_layer"]
+__all__ = ["build_network", "guard_small_maps", "silence_last_layer"]

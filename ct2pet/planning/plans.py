@@ -188,12 +188,13 @@ def _resolved(name: str, configurations: dict[str, Any], path: tuple[str, ...], 
 
 
 def _check(configuration: Configuration, where: str) -> None:
+    multiples = network_multiples(configuration.generator)
     rules = {
         "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
         "spacing must be three positive numbers (mm)": _three_positive(configuration.spacing),
         "patch_size must be three positive numbers (voxels)": _three_positive(configuration.patch_size),
-        f"patch_size must be multiples of {_multiples(configuration)}, as the generator's strides ask": all(
-            size % multiple == 0 for size, multiple in zip(configuration.patch_size, _multiples(configuration))
+        f"patch_size must be multiples of {multiples}, as the generator's strides ask": all(
+            size % multiple == 0 for size, multiple in zip(configuration.patch_size, multiples)
         ),
         "patch_size is too small for the discriminator's strides": _reaches_the_end(configuration),
         "batch_size must be at least 1": configuration.batch_size >= 1,
@@ -212,8 +213,9 @@ def _check(configuration: Configuration, where: str) -> None:
             raise PlansError(f"{where}: {rule}")
 
 
-def _multiples(configuration: Configuration) -> list[int]:
-    strides = configuration.generator.arguments.get("strides", [[1, 1, 1]])
+def network_multiples(network: NetworkPlan) -> list[int]:
+    """What a patch must be a multiple of along each axis: the product of the network's strides."""
+    strides = network.arguments.get("strides", [[1, 1, 1]])
     return [math.prod(axis) for axis in zip(*strides)]
 
 

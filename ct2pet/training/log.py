@@ -26,6 +26,16 @@ class TrainingLog:
     def add(self, row: Row) -> None:
         self.rows.append(row)
 
+    @property
+    def best(self) -> Row:
+        """The first row with the lowest validation MAE."""
+        return min(self.rows, key=lambda row: row["validation_mae_suv"])
+
+    @property
+    def epochs_since_best(self) -> int:
+        """How many epochs were no better than the best one before them; 0 before the first."""
+        return int(self.rows[-1]["epoch"] - self.best["epoch"]) if self.rows else 0
+
     def write(self) -> None:
         """Write training_log.csv and progress.png, and add the newest row to the TensorBoard events."""
         columns = list(dict.fromkeys(name for row in self.rows for name in row))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
+from ct2pet import distributed
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import Configuration, Sampling
 from ct2pet.preprocessing import DistrictStore
@@ -30,13 +31,14 @@ class OnlineValidation:
 
     @torch.no_grad()
     def mae_suv(self, model: Model, device: torch.device) -> float:
-        """Mean absolute error in SUV over all district voxels of the patches."""
+        """Mean absolute error in SUV over all district voxels of the patches. Several processes share the work."""
         model.eval()
-        total, count = 0.0, 0
-        for batch in self.batches:
+        total, count = 0.0, 0.0
+        for batch in self.batches[distributed.rank() :: distributed.count()]:
             mask = batch["mask"]
             fake_pet = model.translate(batch["ct"].to(device)).float().cpu()
             total += float((fake_pet - batch["pet"]).abs()[mask].sum())
             count += int(mask.sum())
+        total, count = distributed.total([total, count])
         model.train()
         return self.suv_per_unit * total / max(1, count)

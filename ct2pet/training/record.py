@@ -30,10 +30,19 @@ class TrainingRecord:
             "runs": [self.run],
         }
 
+    def begin_with(self, source: Mapping[str, Any]) -> None:
+        """Note whose weights the training begins with. What they were trained on counts as seen, too."""
+        facts = dict(source)
+        seen = {*self.content["training_cases"].split(), *(facts.pop("training_cases", None) or "").split()}
+        self.content |= {"pretrained_weights": facts, "training_cases": " ".join(sorted(seen))}
+
     def go_on(self, earlier: Any) -> None:
-        """Put the runs of a checkpoint's provenance (anything else is none) before this one."""
-        runs = earlier.get("runs") if isinstance(earlier, dict) else None
-        self.content["runs"] = added_run(runs, self.run)
+        """Go on with a checkpoint's provenance (anything else is none): its runs come before this one, and it began
+        with the weights that it began with."""
+        earlier = earlier if isinstance(earlier, dict) else {}
+        self.content["runs"] = added_run(earlier.get("runs"), self.run)
+        if "pretrained_weights" in earlier:
+            self.content |= {name: earlier[name] for name in ("pretrained_weights", "training_cases")}
 
     def save(self, folder: Path) -> None:
         write_json(folder / TRAINING_FILE, self.content)

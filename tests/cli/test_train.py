@@ -18,12 +18,12 @@ def test_defaults_leave_the_numbers_to_the_plans(called):
     assert arguments == ("001", "pix2pix", "all")
     assert options.pop("options") == TrainingOptions()
     assert options.pop("plans_name") == "ct2petPlans"
-    assert {name: value for name, value in options.items() if value} == {}
+    assert {name: value for name, value in options.items() if value} == {"num_gpus": 1}
 
 
 def test_every_option_arrives(called):
     line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
-    assert main([*line.split(), "--save_every", "2", "--seed", "1", "--deterministic"]) == 0
+    assert main([*line.split(), "--save_every", "2", "--seed", "1", "--deterministic", "-num_gpus", "4"]) == 0
     ((arguments, options),) = called
     assert arguments == ("Dataset001_X", "pix2pix", 3)
     wanted = TrainingOptions(
@@ -35,10 +35,13 @@ def test_every_option_arrives(called):
         "device": "cpu",
         "options": wanted,
         "only_validate": True,
+        "num_gpus": 4,
     }
 
 
-@pytest.mark.parametrize("wrong", ["001 pix2pix every", "001 pix2pix -1", "001 pix2pix 0 --seed x", "001"])
+@pytest.mark.parametrize(
+    "wrong", ["001 pix2pix every", "001 pix2pix -1", "001 pix2pix 0 --seed x", "001 pix2pix 0 -num_gpus 0", "001"]
+)
 def test_impossible_values_are_refused(called, wrong):
     with pytest.raises(SystemExit) as stop:
         main(wrong.split())

@@ -17,3 +17,12 @@ def test_only_voxels_of_the_mask_count():
 def test_an_empty_mask_costs_nothing():
     zeros = torch.zeros(1, 1, 2, 2, 2)
     assert masked_l1(zeros + 1, zeros, zeros > 0).item() == 0
+
+
+def test_a_batch_costs_the_mean_of_its_samples_however_many_voxels_count_in_each():
+    random = torch.Generator().manual_seed(0)
+    fake, real = (torch.rand(3, 1, 4, 4, 4, generator=random) for _ in range(2))
+    mask = torch.rand(3, 1, 4, 4, 4, generator=random) < torch.tensor([0.9, 0.1, 0.0]).view(3, 1, 1, 1, 1)
+    alone = [masked_l1(*(tensor[i : i + 1] for tensor in (fake, real, mask))) for i in range(3)]
+    assert alone[0] > 0 < alone[1]
+    torch.testing.assert_close(masked_l1(fake, real, mask), torch.stack(alone).mean())

@@ -19,7 +19,7 @@ def make_loader(store, patch=(16, 16, 16), lesion_fraction=0.0, **options):
 
 
 def equal(first, second):
-    return first.seed == second.seed and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
+    return first.seeds == second.seeds and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
 
 
 def test_a_batch_depends_on_seed_and_number_alone(store):
@@ -28,6 +28,18 @@ def test_a_batch_depends_on_seed_and_number_alone(store):
     assert equal(loader.batch(5), other.batch(5))
     assert not equal(loader.batch(5), loader.batch(6))
     assert not equal(loader.batch(5), make_loader(store, seed=8).batch(5))
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_shares_of_a_batch_make_up_the_batch(store, paired):
+    loader = make_loader(store, paired=paired)
+    shares = [make_loader(store, paired=paired, share=slice(n, n + 1)) for n in range(2)]
+    for number in range(5):
+        batch, parts = loader.batch(number), [share.batch(number) for share in shares]
+        for name, tensor in batch.tensors.items():
+            assert torch.equal(tensor, torch.cat([part.tensors[name] for part in parts]))
+        assert batch.seeds == parts[0].seeds + parts[1].seeds
+        assert batch.cases == parts[0].cases == parts[1].cases
 
 
 @pytest.mark.parametrize("num_workers", [0, 1, 3])

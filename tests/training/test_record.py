@@ -2,7 +2,7 @@ import json
 
 from tiny import tiny_plans
 
-from ct2pet.provenance import cases_among, command_line, digest
+from ct2pet.provenance import case_digests, cases_among, command_line, digest
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.record import TrainingRecord, run_with
 
@@ -49,3 +49,20 @@ def test_a_validation_says_what_computes_it_and_not_who_trained():
     assert content["run"]["device"] == "cpu"
     assert content["runs"][0]["command"] == "ct2pet_train 001"
     assert "training_cases" not in content
+
+
+def test_weights_of_another_training_are_noted_and_its_cases_count_as_seen():
+    source = {"dataset_name": "Dataset900_Tiny", "model": "pix2pix", "fold": "all", "networks": ["generator"]}
+    digests = case_digests("Dataset900_Tiny", ["B", "C"])
+    found = record()
+    found.begin_with({**source, "training_cases": digests})
+    assert found.content["pretrained_weights"] == source
+    name = found.content["dataset_name"]
+    assert cases_among(found.content["training_cases"], name, ["A", "B", "C", "D"]) == ["A", "B", "C"]
+    assert found.content["num_training_cases"] == 2
+    resumed = record("--c")
+    resumed.go_on(found.content)
+    assert {**resumed.content, "runs": None} == {**found.content, "runs": None}
+    silent = record()
+    silent.begin_with({**source, "training_cases": None})  # a checkpoint that does not say
+    assert silent.content["training_cases"] == record().content["training_cases"]

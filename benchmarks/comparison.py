@@ -1,0 +1,331 @@
+"""Which method and which plans are better, all trained for the same time on one machine.
+
+Run: python benchmarks/comparison.py WORK_FOLDER                       whole-body phantoms, 24 to train, 12 held out
+     python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER   22 patients to train, 6 held out
+Every arm (see variants.py) trains on one core for --seconds of processor time, which its districts share by the square
+root of their boxes' voxels; two arms run side by side. Steps are counted beforehand from what a few of them take, so
+that learning rates fall as planned.
+Prints the errors of all arms on the held-out cases and what is claimed of them, with paired tests. What is finished
+stays in WORK_FOLDER and is not done again: --arms and --variants choose what to add. With --folds the arms train on
+these folds of the training cases, one configuration alone, and are compared on the folds' validation cases: plans are
+chosen there, before anyone looks at the held-out cases.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
+
+import ct2pet.models
+from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.api.preparation import extract_fingerprint, plan, preprocess
+from ct2pet.evaluation import read_summary
+from ct2pet.evaluation.statistics import describe, holm, paired_test
+from ct2pet.files import read_json, write_json
+from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.parallel import map_cases
+from ct2pet.phantom import DEMO, write_dataset
+from ct2pet.planning.plans import WHOLE_BODY, Configuration, Plans
+from ct2pet.preprocessing.preprocessor import decisions_of, store_folder
+from dataset_conversion.Dataset101_STS import convert
+
+PHANTOM, STS = "Dataset998_Phantoms", "Dataset101_STS"
+ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of this benchmark alone
+
+SUMMARY = "summary.json"
+Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
+_SEED, _EPOCHS, _MEMORY_GIB = 2503, 5, 8.0
+_METRICS = {
+    "MAE [SUV]": (None, "mae", 3),
+    "PSNR [dB]": (None, "psnr", 2),
+    "SSIM": (None, "ssim", 3),
+    "lesion MAE": ("lesions", "mae", 2),
+    "SUVmean bias [%]": ("lesions", "suv_mean_bias", 1),
+    "SUVmax bias [%]": ("lesions", "suv_max_bias", 1),
+}
+_BODY = ("MAE [SUV]", "PSNR [dB]", "SSIM")
+_CLAIMS = {  # better, worse, in what
+    PHANTOM: [
+        ("default", "whole_body", _BODY),
+        ("default", "cyclegan", _BODY),
+        ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
+        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+    ],
+    STS: [
+        ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
+        ("default", "regression_nnunet", ("MAE [SUV]", "SUVmax bias [%]")),
+        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+    ],
+}
+_DEFAULT_ARMS = {PHANTOM: [name for name in ARMS if name != "regression_nnunet"]}
+_DEFAULT_ARMS[STS] = ["default", "paper", "regression", "regression_nnunet"]
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One dataset, in the folders of ``work``; trainings go to ``results``."""
+
+    work: Path
+    results: Path
+    dataset: str
+    seconds: float
+    folds: tuple[str, ...] = ("all",)
+    configuration: str | None = None
+
+    def use_folders(self) -> None:
+        folders = {"raw": self.work / "raw", "preprocessed": self.work / "preprocessed", "results": self.results}
+        for kind, folder in folders.items():
+            os.environ[f"ct2pet_{kind}"] = str(folder)
+
+    @property
+    def region(self) -> str:
+        return self.configuration or WHOLE_BODY
+
+    def folder(self, name: str) -> Path:
+        """Where the predictions of an arm go, its summary.json and training.json."""
+        return (
+            self.work
+            / ("_".join(["folds", *self.folds, self.region]) if self.cross_validates else "predictions")
+            / name
+        )
+
+    @property
+    def cross_validates(self) -> bool:
+        return self.folds != ("all",)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path, help="a folder for everything that is made")
+    parser.add_argument("--sts", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
+    parser.add_argument("--seconds", type=float, default=300, help="processor time of each arm's training")
+    parser.add_argument("--arms", nargs="*", choices=ARMS, help="default: those that the claims name")
+    parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=[], help="further arms")
+    parser.add_argument("--train", type=int, default=24, help="phantoms to train on")
+    parser.add_argument("--test", type=int, default=12, help="phantoms held out")
+    parser.add_argument("--folds", nargs="+", default=["all"], help="0 to 4: cross-validate in place of testing")
+    parser.add_argument("--configuration", help="what to cross-validate: limbs, trunk, ...")
+    parser.add_argument("--processes", type=int, default=2, help="arms side by side, each on one core")
+    arguments = parser.parse_args()
+    work = arguments.work.resolve()
+    dataset = STS if arguments.sts else PHANTOM
+    chosen = {"folds": tuple(arguments.folds), "configuration": arguments.configuration}
+    benchmark = Benchmark(work, work / "results", dataset, arguments.seconds, **chosen)
+    benchmark.use_folders()
+    prepare(benchmark, arguments)
+
+    names = _DEFAULT_ARMS[benchmark.dataset] if arguments.arms is None else arguments.arms
+    names = [*names, *arguments.variants]
+    waiting = {name: (benchmark, name) for name in names if not (benchmark.folder(name) / SUMMARY).exists()}
+    for name in waiting:
+        write_plans(benchmark, name)
+    results = map_cases(run_arm, waiting, num_processes=arguments.processes, description="arms")
+    for name, reason in results.failures.items():
+        print(f"{name}: {reason}\n{results.tracebacks.get(name, '')}")
+    show(benchmark)
+
+
+def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
+    """Raw data, fingerprint, and the plans that the arms begin with, preprocessed."""
+    raw = benchmark.work / "raw" / benchmark.dataset
+    if not (raw / "dataset.json").exists():
+        if benchmark.dataset == STS:
+            convert(arguments.sts)
+        else:
+            sizes = {"num_train": arguments.train, "num_test": arguments.test}
+            write_dataset(raw, **sizes, seed=_SEED, scanner=DEMO, num_processes=arguments.processes)
+    if (benchmark.work / "preprocessed" / benchmark.dataset / f"{PAPER}.json").exists():
+        return
+    extract_fingerprint(benchmark.dataset, num_processes=arguments.processes)
+    for name in (DEFAULT, PAPER):
+        plan(benchmark.dataset, plans_name=name, device="cpu", gpu_memory_target=_MEMORY_GIB)
+        preprocess(benchmark.dataset, plans_name=name, num_processes=arguments.processes)
+
+
+def arm(name: str) -> Arm:
+    return {**ARMS, **VARIANTS}[name]
+
+
+def write_plans(benchmark: Benchmark, name: str) -> None:
+    """The arm's own plans, and its stores: those of the plans that it begins with where they hold the same."""
+    preprocessed = PreprocessedDataset.find(benchmark.dataset)
+    seen = Fingerprint.load(preprocessed.fingerprint_file).districts
+    base, chosen = preprocessed.plans(arm(name).plans), arm(name)
+    plans = replace(
+        base,
+        plans_name=name,
+        configurations={key: chosen.change(c, seen[key]) for key, c in base.configurations.items()},
+        models={**base.models, chosen.model: {**base.hyperparameters(chosen.model), **chosen.numbers}},
+    )
+    plans.save(preprocessed.plans_file(name))
+    for key, configuration in plans.configurations.items():
+        own = store_folder(preprocessed.folder, plans, key)
+        if decisions_of(configuration) == decisions_of(base.configuration(key)) and not own.exists():
+            own.symlink_to(store_folder(preprocessed.folder, base, key).name)
+    preprocess(benchmark.dataset, plans_name=name, configurations=configurations(benchmark, plans, name))
+
+
+def configurations(benchmark: Benchmark, plans: Plans, name: str) -> list[str]:
+    """What the arm trains. A dataset of one district has no other whole body."""
+    if benchmark.configuration:
+        return [benchmark.configuration]
+    districts = [key for key in plans.configurations if key != WHOLE_BODY]
+    return [WHOLE_BODY] if arm(name).whole_body else districts
+
+
+def shares(seconds: float, configurations: Mapping[str, Configuration]) -> dict[str, float]:
+    """How long each configuration may train: a trunk has more to learn than a head."""
+    sizes = {key: math.sqrt(math.prod(configuration.median_shape)) for key, configuration in configurations.items()}
+    return {key: seconds * size / sum(sizes.values()) for key, size in sizes.items()}
+
+
+def run_arm(benchmark: Benchmark, name: str) -> None:
+    """Train on one core; predict the held-out cases, or the folds' validation cases, and evaluate them."""
+    import torch
+
+    torch.set_num_threads(1)
+    benchmark.use_folders()
+    plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
+    names = configurations(benchmark, plans, name)
+    trained = [
+        train_for(benchmark, name, key, fold, seconds)
+        for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
+        for fold in benchmark.folds
+    ]
+    write_json(benchmark.folder(name) / "training.json", trained)
+    benchmark.use_folders()
+    (pool_folds if benchmark.cross_validates else test)(benchmark, name, names)
+
+
+def test(benchmark: Benchmark, name: str, names: list[str]) -> None:
+    from ct2pet.api.evaluation import evaluate
+    from ct2pet.api.prediction import predict
+
+    source = benchmark.work / "raw" / benchmark.dataset / "imagesTs"
+    chosen = {"dataset": benchmark.dataset, "model": arm(name).model, "plans_name": name}
+    predict(source, benchmark.folder(name), configurations=names, device="cpu", **chosen)
+    evaluate(benchmark.folder(name), benchmark.dataset, num_processes=1)
+
+
+def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:
+    """The folds' validations as one summary."""
+    from ct2pet.api.training import train
+    from ct2pet.training import TrainingOptions
+
+    options = TrainingOptions(show_bar=False)
+    cases: dict[str, Any] = {}
+    medians: dict[str, Any] = {}
+    for fold in benchmark.folds:
+        where = {"configurations": names, "plans_name": name, "device": "cpu"}
+        (folder,) = train(benchmark.dataset, arm(name).model, fold, only_validate=True, options=options, **where)
+        summary = read_summary(folder / "validation" / SUMMARY)
+        cases |= summary["cases"]
+        medians |= summary["baseline_cases"]["body_median"]
+    write_json(benchmark.folder(name) / SUMMARY, {"cases": cases, "baseline_cases": {"body_median": medians}})
+
+
+def train_for(benchmark: Benchmark, name: str, configuration: str, fold: str, seconds: float) -> dict[str, float]:
+    """Train one network for about ``seconds`` of processor time; returns its steps and what they took."""
+    place = (name, configuration, fold)
+    with TemporaryDirectory() as folder:
+        aside = replace(benchmark, results=Path(folder))
+        _train(aside, *place, 1, 2)  # what only the first steps of a process cost
+        short, long = (_train(aside, *place, 1, steps) for steps in (3, 9))
+    step = max(1e-3, (long - short) / 6)
+    overhead = max(0.0, short - 3 * step)  # of an epoch: validation, checkpoints
+    iterations = max(1, round((seconds / _EPOCHS - overhead) / step))
+    return {"steps": _EPOCHS * iterations, "seconds": _train(benchmark, *place, _EPOCHS, iterations)}
+
+
+def _train(benchmark: Benchmark, name: str, configuration: str, fold: str, epochs: int, iterations: int) -> float:
+    from ct2pet.api.training import train
+    from ct2pet.training import TrainingOptions
+
+    options = TrainingOptions(
+        num_epochs=epochs, iterations_per_epoch=iterations, num_workers=0, show_bar=False, final_validation=False
+    )
+    where = {"configurations": [configuration], "plans_name": name, "device": "cpu"}
+    benchmark.use_folders()
+    _remove_earlier(benchmark, name, configuration, fold)
+    started = time.process_time()
+    train(benchmark.dataset, arm(name).model, fold, options=options, **where)
+    return time.process_time() - started
+
+
+def _remove_earlier(benchmark: Benchmark, name: str, configuration: str, fold: str) -> None:
+    """A training of an interrupted run, or the one before of those that are timed."""
+    folder = benchmark.results / benchmark.dataset / f"{arm(name).model}__{name}__{configuration}"
+    for checkpoint in folder.glob(f"fold_{fold}/checkpoint_*.pth"):
+        checkpoint.unlink()
+
+
+def show(benchmark: Benchmark) -> None:
+    """Print the table of all arms that are finished, and the claims."""
+    names = [name for name in {**ARMS, **VARIANTS} if (benchmark.folder(name) / SUMMARY).exists()]
+    summaries = {name: read_json(benchmark.folder(name) / SUMMARY) for name in names}
+    if not summaries:
+        return
+    first = next(iter(summaries.values()))
+    cases = {name: summary["cases"] for name, summary in summaries.items()}
+    cases["body median"] = first["baseline_cases"]["body_median"]
+    print(f"\n{len(first['cases'])} cases of {benchmark.dataset}, inside {benchmark.region}, mean (standard error)")
+    rows = [["", "steps", "seconds", *_METRICS], ["---"] * (3 + len(_METRICS))]
+    for name, own in cases.items():
+        trained = read_json(benchmark.folder(name) / "training.json") if name in names else []
+        work = [f"{sum(one[key] for one in trained):.0f}" for key in ("steps", "seconds")]
+        rows.append([name, *work, *(_cell(_values(benchmark, own, column), column) for column in _METRICS)])
+    for row in rows:
+        print(f"| {' | '.join(row)} |")
+    _show_claims(benchmark, cases)
+
+
+def _values(benchmark: Benchmark, cases: Cases, column: str) -> list[float | None]:
+    region, metric, _ = _METRICS[column]
+    return [case.get(region or benchmark.region, {}).get(metric) for case in cases.values()]
+
+
+def _cell(values: list[float | None], column: str) -> str:
+    found, digits = describe(values), _METRICS[column][2]
+    if found["mean"] is None:
+        return "–"
+    error = "" if found["se"] is None else f" ({found['se']:.{digits}f})"
+    return f"{found['mean']:.{digits}f}{error}"
+
+
+def _show_claims(benchmark: Benchmark, cases: Mapping[str, Cases]) -> None:
+    """Each claim: both means (of a bias, of its size), and the paired tests over the cases, corrected by Holm."""
+    claims = [(a, b, column) for a, b, columns in _CLAIMS[benchmark.dataset] for column in columns]
+    claims += [("default", name, column) for name in cases if name in VARIANTS for column in _METRICS]
+    claims = [claim for claim in claims if claim[0] in cases and claim[1] in cases]
+    pairs = [[_sizes(_values(benchmark, cases[name], column)) for name in (b, a)] for a, b, column in claims]
+    tests = [paired_test(*pair) for pair in pairs]
+    corrected = holm([test.p_wilcoxon for test in tests])
+    columns = ["compared", "in", "means", "difference", "pairs", "p (t)", "p (Wilcoxon)", "p (Wilcoxon, Holm)"]
+    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
+    for (a, b, column), (worse, better), test, p in zip(claims, pairs, tests, corrected):
+        means = [describe(values)["mean"] for values in (better, worse)]
+        change = f"{100 * (means[0] / means[1] - 1):+.1f}%"
+        shown = " | ".join(_p(value) for value in (test.p_t, test.p_wilcoxon, p))
+        column = f"size of {column}" if "bias" in column else column
+        print(f"| {a}, {b} | {column} | {means[0]:.3f}, {means[1]:.3f} | {change} | {test.pairs} | {shown} |")
+
+
+def _sizes(values: list[float | None]) -> list[float | None]:
+    return [None if value is None else abs(value) for value in values]
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,137 @@
+"""What ``comparison.py`` compares: arms, each a method with plans that differ from the default plans in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ct2pet.fingerprint.fingerprint import DistrictFingerprint
+from ct2pet.planning.networks import plan_discriminator, plan_generator
+from ct2pet.planning.plans import Configuration, CTNormalization, Masking, NetworkPlan
+from ct2pet.planning.topology import unet_topology
+
+DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
+Change = Callable[[Configuration, DistrictFingerprint], Configuration]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method, the plans to begin with, what to change in each configuration, and numbers of the method in place of
+    the plans'. ``whole_body``: one network for all districts."""
+
+    model: str = "pix2pix"
+    plans: str = DEFAULT
+    whole_body: bool = False
+    change: Change = lambda configuration, seen: configuration
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def sampling(**values: Any) -> Change:
+    return lambda c, seen: replace(c, sampling=replace(c.sampling, **values))
+
+
+def augmentation(**values: Any) -> Change:
+    return lambda c, seen: replace(c, augmentation=replace(c.augmentation, **values))
+
+
+def generator(**values: Any) -> Change:
+    return lambda c, seen: replace(c, generator=replace(c.generator, arguments={**c.generator.arguments, **values}))
+
+
+def dropout(p: float) -> Change:
+    return generator(dropout_op="torch.nn.Dropout3d", dropout_op_kwargs={"p": p})
+
+
+def pet(**values: Any) -> Change:
+    return lambda c, seen: replace(c, pet_normalization=replace(c.pet_normalization, **values))
+
+
+def patch(edge: int, batch_size: int) -> Change:
+    """Patches of up to ``edge`` voxels, no longer than the district's box needs."""
+
+    def change(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+        size = [max(8, min(edge, -(-n // 8) * 8)) for n in c.median_shape]
+        topology = unet_topology(size, c.spacing, 5)
+        features = c.generator.arguments["features_per_stage"][0]
+        base = c.discriminator.arguments["base_features"]
+        return replace(
+            c,
+            patch_size=size,
+            batch_size=batch_size,
+            generator=plan_generator(topology, features, 128),
+            discriminator=plan_discriminator(size, base),
+        )
+
+    return change
+
+
+def residual(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """nnU-Net's residual encoder: one to four blocks a stage, one convolution in the decoder."""
+    arguments = dict(c.generator.arguments)
+    stages = arguments["n_stages"]
+    del arguments["n_conv_per_stage"]
+    arguments |= {
+        "n_blocks_per_stage": [1, 3, 4, 6, 6, 6][:stages],
+        "n_conv_per_stage_decoder": [1] * (stages - 1),
+    }
+    name = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
+    return replace(c, generator=NetworkPlan(name, arguments))
+
+
+def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """nnU-Net's 3d_fullres as far as plans hold it: the patch of the whole box, batch 2, 32 to 320 features, a third of
+    the patches on lesions, its CT window, rotations, flips and mirroring."""
+    changed = patch(128, 2)(c, seen)
+    topology = unet_topology(changed.patch_size, c.spacing, 6)
+    at = seen.ct_percentiles_hu
+    return replace(
+        changed,
+        generator=plan_generator(topology, 32, 320),
+        ct_normalization=CTNormalization(at["0.5"], at["99.5"]),
+        sampling=replace(c.sampling, lesion_fraction=0.33),
+        augmentation=replace(
+            c.augmentation,
+            rotation_degrees=[30.0, 30.0, 30.0],
+            rotation_probability=0.2,
+            flip_axes=[0, 1, 2],
+            noise_probability=0.1,
+        ),
+        mirror_axes=[0, 1, 2],
+    )
+
+
+ARMS = {
+    "default": Arm(),
+    "whole_body": Arm(whole_body=True),
+    "cyclegan": Arm("cyclegan"),
+    "paper": Arm(plans=PAPER),
+    "regression": Arm("regression"),
+    "regression_nnunet": Arm("regression", change=nnunet, numbers={"learning_rate": 3e-4}),
+}
+
+
+def tried(**numbers: Any) -> Arm:
+    return Arm("pix2pix_tried", numbers=numbers)
+
+
+VARIANTS = {
+    "patch_48": Arm(change=patch(48, 2)),
+    "patch_64": Arm(change=patch(64, 1)),
+    "residual_encoder": Arm(change=residual),
+    "no_norm": Arm(change=generator(norm_op=None, norm_op_kwargs=None)),
+    "lesions_33": Arm(change=sampling(lesion_fraction=0.33)),
+    "hard_mask": Arm(change=lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
+    "mirror": Arm(change=lambda c, seen: replace(c, mirror_axes=[2])),
+    "flips": Arm(change=augmentation(flip_axes=[0, 1, 2])),
+    "turned": Arm(change=augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
+    "dropout_20": Arm(change=dropout(0.2)),
+    "dropout_50": Arm(change=dropout(0.5)),
+    "ema": Arm(numbers={"ema_decay": 0.99}),
+    "uptake_1": tried(uptake_weight=1.0),
+    "uptake_3": tried(uptake_weight=3.0),
+    "uptake_3_lesions_33": replace(tried(uptake_weight=3.0), change=sampling(lesion_fraction=0.33)),
+    "square_half": tried(square_share=0.5),
+    "maxima": tried(lambda_max=0.5),
+    "asinh": tried(knee=0.1),
+}
