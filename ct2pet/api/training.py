@@ -18,7 +18,7 @@ from ct2pet.models import load_model
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.provenance import digest_of_json
-from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import StagedTraining, TrainingOptions
 
 
 def train(
@@ -50,17 +50,17 @@ def train(
     folders = []
     for name in names:
         folder = model_folder(results_folder(), plans.dataset_name, model, plans_name, name) / f"fold_{fold}"
-        trainer = _trainer(preprocessed, plans, model, name, fold, folder, options)
+        training = _training(preprocessed, plans, model, name, fold, folder, options)
         _copy_descriptions(preprocessed, plans, folder.parent)
         if only_validate:
-            trainer.validate()
+            training.validate()
         else:
-            trainer.run()
+            training.run()
         folders.append(folder)
     return folders
 
 
-def _trainer(
+def _training(
     preprocessed: PreprocessedDataset,
     plans: Plans,
     model: str,
@@ -68,16 +68,17 @@ def _trainer(
     fold: int | str,
     folder: Path,
     options: TrainingOptions,
-) -> Trainer:
+) -> StagedTraining:
     store = preprocessed.store(plans, configuration)
-    cases = fold_cases(preprocessed.splits(), fold, store.recorded_cases())
+    splits = preprocessed.splits()
+    cases = fold_cases(splits, fold, store.recorded_cases())
     left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
     if left_out:
         print(f"fold {fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {fold}: none of its training cases contains the district {configuration}")
     origin = {"fold": str(fold), "dataset_fingerprint_sha256": digest_of_json(preprocessed.fingerprint_file)}
-    return Trainer(model, configuration, plans, store, cases, folder, options, origin)
+    return StagedTraining(model, configuration, plans, store, cases, splits, folder, options, origin)
 
 
 def _copy_descriptions(preprocessed: PreprocessedDataset, plans: Plans, folder: Path) -> None:

@@ -2,8 +2,8 @@
 
 Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor, fitted to
 benchmarks/memory_estimate.py, stands for what a step needs besides: gradients of activations, the discriminator's
-second pass, the convolutions' own buffers, the sampling of a warped image. Steps of batch 1 may need up to 0.25 GiB more on a CPU, where torch takes
-another path for small maps.
+second pass, the convolutions' own buffers, the sampling of a warped image. Steps of batch 1 may need up to 0.25 GiB
+more on a CPU, where torch takes another path for small maps.
 """
 
 from __future__ import annotations

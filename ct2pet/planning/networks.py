@@ -52,6 +52,4 @@ def plan_discriminator(patch_size: Sequence[int], base_features: int) -> Network
 
 def registration_plan(generator: NetworkPlan, dimensions: int) -> NetworkPlan:
     """A U-Net like the generator that looks at a fake and a real PET together and answers a displacement."""
-    return NetworkPlan(
-        generator.network_class, {**generator.arguments, "input_channels": 2, "num_classes": dimensions}
-    )
+    return NetworkPlan(generator.network_class, {**generator.arguments, "input_channels": 2, "num_classes": dimensions})

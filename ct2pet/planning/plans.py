@@ -120,7 +120,9 @@ class Configuration:
         if dimensions == 3:
             return self
         if self.slices is None:
-            raise PlansError("these plans have no slices for methods in 2D; make plans that have: ct2pet_plan_experiment")
+            raise PlansError(
+                "these plans have no slices for methods in 2D; make plans that have: ct2pet_plan_experiment"
+            )
         turned = self.augmentation
         return dataclasses.replace(
             self,

@@ -52,9 +52,7 @@ def _fits(planned: Slices, configuration: Configuration, needs: Sequence[Require
     return all(estimate_training_gib(sliced, need, budget.device) <= budget.memory_gib for need in needs)
 
 
-def _with_more(
-    planned: Slices, configuration: Configuration, needs: Sequence[Requirements], budget: Budget
-) -> Slices:
+def _with_more(planned: Slices, configuration: Configuration, needs: Sequence[Requirements], budget: Budget) -> Slices:
     most = min(
         _SLICES_PER_PATCH * budget.max_batch,
         budget.max_patch_voxels * budget.max_batch // math.prod(planned.patch_size),

@@ -75,7 +75,11 @@ def discriminator_strides(patch_size: Sequence[int]) -> list[list[int]]:
     counts = [3 if n >= _DEEPER_DISCRIMINATOR_FROM else 2 for n in patch_size]
     while True:
         strides = [[2 if layer < count else 1 for count in counts] for layer in range(max(2, *counts))]
-        small = [axis for axis in range(len(counts)) if _smallest_unstrided_map(patch_size[axis], strides, axis) < SMALLEST_MAP]
+        small = [
+            axis
+            for axis in range(len(counts))
+            if _smallest_unstrided_map(patch_size[axis], strides, axis) < SMALLEST_MAP
+        ]
         if not small or not any(counts[axis] for axis in small):
             return strides
         counts = [count - 1 if axis in small and count else count for axis, count in enumerate(counts)]

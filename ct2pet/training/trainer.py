@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,8 @@ from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.models import load_model
+from ct2pet.models.base import Model
 from ct2pet.planning.plans import Plans
-from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import PairedAugmenter
 from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
@@ -32,11 +33,24 @@ _LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
 LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What of a method a Trainer trains; see training.staged. ``inputs``: the cases as this stage sees them (None: as
+    the store holds them). ``earlier``: the weights of the stages before. ``complete``: whether this is the last one,
+    so that the method can be validated."""
+
+    name: str = "main"
+    inputs: DistrictStore | None = None
+    earlier: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    label: str = ""
+    complete: bool = True
+
+
 class Trainer:
     """Trains ``model_name`` on one configuration and one fold, into ``folder``.
 
     ``cases`` are the training cases and the validation cases; those without the district are left out. ``origin`` is
-    added to the provenance.
+    added to the provenance. Checkpoints hold the whole model; what is trained is its ``stage``.
     Raises TrainingError where no training case is left or the method asks for what this trainer cannot do.
     """
 
@@ -50,7 +64,9 @@ class Trainer:
         folder: Path,
         options: TrainingOptions,
         origin: Mapping[str, Any] | None = None,
+        stage: Stage | None = None,
     ) -> None:
+        self.stage = stage or Stage()
         self.model_name, self.configuration_name, self.plans = model_name, configuration_name, plans
         self.store, self.folder, self.options = store, folder, options
         self.configuration = plans.configuration(configuration_name)
@@ -59,26 +75,24 @@ class Trainer:
         self.training_cases, self.validation_cases = ([c for c in part if c in present] for part in cases)
 
         model_class = load_model(model_name)
-        _check_requirements(model_name, model_class.requirements)
         _seed(options)
         self.model = model_class(self.configuration, plans.hyperparameters(model_name)).to(self.device)
+        self._load({})
+        self.trained = _stage_of(self.model, self.stage.name)
         self._count_steps()
-        self.augmenter = PairedAugmenter(
-            self.configuration.augmentation, self.configuration.patch_size, self.configuration.spacing
-        )
+        planned, inputs = self.trained.planned, self.stage.inputs or store
+        self.augmenter = PairedAugmenter(planned.augmentation, planned.patch_size, planned.spacing)
         self.loader = PatchLoader(
-            store,
+            inputs,
             self.training_cases,
-            self.configuration.patch_size,
-            self.configuration.batch_size,
-            self.configuration.sampling,
+            planned.patch_size,
+            planned.batch_size,
+            planned.sampling,
             options.seed,
             self.augmenter.margin,
-            paired=model_class.requirements.paired,
+            paired=self.trained.requirements.paired,
         )
-        self.online_validation = OnlineValidation(
-            store, self.validation_cases or self.training_cases, self.configuration
-        )
+        self.online_validation = OnlineValidation(inputs, self.validation_cases or self.training_cases, planned)
         self.log = TrainingLog(folder)
         self.best_mae = float("inf")
         run = run_with(options, self.num_epochs, self.iterations)
@@ -91,11 +105,12 @@ class Trainer:
         self.iterations = self.options.iterations_per_epoch or numbers.iterations_per_epoch
         decay_epochs = numbers.decay_epochs * self.num_epochs / numbers.num_epochs  # a shorter run decays in proportion
         total = self.num_epochs * self.iterations
-        self.optimization = Optimization(self.model, self.device, total, round(decay_epochs * self.iterations))
+        self.optimization = Optimization(self.trained, self.device, total, round(decay_epochs * self.iterations))
 
     @property
     def name(self) -> str:
-        return f"{self.model_name} {self.configuration_name}"
+        of_several = [self.stage.name] if len(self.model.stages) > 1 else []
+        return " ".join([self.model_name, self.configuration_name, *of_several]) + self.stage.label
 
     def run(self) -> None:
         """Train until the last epoch; write checkpoints, log and, at the end, the validation.
@@ -117,7 +132,11 @@ class Trainer:
             if self._epochs_of(FINAL) < self.num_epochs:
                 (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
                 self._save(FINAL, max(first, self.num_epochs))
-        if self.options.final_validation and not (self.folder / VALIDATION / "summary.json").exists():
+        if (
+            self.stage.complete
+            and self.options.final_validation
+            and not (self.folder / VALIDATION / "summary.json").exists()
+        ):
             self.validate()
 
     def _epochs_of(self, name: str) -> int:
@@ -142,19 +161,24 @@ class Trainer:
         if not (self.folder / LATEST).exists():
             return self._start_anew()
         content = load_checkpoint(self.folder / LATEST, self.options.device)
-        if self._decisions(content["plans"]) != self._decisions(self.plans.to_json()):
+        earlier = Plans.from_json(content["plans"], str(self.folder / LATEST))  # older plans lack what has come since
+        if self._decisions(earlier.to_json()) != self._decisions(self.plans.to_json()):
             raise CheckpointError(
                 f"{self.folder / LATEST}: was trained with other plans than those of today; train anew in another "
                 "folder (-p) or bring the old plans back"
             )
-        self.model.load_state_dict(content["model"])
-        self.model.load_training_state(content.get("training_state", {}))
+        self._load(content["model"])
+        self.trained.load_training_state(content.get("training_state", {}))
         self.optimization.load_state(content["optimizers"])
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, content["log"])
         self.best_mae = content["best_mae"]
         self.record.go_on(content.get("provenance"))
         return int(content["epoch"])
+
+    def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Put ``weights`` into the model, but those of earlier stages as they are today."""
+        self.model.load_state_dict({**(weights or self.model.state_dict()), **self.stage.earlier})
 
     def _decisions(self, plans: dict[str, Any]) -> list[Any]:
         """What must not change between interruption and resumption. The length of the training may."""
@@ -163,7 +187,7 @@ class Trainer:
 
     def _epoch(self, epoch: int) -> None:
         started = time.monotonic()
-        self.model.train()
+        self.trained.train()
         sums: dict[str, torch.Tensor] = {}
         first = epoch * self.iterations
         for step, batch in enumerate(self._batches(first, epoch), start=first):
@@ -174,14 +198,14 @@ class Trainer:
         rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
         row["learning_rate"] = rate
         row |= {name: float(value) / self.iterations for name, value in sums.items()}
-        row["validation_mae_suv"] = self.online_validation.mae_suv(self.model, self.device)
+        row["validation_mae_suv"] = self.online_validation.mae_suv(self.trained, self.device)
         self._finish_epoch(epoch, row)
 
     def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
         """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
         device = torch.device("cpu") if self.device.type == "mps" else self.device
         tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seed)
-        return {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        return {name: self.trained.flat(tensor.to(self.device)) for name, tensor in tensors.items()}
 
     def _batches(self, first: int, epoch: int) -> Iterator[PatchBatch]:
         workers = self.options.num_workers
@@ -228,7 +252,7 @@ class Trainer:
             "provenance": self.record.content,
         }
         if name == LATEST:
-            content["training_state"] = self.model.training_state()
+            content["training_state"] = self.trained.training_state()
         save_checkpoint(self.folder / name, content)
 
     def validate(self) -> dict[str, Any]:
@@ -244,9 +268,10 @@ class Trainer:
         return validation.run(cases, folder, record, bar=self.options.show_bar)
 
 
-def _check_requirements(name: str, needs: Requirements) -> None:
-    if needs.dimensions != 3 or len(needs.stages) > 1:
-        raise TrainingError(f"{name} asks for 2D or several-stage training, which this trainer cannot do yet")
+def _stage_of(model: Model, name: str) -> Model:
+    if name not in model.stages:
+        raise TrainingError(f"there is no stage {name!r} to train; there are: {', '.join(model.stages)}")
+    return model.stages[name]
 
 
 def _seed(options: TrainingOptions) -> None:
