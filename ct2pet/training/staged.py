@@ -91,11 +91,8 @@ class StagedTraining:
             own = ([case for case in training if case not in held_out], held_out)
             folder = self.folder / self.first / f"inner_{number}"
             self._predict(held_out, self._train_first(folder, own, f" inner {number + 1}/{len(parts)}"))
-        self.origin["second_stage_learns_from"] = (
-            f"cases left out of {len(parts)} inner trainings"
-            if parts
-            else "cases that the first stage was trained with"
-        )
+        seen = f"left out of {len(parts)} inner trainings" if parts else "that the first stage was trained with"
+        self.origin["second_stage_learns_from"] = f"predictions of cases {seen}"
         self._predict([case for case in validation if case not in {*training}], checkpoint)
         return DraftStore(self.store, self.folder / DRAFTS)
 
