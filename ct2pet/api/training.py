@@ -21,7 +21,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.provenance import digest_of_json
-from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import StagedTraining, TrainingOptions
 
 
 def train(
@@ -80,13 +80,13 @@ def _train_one(device: str, job: _Job, configuration: str) -> Path:
     plans = preprocessed.plans(job.plans_name)
     parent = model_folder(results_folder(), plans.dataset_name, job.model, plans.plans_name, configuration)
     folder = parent / f"fold_{job.fold}"
-    trainer = _trainer(preprocessed, plans, job, configuration, folder, _options(job, device))
+    training = _training(preprocessed, plans, job, configuration, folder, _options(job, device))
     if distributed.is_main():
         _copy_descriptions(preprocessed, plans, parent)
     if job.only_validate:
-        trainer.validate()
+        training.validate()
     else:
-        trainer.run()
+        training.run()
     return folder
 
 
@@ -99,23 +99,24 @@ def _options(job: _Job, device: str) -> TrainingOptions:
     return replace(job.options, device=device, show_bar=bar, show_lines=shown and not bar, final_validation=last)
 
 
-def _trainer(
+def _training(
     preprocessed: PreprocessedDataset,
     plans: Plans,
     job: _Job,
     configuration: str,
     folder: Path,
     options: TrainingOptions,
-) -> Trainer:
+) -> StagedTraining:
     store = preprocessed.store(plans, configuration)
-    cases = fold_cases(preprocessed.splits(), job.fold, store.recorded_cases())
+    splits = preprocessed.splits()
+    cases = fold_cases(splits, job.fold, store.recorded_cases())
     left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
     if left_out and distributed.is_main():
         print(f"fold {job.fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {job.fold}: none of its training cases contains the district {configuration}")
     origin = {"fold": str(job.fold), "dataset_fingerprint_sha256": digest_of_json(preprocessed.fingerprint_file)}
-    return Trainer(job.model, configuration, plans, store, cases, folder, options, origin)
+    return StagedTraining(job.model, configuration, plans, store, cases, splits, folder, options, origin)
 
 
 def _copy_descriptions(preprocessed: PreprocessedDataset, plans: Plans, folder: Path) -> None:

@@ -51,4 +51,4 @@ class TrainingLoop:
         """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
         device = torch.device("cpu") if self.device.type == "mps" else self.device
         tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seeds)
-        return {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        return {name: self.optimization.model.flat(tensor.to(self.device)) for name, tensor in tensors.items()}
