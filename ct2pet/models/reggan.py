@@ -14,34 +14,43 @@ import torch
 
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, silence_last_layer, warp
+from ct2pet.networks import build_network, silence_last_layer, smoothed, warp
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
 _PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
 _WHOLLY_INSIDE = 0.999
+_NEWEST = 0.02  # the share of a step in the mean field
 
 
 @dataclass(frozen=True)
 class RegGANHyperparameters(Hyperparameters):
     """The loss of generator and registration is ``lambda_correction`` x L1 + ``lambda_smooth`` x mean squared gradient
     of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window. Without
-    ``registration`` the PETs are taken to lie where the CTs lie; with ``lambda_adversarial`` 0 nobody discriminates."""
+    ``registration`` the PETs are taken to lie where the CTs lie; with ``lambda_adversarial`` 0 nobody discriminates.
+    Fields are smoothed by a Gaussian of ``field_sigma_mm`` (0: as the network says; see the class)."""
 
     learning_rate: float = 1e-4
     registration: bool = True
     lambda_correction: float = 20.0
     lambda_smooth: float = 10.0
     lambda_adversarial: float = 1.0
+    field_sigma_mm: float = 20.0
     adversarial_loss: str = "lsgan"
 
 
 class RegGAN(Model):
-    """Paired translation. The discriminator sees PETs alone: a real pair would teach it that pairs are askew."""
+    """Paired translation. The discriminator sees PETs alone: a real pair would teach it that pairs are askew.
+
+    Two things keep generator and registration from agreeing on what nobody wants. A generator that draws a fine grid
+    could have any PET made of it by moves of a fraction of a voxel: fields are smoothed. A generator that moves
+    all PETs to one side would have them moved back: the mean of all fields of the training is taken from each.
+    """
 
     Hyperparameters: type[RegGANHyperparameters] = RegGANHyperparameters
     hyperparameters: RegGANHyperparameters
+    mean_field: torch.Tensor  # (dimensions), voxels
     translators = ("generator",)
     requirements = Requirements(
         networks={"generator": 1, "discriminator": 1, "registration": 1},
@@ -58,6 +67,7 @@ class RegGAN(Model):
             self.registration = silence_last_layer(
                 build_network(registration_plan(configuration.generator, dimensions))
             )
+            self.register_buffer("mean_field", torch.zeros(dimensions))
         if numbers.lambda_adversarial > 0:
             self.discriminator = build_network(configuration.discriminator, in_channels=1)
         self.adversarial = AdversarialLoss(numbers.adversarial_loss)
@@ -95,11 +105,12 @@ class RegGAN(Model):
         parts: Losses = {}
         smooth = fake_pet.new_zeros(())
         if self.registration is not None:
-            field = self.field(fake_pet, real_pet)
+            field = self._raw_field(fake_pet, real_pet)
+            self._keep_in_mind(field.detach(), mask)
+            field = self._centred(field)
             mask = mask & (warp(mask, field.detach()) > _WHOLLY_INSIDE)
             fake_pet = warp(fake_pet, field)
-            spacing = self.planned.spacing[-self.requirements.dimensions :]
-            smooth = parts["g_smooth"] = smoothness(field, spacing)
+            smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
         l1 = _PAPER_UNITS * parts["g_l1"]
         return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
@@ -107,8 +118,24 @@ class RegGAN(Model):
     def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
         networks.warp."""
+        return self._centred(self._raw_field(fake_pet, real_pet))
+
+    def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
         assert self.registration is not None
-        return self.registration(torch.cat([fake_pet, real_pet], dim=1)).float()
+        field = self.registration(torch.cat([fake_pet, real_pet], dim=1))
+        return smoothed(field, [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing])
+
+    def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
+        """A mean of all fields inside the district, of which the newest count most."""
+        mean = (field * mask).transpose(0, 1).flatten(1).sum(1) / mask.sum().clamp(min=1)
+        self.mean_field += _NEWEST * (mean - self.mean_field)
+
+    def _centred(self, field: torch.Tensor) -> torch.Tensor:
+        return field - self.mean_field.view(1, -1, *[1] * self.requirements.dimensions)
+
+    @property
+    def _spacing(self) -> list[float]:
+        return self.planned.spacing[-self.requirements.dimensions :]
 
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
         return self.generator(ct)

@@ -1,11 +1,14 @@
-"""Spatial transformer: an image sampled where a displacement field points (Jaderberg et al., NeurIPS 2015)."""
+"""Spatial transformer: an image sampled where a displacement field points (Jaderberg et al., NeurIPS 2015); and how
+such a field is made smooth."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Sequence
 
 import torch
+from torch.nn import functional
 
 
 def warp(image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
@@ -44,3 +47,29 @@ def _corner(
         weight = weight * ((place >= 0) & (place < size))
         index = index * size + place.clamp(0, size - 1)
     return index, weight
+
+
+def smoothed(displacement: torch.Tensor, sigma: Sequence[float]) -> torch.Tensor:
+    """A displacement (N, C, *space) under a Gaussian of ``sigma`` voxels along each axis (0: none), in float32.
+
+    At the edges the part of the Gaussian that lies inside counts, so that a constant stays what it is.
+    """
+    field = displacement.float()
+    for axis, width in enumerate(sigma):
+        if width > 0 and field.shape[axis + 2] > 1:
+            kernel = _gaussian(width, field)
+            field = _along(field, kernel, axis) / _along(torch.ones_like(field[:1, :1]), kernel, axis)
+    return field
+
+
+def _gaussian(sigma: float, like: torch.Tensor) -> torch.Tensor:
+    reach = math.ceil(3 * sigma)
+    steps = torch.arange(-reach, reach + 1, device=like.device, dtype=like.dtype)
+    return torch.exp(-0.5 * (steps / sigma) ** 2)
+
+
+def _along(field: torch.Tensor, kernel: torch.Tensor, axis: int) -> torch.Tensor:
+    """Convolve one axis of every channel, with zeros around."""
+    last = field.movedim(axis + 2, -1)
+    lines = functional.conv1d(last.reshape(-1, 1, last.shape[-1]), kernel.view(1, 1, -1), padding="same")
+    return lines.view(last.shape).movedim(-1, axis + 2)

@@ -49,8 +49,8 @@ def test_registration_refinement_and_overlap_can_be_switched_off():
 
 def test_one_state_holds_both_stages_and_their_registration():
     names = {tuple(name.split(".")[:3]) for name in make_model().state_dict()}
-    networks = {("parts", "slices", n) for n in ("generator", "discriminator", "registration")}
-    assert names == networks | {("parts", "refinement", n) for n in ("generator", "registration")}
+    slices = {("parts", "slices", n) for n in ("generator", "discriminator", "registration", "mean_field")}
+    assert names == slices | {("parts", "refinement", n) for n in ("generator", "registration", "mean_field")}
 
 
 def test_the_whole_is_neither_trained_nor_asked_at_once():

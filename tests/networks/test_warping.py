@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 import torch
-from scipy.ndimage import map_coordinates
+from scipy.ndimage import gaussian_filter, map_coordinates
 
-from ct2pet.networks import warp
+from ct2pet.networks import smoothed, warp
 
 
 def image_of(shape, seed=0):
@@ -95,3 +95,22 @@ def test_a_mask_can_be_moved_and_a_field_of_another_shape_is_refused():
     assert warp(mask, field)[0, 0, 1].tolist() == [0.5, 1.0, 0.5, 0.0]
     with pytest.raises(ValueError, match="displacement"):
         warp(mask, field[:, :1])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_smoothing_is_that_of_scipy_where_the_edge_is_far(shape):
+    field, sigma = torch.zeros(1, len(shape), *[4 * n for n in shape]), [1.5, 0.8, 1.1][: len(shape)]
+    field[(0, 0, *[2 * n for n in shape])] = 1.0
+    field[(0, 1, *[2 * n + 1 for n in shape])] = -2.0
+    for channel, expected in enumerate(gaussian_filter(f, sigma, truncate=3) for f in field[0].numpy()):
+        np.testing.assert_allclose(smoothed(field, sigma)[0, channel].numpy(), expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_smoothing_keeps_a_constant_up_to_the_edges_and_leaves_alone_what_it_shall(shape):
+    constant = torch.full((2, len(shape), *shape), 1.7)
+    torch.testing.assert_close(smoothed(constant, [2.5] * len(shape)), constant)
+    field = field_of(shape, 2.0)
+    assert torch.equal(smoothed(field, [0.0] * len(shape)), field)
+    once = smoothed(field, [0.0, 1.5, 0.0][: len(shape)])
+    assert once.diff(dim=3).abs().mean() < 0.6 * field.diff(dim=3).abs().mean()
