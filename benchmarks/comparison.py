@@ -1,14 +1,14 @@
 """Which method and which plans are better, all trained for the same time on one machine.
 
-Run: python benchmarks/comparison.py WORK_FOLDER                       whole-body phantoms, 24 to train, 12 held out
-     python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER   22 patients to train, 6 held out
-Every arm (see variants.py) trains on one core for --seconds of processor time, which its districts share by the square
-root of their boxes' voxels; two arms run side by side. Steps are counted beforehand from what a few of them take, so
-that learning rates fall as planned.
-Prints the errors of all arms on the held-out cases and what is claimed of them, with paired tests. What is finished
-stays in WORK_FOLDER and is not done again: --arms and --variants choose what to add. With --folds the arms train on
-these folds of the training cases, one configuration alone, and are compared on the folds' validation cases: plans are
-chosen there, before anyone looks at the held-out cases.
+Run: python benchmarks/comparison.py WORK_FOLDER                         whole-body phantoms, 24 to train, 12 held out
+     python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER  22 patients to train five folds, 6 held out
+Every arm (see variants.py) trains on one core for --seconds of processor time, shared by its folds and, by the square
+root of their boxes' voxels, by its districts; two arms run side by side. Steps are counted beforehand from what a few
+of them take, so that learning rates fall as planned. What is finished stays in WORK_FOLDER and is not done again.
+
+Prints the errors of all arms on the held-out cases (the mean of the folds' networks predicts them) and what is claimed
+of them, with paired tests. With --validate, of one configuration alone, it is the folds' own validation cases instead:
+there plans are chosen, before anyone looks at the held-out cases.
 """
 
 from __future__ import annotations
@@ -53,6 +53,7 @@ _METRICS = {
     "SUVmax bias [%]": ("lesions", "suv_max_bias", 1),
 }
 _BODY = ("MAE [SUV]", "PSNR [dB]", "SSIM")
+_MAIN = ("MAE [SUV]", "SUVmean bias [%]", "SUVmax bias [%]")
 _CLAIMS = {  # better, worse, in what
     PHANTOM: [
         ("default", "whole_body", _BODY),
@@ -78,8 +79,8 @@ class Benchmark:
     results: Path
     dataset: str
     seconds: float
-    folds: tuple[str, ...] = ("all",)
-    configuration: str | None = None
+    folds: tuple[str, ...]
+    validated: str | None
 
     def use_folders(self) -> None:
         folders = {"raw": self.work / "raw", "preprocessed": self.work / "preprocessed", "results": self.results}
@@ -88,19 +89,12 @@ class Benchmark:
 
     @property
     def region(self) -> str:
-        return self.configuration or WHOLE_BODY
+        return self.validated or WHOLE_BODY
 
     def folder(self, name: str) -> Path:
         """Where the predictions of an arm go, its summary.json and training.json."""
-        return (
-            self.work
-            / ("_".join(["folds", *self.folds, self.region]) if self.cross_validates else "predictions")
-            / name
-        )
-
-    @property
-    def cross_validates(self) -> bool:
-        return self.folds != ("all",)
+        kind = "_".join(["validation", self.validated, *self.folds]) if self.validated else "predictions"
+        return self.work / kind / name
 
 
 def main() -> None:
@@ -112,14 +106,17 @@ def main() -> None:
     parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=[], help="further arms")
     parser.add_argument("--train", type=int, default=24, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=12, help="phantoms held out")
-    parser.add_argument("--folds", nargs="+", default=["all"], help="0 to 4: cross-validate in place of testing")
-    parser.add_argument("--configuration", help="what to cross-validate: limbs, trunk, ...")
+    parser.add_argument("--folds", nargs="+", help="default: all on phantoms, 0 1 2 3 4 on STS")
+    parser.add_argument(
+        "--validate", metavar="CONFIGURATION", help="limbs, trunk, ...: compare on the folds' own cases"
+    )
     parser.add_argument("--processes", type=int, default=2, help="arms side by side, each on one core")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     dataset = STS if arguments.sts else PHANTOM
-    chosen = {"folds": tuple(arguments.folds), "configuration": arguments.configuration}
-    benchmark = Benchmark(work, work / "results", dataset, arguments.seconds, **chosen)
+    folds = tuple(arguments.folds or (["all"] if dataset == PHANTOM else map(str, range(5))))
+    results = work / "results" / "_".join([arguments.validate or "test", *folds])
+    benchmark = Benchmark(work, results, dataset, arguments.seconds, folds, arguments.validate)
     benchmark.use_folders()
     prepare(benchmark, arguments)
 
@@ -176,8 +173,8 @@ def write_plans(benchmark: Benchmark, name: str) -> None:
 
 def configurations(benchmark: Benchmark, plans: Plans, name: str) -> list[str]:
     """What the arm trains. A dataset of one district has no other whole body."""
-    if benchmark.configuration:
-        return [benchmark.configuration]
+    if benchmark.validated:
+        return [benchmark.validated]
     districts = [key for key in plans.configurations if key != WHOLE_BODY]
     return [WHOLE_BODY] if arm(name).whole_body else districts
 
@@ -197,13 +194,13 @@ def run_arm(benchmark: Benchmark, name: str) -> None:
     plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
     names = configurations(benchmark, plans, name)
     trained = [
-        train_for(benchmark, name, key, fold, seconds)
+        train_for(benchmark, name, key, fold, seconds / len(benchmark.folds))
         for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
         for fold in benchmark.folds
     ]
     write_json(benchmark.folder(name) / "training.json", trained)
     benchmark.use_folders()
-    (pool_folds if benchmark.cross_validates else test)(benchmark, name, names)
+    (pool_folds if benchmark.validated else test)(benchmark, name, names)
 
 
 def test(benchmark: Benchmark, name: str, names: list[str]) -> None:
@@ -304,7 +301,7 @@ def _cell(values: list[float | None], column: str) -> str:
 def _show_claims(benchmark: Benchmark, cases: Mapping[str, Cases]) -> None:
     """Each claim: both means (of a bias, of its size), and the paired tests over the cases, corrected by Holm."""
     claims = [(a, b, column) for a, b, columns in _CLAIMS[benchmark.dataset] for column in columns]
-    claims += [("default", name, column) for name in cases if name in VARIANTS for column in _METRICS]
+    claims += [(name, "default", column) for name in cases if name in VARIANTS for column in _MAIN]
     claims = [claim for claim in claims if claim[0] in cases and claim[1] in cases]
     pairs = [[_sizes(_values(benchmark, cases[name], column)) for name in (b, a)] for a, b, column in claims]
     tests = [paired_test(*pair) for pair in pairs]

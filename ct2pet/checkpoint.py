@@ -19,11 +19,26 @@ _PLAIN = (torch.Tensor, str, bytes, int, float, bool, type(None))
 def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` (tensors, numbers, strings, lists, tuples, dicts) with torch.save, atomically.
 
-    ``format_version`` is added. Raises TypeError, naming the key, for any other object: no load would accept it.
+    ``format_version`` is added. Raises TypeError, naming the key, for any other object: no load would accept it; and
+    CheckpointError where the file cannot be written, because the disk is full, say: what was there before stays.
     """
     _check_plain(content, "checkpoint")
-    with atomic_path(path) as temporary:
-        torch.save({**content, "format_version": FORMAT_VERSION}, temporary)
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save({**content, "format_version": FORMAT_VERSION}, file)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({_reason(error)}); what was there before stays: make room and go on with --c"
+        ) from error
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said: torch hides it behind errors of its own."""
+    causes = [error]
+    while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(before)
+    said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return said[0] if said else str(error).splitlines()[0]
 
 
 def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
 from ct2pet.networks import build_network, silence_last_layer, smoothed, warp
@@ -128,6 +129,7 @@ class RegGAN(Model):
     def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
         """A mean of all fields inside the district, of which the newest count most."""
         mean = (field * mask).transpose(0, 1).flatten(1).sum(1) / mask.sum().clamp(min=1)
+        distributed.average([mean])
         self.mean_field += _NEWEST * (mean - self.mean_field)
 
     def _centred(self, field: torch.Tensor) -> torch.Tensor:

@@ -40,10 +40,13 @@ class StoredCase:
 
     def read(self, box: Box) -> dict[str, Any]:
         """The voxels of ``box`` (inside the stored shape): ``ct`` and ``pet`` float16 normalised, ``mask`` bool,
-        ``lesions`` bool or None, all (Z, Y, X)."""
+        ``lesions`` bool or None, all (Z, Y, X). Raises DatasetError where the file is damaged."""
         z, y, x = box.slices
-        with self._lock:  # one decompression context per opened file
-            channels = self._array[:, z, y, x]
+        try:
+            with self._lock:  # one decompression context per opened file
+                channels = self._array[:, z, y, x]
+        except (RuntimeError, OSError) as error:
+            raise DatasetError(f"{self.path}: cannot be read ({error}); preprocess the dataset again") from error
         regions = channels[2].astype(np.uint8)
         lesions = (regions & _LESION) > 0 if self.has_lesions else None
         return {"ct": channels[0], "pet": channels[1], "mask": (regions & _DISTRICT) > 0, "lesions": lesions}

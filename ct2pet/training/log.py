@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 from pathlib import Path
 from typing import Any
 
+from ct2pet.errors import TrainingError
 from ct2pet.files import atomic_path
 
 Row = dict[str, float]
@@ -37,15 +39,27 @@ class TrainingLog:
         return int(self.rows[-1]["epoch"] - self.best["epoch"]) if self.rows else 0
 
     def write(self) -> None:
-        """Write training_log.csv and progress.png, and add the newest row to the TensorBoard events."""
+        """Write training_log.csv and progress.png, and add the newest row to the TensorBoard events.
+
+        Raises TrainingError where the disk is full, say.
+        """
+        try:
+            self._write_table()
+            with atomic_path(self.folder / "progress.png") as path:
+                _plot(self.rows, path)
+            self._write_events()
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder}: the log cannot be written ({error.strerror or error}); what was there before stays: "
+                "make room and go on with --c"
+            ) from error
+
+    def _write_table(self) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with atomic_path(self.folder / "training_log.csv") as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        with atomic_path(self.folder / "progress.png") as path:
-            _plot(self.rows, path)
-        self._write_events()
 
     def _write_events(self) -> None:
         if self._events is None:
@@ -57,8 +71,10 @@ class TrainingLog:
         self._events.add(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
 
     def close(self) -> None:
+        """End the events; each of them was flushed when it was written."""
         if self._events is not None:
-            self._events.close()
+            with contextlib.suppress(OSError):  # of a full disk, which write told already
+                self._events.close()
 
 
 def _plot(rows: list[Row], path: Path) -> None:

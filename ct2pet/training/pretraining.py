@@ -9,8 +9,9 @@ from typing import Any
 import torch
 
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.errors import CheckpointError
+from ct2pet.errors import CheckpointError, PlansError
 from ct2pet.models.base import Model
+from ct2pet.planning.plans import Configuration, Plans
 from ct2pet.training.checkpoints import FINAL
 
 Weights = Mapping[str, torch.Tensor]
@@ -31,6 +32,15 @@ def find_checkpoint(source: Path) -> Path:
     if folds:
         raise CheckpointError(f"{source}: there are several folds; name one of them: {', '.join(folds)}")
     raise CheckpointError(f"{source}: no {FINAL} there, nor in folders fold_*")
+
+
+def planned_networks(path: Path) -> Configuration:
+    """The configuration that a checkpoint was trained with. Raises CheckpointError, naming the file."""
+    content = load_checkpoint(path)
+    try:
+        return Plans.from_json(content.get("plans", {}), str(path)).configuration(content["configuration_name"])
+    except (PlansError, KeyError) as error:
+        raise CheckpointError(f"{path}: its plans cannot be read ({error})") from None
 
 
 def take_weights(model: Model, path: Path) -> tuple[dict[str, Any], str]:

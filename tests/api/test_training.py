@@ -10,11 +10,9 @@ import psutil
 import pytest
 import torch
 import two_cpus
-from raw_cases import case_volumes, write_raw
 from road import content_of, killed_until_done, partial_files, times_of
 
 from ct2pet.api import training
-from ct2pet.api.preparation import plan_and_preprocess
 from ct2pet.api.training import options_from, train
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CasesFailed, TrainingError
@@ -23,28 +21,6 @@ from ct2pet.training import TrainingOptions
 HELPERS = Path(two_cpus.__file__).parent
 LATEST, FINAL = "checkpoint_latest.pth", "checkpoint_final.pth"
 FAST = {"num_epochs": 2, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Three cases, ready for training. The district low is in the first two only."""
-    root = tmp_path_factory.mktemp("prepared")
-    cases = {f"case{number}": case_volumes(number) for number in range(3)}
-    array = cases["case2"]["district_map"].array
-    array[array == 1] = 0
-    with pytest.MonkeyPatch.context() as patch:
-        for kind in ("raw", "preprocessed"):
-            patch.setenv(f"ct2pet_{kind}", str(root / kind))
-        write_raw(root / "raw", cases)
-        plan_and_preprocess("901", num_processes=1, device="cpu", gpu_memory_target=0.5)
-    return root / "preprocessed"
-
-
-@pytest.fixture
-def results(prepared, tmp_path, monkeypatch):
-    monkeypatch.setenv("ct2pet_preprocessed", str(prepared))
-    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    return tmp_path / "results" / "Dataset901_Hand"
 
 
 def go(fold="all", configurations=("low",), **options):

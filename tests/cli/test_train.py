@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ct2pet.api import training
@@ -23,11 +25,14 @@ def test_defaults_leave_the_numbers_to_the_plans(called):
 
 def test_every_option_arrives(called):
     line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
-    assert main([*line.split(), "--save_every", "2", "--seed", "1", "--deterministic", "-num_gpus", "4"]) == 0
+    more = "--save_every 2 --seed 1 --deterministic -num_gpus 4 -pretrained_weights a/b.pth --pretrain_whole_body"
+    assert main(f"{line} {more} --early_stop 3 -num_workers 0 --compile".split()) == 0
     ((arguments, options),) = called
     assert arguments == ("Dataset001_X", "pix2pix", 3)
     wanted = TrainingOptions(
-        resume=True, num_epochs=7, iterations_per_epoch=5, save_every=2, seed=1, deterministic=True
+        **{"resume": True, "num_epochs": 7, "iterations_per_epoch": 5, "save_every": 2, "seed": 1},
+        **{"deterministic": True, "early_stop": 3, "num_workers": 0, "compile": True},
+        pretrained_weights=Path("a/b.pth"),
     )
     assert options == {
         "configurations": ["head", "trunk"],
@@ -36,12 +41,14 @@ def test_every_option_arrives(called):
         "options": wanted,
         "only_validate": True,
         "num_gpus": 4,
+        "pretrain_whole_body": True,
     }
 
 
-@pytest.mark.parametrize(
-    "wrong", ["001 pix2pix every", "001 pix2pix -1", "001 pix2pix 0 --seed x", "001 pix2pix 0 -num_gpus 0", "001"]
-)
+WRONG = ["every", "-1", "0 --seed x", "0 -num_gpus 0", "0 -num_workers -1", "0 --early_stop 0", ""]
+
+
+@pytest.mark.parametrize("wrong", [f"001 pix2pix {line}" for line in WRONG])
 def test_impossible_values_are_refused(called, wrong):
     with pytest.raises(SystemExit) as stop:
         main(wrong.split())
