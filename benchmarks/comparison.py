@@ -3,8 +3,8 @@
 Run: python benchmarks/comparison.py WORK_FOLDER                         whole-body phantoms, 24 to train, 12 held out
      python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER  22 patients to train five folds, 6 held out
 Every arm (see variants.py) trains on one core for --seconds of processor time, shared by its folds and, by the square
-root of their boxes' voxels, by its districts; two arms run side by side. Steps are counted beforehand from what a few
-of them take, so that learning rates fall as planned. What is finished stays in WORK_FOLDER and is not done again.
+root of their boxes' voxels, by its districts; two arms run side by side. Learning rates fall with the time that is
+left. What is finished stays in WORK_FOLDER and is not done again.
 
 Prints the errors of all arms on the held-out cases (the mean of the folds' networks predicts them) and what is claimed
 of them, with paired tests. With --validate, of one configuration alone, it is the folds' own validation cases instead:
@@ -16,22 +16,22 @@ from __future__ import annotations
 import argparse
 import math
 import os
-import time
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
+from arm_tables import BODY, MAIN, Claim, Finished, tables
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
 
 import ct2pet.models
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.preparation import extract_fingerprint, plan, preprocess
 from ct2pet.evaluation import read_summary
-from ct2pet.evaluation.statistics import describe, holm, paired_test
 from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.inference.trained_models import model_folder
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.planning.plans import WHOLE_BODY, Configuration, Plans
@@ -42,29 +42,19 @@ PHANTOM, STS = "Dataset998_Phantoms", "Dataset101_STS"
 ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of this benchmark alone
 
 SUMMARY = "summary.json"
-Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
-_SEED, _EPOCHS, _MEMORY_GIB = 2503, 5, 8.0
-_METRICS = {
-    "MAE [SUV]": (None, "mae", 3),
-    "PSNR [dB]": (None, "psnr", 2),
-    "SSIM": (None, "ssim", 3),
-    "lesion MAE": ("lesions", "mae", 2),
-    "SUVmean bias [%]": ("lesions", "suv_mean_bias", 1),
-    "SUVmax bias [%]": ("lesions", "suv_max_bias", 1),
-}
-_BODY = ("MAE [SUV]", "PSNR [dB]", "SSIM")
-_MAIN = ("MAE [SUV]", "SUVmean bias [%]", "SUVmax bias [%]")
-_CLAIMS = {  # better, worse, in what
+TRAINING = "training.json"
+_SEED, _MEMORY_GIB = 2503, 8.0
+_CLAIMS: dict[str, list[Claim]] = {
     PHANTOM: [
-        ("default", "whole_body", _BODY),
-        ("default", "cyclegan", _BODY),
+        ("default", "whole_body", BODY),
+        ("default", "cyclegan", BODY),
         ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
-        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+        ("default", "regression", MAIN),
     ],
     STS: [
         ("default", "paper", ("MAE [SUV]", "SUVmean bias [%]")),
-        ("default", "regression_nnunet", ("MAE [SUV]", "SUVmax bias [%]")),
-        ("default", "regression", ("MAE [SUV]", "SUVmax bias [%]")),
+        ("default", "regression_nnunet", MAIN),
+        ("default", "regression", MAIN),
     ],
 }
 _DEFAULT_ARMS = {PHANTOM: [name for name in ARMS if name != "regression_nnunet"]}
@@ -128,7 +118,13 @@ def main() -> None:
     results = map_cases(run_arm, waiting, num_processes=arguments.processes, description="arms")
     for name, reason in results.failures.items():
         print(f"{name}: {reason}\n{results.tracebacks.get(name, '')}")
-    show(benchmark)
+    finished = {
+        name: Finished(*(read_json(benchmark.folder(name) / file) for file in (SUMMARY, TRAINING)))
+        for name in {**ARMS, **VARIANTS}
+        if (benchmark.folder(name) / SUMMARY).exists()
+    }
+    claims = [*_CLAIMS[benchmark.dataset], *((name, "default", MAIN) for name in VARIANTS)]
+    print(f"\n{benchmark.dataset}\n\n{tables(finished, benchmark.region, claims)}")
 
 
 def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
@@ -194,12 +190,11 @@ def run_arm(benchmark: Benchmark, name: str) -> None:
     plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
     names = configurations(benchmark, plans, name)
     trained = [
-        train_for(benchmark, name, key, fold, seconds / len(benchmark.folds))
+        train_network(benchmark, name, key, fold, seconds / len(benchmark.folds))
         for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
         for fold in benchmark.folds
     ]
-    write_json(benchmark.folder(name) / "training.json", trained)
-    benchmark.use_folders()
+    write_json(benchmark.folder(name) / TRAINING, trained)
     (pool_folds if benchmark.validated else test)(benchmark, name, names)
 
 
@@ -230,98 +225,14 @@ def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:
     write_json(benchmark.folder(name) / SUMMARY, {"cases": cases, "baseline_cases": {"body_median": medians}})
 
 
-def train_for(benchmark: Benchmark, name: str, configuration: str, fold: str, seconds: float) -> dict[str, float]:
-    """Train one network for about ``seconds`` of processor time; returns its steps and what they took."""
-    place = (name, configuration, fold)
-    with TemporaryDirectory() as folder:
-        aside = replace(benchmark, results=Path(folder))
-        _train(aside, *place, 1, 2)  # what only the first steps of a process cost
-        short, long = (_train(aside, *place, 1, steps) for steps in (3, 9))
-    step = max(1e-3, (long - short) / 6)
-    overhead = max(0.0, short - 3 * step)  # of an epoch: validation, checkpoints
-    iterations = max(1, round((seconds / _EPOCHS - overhead) / step))
-    return {"steps": _EPOCHS * iterations, "seconds": _train(benchmark, *place, _EPOCHS, iterations)}
+def train_network(benchmark: Benchmark, name: str, configuration: str, fold: str, seconds: float) -> dict[str, Any]:
+    """Train one network anew; returns its steps and seconds."""
+    from by_the_clock import train_for
 
-
-def _train(benchmark: Benchmark, name: str, configuration: str, fold: str, epochs: int, iterations: int) -> float:
-    from ct2pet.api.training import train
-    from ct2pet.training import TrainingOptions
-
-    options = TrainingOptions(
-        num_epochs=epochs, iterations_per_epoch=iterations, num_workers=0, show_bar=False, final_validation=False
-    )
-    where = {"configurations": [configuration], "plans_name": name, "device": "cpu"}
-    benchmark.use_folders()
-    _remove_earlier(benchmark, name, configuration, fold)
-    started = time.process_time()
-    train(benchmark.dataset, arm(name).model, fold, options=options, **where)
-    return time.process_time() - started
-
-
-def _remove_earlier(benchmark: Benchmark, name: str, configuration: str, fold: str) -> None:
-    """A training of an interrupted run, or the one before of those that are timed."""
-    folder = benchmark.results / benchmark.dataset / f"{arm(name).model}__{name}__{configuration}"
-    for checkpoint in folder.glob(f"fold_{fold}/checkpoint_*.pth"):
-        checkpoint.unlink()
-
-
-def show(benchmark: Benchmark) -> None:
-    """Print the table of all arms that are finished, and the claims."""
-    names = [name for name in {**ARMS, **VARIANTS} if (benchmark.folder(name) / SUMMARY).exists()]
-    summaries = {name: read_json(benchmark.folder(name) / SUMMARY) for name in names}
-    if not summaries:
-        return
-    first = next(iter(summaries.values()))
-    cases = {name: summary["cases"] for name, summary in summaries.items()}
-    cases["body median"] = first["baseline_cases"]["body_median"]
-    print(f"\n{len(first['cases'])} cases of {benchmark.dataset}, inside {benchmark.region}, mean (standard error)")
-    rows = [["", "steps", "seconds", *_METRICS], ["---"] * (3 + len(_METRICS))]
-    for name, own in cases.items():
-        trained = read_json(benchmark.folder(name) / "training.json") if name in names else []
-        work = [f"{sum(one[key] for one in trained):.0f}" for key in ("steps", "seconds")]
-        rows.append([name, *work, *(_cell(_values(benchmark, own, column), column) for column in _METRICS)])
-    for row in rows:
-        print(f"| {' | '.join(row)} |")
-    _show_claims(benchmark, cases)
-
-
-def _values(benchmark: Benchmark, cases: Cases, column: str) -> list[float | None]:
-    region, metric, _ = _METRICS[column]
-    return [case.get(region or benchmark.region, {}).get(metric) for case in cases.values()]
-
-
-def _cell(values: list[float | None], column: str) -> str:
-    found, digits = describe(values), _METRICS[column][2]
-    if found["mean"] is None:
-        return "–"
-    error = "" if found["se"] is None else f" ({found['se']:.{digits}f})"
-    return f"{found['mean']:.{digits}f}{error}"
-
-
-def _show_claims(benchmark: Benchmark, cases: Mapping[str, Cases]) -> None:
-    """Each claim: both means (of a bias, of its size), and the paired tests over the cases, corrected by Holm."""
-    claims = [(a, b, column) for a, b, columns in _CLAIMS[benchmark.dataset] for column in columns]
-    claims += [(name, "default", column) for name in cases if name in VARIANTS for column in _MAIN]
-    claims = [claim for claim in claims if claim[0] in cases and claim[1] in cases]
-    pairs = [[_sizes(_values(benchmark, cases[name], column)) for name in (b, a)] for a, b, column in claims]
-    tests = [paired_test(*pair) for pair in pairs]
-    corrected = holm([test.p_wilcoxon for test in tests])
-    columns = ["compared", "in", "means", "difference", "pairs", "p (t)", "p (Wilcoxon)", "p (Wilcoxon, Holm)"]
-    print(f"\n| {' | '.join(columns)} |\n{'|---' * len(columns)}|")
-    for (a, b, column), (worse, better), test, p in zip(claims, pairs, tests, corrected):
-        means = [describe(values)["mean"] for values in (better, worse)]
-        change = f"{100 * (means[0] / means[1] - 1):+.1f}%"
-        shown = " | ".join(_p(value) for value in (test.p_t, test.p_wilcoxon, p))
-        column = f"size of {column}" if "bias" in column else column
-        print(f"| {a}, {b} | {column} | {means[0]:.3f}, {means[1]:.3f} | {change} | {test.pairs} | {shown} |")
-
-
-def _sizes(values: list[float | None]) -> list[float | None]:
-    return [None if value is None else abs(value) for value in values]
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.4f}"
+    model = arm(name).model
+    shutil.rmtree(model_folder(benchmark.results, benchmark.dataset, model, name, configuration) / f"fold_{fold}", True)
+    steps = train_for(seconds, benchmark.dataset, model, fold, configuration, name)
+    return {"configuration": configuration, "fold": fold, "steps": steps, "seconds": seconds}
 
 
 if __name__ == "__main__":

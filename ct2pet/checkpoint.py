@@ -41,8 +41,8 @@ def _reason(error: BaseException) -> str:
     return said[0] if said else str(error).splitlines()[0]
 
 
-def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """What save_checkpoint wrote, with the tensors on ``device``. No code in the file is ever executed.
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """What save_checkpoint wrote, with the tensors on the CPU. No code in the file is ever executed.
 
     Raises CheckpointError, naming the file, where it is missing, damaged, foreign or of another format version.
     """
@@ -60,7 +60,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> dic
         raise CheckpointError(f"{path}: damaged, or not a checkpoint of ct2pet")
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{path}: format_version {version!r}, this ct2pet reads {FORMAT_VERSION}")
-    return content if torch.device(device).type == "cpu" else _moved(content, device)
+    return content
 
 
 def _check_plain(value: Any, where: str) -> None:
@@ -75,11 +75,12 @@ def _check_plain(value: Any, where: str) -> None:
         raise TypeError(f"{where} is a {type(value).__name__}: a checkpoint holds tensors and plain values only")
 
 
-def _moved(content: Any, device: str | torch.device) -> Any:
+def moved(content: Any, device: str | torch.device) -> Any:
+    """Lists, tuples and dicts as they are, with their tensors on ``device``."""
     if isinstance(content, torch.Tensor):
         return content.to(device)
     if isinstance(content, dict):
-        return {key: _moved(value, device) for key, value in content.items()}
+        return {key: moved(value, device) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return type(content)(_moved(value, device) for value in content)
+        return type(content)(moved(value, device) for value in content)
     return content

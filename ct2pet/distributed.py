@@ -84,6 +84,11 @@ def count() -> int:
     return distributed.get_world_size(_patient_group) if _patient_group is not None else 1
 
 
+def count_here() -> int:
+    """How many of them share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", count())) if count() > 1 else 1
+
+
 def rank() -> int:
     """The number of this process: 0, 1, ..."""
     return distributed.get_rank(_patient_group) if _patient_group is not None else 0

@@ -8,7 +8,7 @@ import pytest
 import torch
 from full_disk import file_size_limit
 
-from ct2pet.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
+from ct2pet.checkpoint import FORMAT_VERSION, load_checkpoint, moved, save_checkpoint
 from ct2pet.errors import CheckpointError
 
 
@@ -59,7 +59,7 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 def test_tensors_go_to_the_device_and_plain_values_stay(tmp_path):
     save_checkpoint(tmp_path / "c.pth", content())
-    loaded = load_checkpoint(tmp_path / "c.pth", "meta")
+    loaded = moved(load_checkpoint(tmp_path / "c.pth"), "meta")
     assert all(tensor.device.type == "meta" for tensor in loaded["model"].values())
     assert loaded["plans"]["districts"] == {"head": 1}
 

@@ -18,6 +18,7 @@ from ct2pet.models import load_model
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.training import TrainingOptions
+from ct2pet.training.data_loader import default_workers
 
 
 def train(
@@ -77,6 +78,9 @@ def _train_all(job: TrainingJob, names: Sequence[str], own_device: str, devices:
         return {name: train_one(own_device, job, name) for name in names}
     if len(devices) == 1:
         return done_or_raise(map_cases(train_one, {name: (own_device, job, name) for name in names}))
+    if job.options.num_workers is None:
+        workers = default_workers(devices[0].split(":")[0], len(devices))
+        job = replace(job, options=replace(job.options, num_workers=workers))
     return train_at_once(train_one, {name: (job, name) for name in names}, devices)
 
 

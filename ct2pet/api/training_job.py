@@ -11,6 +11,7 @@ from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.files import copy_file, read_json
+from ct2pet.inference.memory import shortage_told
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.paths import results_folder
 from ct2pet.planning.adoption import adopt_networks
@@ -20,6 +21,11 @@ from ct2pet.training import StagedTraining, TrainingOptions
 from ct2pet.training.pretraining import find_checkpoint, planned_networks
 
 _NETWORKS_OF = "networks_of"  # in the provenance of a district that adopted the whole body's networks
+
+_LESS_MEMORY = (
+    "end what else computes there, or plan again with a smaller -gpu_memory_target (ct2pet_plan_and_preprocess) or, by "
+    "hand, a smaller batch_size or patch_size"
+)
 
 
 @dataclass(frozen=True)
@@ -52,13 +58,14 @@ def train_one(device: str, job: TrainingJob, configuration: str) -> Path:
         plans = replace(plans, configurations={**plans.configurations, configuration: adopted})
         job = replace(job, options=replace(job.options, pretrained_weights=source))
     folder = job.folder(plans, configuration)
-    training = _training(preprocessed, plans, job, configuration, folder)
-    if distributed.is_main():
-        _copy_descriptions(preprocessed, plans, folder.parent)
-    if job.only_validate:
-        training.validate()
-    else:
-        training.run()
+    with shortage_told(device, configuration, _LESS_MEMORY):
+        training = _training(preprocessed, plans, job, configuration, folder)
+        if distributed.is_main():
+            _copy_descriptions(preprocessed, plans, folder.parent)
+        if job.only_validate:
+            training.validate()
+        else:
+            training.run()
     return folder
 
 

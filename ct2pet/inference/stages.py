@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 from ct2pet.models.base import Model
 from ct2pet.preprocessing.normalization import pet_as_input
 
@@ -37,11 +37,17 @@ def translate_volume(
         stage = model.stages[name]
         plan = stage.planned
         overlap = plan.tile_overlap if step_size is None else 1 - step_size
-        at_once = plan.batch_size if stage.requirements.dimensions == 2 else 2
-        window = SlidingWindow(plan.patch_size, overlap, at_once)
+        window = SlidingWindow(plan.patch_size, overlap, _at_once(stage))
         pet = window.translate(image, region, _function(stage, mirror), report)
         image = pet_as_input(pet)
     return pet
+
+
+def _at_once(stage: Model) -> int:
+    """Slices are small: as many as in training; of patches what the device likes."""
+    if stage.requirements.dimensions == 2:
+        return stage.planned.batch_size
+    return windows_at_once(stage.planned.patch_size, next(stage.parameters()).device)
 
 
 def _function(stage: Model, mirror: bool) -> Callable[[torch.Tensor], torch.Tensor]:

@@ -14,9 +14,8 @@ from torch import nn
 def guard_small_maps(network: nn.Module) -> nn.Module:
     """Let such layers of ``network`` compute in float32 under autocast on a CPU. Weights and their names stay."""
     for module in network.modules():
-        guarded = _GUARDED.get(type(module))
-        if guarded is not None and 1 in module.stride:
-            module.__class__ = guarded
+        if isinstance(module, (nn.Conv3d, nn.ConvTranspose3d)) and 1 in module.stride:
+            module.__class__ = _GUARDED.get(type(module), type(module))
     return network
 
 

@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
@@ -44,9 +42,10 @@ class Checkpoints:
         """After how many epochs a checkpoint was written; 0 where there is none."""
         return int(load_checkpoint(self.folder / name)["epoch"]) if self.exists(name) else 0
 
-    def load(self, name: str, device: str | torch.device) -> dict[str, Any]:
-        """The content of a checkpoint. Raises CheckpointError where it was trained with other plans than these."""
-        content = load_checkpoint(self.folder / name, device)
+    def load(self, name: str) -> dict[str, Any]:
+        """The content of a checkpoint, on the CPU. Raises CheckpointError where it was trained with other plans than
+        these."""
+        content = load_checkpoint(self.folder / name)
         earlier = Plans.from_json(content["plans"], str(self.folder / name))  # older plans lack what has come since
         if self._decisions(earlier.to_json()) != self._decisions(self.identity["plans"]):
             raise CheckpointError(

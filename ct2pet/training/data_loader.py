@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -14,6 +13,7 @@ from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
 
 from ct2pet.errors import TrainingError
+from ct2pet.parallel import default_processes
 from ct2pet.planning.plans import Sampling
 from ct2pet.preprocessing import DistrictStore, StoredCase
 from ct2pet.preprocessing.normalization import AIR
@@ -31,6 +31,10 @@ class PatchBatch:
     tensors: dict[str, torch.Tensor]
     cases: list[str]
     seeds: list[int]
+
+    def pinned(self) -> PatchBatch:
+        """The same in memory from which a GPU copies while it computes."""
+        return replace(self, tensors={name: tensor.pin_memory() for name, tensor in self.tensors.items()})
 
 
 class PatchLoader(SlimDataLoaderBase):
@@ -123,20 +127,27 @@ def read_patch(case: StoredCase, start: Sequence[int], size: Sequence[int]) -> d
     return {key: crop_and_pad_nd(inside[key], box, pad_value=value) for key, value in air.items()}
 
 
-def prefetched(loader: PatchLoader, numbers: Sequence[int], num_workers: int) -> Generator[PatchBatch, None, None]:
-    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller itself).
+def prefetched(
+    loader: PatchLoader, numbers: Sequence[int], num_workers: int, pin: bool = False
+) -> Generator[PatchBatch, None, None]:
+    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller itself);
+    ``pin``: see PatchBatch.
 
     Threads are enough: decompression and the copies release Python's lock.
     """
+
+    def read(number: int) -> PatchBatch:
+        return loader.batch(number).pinned() if pin else loader.batch(number)
+
     if num_workers < 1:
-        yield from map(loader.batch, numbers)
+        yield from map(read, numbers)
         return
     waiting: deque = deque()
     remaining = iter(numbers)
     with ThreadPoolExecutor(num_workers) as pool:
         try:
             for number in remaining:
-                waiting.append(pool.submit(loader.batch, number))
+                waiting.append(pool.submit(read, number))
                 if len(waiting) > 2 * num_workers:
                     yield waiting.popleft().result()
             while waiting:
@@ -146,6 +157,7 @@ def prefetched(loader: PatchLoader, numbers: Sequence[int], num_workers: int) ->
                 future.cancel()
 
 
-def default_workers(device: str) -> int:
-    """Loader threads: one beside a CPU training (it needs the cores itself), up to 8 to feed a GPU."""
-    return 1 if device == "cpu" else min(8, max(1, (os.cpu_count() or 2) - 1))
+def default_workers(device: str, trainings: int = 1) -> int:
+    """Loader threads: one beside a CPU training (it needs the cores itself), up to 8 to feed a GPU. ``trainings`` share
+    this machine's cores."""
+    return 1 if device == "cpu" else min(8, max(1, default_processes() // trainings - 1))

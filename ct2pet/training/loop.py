@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Generator
 
 import torch
 from tqdm import tqdm
 
+from ct2pet import distributed
 from ct2pet.training.augmentation import PairedAugmenter
 from ct2pet.training.average import WeightAverage
 from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
@@ -28,7 +30,9 @@ class TrainingLoop:
         self.loader, self.augmenter = loader, augmenter
         self.optimization, self.average = optimization, average
         self.device = optimization.device
-        self.num_workers = default_workers(self.device.type) if num_workers is None else num_workers
+        self.num_workers = num_workers
+        if num_workers is None:
+            self.num_workers = default_workers(self.device.type, distributed.count_here())
 
     def run(self, steps: range, bar: tqdm | None = None) -> Row:
         """Make the steps of these numbers; returns the mean of each part of the losses. ``bar`` is told each step.
@@ -37,7 +41,7 @@ class TrainingLoop:
         """
         self.optimization.model.train()
         sums: dict[str, torch.Tensor] = {}
-        with contextlib.closing(prefetched(self.loader, steps, self.num_workers)) as batches:
+        with contextlib.closing(self._read_ahead(steps)) as batches:
             for step, batch in enumerate(batches, start=steps.start):
                 losses = self.optimization.step(self._augmented(batch), step, batch.cases)
                 self.average.update(step)
@@ -47,8 +51,13 @@ class TrainingLoop:
                     bar.update()
         return {name: float(value) / len(steps) for name, value in sums.items()}
 
+    def _read_ahead(self, steps: range) -> Generator[PatchBatch, None, None]:
+        return prefetched(self.loader, steps, self.num_workers, pin=self.device.type == "cuda")
+
     def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
         """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
         device = torch.device("cpu") if self.device.type == "mps" else self.device
-        tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seeds)
+        pinned = device.type == "cuda"
+        source = {name: tensor.to(device, non_blocking=pinned) for name, tensor in batch.tensors.items()}
+        tensors = self.augmenter(source, batch.seeds)
         return {name: self.optimization.model.flat(tensor.to(self.device)) for name, tensor in tensors.items()}

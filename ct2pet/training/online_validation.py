@@ -13,6 +13,7 @@ from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.data_loader import PatchLoader
 
 _BATCHES = 8
+_FEWEST = 2  # patches at once: a CPU takes much longer for each where it has only one
 
 
 class OnlineValidation:
@@ -22,10 +23,10 @@ class OnlineValidation:
     """
 
     def __init__(self, store: DistrictStore, cases: Sequence[str], configuration: Configuration) -> None:
-        loader = PatchLoader(
-            store, cases, configuration.patch_size, configuration.batch_size, Sampling(lesion_fraction=0.0), seed=0
-        )
-        self.batches = [loader.batch(number).tensors for number in range(_BATCHES)]
+        patches = _BATCHES * configuration.batch_size
+        size = max(_FEWEST, configuration.batch_size)
+        loader = PatchLoader(store, cases, configuration.patch_size, size, Sampling(lesion_fraction=0.0), seed=0)
+        self.batches = [loader.batch(number).tensors for number in range(patches // size)]
         window = configuration.pet_normalization
         self.suv_per_unit = window.upper_suv - window.lower_suv
 

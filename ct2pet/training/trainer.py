@@ -13,6 +13,7 @@ import torch
 from tqdm import tqdm
 
 from ct2pet import distributed
+from ct2pet.checkpoint import moved
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.models import load_model
@@ -171,6 +172,8 @@ class Trainer:
 
     def _check_common_start(self, epoch: int) -> None:
         """Raises TrainingError where several processes would not begin with the same weights."""
+        if distributed.count() == 1:
+            return
         weights = sum(float(tensor.double().sum()) for tensor in self.model.state_dict().values())
         if len({*distributed.collected((epoch, weights))}) > 1:
             raise TrainingError(
@@ -192,9 +195,9 @@ class Trainer:
         """Load the latest checkpoint; returns the epoch to go on with."""
         if not self.checkpoints.exists(LATEST):
             return self._start_anew()
-        content = self.checkpoints.load(LATEST, self.device)
+        content = self.checkpoints.load(LATEST)  # optimizers take their states from the CPU: some stay there
         self._load(content["model"])
-        self.trained.load_training_state(content.get("training_state", {}))
+        self.trained.load_training_state(moved(content.get("training_state", {}), self.device))
         self.average.load(content.get("average", {}))
         self.optimization.load_state(content)
         torch.set_rng_state(content["random"].cpu())
@@ -266,7 +269,7 @@ class Trainer:
             raise CheckpointError(
                 f"{self.folder / FINAL}: no such file; the training is not finished (--c goes on with it)"
             )
-        self.model.load_state_dict(self.checkpoints.load(FINAL, self.device)["model"])
+        self.model.load_state_dict(self.checkpoints.load(FINAL)["model"])
         validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
         folder = self.folder / VALIDATION
         if distributed.is_main():

@@ -5,7 +5,8 @@ from tiny_store import write_tiny_store
 
 from ct2pet.errors import TrainingError
 from ct2pet.planning.plans import Sampling
-from ct2pet.training.data_loader import PatchLoader, prefetched, read_patch
+from ct2pet.training import data_loader
+from ct2pet.training.data_loader import PatchLoader, default_workers, prefetched, read_patch
 from ct2pet.volume import Box
 
 
@@ -48,6 +49,22 @@ def test_reading_ahead_changes_neither_batches_nor_their_order(store, num_worker
     batches = list(prefetched(loader, range(3, 12), num_workers))
     assert len(batches) == 9
     assert all(equal(batch, loader.batch(n)) for n, batch in enumerate(batches, start=3))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_for_a_gpu_lie_in_pinned_memory(store, monkeypatch, num_workers):
+    """There is no GPU here: what torch would pin is counted."""
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    batches = list(prefetched(make_loader(store), range(2), num_workers, pin=True))
+    assert len(pinned) == 2 * len(batches[0].tensors)
+    assert all(any(tensor is one for one in pinned) for batch in batches for tensor in batch.tensors.values())
+
+
+def test_loader_threads_leave_a_core_to_each_training_and_are_never_none(monkeypatch):
+    monkeypatch.setattr(data_loader, "default_processes", lambda: 36)
+    assert [default_workers("cuda", trainings) for trainings in (1, 4, 9, 36)] == [8, 8, 3, 1]
+    assert default_workers("cpu") == 1
 
 
 def test_an_error_while_reading_ahead_reaches_the_caller(store, monkeypatch):
