@@ -69,7 +69,7 @@ class StagedTraining:
             return
         checkpoint = self._train_first(self.folder / self.first, self.cases, "")
         drafts = self._drafts(checkpoint)
-        earlier = load_checkpoint(checkpoint, self.options.device)["model"]
+        earlier = load_checkpoint(checkpoint)["model"]
         self._trainer(self.folder, Stage(self.last, drafts, _of_stage(earlier, self.first))).run()
 
     def validate(self) -> dict[str, Any]:
