@@ -134,7 +134,11 @@ VARIANTS = {
     "uptake_1": tried(uptake_weight=1.0),
     "uptake_3": tried(uptake_weight=3.0),
     "uptake_3_lesions_33": replace(tried(uptake_weight=3.0), change=sampling(lesion_fraction=0.33)),
-    "square_half": tried(square_share=0.5),
+    "square_1": tried(square_weight=1.0),
+    "square_3": tried(square_weight=3.0),
+    "square_10": tried(square_weight=10.0),
+    "square_3_residual": replace(tried(square_weight=3.0), change=residual),
+    "square_3_lesions_33": replace(tried(square_weight=3.0), change=sampling(lesion_fraction=0.33)),
     "maxima": tried(lambda_max=0.5),
     "asinh": tried(knee=0.1),
 }

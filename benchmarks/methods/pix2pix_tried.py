@@ -16,12 +16,12 @@ from ct2pet.models.pix2pix import Pix2Pix, Pix2PixHyperparameters
 
 @dataclass(frozen=True)
 class TriedHyperparameters(Pix2PixHyperparameters):
-    """``square_share``: of the squared difference in the reconstruction, the rest is L1. ``lambda_max``: weight of the
-    L1 distance between the maxima of 3 x 3 x 3 voxels, against that between voxels. ``knee``: PET is asinh(PET / knee)
-    inside, with 1 for 1; 0: linear. All in normalised units."""
+    """Added to the distance of L1: ``square_weight`` x half of the squared difference, ``lambda_max`` x the L1 distance
+    between the maxima of 3 x 3 x 3 voxels. ``uptake_weight``: what a voxel counts more for each unit of real PET.
+    ``knee``: PET is asinh(PET / knee) inside, with 1 for 1; 0: linear. All in normalised units."""
 
     uptake_weight: float = 0.0
-    square_share: float = 0.0
+    square_weight: float = 0.0
     lambda_max: float = 0.0
     knee: float = 0.0
 
@@ -36,10 +36,10 @@ class TriedPix2Pix(Pix2Pix):
     def distance(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         numbers = self.hyperparameters
         weight = 1 + numbers.uptake_weight * real_pet.clamp(min=0)
-        loss = (1 - numbers.square_share) * masked_l1(fake_pet * weight, real_pet * weight, mask)
-        if numbers.square_share:
-            size = (fake_pet.float() - real_pet.float()).detach().abs()  # of its gradient
-            loss = loss + numbers.square_share * masked_l1(fake_pet * size, real_pet * size, mask)
+        loss = masked_l1(fake_pet * weight, real_pet * weight, mask)
+        if numbers.square_weight:
+            squares = (fake_pet.float() - real_pet.float()) ** 2
+            loss = loss + numbers.square_weight / 2 * masked_l1(squares, torch.zeros_like(squares), mask)
         if numbers.lambda_max:
             fake, real, inside = (local_maxima(image) for image in (fake_pet * mask, real_pet * mask, mask.float()))
             loss = loss + numbers.lambda_max * masked_l1(fake, real, inside > 0)

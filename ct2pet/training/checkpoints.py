@@ -24,7 +24,7 @@ class Checkpoints:
 
     def __init__(self, folder: Path, model_name: str, configuration_name: str, plans: Plans) -> None:
         self.folder = folder
-        self.identity = {
+        self.identity: dict[str, Any] = {
             "model_name": model_name,
             "configuration_name": configuration_name,
             "plans": plans.to_json(),

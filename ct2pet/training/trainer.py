@@ -250,18 +250,22 @@ class Trainer:
         distributed.wait()
 
     def _save(self, name: str, epoch: int) -> None:
-        content = {
-            "model": self.model.state_dict() if name == LATEST else self.average.weights(),
-            **self.optimization.state(),
-            "random": torch.get_rng_state(),
-            "log": self.log.rows,
-            "best_mae": self.best_mae,
-            "provenance": self.record.content,
-        }
+        content: dict[str, Any] = {"log": self.log.rows, "best_mae": self.best_mae, "provenance": self.record.content}
         if name == LATEST:
-            content["training_state"] = self.trained.training_state()
-            content["average"] = self.average.averages
+            content |= self._state()
+        else:
+            content["model"] = self.average.weights()
         self.checkpoints.save(name, epoch, content)
+
+    def _state(self) -> dict[str, Any]:
+        """All that a training needs to go on."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.averages,
+            "training_state": self.trained.training_state(),
+            "random": torch.get_rng_state(),
+            **self.optimization.state(),
+        }
 
     def validate(self) -> dict[str, Any]:
         """Predict the validation cases with the final weights into ``validation/`` and write its summary.json."""

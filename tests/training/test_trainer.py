@@ -99,6 +99,7 @@ def test_the_average_of_the_weights_is_judged_and_kept_for_prediction_and_the_we
     plans = replace(tiny_plans(), models={"pix2pix": {**SHORT, "ema_decay": 0.9}})
     trainer = make(store, tmp_path, plans)
     trainer.run()
+    assert "optimizers" not in load_checkpoint(tmp_path / CHECKPOINTS[2])  # two thirds of a file that only predicts
     final, latest = (load_checkpoint(tmp_path / name)["model"] for name in (CHECKPOINTS[2], CHECKPOINTS[0]))
     averaged = {name: tensor for name, tensor in final.items() if name.startswith("generator.")}
     assert same({name: averaged[name] for name in trainer.average.averages}, trainer.average.averages)
