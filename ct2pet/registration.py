@@ -24,6 +24,7 @@ LEAST_GAIN = 0.02  # of the mutual information: less is noise, see benchmarks/re
 LEAST_MOVE = 0.5  # of a PET voxel: less is not worth a change
 LEAST_EXTENT_MM = 250.0  # of the common region from foot to head: a piece of a limb fits in many places
 _COARSE_MM = 4.0
+_PET_SIGMA_MM = 2.5  # 6 mm FWHM. The CT is smoothed so, too: where slices coincide, sharp ones fit too well
 _CT_WINDOW_HU = (-1000.0, 200.0)
 _PET_WINDOW_SUV = (0.0, 8.0)
 _BINS = 32
@@ -148,7 +149,7 @@ class _Pair:
             [(x, y, z) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
         )
         self.pet = _prepared(pet_suv, _PET_WINDOW_SUV, root=True)
-        self.ct = _prepared(ct_hu, _CT_WINDOW_HU)
+        self.ct = sitk.SmoothingRecursiveGaussian(_prepared(ct_hu, _CT_WINDOW_HU), _PET_SIGMA_MM)
 
     def matrix(self, parameters: np.ndarray) -> np.ndarray:
         transform = self._transform(parameters)
