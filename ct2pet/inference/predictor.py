@@ -12,6 +12,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
+from ct2pet.inference.precision import TOLERANCE_SUV, FastTranslation
 from ct2pet.inference.sliding_window import SlidingWindow
 from ct2pet.inference.stitching import Stitcher
 from ct2pet.models.base import Model
@@ -38,7 +39,8 @@ class Predictor:
     """Translates every district by overlapping windows and stitches them.
 
     ``step_size``: the share of a window from one to the next, in place of the plans' overlap. ``mirror``: average over
-    the flips that the configuration allows (``mirror_axes``). ``blend_mm``: see Stitcher. All in float32.
+    the flips that the configuration allows (``mirror_axes``). ``blend_mm``: see Stitcher. ``float32``: do not compute
+    in bfloat16 where that is faster (see FastTranslation); all that surrounds the networks is in float32 in any case.
     """
 
     def __init__(
@@ -49,8 +51,9 @@ class Predictor:
         device: str | torch.device = "cpu",
         step_size: float | None = None,
         mirror: bool = True,
+        float32: bool = False,
     ) -> None:
-        self.districts, self.blend_mm, self.mirror = list(districts), blend_mm, mirror
+        self.districts, self.blend_mm, self.mirror, self.float32 = list(districts), blend_mm, mirror, float32
         self.device, self.step_size = torch.device(device), step_size
         for district in self.districts:
             for model in district.models:
@@ -94,7 +97,11 @@ class Predictor:
         overlap = configuration.tile_overlap if self.step_size is None else 1 - self.step_size
         window = SlidingWindow(configuration.patch_size, overlap)
         report = None if progress is None else lambda part: progress(part * share)
-        pet = window.translate(prepared.ct, region, self._function(district), report)
+        function = self._function(district)
+        if not self.float32:
+            suv_of_1 = configuration.pet_normalization.upper_suv - configuration.pet_normalization.lower_suv
+            function = FastTranslation(function, self.device, TOLERANCE_SUV / suv_of_1)
+        pet = window.translate(prepared.ct, region, function, report)
         if not np.isfinite(pet).all():
             raise Ct2PetError(f"the model of {district.name} gave values that are not numbers; does the CT hold NaN?")
         pet_suv = denormalize_pet(pet, configuration.pet_normalization)

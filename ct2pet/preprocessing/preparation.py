@@ -112,7 +112,7 @@ def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
 
 def _district_mask(district_map: Volume, configuration: Configuration, grid: Grid) -> tuple[np.ndarray, Grid] | None:
     """The district on the part of ``grid`` that holds it and its context."""
-    box = Box.around(labelled(district_map.array, configuration.labels))
+    box = Box.around(labelled(part, configuration.labels) for part in district_map.array)
     if box is None:
         return None
     near = _box_around(district_map.grid.crop(box), grid)
