@@ -143,7 +143,7 @@ def test_every_command_has_a_main_of_its_name():
 
 def test_tests_mirror_the_code():
     house = {"test_architecture.py", "test_documentation.py", "test_privacy.py", "cli/test_help.py"}
-    house |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py"}
+    house |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py", "training/test_interruption.py"}
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in house}):
         module = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
         known = [PACKAGE / module, PACKAGE / module.with_name(f"_{module.name}"), PACKAGE / module.with_suffix("")]

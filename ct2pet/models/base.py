@@ -161,7 +161,7 @@ class StagedModel(Model):
     A later stage finds in ``ct`` what the one before made of the CT, in a CT's range (normalization.pet_as_input).
     """
 
-    Hyperparameters = StagedHyperparameters
+    Hyperparameters: ClassVar[type[StagedHyperparameters]] = StagedHyperparameters
     hyperparameters: StagedHyperparameters
 
     @abstractmethod

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 
@@ -49,7 +50,7 @@ class RegGAN(Model):
     all PETs to one side would have them moved back: the mean of all fields of the training is taken from each.
     """
 
-    Hyperparameters: type[RegGANHyperparameters] = RegGANHyperparameters
+    Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters
     hyperparameters: RegGANHyperparameters
     mean_field: torch.Tensor  # (dimensions), voxels
     translators = ("generator",)
@@ -75,7 +76,9 @@ class RegGAN(Model):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         networks = [network for network in (self.generator, self.registration) if network is not None]
-        optimizers = {"generator": self.adam(p for network in networks for p in network.parameters())}
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            "generator": self.adam(p for network in networks for p in network.parameters())
+        }
         if self.discriminator is not None:
             optimizers["discriminator"] = self.adam(self.discriminator.parameters())
         return optimizers
