@@ -43,10 +43,6 @@ def dropout(p: float) -> Change:
     return generator(dropout_op="torch.nn.Dropout3d", dropout_op_kwargs={"p": p})
 
 
-def pet(**values: Any) -> Change:
-    return lambda c, seen: replace(c, pet_normalization=replace(c.pet_normalization, **values))
-
-
 def patch(edge: int, batch_size: int) -> Change:
     """Patches of up to ``edge`` voxels, no longer than the district's box needs."""
 
@@ -111,34 +107,35 @@ ARMS = {
 }
 
 
-def tried(**numbers: Any) -> Arm:
-    return Arm("pix2pix_tried", numbers=numbers)
+_L1 = {"lambda_l2": 0.0}
+
+
+def of_l1(change: Change | None = None, model: str = "pix2pix", **numbers: Any) -> Arm:
+    """What was tried before the squared difference was: to be compared with ``l1``."""
+    arm = Arm(model, numbers={**_L1, **numbers})
+    return arm if change is None else replace(arm, change=change)
 
 
 VARIANTS = {
-    "patch_48": Arm(change=patch(48, 2)),
-    "patch_64": Arm(change=patch(64, 1)),
-    "residual_encoder": Arm(change=residual),
-    "no_norm": Arm(change=generator(norm_op=None, norm_op_kwargs=None)),
-    "lesions_33": Arm(change=sampling(lesion_fraction=0.33)),
-    "batch_1": Arm(change=lambda c, seen: replace(c, batch_size=1)),
-    "beta_90": Arm(numbers={"beta1": 0.9}),
-    "rate_0.002": Arm(numbers={"learning_rate": 2e-3}),
-    "hard_mask": Arm(change=lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
-    "mirror": Arm(change=lambda c, seen: replace(c, mirror_axes=[2])),
-    "flips": Arm(change=augmentation(flip_axes=[0, 1, 2])),
-    "turned": Arm(change=augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
-    "dropout_20": Arm(change=dropout(0.2)),
-    "dropout_50": Arm(change=dropout(0.5)),
-    "ema": Arm(numbers={"ema_decay": 0.99}),
-    "uptake_1": tried(uptake_weight=1.0),
-    "uptake_3": tried(uptake_weight=3.0),
-    "uptake_3_lesions_33": replace(tried(uptake_weight=3.0), change=sampling(lesion_fraction=0.33)),
-    "square_1": tried(square_weight=1.0),
-    "square_3": tried(square_weight=3.0),
-    "square_10": tried(square_weight=10.0),
-    "square_3_residual": replace(tried(square_weight=3.0), change=residual),
-    "square_3_lesions_33": replace(tried(square_weight=3.0), change=sampling(lesion_fraction=0.33)),
-    "maxima": tried(lambda_max=0.5),
-    "asinh": tried(knee=0.1),
+    "l1": of_l1(),
+    "patch_48": of_l1(patch(48, 2)),
+    "patch_64": of_l1(patch(64, 1)),
+    "residual_encoder": of_l1(residual),
+    "no_norm": of_l1(generator(norm_op=None, norm_op_kwargs=None)),
+    "lesions_33": of_l1(sampling(lesion_fraction=0.33)),
+    "turned": of_l1(augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
+    "dropout_20": of_l1(dropout(0.2)),
+    "ema_99": of_l1(ema_decay=0.99),
+    "batch_1": of_l1(lambda c, seen: replace(c, batch_size=1)),
+    "beta_90": of_l1(beta1=0.9),
+    "rate_0.002": of_l1(learning_rate=2e-3),
+    "hard_mask": of_l1(lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
+    "mirror": of_l1(lambda c, seen: replace(c, mirror_axes=[2])),
+    "uptake_3": of_l1(model="pix2pix_tried", uptake_weight=3.0),
+    "maxima": of_l1(model="pix2pix_tried", lambda_max=50.0),
+    "asinh": of_l1(model="pix2pix_tried", knee=0.1),
+    "l2_150": Arm(numbers={"lambda_l2": 150.0}),
+    "l2_500": Arm(numbers={"lambda_l2": 500.0}),
+    "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
+    "l2_150_lesions_33": Arm(numbers={"lambda_l2": 150.0}, change=sampling(lesion_fraction=0.33)),
 }

@@ -106,7 +106,7 @@ def share(batch_size: int) -> slice:
         fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
         raise TrainingError(
             f"a batch of {batch_size} cannot be shared equally by {count()} processes: start "
-            f"{' or '.join(map(str, fitting))} of them, or give the plans another batch_size"
+            f"{' or '.join(map(str, fitting))} of them, or give the plans another batch_size or accumulate_batches"
         )
     return slice(rank() * each, (rank() + 1) * each)
 

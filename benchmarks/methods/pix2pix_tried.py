@@ -10,18 +10,17 @@ import torch
 from torch.nn import functional
 
 from ct2pet.losses import masked_l1
-from ct2pet.models.base import Batch, Update
+from ct2pet.models.base import Batch, Losses, Update
 from ct2pet.models.pix2pix import Pix2Pix, Pix2PixHyperparameters
 
 
 @dataclass(frozen=True)
 class TriedHyperparameters(Pix2PixHyperparameters):
-    """Added to the distance of L1: ``square_weight`` x half of the squared difference, ``lambda_max`` x the L1 distance
-    between the maxima of 3 x 3 x 3 voxels. ``uptake_weight``: what a voxel counts more for each unit of real PET.
-    ``knee``: PET is asinh(PET / knee) inside, with 1 for 1; 0: linear. All in normalised units."""
+    """``uptake_weight``: what a voxel's error counts more for each unit of real PET. ``lambda_max``: weight of the L1
+    distance between the maxima of blocks of 3 x 3 x 3 voxels. ``knee``: PET is asinh(PET / knee) inside, with 1 for 1;
+    0: linear. All in normalised units."""
 
     uptake_weight: float = 0.0
-    square_weight: float = 0.0
     lambda_max: float = 0.0
     knee: float = 0.0
 
@@ -33,17 +32,14 @@ class TriedPix2Pix(Pix2Pix):
     def training_step(self, batch: Batch) -> Iterator[Update]:
         yield from super().training_step({**batch, "pet": self.compressed(batch["pet"])})
 
-    def distance(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def distance(
+        self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, Losses]:
         numbers = self.hyperparameters
         weight = 1 + numbers.uptake_weight * real_pet.clamp(min=0)
-        loss = masked_l1(fake_pet * weight, real_pet * weight, mask)
-        if numbers.square_weight:
-            squares = (fake_pet.float() - real_pet.float()) ** 2
-            loss = loss + numbers.square_weight / 2 * masked_l1(squares, torch.zeros_like(squares), mask)
-        if numbers.lambda_max:
-            fake, real, inside = (local_maxima(image) for image in (fake_pet * mask, real_pet * mask, mask.float()))
-            loss = loss + numbers.lambda_max * masked_l1(fake, real, inside > 0)
-        return loss
+        loss, parts = super().distance(fake_pet * weight, real_pet * weight, mask)
+        fake, real, inside = (local_maxima(image) for image in (fake_pet * mask, real_pet * mask, mask.float()))
+        return loss + numbers.lambda_max * masked_l1(fake, real, inside > 0), parts
 
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
         return self.expanded(super().translate(ct))

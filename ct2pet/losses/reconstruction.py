@@ -11,5 +11,14 @@ def masked_l1(fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
 
     So the loss of a batch is the mean of those of its parts, however it is split over processes or steps.
     """
-    difference = (fake_pet.float() - real_pet.float()).abs() * mask
-    return (difference.flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)).mean()
+    return _masked_mean((fake_pet.float() - real_pet.float()).abs(), mask)
+
+
+def masked_l2(fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Mean squared difference, else as masked_l1."""
+    return _masked_mean((fake_pet.float() - real_pet.float()).square(), mask)
+
+
+def _masked_mean(cost: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    cost = cost * mask
+    return (cost.flatten(1).sum(1) / mask.flatten(1).sum(1).clamp(min=1)).mean()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ct2pet import distributed
 from ct2pet.files import write_json
 from ct2pet.planning.plans import Plans
 from ct2pet.provenance import TRAINING_FILE, added_run, case_digests, device_name, digest, this_run
@@ -57,6 +58,7 @@ def run_with(options: TrainingOptions, num_epochs: int, iterations_per_epoch: in
     """This run of a training."""
     return this_run(
         device=device_name(options.device),
+        processes=distributed.count(),
         seed=options.seed,
         deterministic=options.deterministic,
         num_epochs=num_epochs,

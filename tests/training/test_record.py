@@ -28,6 +28,7 @@ def test_it_says_what_the_training_was_made_from(tmp_path):
     (run,) = content["runs"]
     assert (run["seed"], run["device"], run["num_epochs"], run["iterations_per_epoch"]) == (4, "cpu", 5, 7)
     assert run["command"] == "ct2pet_train 001 pix2pix all"
+    assert run["processes"] == 1
 
 
 def test_other_runs_of_the_same_training_stay(tmp_path):
