@@ -44,14 +44,24 @@ class TrainerByTheClock(Trainer):
         return time.process_time() - self.started >= self.seconds
 
 
-def train_for(seconds: float, dataset: str, model: str, fold: str, configuration: str, plans_name: str) -> int:
-    """Train one configuration into the folder of results, from the beginning; returns the number of steps."""
+def train_for(
+    seconds: float,
+    dataset: str,
+    model: str,
+    fold: str,
+    configuration: str,
+    plans_name: str,
+    *,
+    from_whole_body: bool = False,
+) -> int:
+    """Train one configuration into the folder of results, from the beginning or from the whole body that was trained
+    before; returns the number of steps."""
     where = {"configurations": [configuration], "plans_name": plans_name, "device": "cpu"}
     done: list[TrainerByTheClock] = []
     iterations = max(1, round(seconds / _EPOCHS / _seconds_a_step(dataset, model, fold, where)))
     options = replace(_OPTIONS, num_epochs=10**6, iterations_per_epoch=iterations)
     with patch("ct2pet.api.training_job.Trainer", partial(TrainerByTheClock, seconds=seconds, done=done)):
-        train(dataset, model, fold, options=options, **where)
+        train(dataset, model, fold, options=options, pretrain_whole_body=from_whole_body, **where)
     return done[0].steps
 
 

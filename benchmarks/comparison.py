@@ -189,10 +189,12 @@ def run_arm(benchmark: Benchmark, name: str) -> None:
     benchmark.use_folders()
     plans = PreprocessedDataset.find(benchmark.dataset).plans(name)
     names = configurations(benchmark, plans, name)
+    own = shares(benchmark.seconds * (1 - arm(name).pretraining), {key: plans.configuration(key) for key in names})
+    before = {WHOLE_BODY: benchmark.seconds * arm(name).pretraining} if arm(name).pretraining else {}
     trained = [
         train_network(benchmark, name, key, fold, seconds / len(benchmark.folds))
-        for key, seconds in shares(benchmark.seconds, {key: plans.configuration(key) for key in names}).items()
         for fold in benchmark.folds
+        for key, seconds in {**before, **own}.items()
     ]
     write_json(benchmark.folder(name) / TRAINING, trained)
     (pool_folds if benchmark.validated else test)(benchmark, name, names)
@@ -231,7 +233,8 @@ def train_network(benchmark: Benchmark, name: str, configuration: str, fold: str
 
     model = arm(name).model
     shutil.rmtree(model_folder(benchmark.results, benchmark.dataset, model, name, configuration) / f"fold_{fold}", True)
-    steps = train_for(seconds, benchmark.dataset, model, fold, configuration, name)
+    pretrained = arm(name).pretraining > 0 and configuration != WHOLE_BODY
+    steps = train_for(seconds, benchmark.dataset, model, fold, configuration, name, from_whole_body=pretrained)
     return {"configuration": configuration, "fold": fold, "steps": steps, "seconds": seconds}
 
 

@@ -23,6 +23,7 @@ class Arm:
     model: str = "pix2pix"
     plans: str = DEFAULT
     whole_body: bool = False
+    pretraining: float = 0.0
     change: Change = lambda configuration, seen: configuration
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -134,6 +135,7 @@ VARIANTS = {
     "uptake_3": of_l1(model="pix2pix_tried", uptake_weight=3.0),
     "maxima": of_l1(model="pix2pix_tried", lambda_max=50.0),
     "asinh": of_l1(model="pix2pix_tried", knee=0.1),
+    "pretrained": Arm(pretraining=0.5),
     "l2_150": Arm(numbers={"lambda_l2": 150.0}),
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),

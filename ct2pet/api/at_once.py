@@ -42,7 +42,11 @@ def _apart(device: str, name: str, threads: int, command: str | None, work: Call
     else:
         torch.set_num_threads(threads)
     with lines_of(name), command_of(command):
-        return work(device, *arguments)
+        try:
+            return work(device, *arguments)
+        except Exception as error:  # named at the end, too; but that may be a day away
+            print(f"failed: {str(error) or type(error).__name__}", file=sys.stderr)
+            raise
 
 
 @contextlib.contextmanager

@@ -84,7 +84,7 @@ class PatchLoader(SlimDataLoaderBase):
             unpaired = self._read(others)
             tensors["pet"], tensors["pet_mask"] = unpaired["pet"], unpaired["mask"]
             places += others
-        seeds = [int(seed) for seed in random.integers(2**62, size=(self.batch_size,))]
+        seeds = [int(random.integers(2**62)) for _ in range(self.batch_size)]
         return PatchBatch(tensors, [name for name, _ in places], seeds[self.share])
 
     def _places(self, random: np.random.Generator) -> list[_Place]:

@@ -30,8 +30,9 @@ class TrainingLoop:
         self.loader, self.augmenter = loader, augmenter
         self.optimization, self.average = optimization, average
         self.device = optimization.device
-        own = default_workers(self.device.type, distributed.count_here()) if num_workers is None else num_workers
-        self.num_workers = own
+        if num_workers is None:
+            num_workers = default_workers(self.device.type, distributed.count_here())
+        self.num_workers = num_workers
 
     def run(self, steps: range, bar: tqdm | None = None) -> Row:
         """Make the steps of these numbers; returns the mean of each part of the losses. ``bar`` is told each step.

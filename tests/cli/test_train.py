@@ -1,3 +1,5 @@
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -46,6 +48,11 @@ def test_every_option_arrives(called):
 
 
 WRONG = ["every", "-1", "0 --seed x", "0 -num_gpus 0", "0 -num_workers -1", "0 --early_stop 0", ""]
+
+
+def test_torchrun_can_start_it_as_a_module():
+    run = subprocess.run([sys.executable, "-m", "ct2pet.cli.train", "--help"], capture_output=True, text=True)
+    assert run.stdout.startswith("usage: ct2pet_train")
 
 
 @pytest.mark.parametrize("wrong", [f"001 pix2pix {line}" for line in WRONG])

@@ -58,7 +58,7 @@ def messages():
     }
 
 
-def losses_and_weights(name, steps=4):
+def losses_and_weights(name, steps=3):
     """Train a method in float64 on batches of four, of which each process has its share."""
     before = torch.get_default_dtype()
     torch.set_default_dtype(torch.float64)
