@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS = 5
+_THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 Arm = Callable[[Path, str], Mapping[str, Any] | None]
 
 
@@ -78,6 +79,27 @@ def in_turns(commands: Mapping[str, Sequence[str]], rounds: int = ROUNDS) -> dic
     return {name: Figures(own) for name, own in runs.items()}
 
 
+def peak_mib() -> float:
+    """The most memory that this process has held so far (on Linux since its program began, else since its parent's)."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
+        return int(line.split()[1]) / 2**10
+    import resource
+
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def clocked(function: Callable[[], Any], repeats: int = 1) -> tuple[dict[str, float], Any]:
+    """``inner`` and ``inner_cpu``: seconds by the clock and of the processors of one call of ``function``, the mean of
+    ``repeats``; and its last result."""
+    started, processors = time.perf_counter(), time.process_time()
+    for _ in range(repeats):
+        result = function()
+    wall, cpu = time.perf_counter() - started, time.process_time() - processors
+    return {"inner": wall / repeats, "inner_cpu": cpu / repeats}, result
+
+
 def table(
     figures: Mapping[str, Figures], columns: Mapping[str, tuple[str, str]], first: str = "", reference: str = ""
 ) -> str:
@@ -114,12 +136,14 @@ def benchmark(
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--folder", type=Path, help="for what the arms read (default: a temporary one)")
+    parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each process (default: all cores)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     parsed = parser.parse_args()
     if parsed.child is not None:
         told = (prepare if parsed.child == "prepare" else arms[parsed.child])(parsed.folder, parsed.size)
         print(json.dumps(told or {}))
         return
+    os.environ.update(dict.fromkeys(_THREADS, str(parsed.threads)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = parsed.folder or Path(temporary)
         names = groups(parsed.size) if groups else list(arms)
