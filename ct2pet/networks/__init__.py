@@ -1,6 +1,6 @@
 """Networks: nn.Modules that know no plans and no losses, and the warping of their images."""
 
 from ct2pet.networks.building import build_network, silence_last_layer
-from ct2pet.networks.warping import smoothed, warp
+from ct2pet.networks.warping import pull, smoothed, warp
 
-__all__ = ["build_network", "silence_last_layer", "smoothed", "warp"]
+__all__ = ["build_network", "pull", "silence_last_layer", "smoothed", "warp"]
