@@ -16,7 +16,7 @@ import torch
 from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, silence_last_layer, smoothed, warp
+from ct2pet.networks import build_network, pull, silence_last_layer, smoothed, warp
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
@@ -126,7 +126,7 @@ class RegGAN(Model):
 
     def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
         assert self.registration is not None
-        field = self.registration(torch.cat([fake_pet, real_pet], dim=1))
+        field = self.registration(torch.cat([fake_pet, real_pet, pull(fake_pet, real_pet)], dim=1))
         return smoothed(field, [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing])
 
     def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:

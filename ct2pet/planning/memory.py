@@ -65,20 +65,21 @@ def _count_unet(arguments: Mapping[str, Any], patch_size: list[int]) -> tuple[in
     for stride in strides:
         size = [n // s for n, s in zip(size, stride)]
         voxels.append(math.prod(size))
-    channels = arguments["input_channels"]
+    channels, norms = arguments["input_channels"], arguments.get("norm_op") is not None
+    kept = 2 if norms else 1  # the convolution's output; the norm's, activated in place
     parameters, activations = 0, channels * voxels[0]
     for stage, width in enumerate(features):
         for _ in range(repeats[stage]):
-            parameters += _block(channels, width, kernels[stage])
-            activations += 2 * width * voxels[stage]  # the convolution's output; the norm's, activated in place
+            parameters += _block(channels, width, kernels[stage], norms)
+            activations += kept * width * voxels[stage]
             channels = width
     for stage in range(len(features) - 2, -1, -1):
         width = features[stage]
         parameters += features[stage + 1] * width * math.prod(strides[stage + 1]) + width
         activations += 2 * width * voxels[stage]  # upsampled and skip, joined
         for repeat in range(decoder_repeats[stage]):
-            parameters += _block(width if repeat else 2 * width, width, kernels[stage])
-            activations += 2 * width * voxels[stage]
+            parameters += _block(width if repeat else 2 * width, width, kernels[stage], norms)
+            activations += kept * width * voxels[stage]
     # One head is used; those of deep supervision are always built.
     heads = sum(width + 1 for width in features[:-1]) * arguments["num_classes"]
     return parameters + heads, activations + arguments["num_classes"] * voxels[0]
@@ -98,6 +99,6 @@ def _count_patchgan(arguments: Mapping[str, Any], patch_size: list[int]) -> tupl
     return parameters + channels * math.prod(kernel) + 1, activations + maps[-1]
 
 
-def _block(channels: int, width: int, kernel: list[int]) -> int:
-    """Parameters of a convolution with bias and of an affine norm."""
-    return channels * width * math.prod(kernel) + 3 * width
+def _block(channels: int, width: int, kernel: list[int], norms: bool) -> int:
+    """Parameters of a convolution with bias and of an affine norm, where there is one."""
+    return channels * width * math.prod(kernel) + (3 if norms else 1) * width

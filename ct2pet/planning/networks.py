@@ -51,5 +51,7 @@ def plan_discriminator(patch_size: Sequence[int], base_features: int) -> Network
 
 
 def registration_plan(generator: NetworkPlan, dimensions: int) -> NetworkPlan:
-    """A U-Net like the generator that looks at a fake and a real PET together and answers a displacement."""
-    return NetworkPlan(generator.network_class, {**generator.arguments, "input_channels": 2, "num_classes": dimensions})
+    """A U-Net like the generator that answers a displacement. It sees a fake and a real PET and, along each axis, which
+    way their difference pulls; and has no norms, which would take away how far a whole image has been moved."""
+    changes = {"input_channels": 2 + dimensions, "num_classes": dimensions, "norm_op": None, "norm_op_kwargs": {}}
+    return NetworkPlan(generator.network_class, {**generator.arguments, **changes})
