@@ -12,6 +12,7 @@ from ct2pet.api.at_once import done_or_raise, train_at_once
 from ct2pet.api.device import choose_devices
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.training_job import TrainingJob, train_one
+from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.inference.trained_models import FINAL
 from ct2pet.models import load_model
@@ -48,7 +49,10 @@ def train(
         raise TrainingError("-num_gpus trains a district on each GPU, torchrun one on all of them: choose one of them")
     with distributed.joined(devices[0]) as own_device:
         load_model(model)  # an unknown name is told before any work
-        plans = PreprocessedDataset.find(dataset).plans(plans_name)
+        preprocessed = PreprocessedDataset.find(dataset)
+        plans = preprocessed.plans(plans_name)
+        if str(fold) != "all":
+            fold_cases(preprocessed.splits(), fold, [])  # an unknown fold, too
         names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
         for name in names:
             plans.configuration(name)
