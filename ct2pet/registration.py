@@ -213,9 +213,8 @@ class _Pair:
         method = sitk.ImageRegistrationMethod()
         method.SetMetricAsMattesMutualInformation(_BINS)
         share = min(1.0, _SAMPLES / self.pet.GetNumberOfPixels())
-        if share < 1:
-            method.SetMetricSamplingStrategy(method.RANDOM)
-            method.SetMetricSamplingPercentage(share, _SEED)
+        method.SetMetricSamplingStrategy(method.RANDOM)  # between the voxels: on them, grids that coincide fit better
+        method.SetMetricSamplingPercentage(share, _SEED)
         method.SetInterpolator(sitk.sitkLinear)
         return method
 
