@@ -164,10 +164,12 @@ class _Pair:
         method = self._method()
         method.SetInitialTransform(self._transform(parameters), inPlace=False)
         method.MetricUseMovingImageGradientFilterOff()  # a value needs no gradients, and they take long
+        method.SetOptimizerAsExhaustive([0] * 6)  # MetricEvaluate takes other samples than the climb: all, on the grid
         try:
-            return -method.MetricEvaluate(self.pet, self.ct)
+            method.Execute(self.pet, self.ct)
         except RuntimeError:  # too few samples lie in the CT
             return 0.0
+        return -method.GetMetricValue()
 
     def optimise(self) -> np.ndarray:
         """The best place that can be reached from here or from around here: a limb fits nearly as well elsewhere."""
@@ -211,9 +213,8 @@ class _Pair:
         method = sitk.ImageRegistrationMethod()
         method.SetMetricAsMattesMutualInformation(_BINS)
         share = min(1.0, _SAMPLES / self.pet.GetNumberOfPixels())
-        if share < 1:
-            method.SetMetricSamplingStrategy(method.RANDOM)
-            method.SetMetricSamplingPercentage(share, _SEED)
+        method.SetMetricSamplingStrategy(method.RANDOM)  # between the voxels: on them, grids that coincide fit better
+        method.SetMetricSamplingPercentage(share, _SEED)
         method.SetInterpolator(sitk.sitkLinear)
         return method
 
