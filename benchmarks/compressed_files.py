@@ -37,8 +37,9 @@ def _measured(folder: Path, read: Any, write: Any) -> dict[str, float]:
 
 
 def ct2pet(folder: Path, size: str) -> dict[str, float]:
-    from ct2pet.imageio import read_volume, write_volume
+    from ct2pet.imageio import image_suffixes, read_volume, write_volume
 
+    image_suffixes()  # loads the readers
     return _measured(folder, read_volume, lambda volume, path: write_volume(path, volume))
 
 

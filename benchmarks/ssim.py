@@ -42,10 +42,11 @@ def ct2pet(folder: Path, size: str) -> dict[str, float]:
     import numpy as np
 
     from ct2pet.evaluation.metrics import Sums, error_metrics
-    from ct2pet.evaluation.similarity import ssim_map
+    from ct2pet.evaluation.similarity import one_blas_thread, ssim_map
 
     def measure(fake: np.ndarray, real: np.ndarray) -> float:
-        similarity = ssim_map(fake, real)
+        with one_blas_thread():
+            similarity = ssim_map(fake, real)
         error_metrics(Sums.together(Sums.of(*pair) for pair in zip(real, fake)))
         return float(similarity[(slice(EDGE, -EDGE),) * 3].mean(dtype=np.float64))
 
@@ -81,6 +82,11 @@ def monai(folder: Path, size: str) -> dict[str, float]:
 
 def torchmetrics(folder: Path, size: str) -> dict[str, float]:
     import torch
+    from lightning_utilities.core.imports import RequirementCache
+
+    # torchmetrics loads torchvision where it is there, and needs none of it here; it may be built for another torch.
+    available = RequirementCache.__bool__
+    RequirementCache.__bool__ = lambda self: "torchvision" not in str(self.requirement) and available(self)
     from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
     from torchmetrics.functional.regression import mean_absolute_error
 
