@@ -1,7 +1,8 @@
 """Rigid registration of a PET to the CT of the same patient, for pairs that did not come from one hardware.
 
 Mattes' mutual information (Mattes et al. 2003, IEEE TMI 22:120), maximised over coarse and then finer images with
-SimpleITK. The PET is moved by a change of its grid; its voxels stay what they are.
+SimpleITK, from several beginnings. Sharp images whose grids coincide agree too well where they lie (Pluim et al. 2000,
+CVIU 77:211): the CT is smoothed to the PET's resolution, and samples lie between the voxels. The PET is moved by a change of its grid; its voxels stay what they are.
 """
 
 from __future__ import annotations
@@ -79,9 +80,9 @@ def register(
     """Find the rigid transform that takes the PET (Z, Y, X, SUV) to the CT (Z, Y, X, HU).
 
     Without ``always`` only where the estimate says that the PET lies half a voxel or more away. Never where they have
-    less than ``least_extent_mm`` from foot to head in common: on pieces of limbs, real pairs of one scanner would be
-    moved by 4 to 30 mm (benchmarks/registration.py). Raises GeometryError
-    where the images show no common region.
+    less than ``least_extent_mm`` from foot to head in common: a known motion of a piece of a limb is found again, but
+    where a limb is alike all along, its place is not (benchmarks/registration.py). Raises GeometryError where the
+    images show no common region.
     """
     pair, here = _Pair(ct_hu, pet_suv), np.zeros(6)
     estimate, before = _estimate(pair), pair.metric(here)
