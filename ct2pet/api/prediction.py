@@ -52,6 +52,7 @@ def predict(
     device: str | None = None,
     step_size: float | None = None,
     mirror: bool = True,
+    float32: bool = False,
     blend_mm: float | None = None,
     grid: str = "pet",
     like: str | Path | None = None,
@@ -68,10 +69,10 @@ def predict(
     makes them. Without both, districtsTs beside imagesTs serves, and CTs that have no map there are segmented as those
     of the training were; the maps that are made go to districts/ beside the predictions. ``grid``: "pet" (the plans'
     spacing over the CT's field of view) or "ct"; ``like``: an image whose grid to use instead, or a folder with one
-    for each case. ``step_size``, ``mirror``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``: predict a share
-    of the cases. With ``continue_prediction`` cases that are predicted already are left as they are. ``dicom``: write
-    each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Writes what was used into
-    prediction.json beside them.
+    for each case. ``step_size``, ``mirror``, ``float32``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``:
+    predict a share of the cases. With ``continue_prediction`` cases that are predicted already are left as they are.
+    ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Writes what
+    was used into prediction.json beside them.
 
     Raises CasesFailed, naming them, for cases that could not be predicted, and other Ct2PetErrors before any work.
     """
@@ -96,11 +97,17 @@ def predict(
     )
     blend_mm = loaded.plans.blend_mm if blend_mm is None else blend_mm
     predictor = Predictor(
-        loaded.districts, blend_mm=blend_mm, device=choose_device(device), step_size=step_size, mirror=mirror
+        loaded.districts,
+        blend_mm=blend_mm,
+        device=choose_device(device),
+        step_size=step_size,
+        mirror=mirror,
+        float32=float32,
     )
     options: dict[str, Any] = {
         "step_size": step_size,
         "mirror": mirror,
+        "float32": float32,
         "blend_mm": blend_mm,
         "grid": "like" if like else grid,
     }

@@ -17,7 +17,7 @@ from ct2pet.paths import results_folder
 from ct2pet.planning.adoption import adopt_networks
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.provenance import TRAINING_FILE, digest_of_json
-from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import StagedTraining, TrainingOptions
 from ct2pet.training.pretraining import find_checkpoint, planned_networks
 
 _NETWORKS_OF = "networks_of"  # in the provenance of a district that adopted the whole body's networks
@@ -59,13 +59,13 @@ def train_one(device: str, job: TrainingJob, configuration: str) -> Path:
         job = replace(job, options=replace(job.options, pretrained_weights=source))
     folder = job.folder(plans, configuration)
     with shortage_told(device, configuration, _LESS_MEMORY):
-        trainer = _trainer(preprocessed, plans, job, configuration, folder)
+        training = _training(preprocessed, plans, job, configuration, folder)
         if distributed.is_main():
             _copy_descriptions(preprocessed, plans, folder.parent)
         if job.only_validate:
-            trainer.validate()
+            training.validate()
         else:
-            trainer.run()
+            training.run()
     return folder
 
 
@@ -87,11 +87,12 @@ def _from_whole_body(job: TrainingJob, plans: Plans, configuration: str) -> bool
     return goes_on and read_json(record).get(_NETWORKS_OF) == WHOLE_BODY
 
 
-def _trainer(
+def _training(
     preprocessed: PreprocessedDataset, plans: Plans, job: TrainingJob, configuration: str, folder: Path
-) -> Trainer:
+) -> StagedTraining:
     store = preprocessed.store(plans, configuration)
-    cases = fold_cases(preprocessed.splits(), job.fold, store.recorded_cases())
+    splits = preprocessed.splits()
+    cases = fold_cases(splits, job.fold, store.recorded_cases())
     left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
     if left_out and distributed.is_main():
         print(f"fold {job.fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
@@ -100,7 +101,7 @@ def _trainer(
     origin = {"fold": str(job.fold), "dataset_fingerprint_sha256": digest_of_json(preprocessed.fingerprint_file)}
     if job.from_whole_body:
         origin[_NETWORKS_OF] = WHOLE_BODY
-    return Trainer(job.model, configuration, plans, store, cases, folder, job.options, origin)
+    return StagedTraining(job.model, configuration, plans, store, cases, splits, folder, job.options, origin)
 
 
 def _copy_descriptions(preprocessed: PreprocessedDataset, plans: Plans, folder: Path) -> None:

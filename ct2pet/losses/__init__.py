@@ -2,5 +2,6 @@
 
 from ct2pet.losses.adversarial import AdversarialLoss
 from ct2pet.losses.reconstruction import masked_l1, masked_l2
+from ct2pet.losses.smoothness import smoothness
 
-__all__ = ["AdversarialLoss", "masked_l1", "masked_l2"]
+__all__ = ["AdversarialLoss", "masked_l1", "masked_l2", "smoothness"]

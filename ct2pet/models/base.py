@@ -68,8 +68,9 @@ class Model(nn.Module, ABC):
     """A method: its networks, its optimizers, its step and its translation of a CT.
 
     Subclasses set ``requirements`` and ``Hyperparameters``, and register their networks as sub-modules, so that
-    ``state_dict`` holds all of them. Tensors are (N, C, Z, Y, X): ``ct`` in [-1, 1], ``pet`` normalised so that the
-    plan's SUV window is [0, 1], ``mask`` bool, true inside the district.
+    ``state_dict`` holds all of them. Tensors are (N, C, Z, Y, X), of methods in 2D (N, C, Y, X): ``ct`` in [-1, 1],
+    ``pet`` normalised so that the plan's SUV window is [0, 1], ``mask`` bool, true inside the district.
+    ``configuration`` is the plan's, ``planned`` the same as this method sees it (patches or slices).
     """
 
     requirements: ClassVar[Requirements]
@@ -80,12 +81,13 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.configuration = configuration
         self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})
-        self.build(configuration)
+        self.planned = configuration.as_seen_in(self.requirements.dimensions)
+        self.build(self.planned)
         guard_small_maps(self)
 
     @abstractmethod
     def build(self, configuration: Configuration) -> None:
-        """Make the networks and assign them to attributes."""
+        """Make the networks of ``planned`` and assign them to attributes."""
 
     @abstractmethod
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -100,7 +102,20 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        """Normalised CT (N, 1, Z, Y, X) to normalised PET of the same shape, in evaluation mode without gradients."""
+        """Normalised CT (N, 1, *space) to normalised PET of the same shape, in evaluation mode without gradients."""
+
+    @property
+    def stages(self) -> dict[str, Model]:
+        """What is trained one after another, by name: of most methods they themselves alone."""
+        return {"main": self}
+
+    def flat(self, patches: torch.Tensor) -> torch.Tensor:
+        """Patches (N, C, Z, Y, X) as this method sees them: in 2D without the axis Z, along which they have 1 voxel."""
+        return patches.squeeze(2) if self.requirements.dimensions == 2 else patches
+
+    def translate_patches(self, ct: torch.Tensor) -> torch.Tensor:
+        """``translate`` for patches (N, 1, Z, Y, X) of any method."""
+        return self.translate(self.flat(ct)).view_as(ct)
 
     def translates(self, weight: str) -> bool:
         """Whether ``translate`` uses the entry of ``state_dict`` with this name."""
@@ -129,6 +144,45 @@ class Model(nn.Module, ABC):
         rate = numbers.learning_rate if learning_rate is None else learning_rate
         fused = bool(parameters) and {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}
         return torch.optim.Adam(parameters, lr=rate, betas=(numbers.beta1, numbers.beta2), fused=fused)
+
+
+@dataclass(frozen=True)
+class StagedHyperparameters(Hyperparameters):
+    """Numbers of a method in two stages; each stage is trained for ``num_epochs``. What the second one learns from is
+    made by ``inner_folds`` trainings of the first, each with the cases of the others (below 2: by one training, with
+    the very cases that it has seen)."""
+
+    inner_folds: int = 3
+
+
+class StagedModel(Model):
+    """A method whose stages are Models of their own, the first a translation of CTs.
+
+    A later stage finds in ``ct`` what the one before made of the CT, in a CT's range (normalization.pet_as_input).
+    """
+
+    Hyperparameters: ClassVar[type[StagedHyperparameters]] = StagedHyperparameters
+    hyperparameters: StagedHyperparameters
+
+    @abstractmethod
+    def build_stages(self, configuration: Configuration) -> dict[str, Model]:
+        """The stages by name, in order."""
+
+    def build(self, configuration: Configuration) -> None:
+        self.parts = nn.ModuleDict(self.build_stages(configuration))
+
+    @property
+    def stages(self) -> dict[str, Model]:
+        return dict(self.parts.items())  # type: ignore[arg-type]
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        raise TypeError("the stages are trained, each by itself")
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        raise TypeError("the stages are trained, each by itself")
+
+    def translate(self, ct: torch.Tensor) -> torch.Tensor:
+        raise TypeError("the stages translate, each the whole volume; see inference.stages")
 
 
 def parse_hyperparameters(kind: type[Hyperparameters], values: Mapping[str, Any]) -> Hyperparameters:

@@ -15,7 +15,7 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
     Convolutions take any patch that the generator's strides divide and that leaves its deepest map 4 voxels (or what
     ``source`` leaves it). So the patch grows to the next such size, not beyond the patch of ``source``; the batch
     shrinks where it would be more voxels than that of ``source``, for which memory was planned. The discriminator is
-    adopted where the patch leaves its maps 4 voxels, too.
+    adopted where the patch leaves its maps 4 voxels, too. Slices are adopted whole.
     """
     if configuration.generator == source.generator:
         patch = configuration.patch_size
@@ -31,6 +31,7 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
         discriminator=source.discriminator if fits else configuration.discriminator,
         patch_size=patch,
         batch_size=max(1, min(configuration.batch_size, room)),
+        slices=source.slices,
     )
 
 

@@ -130,7 +130,7 @@ def _write_array(path: Path, prepared: PreparedCase) -> None:
     channels[0], channels[1], channels[2] = district.ct, prepared.pet, district.mask
     if prepared.lesions is not None:
         channels[2] += np.float16(_LESION) * prepared.lesions
-    cparams = {"codec": blosc2.Codec.LZ4HC, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
+    cparams = {"codec": blosc2.Codec.LZ4, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
     chunks = (1, *(min(_CHUNK, n) for n in district.grid.shape))
     blocks = (1, *(min(_BLOCK, n) for n in district.grid.shape))
     with atomic_path(path) as temporary:

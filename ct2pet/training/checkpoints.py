@@ -46,7 +46,8 @@ class Checkpoints:
         """The content of a checkpoint, on the CPU. Raises CheckpointError where it was trained with other plans than
         these."""
         content = load_checkpoint(self.folder / name)
-        if self._decisions(content["plans"]) != self._decisions(self.identity["plans"]):
+        earlier = Plans.from_json(content["plans"], str(self.folder / name))  # older plans lack what has come since
+        if self._decisions(earlier.to_json()) != self._decisions(self.identity["plans"]):
             raise CheckpointError(
                 f"{self.folder / name}: was trained with other plans than those of today; train anew in another "
                 "folder (-p) or bring the old plans back"

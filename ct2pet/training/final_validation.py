@@ -16,7 +16,7 @@ from ct2pet.evaluation.baselines import pooled_median, suv_histogram
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
-from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
+from ct2pet.inference.stages import translate_volume
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import WHOLE_BODY, Configuration
 from ct2pet.preprocessing import DistrictStore
@@ -33,7 +33,6 @@ class FinalValidation:
 
     def __init__(self, model: Model, name: str, configuration: Configuration, store: DistrictStore) -> None:
         self.model, self.name, self.configuration, self.store = model, name, configuration, store
-        self.device = next(model.parameters()).device
 
     def run(
         self, cases: tuple[Sequence[str], Sequence[str]], folder: Path, origin: Mapping[str, Any], bar: bool
@@ -79,9 +78,7 @@ class FinalValidation:
     def translate(self, ct: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Normalised CT (Z, Y, X) to PET in SUV, never negative, 0 outside ``mask``."""
         self.model.eval()
-        size = self.configuration.patch_size
-        windows = SlidingWindow(size, self.configuration.tile_overlap, windows_at_once(size, self.device))
-        pet = windows.translate(ct, mask, lambda some: self.model.translate(some.to(self.device)))
+        pet = translate_volume(self.model, ct, mask)
         return np.where(mask, np.maximum(self._suv(pet), 0), 0).astype(np.float32)
 
     def _real_suv(self, case: str) -> np.ndarray:

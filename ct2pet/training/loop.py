@@ -60,4 +60,4 @@ class TrainingLoop:
         pinned = device.type == "cuda"
         source = {name: tensor.to(device, non_blocking=pinned) for name, tensor in batch.tensors.items()}
         tensors = self.augmenter(source, batch.seeds)
-        return {name: tensor.to(self.device) for name, tensor in tensors.items()}
+        return {name: self.optimization.model.flat(tensor.to(self.device)) for name, tensor in tensors.items()}

@@ -37,7 +37,7 @@ class OnlineValidation:
         total, count = 0.0, 0.0
         for batch in self.batches[distributed.rank() :: distributed.count()]:
             mask = batch["mask"]
-            fake_pet = model.translate(batch["ct"].to(device)).float().cpu()
+            fake_pet = model.translate_patches(batch["ct"].to(device)).float().cpu()
             total += float((fake_pet - batch["pet"]).abs()[mask].sum())
             count += int(mask.sum())
         total, count = distributed.total([total, count])

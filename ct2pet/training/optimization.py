@@ -50,7 +50,7 @@ class Optimization:
     def _parts(self, batch: Batch) -> list[Batch]:
         if self.model.hyperparameters.accumulate_batches == 1:
             return [batch]
-        samples, most = len(next(iter(batch.values()))), self.model.configuration.batch_size
+        samples, most = len(next(iter(batch.values()))), self.model.planned.batch_size
         size = max(size for size in range(1, most + 1) if samples % size == 0)
         parts = {name: tensor.split(size) for name, tensor in batch.items()}
         return [{name: tensors[part] for name, tensors in parts.items()} for part in range(samples // size)]

@@ -69,8 +69,14 @@ def take_weights(model: Model, path: Path) -> tuple[dict[str, Any], str]:
 def _by_network(weights: Weights) -> dict[str, dict[str, torch.Tensor]]:
     networks: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in weights.items():
-        networks.setdefault(name.split(".")[0], {})[name] = tensor
+        networks.setdefault(_network_of(name), {})[name] = tensor
     return networks
+
+
+def _network_of(weight: str) -> str:
+    """The network that a weight belongs to: the first part of its name, in a method of stages the third."""
+    parts = weight.split(".")
+    return ".".join(parts[:3]) if parts[0] == "parts" else parts[0]
 
 
 def _difference(there: Weights | None, own: Weights) -> str | None:

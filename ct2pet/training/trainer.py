@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,8 @@ from ct2pet.checkpoint import moved
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.models import load_model
+from ct2pet.models.base import Model
 from ct2pet.planning.plans import Plans
-from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import PairedAugmenter
 from ct2pet.training.average import WeightAverage
@@ -37,11 +38,24 @@ from ct2pet.training.record import TrainingRecord, run_with
 VALIDATION = "validation"
 
 
+@dataclass(frozen=True)
+class Stage:
+    """What of a method a Trainer trains; see training.staged. ``inputs``: the cases as this stage sees them (None: as
+    the store holds them). ``earlier``: the weights of the stages before. ``complete``: whether this is the last one,
+    so that the method can be validated."""
+
+    name: str = "main"
+    inputs: DistrictStore | None = None
+    earlier: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    label: str = ""
+    complete: bool = True
+
+
 class Trainer:
     """Trains ``model_name`` on one configuration and one fold, into ``folder``.
 
     ``cases`` are the training cases and the validation cases; those without the district are left out. ``origin`` is
-    added to the provenance.
+    added to the provenance. Checkpoints hold the whole model; what is trained is its ``stage``.
     Raises TrainingError where no training case is left or the method asks for what this trainer cannot do.
     """
 
@@ -55,7 +69,9 @@ class Trainer:
         folder: Path,
         options: TrainingOptions,
         origin: Mapping[str, Any] | None = None,
+        stage: Stage | None = None,
     ) -> None:
+        self.stage = stage or Stage()
         self.model_name, self.configuration_name, self.plans = model_name, configuration_name, plans
         self.store, self.folder, self.options = store, folder, options
         self.configuration = plans.configuration(configuration_name)
@@ -64,30 +80,28 @@ class Trainer:
         self.training_cases, self.validation_cases = ([c for c in part if c in present] for part in cases)
 
         model_class = load_model(model_name)
-        _check_requirements(model_name, model_class.requirements)
         torch.manual_seed(options.seed)
         self.model = model_class(self.configuration, plans.hyperparameters(model_name)).to(self.device)
+        self._load({})
+        self.trained = _stage_of(self.model, self.stage.name)
         if options.compile:
-            compile_networks(self.model, self.device)
+            compile_networks(self.trained, self.device)
         self._count_steps()
-        self.augmenter = PairedAugmenter(
-            self.configuration.augmentation, self.configuration.patch_size, self.configuration.spacing
-        )
-        batch_size = self.configuration.batch_size * self.model.hyperparameters.accumulate_batches
+        planned, inputs = self.trained.planned, self.stage.inputs or store
+        self.augmenter = PairedAugmenter(planned.augmentation, planned.patch_size, planned.spacing)
+        batch_size = planned.batch_size * self.model.hyperparameters.accumulate_batches
         self.loader = PatchLoader(
-            store,
+            inputs,
             self.training_cases,
-            self.configuration.patch_size,
+            planned.patch_size,
             batch_size,
-            self.configuration.sampling,
+            planned.sampling,
             options.seed,
             self.augmenter.margin,
-            paired=model_class.requirements.paired,
+            paired=self.trained.requirements.paired,
             share=distributed.share(batch_size),
         )
-        self.online_validation = OnlineValidation(
-            store, self.validation_cases or self.training_cases, self.configuration
-        )
+        self.online_validation = OnlineValidation(inputs, self.validation_cases or self.training_cases, planned)
         self.average = WeightAverage(self.model, self.model.hyperparameters.ema_decay)
         self.loop = TrainingLoop(self.loader, self.augmenter, self.optimization, self.average, options.num_workers)
         self.checkpoints = Checkpoints(folder, model_name, configuration_name, plans)
@@ -103,11 +117,12 @@ class Trainer:
         self.iterations = self.options.iterations_per_epoch or numbers.iterations_per_epoch
         decay_epochs = numbers.decay_epochs * self.num_epochs / numbers.num_epochs  # a shorter run decays in proportion
         total = self.num_epochs * self.iterations
-        self.optimization = Optimization(self.model, self.device, total, round(decay_epochs * self.iterations))
+        self.optimization = Optimization(self.trained, self.device, total, round(decay_epochs * self.iterations))
 
     @property
     def name(self) -> str:
-        return f"{self.model_name} {self.configuration_name}"
+        of_several = [self.stage.name] if len(self.model.stages) > 1 else []
+        return " ".join([self.model_name, self.configuration_name, *of_several]) + self.stage.label
 
     def run(self) -> None:
         """Train until the last epoch; write checkpoints, log and, at the end, the validation.
@@ -132,7 +147,7 @@ class Trainer:
                 (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
                 self._save(FINAL, done)
         validated = distributed.of_main((self.folder / VALIDATION / "summary.json").exists())
-        if self.options.final_validation and not validated:
+        if self.stage.complete and self.options.final_validation and not validated:
             self.validate()
 
     def _epochs(self, first: int) -> int:
@@ -170,6 +185,7 @@ class Trainer:
         self.checkpoints.clear()
         if self.options.pretrained_weights is not None:
             source, said = take_weights(self.model, find_checkpoint(self.options.pretrained_weights))
+            self._load({})
             self.average.restart()
             self.record.begin_with(source)
             _say(f"{self.name}: {said}")
@@ -180,8 +196,8 @@ class Trainer:
         if not self.checkpoints.exists(LATEST):
             return self._start_anew()
         content = self.checkpoints.load(LATEST)  # optimizers take their states from the CPU: some stay there
-        self.model.load_state_dict(content["model"])
-        self.model.load_training_state(moved(content.get("training_state", {}), self.device))
+        self._load(content["model"])
+        self.trained.load_training_state(moved(content.get("training_state", {}), self.device))
         self.average.load(content.get("average", {}))
         self.optimization.load_state(content)
         torch.set_rng_state(content["random"].cpu())
@@ -189,6 +205,10 @@ class Trainer:
         self.best_mae = content["best_mae"]
         self.record.go_on(content.get("provenance"))
         return int(content["epoch"])
+
+    def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
+        """Put ``weights`` into the model, but those of earlier stages as they are today."""
+        self.model.load_state_dict({**(weights or self.model.state_dict()), **self.stage.earlier})
 
     def _epoch(self, epoch: int) -> None:
         started = time.monotonic()
@@ -199,7 +219,7 @@ class Trainer:
         rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
         row |= {"learning_rate": rate, **losses}
         with self.average.in_place(), self.optimization.precision.autocast():
-            row["validation_mae_suv"] = self.online_validation.mae_suv(self.model, self.device)
+            row["validation_mae_suv"] = self.online_validation.mae_suv(self.trained, self.device)
         self._finish_epoch(epoch, row)
 
     def _bar(self, epoch: int) -> tqdm:
@@ -242,7 +262,7 @@ class Trainer:
         return {
             "model": self.model.state_dict(),
             "average": self.average.averages,
-            "training_state": self.model.training_state(),
+            "training_state": self.trained.training_state(),
             "random": torch.get_rng_state(),
             **self.optimization.state(),
         }
@@ -268,6 +288,7 @@ def _say(text: str) -> None:
         tqdm.write(text, file=sys.stderr)
 
 
-def _check_requirements(name: str, needs: Requirements) -> None:
-    if needs.dimensions != 3 or len(needs.stages) > 1:
-        raise TrainingError(f"{name} asks for 2D or several-stage training, which this trainer cannot do yet")
+def _stage_of(model: Model, name: str) -> Model:
+    if name not in model.stages:
+        raise TrainingError(f"there is no stage {name!r} to train; there are: {', '.join(model.stages)}")
+    return model.stages[name]

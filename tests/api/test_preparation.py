@@ -9,7 +9,8 @@ from raw_cases import case_volumes, write_case, write_raw
 from road import content_of, killed_until_done, partial_files, times_of
 from stub_segmenter import use_stubs
 
-from ct2pet.api.preparation import extract_fingerprint, plan, plan_and_preprocess, preprocess, verify
+from ct2pet.api.preparation import extract_fingerprint, plan, plan_and_preprocess, verify
+from ct2pet.api.preprocessing import preprocess
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint

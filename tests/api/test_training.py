@@ -143,6 +143,7 @@ def test_ctrl_c_ends_all_districts(results):
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
     )
     began = set()
     for text in process.stderr:

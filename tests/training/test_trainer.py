@@ -16,7 +16,6 @@ from ct2pet.imageio import read_volume
 from ct2pet.provenance import cases_among
 from ct2pet.training import Trainer, TrainingOptions
 from ct2pet.training import checkpoints as checkpoints_module
-from ct2pet.training import trainer as trainer_module
 from ct2pet.volume import Box
 
 OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
@@ -214,11 +213,9 @@ def test_training_cases_without_the_district_are_left_out(store, tmp_path):
     assert trainer.validation_cases == []
 
 
-def test_a_method_that_needs_more_than_this_trainer_can_is_refused(store, tmp_path, monkeypatch):
-    model_class = trainer_module.load_model("pix2pix")
-    monkeypatch.setattr(model_class, "requirements", replace(model_class.requirements, dimensions=2))
-    with pytest.raises(TrainingError, match="2D"):
-        make(store, tmp_path)
+def test_a_stage_that_a_method_does_not_have_is_refused(store, tmp_path):
+    with pytest.raises(TrainingError, match="no stage 'main' to train; there are: slices, refinement"):
+        make(store, tmp_path, model="regc2p")
 
 
 def test_final_validation_evaluates_whole_cases_in_suv(store, tmp_path):
