@@ -89,7 +89,7 @@ def convert_dicom(
         remove_unfinished(folder, name, records)
         results = map_cases(
             convert_exam,
-            _arguments(named, folder, source, _supplied(named, table), lesion_rois),
+            _arguments(named, folder, _supplied(named, table), lesion_rois),
             num_processes=num_processes or default_processes(),
             memory_per_process_gib=_memory_gib(exams),
             description="Converting",
@@ -169,11 +169,11 @@ def _supplied(named: Iterable[Named], table: SuppliedTable) -> dict[str, Supplie
 
 
 def _arguments(
-    named: Iterable[Named], folder: Path, source: Path, supplied: Mapping[str, Supplied], lesion_rois: str | None
+    named: Iterable[Named], folder: Path, supplied: Mapping[str, Supplied], lesion_rois: str | None
 ) -> dict[str, tuple]:
     return {
         item.case: (
-            *(item.exam, item.case, item.patient, folder, item.exam.pet.series.label),
+            *(item.exam, item.case, item.patient, folder),
             *(supplied.get(item.case), lesion_rois),
         )
         for item in named

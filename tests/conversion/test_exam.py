@@ -126,14 +126,15 @@ def test_bad_input_is_named_and_the_good_study_beside_it_is_converted(tmp_path, 
     assert len(RawDataset(raw / "Dataset001_CLINIC").cases()) == 1
 
 
-@pytest.mark.parametrize("number", [4, 0])
-def test_a_truncated_file(tmp_path, raw, number):
+@pytest.mark.parametrize(("kind", "number"), [("PT", 4), ("PT", 0), ("CT", 4)])
+def test_a_truncated_file(tmp_path, raw, kind, number):
     write_studies(tmp_path / "in", study_of("GOOD"), study_of("BAD"))
-    path = tmp_path / "in" / "exam 1" / f"PT{number}"
+    path = tmp_path / "in" / "exam 1" / f"{kind}{number}"
     path.write_bytes(path.read_bytes()[:-50])
     conversion = convert(tmp_path / "in")
     (message,) = conversion.failures.values()
-    assert f"image {number + 1}: its pixels are missing, cut off or damaged" in message
+    series = {"PT": "PET series 3 (9 files)", "CT": "CT series 2 (12 files)"}[kind]
+    assert message.startswith(f"{series}: image {number + 1}: its pixels are missing, cut off or damaged")
 
 
 def test_an_empty_file_in_the_middle_of_a_series(tmp_path, raw):
