@@ -19,7 +19,7 @@ from ct2pet.api.segmentation import show
 from ct2pet.districts._cases import read_ct
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.evaluation.references import image_files
-from ct2pet.files import read_json, write_json
+from ct2pet.files import check_writable, read_json, write_json
 from ct2pet.imageio import read_grid, strip_suffix, write_volume
 from ct2pet.inference.cases import Case, find_cases, part
 from ct2pet.inference.memory import shortage_told
@@ -113,6 +113,7 @@ def predict(
     }
     options["segmenters"] = [asdict(identity) for identity in maps.identities(all_cases)]
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
+    check_writable(all_cases[0].output.parent)
     run = this_run(device=device_name(str(predictor.device)))
     work = _unfinished(cases, provenance, run, target, continue_prediction, output)
     output = output.by(f"model {trained.model}, plans {trained.plans_name}")

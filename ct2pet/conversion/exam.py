@@ -64,9 +64,12 @@ def _convert(
     if lesions.mask is not None:
         write_volume(image_path(folder, "lesions", case), lesions.mask)
     with _told_of(exam.pet.series):
-        notes += _write(image_path(folder, "targets", case), read_pet(exam.pet.stack, suv.factors))
+        volume = read_pet(exam.pet.stack, suv.factors)
+    notes += _write(image_path(folder, "targets", case), volume)
+    del volume  # before the CT is read
     with _told_of(exam.ct.series):
-        notes += _write(image_path(folder, "images", case), read_ct(exam.ct.stack))
+        volume = read_ct(exam.ct.stack)
+    notes += _write(image_path(folder, "images", case), volume)
     header = next(iter(headers.values()))
     return Record(
         patient=patient,

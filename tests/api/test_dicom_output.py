@@ -10,6 +10,7 @@ import pytest
 from dicom_files import Study, ct_series, write
 from dicom_objects import plant_identifiers
 from dicom_pets import ORIENTATIONS, read_by_itk
+from full_disk import file_size_limit
 from hand_models import Scaled, two_district_case, write_trained
 from road import content_of, killed_until_done
 
@@ -158,6 +159,21 @@ def test_a_disk_that_is_full_fails_the_case_and_keeps_its_nifti(scans, monkeypat
     ]
     assert (scans / "out" / "a.nii.gz").exists()
     monkeypatch.undo()
+
+
+def test_a_place_that_may_not_be_written_is_said_before_any_work(scans, capsys):
+    (scans / "file").touch()
+    arguments = f"-i {scans}/scans -o {scans}/file/out --districts {scans}/maps -device cpu --dicom"
+    assert main(arguments.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "file/out: nothing can be written there (Not a directory)" in line
+
+
+def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):
+    with file_size_limit(3000):
+        assert main(f"-i {scans}/scans -o {scans}/out --districts {scans}/maps -device cpu --grid ct".split()) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
+    assert lines == [f"a: {scans}/out/a.nii.gz: cannot be written (File too large)"]
 
 
 @pytest.mark.parametrize("failing", [False, True])
