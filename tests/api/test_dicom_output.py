@@ -176,8 +176,8 @@ def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):
     assert lines == [f"a: {scans}/out/a.nii.gz: cannot be written (File too large)"]
 
 
-@pytest.mark.parametrize("failing", [False, True])
-def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing):
+@pytest.mark.parametrize(("failing", "alone"), [(False, False), (True, False), (False, True)])
+def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing, alone):
     shutil.rmtree(scans / "scans")
     datasets = put_case(scans, "unused", folder="unused")
     shutil.rmtree(scans / "scans")
@@ -189,7 +189,8 @@ def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing):
     for path in (scans / "maps").iterdir():
         path.unlink()
     arguments = f"-o {scans}/out -device cpu --dicom --segmenter rules --verbose".split()
-    code = main(["-i", str(scans / "scans"), *arguments])
+    source = scans / "scans" / f"{SECRET} Ann" if alone else scans / "scans"
+    code = main(["-i", str(source), *arguments])
     printed = "".join(capfd.readouterr())
     assert SECRET not in printed
     assert "ct_" in printed
