@@ -17,6 +17,7 @@ from road import content_of, killed_until_done
 from ct2pet.api.prediction import predict
 from ct2pet.cli.convert_dicom import main as convert
 from ct2pet.cli.predict import main
+from ct2pet.dicom.folders import dicom_cases
 from ct2pet.dicom.reading import quiet
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
@@ -186,15 +187,16 @@ def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing, alone):
         write(
             datasets[: 10 if failing else None] + (datasets[11:] if failing else []), scans / "scans" / f"{SECRET} Ann"
         )
-    for path in (scans / "maps").iterdir():
-        path.unlink()
-    arguments = f"-o {scans}/out -device cpu --dicom --segmenter rules --verbose".split()
     source = scans / "scans" / f"{SECRET} Ann" if alone else scans / "scans"
+    (case,) = dicom_cases(source, scans / "out")
+    (scans / "maps" / "unused.nii.gz").rename(scans / "maps" / f"{case}.nii.gz")
+    arguments = f"-o {scans}/out --districts {scans}/maps -device cpu --dicom --verbose".split()
     code = main(["-i", str(source), *arguments])
     printed = "".join(capfd.readouterr())
     assert SECRET not in printed
     assert "ct_" in printed
-    assert code == 2 or not failing
+    assert code == (2 if failing else 0)
+    assert (scans / "out" / "dicom" / case / "00001.dcm").exists() != failing
     for path in (scans / "out").rglob("*"):
         assert SECRET not in str(path.relative_to(scans))
         if path.is_file() and path.suffix != ".dcm":
