@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shlex
 import socket
 import subprocess
@@ -149,9 +150,22 @@ def _git_describe(root: Path) -> str | None:
     return None
 
 
+def without_path(run: dict[str, Any], path: Path) -> dict[str, Any]:
+    """The run with ``...`` in its command in place of the last part of a path: folders of DICOM files often are called
+    like patients."""
+    if run["command"] is None:
+        return run
+    name = _without_folders(str(path))
+    words = shlex.split(run["command"])
+    hidden = [re.sub(rf"(^|^-i|=){re.escape(name)}$", r"\1...", word) for word in words]
+    return {**run, "command": shlex.join(hidden)}
+
+
 def _without_folders(argument: str) -> str:
     """An argument with the last part of its path; names of this machine and its user are left out, too."""
     option, equals, value = argument.partition("=") if argument.startswith("-") else ("", "", argument)
+    if {*"/\\"} & {*option}:  # -i/data/images
+        option, equals, value = argument[:2], "", argument[2:]
     name = value.replace("\\", "/").rstrip("/").rsplit("/", 1)[-1]
     return f"{option}{equals}{without_names(name)}"
 

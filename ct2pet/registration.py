@@ -2,7 +2,8 @@
 
 Mattes' mutual information (Mattes et al. 2003, IEEE TMI 22:120), maximised over coarse and then finer images with
 SimpleITK, from several beginnings. Sharp images whose grids coincide agree too well where they lie (Pluim et al. 2000,
-CVIU 77:211): the CT is smoothed to the PET's resolution, and samples lie between the voxels. The PET is moved by a change of its grid; its voxels stay what they are.
+CVIU 77:211): the CT is smoothed to the PET's resolution, and samples lie between the voxels.
+The PET is moved by a change of its grid; its voxels stay what they are.
 """
 
 from __future__ import annotations
@@ -151,6 +152,7 @@ class _Pair:
         )
         self.pet = _prepared(pet_suv, _PET_WINDOW_SUV, root=True)
         self.ct = sitk.SmoothingRecursiveGaussian(_prepared(ct_hu, _CT_WINDOW_HU), _PET_SIGMA_MM)
+        self._kept: dict[float, tuple[sitk.Image, sitk.Image]] = {0.0: (self.pet, self.ct)}
 
     def matrix(self, parameters: np.ndarray) -> np.ndarray:
         transform = self._transform(parameters)
@@ -188,8 +190,7 @@ class _Pair:
         transform = self._transform(start)
         method.SetInitialTransform(transform, inPlace=True)
         method.SetShrinkFactorsPerLevel([shrink])
-        method.SetSmoothingSigmasPerLevel([sigma_mm])
-        method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOn()
+        method.SetSmoothingSigmasPerLevel([0.0])
         method.SetOptimizerAsRegularStepGradientDescent(
             learningRate=step,
             minStep=0.01,
@@ -199,10 +200,17 @@ class _Pair:
         )
         method.SetOptimizerScalesFromPhysicalShift()
         try:
-            method.Execute(self.pet, self.ct)
+            method.Execute(*self._smoothed(sigma_mm))
         except RuntimeError:  # the PET has left the CT
             return -math.inf, start
         return -method.GetMetricValue(), np.array(transform.GetParameters())
+
+    def _smoothed(self, sigma_mm: float) -> tuple[sitk.Image, sitk.Image]:
+        """PET and CT, smoothed once for all climbs."""
+        if sigma_mm not in self._kept:
+            pet, ct = (sitk.SmoothingRecursiveGaussian(image, sigma_mm) for image in (self.pet, self.ct))
+            self._kept[sigma_mm] = (pet, ct)
+        return self._kept[sigma_mm]
 
     def _transform(self, parameters: np.ndarray) -> sitk.Euler3DTransform:
         transform = sitk.Euler3DTransform()

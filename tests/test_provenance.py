@@ -1,6 +1,7 @@
 import getpass
 import gzip
 import json
+import shlex
 import socket
 import subprocess
 import sys
@@ -11,7 +12,16 @@ import pytest
 from road import MACHINE, SHORT, USER, content_of
 
 from ct2pet import provenance
-from ct2pet.provenance import added_run, case_digests, cases_among, command_line, device_name, digest, this_run
+from ct2pet.provenance import (
+    added_run,
+    case_digests,
+    cases_among,
+    command_line,
+    device_name,
+    digest,
+    this_run,
+    without_path,
+)
 
 ROOT = Path(__file__).parents[1]
 
@@ -40,6 +50,14 @@ def test_torch_is_named_where_it_computes_and_never_imported():
         assert subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout == expected
 
 
+@pytest.mark.parametrize("written", ["-i 'scans/Jane Doe/'", "'-iscans/Jane Doe'", "'-i=Jane Doe'", "'Jane Doe'"])
+def test_a_folder_that_may_be_called_like_a_patient_is_left_out(written):
+    with command_line("ct2pet_x", shlex.split(f"{written} -o 'Jane Doe PET'")):
+        command = without_path(this_run(), Path("scans/Jane Doe"))["command"]
+    assert command.removeprefix("ct2pet_x ") in [f"{sign}... -o 'Jane Doe PET'" for sign in ("-i ", "-i", "-i=", "")]
+    assert without_path(this_run(), Path("scans"))["command"] is None
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -51,6 +69,7 @@ def test_torch_is_named_where_it_computes_and_never_imported():
         (["-o", str(Path.home())], "ct2pet_x -o ..."),
         (["-o", f"/data/{socket.gethostname()}"], "ct2pet_x -o ..."),
         (["-step_size", "0.5", "-o", "."], "ct2pet_x -step_size 0.5 -o ."),
+        (["-i/data/clinic/imagesTs", r"-iC:\data=1\ct.nii.gz"], "ct2pet_x -iimagesTs -ict.nii.gz"),
     ],
 )
 def test_the_command_line_is_kept_without_folders_users_and_machines(arguments, said):

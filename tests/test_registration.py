@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_moves import displaced, displacement, residual
+from known_moves import displaced, displacement, residual, within
 
 from ct2pet.errors import GeometryError
 from ct2pet.imageio import read_volume
@@ -25,9 +25,10 @@ from ct2pet.volume import Box, Grid, Volume
 
 @pytest.fixture(scope="module")
 def pair():
-    """CT of 9 x 8 x 8 mm and PET of 11 mm."""
+    """A phantom's trunk: CT of 9 x 8 x 8 mm, and PET of 11 mm, which shows 30 mm less all around."""
     case = scan(make_patient(5), COARSE)
-    return case.ct, case.pet
+    low, high = np.array([-170, -135, 990]), np.array([170, 175, 1310])
+    return within(case.ct.oriented(), low - 30, high + 30), within(case.pet.oriented(), low, high)
 
 
 MOVES = [

@@ -19,7 +19,7 @@ from ct2pet.api.segmentation import show
 from ct2pet.districts._cases import read_ct
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.evaluation.references import image_files
-from ct2pet.files import read_json, write_json
+from ct2pet.files import check_writable, read_json, write_json
 from ct2pet.imageio import read_grid, strip_suffix, write_volume
 from ct2pet.inference.cases import Case, find_cases, part
 from ct2pet.inference.memory import shortage_told
@@ -29,7 +29,7 @@ from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, ch
 from ct2pet.parallel import map_cases
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
-from ct2pet.provenance import PREDICTION_FILE, added_run, device_name, this_run
+from ct2pet.provenance import PREDICTION_FILE, added_run, device_name, this_run, without_path
 from ct2pet.volume import Grid
 
 GRIDS = ("pet", "ct")
@@ -113,7 +113,10 @@ def predict(
     }
     options["segmenters"] = [asdict(identity) for identity in maps.identities(all_cases)]
     provenance = _provenance(trained, loaded, {**options, "folds": folds})
+    check_writable(all_cases[0].output.parent)
     run = this_run(device=device_name(str(predictor.device)))
+    if any(case.ct.is_dir() for case in all_cases):
+        run = without_path(run, source)
     work = _unfinished(cases, provenance, run, target, continue_prediction, output)
     output = output.by(f"model {trained.model}, plans {trained.plans_name}")
     grids = _Grids(loaded, grid, None if like is None else Path(like))

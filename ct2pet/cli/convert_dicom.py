@@ -69,14 +69,14 @@ def execute(arguments: argparse.Namespace) -> None:
 
 
 def _print(conversion: Conversion) -> None:
-    """What was made and what was left out. Paths are not named: folders are often called like patients."""
+    """What was left out, chosen and made. Paths are not named: folders are often called like patients."""
     from ct2pet.conversion.left_out import group_left_out
 
     for reason, count in group_left_out(conversion.left_out):
         print(f"left out: {reason}" if count == 1 else f"left out: {count} x {reason}")
-    for case, notes in conversion.notes.items():
-        for note in notes:
-            print(f"{case}: {note}")
+    for case, choice in conversion.chosen.items():
+        for line in (choice, *conversion.notes.get(case, ())):
+            print(f"{case}: {line}")
     old = f", {len(conversion.old)} were there" if conversion.old else ""
     print(f"{conversion.dataset}: {len(conversion.new)} case(s) converted{old}")
 

@@ -34,7 +34,8 @@ _BYTES_PER_VOXEL = 6  # of the largest series: its values and those of one slice
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a run did: the cases that it made, those that were there, those that failed, and what it left out."""
+    """What a run did: the cases that it made, those that were there, those that failed, and what it left out.
+    ``chosen``: which series a new case was made of, and how its SUV were found."""
 
     dataset: Path
     new: tuple[str, ...]
@@ -43,6 +44,7 @@ class Conversion:
     tracebacks: Mapping[str, str]
     left_out: tuple[LeftOut, ...]
     notes: Mapping[str, Sequence[str]]
+    chosen: Mapping[str, str]
 
 
 def convert_dicom(
@@ -89,7 +91,7 @@ def convert_dicom(
         remove_unfinished(folder, name, records)
         results = map_cases(
             convert_exam,
-            _arguments(named, folder, source, _supplied(named, table), lesion_rois),
+            _arguments(named, folder, _supplied(named, table), lesion_rois),
             num_processes=num_processes or default_processes(),
             memory_per_process_gib=_memory_gib(exams),
             description="Converting",
@@ -103,7 +105,9 @@ def convert_dicom(
         raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
     notes = {case: record.notes for case, record in results.values.items() if record.notes}
     old = tuple(item.case for item in named if item.done)
-    return Conversion(folder, tuple(results.values), old, results.failures, results.tracebacks, tuple(unused), notes)
+    chosen = {case: record.choice for case, record in results.values.items()}
+    failures = (results.failures, results.tracebacks)
+    return Conversion(folder, tuple(results.values), old, *failures, tuple(unused), notes, chosen)
 
 
 def raise_failures(conversion: Conversion) -> None:
@@ -169,11 +173,11 @@ def _supplied(named: Iterable[Named], table: SuppliedTable) -> dict[str, Supplie
 
 
 def _arguments(
-    named: Iterable[Named], folder: Path, source: Path, supplied: Mapping[str, Supplied], lesion_rois: str | None
+    named: Iterable[Named], folder: Path, supplied: Mapping[str, Supplied], lesion_rois: str | None
 ) -> dict[str, tuple]:
     return {
         item.case: (
-            *(item.exam, item.case, item.patient, folder, item.exam.pet.series.label),
+            *(item.exam, item.case, item.patient, folder),
             *(supplied.get(item.case), lesion_rois),
         )
         for item in named

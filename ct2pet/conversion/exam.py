@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from ct2pet.dataset.contents import ct_problems, pet_problems
 from ct2pet.dicom.pairing import Exam, Placed
 from ct2pet.dicom.pixels import read_ct, read_pet
 from ct2pet.dicom.reading import discreet, quiet, read_dataset
-from ct2pet.dicom.series import Stack
+from ct2pet.dicom.series import Series, Stack
 from ct2pet.dicom.structures import read_lesions
 from ct2pet.errors import Ct2PetError, ImageError
 from ct2pet.imageio import write_volume
@@ -31,14 +32,13 @@ def convert_exam(
     case: str,
     patient: str,
     folder: Path,
-    label: str,
     supplied: Supplied | None = None,
     lesion_rois: str | None = None,
 ) -> Record:
     """Write the images of one case and then its record; one series at a time is in memory.
 
-    Raises Ct2PetError, one line that begins with ``label``, where the examination cannot be converted; nothing of it
-    stays then.
+    Raises Ct2PetError, one line that begins with the series that it is about, where the examination cannot be
+    converted; nothing of it stays then.
     """
     try:
         with quiet(), discreet():
@@ -46,8 +46,6 @@ def convert_exam(
         write_record(folder, case, record)
     except BaseException as error:
         remove_case(folder, case)
-        if isinstance(error, Ct2PetError):
-            raise ImageError(f"{label}: {error}") from error
         if isinstance(error, OSError):
             raise ImageError(f"{folder}: {case} cannot be written ({error.strerror or error})") from error
         raise
@@ -57,15 +55,21 @@ def convert_exam(
 def _convert(
     exam: Exam, case: str, patient: str, folder: Path, supplied: Supplied | None, lesion_rois: str | None
 ) -> Record:
-    headers = _headers(exam.pet.stack)
-    suv = _of_slices(exam.pet.stack, headers, suv_factors(list(headers.values()), supplied))
+    with _told_of(exam.pet.series):
+        headers = _headers(exam.pet.stack)
+        suv = _of_slices(exam.pet.stack, headers, suv_factors(list(headers.values()), supplied))
     lesions = read_lesions(exam.structures, exam.pet, exam.ct, lesion_rois)
     notes = [*exam.notes, *suv.notes, *lesions.notes]
     remove_case(folder, case)
     if lesions.mask is not None:
         write_volume(image_path(folder, "lesions", case), lesions.mask)
-    notes += _write(image_path(folder, "targets", case), read_pet(exam.pet.stack, suv.factors))
-    notes += _write(image_path(folder, "images", case), read_ct(exam.ct.stack))
+    with _told_of(exam.pet.series):
+        volume = read_pet(exam.pet.stack, suv.factors)
+    notes += _write(image_path(folder, "targets", case), volume)
+    del volume  # before the CT is read
+    with _told_of(exam.ct.series):
+        volume = read_ct(exam.ct.stack)
+    notes += _write(image_path(folder, "images", case), volume)
     header = next(iter(headers.values()))
     return Record(
         patient=patient,
@@ -78,6 +82,15 @@ def _convert(
         lesions=lesions.mask is not None,
         notes=tuple(notes),
     )
+
+
+@contextmanager
+def _told_of(series: Series) -> Iterator[None]:
+    """Let errors begin with the series that they are about."""
+    try:
+        yield
+    except Ct2PetError as error:
+        raise ImageError(f"{series.label}: {error}") from error
 
 
 def _headers(stack: Stack) -> dict[Path, Dataset]:

@@ -8,7 +8,7 @@ from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from ct2pet.errors import DatasetError
-from ct2pet.files import atomic_path
+from ct2pet.files import atomic_path, check_writable
 
 
 @dataclass(frozen=True)
@@ -49,8 +49,9 @@ def write_map(path: Path, rows: Iterable[MapRow]) -> None:
 
 
 def check_private_place(path: Path, dataset: Path, option: str) -> None:
-    """Raise DatasetError where the table would lie in the dataset, which others are given, or cannot be written."""
+    """Raise a Ct2PetError where the table would lie in the dataset, which others are given, or cannot be written."""
     if path.resolve().is_relative_to(dataset.resolve()):
         raise DatasetError(f"{path}: lies in the dataset, which is to name no patient; name another {option}")
     if path.is_dir() or not path.resolve().parent.is_dir():
         raise DatasetError(f"{path}: cannot be written there (no such folder, or a folder); name another {option}")
+    check_writable(path.resolve().parent)

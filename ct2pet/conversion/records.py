@@ -36,6 +36,17 @@ class Record:
     lesions: bool
     notes: tuple[str, ...]
 
+    @property
+    def choice(self) -> str:
+        """Which series were taken, and how the SUV were found, in one line of numbers."""
+        return f"{_in_words('PET', self.pet)} with {_in_words('CT', self.ct)}; {self.suv}"
+
+
+def _in_words(kind: str, facts: Mapping[str, Any]) -> str:
+    number = facts["series_number"]
+    series = kind if number is None else f"{kind} series {number}"
+    return f"{series} ({facts['shape'][0]} slices)"
+
 
 def source_digest(exam: Exam) -> str:
     """The same for the same images, wherever they lie; another for any other choice of images."""

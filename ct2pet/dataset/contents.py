@@ -16,6 +16,7 @@ from ct2pet.volume import Grid, Volume
 
 LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a lost position
 _LARGEST_SUV = 200.0  # that a hundredth of the voxels may exceed; a hot bladder is smaller, Bq/ml are thousands
+_LARGEST_NO_SUV = 0.1  # the warmest tissue of any part of the body is above
 _SMALLEST_SUV = -1.0  # some reconstructions leave slightly negative noise
 
 
@@ -81,10 +82,12 @@ def ct_problems(ct_hu: np.ndarray) -> list[str]:
 
 
 def pet_problems(pet_suv: np.ndarray) -> list[str]:
-    """Signs that a PET is not in SUV: values the size of Bq/ml, clearly negative ones, none at all."""
+    """Signs that a PET is not in SUV: values like Bq/ml, much too small or clearly negative ones, or none."""
     low, high = float(pet_suv.min()), float(pet_suv.max())
     if high <= 0:
         return ["no voxel is above zero: there is no PET in it"]
+    if high < _LARGEST_NO_SUV:
+        return [f"its largest value is {high:g}: this is no SUV (g/ml)"]
     problems = []
     if low < _SMALLEST_SUV:
         problems.append(f"its smallest value is {low:g}: SUV are not negative")

@@ -29,11 +29,17 @@ _UNNAMED = "ct_"
 def only_ct_series(folder: Path) -> Series:
     """The only CT series below a folder; other objects beside it are passed over.
 
-    Raises ImageError, without the folder's name, where there is none, or several.
+    Raises ImageError, without the folder's name, where there is none, or several, or where damaged files lie beside its
+    images: a slice that is missed at an end leaves no gap.
     """
     tree = scan_tree(folder)
     found = [series for series in tree.series if series.kind == CT]
     if len(found) == 1:
+        places = {header.path.parent for header in found[0].headers}
+        damaged = [item.reason for item in tree.left_out if item.damaged and item.path.parent in places]
+        if damaged:
+            count = f"{len(damaged)} damaged file(s) beside its images ({damaged[0]})"
+            raise ImageError(f"{count}: slices may be missing; restore or remove them")
         return found[0]
     if found:
         names = "; ".join(series.label for series in found)

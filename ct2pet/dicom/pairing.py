@@ -69,7 +69,8 @@ def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
             left_out.append(LeftOut(other.series.folder, f"{other.series.label}: {reason}"))
         ct, notes = _choose_ct(best, cts)
         if ct is None:
-            left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {notes[0]}"))
+            reason = notes[0] if notes else _why_no_ct(best, tree)
+            left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
             continue
         used.add(ct.first.series)
         notes += [*_pet_notes(best, others), *_damage_notes(tree, best, ct)]
@@ -158,11 +159,11 @@ def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
 
 
 def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[str]]:
-    """The best CT and notes about it, or None and the reason."""
+    """The best CT and notes about it, or None and, where there is a CT, the reason."""
     of_patient = [ct for ct in cts if ct.first.patient == pet.first.patient]
-    near = [ct for ct in of_patient if ct.first.study == pet.first.study or _same_frame(ct, pet)]
+    near = [ct for ct in of_patient if _near(ct.first, pet.first)]
     if not near:
-        return None, ["no CT in its study or its frame of reference"]
+        return None, []
     fitting = [ct for ct in near if _overlap(pet, ct) >= LEAST_OVERLAP]
     if not fitting:
         return None, ["no CT of the same place (they hardly overlap in space)"]
@@ -175,6 +176,20 @@ def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[
     if best.first.lossy:
         notes.append("the CT was compressed with loss")
     return best, notes
+
+
+def _why_no_ct(pet: Placed, tree: Tree) -> str:
+    near = [item for item in tree.series if item.kind == CT and _near(item.first, pet.first)]
+    unusable = [item.label for item in near if item.first.patient == pet.first.patient]
+    if unusable:
+        return f"its CT cannot be used (see {', '.join(unusable)})"
+    if near:
+        return "the CT of its study or its frame of reference is of another patient (PatientID)"
+    return "no CT in its study or its frame of reference"
+
+
+def _near(ct: Header, pet: Header) -> bool:
+    return ct.study == pet.study or ct.frame_of_reference == pet.frame_of_reference != ""
 
 
 def _same_frame(a: Placed, b: Placed) -> bool:

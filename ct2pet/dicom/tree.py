@@ -56,6 +56,8 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
     and projections. Raises DatasetError where the folder is not there or has no files.
     """
     root = Path(root)
+    if root.is_file():
+        raise DatasetError(f"{root}: is a file; name the folder that it lies in")
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder")
     left_out: list[LeftOut] = []

@@ -58,15 +58,17 @@ def count_voxels(path: str | os.PathLike | None) -> int:
 def write_volume(path: str | os.PathLike, volume: Volume) -> None:
     """Write a volume (Z, Y, X), atomically, in the format of the path's ending. bool becomes uint8, float16 float32.
 
-    Raises ImageError, naming the file, where the format is unknown or cannot hold the volume.
+    Raises ImageError, naming the file, where the format is unknown or cannot hold the volume, or the disk is full.
     """
     path = Path(path)
     reader = _reader(path)
     if volume.array.ndim != 3:
         raise ImageError(f"{path}: only a volume of three axes can be written, not {volume.array.shape}")
-    path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         reader.write(path, volume)
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be written ({error.strerror or _one_line(error)})") from error
     except (ValueError, TypeError, RuntimeError, NotImplementedError) as error:
         raise ImageError(f"{path}: cannot be written ({_one_line(error)})") from error
 

@@ -10,12 +10,14 @@ import pytest
 from dicom_files import Study, ct_series, write
 from dicom_objects import plant_identifiers
 from dicom_pets import ORIENTATIONS, read_by_itk
+from full_disk import file_size_limit
 from hand_models import Scaled, two_district_case, write_trained
 from road import content_of, killed_until_done
 
 from ct2pet.api.prediction import predict
 from ct2pet.cli.convert_dicom import main as convert
 from ct2pet.cli.predict import main
+from ct2pet.dicom.folders import dicom_cases
 from ct2pet.dicom.reading import quiet
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
@@ -160,8 +162,23 @@ def test_a_disk_that_is_full_fails_the_case_and_keeps_its_nifti(scans, monkeypat
     monkeypatch.undo()
 
 
-@pytest.mark.parametrize("failing", [False, True])
-def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing):
+def test_a_place_that_may_not_be_written_is_said_before_any_work(scans, capsys):
+    (scans / "file").touch()
+    arguments = f"-i {scans}/scans -o {scans}/file/out --districts {scans}/maps -device cpu --dicom"
+    assert main(arguments.split()) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert "file/out: nothing can be written there (Not a directory)" in line
+
+
+def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):
+    with file_size_limit(3000):
+        assert main(f"-i {scans}/scans -o {scans}/out --districts {scans}/maps -device cpu --grid ct".split()) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
+    assert lines == [f"a: {scans}/out/a.nii.gz: cannot be written (File too large)"]
+
+
+@pytest.mark.parametrize(("failing", "alone"), [(False, False), (True, False), (False, True)])
+def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing, alone):
     shutil.rmtree(scans / "scans")
     datasets = put_case(scans, "unused", folder="unused")
     shutil.rmtree(scans / "scans")
@@ -170,14 +187,16 @@ def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing):
         write(
             datasets[: 10 if failing else None] + (datasets[11:] if failing else []), scans / "scans" / f"{SECRET} Ann"
         )
-    for path in (scans / "maps").iterdir():
-        path.unlink()
-    arguments = f"-o {scans}/out -device cpu --dicom --segmenter rules --verbose".split()
-    code = main(["-i", str(scans / "scans"), *arguments])
+    source = scans / "scans" / f"{SECRET} Ann" if alone else scans / "scans"
+    (case,) = dicom_cases(source, scans / "out")
+    (scans / "maps" / "unused.nii.gz").rename(scans / "maps" / f"{case}.nii.gz")
+    arguments = f"-o {scans}/out --districts {scans}/maps -device cpu --dicom --verbose".split()
+    code = main(["-i", str(source), *arguments])
     printed = "".join(capfd.readouterr())
     assert SECRET not in printed
     assert "ct_" in printed
-    assert code == 2 or not failing
+    assert code == (2 if failing else 0)
+    assert (scans / "out" / "dicom" / case / "00001.dcm").exists() != failing
     for path in (scans / "out").rglob("*"):
         assert SECRET not in str(path.relative_to(scans))
         if path.is_file() and path.suffix != ".dcm":

@@ -21,7 +21,7 @@ def run(folder, *options):
 
 def test_every_option_arrives(monkeypatch, tmp_path):
     calls = []
-    result = conversion.Conversion(tmp_path, ("A_0001",), (), {}, {}, (), {})
+    result = conversion.Conversion(tmp_path, ("A_0001",), (), {}, {}, (), {}, {})
     monkeypatch.setattr(conversion, "convert_dicom", lambda **options: calls.append(options) or result)
     line = "-i in -d 12 -n A -np 3 --weights_csv w.csv --patient_map m.csv --left_out l.csv --lesion_rois *a*"
     assert main(line.split()) == 0
@@ -37,6 +37,7 @@ def test_a_conversion_says_what_it_did(folder, capsys):
     assert run(folder) == 0
     said = capsys.readouterr().out
     assert "left out: 2 x a localiser (scout)" in said
+    assert "CLINIC_0001: PET series 3 (9 slices) with CT series 2 (12 slices); activity at the start of" in said
     assert "Dataset007_CLINIC: 1 case(s) converted\n" in said
     assert open_dataset("7").cases() == ["CLINIC_0001"]
     assert run(folder) == 0

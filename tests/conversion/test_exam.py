@@ -1,13 +1,13 @@
 """One examination: its lesions, its facts, and what is wrong with it."""
 
 import math
-import resource
 
 import numpy as np
 import pytest
 from dicom_files import PET_GRID, ct_series, enhanced_ct, enhanced_pet, item, pet_series, put, write
 from dicom_objects import rtstruct
 from dicom_studies import content, convert, rows, study_of, write_studies
+from full_disk import file_size_limit
 
 from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.patient_map import read_map
@@ -56,13 +56,10 @@ def test_cases_csv_names_sex_and_age_where_they_are_known(tmp_path, raw):
 def test_a_file_that_outgrows_the_disk_fails_its_case(tmp_path, raw):
     """A real error of writing: the system's limit of a file's size."""
     write_studies(tmp_path / "in", study_of("A"))
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (2000, hard))
-    try:
+    with file_size_limit(2000):
         conversion = convert(tmp_path / "in")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert conversion.failures["CLINIC_0001"].endswith("CLINIC_0001 cannot be written (File too large)")
+    path = conversion.dataset / "targetsTr" / "CLINIC_0001.nii.gz"
+    assert conversion.failures["CLINIC_0001"] == f"{path}: cannot be written (File too large)"
     assert content(raw) == {}
 
 
@@ -126,14 +123,15 @@ def test_bad_input_is_named_and_the_good_study_beside_it_is_converted(tmp_path, 
     assert len(RawDataset(raw / "Dataset001_CLINIC").cases()) == 1
 
 
-@pytest.mark.parametrize("number", [4, 0])
-def test_a_truncated_file(tmp_path, raw, number):
+@pytest.mark.parametrize(("kind", "number"), [("PT", 4), ("PT", 0), ("CT", 4)])
+def test_a_truncated_file(tmp_path, raw, kind, number):
     write_studies(tmp_path / "in", study_of("GOOD"), study_of("BAD"))
-    path = tmp_path / "in" / "exam 1" / f"PT{number}"
+    path = tmp_path / "in" / "exam 1" / f"{kind}{number}"
     path.write_bytes(path.read_bytes()[:-50])
     conversion = convert(tmp_path / "in")
     (message,) = conversion.failures.values()
-    assert f"image {number + 1}: its pixels are missing, cut off or damaged" in message
+    series = {"PT": "PET series 3 (9 files)", "CT": "CT series 2 (12 files)"}[kind]
+    assert message.startswith(f"{series}: image {number + 1}: its pixels are missing, cut off or damaged")
 
 
 def test_an_empty_file_in_the_middle_of_a_series(tmp_path, raw):

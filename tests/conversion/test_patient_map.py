@@ -5,10 +5,11 @@ import pytest
 from dicom_files import values
 from dicom_studies import FACTOR, convert, study_of, write_studies
 
+import ct2pet.files
 from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.patient_map import read_map
 from ct2pet.dataset import RawDataset
-from ct2pet.errors import DatasetError
+from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume
 
 
@@ -36,6 +37,18 @@ def test_private_tables_do_not_lie_in_the_dataset_or_nowhere(tmp_path, raw, opti
     ):
         with pytest.raises(DatasetError, match=f"{said}.*name another --{option}"):
             convert(tmp_path / "in", **{option: place})
+    assert not raw.exists()
+
+
+@pytest.mark.parametrize("option", ["patient_map", "left_out"])
+def test_a_place_that_may_not_be_written_is_said_before_any_work(tmp_path, raw, monkeypatch, option):
+    def forbidden(**options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(ct2pet.files.tempfile, "TemporaryFile", forbidden)
+    write_studies(tmp_path / "in", study_of())
+    with pytest.raises(Ct2PetError, match=r"nothing can be written there \(Permission denied\)"):
+        convert(tmp_path / "in", **{option: tmp_path / "x.csv"})
     assert not raw.exists()
 
 

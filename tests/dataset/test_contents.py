@@ -46,7 +46,12 @@ def test_a_pet_in_suv_is_accepted():
 
 @pytest.mark.parametrize(
     ("change", "reason"),
-    [(lambda pet: pet * 4000, "Bq/ml"), (lambda pet: pet - 3, "negative"), (lambda pet: pet * 0, "no PET")],
+    [
+        (lambda pet: pet * 4000, "Bq/ml"),
+        (lambda pet: pet - 3, "negative"),
+        (lambda pet: pet * 0, "no PET"),
+        (lambda pet: pet * 2e-4, "its largest value is 0.08"),
+    ],
 )
 def test_a_pet_that_is_not_in_suv_is_found(change, reason):
     problems = pet_problems(change(suv()))

@@ -161,6 +161,21 @@ def test_pet_without_ct_and_ct_without_pet(tmp_path):
     assert reason(left_out, "ct").endswith("no PET was paired with it")
 
 
+def test_a_ct_that_cannot_be_used_is_named_by_its_pet(tmp_path):
+    datasets = ct_series()
+    del datasets[4]
+    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=datasets)
+    assert exams == []
+    assert reason(left_out, "pet") == "PET series 3 (9 files): its CT cannot be used (see CT series 2 (11 files))"
+    assert "1 slice(s) missing" in reason(left_out, "ct")
+
+
+def test_a_ct_of_the_same_study_but_another_patient_is_no_partner_and_the_reason_is_told(tmp_path):
+    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(PatientID="pat1"))
+    assert exams == []
+    assert reason(left_out, "pet").endswith("is of another patient (PatientID)")
+
+
 def test_a_ct_of_another_place_is_no_partner(tmp_path):
     far = replace(CT_GRID, origin=(-17.0, -15.0, 500.0))
     exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(grid=far))

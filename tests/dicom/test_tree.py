@@ -127,6 +127,9 @@ def test_says_where_there_is_nothing(tmp_path):
         scan_tree(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="no files"):
         scan_tree(tmp_path)
+    (tmp_path / "image.dcm").touch()
+    with pytest.raises(DatasetError, match=r"image\.dcm: is a file; name the folder"):
+        scan_tree(tmp_path / "image.dcm")
 
 
 def test_a_tag_that_cannot_be_read_is_not_quoted(tmp_path):

@@ -3,13 +3,21 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ct2pet.volume import Grid, Volume
+from ct2pet.volume import Box, Grid, Volume
 
 
 def common_corners(ct, pet):
     (low, high), (other_low, other_high) = ct.grid.bounds, pet.grid.bounds
     low, high = np.maximum(low, other_low), np.minimum(high, other_high)
     return np.array([(x, y, z) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])])
+
+
+def within(volume, low, high):
+    """The part of an axial volume whose voxels' centres lie between two points (x, y, z, mm)."""
+    origin, spacing = np.array(volume.grid.origin)[::-1], np.array(volume.grid.spacing)
+    start = np.maximum(np.ceil((np.array(low)[::-1] - origin) / spacing), 0).astype(int)
+    stop = np.minimum(np.floor((np.array(high)[::-1] - origin) / spacing) + 1, volume.grid.shape).astype(int)
+    return volume.crop(Box(tuple(start.tolist()), tuple(stop.tolist())))
 
 
 def displacement(degrees, shift, centre):

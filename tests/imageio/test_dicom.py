@@ -67,6 +67,14 @@ def test_a_file_that_is_cut_off(tmp_path):
     assert message_of(tmp_path).startswith(f"{tmp_path}: image 4: its pixels are missing, cut off or damaged")
 
 
+@pytest.mark.parametrize("number", [5, -1])
+def test_a_file_without_content_beside_the_images(tmp_path, number):
+    write(ct_series(), tmp_path / "images")[number].write_bytes(b"")
+    (tmp_path / "elsewhere.txt").touch()
+    reason = "1 damaged file(s) beside its images (an empty file): slices may be missing; restore or remove them"
+    assert message_of(tmp_path) == f"{tmp_path}: {reason}"
+
+
 def test_folders_are_not_written(tmp_path):
     write(ct_series(), tmp_path / "ct")
     volume = read_volume(tmp_path / "ct")

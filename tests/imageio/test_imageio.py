@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from full_disk import file_size_limit
 
 from ct2pet.errors import ImageError
 from ct2pet.imageio import count_voxels, image_suffixes, read_grid, read_volume, strip_suffix, write_volume
@@ -117,6 +118,18 @@ def test_writing_again_replaces_the_old_image(tmp_path, suffix):
     other = some_volume(dtype=np.float32, shape=(2, 3, 4))
     write_volume(path, other)
     np.testing.assert_array_equal(read_volume(path).array, other.array)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_a_full_disk_is_one_line_and_leaves_the_old_image(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    write_volume(path, some_volume())
+    before = {each: each.read_bytes() for each in tmp_path.iterdir()}
+    noise = np.random.default_rng(0).random((20, 20, 20))
+    with file_size_limit(2000), pytest.raises(ImageError) as caught:
+        write_volume(path, Volume(noise, Grid(noise.shape, (1.0, 1.0, 1.0))))
+    assert str(caught.value).startswith(f"{path}: cannot be written (")
+    assert {each: each.read_bytes() for each in tmp_path.iterdir()} == before
 
 
 def noisy_file(path):
