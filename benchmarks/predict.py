@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
 import time
 from collections.abc import Iterator
@@ -22,58 +21,15 @@ from _measure import Figures, benchmark, table
 # Features of the first stage: 32 as in the paper's plans, 8 as the planner chooses for a CPU.
 FEATURES = {"full": 32, "quick": 8}
 WINDOWS = {32: 4, 96: 5}  # voxels: stages
-CT_WINDOW = (-200.0, 300.0)
-SUV = 20.0
 
 
 def prepare(folder: Path, size: str) -> None:
-    import torch
-    from _whole_body import DISTRICTS, NAME, grids, write_case
-
-    from ct2pet.checkpoint import save_checkpoint
-    from ct2pet.models import load_model
-    from ct2pet.planning.networks import plan_discriminator, plan_generator
-    from ct2pet.planning.plans import (
-        WHOLE_BODY,
-        Augmentation,
-        Configuration,
-        CTNormalization,
-        Masking,
-        PETNormalization,
-        Plans,
-        Sampling,
-    )
-    from ct2pet.planning.topology import unet_topology
+    from _model import write_model
+    from _whole_body import write_case
 
     write_case(folder, size)
     for window, stages in WINDOWS.items():
-        patch = [window] * 3
-        configuration = Configuration(
-            labels=sorted(DISTRICTS.values()),
-            spacing=list(grids(size)[1].spacing),
-            median_shape=patch,
-            patch_size=patch,
-            batch_size=1,
-            ct_normalization=CTNormalization(*CT_WINDOW),
-            pet_normalization=PETNormalization(0.0, SUV, True),
-            masking=Masking("hard", 0.0),
-            sampling=Sampling(0.0),
-            augmentation=Augmentation([0.0] * 3, 0.0, [], 0.0, 0.0, 0.0),
-            tile_overlap=0.5,
-            mirror_axes=[],
-            generator=plan_generator(unet_topology(patch, [1.0] * 3, stages), FEATURES[size], 320),
-            discriminator=plan_discriminator(patch, 8),
-        )
-        plans = Plans(NAME, f"window{window}", "benchmark", dict(DISTRICTS), {WHOLE_BODY: configuration}, {}, 0.0)
-        torch.manual_seed(0)
-        model = load_model("pix2pix")(configuration)
-        last = [module for module in model.generator.modules() if isinstance(module, torch.nn.Conv3d)][-1]
-        torch.nn.init.normal_(last.weight, std=0.5 / SUV / math.sqrt(FEATURES[size]))
-        torch.nn.init.constant_(last.bias, 1.0 / SUV)  # SUV 1, with a deviation of about 0.5
-        own = folder / "results" / NAME / f"pix2pix__window{window}__{WHOLE_BODY}"
-        content = {"model_name": "pix2pix", "configuration_name": WHOLE_BODY, "plans": plans.to_json(), "epoch": 1}
-        save_checkpoint(own / "fold_all" / "checkpoint_final.pth", {**content, "model": model.state_dict()})
-        plans.save(own / "plans.json")
+        write_model(folder, size, window, stages, FEATURES[size])
 
 
 @contextlib.contextmanager
@@ -147,6 +103,7 @@ def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
     _nnunet.quietly()
     import SimpleITK as sitk
     import torch
+    from _model import SUV
     from _whole_body import grids
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
@@ -172,6 +129,7 @@ def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
 
 def monai(folder: Path, size: str, window: int, batch: int, bfloat16: bool) -> dict[str, Any]:
     import torch
+    from _model import CT_WINDOW, SUV
     from _whole_body import grids
     from monai.data.utils import dense_patch_slices
     from monai.inferers import utils as inferers
