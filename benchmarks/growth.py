@@ -65,13 +65,13 @@ def stage(name: str, folder: Path, processes: str) -> None:
 
 def measured(folder: Path, volumes: list[str], cases: list[int], rounds: int) -> dict[str, Figures]:
     commands = {}
-    for size, copies in [*((volume, 1) for volume in volumes), *((CASE_SIZE, count) for count in cases)]:
-        own = folder / f"{size}_{copies}"
+    points = [(volume, volume, 1, "1", STAGES) for volume in volumes]
+    points += [(f"{count} cases", CASE_SIZE, count, "2", OF_CASES) for count in cases]
+    for point, size, copies, processes, stages in points:
+        own = folder / point.replace(" ", "_")
         script = [sys.executable, __file__, "--folder", str(own)]
         run_process([*script, "--prepare", size, str(copies)])
-        stages = STAGES if copies == 1 and size in volumes else OF_CASES
-        processes = "1" if copies == 1 and size in volumes else "2"
-        commands |= {f"{name} {size} {copies}": [*script, "--stage", name, processes] for name in stages}
+        commands |= {f"{name} {point}": [*script, "--stage", name, processes] for name in stages}
     return in_turns(commands, rounds)
 
 
@@ -97,8 +97,8 @@ def draw(path: Path, figures: Mapping[str, Figures], volumes: list[str], cases: 
     chart, axes = pyplot.subplots(2, 2, figsize=(9, 7), layout="constrained")
     millions = [int(slices) * int(pixels) ** 2 / 1e6 for slices, pixels in (volume.split("x") for volume in volumes)]
     kinds = [
-        (STAGES, millions, [f"{volume} 1" for volume in volumes], "million voxels of the CT"),
-        (OF_CASES, cases, [f"{CASE_SIZE} {count}" for count in cases], "cases, two processes"),
+        (STAGES, millions, volumes, "million voxels of the CT"),
+        (OF_CASES, cases, [f"{count} cases" for count in cases], "cases, two processes"),
     ]
     for column, (stages, x, keys, label) in enumerate(kinds):
         for row, (number, unit) in enumerate((("cpu_seconds", "CPU seconds"), ("peak_mib", "peak MiB"))):
@@ -133,10 +133,10 @@ def main() -> None:
     volumes, cases = VOLUMES[parsed.size], CASES[parsed.size]
     with tempfile.TemporaryDirectory() as temporary:
         figures = measured(Path(temporary), volumes, cases, parsed.rounds)
-    sizes = {f"{pixels}²×{slices}": f"{slices}x{pixels} 1" for slices, pixels in (v.split("x") for v in volumes)}
+    sizes = {"{1}²×{0}".format(*volume.split("x")): volume for volume in volumes}
     print(table(figures, sizes, STAGES, "one CT"))
     print()
-    print(table(figures, {str(count): f"{CASE_SIZE} {count}" for count in cases}, OF_CASES, "cases"))
+    print(table(figures, {str(count): f"{count} cases" for count in cases}, OF_CASES, "cases"))
     if parsed.plot:
         draw(parsed.plot, figures, volumes, cases)
 

@@ -12,7 +12,7 @@ import os
 import shutil
 from pathlib import Path
 
-from _measure import Figures, benchmark, table
+from _measure import Figures, benchmark, table, verdict
 
 DISTRICTS = ["head", "trunk", "arms", "legs"]
 
@@ -121,10 +121,17 @@ def equality(folder: Path, size: str) -> dict[str, float]:
 def report(figures: dict[str, Figures], size: str) -> str:
     check = figures.pop("equality")
     columns = {"seconds": ("seconds,", ".1f"), "cpu_seconds": ("CPU seconds,", ".1f"), "peak_mib": ("peak MiB,", ".0f")}
+    own, default = "ct2pet, four districts", "nnU-Net, default"
+    times = ("seconds", "cpu_seconds")
+    verdicts = [
+        verdict("Times faster than nnU-Net's default", figures, times, 8, default, own),
+        verdict("Times faster than its torch resampling", figures, times, 2, "nnU-Net, torch resampling", own),
+        verdict("Times less memory than nnU-Net's default", figures, ["peak_mib"], 3, default, own),
+    ]
     return (
-        f"{table(figures, columns, 'whole process', 'ct2pet, four districts')}\n\n"
+        f"{table(figures, columns, 'whole process', own)}\n\n"
         f"Largest difference from SimpleITK's trilinear CT in the trunk: {check.of('computed'):.1e} HU computed, "
-        f"{check.of('stored'):.2f} HU stored (float16)."
+        f"{check.of('stored'):.2f} HU stored (float16).\n\n" + "\n".join(verdicts)
     )
 
 
