@@ -1,8 +1,9 @@
-"""The planner's memory estimate against the peak of real Pix2Pix training steps, each in a process of its own.
+"""The planner's memory estimate against the peak of real training steps, each in a process of its own.
 
-    python benchmarks/memory_estimate.py [--device cpu|cuda]
+    python benchmarks/memory_estimate.py [--model pix2pix] [--device cpu|cuda]
 
-Prints, for plans of several sizes, the estimate and the measured peak (GiB) and their ratio. On a CPU the peak is that
+Prints, for plans of several sizes and every stage of the method, the estimate and the measured peak (GiB) and their
+ratio. On a CPU the peak is that
 of the process's resident memory, on a GPU that of torch's allocator and the context.
 """
 
@@ -19,6 +20,8 @@ from ct2pet.fingerprint.fingerprint import DistrictFingerprint
 from ct2pet.planning.memory import estimate_training_gib
 from ct2pet.planning.planner import budget_for, plan_configuration
 from ct2pet.planning.plans import Configuration
+from ct2pet.planning.requirements import Requirements
+from ct2pet.planning.slices import plan_slices
 
 CT_HU = {"0.5": -1000.0, "5": -1000.0, "95": 1000.0, "99.5": 1000.0}
 # Base features, box (voxels of 4 mm), batch. The factor of the estimate is fitted to the first eight only.
@@ -54,23 +57,24 @@ def configuration_of(base_features: int, box: list[int], batch_size: int) -> Con
         budget_for("cpu", 1e6), base_features=base_features, max_patch_voxels=10**9, max_features=320, max_stages=6
     )
     planned = plan_configuration("district", seen, [1], [], budget)
-    return dataclasses.replace(planned, batch_size=batch_size)
+    slices = plan_slices(planned, [Requirements(dimensions=2)], budget)
+    return dataclasses.replace(planned, batch_size=batch_size, slices=slices)
 
 
-def measure(index: int, device: str) -> None:
+def measure(name: str, stage: str, index: int, device: str) -> None:
     """In the child: a few training steps; prints the peak in GiB."""
     import torch
 
-    from ct2pet.models.pix2pix import Pix2Pix
+    from ct2pet.models import load_model
 
     torch.manual_seed(0)
-    configuration = configuration_of(*SIZES[index])
-    model = Pix2Pix(configuration).to(device)
+    model = load_model(name)(configuration_of(*SIZES[index])).stages[stage].to(device)
     optimizers = model.optimizers()
-    shape = (configuration.batch_size, 1, *configuration.patch_size)
+    shape = (model.planned.batch_size, 1, *model.planned.patch_size)
     for _ in range(3):
         batch = {"ct": torch.randn(shape, device=device), "pet": torch.rand(shape, device=device)}
         batch["mask"] = torch.ones(shape, dtype=torch.bool, device=device)
+        batch = {key: model.flat(image) for key, image in batch.items()}
         for update in model.training_step(batch):
             optimizers[update.optimizer].zero_grad()
             update.loss.backward()
@@ -86,23 +90,26 @@ def measure(index: int, device: str) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--model", default="pix2pix")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--child", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=2, metavar=("STAGE", "SIZE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
-        measure(options.child, options.device)
+        measure(options.model, options.child[0], int(options.child[1]), options.device)
         return
-    from ct2pet.models.pix2pix import Pix2Pix
+    from ct2pet.models import load_model
 
-    print("features  patch          batch  estimate  measured  ratio")
-    for index, (base_features, _, batch_size) in enumerate(SIZES):
+    print("stage       features  patch          batch  estimate  measured  ratio")
+    for index, (base_features, _, _) in enumerate(SIZES):
         configuration = configuration_of(*SIZES[index])
-        estimate = estimate_training_gib(configuration, Pix2Pix.requirements, options.device)
-        child = [sys.executable, __file__, "--device", options.device, "--child", str(index)]
-        measured = float(subprocess.run(child, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-        patch = "x".join(map(str, configuration.patch_size))
-        numbers = f"{estimate:8.2f}  {measured:8.2f}  {estimate / measured:5.2f}"
-        print(f"{base_features:8d}  {patch:13s}  {batch_size:5d}  {numbers}", flush=True)
+        for name, stage in load_model(options.model)(configuration).stages.items():
+            estimate = estimate_training_gib(configuration, stage.requirements, options.device)
+            child = [sys.executable, __file__, "--model", options.model, "--device", options.device]
+            child += ["--child", name, str(index)]
+            measured = float(subprocess.run(child, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+            patch = "x".join(map(str, stage.planned.patch_size))
+            numbers = f"{estimate:8.2f}  {measured:8.2f}  {estimate / measured:5.2f}"
+            print(f"{name:10s}  {base_features:8d}  {patch:13s}  {stage.planned.batch_size:5d}  {numbers}", flush=True)
 
 
 if __name__ == "__main__":

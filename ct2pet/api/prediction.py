@@ -22,6 +22,7 @@ from ct2pet.evaluation.references import image_files
 from ct2pet.files import read_json, write_json
 from ct2pet.imageio import read_grid, strip_suffix, write_volume
 from ct2pet.inference.cases import Case, find_cases, part
+from ct2pet.inference.memory import shortage_told
 from ct2pet.inference.predictor import Predictor
 from ct2pet.inference.stitching import output_grid
 from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, choose, find_trained, load_trained
@@ -32,6 +33,7 @@ from ct2pet.provenance import PREDICTION_FILE, added_run, device_name, this_run
 from ct2pet.volume import Grid
 
 GRIDS = ("pet", "ct")
+_LESS_MEMORY = "end what else computes there, or predict with -device cpu"
 
 
 def predict(
@@ -169,7 +171,9 @@ class _Road:
         ct = read_ct(case.ct)
         district_map = self.maps.of(case, ct)
         grid = self.grids.of(case.name, ct.grid)
-        write_volume(case.output, self.predictor.predict(ct, district_map, grid, progress))
+        with shortage_told(self.predictor.device, "prediction", _LESS_MEMORY):
+            pet = self.predictor.predict(ct, district_map, grid, progress)
+        write_volume(case.output, pet)
 
 
 def _predict_cases(work: Sequence[Case], road: _Road, num_done: int) -> None:

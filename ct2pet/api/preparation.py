@@ -90,7 +90,8 @@ def plan(
 ) -> Plans:
     """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions.
 
-    The plans serve every method; patch and batch leave memory for ``models``.
+    The plans serve every method; patch and batch leave memory for ``models``. ``device``: the kind that will train,
+    which this machine need not have.
     """
     for name in models:
         load_model(name)  # an unknown name is told before any work
@@ -107,7 +108,7 @@ def plan(
             districts,
             needs,
             plans_name=plans_name,
-            device=choose_device(device),
+            device=device or choose_device(None),
             memory_target_gib=gpu_memory_target,
             sized_for=models,
         )

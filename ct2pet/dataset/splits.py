@@ -106,6 +106,23 @@ def fold_cases(splits: Sequence[Split], fold: int | str, all_cases: Sequence[str
     return list(split["train"]), list(split["val"])
 
 
+def inner_folds(splits: Sequence[Split], cases: Sequence[str], num_folds: int) -> list[list[str]]:
+    """``cases`` (of one training) in at most ``num_folds`` parts of about one size, fewer where there is too little.
+
+    Parts are made of whole validation sets of the splits, which keep a patient's cases together. Cases that no fold
+    validates, and all where there would be one part only, are dealt one by one.
+    """
+    sets = [sorted({*cases} & {*split["val"]}) for split in splits]
+    taken = {case for own in sets for case in own}
+    units = [own for own in sets if own] + [[case] for case in sorted({*cases} - taken)]
+    if len(units) < 2 or sum(map(len, units)) > len({*cases}):  # one set, or sets that overlap
+        units = [[case] for case in sorted(cases)]
+    parts: list[list[str]] = [[] for _ in range(min(num_folds, len(units)))]
+    for unit in sorted(units, key=len, reverse=True):
+        min(parts, key=len).extend(unit)
+    return [sorted(part) for part in parts]
+
+
 def _cases_of(cases: Sequence[str], patients: Mapping[str, str]) -> dict[str, list[str]]:
     cases_of: dict[str, list[str]] = {}
     for case in sorted(cases):

@@ -83,10 +83,11 @@ def _means(
     wanted = (tile for tile in tiles(real.shape) if labels[tile].any())
     for tile, values in similarities(fake, real, window, wanted, WINDOW**3 / (WINDOW**3 - 1)):
         part = tuple(_overlap(*pair) for pair in zip(tile, borders))
-        own = tuple(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, tile))
-        where = labels[(*part, borders[2])]
+        place = (*part, borders[2])
+        own = (*(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, tile)), borders[2])
+        where = labels[place]
         inside = where > 0
-        kept = values[(*own, borders[2])][inside]
+        kept = values[own][inside]
         powers = np.power(np.maximum(kept, 0), np.float32(weight))
         sums += np.bincount(where[inside], weights=powers, minlength=size)
         counts += np.bincount(where[inside], minlength=size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,8 +11,8 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
-from ct2pet.inference.precision import TOLERANCE_SUV, FastTranslation
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.precision import TOLERANCE_SUV
+from ct2pet.inference.stages import translate_volume
 from ct2pet.inference.stitching import Stitcher
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import Configuration, Masking
@@ -94,14 +93,21 @@ class Predictor:
                 progress(share)
             return None
         region = self._region(prepared, district_map, configuration.masking)
-        overlap = configuration.tile_overlap if self.step_size is None else 1 - self.step_size
-        window = SlidingWindow(configuration.patch_size, overlap)
-        report = None if progress is None else lambda part: progress(part * share)
-        function = self._function(district)
-        if not self.float32:
-            suv_of_1 = configuration.pet_normalization.upper_suv - configuration.pet_normalization.lower_suv
-            function = FastTranslation(function, self.device, TOLERANCE_SUV / suv_of_1)
-        pet = window.translate(prepared.ct, region, function, report)
+        report = None if progress is None else lambda part: progress(part * share / len(district.models))
+        window = configuration.pet_normalization
+        tolerance = None if self.float32 else TOLERANCE_SUV / (window.upper_suv - window.lower_suv)
+        pet = np.zeros(prepared.ct.shape, np.float32)
+        for number, model in enumerate(district.models, start=1):
+            own = translate_volume(
+                model,
+                prepared.ct,
+                region,
+                step_size=self.step_size,
+                mirror=self.mirror,
+                bfloat16_tolerance=tolerance,
+                progress=report,
+            )
+            pet += (own - pet) / number  # a running mean: where all agree it is exactly what they say
         if not np.isfinite(pet).all():
             raise Ct2PetError(f"the model of {district.name} gave values that are not numbers; does the CT hold NaN?")
         pet_suv = denormalize_pet(pet, configuration.pet_normalization)
@@ -114,22 +120,6 @@ class Predictor:
             return prepared.mask
         body = resample_part(district_map, prepared.grid, labels=True).array > 0
         return prepared.mask | (visible(prepared.mask, prepared.grid, Masking("context", margin)) & body)
-
-    def _function(self, district: DistrictModels) -> Callable[[torch.Tensor], torch.Tensor]:
-        axes = district.configuration.mirror_axes if self.mirror else []
-        flips = [flip for number in range(len(axes) + 1) for flip in itertools.combinations(axes, number)]
-
-        def translate(windows: torch.Tensor) -> torch.Tensor:
-            windows = windows.to(self.device)
-            total = torch.zeros_like(windows)
-            for flip in flips:
-                dims = [axis + 2 for axis in flip]
-                flipped = windows.flip(dims)
-                for model in district.models:
-                    total += model.translate(flipped).float().flip(dims)
-            return total / (len(flips) * len(district.models))
-
-        return translate
 
 
 def continued(volume: Volume, region: np.ndarray, margin_mm: float) -> Volume:

@@ -13,10 +13,19 @@ from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 from ct2pet.preprocessing.normalization import AIR
 from ct2pet.volume import Box
 
+_WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
+_VOXELS_ON_A_GPU = 2**20  # as many as in a window of about 100 cubed; smaller ones do not fill it one by one
 Translation = Callable[[torch.Tensor], torch.Tensor]
 Position = tuple[int, int, int]
 
 _RIM = 16  # a sixteenth of a window: 11% more windows, and 1 to 4% less error (phantoms) than without
+
+
+def windows_at_once(patch_size: Sequence[int], device: str | torch.device) -> int:
+    """How many windows a device translates together."""
+    if torch.device(device).type == "cpu":
+        return _WINDOWS_ON_A_CPU
+    return max(1, _VOXELS_ON_A_GPU // math.prod(patch_size))
 
 
 @dataclass(frozen=True)
@@ -26,7 +35,7 @@ class SlidingWindow:
     They are fitted to the district: layers of windows to its extent along Z, in each layer rows to what the layer holds
     along Y, and in each row windows to what the row holds along X. The first begins a sixteenth of a window before it,
     because networks know least about the rim of what they see, the last ends as far behind it, and the steps between
-    are even. ``batch_size`` windows are translated together (on a CPU 2 is faster than 1 and than 8).
+    are even. ``batch_size`` windows are translated together: see ``windows_at_once``.
     """
 
     patch_size: Sequence[int]
@@ -83,7 +92,7 @@ def _covering(mask: np.ndarray, patch_size: Sequence[int], overlap: float) -> It
         return
     patch, *rest = patch_size
     for first in _positions(int(occupied[0]), int(occupied[-1]) + 1, len(mask), patch, overlap):
-        layer = mask[max(0, first) : first + patch].any(axis=0)
+        layer = np.asarray(mask[max(0, first) : first + patch].any(axis=0))
         if rest:
             yield from ((first, *position) for position in _covering(layer, rest, overlap))
         elif layer:

@@ -2,8 +2,8 @@
 
 Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor, fitted to
 benchmarks/memory_estimate.py, stands for what a step needs besides: gradients of activations, the discriminator's
-second pass, the convolutions' own buffers. Steps of batch 1 may need up to 0.25 GiB more on a CPU, where torch takes
-another path for small maps.
+second pass, the convolutions' own buffers, the sampling of a warped image. Steps of batch 1 may need up to 0.25 GiB
+more on a CPU, where torch takes another path for small maps.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.networks import PATCHGAN, UNET
+from ct2pet.planning.networks import PATCHGAN, UNET, registration_plan
 from ct2pet.planning.plans import Configuration, NetworkPlan
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import patchgan_maps
@@ -28,14 +28,24 @@ _FACTOR = {"cpu": 1.27, "cuda": 1.27}  # measured on a CPU; that of a GPU is ass
 def estimate_training_gib(configuration: Configuration, requirements: Requirements, device: str) -> float:
     """Memory (GiB) of one training process on ``device`` (``cuda``, or any other name for main memory).
 
-    Raises PlansError where the plan names a network that the planner does not make.
+    Of a method of several stages that of the most demanding one. Raises PlansError where the plan names a network that
+    the planner does not make, or has no slices for a method that needs them.
     """
+    return max(_of_one_training(configuration, needs, device) for needs in requirements.trainings)
+
+
+def _of_one_training(configuration: Configuration, needs: Requirements, device: str) -> float:
     kind = "cuda" if device == "cuda" else "cpu"
+    planned = configuration.as_seen_in(needs.dimensions)
+    patch_size = planned.patch_size[-needs.dimensions :]
+    networks = {"generator": planned.generator, "discriminator": planned.discriminator}
+    if needs.networks.get("registration"):
+        networks["registration"] = registration_plan(planned.generator, needs.dimensions)
     total = 0.0
-    for role, network in {"generator": configuration.generator, "discriminator": configuration.discriminator}.items():
-        parameters, activations = count(network, configuration.patch_size)
-        held = activations * configuration.batch_size * requirements.passes.get(role, 0)
-        total += parameters * requirements.networks.get(role, 0) * _PER_PARAMETER + held * _BYTES
+    for role, network in networks.items():
+        parameters, activations = count(network, patch_size)
+        held = activations * planned.batch_size * needs.passes.get(role, 0)
+        total += parameters * needs.networks.get(role, 0) * _PER_PARAMETER + held * _BYTES
     return _RUNTIME_GIB[kind] + _FACTOR[kind] * total / _GIB
 
 
@@ -55,27 +65,29 @@ def _count_unet(arguments: Mapping[str, Any], patch_size: list[int]) -> tuple[in
     for stride in strides:
         size = [n // s for n, s in zip(size, stride)]
         voxels.append(math.prod(size))
-    channels = arguments["input_channels"]
+    channels, norms = arguments["input_channels"], arguments.get("norm_op") is not None
+    kept = 2 if norms else 1  # the convolution's output; the norm's, activated in place
     parameters, activations = 0, channels * voxels[0]
     for stage, width in enumerate(features):
         for _ in range(repeats[stage]):
-            parameters += _block(channels, width, kernels[stage])
-            activations += 2 * width * voxels[stage]  # the convolution's output; the norm's, activated in place
+            parameters += _block(channels, width, kernels[stage], norms)
+            activations += kept * width * voxels[stage]
             channels = width
     for stage in range(len(features) - 2, -1, -1):
         width = features[stage]
         parameters += features[stage + 1] * width * math.prod(strides[stage + 1]) + width
         activations += 2 * width * voxels[stage]  # upsampled and skip, joined
         for repeat in range(decoder_repeats[stage]):
-            parameters += _block(width if repeat else 2 * width, width, kernels[stage])
-            activations += 2 * width * voxels[stage]
-    unused_heads = sum(width + 1 for width in features[1:-1])  # of deep supervision, always built
-    return parameters + features[0] + 1 + unused_heads, activations + voxels[0]
+            parameters += _block(width if repeat else 2 * width, width, kernels[stage], norms)
+            activations += kept * width * voxels[stage]
+    # One head is used; those of deep supervision are always built.
+    heads = sum(width + 1 for width in features[:-1]) * arguments["num_classes"]
+    return parameters + heads, activations + arguments["num_classes"] * voxels[0]
 
 
 def _count_patchgan(arguments: Mapping[str, Any], patch_size: list[int]) -> tuple[int, int]:
     strides, base = arguments["strides"], arguments["base_features"]
-    kernel = [arguments["kernel_size"]] * 3
+    kernel = [arguments["kernel_size"]] * len(patch_size)
     maps = [math.prod(size) for size in patchgan_maps(patch_size, strides)]
     channels = arguments["in_channels"]
     parameters, activations = 0, channels * maps[0]
@@ -87,6 +99,6 @@ def _count_patchgan(arguments: Mapping[str, Any], patch_size: list[int]) -> tupl
     return parameters + channels * math.prod(kernel) + 1, activations + maps[-1]
 
 
-def _block(channels: int, width: int, kernel: list[int]) -> int:
-    """Parameters of a convolution with bias and of an affine norm."""
-    return channels * width * math.prod(kernel) + 3 * width
+def _block(channels: int, width: int, kernel: list[int], norms: bool) -> int:
+    """Parameters of a convolution with bias and of an affine norm, where there is one."""
+    return channels * width * math.prod(kernel) + (3 if norms else 1) * width

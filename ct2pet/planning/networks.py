@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from ct2pet.planning.plans import NetworkPlan
 from ct2pet.planning.topology import Topology, discriminator_strides
@@ -13,20 +14,21 @@ _CONVOLUTIONS_PER_STAGE = 2
 
 
 def plan_generator(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
-    """A U-Net from one channel (CT) to one (PET), with two convolutions per stage and no deep supervision."""
-    stages = topology.num_stages
+    """A U-Net from one channel (CT) to one (PET), with two convolutions per stage and no deep supervision; as many
+    dimensions as the topology has."""
+    stages, dimensions = topology.num_stages, len(topology.strides[0])
     arguments = {
         "input_channels": 1,
         "n_stages": stages,
         "features_per_stage": [min(max_features, base_features * 2**stage) for stage in range(stages)],
-        "conv_op": "torch.nn.Conv3d",
+        "conv_op": f"torch.nn.Conv{dimensions}d",
         "kernel_sizes": topology.kernel_sizes,
         "strides": topology.strides,
         "n_conv_per_stage": [_CONVOLUTIONS_PER_STAGE] * stages,
         "num_classes": 1,
         "n_conv_per_stage_decoder": [_CONVOLUTIONS_PER_STAGE] * (stages - 1),
         "conv_bias": True,
-        "norm_op": "torch.nn.InstanceNorm3d",
+        "norm_op": f"torch.nn.InstanceNorm{dimensions}d",
         "norm_op_kwargs": {"eps": 1e-5, "affine": True},
         "nonlin": "torch.nn.LeakyReLU",
         "nonlin_kwargs": {"negative_slope": 0.2, "inplace": True},
@@ -43,6 +45,19 @@ def plan_discriminator(patch_size: Sequence[int], base_features: int) -> Network
         "base_features": base_features,
         "num_strided_layers": len(strides),
         "kernel_size": 4,
+        "dimensions": len(patch_size),
         "strides": strides,
     }
     return NetworkPlan(PATCHGAN, arguments)
+
+
+def registration_plan(generator: NetworkPlan, dimensions: int) -> NetworkPlan:
+    """A U-Net like the generator that answers a displacement. It sees a fake and a real PET and, along each axis, which
+    way their difference pulls; and has no norms, which would take away how far a whole image has been moved."""
+    changes: dict[str, Any] = {
+        "input_channels": 2 + dimensions,
+        "num_classes": dimensions,
+        "norm_op": None,
+        "norm_op_kwargs": {},
+    }
+    return NetworkPlan(generator.network_class, {**generator.arguments, **changes})

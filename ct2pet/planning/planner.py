@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,6 +25,7 @@ from ct2pet.planning.plans import (
     Sampling,
 )
 from ct2pet.planning.requirements import Requirements
+from ct2pet.planning.slices import plan_slices
 from ct2pet.planning.topology import SMALLEST_PATCH, fitting_patch, unet_topology
 
 _PET_WINDOW = PETNormalization(lower_suv=0.0, upper_suv=10.0, clip=False)
@@ -70,15 +71,17 @@ def plan_experiment(
     """Plans for every district that occurs in the fingerprint, and for the whole body.
 
     ``requirements`` of the methods by name: their hyper-parameters are copied. Patch and batch leave memory for the
-    most demanding one of ``sized_for`` (None: of all). Raises PlansError where nothing occurs or no patch fits the
-    memory.
+    most demanding one of ``sized_for`` (None: of all); slices leave it for every method in 2D. Raises PlansError
+    where nothing occurs or no patch fits the memory.
     """
     budget = budget_for(device, memory_target_gib)
     sizing = [needs for name, needs in requirements.items() if sized_for is None or name in sized_for]
-    configurations = {
-        name: plan_configuration(name, seen, labels, sizing, budget)
-        for name, labels, seen in occurring(fingerprint, districts)
-    }
+    of_patches = [needs for needs in _trainings(sizing) if needs.dimensions == 3]
+    of_slices = [needs for needs in _trainings(requirements.values()) if needs.dimensions == 2]
+    configurations = {}
+    for name, labels, seen in occurring(fingerprint, districts):
+        planned = plan_configuration(name, seen, labels, of_patches, budget)
+        configurations[name] = dataclasses.replace(planned, slices=plan_slices(planned, of_slices, budget))
     return Plans(
         dataset_name=fingerprint.dataset_name,
         plans_name=plans_name,
@@ -94,6 +97,10 @@ def plan_experiment(
         },
         segmenters=list(fingerprint.segmenters),
     )
+
+
+def _trainings(requirements: Iterable[Requirements]) -> list[Requirements]:
+    return [training for needs in requirements for training in needs.trainings]
 
 
 def occurring(

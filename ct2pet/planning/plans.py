@@ -77,11 +77,22 @@ class NetworkPlan:
 
 
 @dataclass(frozen=True)
+class Slices:
+    """The decisions for methods that see axial slices: ``patch_size`` (voxels: Y, X), slices per step, 2D networks."""
+
+    patch_size: list[int]
+    batch_size: int
+    generator: NetworkPlan
+    discriminator: NetworkPlan
+
+
+@dataclass(frozen=True)
 class Configuration:
     """The decisions for one district, or for the whole body.
 
     ``spacing`` (mm), ``median_shape`` and ``patch_size`` (voxels) are in the order Z, Y, X. ``tile_overlap`` is the
-    share of a window that its neighbour covers again.
+    share of a window that its neighbour covers again. ``slices``: the same for methods in 2D; None in older plans and
+    where none was planned.
     """
 
     labels: list[int]
@@ -98,6 +109,35 @@ class Configuration:
     mirror_axes: list[int]
     generator: NetworkPlan
     discriminator: NetworkPlan
+    slices: Slices | None = None
+
+    def as_seen_in(self, dimensions: int) -> Configuration:
+        """The decisions as a method of so many ``dimensions`` sees them: in 2D patches are one voxel thick, networks
+        are those of the slices, and nothing is turned or flipped out of its slice.
+
+        Raises PlansError where 2D is asked for and not planned.
+        """
+        if dimensions == 3:
+            return self
+        if self.slices is None:
+            raise PlansError(
+                "these plans have no slices for methods in 2D; make plans that have: ct2pet_plan_experiment"
+            )
+        turned = self.augmentation
+        return dataclasses.replace(
+            self,
+            patch_size=[1, *self.slices.patch_size],
+            batch_size=self.slices.batch_size,
+            augmentation=dataclasses.replace(
+                turned,
+                rotation_degrees=[turned.rotation_degrees[0], 0.0, 0.0],
+                flip_axes=[axis for axis in turned.flip_axes if axis != 0],
+            ),
+            mirror_axes=[axis for axis in self.mirror_axes if axis != 0],
+            generator=self.slices.generator,
+            discriminator=self.slices.discriminator,
+            slices=None,
+        )
 
 
 @dataclass(frozen=True)
@@ -190,13 +230,7 @@ def _resolved(name: str, configurations: dict[str, Any], path: tuple[str, ...], 
 def _check(configuration: Configuration, where: str) -> None:
     rules = {
         "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
-        "spacing must be three positive numbers (mm)": _three_positive(configuration.spacing),
-        "patch_size must be three positive numbers (voxels)": _three_positive(configuration.patch_size),
-        f"patch_size must be multiples of {_multiples(configuration)}, as the generator's strides ask": all(
-            size % multiple == 0 for size, multiple in zip(configuration.patch_size, _multiples(configuration))
-        ),
-        "patch_size is too small for the discriminator's strides": _reaches_the_end(configuration),
-        "batch_size must be at least 1": configuration.batch_size >= 1,
+        "spacing must be three positive numbers (mm)": _positive(configuration.spacing, 3),
         "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
         "masking.kind must be hard or context": configuration.masking.kind in ("hard", "context"),
         "masking.margin_mm must not be negative": configuration.masking.margin_mm >= 0,
@@ -207,21 +241,39 @@ def _check(configuration: Configuration, where: str) -> None:
         "pet_normalization needs lower_suv < upper_suv": configuration.pet_normalization.lower_suv
         < configuration.pet_normalization.upper_suv,
     }
+    _hold(rules, where)
+    _check_networks(configuration, 3, where)
+    if configuration.slices is not None:
+        _check_networks(configuration.slices, 2, f"{where}: slices")
+
+
+def _check_networks(planned: Configuration | Slices, dimensions: int, where: str) -> None:
+    size = planned.patch_size
+    multiples = network_multiples(planned.generator, dimensions)
+    maps = patchgan_maps(size or [0], planned.discriminator.arguments.get("strides", []))
+    number = {2: "two", 3: "three"}[dimensions]
+    rules = {
+        f"patch_size must be {number} positive numbers (voxels)": _positive(size, dimensions),
+        f"patch_size must be multiples of {multiples}, as the generator's strides ask": all(
+            n % multiple == 0 for n, multiple in zip(size, multiples)
+        ),
+        "patch_size is too small for the discriminator's strides": min(map(min, maps)) >= 1,
+        "batch_size must be at least 1": planned.batch_size >= 1,
+    }
+    _hold(rules, where)
+
+
+def _hold(rules: dict[str, Any], where: str) -> None:
     for rule, holds in rules.items():
         if not holds:
             raise PlansError(f"{where}: {rule}")
 
 
-def _multiples(configuration: Configuration) -> list[int]:
-    strides = configuration.generator.arguments.get("strides", [[1, 1, 1]])
+def network_multiples(network: NetworkPlan, dimensions: int = 3) -> list[int]:
+    """What a patch must be a multiple of along each axis: the product of the network's strides."""
+    strides = network.arguments.get("strides", [[1] * dimensions])
     return [math.prod(axis) for axis in zip(*strides)]
 
 
-def _reaches_the_end(configuration: Configuration) -> bool:
-    """Whether the discriminator's last map has a voxel at all."""
-    strides = configuration.discriminator.arguments.get("strides", [])
-    return min(min(size) for size in patchgan_maps(configuration.patch_size, strides)) >= 1
-
-
-def _three_positive(values: list) -> bool:
-    return len(values) == 3 and min(values) > 0
+def _positive(values: list, number: int) -> bool:
+    return len(values) == number and min(values) > 0

@@ -18,7 +18,7 @@ _DISCRIMINATOR_KERNEL = 4
 
 @dataclass(frozen=True)
 class Topology:
-    """A U-Net's ``strides`` and ``kernel_sizes`` per stage, Z, Y, X; the first stage has stride 1."""
+    """A U-Net's ``strides`` and ``kernel_sizes`` per stage, Z, Y, X (of slices Y, X); the first stage has stride 1."""
 
     strides: list[list[int]]
     kernel_sizes: list[list[int]]
@@ -30,21 +30,22 @@ class Topology:
     @property
     def multiples(self) -> list[int]:
         """What the patch must be a multiple of, along each axis."""
-        return [math.prod(stride[axis] for stride in self.strides) for axis in range(3)]
+        return [math.prod(axis) for axis in zip(*self.strides)]
 
 
 def unet_topology(patch_size: Sequence[int], spacing: Sequence[float], max_stages: int) -> Topology:
     """Halve axes until the bottleneck would be under 4 voxels. Coarse axes wait until the fine ones are as coarse
     (within a factor of 2), and kernels are 1 along them as long as they wait."""
     size, current = list(patch_size), list(spacing)
-    strides, kernels = [[1, 1, 1]], [_kernel(current, [1, 1, 1])]
+    ones = [1] * len(size)
+    strides, kernels = [ones], [_kernel(current, ones)]
     while len(strides) < max_stages:
-        roomy = [axis for axis in range(3) if size[axis] >= SMALLEST_PATCH]
+        roomy = [axis for axis in range(len(size)) if size[axis] >= SMALLEST_PATCH]
         if not roomy:
             break
         finest = min(current[axis] for axis in roomy)
         pooled = [axis for axis in roomy if current[axis] < _ANISOTROPIC * finest]
-        stride = [2 if axis in pooled else 1 for axis in range(3)]
+        stride = [2 if axis in pooled else 1 for axis in range(len(size))]
         size = [n // s for n, s in zip(size, stride)]
         current = [mm * s for mm, s in zip(current, stride)]
         strides.append(stride)
@@ -74,7 +75,11 @@ def discriminator_strides(patch_size: Sequence[int]) -> list[list[int]]:
     counts = [3 if n >= _DEEPER_DISCRIMINATOR_FROM else 2 for n in patch_size]
     while True:
         strides = [[2 if layer < count else 1 for count in counts] for layer in range(max(2, *counts))]
-        small = [axis for axis in range(3) if _smallest_unstrided_map(patch_size[axis], strides, axis) < SMALLEST_MAP]
+        small = [
+            axis
+            for axis in range(len(counts))
+            if _smallest_unstrided_map(patch_size[axis], strides, axis) < SMALLEST_MAP
+        ]
         if not small or not any(counts[axis] for axis in small):
             return strides
         counts = [count - 1 if axis in small and count else count for axis, count in enumerate(counts)]
@@ -84,7 +89,8 @@ def patchgan_maps(patch_size: Sequence[int], strides: Sequence[Sequence[int]]) -
     """The sizes of a PatchGAN's maps, its input first: strided layers, one of stride 1 and the last one (kernel 4,
     padding 1)."""
     maps = [list(patch_size)]
-    for stride in [*strides, [1, 1, 1], [1, 1, 1]]:
+    ones = [1] * len(patch_size)
+    for stride in [*strides, ones, ones]:
         maps.append([(n + 2 - _DISCRIMINATOR_KERNEL) // s + 1 for n, s in zip(maps[-1], stride)])
     return maps
 

@@ -28,3 +28,14 @@ def normalize_pet(pet_suv: Any, plan: PETNormalization) -> Any:
 def denormalize_pet(pet: Any, plan: PETNormalization) -> Any:
     """The inverse of normalize_pet (without its clipping): [0, 1] to SUV. May be negative where a network says so."""
     return pet * (plan.upper_suv - plan.lower_suv) + plan.lower_suv
+
+
+def pet_as_input(pet: Any) -> Any:
+    """Normalised PET for a network that goes on with it: in the range of a CT, so that the lower end of the plan's
+    window (SUV 0) is what lies around a CT, too (AIR)."""
+    return 2 * pet - 1
+
+
+def input_as_pet(image: Any) -> Any:
+    """The inverse of pet_as_input."""
+    return (image + 1) / 2

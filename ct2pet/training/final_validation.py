@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ct2pet import distributed
 from ct2pet.evaluation import evaluate_case_and_baselines, write_summary
 from ct2pet.evaluation.baselines import pooled_median, suv_histogram
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.stages import translate_volume
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import WHOLE_BODY, Configuration
 from ct2pet.preprocessing import DistrictStore
@@ -32,26 +33,29 @@ class FinalValidation:
 
     def __init__(self, model: Model, name: str, configuration: Configuration, store: DistrictStore) -> None:
         self.model, self.name, self.configuration, self.store = model, name, configuration, store
-        self.device = next(model.parameters()).device
 
     def run(
         self, cases: tuple[Sequence[str], Sequence[str]], folder: Path, origin: Mapping[str, Any], bar: bool
     ) -> dict[str, Any]:
         """Returns the summary of ``cases``: those to predict, and those of the training, which give the constant of the
-        baseline body_median. ``origin`` goes into the provenance."""
+        baseline body_median. ``origin`` goes into the provenance. Several processes share the cases; the main one
+        writes the summary."""
         to_predict, training_cases = cases
         median = pooled_median(suv_histogram(self._real_suv(case)) for case in training_cases)
         results = {}
-        for case in tqdm(to_predict, desc=f"validating {self.name}", unit="case", disable=not bar):
+        own = to_predict[distributed.rank() :: distributed.count()]
+        for case in tqdm(own, desc=f"validating {self.name}", unit="case", disable=not bar):
             results[case] = self._evaluate(case, median, folder)
+        everywhere = {case: result for part in distributed.collected(results) for case, result in part.items()}
         provenance = {
             **origin,
             "evaluated_training_cases": sorted({*to_predict} & {*training_cases}),
             "real_pet": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
             "body_median_suv": median,
         }
-        summary = summarise(results, provenance)
-        write_summary(folder / "summary.json", summary)
+        summary = summarise({case: everywhere[case] for case in to_predict}, provenance)
+        if distributed.is_main():
+            write_summary(folder / "summary.json", summary)
         return summary
 
     def _evaluate(self, case: str, median: float, folder: Path) -> CaseResult:
@@ -74,8 +78,7 @@ class FinalValidation:
     def translate(self, ct: np.ndarray, mask: np.ndarray) -> np.ndarray:
         """Normalised CT (Z, Y, X) to PET in SUV, never negative, 0 outside ``mask``."""
         self.model.eval()
-        windows = SlidingWindow(self.configuration.patch_size, self.configuration.tile_overlap)
-        pet = windows.translate(ct, mask, lambda some: self.model.translate(some.to(self.device)))
+        pet = translate_volume(self.model, ct, mask)
         return np.where(mask, np.maximum(self._suv(pet), 0), 0).astype(np.float32)
 
     def _real_suv(self, case: str) -> np.ndarray:

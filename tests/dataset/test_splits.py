@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ct2pet.dataset import RawDataset
-from ct2pet.dataset.splits import create_splits, fold_cases, load_or_create_splits
+from ct2pet.dataset.splits import create_splits, fold_cases, inner_folds, load_or_create_splits
 from ct2pet.errors import DatasetError
 
 
@@ -112,3 +112,28 @@ def test_the_cases_of_a_fold():
             fold_cases(splits, fold, [])
     with pytest.raises(DatasetError, match="the folds are all"):
         fold_cases([], 0, ["a"])
+
+
+@settings(max_examples=80, deadline=None, derandomize=True)
+@given(table=st.lists(st.integers(0, 11), min_size=1, max_size=30), num_folds=st.integers(1, 4), fold=st.integers(0, 4))
+def test_inner_folds_of_any_training_keep_patients_together(table, num_folds, fold):
+    cases = [f"c{number:02}" for number in range(len(table))]
+    patients = dict(zip(cases, table))
+    splits = create_splits(cases, {case: f"p{patient}" for case, patient in patients.items()}, {})
+    training = splits[fold]["train"] if fold < len(splits) else cases
+    parts = inner_folds(splits, training, num_folds)
+    assert sorted(case for part in parts for case in part) == sorted(training)
+    assert all(parts)
+    assert len(parts) <= num_folds
+    if len(splits) > 2:  # else there is one set only, and cases are dealt one by one
+        owners = {(patients[case], number) for number, part in enumerate(parts) for case in part}
+        assert len(owners) == len({patient for patient, _ in owners})
+    if num_folds > 1 and len(training) > 1:
+        assert len(parts) > 1
+
+
+def test_inner_folds_of_a_split_that_validates_few_cases():
+    """Cases that nobody validates are dealt one by one."""
+    splits = [{"train": ["a", "b", "c", "d"], "val": ["e"]}]
+    assert inner_folds(splits, ["a", "b", "c", "d"], 2) == [["a", "c"], ["b", "d"]]
+    assert inner_folds(splits, ["a"], 3) == [["a"]]

@@ -11,13 +11,17 @@ from ct2pet.planning.plans import (
     PETNormalization,
     Plans,
     Sampling,
+    Slices,
 )
 
+UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
+_DISCRIMINATOR = {"in_channels": 2, "base_features": 8, "num_strided_layers": 1}
 NO_AUGMENTATION = Augmentation([0.0] * 3, 0.0, [], 0.0, 0.0, 0.0)
 
 
 def tiny_configuration(**changes) -> Configuration:
-    """8 features, two stages, patches of 16 voxels cubed."""
+    """8 features, two stages, patches of 16 voxels cubed and slices of 16 squared."""
     generator = {
         "input_channels": 1,
         "n_stages": 2,
@@ -35,6 +39,12 @@ def tiny_configuration(**changes) -> Configuration:
         "nonlin_kwargs": {"negative_slope": 0.2},
         "deep_supervision": False,
     }
+    slices = Slices(
+        patch_size=[16, 16],
+        batch_size=4,
+        generator=NetworkPlan(UNET, {**generator, **_flat(generator)}),
+        discriminator=NetworkPlan(PATCHGAN, {**_DISCRIMINATOR, "dimensions": 2}),
+    )
     configuration = Configuration(
         labels=[1],
         spacing=[4.0, 4.0, 4.0],
@@ -48,12 +58,16 @@ def tiny_configuration(**changes) -> Configuration:
         augmentation=NO_AUGMENTATION,
         tile_overlap=0.5,
         mirror_axes=[],
-        generator=NetworkPlan("dynamic_network_architectures.architectures.unet.PlainConvUNet", generator),
-        discriminator=NetworkPlan(
-            "ct2pet.networks.patchgan.PatchGAN", {"in_channels": 2, "base_features": 8, "num_strided_layers": 1}
-        ),
+        generator=NetworkPlan(UNET, generator),
+        discriminator=NetworkPlan(PATCHGAN, _DISCRIMINATOR),
+        slices=slices,
     )
     return replace(configuration, **changes)
+
+
+def _flat(generator) -> dict:
+    axes = {name: [size[1:] for size in generator[name]] for name in ("kernel_sizes", "strides")}
+    return {**axes, "conv_op": "torch.nn.Conv2d", "norm_op": "torch.nn.InstanceNorm2d"}
 
 
 def tiny_plans(**changes) -> Plans:

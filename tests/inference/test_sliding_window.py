@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 
 
 def blob(shape, seed):
@@ -21,6 +21,12 @@ def image(shape, seed=0):
 shapes = st.tuples(*[st.integers(1, 14)] * 3)
 patches = st.tuples(*[st.integers(1, 8)] * 3)
 overlaps = st.sampled_from([0.0, 0.25, 0.5, 0.6, 0.75, 0.9])
+
+
+def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
+    assert windows_at_once([32, 32, 32], "cuda:1") == 32
+    assert windows_at_once([160, 160, 160], "cuda") == 1
+    assert windows_at_once([32, 32, 32], "cpu") == 2
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

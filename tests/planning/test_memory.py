@@ -2,13 +2,14 @@ from dataclasses import replace
 
 import pytest
 import torch
-from fingerprints import GAN, district
+from fingerprints import DISTRICTS, GAN, district, fingerprint
 from tiny import tiny_configuration
 
 from ct2pet.errors import PlansError
 from ct2pet.networks import build_network
 from ct2pet.planning.memory import count, estimate_training_gib
-from ct2pet.planning.planner import budget_for, plan_configuration
+from ct2pet.planning.networks import registration_plan
+from ct2pet.planning.planner import budget_for, plan_configuration, plan_experiment
 from ct2pet.planning.plans import NetworkPlan
 
 
@@ -44,6 +45,34 @@ def test_the_count_is_that_of_the_built_networks(box, spacing):
         parameters, activations = count(plan, configuration.patch_size)
         assert parameters == sum(p.numel() for p in network.parameters())
         assert activations == pytest.approx(kept_values(network, configuration.patch_size, channels), rel=0.1)
+
+
+def test_the_count_of_slices_and_of_a_registration_is_that_of_the_built_networks():
+    needs = replace(GAN, dimensions=2)
+    seen = fingerprint(head=district(box_mm=(100.0, 200.0, 160.0)))
+    slices = plan_experiment(seen, DISTRICTS, {"flat": needs}, device="cpu").configuration("head").slices
+    size = slices.patch_size
+    for plan, channels in (
+        (slices.generator, 1),
+        (slices.discriminator, 2),
+        (registration_plan(slices.generator, 2), 4),
+    ):
+        network = build_network(plan)
+        parameters, activations = count(plan, size)
+        assert parameters == sum(p.numel() for p in network.parameters())
+        assert activations == pytest.approx(kept_values(network, size, channels), rel=0.1)
+
+
+def test_of_several_stages_the_most_demanding_counts():
+    small, large = GAN, replace(GAN, passes={"generator": 4, "discriminator": 2})
+    for stages in ({"a": small, "b": large}, {"a": large, "b": small}):
+        staged = replace(GAN, networks={}, passes={}, stages=stages)
+        assert estimate_training_gib(planned(), staged, "cpu") == estimate_training_gib(planned(), large, "cpu")
+
+
+def test_a_registration_takes_memory():
+    registered = replace(GAN, **{n: {**getattr(GAN, n), "registration": 1} for n in ("networks", "passes")})
+    assert estimate_training_gib(planned(), registered, "cpu") > estimate_training_gib(planned(), GAN, "cpu")
 
 
 def test_memory_grows_with_batch_and_with_the_passes_that_are_held():

@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from ct2pet.planning.plans import CTNormalization, PETNormalization
-from ct2pet.preprocessing.normalization import denormalize_pet, normalize_ct, normalize_pet
+from ct2pet.preprocessing.normalization import (
+    AIR,
+    denormalize_pet,
+    input_as_pet,
+    normalize_ct,
+    normalize_pet,
+    pet_as_input,
+)
 
 WINDOW = CTNormalization(-200.0, 300.0)
 UNCLIPPED = PETNormalization(0.0, 10.0, False)
@@ -49,3 +56,9 @@ def test_the_input_is_left_alone():
     values = np.array([500.0, -500.0], np.float32)
     normalize_ct(values, WINDOW)
     assert values.tolist() == [500.0, -500.0]
+
+
+def test_a_pet_as_input_has_the_range_of_a_ct_and_comes_back():
+    pet = np.array([0.0, 0.5, 1.0, 3.0], np.float32)
+    assert pet_as_input(pet).tolist() == [AIR, 0.0, 1.0, 5.0]
+    assert input_as_pet(pet_as_input(pet)).tolist() == pet.tolist()

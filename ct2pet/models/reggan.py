@@ -1,0 +1,149 @@
+"""RegGAN in 3D: a translation that learns from PETs which do not quite lie where the CT lies.
+
+Kong et al., "Breaking the dilemma of medical image-to-image translation", NeurIPS 2021: a registration network looks at
+the fake and the real PET and says how one lies in the other; the fake is compared where it has been moved to. It is
+needed for training alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import ClassVar
+
+import torch
+
+from ct2pet import distributed
+from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
+from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
+from ct2pet.networks import build_network, pull, silence_last_layer, smoothed, warp
+from ct2pet.planning.networks import registration_plan
+from ct2pet.planning.plans import Configuration
+from ct2pet.planning.requirements import Requirements
+
+_PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
+_WHOLLY_INSIDE = 0.999
+_NEWEST = 0.02  # the share of a step in the mean field
+
+
+@dataclass(frozen=True)
+class RegGANHyperparameters(Hyperparameters):
+    """The loss of generator and registration is ``lambda_correction`` x L1 + ``lambda_smooth`` x mean squared gradient
+    of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window. Without
+    ``registration`` the PETs are taken to lie where the CTs lie; with ``lambda_adversarial`` 0 nobody discriminates.
+    Fields are smoothed by a Gaussian of ``field_sigma_mm`` (0: as the network says; see the class)."""
+
+    learning_rate: float = 1e-4
+    registration: bool = True
+    lambda_correction: float = 20.0
+    lambda_smooth: float = 10.0
+    lambda_adversarial: float = 1.0
+    field_sigma_mm: float = 20.0
+    adversarial_loss: str = "lsgan"
+
+
+class RegGAN(Model):
+    """Paired translation. The discriminator sees PETs alone: a real pair would teach it that pairs are askew.
+
+    Two things keep generator and registration from agreeing on what nobody wants. A generator that draws a fine grid
+    could have any PET made of it by moves of a fraction of a voxel: fields are smoothed. A generator that moves
+    all PETs to one side would have them moved back: the mean of all fields of the training is taken from each.
+    """
+
+    Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters
+    hyperparameters: RegGANHyperparameters
+    mean_field: torch.Tensor  # (dimensions), voxels
+    translators = ("generator",)
+    requirements = Requirements(
+        networks={"generator": 1, "discriminator": 1, "registration": 1},
+        passes={"generator": 1, "discriminator": 1, "registration": 1},
+        hyperparameters=asdict(RegGANHyperparameters()),
+    )
+
+    def build(self, configuration: Configuration) -> None:
+        numbers, dimensions = self.hyperparameters, self.requirements.dimensions
+        self.generator = silence_last_layer(build_network(configuration.generator))
+        self.registration, self.discriminator = None, None
+        if numbers.registration:
+            # Silenced: it begins with nothing moved.
+            self.registration = silence_last_layer(
+                build_network(registration_plan(configuration.generator, dimensions))
+            )
+            self.register_buffer("mean_field", torch.zeros(dimensions))
+        if numbers.lambda_adversarial > 0:
+            self.discriminator = build_network(configuration.discriminator, in_channels=1)
+        self.adversarial = AdversarialLoss(numbers.adversarial_loss)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        networks = [network for network in (self.generator, self.registration) if network is not None]
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            "generator": self.adam(p for network in networks for p in network.parameters())
+        }
+        if self.discriminator is not None:
+            optimizers["discriminator"] = self.adam(self.discriminator.parameters())
+        return optimizers
+
+    def training_step(self, batch: Batch) -> Iterator[Update]:
+        real_pet, mask = batch["pet"], batch["mask"]
+        fake_pet = self.translate(batch["ct"])
+        loss, parts = self._correction(fake_pet, real_pet, mask)
+        if self.discriminator is None:
+            yield Update("generator", loss, parts)
+            return
+        with frozen(self.discriminator):
+            parts["g_adversarial"] = self.adversarial(self.discriminator(fake_pet * mask), real=True)
+            loss = loss + self.hyperparameters.lambda_adversarial * parts["g_adversarial"]
+            yield Update("generator", loss, parts)
+
+        both = torch.cat([real_pet * mask, fake_pet.detach() * mask])
+        real_scores, fake_scores = self.discriminator(both).chunk(2)
+        real_cost, fake_cost = self.adversarial(real_scores, real=True), self.adversarial(fake_scores, real=False)
+        yield Update("discriminator", (real_cost + fake_cost) / 2, {"d_real": real_cost, "d_fake": fake_cost})
+
+    def _correction(
+        self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
+    ) -> tuple[torch.Tensor, Losses]:
+        """L1 of the moved fake, and what its field costs. A voxel counts where it lies in the district and what has
+        been moved there comes from the district: beyond its edge nothing says what the fake ought to be."""
+        numbers = self.hyperparameters
+        parts: Losses = {}
+        smooth = fake_pet.new_zeros(())
+        if self.registration is not None:
+            field = self._raw_field(fake_pet, real_pet)
+            self._keep_in_mind(field.detach(), mask)
+            field = self._centred(field)
+            mask = mask & (warp(mask, field.detach()) > _WHOLLY_INSIDE)
+            fake_pet = warp(fake_pet, field)
+            smooth = parts["g_smooth"] = smoothness(field, self._spacing)
+        parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
+        l1 = _PAPER_UNITS * parts["g_l1"]
+        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
+
+    def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
+        """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
+        networks.warp."""
+        return self._centred(self._raw_field(fake_pet, real_pet))
+
+    def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
+        assert self.registration is not None
+        field = self.registration(torch.cat([fake_pet, real_pet, pull(fake_pet, real_pet)], dim=1))
+        return smoothed(field, [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing])
+
+    def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
+        """A mean of all fields inside the district, of which the newest count most."""
+        mean = (field * mask).transpose(0, 1).flatten(1).sum(1) / mask.sum().clamp(min=1)
+        distributed.average([mean])
+        self.mean_field += _NEWEST * (mean - self.mean_field)
+
+    def _centred(self, field: torch.Tensor) -> torch.Tensor:
+        return field - self.mean_field.view(1, -1, *[1] * self.requirements.dimensions)
+
+    @property
+    def _spacing(self) -> list[float]:
+        return self.planned.spacing[-self.requirements.dimensions :]
+
+    def translate(self, ct: torch.Tensor) -> torch.Tensor:
+        return self.generator(ct)
+
+
+MODEL = RegGAN

@@ -1,0 +1,164 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_configuration
+
+from ct2pet.models import load_model
+from ct2pet.networks import warp
+
+
+class Flat(load_model("reggan")):
+    """In 2D, where learning takes a moment."""
+
+    requirements = replace(load_model("reggan").requirements, dimensions=2)
+
+
+def make_batch(shape=(16, 16, 16), seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    ct = torch.randn(2, 1, *shape, generator=generator)
+    mask = torch.zeros(ct.shape, dtype=torch.bool)
+    mask[..., 3:13] = True
+    return {"ct": ct, "pet": ct.abs(), "mask": mask}
+
+
+def make_model(**hyperparameters):
+    torch.manual_seed(0)
+    return load_model("reggan")(tiny_configuration(), hyperparameters)
+
+
+def wake(model):
+    """Give the silent last layers random weights."""
+    for name, parameter in model.named_parameters():
+        if not name.startswith("discriminator"):
+            torch.nn.init.normal_(parameter, std=0.05)
+
+
+def touched_by(model, update):
+    model.zero_grad(set_to_none=True)
+    update.loss.backward()
+    return {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
+
+
+def test_generator_and_registration_step_together_and_the_discriminator_by_itself():
+    model = make_model()
+    wake(model)
+    steps = [(update.optimizer, touched_by(model, update)) for update in model.training_step(make_batch())]
+    assert steps == [("generator", {"generator", "registration"}), ("discriminator", {"discriminator"})]
+    optimizers = model.optimizers()
+    trained = {id(p) for group in optimizers["generator"].param_groups for p in group["params"]}
+    assert trained == {id(p) for network in (model.generator, model.registration) for p in network.parameters()}
+
+
+def test_the_loss_is_its_parts_by_the_paper():
+    model = make_model(lambda_correction=7.0, lambda_smooth=3.0, lambda_adversarial=0.5)
+    wake(model)
+    update = next(model.training_step(make_batch()))
+    parts = update.losses
+    expected = 7 * 2 * parts["g_l1"] + 3 * parts["g_smooth"] + 0.5 * parts["g_adversarial"]
+    torch.testing.assert_close(update.loss, expected)
+    assert parts["g_smooth"] > 0
+
+
+def test_an_untrained_registration_moves_nothing():
+    with_registration, without = make_model(), make_model(registration=False)
+    without.load_state_dict(with_registration.state_dict(), strict=False)
+    losses = [next(model.training_step(make_batch())).losses["g_l1"] for model in (with_registration, without)]
+    torch.testing.assert_close(*losses)
+    assert without.registration is None
+
+
+def test_the_fake_is_compared_where_it_is_moved_to(monkeypatch):
+    """A PET that is the fake moved by two voxels costs nothing for a registration that says two voxels."""
+    model, batch = make_model(), make_batch()
+    wake(model)
+    field = torch.zeros(2, 3, 16, 16, 16)
+    field[:, 2] = 2.0
+    batch["pet"] = warp(model.translate(batch["ct"]).detach(), field)
+    monkeypatch.setattr(model, "_centred", lambda raw: field)
+    assert next(model.training_step(batch)).losses["g_l1"] < 1e-6
+    monkeypatch.setattr(model, "_centred", lambda raw: -field)
+    assert next(model.training_step(batch)).losses["g_l1"] > 1e-3
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.5, 3.0])
+def test_nothing_outside_the_district_reaches_the_losses(monkeypatch, moved):
+    """Neither real PET beyond its edge, nor what the generator says there and the registration moves inside."""
+    model, batch = make_model(), make_batch()
+    wake(model)
+    field = torch.full((2, 3, 16, 16, 16), moved)
+    monkeypatch.setattr(model, "_centred", lambda raw: field)
+    losses = []
+    for outside in (0.0, 99.0):
+        with monkeypatch.context() as patch:
+            patch.setattr(model, "translate", lambda ct, o=outside: torch.where(batch["mask"], model.generator(ct), o))
+            other = {**batch, "pet": torch.where(batch["mask"], batch["pet"], torch.tensor(outside))}
+            losses.append([update.loss.item() for update in model.training_step(other)])
+    assert losses[0] == losses[1]
+
+
+def learn(model, batches, steps):
+    optimizers = model.optimizers()
+    for number in range(steps):
+        for update in model.training_step(batches[number % len(batches)]):
+            optimizers[update.optimizer].zero_grad()
+            update.loss.backward()
+            optimizers[update.optimizer].step()
+
+
+def askew(shifts):
+    """The same image twice, whose PETs have been moved along X by so many voxels."""
+    y, x = torch.meshgrid(*[torch.arange(16.0)] * 2, indexing="ij")
+    ct = (torch.sin(0.5 * y) + torch.sin(0.7 * x)).expand(2, 1, 16, 16)
+    field = torch.zeros(2, 2, 16, 16)
+    field[0, 1], field[1, 1] = shifts
+    return {"ct": ct, "pet": warp((ct + 2) / 4, field), "mask": torch.ones(ct.shape, dtype=torch.bool)}
+
+
+def test_it_finds_out_how_pets_were_moved():
+    torch.manual_seed(0)
+    batch = askew((1.5, -1.5))
+    model = Flat(tiny_configuration(), {"learning_rate": 1e-2, "lambda_adversarial": 0.0})
+    learn(model, [batch], 75)
+    fake = model.translate(batch["ct"]).detach()
+    first, second = model.field(fake, batch["pet"])[:, 1].mean((1, 2)).tolist()
+    assert 1.0 < first < 2.0
+    assert -2.0 < second < -1.0
+
+
+def test_the_mean_field_is_that_of_the_district():
+    model, batch = make_model(), make_batch()
+    raw = torch.zeros(2, 3, 16, 16, 16)
+    raw[:, 1] = torch.where(batch["mask"][:, 0], 4.0, 99.0)
+    model._keep_in_mind(raw, batch["mask"])
+    torch.testing.assert_close(model.mean_field, torch.tensor([0.0, 0.02 * 4.0, 0.0]))
+
+
+def test_the_mean_of_all_fields_is_taken_from_each():
+    """What all PETs have in common nobody can know: the generator learns it, and nothing is moved in the mean."""
+    model, batch = make_model(), make_batch()
+    wake(model)
+    fake = model.translate(batch["ct"]).detach()
+    before = model.field(fake, batch["pet"])
+    model.mean_field += torch.tensor([1.0, -2.0, 0.5])
+    moved = before - model.field(fake, batch["pet"])
+    torch.testing.assert_close(moved[0, :, 3, 4, 5], torch.tensor([1.0, -2.0, 0.5]))
+    raw = model._raw_field(fake, batch["pet"]).detach()
+    for _ in range(300):
+        model._keep_in_mind(raw, batch["mask"])
+    inside = model.field(fake, batch["pet"]).transpose(0, 1)[:, batch["mask"][:, 0]]
+    torch.testing.assert_close(inside.mean(1), torch.zeros(3), atol=0.02, rtol=0)
+
+
+def test_fields_are_smooth_by_construction():
+    """However rough what the network says, within the Gaussian's width a field hardly changes."""
+    rough, smooth = make_model(field_sigma_mm=0.0), make_model(field_sigma_mm=20.0)
+    wake(rough)
+    smooth.load_state_dict(rough.state_dict())
+    batch = make_batch()
+    steps = [model.field(batch["ct"], batch["pet"]).diff(dim=4).abs().mean() for model in (rough, smooth)]
+    assert steps[1] < 0.1 * steps[0]
+
+
+def test_an_untrained_generator_answers_suv_zero():
+    assert (make_model().translate(make_batch()["ct"]) == 0).all()
