@@ -90,14 +90,27 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+class Stopwatch:
+    """Runs from its making, or from the last ``start``."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> dict[str, float]:
+        """``inner`` and ``inner_cpu``: seconds by the clock and of the processors."""
+        wall, cpu = self._started
+        return {"inner": time.perf_counter() - wall, "inner_cpu": time.process_time() - cpu}
+
+
 def clocked(function: Callable[[], Any], repeats: int = 1) -> tuple[dict[str, float], Any]:
-    """``inner`` and ``inner_cpu``: seconds by the clock and of the processors of one call of ``function``, the mean of
-    ``repeats``; and its last result."""
-    started, processors = time.perf_counter(), time.process_time()
+    """``inner`` and ``inner_cpu`` of one call of ``function``, the mean of ``repeats``; and its last result."""
+    watch = Stopwatch()
     for _ in range(repeats):
         result = function()
-    wall, cpu = time.perf_counter() - started, time.process_time() - processors
-    return {"inner": wall / repeats, "inner_cpu": cpu / repeats}, result
+    return {name: seconds / repeats for name, seconds in watch.seconds().items()}, result
 
 
 def table(

@@ -11,12 +11,11 @@ from __future__ import annotations
 import contextlib
 import functools
 import os
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from _measure import Figures, benchmark, table, verdict
+from _measure import Figures, benchmark, clocked, table, verdict
 
 # Features of the first stage: 32 as in the paper's plans, 8 as the planner chooses for a CPU.
 FEATURES = {"full": 32, "quick": 8}
@@ -40,9 +39,8 @@ def timed(owner: Any, name: str, told: dict[str, Any]) -> Iterator[None]:
 
     @functools.wraps(function)
     def wrapper(*arguments: Any, **options: Any) -> Any:
-        started, processors = time.perf_counter(), time.process_time()
-        result = function(*arguments, **options)
-        told.update(inner=time.perf_counter() - started, inner_cpu=time.process_time() - processors)
+        seconds, result = clocked(lambda: function(*arguments, **options))
+        told.update(seconds)
         return result
 
     setattr(owner, name, wrapper)

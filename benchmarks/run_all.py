@@ -13,14 +13,16 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from ct2pet.files import atomic_path, write_json
+
 HERE = Path(__file__).parent
 RESULTS = HERE / "results"
 PAGE = HERE.parent / "documentation" / "benchmarks.md"
-PLOTS = HERE.parent / "documentation"
 SCRIPTS = {
     "preprocess": "Preprocess",
     "predict": "Predict",
@@ -41,13 +43,17 @@ PACKAGES = (
 INTRODUCTION = """# Benchmarks
 
 Written by `make bench`: ct2pet and its peers at the same work, one process for each figure, all in turns in one run,
-medians. "Ratio" is the row's number by ct2pet's. Seconds by the clock suffer from whatever else the machine does (its load
-stands beside each section); CPU seconds (user and system) much less. The scripts lie in `benchmarks/`, the peers are installed
-from `benchmarks/requirements.txt` into an environment of their own. Where a target was not reached, it says so.
+medians of five (`--rounds` says where not; growth: three). "Ratio" is the row's number by ct2pet's, so that for times
+and memory more than 1 is in favour of ct2pet, and for patches or steps a second less than 1. Seconds by the clock
+suffer from whatever else the machine does (its load stands beside each section); CPU seconds (user and system) much
+less. The images are synthetic, the weights random. The scripts lie in `benchmarks/` and say at their top what they
+compare; the peers are installed from `benchmarks/requirements.txt` into an environment of their own. Where a target
+was not reached, it says so.
 """
+Results = dict[str, Any]
 
 
-def machine() -> dict[str, Any]:
+def machine() -> Results:
     names = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
     model = next((line.split(":", 1)[1].strip() for line in names if line.startswith("model name")), "")
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
@@ -57,53 +63,89 @@ def machine() -> dict[str, Any]:
     }
 
 
-def run(script: str, size: str, options: list[str]) -> dict[str, Any]:
-    plot = ["--plot", str(PLOTS / f"benchmarks_growth_{size}.svg")] if script == "growth" else []
+def run(script: str, size: str, options: list[str]) -> Results:
+    """The section of one benchmark. One that fails says so in its text and has ``failed``."""
+    plot = ["--plot", str(PAGE.with_name(_plot(size)))] if script == "growth" else []
     command = [sys.executable, str(HERE / f"{script}.py"), "--size", size, *plot, *options]
     started, before = time.monotonic(), os.getloadavg()[0]
     print(f"# {' '.join(command)}", file=sys.stderr)
-    text = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.strip()
-    load = f"{before:.1f} to {os.getloadavg()[0]:.1f}"
-    return {"text": text, "load": load, "minutes": round((time.monotonic() - started) / 60, 1), "options": options}
+    process = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)
+    code = process.returncode
+    return {
+        "text": process.stdout.strip() if code == 0 else f"**failed** (exit code {code})",
+        "failed": code != 0,
+        "load": f"{before:.1f} to {os.getloadavg()[0]:.1f}",
+        "minutes": round((time.monotonic() - started) / 60, 1),
+        "options": options,
+    }
 
 
-def page() -> str:
+def _plot(size: str) -> str:
+    return f"benchmarks_growth_{size}.svg"
+
+
+def page(of_sizes: Mapping[str, Results]) -> str:
+    """``of_sizes`` {size: results}."""
     parts = [INTRODUCTION]
-    for size, what in SIZES.items():
-        path = RESULTS / f"{size}.json"
-        if not path.exists():
-            continue
-        results = json.loads(path.read_text(encoding="utf-8"))
+    for size, results in of_sizes.items():
         versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
+        what = SIZES[size]
         parts.append(f"## The {size} size\n\n{what[0].upper()}{what[1:]}. {results['machine']}. {versions}.\n")
-        for script, title in SCRIPTS.items():
-            if script not in results["sections"]:
-                continue
-            own = results["sections"][script]
-            options = f" {' '.join(own['options'])}" if own["options"] else ""
-            plot = f"\n\n![growth](benchmarks_growth_{size}.svg)" if script == "growth" else ""
-            how = f"`{script}.py --size {size}{options}`, {own['minutes']} min, load {own['load']}."
-            parts.append(f"### {title}, {size}\n\n{how}\n\n{own['text']}{plot}\n")
+        sections = results["sections"]
+        parts += [_section(script, size, sections[script]) for script in SCRIPTS if script in sections]
     return "\n".join(parts)
 
 
-def main() -> None:
+def _section(script: str, size: str, own: Results) -> str:
+    options = "".join(f" {option}" for option in own["options"])
+    how = f"`{script}.py --size {size}{options}`, {own['minutes']} min, load {own['load']}."
+    plot = f"\n\n![growth]({_plot(size)})" if script == "growth" and not own["failed"] else ""
+    return f"### {SCRIPTS[script]}, {size}\n\n{how}\n\n{own['text']}{plot}\n"
+
+
+def load(size: str) -> Results | None:
+    path = RESULTS / f"{size}.json"
+    return json.loads(path.read_text(encoding="utf-8")) if path.exists() else None
+
+
+def begin(size: str) -> Results:
+    """The results so far of this machine and these versions; those of others are not to be mixed with new ones."""
+    here, former = machine(), load(size)
+    if former and all(former[name] == here[name] for name in here):
+        return former
+    if former:
+        print(f"# {size}: the former results are of another machine or other versions, and go", file=sys.stderr)
+    return {**here, "sections": {}}
+
+
+def keep(size: str, results: Results) -> None:
+    write_json(RESULTS / f"{size}.json", results)
+    found = {name: results if name == size else load(name) for name in SIZES}
+    with atomic_path(PAGE) as temporary:
+        temporary.write_text(page({name: one for name, one in found.items() if one}), encoding="utf-8")
+
+
+def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=list(SIZES), default="quick")
     parser.add_argument("--only", nargs="+", choices=list(SCRIPTS), default=list(SCRIPTS))
-    parser.add_argument("--rounds", help="of every benchmark (default: 5, growth 3)")
-    parser.add_argument("--threads", help="of every process (default: all cores)")
+    parser.add_argument("--rounds", type=int, help="of every benchmark (default: 5, growth 3)")
+    parser.add_argument("--threads", type=int, help="of every process (default: all cores, growth 1)")
     parsed = parser.parse_args()
-    RESULTS.mkdir(exist_ok=True)
-    path = RESULTS / f"{parsed.size}.json"
-    results = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"sections": {}}
+    options = [f"--{name}={value}" for name in ("rounds", "threads") if (value := getattr(parsed, name))]
+    results = begin(parsed.size)
+    failed = []
     for script in parsed.only:
-        options = [f"--{name}={value}" for name in ("rounds", "threads") if (value := getattr(parsed, name))]
-        results["sections"][script] = run(script, parsed.size, options)
-        results |= machine()
-        path.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-        PAGE.write_text(page(), encoding="utf-8")
+        section = run(script, parsed.size, options)
+        results["sections"][script] = section
+        keep(parsed.size, results)
+        if section["failed"]:
+            failed.append(script)
+            print(f"# {script} failed; what it said stands above", file=sys.stderr)
+    if failed:
+        print(f"# failed: {', '.join(failed)}", file=sys.stderr)
+    return int(bool(failed))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
