@@ -133,12 +133,14 @@ def table(
 
 
 def verdict(
-    claim: str, figures: Mapping[str, Figures], numbers: Sequence[str], wanted: float, peer: str, own: str
+    claim: str, figures: Mapping[str, Figures], numbers: Sequence[str], wanted: float | None, peer: str, own: str
 ) -> str:
     """A line that says how far ``peer`` is behind ``own`` in each of ``numbers``, and whether the first reaches what is
-    ``wanted``."""
+    ``wanted`` (None: nothing is)."""
     ratios = [figures[peer].of(number) / figures[own].of(number) for number in numbers]
     found = ", ".join(f"{ratio:.1f} ({number.replace('_', ' ')})" for ratio, number in zip(ratios, numbers))
+    if wanted is None:
+        return f"* {claim}: {found}"
     return f"* {claim}, wanted {wanted:g}: {found}{'' if ratios[0] >= wanted else ' – **not reached**'}"
 
 

@@ -88,6 +88,29 @@ def table(figures: Mapping[str, Figures], points: Mapping[str, str], stages: tup
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
+def growth(figures: Mapping[str, Figures], volumes: list[str], cases: list[int]) -> str:
+    """How time and memory grew over the last step of volumes and of cases, beside what they grew with."""
+
+    def times(name: str, number: str, points: list[str]) -> float:
+        last, before = (figures[f"{name} {point}"].of(number) for point in (points[-1], points[-2]))
+        return last / before
+
+    lines = []
+    for stages, points, what, step in (
+        (STAGES, volumes, "voxels", voxels(volumes[-1]) / voxels(volumes[-2])),
+        (OF_CASES, [f"{count} cases" for count in cases], "cases", cases[-1] / cases[-2]),
+    ):
+        for number, unit in (("cpu_seconds", "CPU seconds"), ("peak_mib", "peak memory")):
+            each = ", ".join(f"{name} {times(name, number, points):.1f}" for name in stages)
+            lines.append(f"* {step:.1f} times the {what} in the last step, times the {unit}: {each}")
+    return "\n".join(lines)
+
+
+def voxels(volume: str) -> int:
+    slices, pixels = map(int, volume.split("x"))
+    return slices * pixels**2
+
+
 def draw(path: Path, figures: Mapping[str, Figures], volumes: list[str], cases: list[int]) -> None:
     import matplotlib
 
@@ -95,7 +118,7 @@ def draw(path: Path, figures: Mapping[str, Figures], volumes: list[str], cases: 
     from matplotlib import pyplot
 
     chart, axes = pyplot.subplots(2, 2, figsize=(9, 7), layout="constrained")
-    millions = [int(slices) * int(pixels) ** 2 / 1e6 for slices, pixels in (volume.split("x") for volume in volumes)]
+    millions = [voxels(volume) / 1e6 for volume in volumes]
     kinds = [
         (STAGES, millions, volumes, "million voxels of the CT"),
         (OF_CASES, cases, [f"{count} cases" for count in cases], "cases, two processes"),
@@ -137,6 +160,8 @@ def main() -> None:
     print(table(figures, sizes, STAGES, "one CT"))
     print()
     print(table(figures, {str(count): f"{count} cases" for count in cases}, OF_CASES, "cases"))
+    print()
+    print(growth(figures, volumes, cases))
     if parsed.plot:
         draw(parsed.plot, figures, volumes, cases)
 
