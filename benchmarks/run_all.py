@@ -1,7 +1,7 @@
 """Run all benchmarks against peers and write documentation/benchmarks.md.
 
-Run: make bench   (or python benchmarks/run_all.py --size full; --only ssim train for some)
-Results lie in benchmarks/results/SIZE.json; the page shows those of both sizes.
+Run: make bench   (or .venv-bench/bin/python benchmarks/run_all.py --size full; --only ssim train: some of them; --only:
+none, but the page). Results lie in benchmarks/results/SIZE.json; the page shows those of both sizes.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -84,12 +83,13 @@ def _plot(size: str) -> str:
     return f"benchmarks_growth_{size}.svg"
 
 
-def page(of_sizes: Mapping[str, Results]) -> str:
-    """``of_sizes`` {size: results}."""
+def page() -> str:
+    """What the results say, as Markdown."""
     parts = [INTRODUCTION]
-    for size, results in of_sizes.items():
+    for size, what in SIZES.items():
+        if (results := load(size)) is None:
+            continue
         versions = ", ".join(f"{name} {number}" for name, number in results["versions"].items())
-        what = SIZES[size]
         parts.append(f"## The {size} size\n\n{what[0].upper()}{what[1:]}. {results['machine']}. {versions}.\n")
         sections = results["sections"]
         parts += [_section(script, size, sections[script]) for script in SCRIPTS if script in sections]
@@ -118,17 +118,15 @@ def begin(size: str) -> Results:
     return {**here, "sections": {}}
 
 
-def keep(size: str, results: Results) -> None:
-    write_json(RESULTS / f"{size}.json", results)
-    found = {name: results if name == size else load(name) for name in SIZES}
+def write_page() -> None:
     with atomic_path(PAGE) as temporary:
-        temporary.write_text(page({name: one for name, one in found.items() if one}), encoding="utf-8")
+        temporary.write_text(page(), encoding="utf-8")
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=list(SIZES), default="quick")
-    parser.add_argument("--only", nargs="+", choices=list(SCRIPTS), default=list(SCRIPTS))
+    parser.add_argument("--only", nargs="*", choices=list(SCRIPTS), default=list(SCRIPTS))
     parser.add_argument("--rounds", type=int, help="of every benchmark (default: 5, growth 3)")
     parser.add_argument("--threads", type=int, help="of every process (default: all cores, growth 1)")
     parsed = parser.parse_args()
@@ -138,10 +136,12 @@ def main() -> int:
     for script in parsed.only:
         section = run(script, parsed.size, options)
         results["sections"][script] = section
-        keep(parsed.size, results)
+        write_json(RESULTS / f"{parsed.size}.json", results)
+        write_page()
         if section["failed"]:
             failed.append(script)
             print(f"# {script} failed; what it said stands above", file=sys.stderr)
+    write_page()
     if failed:
         print(f"# failed: {', '.join(failed)}", file=sys.stderr)
     return int(bool(failed))
