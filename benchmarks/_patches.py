@@ -16,7 +16,7 @@ from _measure import clocked
 from _pix2pix import BATCH, DEGREES, NOISE, configuration
 
 # Patches, and how many batches are timed.
-PATCHES = {"quick": {32: 100, 64: 20}, "full": {32: 400, 64: 60, 96: 20}}
+PATCHES = {"quick": {32: 60, 64: 12}, "full": {32: 400, 64: 60, 96: 20}}
 _WARM_UP = 4
 _CASE = "case"
 

@@ -14,7 +14,7 @@ from _measure import Stopwatch, clocked
 from _pix2pix import BATCH, configuration
 
 FEATURES = {"quick": 16, "full": 32}
-STEPS = {"quick": 20, "full": 60}
+STEPS = {"quick": 12, "full": 60}
 PATCH, L1, L2 = 32, 100.0, 50.0
 _WARM_UP = 3
 
