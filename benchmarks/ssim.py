@@ -2,7 +2,8 @@
 
 Run: python benchmarks/ssim.py [--size quick|full]
 All with a Gaussian window of sigma 1.5 voxels and a range of 20 SUV. Extra memory is the peak beyond what it was with
-both images read. SSIM is the mean over the volume without its outermost five voxels, which the others leave out.
+both images read. SSIM is the mean over the volume without its outermost five voxels, as scikit-image and MONAI have it;
+torchmetrics counts these, too.
 """
 
 from __future__ import annotations
