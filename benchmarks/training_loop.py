@@ -1,6 +1,6 @@
 """What the trainer adds to the bare steps of the same networks on the same tensors.
 
-    python benchmarks/training_loop.py [--device cpu|cuda] [--rounds 7] [--steps 20]
+    python benchmarks/training_loop.py [--device cpu|cuda] [--rounds 40] [--steps 5]
 
 The bare steps are forward passes, losses, backward passes and optimizer steps alone, under the same autocast, on
 patches that lie ready. The trainer's are those of an epoch: reading patches, augmentation, clipping, the guard against
@@ -114,7 +114,7 @@ class Clock:
 
 
 def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) -> Clock:
-    """Rounds of bare steps and of the trainer's, in turn, and as many ends of an epoch."""
+    """Rounds of bare steps and of the trainer's, in turn, and five ends of an epoch."""
     store = write_store(folder / "store", plans)
     options = TrainingOptions(device=device, show_bar=False, final_validation=False)
     trainer = Trainer(METHOD, DISTRICT, plans, store, (store.cases[:3], store.cases[3:]), folder / "training", options)
@@ -134,7 +134,7 @@ def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) ->
         del took[0]  # the first round warms up
     losses = trainer.loop.run(range(1))
     trainer.loop.run = lambda steps, bar: losses
-    for epoch in range(rounds):
+    for epoch in range(5):
         clock.time("end", partial(trainer._epoch, epoch))
     return clock
 
@@ -142,11 +142,11 @@ def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) ->
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--rounds", type=int, default=40)
+    parser.add_argument("--steps", type=int, default=5)
     parser.add_argument("--plans", nargs="+", metavar="NAME", help="only these")
     options = parser.parse_args()
-    print("| plans | clock | bare step [ms] | steps of the loop | end of an epoch | together | rounds |")
+    print("| plans | clock | bare step [ms] | steps of the loop | end of an epoch | together | half of the rounds |")
     print("|---|---|---|---|---|---|---|")
     for name, plans in plans_by_name(options.device).items():
         if options.plans and name not in options.plans:
@@ -157,10 +157,11 @@ def main() -> None:
         for kind, title in enumerate(("wall", "processors")):
             step, added = clock.median("bare", kind) / options.steps, clock.added(kind)
             end, median = clock.median("end", kind), statistics.median(added)
+            quarters = statistics.quantiles(added)
             share = end / (numbers.iterations_per_epoch * step)
             print(
                 f"| {name} | {title} | {1000 * step:.1f} | {median:+.1%} | {end:.2f} s, {share:+.1%} "
-                f"| {median + share:+.1%} | {min(added):+.1%} to {max(added):+.1%} |",
+                f"| {median + share:+.1%} | {quarters[0]:+.1%} to {quarters[2]:+.1%} |",
                 flush=True,
             )
 

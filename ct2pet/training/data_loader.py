@@ -105,8 +105,13 @@ class PatchLoader(SlimDataLoaderBase):
             read_patch(self.cases[name], [a - m for a, m in zip(start, self.margin)], size)
             for name, start in places[self.share]
         ]
-        stacked = {key: torch.from_numpy(np.stack([patch[key] for patch in patches])[:, None]) for key in patches[0]}
-        return {key: image if key == "mask" else image.float() for key, image in stacked.items()}
+        # numpy makes the numbers wide: torch would start threads of its own here, beside those of the networks.
+        kinds = {"mask": bool}
+        stacked = {
+            key: np.stack([patch[key] for patch in patches], dtype=kinds.get(key, np.float32))[:, None]
+            for key in patches[0]
+        }
+        return {key: torch.from_numpy(image) for key, image in stacked.items()}
 
 
 def _start(centre: int, patch: int, length: int, random: np.random.Generator) -> int:

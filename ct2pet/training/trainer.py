@@ -218,7 +218,7 @@ class Trainer:
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
         rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
         row |= {"learning_rate": rate, **losses}
-        with self.average.in_place():
+        with self.average.in_place(), self.optimization.precision.autocast():
             row["validation_mae_suv"] = self.online_validation.mae_suv(self.trained, self.device)
         self._finish_epoch(epoch, row)
 

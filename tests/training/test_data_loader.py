@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_store import write_tiny_store
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ct2pet.errors import TrainingError
 from ct2pet.planning.plans import Sampling
@@ -65,6 +66,29 @@ def test_loader_threads_leave_a_core_to_each_training_and_are_never_none(monkeyp
     monkeypatch.setattr(data_loader, "default_processes", lambda: 36)
     assert [default_workers("cuda", trainings) for trainings in (1, 4, 9, 36)] == [8, 8, 3, 1]
     assert default_workers("cpu") == 1
+
+
+class Watch(TorchDispatchMode):
+    """Names the tensor operations of its thread."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = set()
+
+    def __torch_dispatch__(self, operation, types, args=(), kwargs=None):
+        self.seen.add(operation.overloadpacket.__name__)
+        return operation(*args, **(kwargs or {}))
+
+
+def test_a_thread_that_reads_computes_nothing_in_torch(store):
+    """It would start a team of threads of its own, and slow down that of the networks by up to half a step."""
+    loader = make_loader(store)
+    with Watch() as watch:
+        batch = loader.batch(0)
+        seen = set(watch.seen)
+        batch.tensors["pet"].half().float()
+    assert seen <= {"lift_fresh"}  # torch.from_numpy
+    assert "_to_copy" in watch.seen
 
 
 def test_an_error_while_reading_ahead_reaches_the_caller(store, monkeypatch):

@@ -107,7 +107,8 @@ def test_the_average_of_the_weights_is_judged_and_kept_for_prediction_and_the_we
     assert all(torch.equal(final[name], latest[name]) for name in final.keys() - averaged.keys())
 
     trainer.model.load_state_dict(final)
-    judged = trainer.online_validation.mae_suv(trainer.model, trainer.device)
+    with trainer.optimization.precision.autocast():
+        judged = trainer.online_validation.mae_suv(trainer.model, trainer.device)
     assert judged == trainer.log.rows[-1]["validation_mae_suv"]
 
     plain = make(store, tmp_path / "plain", replace(plans, models={"pix2pix": SHORT}))
