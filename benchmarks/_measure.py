@@ -21,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS = 5
+_TITLES = {
+    **{"seconds": "s, whole process", "cpu_seconds": "CPU s, whole process", "inner": "s", "inner_cpu": "CPU s"},
+    **{"peak_mib": "peak MiB", "extra_mib": "extra MiB"},
+}
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 Arm = Callable[[Path, str], Mapping[str, Any] | None]
 
@@ -138,7 +142,7 @@ def verdict(
     """A line that says how far ``peer`` is behind ``own`` in each of ``numbers``, and whether the first reaches what is
     ``wanted`` (None: nothing is)."""
     ratios = [figures[peer].of(number) / figures[own].of(number) for number in numbers]
-    found = ", ".join(f"{ratio:.1f} ({number.replace('_', ' ')})" for ratio, number in zip(ratios, numbers))
+    found = ", ".join(f"{ratio:.1f} ({_TITLES[number]})" for ratio, number in zip(ratios, numbers))
     if wanted is None:
         return f"* {claim}: {found}"
     return f"* {claim}, wanted {wanted:g}: {found}{'' if ratios[0] >= wanted else ' – **not reached**'}"

@@ -21,9 +21,6 @@ from _measure import Figures, benchmark, clocked, table, verdict
 FEATURES = {"full": 32, "quick": 8}
 WINDOWS = {32: 4, 96: 5}  # voxels: stages
 MONAI_BATCH = {32: 4, 96: 1}  # its best: one by one, small windows are slower, large ones faster and in less memory
-    32: 4,
-    96: 1,
-}  # its best: small windows one by one take twice as long, large ones gain no time but memory
 # Times faster than nnU-Net and than MONAI in its best setting, and times less memory than both.
 WANTED: dict[int, dict[str, float | None]] = {
     32: {"nnU-Net": 6.0, "MONAI": 2.5, "memory": 2.0},

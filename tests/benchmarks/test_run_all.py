@@ -43,7 +43,10 @@ def test_a_table_says_how_far_each_is_from_the_reference(measure):
     lines = measure.table(figures, {"seconds": ("s,", ".0f")}, "who", "own").splitlines()
     assert lines[2:] == ["| own | 4 | 1.00 |", "| peer | 8 | 2.00 |"]
     assert "not reached" in measure.verdict("Faster", figures, ["seconds"], 2.5, "peer", "own")
-    assert measure.verdict("Faster", figures, ["seconds"], 2, "peer", "own") == "* Faster, wanted 2: 2.0 (seconds)"
+    assert (
+        measure.verdict("Faster", figures, ["seconds"], 2, "peer", "own")
+        == "* Faster, wanted 2: 2.0 (s, whole process)"
+    )
 
 
 def test_a_benchmark_that_fails_is_named_and_the_others_go_on(run_all, monkeypatch, capfd):
