@@ -7,6 +7,7 @@ none, but the page). Results lie in benchmarks/results/SIZE.json; the page shows
 from __future__ import annotations
 
 import argparse
+import ast
 import json
 import os
 import platform
@@ -45,9 +46,8 @@ Written by `make bench`: ct2pet and its peers at the same work, one process for 
 medians of five (`--rounds` says where not; growth: three). "Ratio" is the row's number by ct2pet's, so that for times
 and memory more than 1 is in favour of ct2pet, and for patches or steps a second less than 1. Seconds by the clock
 suffer from whatever else the machine does (its load stands beside each section); CPU seconds (user and system) much
-less. The images are synthetic, the weights random. The scripts lie in `benchmarks/` and say at their top what they
-compare; the peers are installed from `benchmarks/requirements.txt` into an environment of their own. Where a target
-was not reached, it says so.
+less. The images are synthetic, the weights random. The scripts lie in `benchmarks/`; the peers are installed from
+`benchmarks/requirements.txt` into an environment of their own. Where a target was not reached, it says so.
 """
 Results = dict[str, Any]
 
@@ -99,8 +99,15 @@ def page() -> str:
 def _section(script: str, size: str, own: Results) -> str:
     options = "".join(f" {option}" for option in own["options"])
     how = f"`{script}.py --size {size}{options}`, {own['minutes']} min, load {own['load']}."
-    plot = f"\n\n![growth]({_plot(size)})" if script == "growth" and not own["failed"] else ""
-    return f"### {SCRIPTS[script]}, {size}\n\n{how}\n\n{own['text']}{plot}\n"
+    plot = f"![growth]({_plot(size)})" if script == "growth" and not own["failed"] else ""
+    parts = [f"### {SCRIPTS[script]}, {size}", _description(script), how, own["text"], plot]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _description(script: str) -> str:
+    """What the script says of itself, but how to run it."""
+    text = ast.get_docstring(ast.parse((HERE / f"{script}.py").read_text(encoding="utf-8"))) or ""
+    return "\n".join(line for line in text.splitlines() if not line.startswith("Run: "))
 
 
 def load(size: str) -> Results | None:
@@ -131,7 +138,7 @@ def main() -> int:
     parser.add_argument("--threads", type=int, help="of every process (default: all cores, growth 1)")
     parsed = parser.parse_args()
     options = [f"--{name}={value}" for name in ("rounds", "threads") if (value := getattr(parsed, name))]
-    results = begin(parsed.size)
+    results = begin(parsed.size) if parsed.only else {}
     failed = []
     for script in parsed.only:
         section = run(script, parsed.size, options)

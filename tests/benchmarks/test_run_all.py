@@ -82,4 +82,6 @@ def test_results_of_another_machine_are_not_mixed_with_new_ones(run_all, monkeyp
 def test_nobody_wrote_into_the_page_by_hand(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     run_all = importlib.import_module("run_all")
-    assert run_all.PAGE.read_text(encoding="utf-8") == run_all.page()
+    assert run_all.PAGE.read_text(encoding="utf-8") == run_all.page(), (
+        "python benchmarks/run_all.py --only writes it anew"
+    )
