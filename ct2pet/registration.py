@@ -2,7 +2,8 @@
 
 Mattes' mutual information (Mattes et al. 2003, IEEE TMI 22:120), maximised over coarse and then finer images with
 SimpleITK, from several beginnings. Sharp images whose grids coincide agree too well where they lie (Pluim et al. 2000,
-CVIU 77:211): the CT is smoothed to the PET's resolution, and samples lie between the voxels. The PET is moved by a change of its grid; its voxels stay what they are.
+CVIU 77:211): the CT is smoothed to the PET's resolution, and samples lie between the voxels. The PET is moved by a
+change of its grid; its voxels stay what they are.
 """
 
 from __future__ import annotations
