@@ -18,7 +18,7 @@ test: $(INSTALLED)
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
 
-# Against peers, in an environment of their own; writes documentation/benchmarks.md. Ten minutes on two idle cores;
+# Against peers, in an environment of their own; writes documentation/benchmarks.md. Half an hour on two idle cores;
 # bench-full takes hours.
 bench: $(BENCH)/installed
 	$(BENCH)/bin/python benchmarks/run_all.py --size quick
