@@ -1,10 +1,11 @@
 # Needs Python 3.10 or newer and make. Everything else is installed into .venv.
-.PHONY: demo test
+.PHONY: demo test bench bench-full
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+BENCH := .venv-bench
 
 demo: $(INSTALLED)
 	$(BIN)/ct2pet_demo -o ct2pet_demo
@@ -16,6 +17,20 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest
+
+# Against peers, in an environment of their own; writes documentation/benchmarks.md. Half an hour on two idle cores;
+# bench-full takes hours.
+bench: $(BENCH)/installed
+	$(BENCH)/bin/python benchmarks/run_all.py --size quick
+
+bench-full: $(BENCH)/installed
+	$(BENCH)/bin/python benchmarks/run_all.py --size full
+
+$(BENCH)/installed: setup.py constraints.txt benchmarks/requirements.txt
+	@$(BENCH)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(BENCH)
+	$(BENCH)/bin/python -m pip install --quiet --no-input --disable-pip-version-check \
+		-c constraints.txt -e . -r benchmarks/requirements.txt
+	@touch $@
 
 $(INSTALLED): setup.py constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \

@@ -21,6 +21,10 @@ from pathlib import Path
 from typing import Any
 
 ROUNDS = 5
+_TITLES = {
+    **{"seconds": "s, whole process", "cpu_seconds": "CPU s, whole process", "inner": "s", "inner_cpu": "CPU s"},
+    **{"peak_mib": "peak MiB", "extra_mib": "extra MiB"},
+}
 _THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS")
 Arm = Callable[[Path, str], Mapping[str, Any] | None]
 
@@ -90,14 +94,27 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 
 
+class Stopwatch:
+    """Runs from its making, or from the last ``start``."""
+
+    def __init__(self) -> None:
+        self.start()
+
+    def start(self) -> None:
+        self._started = time.perf_counter(), time.process_time()
+
+    def seconds(self) -> dict[str, float]:
+        """``inner`` and ``inner_cpu``: seconds by the clock and of the processors."""
+        wall, cpu = self._started
+        return {"inner": time.perf_counter() - wall, "inner_cpu": time.process_time() - cpu}
+
+
 def clocked(function: Callable[[], Any], repeats: int = 1) -> tuple[dict[str, float], Any]:
-    """``inner`` and ``inner_cpu``: seconds by the clock and of the processors of one call of ``function``, the mean of
-    ``repeats``; and its last result."""
-    started, processors = time.perf_counter(), time.process_time()
+    """``inner`` and ``inner_cpu`` of one call of ``function``, the mean of ``repeats``; and its last result."""
+    watch = Stopwatch()
     for _ in range(repeats):
         result = function()
-    wall, cpu = time.perf_counter() - started, time.process_time() - processors
-    return {"inner": wall / repeats, "inner_cpu": cpu / repeats}, result
+    return {name: seconds / repeats for name, seconds in watch.seconds().items()}, result
 
 
 def table(
@@ -117,6 +134,18 @@ def table(
                 rows[name].append("" if same else f"{value / figures[reference].of(number):.2f}")
     lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows.values()]
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def verdict(
+    claim: str, figures: Mapping[str, Figures], numbers: Sequence[str], wanted: float | None, peer: str, own: str
+) -> str:
+    """A line that says how far ``peer`` is behind ``own`` in each of ``numbers``, and whether the first reaches what is
+    ``wanted`` (None: nothing is)."""
+    ratios = [figures[peer].of(number) / figures[own].of(number) for number in numbers]
+    found = ", ".join(f"{ratio:.1f} ({_TITLES[number]})" for ratio, number in zip(ratios, numbers))
+    if wanted is None:
+        return f"* {claim}: {found}"
+    return f"* {claim}, wanted {wanted:g}: {found}{'' if ratios[0] >= wanted else ' – **not reached**'}"
 
 
 def benchmark(

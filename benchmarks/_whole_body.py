@@ -17,8 +17,7 @@ DISTRICTS = {"head": 1, "trunk": 2, "arms": 3, "legs": 4}
 NAME = "Dataset777_Benchmark"
 CASE = "case_0001"
 _CT_MM, _PET_MM, _LENGTH_MM = 500.0, 816.0, 978.0
-# Slices, pixels of the CT and of the PET.
-SIZES = {"full": (326, 512, 400), "quick": (163, 256, 200)}
+SIZES = {"full": (326, 512), "quick": (163, 256)}  # slices, pixels of the CT
 # District, from and to (share of the length, feet first), centre and half axes in mm.
 _PARTS = [
     *(("legs", 0.0, 0.27, (side * 95, 0), (88, 95)) for side in (-1, 1)),
@@ -29,9 +28,9 @@ _PARTS = [
 
 
 def grids(size: str) -> tuple[Grid, Grid]:
-    """Of CT and PET."""
-    slices, ct, pet = SIZES[size]
-    return _grid(slices, ct, _CT_MM), _grid(slices, pet, _PET_MM)
+    """Of CT and PET. Another ``size`` is "SLICESxPIXELS"."""
+    slices, pixels = SIZES[size] if size in SIZES else map(int, size.split("x"))
+    return _grid(slices, pixels, _CT_MM), _grid(slices, pixels * 400 // 512, _PET_MM)
 
 
 def _grid(slices: int, pixels: int, width_mm: float) -> Grid:
@@ -77,12 +76,14 @@ def _noisy(random: np.random.Generator, array: np.ndarray, deviation: float) -> 
     return array
 
 
-def write_case(folder: Path, size: str) -> Path:
-    """A raw dataset of one case: the folder of the dataset."""
+def write_case(folder: Path, size: str, copies: int = 1) -> Path:
+    """A raw dataset of one case, or of ``copies`` of it (links): the folder of the dataset."""
     raw = folder / "raw" / NAME
     case = make_case(size)
-    write_volume(raw / "imagesTr" / f"{CASE}_0000.nii.gz", case["ct"])
-    write_volume(raw / "targetsTr" / f"{CASE}.nii.gz", case["pet"])
-    write_volume(raw / "districtsTr" / f"{CASE}.nii.gz", case["districts"])
-    write_dataset_json(raw, name="Benchmark", districts=DISTRICTS, num_training=1, file_ending=".nii.gz")
+    for kind, name, ending in (("images", "ct", "_0000"), ("targets", "pet", ""), ("districts", "districts", "")):
+        first = raw / f"{kind}Tr" / f"{CASE}{ending}.nii.gz"
+        write_volume(first, case[name])
+        for number in range(2, copies + 1):
+            first.with_name(f"case_{number:04d}{ending}.nii.gz").symlink_to(first)
+    write_dataset_json(raw, name="Benchmark", districts=DISTRICTS, num_training=copies, file_ending=".nii.gz")
     return raw

@@ -4,76 +4,40 @@ Run: python benchmarks/predict.py [--size quick|full]
 The same network (a U-Net with random weights, one for the whole body), the same windows and overlap of one half, no
 mirroring. Whole process: from the start of Python to the PET on disk, on the PET's grid. nnU-Net and MONAI write what
 their loop gives, without resampling back to the CT. Passes: voxels that the network computed, by voxels of the body.
+ct2pet is told where the body is by the case's district map, as always, and lays windows over it alone; the others
+compute the whole volume. On a CPU nnU-Net computes in float32; MONAI and ct2pet stand here with bfloat16 and without.
+nnU-Net weights its windows with a Gaussian and MONAI's are the best of 1 and 4 at once.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import math
 import os
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from _measure import Figures, benchmark, table
+from _measure import Figures, benchmark, clocked, table, verdict
 
 # Features of the first stage: 32 as in the paper's plans, 8 as the planner chooses for a CPU.
 FEATURES = {"full": 32, "quick": 8}
 WINDOWS = {32: 4, 96: 5}  # voxels: stages
-CT_WINDOW = (-200.0, 300.0)
-SUV = 20.0
+MONAI_BATCH = {32: 4, 96: 1}  # its best: one by one, small windows are slower, large ones faster and in less memory
+# Times faster than nnU-Net and than MONAI in its best setting, and times less memory than both.
+WANTED: dict[int, dict[str, float | None]] = {
+    32: {"nnU-Net": 6.0, "MONAI": 2.5, "memory": 2.0},
+    96: {"nnU-Net": 2.0, "MONAI": 2.0, "memory": 2.0},
+}
 
 
 def prepare(folder: Path, size: str) -> None:
-    import torch
-    from _whole_body import DISTRICTS, NAME, grids, write_case
-
-    from ct2pet.checkpoint import save_checkpoint
-    from ct2pet.models import load_model
-    from ct2pet.planning.networks import plan_discriminator, plan_generator
-    from ct2pet.planning.plans import (
-        WHOLE_BODY,
-        Augmentation,
-        Configuration,
-        CTNormalization,
-        Masking,
-        PETNormalization,
-        Plans,
-        Sampling,
-    )
-    from ct2pet.planning.topology import unet_topology
+    from _model import write_model
+    from _whole_body import write_case
 
     write_case(folder, size)
     for window, stages in WINDOWS.items():
-        patch = [window] * 3
-        configuration = Configuration(
-            labels=sorted(DISTRICTS.values()),
-            spacing=list(grids(size)[1].spacing),
-            median_shape=patch,
-            patch_size=patch,
-            batch_size=1,
-            ct_normalization=CTNormalization(*CT_WINDOW),
-            pet_normalization=PETNormalization(0.0, SUV, True),
-            masking=Masking("hard", 0.0),
-            sampling=Sampling(0.0),
-            augmentation=Augmentation([0.0] * 3, 0.0, [], 0.0, 0.0, 0.0),
-            tile_overlap=0.5,
-            mirror_axes=[],
-            generator=plan_generator(unet_topology(patch, [1.0] * 3, stages), FEATURES[size], 320),
-            discriminator=plan_discriminator(patch, 8),
-        )
-        plans = Plans(NAME, f"window{window}", "benchmark", dict(DISTRICTS), {WHOLE_BODY: configuration}, {}, 0.0)
-        torch.manual_seed(0)
-        model = load_model("pix2pix")(configuration)
-        last = [module for module in model.generator.modules() if isinstance(module, torch.nn.Conv3d)][-1]
-        torch.nn.init.normal_(last.weight, std=0.5 / SUV / math.sqrt(FEATURES[size]))
-        torch.nn.init.constant_(last.bias, 1.0 / SUV)  # SUV 1, with a deviation of about 0.5
-        own = folder / "results" / NAME / f"pix2pix__window{window}__{WHOLE_BODY}"
-        content = {"model_name": "pix2pix", "configuration_name": WHOLE_BODY, "plans": plans.to_json(), "epoch": 1}
-        save_checkpoint(own / "fold_all" / "checkpoint_final.pth", {**content, "model": model.state_dict()})
-        plans.save(own / "plans.json")
+        write_model(folder, size, window, stages, FEATURES[size])
 
 
 @contextlib.contextmanager
@@ -83,9 +47,8 @@ def timed(owner: Any, name: str, told: dict[str, Any]) -> Iterator[None]:
 
     @functools.wraps(function)
     def wrapper(*arguments: Any, **options: Any) -> Any:
-        started, processors = time.perf_counter(), time.process_time()
-        result = function(*arguments, **options)
-        told.update(inner=time.perf_counter() - started, inner_cpu=time.process_time() - processors)
+        seconds, result = clocked(lambda: function(*arguments, **options))
+        told.update(seconds)
         return result
 
     setattr(owner, name, wrapper)
@@ -135,10 +98,29 @@ def ct2pet(folder: Path, size: str, window: int, *options: str) -> dict[str, Any
         return found
 
     SlidingWindow.positions = counted  # type: ignore[method-assign]
-    arguments = ["-i", str(ct), "-o", str(folder / "ct2pet"), "--districts", str(maps), "-p", f"window{window}"]
+    output = _prediction(folder, window, *options)
+    arguments = ["-i", str(ct), "-o", str(output), "--districts", str(maps), "-p", f"window{window}"]
     with timed(SlidingWindow, "translate", told):
         assert main([*arguments, "--disable_tta", *options]) == 0
     return {**told, "passes": _passes(told["windows"], window, folder, size)}
+
+
+def _prediction(folder: Path, window: int, *options: str) -> Path:
+    return folder / f"ct2pet{window}{''.join(options)}.nii.gz"
+
+
+def difference(folder: Path, size: str) -> dict[str, float]:
+    """How far bfloat16 is from float32 in the body, in SUV: the mean of each window's size, and the largest."""
+    import numpy as np
+
+    from ct2pet.imageio import read_volume
+
+    told = {}
+    for window in WINDOWS:
+        fast, exact = (read_volume(_prediction(folder, window, *options)).array for options in ([], ["--float32"]))
+        error = np.abs(fast - exact)[exact > 0]
+        told |= {f"mean{window}": float(error.mean()), f"most{window}": float(error.max())}
+    return told
 
 
 def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
@@ -147,6 +129,7 @@ def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
     _nnunet.quietly()
     import SimpleITK as sitk
     import torch
+    from _model import SUV
     from _whole_body import grids
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
@@ -172,6 +155,7 @@ def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
 
 def monai(folder: Path, size: str, window: int, batch: int, bfloat16: bool) -> dict[str, Any]:
     import torch
+    from _model import CT_WINDOW, SUV
     from _whole_body import grids
     from monai.data.utils import dense_patch_slices
     from monai.inferers import utils as inferers
@@ -208,14 +192,39 @@ def report(figures: dict[str, Figures], size: str) -> str:
         "windows": ("windows", ".0f"),
         "passes": ("passes", ".1f"),
     }
+    changed = figures.pop("difference")
     parts = [f"U-Net with {FEATURES[size]} features in its first stage."]
     for window in WINDOWS:
-        own = {name: one for name, one in figures.items() if name.startswith(f"{window}³")}
-        parts.append(table(own, columns, f"windows of {window}³", f"{window}³ ct2pet"))
-        best = own[f"{window}³ ct2pet"]
-        limit = best.of("inner_cpu") / best.of("passes")
-        parts.append(f"One pass per voxel of the body at the same speed would take {limit:.1f} CPU s.")
+        own = _of(figures, window)
+        best = own["ct2pet"]
+        parts.append(table(own, columns, f"windows of {window}³", "ct2pet"))
+        parts.append("\n".join(_verdicts(own, window)))
+        parts.append(
+            f"bfloat16 changes the SUV in the body by {changed.of(f'mean{window}'):.1e} on average, by "
+            f"{changed.of(f'most{window}'):.1e} at most. One pass per voxel of the body at the same speed would take "
+            f"{best.of('inner_cpu') / best.of('passes'):.1f} CPU s: ct2pet is {best.of('passes'):.1f} times above it."
+        )
     return "\n\n".join(parts)
+
+
+def _of(figures: Mapping[str, Figures], window: int) -> dict[str, Figures]:
+    start = f"{window}³ "
+    return {name.removeprefix(start): one for name, one in figures.items() if name.startswith(start)}
+
+
+def _verdicts(own: Mapping[str, Figures], window: int) -> Iterator[str]:
+    """Against nnU-Net and the fastest of MONAI's settings; then all in float32."""
+    settings = [name for name in own if "MONAI" in name]
+    in_float32 = [name for name in settings if "bfloat16" not in name]
+    for name, those, wanted in (
+        ("ct2pet", settings, WANTED[window]),
+        ("ct2pet, float32", in_float32, {"nnU-Net": None, "MONAI": None, "memory": None}),
+    ):
+        fastest = min(those, key=lambda setting: own[setting].of("inner"))
+        for peer, kind in (("nnU-Net", "nnU-Net"), (fastest, "MONAI")):
+            times = ("inner", "inner_cpu", "seconds", "cpu_seconds")
+            yield verdict(f"{name}: times faster than {peer}", own, times, wanted[kind], peer, name)
+            yield verdict(f"{name}: times less memory than {peer}", own, ["peak_mib"], wanted["memory"], peer, name)
 
 
 def arms() -> dict[str, Any]:
@@ -226,11 +235,13 @@ def arms() -> dict[str, Any]:
             "ct2pet, float32": lambda folder, size, window=window: ct2pet(folder, size, window, "--float32"),
             "nnU-Net": functools.partial(nnunet, window=window),
         }
-        for batch in (1, 4):
-            kinds[f"MONAI, batch {batch}"] = functools.partial(monai, window=window, batch=batch, bfloat16=False)
-        kinds["MONAI, batch 4, bfloat16"] = functools.partial(monai, window=window, batch=4, bfloat16=True)
+        batch = MONAI_BATCH[window]
+        for precision in ("", ", bfloat16"):
+            kinds[f"MONAI, batch {batch}{precision}"] = functools.partial(
+                monai, window=window, batch=batch, bfloat16=bool(precision)
+            )
         found |= {f"{window}³ {name}": arm for name, arm in kinds.items()}
-    return found
+    return {**found, "difference": difference}
 
 
 if __name__ == "__main__":

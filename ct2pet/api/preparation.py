@@ -6,7 +6,6 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.preprocessing import DEFAULT_PLANS, preprocess
 from ct2pet.api.segmentation import doubtful_maps, segment_missing
@@ -16,13 +15,11 @@ from ct2pet.errors import CasesFailed, DatasetError, PlansError
 from ct2pet.files import copy_file
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
-from ct2pet.models import load_model, model_names
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.planner import plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
-from ct2pet.planning.requirements import Requirements
 
 DEFAULT_MODELS = ("pix2pix",)
 
@@ -93,13 +90,16 @@ def plan(
     The plans serve every method; patch and batch leave memory for ``models``. ``device``: the kind that will train,
     which this machine need not have.
     """
+    from ct2pet.api.device import choose_device
+    from ct2pet.models import load_model, model_names  # loads torch, which measuring cases does without
+
     for name in models:
         load_model(name)  # an unknown name is told before any work
     preprocessed = PreprocessedDataset.find(dataset)
     path = preprocessed.plans_file(plans_name)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
     districts = dict(read_dataset_json(preprocessed.folder).districts)
-    needs = _requirements()
+    needs = {name: load_model(name).requirements for name in model_names()}
     if plans_name in reference_names():
         plans = reference_plans(plans_name, fingerprint, districts, needs)
     else:
@@ -124,10 +124,6 @@ def _content(path: Path) -> Plans | None:
         return Plans.load(path)
     except PlansError:
         return None
-
-
-def _requirements() -> dict[str, Requirements]:
-    return {name: load_model(name).requirements for name in model_names()}
 
 
 def _name_doubtful_maps(raw: RawDataset) -> None:

@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 
 import numpy as np
@@ -190,3 +192,8 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
         image.unlink()
     with pytest.raises(DatasetError, match=r"there is no CT, CASE_0000\.nii, in imagesTr"):
         go()
+
+
+def test_measuring_cases_does_not_wait_for_torch():
+    code = "import sys, ct2pet.api.preparation; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"

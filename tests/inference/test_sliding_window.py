@@ -27,6 +27,7 @@ def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
     assert windows_at_once([32, 32, 32], "cuda:1") == 32
     assert windows_at_once([160, 160, 160], "cuda") == 1
     assert windows_at_once([32, 32, 32], "cpu") == 2
+    assert windows_at_once([96, 96, 96], "cpu") == 1
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
