@@ -20,7 +20,6 @@ from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
 _PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
-_WHOLLY_INSIDE = 0.999
 _NEWEST = 0.02  # the share of a step in the mean field
 
 
@@ -34,6 +33,7 @@ class RegGANHyperparameters(Hyperparameters):
     learning_rate: float = 1e-4
     registration: bool = True
     lambda_correction: float = 20.0
+    lambda_anchor: float = 5.0
     lambda_smooth: float = 10.0
     lambda_adversarial: float = 1.0
     field_sigma_mm: float = 20.0
@@ -98,8 +98,11 @@ class RegGAN(Model):
     def _correction(
         self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, Losses]:
-        """L1 of the moved fake, and what its field costs. A voxel counts where it lies in the district and what has
-        been moved there comes from the district: beyond its edge nothing says what the fake ought to be."""
+        """L1 of the moved fake, and what its field costs.
+
+        All voxels of the district count, those too where the fake was moved in from beyond its edge: the generator
+        sees there what lies there. If they did not, a field that points outwards would free the district's rim.
+        """
         numbers = self.hyperparameters
         parts: Losses = {}
         smooth = fake_pet.new_zeros(())
@@ -107,12 +110,14 @@ class RegGAN(Model):
             field = self._raw_field(fake_pet, real_pet)
             self._keep_in_mind(field.detach(), mask)
             field = self._centred(field)
-            mask = mask & (warp(mask, field.detach()) > _WHOLLY_INSIDE)
+            parts["g_anchor"] = masked_l1(fake_pet, real_pet, mask)
             fake_pet = warp(fake_pet, field)
             smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
-        l1 = _PAPER_UNITS * parts["g_l1"]
-        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
+        l1 = numbers.lambda_correction * parts["g_l1"]
+        if "g_anchor" in parts:
+            l1 = l1 + numbers.lambda_anchor * parts["g_anchor"]
+        return _PAPER_UNITS * l1 + numbers.lambda_smooth * smooth, parts
 
     def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
