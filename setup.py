@@ -66,6 +66,7 @@ setup(
         "dacite>=1.8",
         "blosc2>=2.5",
         "isal>=1.5",
+        "threadpoolctl>=3.1",
         "tqdm>=4.64",
         "psutil>=5.9",
         "matplotlib>=3.7",

@@ -19,15 +19,30 @@ _PLAIN = (torch.Tensor, str, bytes, int, float, bool, type(None))
 def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` (tensors, numbers, strings, lists, tuples, dicts) with torch.save, atomically.
 
-    ``format_version`` is added. Raises TypeError, naming the key, for any other object: no load would accept it.
+    ``format_version`` is added. Raises TypeError, naming the key, for any other object: no load would accept it; and
+    CheckpointError where the file cannot be written, because the disk is full, say: what was there before stays.
     """
     _check_plain(content, "checkpoint")
-    with atomic_path(path) as temporary:
-        torch.save({**content, "format_version": FORMAT_VERSION}, temporary)
+    try:
+        with atomic_path(path) as temporary, temporary.open("wb") as file:
+            torch.save({**content, "format_version": FORMAT_VERSION}, file)
+    except (OSError, RuntimeError) as error:
+        raise CheckpointError(
+            f"{path}: cannot be written ({_reason(error)}); what was there before stays: make room and go on with --c"
+        ) from error
 
 
-def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> dict[str, Any]:
-    """What save_checkpoint wrote, with the tensors on ``device``. No code in the file is ever executed.
+def _reason(error: BaseException) -> str:
+    """What the system said: torch hides it behind errors of its own."""
+    causes = [error]
+    while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
+        causes.append(before)
+    said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return said[0] if said else str(error).splitlines()[0]
+
+
+def load_checkpoint(path: str | Path) -> dict[str, Any]:
+    """What save_checkpoint wrote, with the tensors on the CPU. No code in the file is ever executed.
 
     Raises CheckpointError, naming the file, where it is missing, damaged, foreign or of another format version.
     """
@@ -45,7 +60,7 @@ def load_checkpoint(path: str | Path, device: str | torch.device = "cpu") -> dic
         raise CheckpointError(f"{path}: damaged, or not a checkpoint of ct2pet")
     if version != FORMAT_VERSION:
         raise CheckpointError(f"{path}: format_version {version!r}, this ct2pet reads {FORMAT_VERSION}")
-    return content if torch.device(device).type == "cpu" else _moved(content, device)
+    return content
 
 
 def _check_plain(value: Any, where: str) -> None:
@@ -60,11 +75,12 @@ def _check_plain(value: Any, where: str) -> None:
         raise TypeError(f"{where} is a {type(value).__name__}: a checkpoint holds tensors and plain values only")
 
 
-def _moved(content: Any, device: str | torch.device) -> Any:
+def moved(content: Any, device: str | torch.device) -> Any:
+    """Lists, tuples and dicts as they are, with their tensors on ``device``."""
     if isinstance(content, torch.Tensor):
         return content.to(device)
     if isinstance(content, dict):
-        return {key: _moved(value, device) for key, value in content.items()}
+        return {key: moved(value, device) for key, value in content.items()}
     if isinstance(content, (list, tuple)):
-        return type(content)(_moved(value, device) for value in content)
+        return type(content)(moved(value, device) for value in content)
     return content

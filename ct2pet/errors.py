@@ -46,9 +46,10 @@ class CasesFailed(Ct2PetError):
         some_done: bool,
         what: str = "failed",
         tracebacks: dict[str, str] | None = None,
+        noun: str = "case",
     ) -> None:
         self.failures = dict(failures)
         self.tracebacks = dict(tracebacks or {})
         self.some_done = some_done
         lines = [f"{case}: {reason}" for case, reason in sorted(self.failures.items())]
-        super().__init__("\n".join([f"{len(lines)} case(s) {what}:", *lines]))
+        super().__init__("\n".join([f"{len(lines)} {noun}(s) {what}:", *lines]))

@@ -8,8 +8,9 @@ import os
 import signal
 import threading
 import traceback
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
@@ -93,12 +94,26 @@ def map_cases(
     """
     results = CaseResults()
     num_processes = _that_fit(min(num_processes, len(cases)), memory_per_process_gib)
-    outcomes = _in_processes(function, cases, num_processes) if num_processes > 1 else _here(function, cases)
+    several = num_processes > 1
+    outcomes = _in_processes(function, cases, [()] * num_processes) if several else _here(function, cases)
     bar = tqdm(total=len(cases), desc=description, unit="case", disable=not description or not cases)
     with bar, contextlib.closing(outcomes):
         for case, outcome in outcomes:
             _record(results, case, outcome)
             bar.update()
+    return results
+
+
+def map_cases_on(function: Callable[..., Any], cases: Mapping[str, tuple], places: Sequence[Any]) -> CaseResults:
+    """As map_cases, with one process at a time for each of ``places`` (devices, say): ``function(place, *arguments)``.
+
+    Whichever place is free takes the next case, in a process that is new for it and leaves nothing on the place.
+    """
+    results = CaseResults()
+    outcomes = _in_processes(function, cases, [(place,) for place in places], one_case_each=True)
+    with contextlib.closing(outcomes):
+        for case, outcome in outcomes:
+            _record(results, case, outcome)
     return results
 
 
@@ -114,24 +129,25 @@ def _here(function: Callable, cases: Mapping[str, tuple]) -> Generator[tuple[str
 
 
 def _in_processes(
-    function: Callable, cases: Mapping[str, tuple], num_processes: int
+    function: Callable, cases: Mapping[str, tuple], places: Sequence[tuple], one_case_each: bool = False
 ) -> Generator[tuple[str, Any], None, None]:
-    waiting = list(cases.items())[::-1]
+    waiting, free = list(cases.items())[::-1], list(places)[::-1]
     workers: dict[Connection, _Worker] = {}
     try:
         while waiting or workers:
-            while waiting and len(workers) < num_processes:
-                worker = _Worker(function, num_processes)
+            while waiting and free:
+                worker = _Worker(function, free.pop(), len(places))
                 workers[worker.pipe] = worker
                 worker.take(*waiting.pop())
             for pipe in wait(list(workers)):
                 worker = workers[pipe]  # type: ignore[index]
                 yield worker.case, worker.outcome()
-                if waiting and worker.process.is_alive():
+                if waiting and not one_case_each and worker.process.is_alive():
                     worker.take(*waiting.pop())
                 else:
                     del workers[worker.pipe]
                     worker.end(_SECONDS_TO_END)
+                    free.append(worker.place)
     finally:
         for worker in workers.values():
             worker.process.kill()
@@ -140,25 +156,28 @@ def _in_processes(
 
 
 class _Worker:
-    """A process that works on one case at a time, and the caller's end of the pipe to it.
+    """A process that works on one case at a time, and the caller's end of the pipe to it. ``place``: arguments that
+    come before those of each case.
 
     Each process has a pipe of its own, and the caller no threads: a process that dies, at whatever moment, closes its
     pipe and can neither hold a lock that others wait for nor leave half a result in a queue that others use. (A
     ProcessPoolExecutor waits for ever where a process is killed while it sends a result.)
     """
 
-    def __init__(self, function: Callable, num_processes: int) -> None:
+    def __init__(self, function: Callable, place: tuple, num_processes: int) -> None:
         context = multiprocessing.get_context("spawn")
+        self.place = place
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, function, num_processes), daemon=True)
-        self.process.start()
+        with _interruptions_held_back():
+            self.process.start()
         theirs.close()  # now only the process holds it, and its death is the end of the file
         self.case = ""
 
     def take(self, case: str, arguments: tuple) -> None:
         self.case = case
         with contextlib.suppress(BrokenPipeError):  # it died: outcome() says so
-            self.pipe.send(arguments)
+            self.pipe.send((*self.place, *arguments))
 
     def outcome(self) -> Any:
         """The value of the case, or its _Failure."""
@@ -179,9 +198,9 @@ class _Worker:
 
 def _cause_of_death(exit_code: int) -> str:
     if exit_code == -9:
-        return "its process was killed (probably out of memory: try fewer processes, -np 1)"
+        return "its process was killed (probably out of memory: try fewer processes at a time)"
     how = f"was ended by {signal.Signals(-exit_code).name}" if exit_code < 0 else f"ended with exit code {exit_code}"
-    return f"its process {how} (try one process, -np 1)"
+    return f"its process {how} (try one process at a time)"
 
 
 def _guarded(function: Callable, arguments: tuple) -> Any:
@@ -190,7 +209,7 @@ def _guarded(function: Callable, arguments: tuple) -> Any:
     except Ct2PetError as error:
         return _Failure(str(error), None)
     except MemoryError:
-        return _Failure("not enough memory (try fewer processes, -np 1)", traceback.format_exc())
+        return _Failure("not enough memory (try fewer processes at a time)", traceback.format_exc())
     except Exception as error:
         return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
 
@@ -222,6 +241,21 @@ def _work(pipe: Connection, function: Callable, num_processes: int) -> None:
 def _pickled(function: Callable, arguments: tuple) -> Any:
     """The value as bytes: a value that cannot be sent is the case's failure too."""
     return ForkingPickler.dumps(function(*arguments))
+
+
+@contextlib.contextmanager
+def _interruptions_held_back() -> Iterator[None]:
+    """A process that is started inside the block hears of no Ctrl-C, so that one in its first seconds is not answered
+    with the traceback of its imports; the caller hears of it after the block."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # which would let interruptions pass while it starts
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_process(num_processes: int) -> None:

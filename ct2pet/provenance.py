@@ -44,7 +44,7 @@ def this_run(**facts: Any) -> dict[str, Any]:
         "commit": _commit(),
         "date": _date(),
         "system": f"{platform.system()} {platform.machine()}",
-        "command": _command.get(),
+        "command": this_command(),
         **facts,
     }
 
@@ -72,7 +72,19 @@ def added_run(runs: Any, run: dict[str, Any]) -> list[dict[str, Any]]:
 @contextlib.contextmanager
 def command_line(name: str, arguments: Sequence[str]) -> Iterator[None]:
     """Inside the block ``this_run`` names this command, with the last part of each path."""
-    token = _command.set(shlex.join([name, *map(_without_folders, arguments)]))
+    with command_of(shlex.join([name, *map(_without_folders, arguments)])):
+        yield
+
+
+def this_command() -> str | None:
+    """The command that ``this_run`` names."""
+    return _command.get()
+
+
+@contextlib.contextmanager
+def command_of(command: str | None) -> Iterator[None]:
+    """Inside the block ``this_run`` names a command as ``this_command`` gave it: in another process, say."""
+    token = _command.set(command)
     try:
         yield
     finally:

@@ -33,9 +33,9 @@ def resample(volume: Volume, grid: Grid, *, labels: bool = False, outside: float
     if volume.grid.matches(grid):
         return Volume(volume.array, grid, volume.unit)
     image = to_itk(volume)
-    if not labels and image.GetPixelID() != sitk.sitkFloat32:
-        image = sitk.Cast(image, sitk.sitkFloat32)
     filter_ = sitk.ResampleImageFilter()
+    if not labels:
+        filter_.SetOutputPixelType(sitk.sitkFloat32)
     filter_.SetSize(grid.shape[::-1])
     filter_.SetOutputSpacing(grid.spacing[::-1])
     filter_.SetOutputOrigin(grid.origin)

@@ -15,10 +15,21 @@ PACKAGE = ROOT / "ct2pet"
 ORDER = [
     *("errors", "files", "paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
-    *("evaluation", "networks", "losses", "models", "checkpoint", "inference", "training", "report", "phantom"),
+    *(
+        "evaluation",
+        "distributed",
+        "networks",
+        "losses",
+        "models",
+        "checkpoint",
+        "inference",
+        "training",
+        "report",
+        "phantom",
+    ),
     *("api", "cli"),
 ]
-WITH_TORCH = {"networks", "losses", "models", "checkpoint", "inference", "training", "api"}
+WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "api"}
 SHARED_BY_COMMANDS = {"arguments", "command"}
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
@@ -132,7 +143,7 @@ def test_every_command_has_a_main_of_its_name():
 
 def test_tests_mirror_the_code():
     house = {"test_architecture.py", "test_documentation.py", "test_privacy.py", "cli/test_help.py"}
-    house |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py"}
+    house |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py", "training/test_interruption.py"}
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in house}):
         module = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
         known = [PACKAGE / module, PACKAGE / module.with_name(f"_{module.name}"), PACKAGE / module.with_suffix("")]

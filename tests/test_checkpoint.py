@@ -6,8 +6,9 @@ from collections import OrderedDict
 import numpy as np
 import pytest
 import torch
+from full_disk import file_size_limit
 
-from ct2pet.checkpoint import FORMAT_VERSION, load_checkpoint, save_checkpoint
+from ct2pet.checkpoint import FORMAT_VERSION, load_checkpoint, moved, save_checkpoint
 from ct2pet.errors import CheckpointError
 
 
@@ -58,7 +59,7 @@ def test_what_is_saved_is_loaded(tmp_path):
 
 def test_tensors_go_to_the_device_and_plain_values_stay(tmp_path):
     save_checkpoint(tmp_path / "c.pth", content())
-    loaded = load_checkpoint(tmp_path / "c.pth", "meta")
+    loaded = moved(load_checkpoint(tmp_path / "c.pth"), "meta")
     assert all(tensor.device.type == "meta" for tensor in loaded["model"].values())
     assert loaded["plans"]["districts"] == {"head": 1}
 
@@ -126,3 +127,22 @@ def test_a_missing_file_and_a_later_format_are_named(tmp_path):
     torch.save({"format_version": 99}, tmp_path / "later.pth")
     with pytest.raises(CheckpointError, match=r"later\.pth: format_version 99"):
         load_checkpoint(tmp_path / "later.pth")
+
+
+def test_a_disk_that_is_full_is_told_in_one_line_and_the_old_file_stays(tmp_path):
+    path = tmp_path / "c.pth"
+    save_checkpoint(path, {"epoch": 1})
+    with (
+        file_size_limit(100_000),
+        pytest.raises(CheckpointError, match=r"c\.pth: cannot be written \(.+\).*go on") as told,
+    ):
+        save_checkpoint(path, {"epoch": 2, "weights": torch.zeros(100_000)})
+    assert "\n" not in str(told.value)
+    assert load_checkpoint(path)["epoch"] == 1
+    assert os.listdir(tmp_path) == ["c.pth"]
+
+
+def test_a_folder_in_which_nothing_can_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(CheckpointError, match=r"c\.pth: cannot be written \((Not a directory|File exists)\)"):
+        save_checkpoint(tmp_path / "file" / "c.pth", {"epoch": 2})

@@ -4,8 +4,12 @@ import argparse
 import ast
 import importlib
 import json
+import os
 import re
 import shlex
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -20,10 +24,17 @@ def blocks(page, language):
 
 
 def command_lines():
+    """Also those behind torchrun, over several lines, or in the background."""
     for page in PAGES:
-        for line in "".join(blocks(page, "bash")).splitlines():
-            if line.startswith("ct2pet_"):
-                yield pytest.param(line.split("#")[0], id=f"{page.name}: {line[:60]}")
+        for line in "".join(blocks(page, "bash")).replace("\\\n", " ").splitlines():
+            if found := re.search(r"(?:^|^[^#]*\s)(ct2pet_\w+ [^#&]*)", line):
+                yield pytest.param(found.group(1), id=f"{page.name}: {found.group(1)[:60]}")
+
+
+def scripts():
+    for page in PAGES:
+        for number, block in enumerate(block for block in blocks(page, "bash") if block.startswith("#!")):
+            yield pytest.param(block, id=f"{page.name} {number}")
 
 
 def parser_of(command):
@@ -47,6 +58,39 @@ def test_the_reference_names_every_argument_of_every_command(command):
     documented = set(re.findall(r"^\| `(-*\w+)", section.group(1), re.MULTILINE))
     actions = parser_of(command)._actions
     assert documented == {action.option_strings[0] if action.option_strings else action.metavar for action in actions}
+
+
+# In place of a cluster: what runs commands runs them, the training waits for the signal, the rest is written down.
+STAND_INS = {
+    "srun": 'exec "$@"',
+    "torchrun": 'while [ "$1" != --no-python ]; do shift; done; shift; exec "$@"',
+    "scontrol": 'echo "scontrol $*" >> log; echo node1',
+    "ct2pet_train": "trap 'exit 143' TERM; sleep 0.3; echo \"train $*\" >> log; while :; do sleep 0.05; done",
+}
+
+
+@pytest.mark.parametrize("script", list(scripts()))
+def test_a_script_for_a_cluster_trains_and_queues_again_when_its_time_is_over(script, tmp_path):
+    for name, text in STAND_INS.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    log = tmp_path / "log"
+    log.touch()
+    job = {"SLURM_JOB_ID": "77", "SLURM_ARRAY_TASK_ID": "2", "SLURM_NNODES": "2", "SLURM_JOB_NODELIST": "node[1-2]"}
+    environment = {**os.environ, **job, "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    process = subprocess.Popen(["bash", "-eu", "-c", script], cwd=tmp_path, env=environment)
+    while "train" not in log.read_text():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGUSR1)
+    assert process.wait(60) == 0
+    *_, trained, queued = log.read_text().splitlines()
+    assert re.fullmatch("train 001 pix2pix all (-c (arms|trunk)|-num_gpus 4) --c", trained)
+    assert queued == "scontrol requeue 77"
+
+
+def test_there_are_scripts_for_a_cluster():
+    assert len(list(scripts())) == 3
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

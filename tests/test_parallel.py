@@ -1,12 +1,13 @@
 import multiprocessing
 import os
+import signal
 import time
 
 import case_functions
 import pytest
 
 from ct2pet import parallel
-from ct2pet.parallel import map_cases
+from ct2pet.parallel import map_cases, map_cases_on
 
 
 def numbered(count):
@@ -70,6 +71,29 @@ def test_an_interruption_passes_on_and_leaves_no_process(monkeypatch):
     assert time.monotonic() - start < 60  # the cases sleep for 120 s each
 
 
+def test_every_place_takes_the_next_case_in_a_process_of_its_own():
+    results = map_cases_on(case_functions.on_place, numbered(5), ["here", "there"])
+    assert results.failures == {"case1": "file.nii.gz: is odd"}
+    places, processes = zip(*results.values.values())
+    assert {*places} == {"here", "there"}
+    assert len({*processes, os.getpid()}) == 5
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_dies_frees_its_place():
+    results = map_cases_on(case_functions.die_on_place, numbered(4), ["here"])
+    assert results.values == {"case0": 0, "case1": 1, "case3": 3}
+    assert "exit code 7" in results.failures["case2"]
+
+
+def test_a_process_that_starts_hears_of_no_interruption():
+    """Ctrl-C reaches the whole group: the caller answers for all."""
+    with parallel._interruptions_held_back():
+        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    assert signal.SIGINT in blocked
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+
+
 def test_processes_are_limited_by_the_free_memory(monkeypatch):
     monkeypatch.setattr(parallel, "available_memory_gib", lambda: 5.0)
     assert parallel._that_fit(8, 2.0) == 2
@@ -80,7 +104,7 @@ def test_processes_are_limited_by_the_free_memory(monkeypatch):
 
 
 def test_a_worker_that_takes_too_long_to_end_is_killed():
-    worker = parallel._Worker(case_functions.sleep_long, 1)
+    worker = parallel._Worker(case_functions.sleep_long, (), 1)
     worker.take("case", (0,))
     worker.end(seconds=0.2)
     assert worker.process.exitcode == -9

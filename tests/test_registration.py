@@ -2,12 +2,14 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 from known_moves import displaced, displacement, residual
 
 from ct2pet.errors import GeometryError
+from ct2pet.imageio import read_volume
 from ct2pet.phantom import COARSE, make_patient, scan
 from ct2pet.registration import (
     ALIGNED,
@@ -81,6 +83,21 @@ def test_a_short_piece_is_not_judged(pair):
     assert "144 mm from foot to head" in result.reason
     np.testing.assert_array_equal(result.matrix, np.eye(4))
     assert register(piece, away, least_extent_mm=100).outcome == MOVED
+
+
+STS = Path(__file__).parents[2] / "shared" / "data" / "sts" / "nifti"
+
+
+@pytest.mark.skipif(not STS.is_dir(), reason="the sarcoma images (../shared/data/sts) are not here")
+@pytest.mark.parametrize("case", ["STS_001", "STS_048"])
+def test_a_known_move_of_a_real_pair_is_found_again(case):
+    ct = read_volume(STS / case / "CT_image.nii.gz", "HU")
+    pet = read_volume(STS / case / "PET_image.nii.gz", "SUV")
+    own = register(ct, pet, least_extent_mm=0)  # nobody knows how well the scanner's places fit
+    away, known = displaced(pet, ct, (-3, 2, 4), (5, -8, 12))
+    result = register(ct, away, least_extent_mm=0)
+    found = np.linalg.inv(own.matrix) @ np.array(result.matrix) @ known
+    assert residual(ct, pet, found) < 0.5 * min(pet.grid.spacing)
 
 
 def test_pairs_that_do_not_meet_are_refused(pair):

@@ -19,3 +19,17 @@ def choose_device(name: str | None) -> str:
         there = ", ".join(device for device, is_there in available.items() if is_there)
         raise Ct2PetError(f"-device {name}: torch finds no such device here; there is: {there}")
     return name
+
+
+def choose_devices(name: str | None, num_gpus: int) -> list[str]:
+    """The device of ``choose_device``, or ``num_gpus`` GPUs (``cuda:0``, ...). Raises Ct2PetError where there are not
+    as many."""
+    device = choose_device(name)
+    if num_gpus == 1:
+        return [device]
+    there = torch.cuda.device_count() if device == "cuda" else 0
+    if num_gpus > there:
+        raise Ct2PetError(
+            f"-num_gpus {num_gpus}: torch finds {there or 'no'} GPU(s) here (-device and CUDA_VISIBLE_DEVICES count)"
+        )
+    return [f"cuda:{number}" for number in range(num_gpus)]

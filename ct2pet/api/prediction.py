@@ -22,6 +22,7 @@ from ct2pet.evaluation.references import image_files
 from ct2pet.files import read_json, write_json
 from ct2pet.imageio import read_grid, strip_suffix, write_volume
 from ct2pet.inference.cases import Case, find_cases, part
+from ct2pet.inference.memory import shortage_told
 from ct2pet.inference.predictor import Predictor
 from ct2pet.inference.stitching import output_grid
 from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, choose, find_trained, load_trained
@@ -32,6 +33,7 @@ from ct2pet.provenance import PREDICTION_FILE, added_run, device_name, this_run
 from ct2pet.volume import Grid
 
 GRIDS = ("pet", "ct")
+_LESS_MEMORY = "end what else computes there, or predict with -device cpu"
 
 
 def predict(
@@ -50,6 +52,7 @@ def predict(
     device: str | None = None,
     step_size: float | None = None,
     mirror: bool = True,
+    float32: bool = False,
     blend_mm: float | None = None,
     grid: str = "pet",
     like: str | Path | None = None,
@@ -66,10 +69,10 @@ def predict(
     makes them. Without both, districtsTs beside imagesTs serves, and CTs that have no map there are segmented as those
     of the training were; the maps that are made go to districts/ beside the predictions. ``grid``: "pet" (the plans'
     spacing over the CT's field of view) or "ct"; ``like``: an image whose grid to use instead, or a folder with one
-    for each case. ``step_size``, ``mirror``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``: predict a share
-    of the cases. With ``continue_prediction`` cases that are predicted already are left as they are. ``dicom``: write
-    each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Writes what was used into
-    prediction.json beside them.
+    for each case. ``step_size``, ``mirror``, ``float32``, ``blend_mm``: see Predictor; ``num_parts``, ``part_id``:
+    predict a share of the cases. With ``continue_prediction`` cases that are predicted already are left as they are.
+    ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Writes what
+    was used into prediction.json beside them.
 
     Raises CasesFailed, naming them, for cases that could not be predicted, and other Ct2PetErrors before any work.
     """
@@ -94,11 +97,17 @@ def predict(
     )
     blend_mm = loaded.plans.blend_mm if blend_mm is None else blend_mm
     predictor = Predictor(
-        loaded.districts, blend_mm=blend_mm, device=choose_device(device), step_size=step_size, mirror=mirror
+        loaded.districts,
+        blend_mm=blend_mm,
+        device=choose_device(device),
+        step_size=step_size,
+        mirror=mirror,
+        float32=float32,
     )
     options: dict[str, Any] = {
         "step_size": step_size,
         "mirror": mirror,
+        "float32": float32,
         "blend_mm": blend_mm,
         "grid": "like" if like else grid,
     }
@@ -162,7 +171,9 @@ class _Road:
         ct = read_ct(case.ct)
         district_map = self.maps.of(case, ct)
         grid = self.grids.of(case.name, ct.grid)
-        write_volume(case.output, self.predictor.predict(ct, district_map, grid, progress))
+        with shortage_told(self.predictor.device, "prediction", _LESS_MEMORY):
+            pet = self.predictor.predict(ct, district_map, grid, progress)
+        write_volume(case.output, pet)
 
 
 def _predict_cases(work: Sequence[Case], road: _Road, num_done: int) -> None:

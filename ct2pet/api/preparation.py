@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from ct2pet.api.device import choose_device
 from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.api.preprocessing import DEFAULT_PLANS, preprocess
 from ct2pet.api.segmentation import doubtful_maps, segment_missing
 from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
@@ -23,9 +23,7 @@ from ct2pet.planning.planner import plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
 from ct2pet.planning.requirements import Requirements
-from ct2pet.preprocessing import preprocess_dataset
 
-DEFAULT_PLANS = "ct2petPlans"
 DEFAULT_MODELS = ("pix2pix",)
 
 
@@ -92,7 +90,8 @@ def plan(
 ) -> Plans:
     """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions.
 
-    The plans serve every method; patch and batch leave memory for ``models``.
+    The plans serve every method; patch and batch leave memory for ``models``. ``device``: the kind that will train,
+    which this machine need not have.
     """
     for name in models:
         load_model(name)  # an unknown name is told before any work
@@ -109,7 +108,7 @@ def plan(
             districts,
             needs,
             plans_name=plans_name,
-            device=choose_device(device),
+            device=device or choose_device(None),
             memory_target_gib=gpu_memory_target,
             sized_for=models,
         )
@@ -117,23 +116,6 @@ def plan(
         print(f"{path}: replaced by new plans", file=sys.stderr)
     plans.save(path)
     return plans
-
-
-def preprocess(
-    dataset: str,
-    *,
-    plans_name: str = DEFAULT_PLANS,
-    configurations: Sequence[str] | None = None,
-    num_processes: int | None = None,
-) -> None:
-    """Write the districts' stores. Interrupted and started again, it goes on; unchanged cases are not done again."""
-    preprocessed = PreprocessedDataset.find(dataset)
-    plans = preprocessed.plans(plans_name)
-    if configurations:
-        chosen = {name: plans.configuration(name) for name in configurations}
-        plans = replace(plans, configurations=chosen)
-    raw = open_dataset(plans.dataset_name)
-    preprocess_dataset(raw, plans, preprocessed.folder, num_processes or default_processes())
 
 
 def _content(path: Path) -> Plans | None:

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ct2pet.api.device import choose_device
+from ct2pet import distributed
+from ct2pet.api.at_once import done_or_raise, train_at_once
+from ct2pet.api.device import choose_devices
 from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.api.training_job import TrainingJob, train_one
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
-from ct2pet.files import copy_file
-from ct2pet.inference.trained_models import model_folder
+from ct2pet.inference.trained_models import FINAL
 from ct2pet.models import load_model
-from ct2pet.paths import results_folder
+from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY, Plans
-from ct2pet.provenance import digest_of_json
-from ct2pet.training import StagedTraining, TrainingOptions
+from ct2pet.training import TrainingOptions
+from ct2pet.training.data_loader import default_workers
 
 
 def train(
@@ -31,60 +32,60 @@ def train(
     device: str | None = None,
     options: TrainingOptions | None = None,
     only_validate: bool = False,
+    num_gpus: int = 1,
+    pretrain_whole_body: bool = False,
 ) -> list[Path]:
-    """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another.
+    """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one on
+    each GPU. Where torchrun started several processes, all of them train each district together.
 
+    ``pretrain_whole_body``: train the whole body first, unless that was finished before, and begin each district with
+    its networks and weights.
     ``configurations``: only these (a district, or ``whole_body``). With ``options.resume`` districts that are
     finished are skipped. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names, missing
-    preprocessed data, losses that are not finite.
+    preprocessed data, losses that are not finite; of several districts CasesFailed after the others are trained.
     """
-    load_model(model)  # an unknown name is told before any work
-    preprocessed = PreprocessedDataset.find(dataset)
-    plans = preprocessed.plans(plans_name)
-    names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
-    for name in names:
-        plans.configuration(name)
-    options = replace(options or TrainingOptions(), device=choose_device(device))
-    if str(fold) == "all":  # its validation cases are its training cases
-        options = replace(options, final_validation=False)
-    folders = []
-    for name in names:
-        folder = model_folder(results_folder(), plans.dataset_name, model, plans_name, name) / f"fold_{fold}"
-        training = _training(preprocessed, plans, model, name, fold, folder, options)
-        _copy_descriptions(preprocessed, plans, folder.parent)
-        if only_validate:
-            training.validate()
-        else:
-            training.run()
-        folders.append(folder)
-    return folders
+    devices = choose_devices(device, num_gpus)
+    if len(devices) > 1 and distributed.launched():
+        raise TrainingError("-num_gpus trains a district on each GPU, torchrun one on all of them: choose one of them")
+    with distributed.joined(devices[0]) as own_device:
+        load_model(model)  # an unknown name is told before any work
+        preprocessed = PreprocessedDataset.find(dataset)
+        plans = preprocessed.plans(plans_name)
+        if str(fold) != "all":
+            fold_cases(preprocessed.splits(), fold, [])  # an unknown fold, too
+        names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
+        for name in names:
+            plans.configuration(name)
+        options = options or TrainingOptions()
+        job = TrainingJob(dataset, model, fold, plans_name, options, only_validate, pretrain_whole_body)
+        done = {}
+        if pretrain_whole_body and not only_validate:
+            done[WHOLE_BODY] = _whole_body(job, plans, own_device, devices)
+        done |= _train_all(job, [name for name in names if name not in done], own_device, devices)
+        return [done[name] for name in names]
 
 
-def _training(
-    preprocessed: PreprocessedDataset,
-    plans: Plans,
-    model: str,
-    configuration: str,
-    fold: int | str,
-    folder: Path,
-    options: TrainingOptions,
-) -> StagedTraining:
-    store = preprocessed.store(plans, configuration)
-    splits = preprocessed.splits()
-    cases = fold_cases(splits, fold, store.recorded_cases())
-    left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
-    if left_out:
-        print(f"fold {fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
-    if not set(cases[0]) & set(store.cases):
-        raise TrainingError(f"fold {fold}: none of its training cases contains the district {configuration}")
-    origin = {"fold": str(fold), "dataset_fingerprint_sha256": digest_of_json(preprocessed.fingerprint_file)}
-    return StagedTraining(model, configuration, plans, store, cases, splits, folder, options, origin)
+def _whole_body(job: TrainingJob, plans: Plans, own_device: str, devices: Sequence[str]) -> Path:
+    """Train the whole body unless that is finished; the folder of the training."""
+    plans.configuration(WHOLE_BODY)
+    folder = job.folder(plans, WHOLE_BODY)
+    if not distributed.of_main((folder / FINAL).exists()):
+        whole = replace(job, from_whole_body=False)
+        if len(devices) == 1:
+            return train_one(own_device, whole, WHOLE_BODY)
+        train_at_once(train_one, {WHOLE_BODY: (whole, WHOLE_BODY)}, devices[:1])  # in a process that frees its GPU
+    return folder
 
 
-def _copy_descriptions(preprocessed: PreprocessedDataset, plans: Plans, folder: Path) -> None:
-    """A model folder says by itself what it was trained for."""
-    plans.save(folder / "plans.json")
-    copy_file(preprocessed.folder / "dataset.json", folder / "dataset.json")
+def _train_all(job: TrainingJob, names: Sequence[str], own_device: str, devices: Sequence[str]) -> dict[str, Path]:
+    if len(names) == 1 or distributed.launched():
+        return {name: train_one(own_device, job, name) for name in names}
+    if len(devices) == 1:
+        return done_or_raise(map_cases(train_one, {name: (own_device, job, name) for name in names}))
+    if job.options.num_workers is None:
+        workers = default_workers(devices[0].split(":")[0], len(devices))
+        job = replace(job, options=replace(job.options, num_workers=workers))
+    return train_at_once(train_one, {name: (job, name) for name in names}, devices)
 
 
 def options_from(arguments: dict[str, Any]) -> TrainingOptions:

@@ -44,8 +44,8 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
     )
 
 
-def add_device(parser: Parser) -> None:
-    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help="where to compute (default: cuda, else cpu)")
+def add_device(parser: Parser, said: str = "where to compute") -> None:
+    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help=f"{said} (default: cuda, else cpu)")
 
 
 def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
@@ -92,6 +92,14 @@ def positive_integer(text: str) -> int:
     value = int(text)
     if value < 1:
         raise argparse.ArgumentTypeError(f"{text} is not at least 1")
+    return value
+
+
+def whole_number(text: str) -> int:
+    """An argparse type: a whole number of at least 0."""
+    value = int(text)
+    if value < 0:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0")
     return value
 
 

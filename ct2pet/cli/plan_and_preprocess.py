@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_segmenter(parser, None, "what made the maps that are there, or rules")
     add_memory_target(parser)
     add_sized_models(parser)
-    add_device(parser)
+    add_device(parser, "what will train, here or elsewhere")
     add_processes(parser)
 
 

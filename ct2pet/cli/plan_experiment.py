@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plans(parser)
     add_memory_target(parser)
     add_sized_models(parser)
-    add_device(parser)
+    add_device(parser, "what will train, here or elsewhere")
 
 
 def execute(arguments: argparse.Namespace) -> None:

@@ -73,6 +73,9 @@ def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored CTs: faster")
     parser.add_argument(
+        "--float32", action="store_true", help="never compute in bfloat16: slower, and the same on every machine"
+    )
+    parser.add_argument(
         "--blend_mm",
         type=_not_negative,
         metavar="MM",

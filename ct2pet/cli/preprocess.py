@@ -19,7 +19,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.preparation import preprocess
+    from ct2pet.api.preprocessing import preprocess
 
     preprocess(
         arguments.dataset,

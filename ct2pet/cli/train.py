@@ -6,8 +6,10 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import sys
+from pathlib import Path
 
-from ct2pet.cli.arguments import add_configurations, add_device, add_plans, positive_integer
+from ct2pet.cli.arguments import add_configurations, add_device, add_plans, positive_integer, whole_number
 from ct2pet.cli.command import command
 
 
@@ -18,14 +20,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_configurations(parser)
     add_plans(parser)
     add_device(parser)
+    parser.add_argument(
+        "-num_gpus",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="train a district on each of N GPUs (default: 1)",
+    )
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
+    parser.add_argument(
+        "-pretrained_weights",
+        type=Path,
+        metavar="PATH",
+        help="begin with the weights of this checkpoint, or of the folder of a training or model",
+    )
+    parser.add_argument(
+        "--pretrain_whole_body",
+        action="store_true",
+        help="first train the whole body, unless that is done, and begin each district with its networks and weights",
+    )
     parser.add_argument("--num_epochs", type=positive_integer, metavar="N", help="instead of the plans' number")
     parser.add_argument(
         "--iterations_per_epoch", type=positive_integer, metavar="N", help="instead of the plans' number"
     )
     parser.add_argument(
         "--save_every", type=positive_integer, default=1, metavar="N", help="epochs between checkpoints (default: 1)"
+    )
+    parser.add_argument(
+        "--early_stop",
+        type=positive_integer,
+        metavar="N",
+        help="end after N epochs without a better validation MAE (default: never)",
+    )
+    parser.add_argument(
+        "-num_workers",
+        type=whole_number,
+        metavar="N",
+        help="threads that read patches ahead; 0: none (default: 1 on a CPU, up to 8 on a GPU)",
+    )
+    parser.add_argument(
+        "--compile", action="store_true", help="translate the networks by torch.compile before the first steps"
     )
     parser.add_argument("--seed", type=int, default=12345, metavar="N", help="of all randomness (default: 12345)")
     parser.add_argument("--deterministic", action="store_true", help="two runs give the same weights; may be slower")
@@ -43,6 +78,8 @@ def execute(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         options=options_from(vars(arguments)),
         only_validate=arguments.only_validate,
+        num_gpus=arguments.num_gpus,
+        pretrain_whole_body=arguments.pretrain_whole_body,
     )
 
 
@@ -55,3 +92,6 @@ def _fold(text: str) -> int | str:
 
 
 main = command("ct2pet_train", __doc__ or "", add_arguments, execute)
+
+if __name__ == "__main__":  # torchrun -m ct2pet.cli.train
+    sys.exit(main(None))

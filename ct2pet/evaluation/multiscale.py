@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV
-from ct2pet.evaluation.similarity import Window, similarity_slabs
+from ct2pet.evaluation.similarity import Window, similarities, tiles
 from ct2pet.volume import Box
 
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # from the finest scale to the coarsest
@@ -80,18 +80,24 @@ def _means(
     size = int(labels.max()) + 1
     sums, counts = np.zeros(size), np.zeros(size, dtype=int)
     window = Window(real.shape, np.full(WINDOW, 1 / WINDOW), reflect=False)
-    for slab, values in similarity_slabs(fake, real, window, WINDOW**3 / (WINDOW**3 - 1)):
-        low, high = max(slab.start, borders[0].start), min(slab.stop, borders[0].stop)
-        if low >= high:
-            continue
-        where = labels[low:high][:, borders[1], borders[2]]
+    wanted = (tile for tile in tiles(real.shape) if labels[tile].any())
+    for tile, values in similarities(fake, real, window, wanted, WINDOW**3 / (WINDOW**3 - 1)):
+        part = tuple(_overlap(*pair) for pair in zip(tile, borders))
+        place = (*part, borders[2])
+        own = (*(slice(a.start - b.start, a.stop - b.start) for a, b in zip(part, tile)), borders[2])
+        where = labels[place]
         inside = where > 0
-        kept = values[low - slab.start : high - slab.start][:, borders[1], borders[2]][inside]
+        kept = values[own][inside]
         powers = np.power(np.maximum(kept, 0), np.float32(weight))
         sums += np.bincount(where[inside], weights=powers, minlength=size)
         counts += np.bincount(where[inside], minlength=size)
     found = {label: sums[label] / counts[label] for label in range(1, size) if counts[label]}
     return {**found, 0: sums.sum() / counts.sum()} if found else {}
+
+
+def _overlap(one: slice, other: slice) -> slice:
+    start = max(one.start, other.start)
+    return slice(start, max(start, min(one.stop, other.stop)))
 
 
 def _product(mean: float | None, factor: float | None) -> float | None:

@@ -1,22 +1,33 @@
-"""Structural similarity in 3D, slab by slab: arrays (Z, Y, X) in SUV (g/ml) on one grid.
+"""Structural similarity in 3D, tile by tile: arrays (Z, Y, X) in SUV (g/ml) on one grid.
 
 Wang et al., IEEE Trans. Image Process. 13 (2004) 600: K1 = 0.01, K2 = 0.03, a fixed range of 20 SUV.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 
 import numpy as np
 from scipy.linalg import toeplitz
+from threadpoolctl import threadpool_limits
 
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 
 SSIM_SIGMA = 1.5
 SSIM_WINDOW = 11  # voxels, along each axis
 _C1, _C2 = (0.01 * DATA_RANGE_SUV) ** 2, (0.03 * DATA_RANGE_SUV) ** 2
-_SLAB = 16
-_BLOCK = 48  # rows of a banded matrix that are multiplied at once
+_DEPTH, _ROWS, _COLUMNS = 16, 24, 24  # of a tile, and of the parts of its product along X: all stays in the cache
+_THREADS = 2
+
+Tile = tuple[slice, slice]  # slices and rows; all columns
+
+
+def one_blas_thread() -> AbstractContextManager:
+    """To be put, once a process, around what this module computes: the threads of BLAS gain nothing on products this
+    small, and on a busy machine they wait for each other (measured: 9 times as long)."""
+    return threadpool_limits(1, user_api="blas")
 
 
 def ssim_map(fake: np.ndarray, real: np.ndarray) -> np.ndarray:
@@ -26,8 +37,15 @@ def ssim_map(fake: np.ndarray, real: np.ndarray) -> np.ndarray:
     """
     window = Window(real.shape, gaussian_weights(), reflect=True)
     result = np.empty(real.shape, np.float32)
-    for slab, values in similarity_slabs(fake, real, window):
-        result[slab] = values
+
+    every = list(tiles(real.shape))
+
+    def fill(first: int) -> None:
+        for tile, values in similarities(fake, real, window, every[first::_THREADS]):
+            result[tile] = values
+
+    with ThreadPoolExecutor(_THREADS) as pool:  # numpy and BLAS leave the interpreter's lock
+        list(pool.map(fill, range(_THREADS)))
     return result
 
 
@@ -45,26 +63,23 @@ class Window:
         self.radius = len(weights) // 2
         self.matrices = [_banded(length, weights, reflect) for length in shape]
 
-    def means(self, slab: np.ndarray, first: int, low: int, high: int) -> np.ndarray:
-        """The weighted means (float32) of the slices ``low`` to ``high`` of a volume of which ``slab`` holds the slices
-        from ``first`` on, at least ``radius`` more on both sides."""
-        if not slab.any():  # air
-            return np.zeros((high - low, *slab.shape[1:]), np.float32)
-        along_z = self.matrices[0][low:high, first : first + slab.shape[0]]
-        part = (along_z @ slab.reshape(slab.shape[0], -1)).reshape(high - low, *slab.shape[1:])
-        result = np.empty_like(part)
-        for rows, columns in self._blocks(part.shape[1]):
-            np.matmul(self.matrices[1][rows, columns], part[:, columns], out=result[:, rows])
-        part = np.empty_like(result)
-        for rows, columns in self._blocks(part.shape[2]):
-            part[:, :, rows] = result[:, :, columns] @ self.matrices[2][rows, columns].T
-        return part
+    def around(self, part: slice, axis: int) -> slice:
+        """What the means of a ``part`` of an axis depend on."""
+        return slice(max(0, part.start - self.radius), min(len(self.matrices[axis]), part.stop + self.radius))
 
-    def _blocks(self, length: int) -> Iterator[tuple[slice, slice]]:
-        """Rows of a matrix, and the columns in which they are not 0."""
-        for start in range(0, length, _BLOCK):
-            stop = min(start + _BLOCK, length)
-            yield slice(start, stop), slice(max(0, start - self.radius), min(length, stop + self.radius))
+    def means(self, image: np.ndarray, tile: Tile) -> np.ndarray:
+        """The weighted means (float32) of a ``tile`` of a volume; ``image``: what lies ``around`` the tile."""
+        if not image.any():  # air
+            return np.zeros((*(part.stop - part.start for part in tile), image.shape[2]), np.float32)
+        along_z, along_y = (self.matrices[axis][part, self.around(part, axis)] for axis, part in enumerate(tile))
+        means = (along_z @ image.reshape(image.shape[0], -1)).reshape(-1, *image.shape[1:])
+        means = np.matmul(along_y, means)
+        result = np.empty_like(means)
+        for first in range(0, means.shape[2], _COLUMNS):
+            columns = slice(first, min(first + _COLUMNS, means.shape[2]))
+            around = self.around(columns, 2)
+            np.matmul(means[:, :, around], self.matrices[2][columns, around].T, out=result[:, :, columns])
+        return result
 
 
 def _banded(length: int, weights: np.ndarray, reflect: bool) -> np.ndarray:
@@ -81,37 +96,37 @@ def _banded(length: int, weights: np.ndarray, reflect: bool) -> np.ndarray:
     return matrix.astype(np.float32)
 
 
-def similarity_slabs(
-    fake: np.ndarray, real: np.ndarray, window: Window, covariance_factor: float = 1.0
-) -> Iterator[tuple[slice, np.ndarray]]:
-    """The structural similarity in slabs along Z, with the window's weights.
+def tiles(shape: Sequence[int]) -> Iterator[Tile]:
+    """All of a volume, in parts that are computed fast."""
+    for z in range(0, shape[0], _DEPTH):
+        for y in range(0, shape[1], _ROWS):
+            yield slice(z, min(z + _DEPTH, shape[0])), slice(y, min(y + _ROWS, shape[1]))
+
+
+def similarities(
+    fake: np.ndarray, real: np.ndarray, window: Window, wanted: Iterable[Tile], covariance_factor: float = 1.0
+) -> Iterator[tuple[Tile, np.ndarray]]:
+    """The structural similarity in the ``wanted`` tiles of two volumes, with the window's weights.
 
     Written with the difference d of both images: (1 - m(d)² / (m(x)² + m(y)² + C1)) (1 - v(d) / (v(x) + v(y) + C2)),
     which is the usual formula in other words, holds in float32 where a hot region is flat: variances by difference of
     squares cancel there, but those of small differences do not. ``covariance_factor`` multiplies all variances.
     """
-    depth = real.shape[0]
-    for low in range(0, depth, _SLAB):
-        high = min(low + _SLAB, depth)
-        first = max(0, low - window.radius)
-        around = slice(first, min(depth, high + window.radius))
-        yield slice(low, high), _similarity(fake[around], real[around], window, (first, low, high), covariance_factor)
-
-
-def _similarity(
-    fake: np.ndarray, real: np.ndarray, window: Window, place: tuple[int, int, int], covariance_factor: float
-) -> np.ndarray:
-    difference = fake - real
-    if not difference.any():
-        return np.ones((place[2] - place[1], *real.shape[1:]), np.float32)
-    squares = np.empty_like(difference)
-    for index in range(len(squares)):  # a slice fits the processor's cache
-        squares[index] = fake[index] * fake[index] + real[index] * real[index]
-    means = [window.means(array, *place) for array in (real, difference, squares)]
-    mean_square = window.means(np.multiply(difference, difference, out=squares), *place)
-    for *parts, square in zip(*means, mean_square):
-        _combine(parts, square, np.float32(covariance_factor))
-    return mean_square
+    # One loop for all tiles: arrays that live on to the next tile are not given back to the system and asked for again.
+    for tile in wanted:
+        around = tuple(window.around(part, axis) for axis, part in enumerate(tile))
+        x, y = fake[around], real[around].copy()
+        difference = x - y
+        if not difference.any():
+            yield tile, np.ones((*(part.stop - part.start for part in tile), real.shape[2]), np.float32)
+            continue
+        square = y * y
+        squares = x * x
+        squares += square
+        np.multiply(difference, difference, out=square)
+        *means, mean_square = [window.means(image, tile) for image in (y, difference, squares, square)]
+        _combine(means, mean_square, np.float32(covariance_factor))
+        yield tile, mean_square
 
 
 def _combine(means: Sequence[np.ndarray], result: np.ndarray, factor: np.float32) -> None:

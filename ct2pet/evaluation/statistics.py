@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 import numpy as np
-from scipy import stats
 from scipy.special import ndtr, ndtri
 
 SEED = 2503
@@ -32,7 +31,7 @@ def describe(values: Sequence[Value], *, seed: int = SEED) -> dict[str, float | 
     low, middle, high = np.percentile(numbers, [25, 50, 75])
     return {
         "mean": float(numbers.mean()),
-        "se": float(stats.sem(numbers)) if numbers.size > 1 else None,
+        "se": float(numbers.std(ddof=1) / math.sqrt(numbers.size)) if numbers.size > 1 else None,
         "n": int(numbers.size),
         "median": float(middle),
         "q25": float(low),
@@ -105,6 +104,8 @@ def paired_test(first: Sequence[Value], second: Sequence[Value], *, seed: int = 
     wilcoxon = _wilcoxon(differences)
     if _is_constant(differences):  # all of the scatter is rounding
         return PairedTest(pairs, mean, interval, None, wilcoxon, None, effect)
+    from scipy import stats  # loading it takes as long as a whole evaluation of a small case
+
     p_t = float(stats.ttest_1samp(differences, 0.0).pvalue)
     return PairedTest(pairs, mean, interval, p_t, wilcoxon, float(mean / differences.std(ddof=1)), effect)
 
@@ -114,6 +115,8 @@ def rank_biserial(differences: np.ndarray) -> float:
     different = differences[differences != 0]
     if not different.size:
         return 0.0
+    from scipy import stats
+
     ranks = stats.rankdata(np.abs(different))
     return float((ranks * np.sign(different)).sum() / ranks.sum())
 
@@ -132,6 +135,8 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 
 
 def _wilcoxon(differences: np.ndarray) -> float:
+    from scipy import stats
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # older versions of scipy warn of few pairs and of ties
         return float(stats.wilcoxon(differences).pvalue)

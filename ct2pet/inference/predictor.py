@@ -11,6 +11,7 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
+from ct2pet.inference.precision import TOLERANCE_SUV
 from ct2pet.inference.stages import translate_volume
 from ct2pet.inference.stitching import Stitcher
 from ct2pet.models.base import Model
@@ -37,7 +38,8 @@ class Predictor:
     """Translates every district by overlapping windows and stitches them.
 
     ``step_size``: the share of a window from one to the next, in place of the plans' overlap. ``mirror``: average over
-    the flips that the configuration allows (``mirror_axes``). ``blend_mm``: see Stitcher. All in float32.
+    the flips that the configuration allows (``mirror_axes``). ``blend_mm``: see Stitcher. ``float32``: do not compute
+    in bfloat16 where that is faster (see FastTranslation); all that surrounds the networks is in float32 in any case.
     """
 
     def __init__(
@@ -48,8 +50,9 @@ class Predictor:
         device: str | torch.device = "cpu",
         step_size: float | None = None,
         mirror: bool = True,
+        float32: bool = False,
     ) -> None:
-        self.districts, self.blend_mm, self.mirror = list(districts), blend_mm, mirror
+        self.districts, self.blend_mm, self.mirror, self.float32 = list(districts), blend_mm, mirror, float32
         self.device, self.step_size = torch.device(device), step_size
         for district in self.districts:
             for model in district.models:
@@ -91,10 +94,18 @@ class Predictor:
             return None
         region = self._region(prepared, district_map, configuration.masking)
         report = None if progress is None else lambda part: progress(part * share / len(district.models))
+        window = configuration.pet_normalization
+        tolerance = None if self.float32 else TOLERANCE_SUV / (window.upper_suv - window.lower_suv)
         pet = np.zeros(prepared.ct.shape, np.float32)
         for number, model in enumerate(district.models, start=1):
             own = translate_volume(
-                model, prepared.ct, region, step_size=self.step_size, mirror=self.mirror, progress=report
+                model,
+                prepared.ct,
+                region,
+                step_size=self.step_size,
+                mirror=self.mirror,
+                bfloat16_tolerance=tolerance,
+                progress=report,
             )
             pet += (own - pet) / number  # a running mean: where all agree it is exactly what they say
         if not np.isfinite(pet).all():

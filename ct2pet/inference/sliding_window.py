@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,16 +13,29 @@ from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 from ct2pet.preprocessing.normalization import AIR
 from ct2pet.volume import Box
 
+_WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
+_VOXELS_ON_A_GPU = 2**20  # as many as in a window of about 100 cubed; smaller ones do not fill it one by one
 Translation = Callable[[torch.Tensor], torch.Tensor]
 Position = tuple[int, int, int]
+
+_RIM = 16  # a sixteenth of a window: 11% more windows, and 1 to 4% less error (phantoms) than without
+
+
+def windows_at_once(patch_size: Sequence[int], device: str | torch.device) -> int:
+    """How many windows a device translates together."""
+    if torch.device(device).type == "cpu":
+        return _WINDOWS_ON_A_CPU
+    return max(1, _VOXELS_ON_A_GPU // math.prod(patch_size))
 
 
 @dataclass(frozen=True)
 class SlidingWindow:
     """Windows of ``patch_size`` voxels (Z, Y, X) that overlap by at least the share ``tile_overlap``.
 
-    They are fitted to the box around the district: the first begins with it, the last ends with it, the steps between
-    are even. ``batch_size`` windows are translated together (on a CPU 2 is faster than 1 and than 8).
+    They are fitted to the district: layers of windows to its extent along Z, in each layer rows to what the layer holds
+    along Y, and in each row windows to what the row holds along X. The first begins a sixteenth of a window before it,
+    because networks know least about the rim of what they see, the last ends as far behind it, and the steps between
+    are even. ``batch_size`` windows are translated together: see ``windows_at_once``.
     """
 
     patch_size: Sequence[int]
@@ -35,14 +47,7 @@ class SlidingWindow:
 
         They are negative where the volume is smaller than a window.
         """
-        box = Box.around(mask)
-        if box is None:
-            return []
-        axes = [
-            _positions(start, stop, size, patch, self.tile_overlap)
-            for start, stop, size, patch in zip(box.start, box.stop, mask.shape, self.patch_size)
-        ]
-        return [(z, y, x) for z, y, x in itertools.product(*axes) if mask[self._inside((z, y, x), mask.shape)].any()]
+        return list(_covering(mask, self.patch_size, self.tile_overlap))  # type: ignore[arg-type]
 
     def translate(
         self,
@@ -75,12 +80,23 @@ class SlidingWindow:
         pet[box.slices] = torch.where(inside[box.slices], average.mean, 0.0)
         return pet.numpy()
 
-    def _inside(self, position: Position, shape: Sequence[int]) -> tuple[slice, ...]:
-        """The part of a window that lies inside the volume."""
-        return tuple(slice(max(0, a), min(n, a + p)) for a, p, n in zip(position, self.patch_size, shape))
-
     def _cut(self, image: torch.Tensor, position: Position) -> torch.Tensor:
         return crop_and_pad_nd(image, [[a, a + p] for a, p in zip(position, self.patch_size)], pad_value=AIR)
+
+
+def _covering(mask: np.ndarray, patch_size: Sequence[int], overlap: float) -> Iterator[tuple[int, ...]]:
+    """The first voxels of windows over all true voxels of a mask of any number of axes, the first axis first."""
+    others = tuple(range(1, mask.ndim))
+    occupied = np.flatnonzero(mask.any(axis=others))
+    if not occupied.size:
+        return
+    patch, *rest = patch_size
+    for first in _positions(int(occupied[0]), int(occupied[-1]) + 1, len(mask), patch, overlap):
+        layer = np.asarray(mask[max(0, first) : first + patch].any(axis=0))
+        if rest:
+            yield from ((first, *position) for position in _covering(layer, rest, overlap))
+        elif layer:
+            yield (first,)
 
 
 def _positions(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:
@@ -89,6 +105,8 @@ def _positions(start: int, stop: int, size: int, patch: int, overlap: float) -> 
     if room <= 0:
         centred = start + room // 2
         return [min(max(0, centred), size - patch) if size >= patch else (size - patch) // 2]
+    start, stop = max(0, start - patch // _RIM), min(size, stop + patch // _RIM)
+    room = stop - start - patch
     step = max(1.0, patch * (1 - overlap))
     count = math.ceil(room / step - 1e-9) + 1
     return [start + round(index * room / (count - 1)) for index in range(count)]

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ct2pet.inference.sliding_window import SlidingWindow
+from ct2pet.inference.precision import FastTranslation
+from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 from ct2pet.models.base import Model
 from ct2pet.preprocessing.normalization import pet_as_input
 
@@ -21,13 +22,15 @@ def translate_volume(
     step_size: float | None = None,
     mirror: bool = False,
     until: str | None = None,
+    bfloat16_tolerance: float | None = None,
     progress: Callable[[float], None] | None = None,
 ) -> np.ndarray:
     """Normalised CT (Z, Y, X) to normalised PET, float32, 0 outside ``region`` (bool), on the model's device.
 
     ``step_size``: the share of a window from one to the next, in place of the plans' overlap. ``mirror``: average over
-    the flips that the configuration allows. ``until``: the last stage to go through. ``progress`` is told shares of
-    the work that add up to 1. The model should be in evaluation mode, and nothing should record gradients.
+    the flips that the configuration allows. ``until``: the last stage to go through.
+    ``bfloat16_tolerance``: see FastTranslation; None computes in float32. ``progress`` is told shares of the work that
+    add up to 1. The model should be in evaluation mode, and nothing should record gradients.
     """
     names = list(model.stages)
     names = names[: names.index(until) + 1] if until else names
@@ -37,11 +40,20 @@ def translate_volume(
         stage = model.stages[name]
         plan = stage.planned
         overlap = plan.tile_overlap if step_size is None else 1 - step_size
-        at_once = plan.batch_size if stage.requirements.dimensions == 2 else 2
-        window = SlidingWindow(plan.patch_size, overlap, at_once)
-        pet = window.translate(image, region, _function(stage, mirror), report)
+        window = SlidingWindow(plan.patch_size, overlap, _at_once(stage))
+        function = _function(stage, mirror)
+        if bfloat16_tolerance is not None:
+            function = FastTranslation(function, next(stage.parameters()).device, bfloat16_tolerance)
+        pet = window.translate(image, region, function, report)
         image = pet_as_input(pet)
     return pet
+
+
+def _at_once(stage: Model) -> int:
+    """Slices are small: as many as in training; of patches what the device likes."""
+    if stage.requirements.dimensions == 2:
+        return stage.planned.batch_size
+    return windows_at_once(stage.planned.patch_size, next(stage.parameters()).device)
 
 
 def _function(stage: Model, mirror: bool) -> Callable[[torch.Tensor], torch.Tensor]:

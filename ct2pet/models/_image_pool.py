@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from ct2pet import distributed
+
 
 class ImagePool:
     """Keeps up to ``size`` fakes (1, C, *space).
@@ -17,8 +19,13 @@ class ImagePool:
         self.images: list[torch.Tensor] = []
 
     def exchange(self, fakes: torch.Tensor) -> torch.Tensor:
-        """Fakes (N, C, *space) in, as many out: themselves or older ones, without gradients."""
-        return torch.cat([self._one(fake) for fake in fakes.detach().split(1)])
+        """Fakes (N, C, *space) in, as many out: themselves or older ones, without gradients.
+
+        The pools of several processes are one: each gets the fakes of all and gives back its own share.
+        """
+        whole = distributed.gathered(fakes.detach())
+        exchanged = torch.cat([self._one(fake) for fake in whole.split(1)])
+        return exchanged[distributed.share(len(whole))]
 
     def _one(self, fake: torch.Tensor) -> torch.Tensor:
         if len(self.images) < self.size:

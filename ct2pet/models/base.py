@@ -15,8 +15,10 @@ from typing import Any, ClassVar
 import dacite
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
 from ct2pet.errors import PlansError
+from ct2pet.networks import guard_small_maps
 from ct2pet.planning.plans import Configuration, explained
 from ct2pet.planning.requirements import Requirements
 
@@ -28,7 +30,9 @@ Losses = dict[str, torch.Tensor]
 class Hyperparameters:
     """The numbers of every method; a method's own dataclass inherits from this one.
 
-    The learning rate is constant and falls linearly to zero over the last ``decay_epochs``.
+    The learning rate is constant and falls linearly to zero over the last ``decay_epochs``. With an ``ema_decay``
+    (0.999, say) the moving average of the weights validates and predicts. An update sums the gradients of
+    ``accumulate_batches`` batches.
     """
 
     num_epochs: int = 200
@@ -38,6 +42,14 @@ class Hyperparameters:
     beta1: float = 0.5
     beta2: float = 0.999
     clip_norm: float = 5.0
+    ema_decay: float = 0.0
+    accumulate_batches: int = 1
+
+    def __post_init__(self) -> None:
+        if self.accumulate_batches < 1:
+            raise PlansError(f"accumulate_batches {self.accumulate_batches} is not at least 1")
+        if not 0 <= self.ema_decay < 1:
+            raise PlansError(f"ema_decay {self.ema_decay} is not at least 0 and below 1")
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,7 @@ class Model(nn.Module, ABC):
     """
 
     requirements: ClassVar[Requirements]
+    translators: ClassVar[tuple[str, ...]] = ()  # the networks that translate uses, by attribute; empty: all
     Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
 
     def __init__(self, configuration: Configuration, hyperparameters: Mapping[str, Any] | None = None) -> None:
@@ -70,6 +83,7 @@ class Model(nn.Module, ABC):
         self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})
         self.planned = configuration.as_seen_in(self.requirements.dimensions)
         self.build(self.planned)
+        guard_small_maps(self)
 
     @abstractmethod
     def build(self, configuration: Configuration) -> None:
@@ -81,7 +95,10 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def training_step(self, batch: Batch) -> Iterator[Update]:
-        """Yield one Update after another. The trainer makes each before it asks for the next one."""
+        """Yield one Update after another. The trainer makes each before it asks for the next one.
+
+        A loss is a mean over the batch's samples, and its ``losses`` are scalars.
+        """
 
     @abstractmethod
     def translate(self, ct: torch.Tensor) -> torch.Tensor:
@@ -100,6 +117,10 @@ class Model(nn.Module, ABC):
         """``translate`` for patches (N, 1, Z, Y, X) of any method."""
         return self.translate(self.flat(ct)).view_as(ct)
 
+    def translates(self, weight: str) -> bool:
+        """Whether ``translate`` uses the entry of ``state_dict`` with this name."""
+        return not self.translators or weight.split(".")[0] in self.translators
+
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs besides weights and optimizers; kept in the latest checkpoint alone."""
         return {}
@@ -107,11 +128,22 @@ class Model(nn.Module, ABC):
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take back what training_state gave."""
 
+    def kept_for_later(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+        """``network(image)`` for an update that is not the next one.
+
+        While batches are accumulated, each of them waits here for the updates before; so its activations are computed
+        again when that update comes, and the memory holds those of one batch.
+        """
+        if self.hyperparameters.accumulate_batches == 1:
+            return network(image)
+        return checkpoint(network, image, use_reentrant=False)
+
     def adam(self, parameters: Iterable[nn.Parameter], learning_rate: float | None = None) -> torch.optim.Adam:
-        """The Adam optimizer of the hyper-parameters."""
-        numbers = self.hyperparameters
+        """The Adam optimizer of the hyper-parameters, in one kernel where torch has it for the device."""
+        numbers, parameters = self.hyperparameters, list(parameters)
         rate = numbers.learning_rate if learning_rate is None else learning_rate
-        return torch.optim.Adam(list(parameters), lr=rate, betas=(numbers.beta1, numbers.beta2))
+        fused = bool(parameters) and {parameter.device.type for parameter in parameters} <= {"cpu", "cuda"}
+        return torch.optim.Adam(parameters, lr=rate, betas=(numbers.beta1, numbers.beta2), fused=fused)
 
 
 @dataclass(frozen=True)
@@ -129,7 +161,7 @@ class StagedModel(Model):
     A later stage finds in ``ct`` what the one before made of the CT, in a CT's range (normalization.pet_as_input).
     """
 
-    Hyperparameters = StagedHyperparameters
+    Hyperparameters: ClassVar[type[StagedHyperparameters]] = StagedHyperparameters
     hyperparameters: StagedHyperparameters
 
     @abstractmethod

@@ -35,6 +35,7 @@ class CycleGANHyperparameters(Hyperparameters):
 class CycleGAN(Model):
     """Unpaired translation: ``ct`` with its ``mask`` and ``pet`` with its ``pet_mask`` come from different places."""
 
+    translators = ("generator",)
     Hyperparameters = CycleGANHyperparameters
     hyperparameters: CycleGANHyperparameters
     requirements = Requirements(

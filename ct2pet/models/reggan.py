@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
+from typing import ClassVar
 
 import torch
 
+from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
 from ct2pet.networks import build_network, pull, silence_last_layer, smoothed, warp
@@ -48,9 +50,10 @@ class RegGAN(Model):
     all PETs to one side would have them moved back: the mean of all fields of the training is taken from each.
     """
 
-    Hyperparameters: type[RegGANHyperparameters] = RegGANHyperparameters
+    Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters
     hyperparameters: RegGANHyperparameters
     mean_field: torch.Tensor  # (dimensions), voxels
+    translators = ("generator",)
     requirements = Requirements(
         networks={"generator": 1, "discriminator": 1, "registration": 1},
         passes={"generator": 1, "discriminator": 1, "registration": 1},
@@ -73,7 +76,9 @@ class RegGAN(Model):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         networks = [network for network in (self.generator, self.registration) if network is not None]
-        optimizers = {"generator": self.adam(p for network in networks for p in network.parameters())}
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            "generator": self.adam(p for network in networks for p in network.parameters())
+        }
         if self.discriminator is not None:
             optimizers["discriminator"] = self.adam(self.discriminator.parameters())
         return optimizers
@@ -132,6 +137,7 @@ class RegGAN(Model):
     def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
         """A mean of all fields inside the district, of which the newest count most."""
         mean = (field * mask).transpose(0, 1).flatten(1).sum(1) / mask.sum().clamp(min=1)
+        distributed.average([mean])
         self.mean_field += _NEWEST * (mean - self.mean_field)
 
     def _centred(self, field: torch.Tensor) -> torch.Tensor:

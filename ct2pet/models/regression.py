@@ -24,6 +24,7 @@ class RegressionHyperparameters(Hyperparameters):
 class Regression(Model):
     """Paired translation without a discriminator."""
 
+    translators = ("generator",)
     Hyperparameters = RegressionHyperparameters
     requirements = Requirements(
         networks={"generator": 1}, passes={"generator": 1}, hyperparameters=asdict(RegressionHyperparameters())

@@ -249,8 +249,7 @@ def _check(configuration: Configuration, where: str) -> None:
 
 def _check_networks(planned: Configuration | Slices, dimensions: int, where: str) -> None:
     size = planned.patch_size
-    strides = planned.generator.arguments.get("strides", [[1] * dimensions])
-    multiples = [math.prod(axis) for axis in zip(*strides)]
+    multiples = network_multiples(planned.generator, dimensions)
     maps = patchgan_maps(size or [0], planned.discriminator.arguments.get("strides", []))
     number = {2: "two", 3: "three"}[dimensions]
     rules = {
@@ -268,6 +267,12 @@ def _hold(rules: dict[str, Any], where: str) -> None:
     for rule, holds in rules.items():
         if not holds:
             raise PlansError(f"{where}: {rule}")
+
+
+def network_multiples(network: NetworkPlan, dimensions: int = 3) -> list[int]:
+    """What a patch must be a multiple of along each axis: the product of the network's strides."""
+    strides = network.arguments.get("strides", [[1] * dimensions])
+    return [math.prod(axis) for axis in zip(*strides)]
 
 
 def _positive(values: list, number: int) -> bool:

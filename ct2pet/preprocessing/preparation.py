@@ -12,7 +12,7 @@ import SimpleITK as sitk
 from ct2pet.planning.plans import Configuration, Masking
 from ct2pet.preprocessing.normalization import AIR, normalize_ct, normalize_pet
 from ct2pet.resampling import AIR_HU, resample_part, to_itk
-from ct2pet.volume import Box, Grid, Volume
+from ct2pet.volume import Box, Grid, Volume, labelled
 
 _SLAB_VOXELS = 2**23  # resampled at once: bounds what SimpleITK's own copies of the input take
 
@@ -57,15 +57,8 @@ def prepare_ct(
     is the plan's grid of the whole case, by default that over the CT's field of view; the result is cropped
     to the district and the context that the plan's masking shows.
     """
-    grid = plan_grid(ct.grid, configuration.spacing) if grid is None else grid
-    found = _district_mask(district_map.oriented(), configuration, grid)
-    if found is None:
-        return None
-    mask, grid = found
-    ct_hu = _resample_in_slabs(ct.oriented(), grid, outside=AIR_HU)
-    normalised = normalize_ct(ct_hu, configuration.ct_normalization)
-    normalised[~visible(mask, grid, configuration.masking)] = AIR
-    return PreparedDistrict(normalised, mask, grid)
+    found = _prepared(ct, district_map, configuration, grid or plan_grid(ct.grid, configuration.spacing))
+    return None if found is None else found[0]
 
 
 def case_on_plan_grid(
@@ -75,16 +68,32 @@ def case_on_plan_grid(
 
     The grid is the PET's own where its spacing is the plan's, else that of the plan over the PET's field of view.
     """
-    district = prepare_ct(ct, district_map, configuration, plan_grid(pet.grid, configuration.spacing))
-    if district is None:
+    found = _prepared(ct, district_map, configuration, plan_grid(pet.grid, configuration.spacing))
+    if found is None:
         return None
+    district, hidden = found
     pet_suv = _resample_in_slabs(pet.oriented(), district.grid, outside=0.0)
     normalised = normalize_pet(pet_suv, configuration.pet_normalization)
-    normalised[~visible(district.mask, district.grid, configuration.masking)] = 0.0
+    normalised[hidden] = 0.0
     inside = None
     if lesions is not None:
         inside = (resample_part(lesions.oriented(), district.grid, labels=True).array > 0) & district.mask
     return PreparedCase(district, normalised, inside)
+
+
+def _prepared(
+    ct: Volume, district_map: Volume, configuration: Configuration, grid: Grid
+) -> tuple[PreparedDistrict, np.ndarray] | None:
+    """As ``prepare_ct``, with the mask of what a network must not see."""
+    found = _district_mask(district_map.oriented(), configuration, grid)
+    if found is None:
+        return None
+    mask, grid = found
+    ct_hu = _resample_in_slabs(ct.oriented(), grid, outside=AIR_HU)
+    normalised = normalize_ct(ct_hu, configuration.ct_normalization)
+    hidden = ~visible(mask, grid, configuration.masking)
+    normalised[hidden] = AIR
+    return PreparedDistrict(normalised, mask, grid), hidden
 
 
 def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
@@ -103,14 +112,14 @@ def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
 
 def _district_mask(district_map: Volume, configuration: Configuration, grid: Grid) -> tuple[np.ndarray, Grid] | None:
     """The district on the part of ``grid`` that holds it and its context."""
-    box = Box.around(np.isin(district_map.array, configuration.labels))
+    box = Box.around(labelled(part, configuration.labels) for part in district_map.array)
     if box is None:
         return None
     near = _box_around(district_map.grid.crop(box), grid)
     if near is None:
         return None
     labels = resample_part(district_map, grid.crop(near), labels=True)
-    mask = np.isin(labels.array, configuration.labels)
+    mask = labelled(labels.array, configuration.labels)
     tight = Box.around(mask)
     if tight is None:
         return None

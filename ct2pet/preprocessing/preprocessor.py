@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,8 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
 
 def preprocess_case(case: str, sources: Sources, plans: Plans, stores: dict[str, tuple[DistrictStore, str]]) -> None:
     """Write one case into some ``stores`` ({configuration: (store, key)}). The raw files are read once."""
-    volumes = {name: _read(case, name, path) for name, path in sources.items()}
+    with ThreadPoolExecutor(len(sources)) as pool:  # decompression, most of the reading, leaves the interpreter's lock
+        volumes = dict(zip(sources, pool.map(_read, sources, sources.values())))
     ct, pet, district_map = volumes["ct"], volumes["pet"], volumes["district_map"]
     if ct is None or pet is None or district_map is None:
         missing = next(name for name in ("ct", "pet", "district_map") if volumes[name] is None)
@@ -128,7 +130,7 @@ def _keys(plans: Plans, sources: Sources) -> dict[str, str]:
     return keys
 
 
-def _read(case: str, role: str, path: Path | None) -> Volume | None:
+def _read(role: str, path: Path | None) -> Volume | None:
     return None if path is None else read_volume(path, unit={"ct": "HU", "pet": "SUV"}.get(role, "label"))
 
 

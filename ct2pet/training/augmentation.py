@@ -15,8 +15,8 @@ class PairedAugmenter:
     """Rotates, flips and adds noise as the plans say, the same for CT, PET and mask of one sample.
 
     Batches come in with ``margin`` voxels more on each side, so that a rotated patch of ``patch_size`` needs no voxel
-    from outside, and leave with ``patch_size``. All randomness comes from the batch's own seed: the same seed
-    gives the same batch. A sample that is not rotated keeps its values exactly.
+    from outside, and leave with ``patch_size``. All randomness of a sample comes from its own seed: the same seed gives
+    the same sample in whatever batch. A sample that is not rotated keeps its values exactly.
     """
 
     def __init__(self, augmentation: Augmentation, patch_size: Sequence[int], spacing: Sequence[float]) -> None:
@@ -40,45 +40,56 @@ class PairedAugmenter:
     def _rotates(self) -> bool:
         return self.plan.rotation_probability > 0 and any(self.plan.rotation_degrees)
 
-    def __call__(self, batch: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+    def __call__(self, batch: dict[str, torch.Tensor], seeds: Sequence[int]) -> dict[str, torch.Tensor]:
         """``batch``: ct and pet (N, 1, *source_size) float, mask bool; the same with patch_size comes back."""
-        generator = torch.Generator().manual_seed(seed)
-        cropped = {name: _centre(image, self.patch_size) for name, image in batch.items()}
-        if self._rotates:
-            cropped = {name: image.clone() for name, image in cropped.items()}
-            self._rotate(batch, cropped, generator)
-        cropped = self._flip(cropped, generator)
-        noisy = torch.rand(len(cropped["ct"]), generator=generator) < self.plan.noise_probability
-        noise = torch.randn(cropped["ct"].shape, generator=generator) * self.plan.noise_std * noisy.view(-1, 1, 1, 1, 1)
-        cropped["ct"] = cropped["ct"] + noise.to(cropped["ct"].device)
-        return cropped
+        samples = [
+            self._sample({name: image[index : index + 1] for name, image in batch.items()}, seed)
+            for index, seed in enumerate(seeds)
+        ]
+        return {name: torch.cat([sample[name] for sample in samples]) for name in batch}
 
-    def _rotate(self, source: dict, target: dict, generator: torch.Generator) -> None:
-        size = len(source["ct"])
-        chosen = torch.rand(size, generator=generator) < self.plan.rotation_probability
+    def _sample(self, source: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+        random = torch.Generator().manual_seed(seed)
+        rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
-        angles = (torch.rand(size, 3, generator=generator) * 2 - 1) * limits
-        for sample in chosen.nonzero().flatten().tolist():
-            grid = self._sampling_grid(_rotation(angles[sample])).to(source["ct"].device)
-            for name, image in source.items():
-                mode = "nearest" if image.dtype == torch.bool else "bilinear"
-                turned = functional.grid_sample(image[sample : sample + 1].float(), grid, mode, "border", False)
-                target[name][sample] = turned[0] > 0.5 if image.dtype == torch.bool else turned[0]
+        angles = (torch.rand(3, generator=random) * 2 - 1) * limits
+        flips = (torch.rand(3, generator=random) < self.plan.flip_probability).tolist()
+        noisy = float(torch.rand((), generator=random)) < self.plan.noise_probability
 
-    def _sampling_grid(self, rotation: torch.Tensor) -> torch.Tensor:
-        """(1, *patch_size, 3): where in the source (its own [-1, 1], as X, Y, Z) each voxel of the patch comes from."""
+        sample = {name: _centre(image, self.patch_size) for name, image in source.items()}
+        if rotated and self._rotates:
+            sample = self._rotated(source, angles)
+        sample = {name: image.flip([a + 2 for a in self.plan.flip_axes if flips[a]]) for name, image in sample.items()}
+        if noisy:
+            sample["ct"] = sample["ct"] + self.plan.noise_std * _noise_like(sample["ct"], seed)
+        return sample
+
+    def _rotated(self, source: dict[str, torch.Tensor], angles: torch.Tensor) -> dict[str, torch.Tensor]:
+        grid = self._sampling_grid(_rotation(angles), source["ct"].device)
+        images = {name: image for name, image in source.items() if image.dtype != torch.bool}
+        together = functional.grid_sample(torch.cat([*images.values()], dim=1), grid, "bilinear", "border", False)
+        turned = dict(zip(images, together.split(1, dim=1)))
+        for name in source.keys() - images.keys():
+            turned[name] = functional.grid_sample(source[name].float(), grid, "nearest", "border", False) > 0.5
+        return turned
+
+    def _sampling_grid(self, rotation: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """(1, *patch_size, 3): where in the source (its own [-1, 1], as X, Y, Z) each voxel of the patch comes from.
+
+        As torch's affine_grid, in a sixth of its time: each axis adds its share.
+        """
         ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.source_size)][::-1])
         matrix = rotation * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
-        theta = torch.cat([ratio[:, None] * matrix, torch.zeros(3, 1)], dim=1)
-        return functional.affine_grid(theta[None], [1, 1, *self.patch_size], align_corners=False)
+        shares = (ratio[:, None] * matrix).to(device).T  # what X, Y and Z contribute
+        steps = [(2 * torch.arange(n, device=device) + 1) / n - 1 for n in self.patch_size]
+        z, y, x = (step[:, None] * share for step, share in zip(steps, shares.flip(0)))
+        return (z[:, None, None] + (y[:, None] + x))[None]
 
-    def _flip(self, batch: dict, generator: torch.Generator) -> dict[str, torch.Tensor]:
-        flips = torch.rand(len(batch["ct"]), 3, generator=generator) < self.plan.flip_probability
-        axes = [[a + 1 for a in self.plan.flip_axes if flip[a]] for flip in flips]
-        return {
-            name: torch.stack([sample.flip(chosen) for sample, chosen in zip(image, axes)])
-            for name, image in batch.items()
-        }
+
+def _noise_like(image: torch.Tensor, seed: int) -> torch.Tensor:
+    """Standard normal noise, made where the image is: on a CPU that feeds a GPU it would take longer than a step."""
+    random = torch.Generator(image.device).manual_seed(seed)
+    return torch.randn(image.shape, generator=random, device=image.device)
 
 
 def _centre(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -52,7 +52,7 @@ class DraftStore(DistrictStore):
         missing = [case for case in cases if not self._is_made(case, keys[case])]
         if not missing:
             return
-        model.load_state_dict(load_checkpoint(checkpoint, next(model.parameters()).device)["model"])
+        model.load_state_dict(load_checkpoint(checkpoint)["model"])
         model.eval()
         for case in tqdm(missing, desc=f"predicting with {until}", unit="case", disable=not bar):
             (self.drafts / f"{case}.json").unlink(missing_ok=True)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from tqdm import tqdm
 
+from ct2pet import distributed
 from ct2pet.evaluation import evaluate_case_and_baselines, write_summary
 from ct2pet.evaluation.baselines import pooled_median, suv_histogram
 from ct2pet.evaluation.results import CaseResult
@@ -37,20 +38,24 @@ class FinalValidation:
         self, cases: tuple[Sequence[str], Sequence[str]], folder: Path, origin: Mapping[str, Any], bar: bool
     ) -> dict[str, Any]:
         """Returns the summary of ``cases``: those to predict, and those of the training, which give the constant of the
-        baseline body_median. ``origin`` goes into the provenance."""
+        baseline body_median. ``origin`` goes into the provenance. Several processes share the cases; the main one
+        writes the summary."""
         to_predict, training_cases = cases
         median = pooled_median(suv_histogram(self._real_suv(case)) for case in training_cases)
         results = {}
-        for case in tqdm(to_predict, desc=f"validating {self.name}", unit="case", disable=not bar):
+        own = to_predict[distributed.rank() :: distributed.count()]
+        for case in tqdm(own, desc=f"validating {self.name}", unit="case", disable=not bar):
             results[case] = self._evaluate(case, median, folder)
+        everywhere = {case: result for part in distributed.collected(results) for case, result in part.items()}
         provenance = {
             **origin,
             "evaluated_training_cases": sorted({*to_predict} & {*training_cases}),
             "real_pet": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
             "body_median_suv": median,
         }
-        summary = summarise(results, provenance)
-        write_summary(folder / "summary.json", summary)
+        summary = summarise({case: everywhere[case] for case in to_predict}, provenance)
+        if distributed.is_main():
+            write_summary(folder / "summary.json", summary)
         return summary
 
     def _evaluate(self, case: str, median: float, folder: Path) -> CaseResult:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import time
 from pathlib import Path
 from typing import Any
 
+from ct2pet.errors import TrainingError
 from ct2pet.files import atomic_path
 
 Row = dict[str, float]
+_SHARE_OF_TIME = 0.02
 
 
 class TrainingLog:
@@ -22,20 +26,53 @@ class TrainingLog:
         self.folder = folder
         self.rows: list[Row] = list(rows or [])
         self._events: Any = None
+        self._drawn = 0
+        self._next_picture = 0.0
 
     def add(self, row: Row) -> None:
         self.rows.append(row)
 
+    @property
+    def best(self) -> Row:
+        """The first row with the lowest validation MAE."""
+        return min(self.rows, key=lambda row: row["validation_mae_suv"])
+
+    @property
+    def epochs_since_best(self) -> int:
+        """How many epochs were no better than the best one before them; 0 before the first."""
+        return int(self.rows[-1]["epoch"] - self.best["epoch"]) if self.rows else 0
+
     def write(self) -> None:
-        """Write training_log.csv and progress.png, and add the newest row to the TensorBoard events."""
+        """Write training_log.csv, add the newest row to the TensorBoard events, and draw progress.png, unless it was
+        drawn so recently that it would take more than 2% of the time; ``close`` draws it anyway.
+
+        Raises TrainingError where the disk is full, say.
+        """
+        try:
+            self._write_table()
+            self._write_events()
+            if time.monotonic() >= self._next_picture:
+                self._draw()
+        except OSError as error:
+            raise TrainingError(
+                f"{self.folder}: the log cannot be written ({error.strerror or error}); what was there before stays: "
+                "make room and go on with --c"
+            ) from error
+
+    def _draw(self) -> None:
+        """Draw progress.png, and leave some time until the next one: short epochs have better things to do."""
+        started = time.monotonic()
+        with atomic_path(self.folder / "progress.png") as path:
+            _plot(self.rows, path)
+        self._drawn = len(self.rows)
+        self._next_picture = time.monotonic() + (time.monotonic() - started) / _SHARE_OF_TIME
+
+    def _write_table(self) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
         with atomic_path(self.folder / "training_log.csv") as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)
-        with atomic_path(self.folder / "progress.png") as path:
-            _plot(self.rows, path)
-        self._write_events()
 
     def _write_events(self) -> None:
         if self._events is None:
@@ -47,8 +84,13 @@ class TrainingLog:
         self._events.add(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
 
     def close(self) -> None:
-        if self._events is not None:
-            self._events.close()
+        """Draw the last picture and end the events, each of which was flushed when it was written."""
+        with contextlib.suppress(OSError):  # of a full disk, which write told already
+            if self._events is not None and self._drawn < len(self.rows):
+                self._draw()
+        with contextlib.suppress(OSError):
+            if self._events is not None:
+                self._events.close()
 
 
 def _plot(rows: list[Row], path: Path) -> None:

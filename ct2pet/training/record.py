@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ct2pet import distributed
 from ct2pet.files import write_json
 from ct2pet.planning.plans import Plans
 from ct2pet.provenance import TRAINING_FILE, added_run, case_digests, device_name, digest, this_run
@@ -30,10 +31,19 @@ class TrainingRecord:
             "runs": [self.run],
         }
 
+    def begin_with(self, source: Mapping[str, Any]) -> None:
+        """Note whose weights the training begins with. What they were trained on counts as seen, too."""
+        facts = dict(source)
+        seen = {*self.content["training_cases"].split(), *(facts.pop("training_cases", None) or "").split()}
+        self.content |= {"pretrained_weights": facts, "training_cases": " ".join(sorted(seen))}
+
     def go_on(self, earlier: Any) -> None:
-        """Put the runs of a checkpoint's provenance (anything else is none) before this one."""
-        runs = earlier.get("runs") if isinstance(earlier, dict) else None
-        self.content["runs"] = added_run(runs, self.run)
+        """Go on with a checkpoint's provenance (anything else is none): its runs come before this one, and it began
+        with the weights that it began with."""
+        earlier = earlier if isinstance(earlier, dict) else {}
+        self.content["runs"] = added_run(earlier.get("runs"), self.run)
+        if "pretrained_weights" in earlier:
+            self.content |= {name: earlier[name] for name in ("pretrained_weights", "training_cases")}
 
     def save(self, folder: Path) -> None:
         write_json(folder / TRAINING_FILE, self.content)
@@ -48,6 +58,7 @@ def run_with(options: TrainingOptions, num_epochs: int, iterations_per_epoch: in
     """This run of a training."""
     return this_run(
         device=device_name(options.device),
+        processes=distributed.count(),
         seed=options.seed,
         deterministic=options.deterministic,
         num_epochs=num_epochs,

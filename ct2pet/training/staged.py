@@ -9,6 +9,7 @@ from typing import Any
 
 import torch
 
+from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.dataset.splits import Split, inner_folds
 from ct2pet.errors import TrainingError
@@ -16,9 +17,10 @@ from ct2pet.models import load_model
 from ct2pet.models.base import Model, StagedHyperparameters
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing import DistrictStore
+from ct2pet.training.checkpoints import FINAL
 from ct2pet.training.drafts import DraftStore
 from ct2pet.training.options import TrainingOptions
-from ct2pet.training.trainer import FINAL, Stage, Trainer
+from ct2pet.training.trainer import Stage, Trainer
 
 _log = logging.getLogger(__name__)
 DRAFTS = "drafts"
@@ -67,7 +69,7 @@ class StagedTraining:
             return
         checkpoint = self._train_first(self.folder / self.first, self.cases, "")
         drafts = self._drafts(checkpoint)
-        earlier = load_checkpoint(checkpoint, self.options.device)["model"]
+        earlier = load_checkpoint(checkpoint)["model"]
         self._trainer(self.folder, Stage(self.last, drafts, _of_stage(earlier, self.first))).run()
 
     def validate(self) -> dict[str, Any]:
@@ -104,7 +106,9 @@ class StagedTraining:
     def _predict(self, cases: Sequence[str], checkpoint: Path) -> None:
         drafts = DraftStore(self.store, self.folder / DRAFTS)
         model = self.model.to(self.options.device)
-        drafts.make(cases, model, checkpoint, self.first, self.options.show_bar)
+        if distributed.is_main():
+            drafts.make(cases, model, checkpoint, self.first, self.options.show_bar)
+        distributed.wait()
 
     def _train_first(self, folder: Path, cases: tuple[Sequence[str], ...], label: str) -> Path:
         self._trainer(folder, Stage(self.first, label=label, complete=False), cases).run()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,8 @@ from typing import Any
 import torch
 from tqdm import tqdm
 
-from ct2pet.checkpoint import load_checkpoint, save_checkpoint
+from ct2pet import distributed
+from ct2pet.checkpoint import moved
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.models import load_model
@@ -20,17 +21,21 @@ from ct2pet.models.base import Model
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import PairedAugmenter
-from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
+from ct2pet.training.average import WeightAverage
+from ct2pet.training.checkpoints import BEST, FINAL, LATEST, Checkpoints
+from ct2pet.training.compilation import compile_networks
+from ct2pet.training.data_loader import PatchLoader
+from ct2pet.training.determinism import determinism
 from ct2pet.training.final_validation import FinalValidation
 from ct2pet.training.log import Row, TrainingLog
+from ct2pet.training.loop import TrainingLoop
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
 from ct2pet.training.options import TrainingOptions
+from ct2pet.training.pretraining import find_checkpoint, take_weights
 from ct2pet.training.record import TrainingRecord, run_with
 
 VALIDATION = "validation"
-_LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
-LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth"
 
 
 @dataclass(frozen=True)
@@ -75,24 +80,31 @@ class Trainer:
         self.training_cases, self.validation_cases = ([c for c in part if c in present] for part in cases)
 
         model_class = load_model(model_name)
-        _seed(options)
+        torch.manual_seed(options.seed)
         self.model = model_class(self.configuration, plans.hyperparameters(model_name)).to(self.device)
         self._load({})
         self.trained = _stage_of(self.model, self.stage.name)
+        if options.compile:
+            compile_networks(self.trained, self.device)
         self._count_steps()
         planned, inputs = self.trained.planned, self.stage.inputs or store
         self.augmenter = PairedAugmenter(planned.augmentation, planned.patch_size, planned.spacing)
+        batch_size = planned.batch_size * self.model.hyperparameters.accumulate_batches
         self.loader = PatchLoader(
             inputs,
             self.training_cases,
             planned.patch_size,
-            planned.batch_size,
+            batch_size,
             planned.sampling,
             options.seed,
             self.augmenter.margin,
             paired=self.trained.requirements.paired,
+            share=distributed.share(batch_size),
         )
         self.online_validation = OnlineValidation(inputs, self.validation_cases or self.training_cases, planned)
+        self.average = WeightAverage(self.model, self.model.hyperparameters.ema_decay)
+        self.loop = TrainingLoop(self.loader, self.augmenter, self.optimization, self.average, options.num_workers)
+        self.checkpoints = Checkpoints(folder, model_name, configuration_name, plans)
         self.log = TrainingLog(folder)
         self.best_mae = float("inf")
         run = run_with(options, self.num_epochs, self.iterations)
@@ -118,58 +130,76 @@ class Trainer:
         Interrupted at any time and run again with ``resume``, it loses at most the epoch under way and ends with the
         weights of an uninterrupted run. Raises TrainingError on losses that are not finite.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        remove_partial_files(self.folder)
+        if distributed.is_main():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            remove_partial_files(self.folder)
         first = self._resume() if self.options.resume else self._start_anew()
-        if first < self.num_epochs:
+        self._check_common_start(first)
+        if first < self.num_epochs and distributed.is_main():
             self.record.save(self.folder)
-        with _determinism(self.options.deterministic):
+            self._tell(f"{self.name}: epochs {first + 1} to {self.num_epochs} on {self.options.device}")
+        with determinism(self.options.deterministic):
             try:
-                for epoch in range(first, self.num_epochs):
-                    self._epoch(epoch)
+                done = self._epochs(first)
             finally:
                 self.log.close()
-            if self._epochs_of(FINAL) < self.num_epochs:
+            if distributed.is_main() and self.checkpoints.epochs_of(FINAL) != done:
                 (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
-                self._save(FINAL, max(first, self.num_epochs))
-        if (
-            self.stage.complete
-            and self.options.final_validation
-            and not (self.folder / VALIDATION / "summary.json").exists()
-        ):
+                self._save(FINAL, done)
+        validated = distributed.of_main((self.folder / VALIDATION / "summary.json").exists())
+        if self.stage.complete and self.options.final_validation and not validated:
             self.validate()
 
-    def _epochs_of(self, name: str) -> int:
-        """After how many epochs a checkpoint was written; 0 where there is none."""
-        path = self.folder / name
-        return int(load_checkpoint(path)["epoch"]) if path.exists() else 0
+    def _epochs(self, first: int) -> int:
+        """Train; returns the number of epochs after which the training ends."""
+        for epoch in range(first, self.num_epochs):
+            if self._stalled():
+                best = self.log.best
+                _say(
+                    f"{self.name}: stopped early after {epoch} of {self.num_epochs} epochs; the best validation MAE, "
+                    f"{best['validation_mae_suv']:.4g} SUV, is of epoch {best['epoch'] + 1}"
+                )
+                return epoch
+            self._epoch(epoch)
+        return max(first, self.num_epochs)
+
+    def _stalled(self) -> bool:
+        return self.options.early_stop is not None and self.log.epochs_since_best >= self.options.early_stop
+
+    def _tell(self, text: str) -> None:
+        if self.options.show_lines:
+            _say(text)
+
+    def _check_common_start(self, epoch: int) -> None:
+        """Raises TrainingError where several processes would not begin with the same weights."""
+        if distributed.count() == 1:
+            return
+        weights = sum(float(tensor.double().sum()) for tensor in self.model.state_dict().values())
+        if len({*distributed.collected((epoch, weights))}) > 1:
+            raise TrainingError(
+                f"{self.folder}: the processes begin with different checkpoints; ct2pet_results must be a folder that "
+                "all machines share"
+            )
 
     def _start_anew(self) -> int:
-        if (self.folder / FINAL).exists():
-            raise TrainingError(
-                f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, and to "
-                "train it anew remove the folder"
-            )
-        for name in (LATEST, BEST, "training_log.csv", "progress.png"):
-            (self.folder / name).unlink(missing_ok=True)
-        for events in self.folder.glob("events.out.tfevents*"):
-            events.unlink()
+        self.checkpoints.clear()
+        if self.options.pretrained_weights is not None:
+            source, said = take_weights(self.model, find_checkpoint(self.options.pretrained_weights))
+            self._load({})
+            self.average.restart()
+            self.record.begin_with(source)
+            _say(f"{self.name}: {said}")
         return 0
 
     def _resume(self) -> int:
         """Load the latest checkpoint; returns the epoch to go on with."""
-        if not (self.folder / LATEST).exists():
+        if not self.checkpoints.exists(LATEST):
             return self._start_anew()
-        content = load_checkpoint(self.folder / LATEST, self.options.device)
-        earlier = Plans.from_json(content["plans"], str(self.folder / LATEST))  # older plans lack what has come since
-        if self._decisions(earlier.to_json()) != self._decisions(self.plans.to_json()):
-            raise CheckpointError(
-                f"{self.folder / LATEST}: was trained with other plans than those of today; train anew in another "
-                "folder (-p) or bring the old plans back"
-            )
+        content = self.checkpoints.load(LATEST)  # optimizers take their states from the CPU: some stay there
         self._load(content["model"])
-        self.trained.load_training_state(content.get("training_state", {}))
-        self.optimization.load_state(content["optimizers"])
+        self.trained.load_training_state(moved(content.get("training_state", {}), self.device))
+        self.average.load(content.get("average", {}))
+        self.optimization.load_state(content)
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, content["log"])
         self.best_mae = content["best_mae"]
@@ -180,113 +210,85 @@ class Trainer:
         """Put ``weights`` into the model, but those of earlier stages as they are today."""
         self.model.load_state_dict({**(weights or self.model.state_dict()), **self.stage.earlier})
 
-    def _decisions(self, plans: dict[str, Any]) -> list[Any]:
-        """What must not change between interruption and resumption. The length of the training may."""
-        numbers = {name: n for name, n in plans["models"].get(self.model_name, {}).items() if name not in _LENGTHS}
-        return [plans["configurations"].get(self.configuration_name), numbers]
-
     def _epoch(self, epoch: int) -> None:
         started = time.monotonic()
-        self.trained.train()
-        sums: dict[str, torch.Tensor] = {}
         first = epoch * self.iterations
-        for step, batch in enumerate(self._batches(first, epoch), start=first):
-            losses = self.optimization.step(self._augmented(batch), step, batch.cases)
-            for name, value in losses.items():
-                sums[name] = sums.get(name, 0) + value
+        with self._bar(epoch) as bar:
+            losses = self.loop.run(range(first, first + self.iterations), bar)
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
         rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
-        row["learning_rate"] = rate
-        row |= {name: float(value) / self.iterations for name, value in sums.items()}
-        row["validation_mae_suv"] = self.online_validation.mae_suv(self.trained, self.device)
+        row |= {"learning_rate": rate, **losses}
+        with self.average.in_place():
+            row["validation_mae_suv"] = self.online_validation.mae_suv(self.trained, self.device)
         self._finish_epoch(epoch, row)
 
-    def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
-        """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
-        device = torch.device("cpu") if self.device.type == "mps" else self.device
-        tensors = self.augmenter({name: tensor.to(device) for name, tensor in batch.tensors.items()}, batch.seed)
-        return {name: self.trained.flat(tensor.to(self.device)) for name, tensor in tensors.items()}
-
-    def _batches(self, first: int, epoch: int) -> Iterator[PatchBatch]:
-        workers = self.options.num_workers
-        workers = default_workers(self.device.type) if workers is None else workers
-        batches = prefetched(self.loader, range(first, first + self.iterations), workers)
-        bar = tqdm(
-            batches,
+    def _bar(self, epoch: int) -> tqdm:
+        last = self.log.rows[-1] if self.log.rows else {}
+        return tqdm(
             total=self.iterations,
             desc=f"{self.name} {epoch + 1}/{self.num_epochs}",
             unit="step",
             leave=False,
             disable=not self.options.show_bar,
+            postfix={name: f"{v:.3g}" for name, v in last.items() if name.startswith(("g_", "d_", "validation"))},
         )
-        if self.log.rows:
-            last = self.log.rows[-1]
-            bar.set_postfix(
-                {name: f"{v:.3g}" for name, v in last.items() if name.startswith(("g_", "d_", "validation"))}
-            )
-        return iter(bar)
 
     def _finish_epoch(self, epoch: int, row: Row) -> None:
         """The latest checkpoint comes last: interrupted before it, the epoch is done again and nothing is missing."""
         self.log.add(row)
-        self.log.write()
+        if distributed.is_main():
+            self.log.write()
         best = row["validation_mae_suv"] < self.best_mae
         self.best_mae = min(self.best_mae, row["validation_mae_suv"])
         done = epoch + 1
         if best:
             self._save(BEST, done)
-        if done % self.options.save_every == 0 or done == self.num_epochs:
+        if done % self.options.save_every == 0 or done == self.num_epochs or self._stalled():
             self._save(LATEST, done)
+        told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
+        self._tell(f"{self.name} {done}/{self.num_epochs}: {told}")
+        distributed.wait()
 
     def _save(self, name: str, epoch: int) -> None:
-        content = {
-            "model_name": self.model_name,
-            "configuration_name": self.configuration_name,
-            "plans": self.plans.to_json(),
-            "epoch": epoch,
-            "model": self.model.state_dict(),
-            "optimizers": self.optimization.state(),
-            "random": torch.get_rng_state(),
-            "log": self.log.rows,
-            "best_mae": self.best_mae,
-            "provenance": self.record.content,
-        }
+        content: dict[str, Any] = {"log": self.log.rows, "best_mae": self.best_mae, "provenance": self.record.content}
         if name == LATEST:
-            content["training_state"] = self.trained.training_state()
-        save_checkpoint(self.folder / name, content)
+            content |= self._state()
+        else:
+            content["model"] = self.average.weights()
+        self.checkpoints.save(name, epoch, content)
+
+    def _state(self) -> dict[str, Any]:
+        """All that a training needs to go on."""
+        return {
+            "model": self.model.state_dict(),
+            "average": self.average.averages,
+            "training_state": self.trained.training_state(),
+            "random": torch.get_rng_state(),
+            **self.optimization.state(),
+        }
 
     def validate(self) -> dict[str, Any]:
         """Predict the validation cases with the final weights into ``validation/`` and write its summary.json."""
-        path = self.folder / FINAL
-        if not path.exists():
-            raise CheckpointError(f"{path}: no such file; the training is not finished (--c goes on with it)")
-        self.model.load_state_dict(load_checkpoint(path, self.options.device)["model"])
+        if not self.checkpoints.exists(FINAL):
+            raise CheckpointError(
+                f"{self.folder / FINAL}: no such file; the training is not finished (--c goes on with it)"
+            )
+        self.model.load_state_dict(self.checkpoints.load(FINAL)["model"])
         validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
         folder = self.folder / VALIDATION
-        remove_partial_files(folder)
+        if distributed.is_main():
+            remove_partial_files(folder)
+        distributed.wait()
         cases, record = (self.validation_cases, self.training_cases), self.record.of_validation()
         return validation.run(cases, folder, record, bar=self.options.show_bar)
+
+
+def _say(text: str) -> None:
+    if distributed.is_main():
+        tqdm.write(text, file=sys.stderr)
 
 
 def _stage_of(model: Model, name: str) -> Model:
     if name not in model.stages:
         raise TrainingError(f"there is no stage {name!r} to train; there are: {', '.join(model.stages)}")
     return model.stages[name]
-
-
-def _seed(options: TrainingOptions) -> None:
-    torch.manual_seed(options.seed)
-
-
-@contextlib.contextmanager
-def _determinism(wanted: bool) -> Iterator[None]:
-    """Bit-equal runs: deterministic algorithms only, inside the block."""
-    before = torch.are_deterministic_algorithms_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    torch.use_deterministic_algorithms(wanted or before)
-    torch.backends.cudnn.benchmark = not wanted
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before)
-        torch.backends.cudnn.benchmark = benchmark

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from ct2pet.api.device import choose_device
+from ct2pet.api.device import choose_device, choose_devices
 from ct2pet.errors import Ct2PetError
 
 
@@ -27,3 +27,18 @@ def test_a_device_that_is_there_is_taken_and_another_refused(machine):
     assert choose_device("mps") == "mps"
     with pytest.raises(Ct2PetError, match=r"cuda: .*there is: mps, cpu"):
         choose_device("cuda")
+
+
+def test_several_gpus_are_as_many_as_there_are(machine, monkeypatch):
+    machine(True, False)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
+    assert choose_devices(None, 1) == ["cuda"]
+    assert choose_devices("cuda", 2) == ["cuda:0", "cuda:1"]
+    with pytest.raises(Ct2PetError, match=r"-num_gpus 4: torch finds 2 GPU\(s\) here"):
+        choose_devices(None, 4)
+
+
+def test_several_gpus_on_a_machine_without_are_refused(machine):
+    machine(False, False)
+    with pytest.raises(Ct2PetError, match="-num_gpus 2: torch finds no GPU"):
+        choose_devices(None, 2)

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from raw_cases import case_volumes, write_case, write_raw
 from road import content_of, killed_until_done, partial_files, times_of
 from stub_segmenter import use_stubs
 
-from ct2pet.api.preparation import extract_fingerprint, plan, plan_and_preprocess, preprocess, verify
+from ct2pet.api.preparation import extract_fingerprint, plan, plan_and_preprocess, verify
+from ct2pet.api.preprocessing import preprocess
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
@@ -71,6 +73,14 @@ def test_only_the_chosen_configurations_are_preprocessed(raw, preprocessed):
     plan("901", **SMALL)
     preprocess("901", configurations=["high"], **ALONE)
     assert [path.name for path in preprocessed.glob("ct2petPlans_*")] == ["ct2petPlans_high"]
+
+
+def test_plans_can_be_made_for_a_gpu_that_this_machine_lacks(raw, preprocessed, monkeypatch):
+    """On a cluster they are made where there is none."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    extract_fingerprint("901", **ALONE)
+    assert plan("901", device="cuda").settings["device"] == "cuda"
+    assert plan("901").settings["device"] == "cpu"
 
 
 def test_splits_of_the_users_own_stay(raw, preprocessed):

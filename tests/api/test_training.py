@@ -1,40 +1,26 @@
 import csv
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
+import psutil
 import pytest
 import torch
-from raw_cases import case_volumes, write_raw
+import two_cpus
 from road import content_of, killed_until_done, partial_files, times_of
 
-from ct2pet.api.preparation import plan_and_preprocess
+from ct2pet.api import training
 from ct2pet.api.training import options_from, train
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.errors import TrainingError
+from ct2pet.errors import CasesFailed, TrainingError
 from ct2pet.training import TrainingOptions
 
+HELPERS = Path(two_cpus.__file__).parent
+LATEST, FINAL = "checkpoint_latest.pth", "checkpoint_final.pth"
 FAST = {"num_epochs": 2, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
-
-
-@pytest.fixture(scope="module")
-def prepared(tmp_path_factory):
-    """Three cases, ready for training. The district low is in the first two only."""
-    root = tmp_path_factory.mktemp("prepared")
-    cases = {f"case{number}": case_volumes(number) for number in range(3)}
-    array = cases["case2"]["district_map"].array
-    array[array == 1] = 0
-    with pytest.MonkeyPatch.context() as patch:
-        for kind in ("raw", "preprocessed"):
-            patch.setenv(f"ct2pet_{kind}", str(root / kind))
-        write_raw(root / "raw", cases)
-        plan_and_preprocess("901", num_processes=1, device="cpu", gpu_memory_target=0.5)
-    return root / "preprocessed"
-
-
-@pytest.fixture
-def results(prepared, tmp_path, monkeypatch):
-    monkeypatch.setenv("ct2pet_preprocessed", str(prepared))
-    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    return tmp_path / "results" / "Dataset901_Hand"
 
 
 def go(fold="all", configurations=("low",), **options):
@@ -109,6 +95,72 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
     for name, content in whole.items():
         assert same(killed[name], content), name
     assert partial_files(tmp_path / "killed" / results.name / "pix2pix__ct2petPlans__low" / f"fold_{fold}") == []
+
+
+def test_districts_trained_at_once_have_the_weights_of_districts_trained_one_after_another(
+    results, tmp_path, monkeypatch, capfd
+):
+    one_by_one = [load_checkpoint(folder / FINAL)["model"] for folder in go(configurations=None, num_epochs=1)]
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "at_once"))
+    monkeypatch.setattr(training, "choose_devices", lambda device, num_gpus: ["cpu"] * num_gpus)
+    capfd.readouterr()
+    options = TrainingOptions(**{**FAST, "num_epochs": 1, "show_bar": True})
+    folders = train("901", "pix2pix", "all", device="cpu", options=options, num_gpus=2)
+    at_once = [load_checkpoint(folder / FINAL)["model"] for folder in folders]
+    assert [folder.parent.name for folder in folders] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
+    assert same(at_once, one_by_one)
+    lines = capfd.readouterr().err.splitlines()
+    for name in ("low", "high"):
+        assert f"[{name}] pix2pix {name}: epochs 1 to 1 on cpu" in lines
+        assert sum(line.startswith(f"[{name}] pix2pix {name} 1/1: ") for line in lines) == 1
+
+
+def test_a_district_that_fails_is_named_and_the_next_one_is_trained(results, prepared, tmp_path, monkeypatch):
+    go(num_epochs=1)
+    with pytest.raises(CasesFailed, match=r"(?s)1 district\(s\) failed:\nlow: .*this training is finished") as failed:
+        go(configurations=None, num_epochs=1)
+    assert failed.value.some_done
+    assert (results / "pix2pix__ct2petPlans__high" / "fold_all" / FINAL).exists()
+
+
+def test_several_gpus_and_torchrun_exclude_each_other(results, monkeypatch):
+    monkeypatch.setattr(training, "choose_devices", lambda device, num_gpus: ["cpu"] * num_gpus)
+    monkeypatch.setattr(training.distributed, "launched", lambda: True)
+    with pytest.raises(TrainingError, match="choose one of them"):
+        train("901", "pix2pix", "all", num_gpus=2)
+
+
+def children_of(process):
+    return psutil.Process(process.pid).children(recursive=True)
+
+
+def test_ctrl_c_ends_all_districts(results):
+    """It comes when both train, and reaches the whole group: no process stays, and what is finished can be
+    continued."""
+    line = [sys.executable, HELPERS / "two_cpus.py", "901", "pix2pix", "all", "-num_gpus", "2"]
+    process = subprocess.Popen(
+        [*line, "--num_epochs", "100000", "--iterations_per_epoch", "1"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # tests in the background ignore Ctrl-C
+    )
+    began = set()
+    for text in process.stderr:
+        began |= {name for name in ("low", "high") if f"[{name}] pix2pix {name} 1/" in text}
+        if len(began) == 2:
+            break
+    workers = [child for child in children_of(process) if "spawn_main" in " ".join(child.cmdline())]
+    assert len(workers) == 2
+    os.killpg(process.pid, signal.SIGINT)
+    rest = process.stderr.read()
+    assert process.wait(60) == 130
+    assert "ct2pet_train: interrupted" in rest
+    assert "Traceback" not in rest
+    _, alive = psutil.wait_procs(workers, timeout=30)
+    assert alive == []
+    for name in began:
+        assert load_checkpoint(results / f"pix2pix__ct2petPlans__{name}" / "fold_all" / LATEST)["epoch"] >= 1
 
 
 def test_finished_districts_are_skipped_when_a_training_is_continued(results):

@@ -1,9 +1,11 @@
 import argparse
+import signal
 
 import pytest
 
 from ct2pet.cli.command import command
 from ct2pet.errors import CasesFailed, ImageError
+from ct2pet.files import atomic_path
 
 
 def make(error=None):
@@ -34,6 +36,26 @@ def test_typos_and_abbreviations_are_rejected(typo, capsys):
         main(typo)
     assert stop.value.code == 2
     assert typo[0] in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("name", "code"), [("SIGTERM", 143), ("SIGUSR1", 138)])
+def test_a_signal_of_a_cluster_ends_the_work_in_order(name, code, tmp_path, capsys):
+    """What is half-written is removed, the handlers are as before, and a second signal does not disturb."""
+    number = getattr(signal, name)
+    before = signal.getsignal(number)
+
+    def execute(arguments):
+        with atomic_path(tmp_path / "checkpoint.pth") as path:
+            path.write_text("half of it")
+            try:
+                signal.raise_signal(number)
+            finally:
+                signal.raise_signal(number)
+
+    assert command("ct2pet_x", "What it does.", lambda parser: None, execute)([]) == code
+    assert list(tmp_path.iterdir()) == []
+    assert capsys.readouterr().err == f"ct2pet_x: ended by {name}; what is finished stays\n"
+    assert signal.getsignal(number) == before
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,17 @@ from pathlib import Path
 
 import pytest
 
-from ct2pet.api import preparation
+from ct2pet.api import preparation, preprocessing
 from ct2pet.cli import extract_fingerprint, plan_and_preprocess, plan_experiment, preprocess
 
 
 @pytest.fixture
 def called(monkeypatch):
     calls = []
-    for name in ("verify", "extract_fingerprint", "plan", "preprocess", "plan_and_preprocess"):
+    names = dict.fromkeys(("verify", "extract_fingerprint", "plan", "plan_and_preprocess"), preparation)
+    for name, module in {**names, "preprocess": preprocessing}.items():
         monkeypatch.setattr(
-            preparation, name, lambda *args, name=name, **options: calls.append((name, *args, given(options)))
+            module, name, lambda *args, name=name, **options: calls.append((name, *args, given(options)))
         )
     return calls
 

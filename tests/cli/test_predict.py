@@ -32,7 +32,7 @@ def test_every_option_arrives_as_an_argument_of_the_function(called):
     line = "-i in -o out -d 001 -m pix2pix -p mine -c head trunk -f 0 all -chk checkpoint_best.pth --districts maps"
     line += " --segmenter moose --weights w"
     line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
-    line += " --continue_prediction"
+    line += " --continue_prediction --float32"
     assert main([*line.split(), "-num_parts", "3", "-part_id", "2"]) == 0
     ((_, options),) = called
     assert options == {
@@ -50,6 +50,7 @@ def test_every_option_arrives_as_an_argument_of_the_function(called):
         "device": "cpu",
         "step_size": 0.25,
         "mirror": False,
+        "float32": True,
         "blend_mm": 0.0,
         "grid": "ct",
         "like": Path("pets"),

@@ -1,3 +1,7 @@
+import subprocess
+import sys
+from pathlib import Path
+
 import pytest
 
 from ct2pet.api import training
@@ -18,16 +22,19 @@ def test_defaults_leave_the_numbers_to_the_plans(called):
     assert arguments == ("001", "pix2pix", "all")
     assert options.pop("options") == TrainingOptions()
     assert options.pop("plans_name") == "ct2petPlans"
-    assert {name: value for name, value in options.items() if value} == {}
+    assert {name: value for name, value in options.items() if value} == {"num_gpus": 1}
 
 
 def test_every_option_arrives(called):
     line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
-    assert main([*line.split(), "--save_every", "2", "--seed", "1", "--deterministic"]) == 0
+    more = "--save_every 2 --seed 1 --deterministic -num_gpus 4 -pretrained_weights a/b.pth --pretrain_whole_body"
+    assert main(f"{line} {more} --early_stop 3 -num_workers 0 --compile".split()) == 0
     ((arguments, options),) = called
     assert arguments == ("Dataset001_X", "pix2pix", 3)
     wanted = TrainingOptions(
-        resume=True, num_epochs=7, iterations_per_epoch=5, save_every=2, seed=1, deterministic=True
+        **{"resume": True, "num_epochs": 7, "iterations_per_epoch": 5, "save_every": 2, "seed": 1},
+        **{"deterministic": True, "early_stop": 3, "num_workers": 0, "compile": True},
+        pretrained_weights=Path("a/b.pth"),
     )
     assert options == {
         "configurations": ["head", "trunk"],
@@ -35,10 +42,20 @@ def test_every_option_arrives(called):
         "device": "cpu",
         "options": wanted,
         "only_validate": True,
+        "num_gpus": 4,
+        "pretrain_whole_body": True,
     }
 
 
-@pytest.mark.parametrize("wrong", ["001 pix2pix every", "001 pix2pix -1", "001 pix2pix 0 --seed x", "001"])
+WRONG = ["every", "-1", "0 --seed x", "0 -num_gpus 0", "0 -num_workers -1", "0 --early_stop 0", ""]
+
+
+def test_torchrun_can_start_it_as_a_module():
+    run = subprocess.run([sys.executable, "-m", "ct2pet.cli.train", "--help"], capture_output=True, text=True)
+    assert run.stdout.startswith("usage: ct2pet_train")
+
+
+@pytest.mark.parametrize("wrong", [f"001 pix2pix {line}" for line in WRONG])
 def test_impossible_values_are_refused(called, wrong):
     with pytest.raises(SystemExit) as stop:
         main(wrong.split())

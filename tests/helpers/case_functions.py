@@ -47,3 +47,14 @@ def process_number(number):
 
 def sleep_long(number):
     time.sleep(120)
+
+
+def on_place(place, number):
+    """The second case fails."""
+    if number == 1:
+        raise DatasetError("file.nii.gz: is odd")
+    return place, os.getpid()
+
+
+def die_on_place(place, number):
+    return die_at_two(number)

@@ -5,8 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
 
-from ct2pet.inference.sliding_window import SlidingWindow
-from ct2pet.volume import Box
+from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 
 
 def blob(shape, seed):
@@ -22,6 +21,12 @@ def image(shape, seed=0):
 shapes = st.tuples(*[st.integers(1, 14)] * 3)
 patches = st.tuples(*[st.integers(1, 8)] * 3)
 overlaps = st.sampled_from([0.0, 0.25, 0.5, 0.6, 0.75, 0.9])
+
+
+def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
+    assert windows_at_once([32, 32, 32], "cuda:1") == 32
+    assert windows_at_once([160, 160, 160], "cuda") == 1
+    assert windows_at_once([32, 32, 32], "cpu") == 2
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -57,21 +62,49 @@ def test_the_average_is_that_of_a_brute_force_sum_and_count(shape, patch, overla
 
 @settings(max_examples=60, deadline=None, derandomize=True)
 @given(shapes, patches, overlaps, st.integers(0, 99))
-def test_skipped_windows_change_nothing_inside_the_mask(shape, patch, overlap, seed):
-    """The same windows without skipping: those of the whole box."""
+def test_every_window_touches_the_mask_and_all_of_it_is_covered(shape, patch, overlap, seed):
     mask = blob(shape, seed)
-    box = Box.around(mask)
-    everything = np.zeros(shape, bool)
-    if box is not None:
-        everything[box.slices] = True
-    window = SlidingWindow(patch, overlap)
-    assert set(window.positions(mask)) <= set(window.positions(everything))
-    ct = image(shape, seed)
+    covered = np.zeros(shape, bool)
+    for position in SlidingWindow(patch, overlap).positions(mask):
+        inside = tuple(slice(max(0, a), a + n) for a, n in zip(position, patch))
+        assert mask[inside].any()
+        covered[inside] = True
+    assert covered[mask].all()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_windows_that_are_left_out_change_nothing_inside_the_mask(seed):
+    """The same windows, and those of the whole volume that hold nothing of the mask."""
+    shape, patch = (14, 13, 12), (4, 4, 4)
+    ct, mask = image(shape, seed), blob(shape, seed)
+    window = SlidingWindow(patch, 0.5)
     function = torch.nn.Conv3d(1, 1, 3, padding=1, bias=True)
     torch.nn.init.normal_(function.weight, generator=torch.Generator().manual_seed(1))
+    corners = np.ndindex(*(n - p + 1 for n, p in zip(shape, patch)))
+    air = [c for c in corners if not mask[tuple(slice(a, a + 4) for a in c)].any()]
+
+    class Everywhere(SlidingWindow):
+        def positions(self, mask):
+            return [*air, *super().positions(mask)]
+
     with torch.no_grad():
-        some, all_ = (window.translate(ct, which, function) for which in (mask, everything))
-    np.testing.assert_allclose(some[mask], all_[mask], atol=1e-5)
+        some, all_ = (one.translate(ct, mask, function) for one in (window, Everywhere(patch, 0.5)))
+    assert len(air) > 20
+    np.testing.assert_allclose(some, all_, atol=1e-6)
+
+
+def test_windows_follow_the_body_not_its_box():
+    """Two legs that spread: rows of windows are fitted to what each layer holds."""
+    mask = np.zeros((96, 16, 96), bool)
+    for z in range(96):
+        shift = 40 * z // 96
+        mask[z, :, 40 - shift : 56 - shift] = True
+        mask[z, :, 40 + shift : 56 + shift] = True
+    found = SlidingWindow((16, 16, 16), 0.5).positions(mask)
+    box = 11 * 11  # windows along Z and X of the box at half overlap
+    assert len(found) < 0.6 * box
+    rows = [[x for z, _, x in found if z == layer] for layer in sorted({z for z, *_ in found})]
+    assert max(rows[0]) - min(rows[0]) < 30 < max(rows[-1]) - min(rows[-1])
 
 
 def test_windows_that_touch_no_voxel_of_the_mask_are_not_translated():
@@ -84,10 +117,16 @@ def test_windows_that_touch_no_voxel_of_the_mask_are_not_translated():
     assert sum(seen) == 2
 
 
-def test_windows_are_fitted_to_the_box_with_even_steps():
+def test_windows_are_fitted_to_the_mask_and_a_rim_with_even_steps():
     mask = np.zeros((100, 20, 20), bool)
-    mask[10:75, 4:16, 4:16] = True  # 65 voxels, windows of 32 at half overlap: 33 / 16 makes three steps of 11
-    assert SlidingWindow((32, 12, 12), 0.5).positions(mask) == [(z, 4, 4) for z in (10, 21, 32, 43)]
+    mask[10:71, 4:16, 4:16] = True  # 61 voxels and 2 on both sides, windows of 32 at half overlap: 33 / 16 is 3 steps
+    assert SlidingWindow((32, 12, 12), 0.5).positions(mask) == [(z, 4, 4) for z in (8, 19, 30, 41)]
+
+
+def test_the_rim_ends_with_the_volume():
+    mask = np.ones((70, 1, 1), bool)
+    starts = [z for z, *_ in SlidingWindow((32, 1, 1), 0.5).positions(mask)]
+    assert (starts[0], starts[-1]) == (0, 38)
 
 
 def test_a_window_larger_than_the_box_shows_what_is_around_it_and_air_only_beyond_the_volume():

@@ -35,11 +35,14 @@ def test_each_update_reaches_its_own_network_only():
         assert touched == {update.optimizer}
 
 
-def test_the_generators_loss_is_its_parts_by_the_paper():
-    model = make_model(lambda_l1=7.0)
+@pytest.mark.parametrize("lambda_l2", [0.0, 3.0])  # 0: by the paper
+def test_the_generators_loss_is_its_parts(lambda_l2):
+    model = make_model(lambda_l1=7.0, lambda_l2=lambda_l2)
+    wake(model)
     _, update = model.training_step(make_batch())
-    expected = update.losses["g_adversarial"] + 7.0 * update.losses["g_l1"]
-    torch.testing.assert_close(update.loss, expected)
+    parts = update.losses
+    torch.testing.assert_close(update.loss, parts["g_adversarial"] + 7.0 * parts["g_l1"] + lambda_l2 * parts["g_l2"])
+    assert parts["g_l2"] > 0
 
 
 def test_nothing_outside_the_district_reaches_the_losses():

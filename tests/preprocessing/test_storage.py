@@ -129,6 +129,17 @@ def test_damaged_and_missing_cases_are_named(store):
         store.open("B")
 
 
+def test_a_case_damaged_in_its_middle_is_named_when_it_is_read(store):
+    store.write("A", prepared(), "key", {})
+    path = store.folder / "A.b2nd"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(len(content) // 2 - len(content) // 3)
+    path.write_bytes(content)
+    opened = store.open("A")
+    with pytest.raises(DatasetError, match=r"A\.b2nd: cannot be read .*; preprocess the dataset again"):
+        opened.read(Box((0, 0, 0), GRID.shape))
+
+
 def test_case_names_may_contain_dots(store):
     store.write("A", prepared(seed=0), "key", {})
     store.write("A.1", prepared(seed=1), "key", {})

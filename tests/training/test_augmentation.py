@@ -8,6 +8,16 @@ from ct2pet.training.augmentation import PairedAugmenter, _rotation
 
 SIZE = (12, 10, 8)
 SPACING = (3.0, 4.0, 5.0)
+SEEDS = [1, 2, 3, 4, 5, 6]
+HALVES = (slice(0, 3), slice(3, 6))
+ALL_OF_IT = {
+    "rotation_degrees": [10.0] * 3,
+    "rotation_probability": 0.7,
+    "flip_axes": [0, 1, 2],
+    "flip_probability": 0.5,
+    "noise_std": 0.1,
+    "noise_probability": 0.5,
+}
 
 
 def make(**changes):
@@ -23,13 +33,13 @@ def batch_of(augmenter, samples=6):
 def test_without_augmentation_the_batch_is_untouched():
     augmenter = make()
     batch = batch_of(augmenter)
-    for name, image in augmenter(batch, seed=1).items():
+    for name, image in augmenter(batch, SEEDS).items():
         assert torch.equal(image, batch[name])
 
 
 def test_ct_pet_and_mask_move_together():
     augmenter = make(rotation_degrees=[10.0] * 3, rotation_probability=0.7, flip_axes=[0, 1, 2], flip_probability=0.5)
-    result = augmenter(batch_of(augmenter), seed=1)
+    result = augmenter(batch_of(augmenter), SEEDS)
     torch.testing.assert_close(result["pet"], 2 * result["ct"] + 1, rtol=1e-5, atol=1e-5)
     assert result["mask"].dtype == torch.bool
     assert result["ct"].shape[2:] == SIZE
@@ -38,21 +48,36 @@ def test_ct_pet_and_mask_move_together():
 def test_the_same_seed_gives_the_same_batch_and_another_seed_another():
     augmenter = make(rotation_degrees=[10.0] * 3, rotation_probability=0.7, flip_axes=[0], flip_probability=0.5)
     batch = batch_of(augmenter)
-    first, again, other = (augmenter(batch, seed=seed)["ct"] for seed in (1, 1, 2))
+    first, again, other = (augmenter(batch, seeds)["ct"] for seeds in (SEEDS, SEEDS, [s + 9 for s in SEEDS]))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+def test_a_sample_does_not_depend_on_the_others_of_its_batch():
+    augmenter = make(**ALL_OF_IT)
+    batch = batch_of(augmenter)
+    whole = augmenter(batch, SEEDS)
+    halves = [augmenter({n: image[part] for n, image in batch.items()}, SEEDS[part]) for part in HALVES]
+    for name, image in whole.items():
+        assert torch.equal(image, torch.cat([half[name] for half in halves]))
+
+
+def test_samples_of_one_batch_are_changed_differently():
+    augmenter = make(flip_axes=[0, 1, 2], flip_probability=0.5)
+    batch = {name: image[:1].expand(6, -1, -1, -1, -1) for name, image in batch_of(augmenter).items()}
+    assert len({tuple(image.flatten().tolist()) for image in augmenter(batch, SEEDS)["ct"]}) > 2
 
 
 def test_flips_along_the_planned_axes_only():
     augmenter = make(flip_axes=[2], flip_probability=1.0)
     batch = batch_of(augmenter)
-    assert torch.equal(augmenter(batch, seed=0)["ct"], batch["ct"].flip(4))
+    assert torch.equal(augmenter(batch, SEEDS)["ct"], batch["ct"].flip(4))
 
 
 def test_noise_goes_to_the_ct_alone_with_its_standard_deviation():
     augmenter = make(noise_std=0.05, noise_probability=1.0)
     batch = batch_of(augmenter, samples=50)
-    result = augmenter(batch, seed=0)
+    result = augmenter(batch, range(50))
     assert torch.equal(result["pet"], batch["pet"])
     assert (result["ct"] - batch["ct"]).std().item() == pytest.approx(0.05, rel=0.05)
 
@@ -72,11 +97,11 @@ def test_a_rotation_turns_by_its_angle_in_millimetres(axis):
     turned = []
     for component in range(3):
         ramp = source[..., component][None, None]
-        turned.append(augmenter({"ct": ramp, "pet": ramp, "mask": ramp > 0}, seed=3)["ct"][0, 0])
+        turned.append(augmenter({"ct": ramp, "pet": ramp, "mask": ramp > 0}, [3])["ct"][0, 0])
     found = torch.stack(turned, dim=-1)
 
     generator = torch.Generator().manual_seed(3)
-    torch.rand(1, generator=generator)
-    angles = (torch.rand(1, 3, generator=generator) * 2 - 1) * torch.deg2rad(torch.tensor(degrees[::-1]))
-    torch.testing.assert_close(found, target @ _rotation(angles[0]).T, atol=1e-3, rtol=0)
+    torch.rand((), generator=generator)
+    angles = (torch.rand(3, generator=generator) * 2 - 1) * torch.deg2rad(torch.tensor(degrees[::-1]))
+    torch.testing.assert_close(found, target @ _rotation(angles).T, atol=1e-3, rtol=0)
     torch.testing.assert_close(found.norm(dim=-1), target.norm(dim=-1), atol=1e-3, rtol=0)

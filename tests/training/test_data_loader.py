@@ -5,7 +5,8 @@ from tiny_store import write_tiny_store
 
 from ct2pet.errors import TrainingError
 from ct2pet.planning.plans import Sampling
-from ct2pet.training.data_loader import PatchLoader, prefetched, read_patch
+from ct2pet.training import data_loader
+from ct2pet.training.data_loader import PatchLoader, default_workers, prefetched, read_patch
 from ct2pet.volume import Box
 
 
@@ -19,7 +20,7 @@ def make_loader(store, patch=(16, 16, 16), lesion_fraction=0.0, **options):
 
 
 def equal(first, second):
-    return first.seed == second.seed and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
+    return first.seeds == second.seeds and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
 
 
 def test_a_batch_depends_on_seed_and_number_alone(store):
@@ -30,12 +31,40 @@ def test_a_batch_depends_on_seed_and_number_alone(store):
     assert not equal(loader.batch(5), make_loader(store, seed=8).batch(5))
 
 
+@pytest.mark.parametrize("paired", [True, False])
+def test_shares_of_a_batch_make_up_the_batch(store, paired):
+    loader = make_loader(store, paired=paired)
+    shares = [make_loader(store, paired=paired, share=slice(n, n + 1)) for n in range(2)]
+    for number in range(5):
+        batch, parts = loader.batch(number), [share.batch(number) for share in shares]
+        for name, tensor in batch.tensors.items():
+            assert torch.equal(tensor, torch.cat([part.tensors[name] for part in parts]))
+        assert batch.seeds == parts[0].seeds + parts[1].seeds
+        assert batch.cases == parts[0].cases == parts[1].cases
+
+
 @pytest.mark.parametrize("num_workers", [0, 1, 3])
 def test_reading_ahead_changes_neither_batches_nor_their_order(store, num_workers):
     loader = make_loader(store)
     batches = list(prefetched(loader, range(3, 12), num_workers))
     assert len(batches) == 9
     assert all(equal(batch, loader.batch(n)) for n, batch in enumerate(batches, start=3))
+
+
+@pytest.mark.parametrize("num_workers", [0, 1])
+def test_batches_for_a_gpu_lie_in_pinned_memory(store, monkeypatch, num_workers):
+    """There is no GPU here: what torch would pin is counted."""
+    pinned = []
+    monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
+    batches = list(prefetched(make_loader(store), range(2), num_workers, pin=True))
+    assert len(pinned) == 2 * len(batches[0].tensors)
+    assert all(any(tensor is one for one in pinned) for batch in batches for tensor in batch.tensors.values())
+
+
+def test_loader_threads_leave_a_core_to_each_training_and_are_never_none(monkeypatch):
+    monkeypatch.setattr(data_loader, "default_processes", lambda: 36)
+    assert [default_workers("cuda", trainings) for trainings in (1, 4, 9, 36)] == [8, 8, 3, 1]
+    assert default_workers("cpu") == 1
 
 
 def test_an_error_while_reading_ahead_reaches_the_caller(store, monkeypatch):

@@ -2,10 +2,12 @@ import pytest
 import torch
 from tiny import tiny_configuration
 
-from ct2pet.errors import TrainingError
+from ct2pet.errors import PlansError, TrainingError
+from ct2pet.models import load_model
 from ct2pet.models.base import Model, Update
 from ct2pet.planning.requirements import Requirements
 from ct2pet.training.optimization import Optimization
+from ct2pet.training.precision import Precision
 
 
 class Line(Model):
@@ -58,3 +60,109 @@ def test_a_broken_loss_names_step_case_and_loss_and_leaves_the_weights(slope):
     with pytest.raises(TrainingError, match=r"step 7, cases LIVER_1: the line's .*g_line"):
         optimization.step({"slope": torch.tensor(slope)}, 7, ["LIVER_1"])
     assert model.weight.item() == 1.0
+
+
+def half_precision(clip_norm=100.0):
+    """As on a GPU without bf16, where gradients are scaled."""
+    model, optimization = make(clip_norm)
+    optimization.precision = Precision(torch.device("cpu"), optimization.optimizers, torch.float16)
+    return model, optimization
+
+
+def test_scaled_gradients_are_clipped_at_their_own_size():
+    for clip_norm, expected in ((0.5, 1 - 0.1 * 0.5), (100.0, 1 - 0.1 * 2)):
+        model, optimization = half_precision(clip_norm)
+        optimization.step({"slope": torch.tensor(2.0)}, 0, ["a"])
+        assert model.weight.item() == pytest.approx(expected, abs=1e-5)
+
+
+def test_a_gradient_that_the_scale_let_overflow_skips_the_update_and_lowers_the_scale():
+    model, optimization = half_precision()
+    model.training_step = lambda batch: iter([Update("line", (model.weight.half() * batch["slope"]).float().sum(), {})])
+    seen = []
+    for step in range(3):  # float16 ends at 65504; the first scale is 65536
+        optimization.step({"slope": torch.tensor(2.0).half()}, step, ["a"])
+        seen.append((model.weight.item(), optimization.precision.state()["line"]["scale"]))
+    assert seen == [(1.0, 2.0**15), (1.0, 2.0**14), (pytest.approx(1 - 0.1 * 2), 2.0**14)]
+
+
+class Broken(torch.autograd.Function):
+    """Itself, with a gradient that is not a number."""
+
+    forward = staticmethod(lambda context, weight: weight.clone())
+    backward = staticmethod(lambda context, gradient: gradient * float("nan"))
+
+
+def test_a_gradient_that_no_scale_helps_and_a_loss_that_is_broken_stop_under_float16_too():
+    model, optimization = half_precision()
+    model.training_step = lambda batch: iter([Update("line", Broken.apply(model.weight).sum(), {})])
+    for step in range(20):
+        optimization.step({}, step, ["a"])
+    with pytest.raises(TrainingError, match=r"step 20, cases a: .*gradient norm nan"):
+        optimization.step({}, 20, ["a"])
+    model, optimization = half_precision()
+    with pytest.raises(TrainingError, match=r"step 0, cases a: .*g_line nan"):
+        optimization.step({"slope": torch.tensor(float("nan"))}, 0, ["a"])
+    assert model.weight.item() == 1.0
+
+
+def trained(name, batch, numbers, batch_size):
+    """Losses and weights after two steps of plain gradient descent, in float64."""
+    torch.manual_seed(0)
+    model = load_model(name)(tiny_configuration(batch_size=batch_size), numbers)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.1)
+    model.double()
+    model.adam = lambda parameters, rate=None: torch.optim.SGD(list(parameters), lr=1e-3)
+    optimization = Optimization(model, torch.device("cpu"), 10, 1)
+    optimization.precision = Precision(torch.device("cpu"), optimization.optimizers, None)
+    losses = [optimization.step(batch, step, ["a"]) for step in range(2)]
+    return losses, model.state_dict()
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan", "regression"])
+def test_accumulated_batches_are_one_large_batch(name):
+    random = torch.Generator().manual_seed(0)
+    batch = {key: torch.rand(6, 1, 16, 16, 16, generator=random, dtype=torch.float64) for key in ("ct", "pet")}
+    for key in ("mask", "pet_mask"):  # as many voxels as one may meet
+        shares = torch.tensor([0.9, 0.5, 0.1, 0.0, 1.0, 0.3]).view(6, 1, 1, 1, 1)
+        batch[key] = torch.rand(6, 1, 16, 16, 16, generator=random) < shares
+    whole = trained(name, batch, {}, batch_size=6)
+    parts = trained(name, batch, {"accumulate_batches": 3}, batch_size=2)
+    torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)  # L1 is computed in float32
+    once = trained(name, {key: tensor[:2] for key, tensor in batch.items()}, {}, batch_size=2)
+    with pytest.raises(AssertionError):
+        torch.testing.assert_close(once, whole, rtol=1e-5, atol=1e-6)
+
+
+def test_while_batches_are_accumulated_no_more_than_one_of_them_holds_its_activations():
+    """Counted: what autograd keeps, at the moment of the generator's first backward pass."""
+
+    def kept(numbers, samples):
+        model = load_model("pix2pix")(tiny_configuration(batch_size=1), numbers)
+        optimization = Optimization(model, torch.device("cpu"), 10, 1)
+        held, most = [0], [0]
+
+        class Counted:
+            def __init__(self, tensor):
+                self.tensor, self.size = tensor, tensor.numel()
+                held[0] += self.size
+                most[0] = max(most[0], held[0])
+
+            def __del__(self):
+                held[0] -= self.size
+
+        batch = {key: torch.rand(samples, 1, 16, 16, 16) for key in ("ct", "pet")}
+        batch["mask"] = batch["ct"] > 0.5
+        with torch.autograd.graph.saved_tensors_hooks(Counted, lambda counted: counted.tensor):
+            optimization.step(batch, 0, ["a"])
+        return most[0]
+
+    alone = kept({}, 1)
+    assert kept({"accumulate_batches": 4}, 4) < 1.2 * alone
+    assert kept({}, 4) > 3 * alone
+
+
+def test_less_than_one_batch_cannot_be_accumulated():
+    with pytest.raises(PlansError, match="accumulate_batches 0"):
+        load_model("pix2pix")(tiny_configuration(), {"accumulate_batches": 0})

@@ -2,7 +2,7 @@ import json
 
 from tiny import tiny_plans
 
-from ct2pet.provenance import cases_among, command_line, digest
+from ct2pet.provenance import case_digests, cases_among, command_line, digest
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.record import TrainingRecord, run_with
 
@@ -28,6 +28,7 @@ def test_it_says_what_the_training_was_made_from(tmp_path):
     (run,) = content["runs"]
     assert (run["seed"], run["device"], run["num_epochs"], run["iterations_per_epoch"]) == (4, "cpu", 5, 7)
     assert run["command"] == "ct2pet_train 001 pix2pix all"
+    assert run["processes"] == 1
 
 
 def test_other_runs_of_the_same_training_stay(tmp_path):
@@ -49,3 +50,20 @@ def test_a_validation_says_what_computes_it_and_not_who_trained():
     assert content["run"]["device"] == "cpu"
     assert content["runs"][0]["command"] == "ct2pet_train 001"
     assert "training_cases" not in content
+
+
+def test_weights_of_another_training_are_noted_and_its_cases_count_as_seen():
+    source = {"dataset_name": "Dataset900_Tiny", "model": "pix2pix", "fold": "all", "networks": ["generator"]}
+    digests = case_digests("Dataset900_Tiny", ["B", "C"])
+    found = record()
+    found.begin_with({**source, "training_cases": digests})
+    assert found.content["pretrained_weights"] == source
+    name = found.content["dataset_name"]
+    assert cases_among(found.content["training_cases"], name, ["A", "B", "C", "D"]) == ["A", "B", "C"]
+    assert found.content["num_training_cases"] == 2
+    resumed = record("--c")
+    resumed.go_on(found.content)
+    assert {**resumed.content, "runs": None} == {**found.content, "runs": None}
+    silent = record()
+    silent.begin_with({**source, "training_cases": None})  # a checkpoint that does not say
+    assert silent.content["training_cases"] == record().content["training_cases"]

@@ -1,0 +1,203 @@
+"""What a GPU does with the plans: memory against the planner's estimate, steps per second, utilisation.
+
+    python benchmarks/gpu.py                 all of it, on an otherwise idle GPU; about 15 minutes
+    python benchmarks/gpu.py --device cpu    the same code in its smallest form: shows that it runs, measures nothing
+
+Memory: the default plans of a whole body for cards of 8, 24 and 80 GB, each trained for some steps by the trainer
+itself in a process of its own: the planner's estimate and the peak of what torch reserved, with the context. Budgets
+that the card lacks are left out.
+Speed: the paper's plans (32 cubed, batch 1: limited by the launches) and the default plans for 8 GB. Steps per second
+of the trainer's whole loop (reading, augmentation, updates) after a warm-up, the utilisation that nvidia-smi reports
+meanwhile, and the seconds until the first steps were done, which compiling prolongs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from training_loop import CT_HU, SPACING_MM, write_store
+
+from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
+from ct2pet.models import load_model
+from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.planner import plan_experiment
+from ct2pet.planning.plans import Plans
+from ct2pet.planning.reference import reference_plans
+from ct2pet.training import Trainer, TrainingOptions
+
+PAPER, DEFAULT, TRUNK = "paper_2503_15555", "default", "trunk"
+BOXES = {TRUNK: (160, 80, 110), WHOLE_BODY: (450, 80, 130)}  # voxels of 4 mm
+BUDGETS = {8: 8.0, 24: 24.0, 80: 76.0}  # GB of the card: GiB for the training
+METHODS = ("pix2pix", "cyclegan")
+EAGER, LAST, COMPILE, GRAPHS = "eager", "channels last", "--compile", "CUDA graphs"
+
+
+def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> Plans:
+    """The paper's plans, or the default ones for a budget."""
+    districts = {
+        name: DistrictFingerprint(["case"], [[SPACING_MM] * 3], [[SPACING_MM * n for n in box]], [1.0], CT_HU, {})
+        for name, box in BOXES.items()
+    }
+    fingerprint = Fingerprint("Dataset900_Benchmark", 1, [[SPACING_MM] * 3], districts)
+    needs = {method: load_model(method).requirements}
+    if name == PAPER:
+        return reference_plans(PAPER, fingerprint, {TRUNK: 1}, needs)
+    return plan_experiment(fingerprint, {TRUNK: 1}, needs, device=device, memory_target_gib=memory_gib)
+
+
+def make_trainer(plans: Plans, district: str, method: str, folder: Path, device: str, mode: str) -> Trainer:
+    options = TrainingOptions(device=device, show_bar=False, final_validation=False, compile=mode == COMPILE)
+    plans = replace(plans, configurations={TRUNK: replace(plans.configuration(district), labels=[1])})
+    store = write_store(folder / "store", plans)
+    trainer = Trainer(method, TRUNK, plans, store, (store.cases[:3], store.cases[3:]), folder / "training", options)
+    if mode == LAST:
+        trainer.model.to(memory_format=torch.channels_last_3d)
+    if mode == GRAPHS:
+        for network in trainer.model.children():
+            network.compile(mode="reduce-overhead")
+        step = trainer.optimization.step
+
+        def marked(*arguments):
+            torch.compiler.cudagraph_mark_step_begin()
+            return step(*arguments)
+
+        trainer.optimization.step = marked
+    return trainer
+
+
+def measure_memory(trainer: Trainer, steps: int) -> dict[str, float]:
+    """The peak (GiB) of some steps and a look at the validation patches."""
+    trainer.loop.run(range(steps))
+    trainer.online_validation.mae_suv(trainer.model, trainer.device)
+    if trainer.device.type != "cuda":
+        return {"peak": 0.0, "context": 0.0}
+    free, total = torch.cuda.mem_get_info()
+    context = total - free - torch.cuda.memory_reserved()
+    return {"peak": (torch.cuda.max_memory_reserved() + context) / 2**30, "context": context / 2**30}
+
+
+def measure_speed(trainer: Trainer, steps: int) -> dict[str, float]:
+    started = time.perf_counter()
+    warm_up = max(1, steps // 10)
+    trainer.loop.run(range(warm_up))
+    first = time.perf_counter() - started
+    with utilisation(trainer.device) as percent:
+        started = time.perf_counter()
+        trainer.loop.run(range(warm_up, warm_up + steps))  # its end waits for the device: the losses are read
+        seconds = time.perf_counter() - started
+    used = statistics.mean(percent) if percent else float("nan")
+    return {"first": first, "rate": steps / seconds, "utilisation": used, **measure_memory(trainer, 1)}
+
+
+@contextlib.contextmanager
+def utilisation(device: torch.device) -> Iterator[list[float]]:
+    """What nvidia-smi says, five times a second; filled when the block ends."""
+    percent: list[float] = []
+    if device.type != "cuda":
+        yield percent
+        return
+    identity = f"GPU-{torch.cuda.get_device_properties(device).uuid}"
+    query = ["nvidia-smi", "-i", identity, "--query-gpu=utilization.gpu", "--format=csv,noheader,nounits"]
+    with subprocess.Popen([*query, "-lms", "200"], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            yield percent
+        finally:
+            process.terminate()
+            percent += [float(line) for line in process.stdout if line.strip().isdecimal()]
+
+
+def child(task: dict) -> None:
+    """Measure in this process; prints one line of JSON."""
+    if task["what"] == "card":
+        print(json.dumps({"name": torch.cuda.get_device_name(), "gib": torch.cuda.mem_get_info()[1] / 2**30}))
+        return
+    torch.manual_seed(0)
+    plans = plans_for(task["plans"], task["method"], task["device"], task["memory_gib"])
+    with tempfile.TemporaryDirectory() as folder:
+        trainer = make_trainer(
+            plans, task["district"], task["method"], Path(folder), task["device"], task.get("mode", EAGER)
+        )
+        work = measure_speed if task["what"] == "speed" else measure_memory
+        configuration = trainer.configuration
+        found = work(trainer, task["steps"]) | {
+            "patch": "x".join(map(str, configuration.patch_size)),
+            "batch": configuration.batch_size,
+            "estimate": estimate_training_gib(configuration, trainer.model.requirements, task["device"]),
+        }
+    print(json.dumps(found))
+
+
+def ask(task: dict) -> dict | str:
+    """What a process of its own measures, or why it could not."""
+    command = [sys.executable, __file__, "--child", json.dumps(task)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
+    if done.returncode:
+        return (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1][:150]
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def memory(device: str, tiny: bool, there: float) -> None:
+    print("\n| card | method | patch | batch | estimate [GiB] | peak [GiB] | of that context | estimate / peak |")
+    print("|---|---|---|---|---|---|---|---|")
+    for card, gib in {"tiny": 0.6}.items() if tiny else BUDGETS.items():
+        if gib > there:
+            print(f"| {card} GB | | | | | | | left out: this one has {there:.1f} GiB |")
+            continue
+        for method in METHODS:
+            task = {"what": "memory", "plans": DEFAULT, "district": WHOLE_BODY, "memory_gib": gib}
+            found = ask(task | {"method": method, "device": device, "steps": 1 if tiny else 5})
+            if isinstance(found, str):
+                print(f"| {card} GB | {method} | | | | | | {found} |", flush=True)
+                continue
+            ratio = "not measured" if tiny else f"{found['estimate'] / found['peak']:.2f}"
+            sizes = f"{found['patch']} | {found['batch']} | {found['estimate']:.2f} | {found['peak']:.2f}"
+            print(f"| {card} GB | {method} | {sizes} | {found['context']:.2f} | {ratio} |", flush=True)
+
+
+def speed(device: str, tiny: bool) -> None:
+    print("\n| plans | patch | batch | how | first steps [s] | steps/s | utilisation [%] | peak [GiB] |")
+    print("|---|---|---|---|---|---|---|---|")
+    modes = [EAGER] if tiny else [EAGER, LAST, COMPILE, GRAPHS]
+    for name, steps in {PAPER: 400, DEFAULT: 100}.items():
+        for mode in modes:
+            task = {"what": "speed", "plans": name, "district": TRUNK, "method": "pix2pix", "device": device}
+            found = ask(task | {"mode": mode, "memory_gib": 0.6 if tiny else 8.0, "steps": 2 if tiny else steps})
+            if isinstance(found, str):
+                print(f"| {name} | | | {mode} | {found} | | | |", flush=True)
+                continue
+            numbers = f"{found['first']:.1f} | {found['rate']:.2f} | {found['utilisation']:.0f} | {found['peak']:.2f}"
+            print(f"| {name} | {found['patch']} | {found['batch']} | {mode} | {numbers} |", flush=True)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.child is not None:
+        child(options.child)
+        return
+    if options.device == "cuda" and not torch.cuda.is_available():
+        sys.exit("torch finds no GPU here; --device cpu shows that this script runs")
+    tiny = options.device == "cpu"
+    card = {"name": "a CPU: nothing here is a measurement", "gib": 0.6} if tiny else ask({"what": "card"})
+    if isinstance(card, str):
+        sys.exit(card)
+    print(f"{card['name']}, torch {torch.__version__}, CUDA {torch.version.cuda}")
+    memory(options.device, tiny, card["gib"])
+    speed(options.device, tiny)
+
+
+if __name__ == "__main__":
+    main()

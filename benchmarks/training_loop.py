@@ -1,0 +1,169 @@
+"""What the trainer adds to the bare steps of the same networks on the same tensors.
+
+    python benchmarks/training_loop.py [--device cpu|cuda] [--rounds 7] [--steps 20]
+
+The bare steps are forward passes, losses, backward passes and optimizer steps alone, under the same autocast, on
+patches that lie ready. The trainer's are those of an epoch: reading patches, augmentation, clipping, the guard against
+broken numbers, the moving average of the weights. Both are timed in turn in one process; the share is the median over
+the rounds. What the end of an epoch costs (validation, log, checkpoints) is timed apart and shared out over the plans'
+steps.
+Prints wall time and processor time of the process (which counts the reading threads, too).
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from scipy import ndimage
+
+from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
+from ct2pet.models import load_model
+from ct2pet.models.base import Batch, Model, parse_hyperparameters
+from ct2pet.planning.planner import plan_experiment
+from ct2pet.planning.plans import Plans
+from ct2pet.planning.reference import reference_plans
+from ct2pet.preprocessing import DistrictStore, PreparedCase, PreparedDistrict
+from ct2pet.preprocessing.preprocessor import decisions_of
+from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training.precision import Precision
+from ct2pet.volume import Grid
+
+SHAPE, SPACING_MM = (90, 70, 100), 4.0
+CT_HU = {"0.5": -900.0, "5": -100.0, "95": 300.0, "99.5": 1000.0}
+Optimizers = Mapping[str, torch.optim.Optimizer]
+METHOD, DISTRICT = "pix2pix", "trunk"
+
+
+def plans_by_name(device: str) -> dict[str, Plans]:
+    """The default plans for the device, without and with a moving average, and those of the paper."""
+    box = [[SPACING_MM * n for n in SHAPE]]
+    seen = DistrictFingerprint(["case"], [[SPACING_MM] * 3], box, [1.0], CT_HU, {})
+    fingerprint = Fingerprint("Dataset900_Benchmark", 1, [[SPACING_MM] * 3], {DISTRICT: seen})
+    needs = {METHOD: load_model(METHOD).requirements}
+    default = plan_experiment(fingerprint, {DISTRICT: 1}, needs, device=device, memory_target_gib=8)
+    averaged = {METHOD: {**default.models[METHOD], "ema_decay": 0.999}}
+    return {
+        "default": default,
+        "default, ema_decay": replace(default, models=averaged),
+        "paper_2503_15555": reference_plans("paper_2503_15555", fingerprint, {DISTRICT: 1}, needs),
+    }
+
+
+def write_store(folder: Path, plans: Plans, num_cases: int = 4) -> DistrictStore:
+    """Cases of smooth noise in an ellipsoid."""
+    store = DistrictStore(folder)
+    folder.mkdir(parents=True)
+    mask = sum(axis**2 for axis in np.meshgrid(*(np.linspace(-1, 1, n) for n in SHAPE), indexing="ij")) < 0.9
+    for number in range(num_cases):
+        noise = ndimage.gaussian_filter(np.random.default_rng(number).standard_normal(SHAPE), 2)
+        ct = np.where(mask, np.clip(4 * noise, -1, 1), -1).astype(np.float32)
+        district = PreparedDistrict(ct, mask, Grid(SHAPE, (SPACING_MM,) * 3))
+        pet = np.where(mask, (ct + 1) / 4, 0).astype(np.float32)
+        store.write(f"case{number}", PreparedCase(district, pet, None), "", decisions_of(plans.configuration(DISTRICT)))
+    return store
+
+
+def bare_steps(model: Model, optimizers: Optimizers, precision: Precision, batches: Sequence[Batch]) -> None:
+    """Forward, backward and step, and nothing else."""
+    for batch in batches:
+        updates = model.training_step(batch)
+        while True:
+            with precision.autocast():
+                update = next(updates, None)
+            if update is None:
+                break
+            optimizers[update.optimizer].zero_grad(set_to_none=True)
+            update.loss.backward()
+            optimizers[update.optimizer].step()
+
+
+class Clock:
+    """Seconds of wall and of the process's processors for each piece of work, by name."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.seconds: dict[str, list[tuple[float, float]]] = {}
+
+    def time(self, name: str, work: Callable[[], object]) -> None:
+        self._wait()
+        wall, processors = time.perf_counter(), time.process_time()
+        work()
+        self._wait()
+        took = time.perf_counter() - wall, time.process_time() - processors
+        self.seconds.setdefault(name, []).append(took)
+
+    def _wait(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize()
+
+    def median(self, name: str, kind: int) -> float:
+        return statistics.median(took[kind] for took in self.seconds[name])
+
+    def added(self, kind: int) -> list[float]:
+        """The loop's time over the bare steps' of the same round, less 1."""
+        return [loop[kind] / bare[kind] - 1 for loop, bare in zip(self.seconds["loop"], self.seconds["bare"])]
+
+
+def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) -> Clock:
+    """Rounds of bare steps and of the trainer's, in turn, and as many ends of an epoch."""
+    store = write_store(folder / "store", plans)
+    options = TrainingOptions(device=device, show_bar=False, final_validation=False)
+    trainer = Trainer(METHOD, DISTRICT, plans, store, (store.cases[:3], store.cases[3:]), folder / "training", options)
+    bare = load_model(METHOD)(plans.configuration(DISTRICT), plans.hyperparameters(METHOD)).to(trainer.device)
+    optimizers, precision = bare.optimizers(), trainer.optimization.precision
+    clock = Clock(trainer.device)
+    for number in range(rounds + 1):
+        numbers = range(number * steps, (number + 1) * steps)
+        batches = [trainer.loop._augmented(trainer.loader.batch(n)) for n in numbers]
+        work = {
+            "bare": partial(bare_steps, bare, optimizers, precision, batches),
+            "loop": partial(trainer.loop.run, numbers),
+        }
+        for name in sorted(work, reverse=bool(number % 2)):
+            clock.time(name, work[name])
+    for took in clock.seconds.values():
+        del took[0]  # the first round warms up
+    losses = trainer.loop.run(range(1))
+    trainer.loop.run = lambda steps, bar: losses
+    for epoch in range(rounds):
+        clock.time("end", partial(trainer._epoch, epoch))
+    return clock
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--steps", type=int, default=20)
+    parser.add_argument("--plans", nargs="+", metavar="NAME", help="only these")
+    options = parser.parse_args()
+    print("| plans | clock | bare step [ms] | steps of the loop | end of an epoch | together | rounds |")
+    print("|---|---|---|---|---|---|---|")
+    for name, plans in plans_by_name(options.device).items():
+        if options.plans and name not in options.plans:
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            clock = measure(plans, Path(folder), options.device, options.rounds, options.steps)
+        numbers = parse_hyperparameters(load_model(METHOD).Hyperparameters, plans.hyperparameters(METHOD))
+        for kind, title in enumerate(("wall", "processors")):
+            step, added = clock.median("bare", kind) / options.steps, clock.added(kind)
+            end, median = clock.median("end", kind), statistics.median(added)
+            share = end / (numbers.iterations_per_epoch * step)
+            print(
+                f"| {name} | {title} | {1000 * step:.1f} | {median:+.1%} | {end:.2f} s, {share:+.1%} "
+                f"| {median + share:+.1%} | {min(added):+.1%} to {max(added):+.1%} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

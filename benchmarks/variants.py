@@ -1,0 +1,143 @@
+"""What ``comparison.py`` compares: arms, each a method with plans that differ from the default plans in one thing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from ct2pet.fingerprint.fingerprint import DistrictFingerprint
+from ct2pet.planning.networks import plan_discriminator, plan_generator
+from ct2pet.planning.plans import Configuration, CTNormalization, Masking, NetworkPlan
+from ct2pet.planning.topology import unet_topology
+
+DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
+Change = Callable[[Configuration, DistrictFingerprint], Configuration]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method, the plans to begin with, what to change in each configuration, and numbers of the method in place of
+    the plans'. ``whole_body``: one network for all districts."""
+
+    model: str = "pix2pix"
+    plans: str = DEFAULT
+    whole_body: bool = False
+    pretraining: float = 0.0
+    change: Change = lambda configuration, seen: configuration
+    numbers: Mapping[str, Any] = field(default_factory=dict)
+
+
+def sampling(**values: Any) -> Change:
+    return lambda c, seen: replace(c, sampling=replace(c.sampling, **values))
+
+
+def augmentation(**values: Any) -> Change:
+    return lambda c, seen: replace(c, augmentation=replace(c.augmentation, **values))
+
+
+def generator(**values: Any) -> Change:
+    return lambda c, seen: replace(c, generator=replace(c.generator, arguments={**c.generator.arguments, **values}))
+
+
+def dropout(p: float) -> Change:
+    return generator(dropout_op="torch.nn.Dropout3d", dropout_op_kwargs={"p": p})
+
+
+def patch(edge: int, batch_size: int) -> Change:
+    """Patches of up to ``edge`` voxels, no longer than the district's box needs."""
+
+    def change(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+        size = [max(8, min(edge, -(-n // 8) * 8)) for n in c.median_shape]
+        topology = unet_topology(size, c.spacing, 5)
+        features = c.generator.arguments["features_per_stage"][0]
+        base = c.discriminator.arguments["base_features"]
+        return replace(
+            c,
+            patch_size=size,
+            batch_size=batch_size,
+            generator=plan_generator(topology, features, 128),
+            discriminator=plan_discriminator(size, base),
+        )
+
+    return change
+
+
+def residual(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """nnU-Net's residual encoder: one to four blocks a stage, one convolution in the decoder."""
+    arguments = dict(c.generator.arguments)
+    stages = arguments["n_stages"]
+    del arguments["n_conv_per_stage"]
+    arguments |= {
+        "n_blocks_per_stage": [1, 3, 4, 6, 6, 6][:stages],
+        "n_conv_per_stage_decoder": [1] * (stages - 1),
+    }
+    name = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
+    return replace(c, generator=NetworkPlan(name, arguments))
+
+
+def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """nnU-Net's 3d_fullres as far as plans hold it: the patch of the whole box, batch 2, 32 to 320 features, a third of
+    the patches on lesions, its CT window, rotations, flips and mirroring."""
+    changed = patch(128, 2)(c, seen)
+    topology = unet_topology(changed.patch_size, c.spacing, 6)
+    at = seen.ct_percentiles_hu
+    return replace(
+        changed,
+        generator=plan_generator(topology, 32, 320),
+        ct_normalization=CTNormalization(at["0.5"], at["99.5"]),
+        sampling=replace(c.sampling, lesion_fraction=0.33),
+        augmentation=replace(
+            c.augmentation,
+            rotation_degrees=[30.0, 30.0, 30.0],
+            rotation_probability=0.2,
+            flip_axes=[0, 1, 2],
+            noise_probability=0.1,
+        ),
+        mirror_axes=[0, 1, 2],
+    )
+
+
+ARMS = {
+    "default": Arm(),
+    "whole_body": Arm(whole_body=True),
+    "cyclegan": Arm("cyclegan"),
+    "paper": Arm(plans=PAPER),
+    "regression": Arm("regression"),
+    "regression_nnunet": Arm("regression", change=nnunet, numbers={"learning_rate": 3e-4}),
+}
+
+
+_L1 = {"lambda_l2": 0.0}
+
+
+def of_l1(change: Change | None = None, model: str = "pix2pix", **numbers: Any) -> Arm:
+    """What was tried before the squared difference was: to be compared with ``l1``."""
+    arm = Arm(model, numbers={**_L1, **numbers})
+    return arm if change is None else replace(arm, change=change)
+
+
+VARIANTS = {
+    "l1": of_l1(),
+    "patch_48": of_l1(patch(48, 2)),
+    "patch_64": of_l1(patch(64, 1)),
+    "residual_encoder": of_l1(residual),
+    "no_norm": of_l1(generator(norm_op=None, norm_op_kwargs=None)),
+    "lesions_33": of_l1(sampling(lesion_fraction=0.33)),
+    "turned": of_l1(augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
+    "dropout_20": of_l1(dropout(0.2)),
+    "ema_99": of_l1(ema_decay=0.99),
+    "batch_1": of_l1(lambda c, seen: replace(c, batch_size=1)),
+    "beta_90": of_l1(beta1=0.9),
+    "rate_0.002": of_l1(learning_rate=2e-3),
+    "hard_mask": of_l1(lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
+    "uptake_3": of_l1(model="pix2pix_tried", uptake_weight=3.0),
+    "maxima": of_l1(model="pix2pix_tried", lambda_max=50.0),
+    "asinh": of_l1(model="pix2pix_tried", knee=0.1),
+    "mirror": Arm(change=lambda c, seen: replace(c, mirror_axes=[2])),
+    "pretrained": Arm(pretraining=0.5),
+    "l2_150": Arm(numbers={"lambda_l2": 150.0}),
+    "l2_500": Arm(numbers={"lambda_l2": 500.0}),
+    "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
+    "l2_150_lesions_33": Arm(numbers={"lambda_l2": 150.0}, change=sampling(lesion_fraction=0.33)),
+}

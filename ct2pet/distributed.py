@@ -1,0 +1,164 @@
+"""The processes that train one network together: those that torchrun started, or this one alone.
+
+Everything here is a no-op where this process is alone, so that its users ask for no mode. Each process takes its share
+of every batch; the gradients are averaged after each backward pass in one message. That is less than
+DistributedDataParallel offers (no overlap with the backward pass), and it serves methods with several networks whose
+parameters are frozen and freed within one step, which DistributedDataParallel does not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Any
+
+import torch
+from torch import distributed
+from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+
+from ct2pet.errors import TrainingError
+
+_PATIENCE = timedelta(days=30)  # torchrun ends those who wait when another process dies
+_SECONDS_TO_BE_ENDED = 10.0
+_patient_group: Any = None  # of CPU messages, whose senders may have long work between them
+
+
+def launched() -> bool:
+    """Whether torchrun started this process among others."""
+    return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+@contextlib.contextmanager
+def joined(device: str) -> Iterator[str]:
+    """Inside the block the processes that torchrun started work together, by NCCL for ``cuda`` and by gloo for
+    ``cpu``; yields this process's own device (``cuda:1``). Does nothing where torchrun started none.
+
+    Raises TrainingError for a device that the processes cannot share or that this machine lacks.
+    """
+    global _patient_group
+    if not launched():
+        yield device
+        return
+    own = _own_device(device, int(os.environ["LOCAL_RANK"]))
+    distributed.init_process_group("nccl" if device == "cuda" else "gloo")
+    _patient_group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
+    try:
+        yield own
+        wait()
+    except Exception as error:
+        get_error_handler().record_exception(error)  # torchrun shows it as the cause
+        raise
+    finally:
+        _patient_group = None
+    distributed.destroy_process_group()  # not after an error: it would wait for the others
+
+
+def _own_device(device: str, number: int) -> str:
+    if device == "cpu":
+        return device
+    if device != "cuda":
+        raise TrainingError(f"torchrun cannot share the device {device} among processes; there are cuda and cpu")
+    there = torch.cuda.device_count()
+    if number >= there:
+        raise TrainingError(f"torchrun started more processes here than there are GPUs: --nproc_per_node {there}")
+    torch.cuda.set_device(number)
+    return f"cuda:{number}"
+
+
+@contextlib.contextmanager
+def _talking() -> Iterator[None]:
+    """Around a message between the processes. One that has lost another gives torchrun the time to end it, so that
+    the other's error is seen as the cause."""
+    try:
+        yield
+    except RuntimeError as error:
+        time.sleep(_SECONDS_TO_BE_ENDED)
+        raise TrainingError(f"another process of this training ended; its own output says why ({error})") from error
+
+
+def count() -> int:
+    """How many processes work together."""
+    return distributed.get_world_size(_patient_group) if _patient_group is not None else 1
+
+
+def count_here() -> int:
+    """How many of them share this machine."""
+    return int(os.environ.get("LOCAL_WORLD_SIZE", count())) if count() > 1 else 1
+
+
+def rank() -> int:
+    """The number of this process: 0, 1, ..."""
+    return distributed.get_rank(_patient_group) if _patient_group is not None else 0
+
+
+def is_main() -> bool:
+    """Whether this process writes the files: the first one does."""
+    return rank() == 0
+
+
+def share(batch_size: int) -> slice:
+    """Which samples of each batch are this process's. Raises TrainingError where the shares would not be equal."""
+    each, left = divmod(batch_size, count())
+    if left:
+        fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
+        raise TrainingError(
+            f"a batch of {batch_size} cannot be shared equally by {count()} processes: start "
+            f"{' or '.join(map(str, fitting))} of them, or give the plans another batch_size or accumulate_batches"
+        )
+    return slice(rank() * each, (rank() + 1) * each)
+
+
+@torch.no_grad()
+def average(tensors: Sequence[torch.Tensor]) -> None:
+    """Replace each tensor (float, all of one device, of the same shapes in all processes) by the processes' mean."""
+    if count() == 1 or not tensors:
+        return
+    flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
+    with _talking():
+        distributed.all_reduce(flat)
+    flat /= count()
+    for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
+        tensor.copy_(mean.view_as(tensor))
+
+
+def total(numbers: Sequence[float]) -> list[float]:
+    """The sum over the processes of each number."""
+    if count() == 1:
+        return list(numbers)
+    sums = torch.tensor(numbers, dtype=torch.float64)
+    with _talking():
+        distributed.all_reduce(sums, group=_patient_group)
+    return sums.tolist()
+
+
+def gathered(tensor: torch.Tensor) -> torch.Tensor:
+    """The tensors (all of one shape) of all processes, one after another along the first axis."""
+    if count() == 1:
+        return tensor
+    parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(count())]
+    with _talking():
+        distributed.all_gather([part.view(torch.uint8) for part in parts], tensor.contiguous().view(torch.uint8))
+    return torch.cat(parts)
+
+
+def collected(value: Any) -> list[Any]:
+    """The values of all processes in their order, in all of them; waits as long as it takes."""
+    if count() == 1:
+        return [value]
+    values: list[Any] = [None] * count()
+    with _talking():
+        distributed.all_gather_object(values, value, group=_patient_group)
+    return values
+
+
+def of_main(value: Any) -> Any:
+    """The main process's value, in all processes."""
+    return collected(value)[0]
+
+
+def wait() -> None:
+    """Until all processes are here."""
+    collected(None)

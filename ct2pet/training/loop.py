@@ -1,0 +1,63 @@
+"""The steps of one epoch: patches, augmentation, updates, averages."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Generator
+
+import torch
+from tqdm import tqdm
+
+from ct2pet import distributed
+from ct2pet.training.augmentation import PairedAugmenter
+from ct2pet.training.average import WeightAverage
+from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
+from ct2pet.training.log import Row
+from ct2pet.training.optimization import Optimization
+
+
+class TrainingLoop:
+    """Takes batches from the loader, and makes one step with each. ``num_workers``: None chooses by the device."""
+
+    def __init__(
+        self,
+        loader: PatchLoader,
+        augmenter: PairedAugmenter,
+        optimization: Optimization,
+        average: WeightAverage,
+        num_workers: int | None,
+    ) -> None:
+        self.loader, self.augmenter = loader, augmenter
+        self.optimization, self.average = optimization, average
+        self.device = optimization.device
+        if num_workers is None:
+            num_workers = default_workers(self.device.type, distributed.count_here())
+        self.num_workers = num_workers
+
+    def run(self, steps: range, bar: tqdm | None = None) -> Row:
+        """Make the steps of these numbers; returns the mean of each part of the losses. ``bar`` is told each step.
+
+        Raises TrainingError on losses that are not finite.
+        """
+        self.optimization.model.train()
+        sums: dict[str, torch.Tensor] = {}
+        with contextlib.closing(self._read_ahead(steps)) as batches:
+            for step, batch in enumerate(batches, start=steps.start):
+                losses = self.optimization.step(self._augmented(batch), step, batch.cases)
+                self.average.update(step)
+                for name, value in losses.items():
+                    sums[name] = sums.get(name, 0) + value
+                if bar is not None:
+                    bar.update()
+        return {name: float(value) / len(steps) for name, value in sums.items()}
+
+    def _read_ahead(self, steps: range) -> Generator[PatchBatch, None, None]:
+        return prefetched(self.loader, steps, self.num_workers, pin=self.device.type == "cuda")
+
+    def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
+        """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
+        device = torch.device("cpu") if self.device.type == "mps" else self.device
+        pinned = device.type == "cuda"
+        source = {name: tensor.to(device, non_blocking=pinned) for name, tensor in batch.tensors.items()}
+        tensors = self.augmenter(source, batch.seeds)
+        return {name: self.optimization.model.flat(tensor.to(self.device)) for name, tensor in tensors.items()}

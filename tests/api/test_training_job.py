@@ -1,0 +1,96 @@
+import json
+
+import pytest
+import torch
+
+from ct2pet.api.training import train
+from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import CheckpointError
+from ct2pet.inference.trained_models import find_trained, load_trained
+from ct2pet.planning.plans import Plans
+from ct2pet.training import TrainingOptions
+
+FAST = {"num_epochs": 1, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
+
+
+def go(configurations, fold="all", **options):
+    others = {name: options.pop(name) for name in ("pretrain_whole_body", "only_validate") if name in options}
+    made = TrainingOptions(**{**FAST, **options})
+    return train("901", "pix2pix", fold, configurations=configurations, device="cpu", options=made, **others)
+
+
+def final(folder):
+    return load_checkpoint(folder / "checkpoint_final.pth")
+
+
+def of_generator(folder):
+    return {name: tensor for name, tensor in final(folder)["model"].items() if name.startswith("generator.")}
+
+
+def distance(one, other):
+    return max(float((one[name] - other[name]).abs().max()) for name in one)
+
+
+@pytest.fixture
+def wide_whole_body(results, prepared, tmp_path, monkeypatch):
+    """Plans in which the whole body's generator is another one than those of the districts."""
+    copy = tmp_path / "preprocessed" / "Dataset901_Hand"
+    copy.mkdir(parents=True)
+    for path in (prepared / "Dataset901_Hand").iterdir():
+        (copy / path.name).symlink_to(path)
+    plans = json.loads((copy / "ct2petPlans.json").read_text())
+    plans["configurations"]["whole_body"]["generator"]["arguments"]["features_per_stage"] = [8, 24]
+    (copy / "ct2petPlans.json").unlink()
+    (copy / "ct2petPlans.json").write_text(json.dumps(plans))
+    monkeypatch.setenv("ct2pet_preprocessed", str(tmp_path / "preprocessed"))
+    return results
+
+
+def test_the_whole_body_comes_first_and_each_district_begins_with_its_networks_and_weights(wide_whole_body, capfd):
+    low, high = go(None, pretrain_whole_body=True)
+    whole = wide_whole_body / "pix2pix__ct2petPlans__whole_body" / "fold_all"
+    assert [low.parent.name, high.parent.name] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
+    before = (whole / "checkpoint_final.pth").stat().st_mtime_ns
+    for folder, name in ((low, "low"), (high, "high")):
+        weights, source = of_generator(folder), of_generator(whole)
+        assert weights.keys() == source.keys()
+        assert 0 < distance(weights, source) < 0.01  # one step of Adam farther
+        content = final(folder)
+        assert Plans.from_json(content["plans"]).configuration(name).generator.arguments["features_per_stage"] == [
+            8,
+            24,
+        ]
+        assert content["provenance"]["pretrained_weights"]["configuration"] == "whole_body"
+        assert content["provenance"]["pretrained_weights"]["fold"] == "all"
+    assert "weights taken of generator" in capfd.readouterr().err
+
+    (trained,) = find_trained(wide_whole_body.parent)
+    assert {district.name for district in load_trained(trained, ["low", "high"]).districts} == {"low", "high"}
+
+    go(["low"], pretrain_whole_body=True, resume=True, num_epochs=2)  # a finished whole body is not trained again
+    assert (whole / "checkpoint_final.pth").stat().st_mtime_ns == before
+    assert final(low)["epoch"] == 2
+    go(["low"], resume=True, num_epochs=3)  # nor need anyone say again how the training began
+    assert final(low)["epoch"] == 3
+    go(["low"], only_validate=True)
+    assert (low / "validation" / "summary.json").exists()
+
+
+def test_a_district_goes_on_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
+    (low,) = go(["low"], pretrain_whole_body=True, num_epochs=2)
+    expected = final(low)["model"]
+    (low / "checkpoint_final.pth").unlink()
+    go(["low"], pretrain_whole_body=True, resume=True, num_epochs=2)
+    assert distance(final(low)["model"], expected) == 0
+
+
+def test_weights_of_another_training_are_taken_where_they_fit(wide_whole_body, capfd):
+    (low,) = go(["low"])
+    (high,) = go(["high"], pretrained_weights=low.parent)
+    assert 0 < distance(of_generator(high), of_generator(low)) < 0.01
+    err = capfd.readouterr().err
+    assert "fold_all/checkpoint_final.pth: weights taken of generator, discriminator" in err
+    assert "networks_of" not in final(high)["provenance"]
+    torch.save({"model": {}, "format_version": 1}, low / "empty.pth")
+    with pytest.raises(CheckpointError, match="none of its networks fits"):
+        go(["low"], fold=0, pretrained_weights=low / "empty.pth")

@@ -1,0 +1,135 @@
+"""What several processes do together, as torchrun starts them, and one alone in the same way."""
+
+import contextlib
+import multiprocessing
+import os
+import socket
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from tiny import NO_AUGMENTATION, tiny_configuration, tiny_plans
+
+from ct2pet import distributed
+from ct2pet.models import load_model
+from ct2pet.preprocessing import DistrictStore
+from ct2pet.training import Trainer, TrainingOptions, optimization
+from ct2pet.training.optimization import Optimization
+
+LENGTH = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}
+NUMBERS = {"cyclegan": {"pool_size": 3}}
+ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
+OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0)
+
+
+def together(function, count, *arguments):
+    """What ``function(*arguments)`` gives in each of ``count`` processes."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with ProcessPoolExecutor(count, multiprocessing.get_context("spawn")) as pool:
+        waiting = [pool.submit(_joined, function, rank, count, port, arguments) for rank in range(count)]
+        return [future.result() for future in waiting]
+
+
+def _joined(function, rank, count, port, arguments):
+    names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": 1}
+    os.environ.update({name: str(value) for name, value in names.items()}, MASTER_ADDR="127.0.0.1")
+    torch.set_num_threads(1)
+    with distributed.joined("cpu"):
+        return function(*arguments)
+
+
+def messages():
+    """The answers of every function of ct2pet.distributed to this process."""
+    rank = distributed.rank()
+    tensors = [torch.tensor([1.0, 2.0]) * (rank + 1), torch.tensor(10.0 * rank)]
+    distributed.average(tensors)
+    return {
+        "count": distributed.count(),
+        "is_main": distributed.is_main(),
+        "share": distributed.share(6),
+        "average": [tensor.tolist() for tensor in tensors],
+        "total": distributed.total([1.0, rank]),
+        "gathered": distributed.gathered(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
+        "collected": distributed.collected(f"of {rank}"),
+        "of_main": distributed.of_main(f"of {rank}"),
+    }
+
+
+def losses_and_weights(name, steps=3):
+    """Train a method in float64 on batches of four, of which each process has its share."""
+    before = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float64)
+    optimization.precision_of, precision = lambda device: None, optimization.precision_of
+    try:
+        torch.manual_seed(0)
+        model = load_model(name)(tiny_configuration(), NUMBERS.get(name))
+        updates = Optimization(model, torch.device("cpu"), steps, 1)
+        losses = [updates.step(_batch(number), number, ["case"]) for number in range(steps)]
+    finally:
+        torch.set_default_dtype(before)
+        optimization.precision_of = precision
+    return losses, model.state_dict()
+
+
+def _batch(number):
+    """This process's share of four samples whose masks differ in size."""
+    random = torch.Generator().manual_seed(number)
+    shape = (4, 1, 16, 16, 16)
+    batch = {key: torch.rand(shape, generator=random) for key in ("ct", "pet")}
+    shares = torch.tensor([0.9, 0.5, 0.1, 0.0]).view(-1, 1, 1, 1, 1)
+    batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "pet_mask")}
+    return {key: tensor[distributed.share(4)] for key, tensor in batch.items()}
+
+
+def train(store, folder, **options):
+    """A whole training in float32 of networks without the biases that their norms take away (whose gradients are
+    rounding errors alone, and Adam's steps as large as any); the names of the files."""
+    configuration = tiny_configuration(augmentation=replace(NO_AUGMENTATION, **ROTATIONS))
+    generator = configuration.generator
+    generator = replace(generator, arguments={**generator.arguments, "conv_bias": False})
+    plans = replace(
+        tiny_plans(),
+        configurations={"trunk": replace(configuration, generator=generator)},
+        models={"pix2pix": LENGTH},
+    )
+    optimization.precision_of, precision = lambda device: None, optimization.precision_of
+    try:
+        cases = (["A0", "A1"], ["A2", "A3"])
+        Trainer("pix2pix", "trunk", plans, DistrictStore(store), cases, folder, replace(OPTIONS, **options)).run()
+    finally:
+        optimization.precision_of = precision
+    return sorted(path.name for path in Path(folder).rglob("*") if path.is_file())
+
+
+def everything(methods, store, folder):
+    """All of it in one go: to start processes takes longer than the work. A second training stops after half of its
+    epochs."""
+    whole = {
+        "messages": messages(),
+        "methods": {name: losses_and_weights(name) for name in methods},
+        "files": train(store, folder),
+    }
+    half(store, folder.with_name("part"))
+    return whole
+
+
+class PulledPlugError(BaseException):
+    """Nothing in the trainer catches this."""
+
+
+def half(store, folder):
+    """Train until the middle of the third epoch."""
+    step, last = Optimization.step, 2 * LENGTH["iterations_per_epoch"] + 1
+
+    def until(self, batch, number, cases):
+        if number == last:
+            raise PulledPlugError
+        return step(self, batch, number, cases)
+
+    Optimization.step = until
+    with contextlib.suppress(PulledPlugError):
+        train(store, folder)
+    Optimization.step = step

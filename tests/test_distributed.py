@@ -1,0 +1,139 @@
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import work_together
+from tiny_store import write_tiny_store
+
+from ct2pet import distributed
+from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import TrainingError
+
+METHODS = ["pix2pix", "cyclegan", "regression"]
+HELPERS = Path(work_together.__file__).parent
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    return write_tiny_store(tmp_path_factory.mktemp("store"), num_cases=4).folder
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    return {name: tmp_path_factory.mktemp("training") / name for name in ("one", "two")}
+
+
+@pytest.fixture(scope="module")
+def both(store, folders):
+    """What two processes say after the same work, done once."""
+    return work_together.together(work_together.everything, 2, METHODS, store, folders["two"])
+
+
+def test_every_process_hears_of_the_others(both):
+    for rank, process in enumerate(both):
+        assert process["messages"] == {
+            "count": 2,
+            "is_main": rank == 0,
+            "share": slice(3 * rank, 3 * rank + 3),
+            "average": [[1.5, 3.0], 5.0],
+            "total": [2.0, 1.0],
+            "gathered": [[0.0, 0.0], [1.0, 1.0]],
+            "collected": ["of 0", "of 1"],
+            "of_main": "of 0",
+        }
+
+
+def test_a_process_alone_talks_to_itself():
+    assert work_together.messages() == {
+        "count": 1,
+        "is_main": True,
+        "share": slice(0, 6),
+        "average": [[1.0, 2.0], 0.0],
+        "total": [1.0, 0.0],
+        "gathered": [[0.0, 0.0]],
+        "collected": ["of 0"],
+        "of_main": "of 0",
+    }
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_two_processes_with_half_the_batch_each_have_the_losses_and_weights_of_one_with_the_whole(both, method):
+    """Exactly, up to the rounding of float64: gradients, losses with masks of different sizes, the pool of fakes."""
+    losses, weights = work_together.losses_and_weights(method)
+    for process in both:
+        of_two, weights_of_two = process["methods"][method]
+        for expected, found in zip(losses, of_two, strict=True):
+            torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-9)  # they are logged in float32
+        torch.testing.assert_close(weights_of_two, weights, rtol=1e-9, atol=1e-10)
+
+
+def rows(folder):
+    with (folder / "training_log.csv").open() as file:
+        return [
+            {name: float(value) for name, value in row.items() if name != "seconds"} for row in csv.DictReader(file)
+        ]
+
+
+def test_a_whole_training_by_two_processes_is_that_of_one(both, store, folders):
+    """With loader, augmentation and validation, in float32. The files are those of one process, too."""
+    files = work_together.train(store, folders["one"])
+    events = [name for name in files if "tfevents" in name]
+    assert [name for name in both[0]["files"] if "tfevents" not in name] == [n for n in files if n not in events]
+    one, two = rows(folders["one"]), rows(folders["two"])
+    assert len(one) == work_together.LENGTH["num_epochs"]
+    for expected, found in zip(one, two, strict=True):
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+    weights = [load_checkpoint(folder / "checkpoint_final.pth")["model"] for folder in folders.values()]
+    torch.testing.assert_close(weights[1], weights[0], rtol=0, atol=1e-4)  # 12 steps of 1e-3
+    summaries = [(folder / "validation" / "summary.json").exists() for folder in folders.values()]
+    assert summaries == [True, True]
+    assert {name for name in files if name.endswith(".nii.gz")} == {"A2.nii.gz", "A3.nii.gz"}
+
+
+def test_a_training_goes_on_with_another_number_of_processes(both, store, folders):
+    """Two processes train half of the epochs, one the rest."""
+    part = folders["two"].with_name("part")
+    assert load_checkpoint(part / "checkpoint_latest.pth")["epoch"] == 2
+    assert work_together.train(store, part, resume=True)
+    one, parts = rows(folders["one"]), rows(part)
+    for expected, found in zip(one, parts, strict=True):
+        assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
+
+
+def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
+    monkeypatch.setattr(distributed, "count", lambda: 4)
+    with pytest.raises(TrainingError, match="a batch of 6 cannot be shared equally by 4 processes: start 1 or 2 or 3"):
+        distributed.share(6)
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"), [("mps", "cannot share the device mps"), ("cuda", "more processes here than there are GPUs")]
+)
+def test_a_device_that_processes_cannot_share_is_told(monkeypatch, device, reason):
+    for name, value in {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "64", "LOCAL_RANK": "63"}.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(TrainingError, match=reason), distributed.joined(device):
+        pass
+
+
+def test_nothing_happens_without_torchrun(monkeypatch):
+    monkeypatch.setenv("WORLD_SIZE", "4")  # some clusters set it by themselves
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    with distributed.joined("cpu") as device:
+        assert (device, distributed.count()) == ("cpu", 1)
+
+
+def test_a_process_that_fails_ends_the_others_and_its_own_traceback_is_the_cause():
+    script = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node=2", HELPERS / "stumble.py"]
+    run = subprocess.run(
+        script, capture_output=True, text=True, timeout=200, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert run.returncode != 0
+    cause = run.stderr.split("Root Cause")[1]
+    assert "rank      : 1" in cause
+    assert "in stumble\n" in cause
+    assert "ValueError: the second process stumbles" in cause

@@ -1,0 +1,120 @@
+import pytest
+import torch
+from tiny import tiny_configuration
+
+from ct2pet.errors import CheckpointError, PlansError
+from ct2pet.models.base import Model
+from ct2pet.models.cyclegan import CycleGAN
+from ct2pet.models.pix2pix import Pix2Pix
+from ct2pet.planning.requirements import Requirements
+from ct2pet.training.average import WeightAverage
+
+
+class Normed(Model):
+    """A translator with a weight, running statistics and a counter, and a critic that only trains."""
+
+    requirements = Requirements(networks={}, passes={})
+    translators = ("translator",)
+
+    def build(self, configuration):
+        self.translator = torch.nn.BatchNorm1d(2)
+        self.critic = torch.nn.Linear(1, 1)
+
+    def optimizers(self):
+        return {}
+
+    def training_step(self, batch):
+        yield from ()
+
+    def translate(self, ct):
+        return self.translator(ct)
+
+
+def set_to(model, value):
+    with torch.no_grad():
+        model.translator.weight.fill_(value)
+        model.translator.running_mean.fill_(value)
+        model.translator.num_batches_tracked.fill_(int(value))
+        model.critic.weight.fill_(value)
+
+
+def copy_of(weights):
+    return {name: tensor.clone() for name, tensor in weights.items()}
+
+
+def test_it_is_the_recursion_written_out_by_hand():
+    model = Normed(tiny_configuration())
+    set_to(model, 1.0)
+    average = WeightAverage(model, decay=0.15)
+    for step, value in enumerate((2.0, 4.0, 8.0)):
+        set_to(model, value)
+        average.update(step)
+    first = 0.1 * 1 + 0.9 * 2  # the decay begins at 1/10
+    second = 0.15 * first + 0.85 * 4  # 2/11 is above the wanted decay
+    expected = 0.15 * second + 0.85 * 8
+    assert average.averages["translator.weight"].tolist() == pytest.approx([expected] * 2)
+    assert average.averages["translator.running_mean"].tolist() == pytest.approx([expected] * 2)
+    assert average.averages["translator.num_batches_tracked"].item() == 8  # what cannot be averaged is the newest
+    assert "critic.weight" not in average.averages
+
+
+def test_a_long_average_warms_up():
+    average = WeightAverage(Normed(tiny_configuration()), decay=0.999)
+    decays = [average.decay_at(step) for step in (0, 8, 90, 100_000)]
+    assert decays == pytest.approx([0.1, 0.5, 0.91, 0.999])
+
+
+def test_in_the_block_the_model_holds_the_averages_and_after_it_its_own_weights_bit_by_bit():
+    model = Normed(tiny_configuration())
+    average = WeightAverage(model, decay=0.5)
+    set_to(model, 0.1)
+    average.update(5)
+    wanted, kept, averages = map(copy_of, (average.weights(), model.state_dict(), average.averages))
+    parameter = model.translator.weight
+    with average.in_place():
+        assert torch.equal(model.translator.weight, wanted["translator.weight"])
+        assert torch.equal(model.critic.weight, kept["critic.weight"])
+    assert model.translator.weight is parameter  # which the optimizer knows
+    assert all(torch.equal(tensor, kept[name]) for name, tensor in model.state_dict().items())
+    assert all(torch.equal(tensor, averages[name]) for name, tensor in average.averages.items())
+
+
+def test_without_a_decay_all_weights_are_the_models_own():
+    model = Normed(tiny_configuration())
+    average = WeightAverage(model, decay=0.0)
+    set_to(model, 3.0)
+    average.update(0)
+    with average.in_place():
+        assert model.translator.weight.tolist() == [3.0, 3.0]
+    assert average.averages == {}
+    assert average.weights().keys() == model.state_dict().keys()
+    assert average.weights()["translator.weight"].tolist() == [3.0, 3.0]
+
+
+@pytest.mark.parametrize("kind", [Pix2Pix, CycleGAN])
+def test_the_generator_alone_is_averaged_and_each_of_its_weights_once(kind):
+    model = kind(tiny_configuration())
+    average = WeightAverage(model, 0.5)
+    assert average.averages.keys() == {f"generator.{name}" for name, _ in model.generator.named_parameters()}
+    kept = copy_of(model.state_dict())
+    assert len(kept) > len(list(model.parameters()))  # a U-Net's decoder knows its encoder: two names, one weight
+    for tensor in model.parameters():
+        tensor.data += 1
+    average.update(8)
+    wanted = {name: tensor + (0.5 if name.startswith("generator.") else 1) for name, tensor in kept.items()}
+    torch.testing.assert_close(copy_of(average.weights()), wanted)
+    with average.in_place():
+        torch.testing.assert_close(copy_of(model.state_dict()), wanted)
+    torch.testing.assert_close(copy_of(model.state_dict()), {name: tensor + 1 for name, tensor in kept.items()})
+
+
+def test_averages_of_other_weights_are_not_taken():
+    one, other = (WeightAverage(Normed(tiny_configuration()), decay) for decay in (0.9, 0.0))
+    with pytest.raises(CheckpointError, match="ema_decay"):
+        one.load(other.averages)
+
+
+@pytest.mark.parametrize("decay", [1.0, -0.1])
+def test_a_decay_that_averages_nothing_or_everything_is_refused(decay):
+    with pytest.raises(PlansError, match="ema_decay"):
+        Pix2Pix(tiny_configuration(), {"ema_decay": decay})

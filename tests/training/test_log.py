@@ -1,0 +1,60 @@
+import csv
+
+import pytest
+
+from ct2pet.training import log as log_module
+from ct2pet.training.log import TrainingLog
+
+
+def row(epoch, mae):
+    return {"epoch": epoch, "seconds": 1.0, "learning_rate": 1e-3, "g_l1": 0.5, "validation_mae_suv": mae}
+
+
+def test_the_table_holds_a_row_an_epoch_also_after_a_resumption(tmp_path):
+    first = TrainingLog(tmp_path)
+    for epoch in range(2):
+        first.add(row(epoch, 2.0 - epoch))
+        first.write()
+    first.close()
+    second = TrainingLog(tmp_path, first.rows[:1])  # of a checkpoint after the first epoch
+    second.add(row(1, 0.5))
+    second.write()
+    second.close()
+    with (tmp_path / "training_log.csv").open() as file:
+        found = list(csv.DictReader(file))
+    assert [(one["epoch"], one["validation_mae_suv"]) for one in found] == [("0", "2.0"), ("1", "0.5")]
+
+
+def test_the_best_epoch_is_the_first_of_the_lowest(tmp_path):
+    log = TrainingLog(tmp_path)
+    assert log.epochs_since_best == 0
+    for epoch, mae in enumerate([3.0, 1.0, 2.0, 1.0]):
+        log.add(row(epoch, mae))
+    assert log.best["epoch"] == 1
+    assert log.epochs_since_best == 2
+
+
+@pytest.mark.parametrize(("epoch_seconds", "expected"), [(0.11, [1, 38, 75, 100]), (60.0, list(range(1, 101)))])
+def test_the_picture_takes_two_per_cent_of_the_time_at_most_and_shows_the_end(
+    tmp_path, monkeypatch, epoch_seconds, expected
+):
+    now, drawn = [1000.0], []
+
+    def plot(rows, path):
+        now[0] += 0.08
+        drawn.append(len(rows))
+
+    monkeypatch.setattr(log_module, "_plot", plot)
+    monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])
+    log = TrainingLog(tmp_path)
+    for epoch in range(100):
+        now[0] += epoch_seconds
+        log.add(row(epoch, 1.0))
+        log.write()
+    log.close()
+    assert drawn == expected
+
+
+def test_a_training_that_made_no_epoch_draws_nothing(tmp_path):
+    TrainingLog(tmp_path, [row(0, 1.0)]).close()
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,98 @@
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_configuration, tiny_plans
+
+from ct2pet.checkpoint import save_checkpoint
+from ct2pet.errors import CheckpointError
+from ct2pet.models import load_model
+from ct2pet.planning.plans import NetworkPlan
+from ct2pet.training.pretraining import find_checkpoint, take_weights
+
+
+def make(name="pix2pix", seed=0, **changes):
+    torch.manual_seed(seed)
+    model = load_model(name)(tiny_configuration(**changes))
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter)
+    return model
+
+
+def wider():
+    """A generator with other numbers of features."""
+    plan = tiny_configuration().generator
+    return NetworkPlan(plan.network_class, {**plan.arguments, "features_per_stage": [8, 24]})
+
+
+def write(path, source, **provenance):
+    content = {"model": source.state_dict(), "plans": tiny_plans().to_json(), "epoch": 7}
+    save_checkpoint(path, {**content, "provenance": provenance})
+    return path
+
+
+def equal(one, other):
+    return all(torch.equal(tensor, other.state_dict()[name]) for name, tensor in one.state_dict().items())
+
+
+def test_all_weights_of_the_same_method_are_taken(tmp_path):
+    source, model = make(), make(seed=1)
+    path = write(tmp_path / "c.pth", source, model="pix2pix", fold="all", training_cases="abc")
+    origin, said = take_weights(model, path)
+    assert equal(model, source)
+    assert said == f"{path}: weights taken of generator, discriminator"
+    assert (origin["model"], origin["fold"], origin["epoch"], origin["training_cases"]) == ("pix2pix", "all", 7, "abc")
+    assert origin["networks"] == ["generator", "discriminator"]
+
+
+def test_of_another_method_the_networks_that_fit_are_taken_and_the_others_are_named(tmp_path):
+    source, model, before = make("regression"), make(seed=1), make(seed=1)
+    _, said = take_weights(model, write(tmp_path / "c.pth", source))
+    assert equal(model.generator, source.generator)
+    assert equal(model.discriminator, before.discriminator)
+    assert said.endswith("weights taken of generator; not of discriminator (not in the checkpoint)")
+
+
+def test_a_network_of_another_shape_stays_as_it_is_as_a_whole(tmp_path):
+    source, model, before = make(generator=wider()), make(seed=1), make(seed=1)
+    origin, said = take_weights(model, write(tmp_path / "c.pth", source))
+    assert equal(model.generator, before.generator)
+    assert equal(model.discriminator, source.discriminator)
+    assert origin["networks"] == ["discriminator"]
+    assert "not of generator (generator.encoder.stages.1.0.convs.0.conv.weight is 24x8x3x3x3 there" in said
+
+
+def test_where_nothing_fits_it_is_refused_and_nothing_is_changed(tmp_path):
+    path = write(tmp_path / "c.pth", make("regression", generator=wider()))
+    model = make(seed=1)
+    with pytest.raises(CheckpointError, match=r"c\.pth: none of its networks fits: generator .*discriminator \(not in"):
+        take_weights(model, path)
+    assert equal(model, make(seed=1))
+
+
+def test_deeper_and_shallower_networks_do_not_fit(tmp_path):
+    generator = tiny_configuration().generator
+    deeper = {
+        **generator.arguments,
+        **{"n_stages": 3, "features_per_stage": [8, 16, 16], "kernel_sizes": [[3] * 3] * 3},
+        **{"strides": [[1] * 3, [2] * 3, [2] * 3], "n_conv_per_stage": [1] * 3, "n_conv_per_stage_decoder": [1] * 2},
+    }
+    shallow, deep = make("regression"), make("regression", generator=replace(generator, arguments=deeper))
+    for source, model in ((shallow, deep), (deep, shallow)):
+        with pytest.raises(CheckpointError, match="none of its networks fits"):
+            take_weights(model, write(tmp_path / "c.pth", source))
+
+
+def test_a_file_a_training_and_a_model_folder_lead_to_a_checkpoint(tmp_path):
+    fold = tmp_path / "pix2pix__plans__trunk" / "fold_0"
+    path = write(fold / "checkpoint_final.pth", make())
+    assert [find_checkpoint(one) for one in (path, fold, fold.parent)] == [path] * 3
+    write(fold.parent / "fold_1" / "checkpoint_final.pth", make())
+    with pytest.raises(CheckpointError, match="several folds; name one of them: fold_0, fold_1"):
+        find_checkpoint(fold.parent)
+    of_all = write(fold.parent / "fold_all" / "checkpoint_final.pth", make())
+    assert find_checkpoint(fold.parent) == of_all
+    with pytest.raises(CheckpointError, match=r"no checkpoint_final\.pth"):
+        find_checkpoint(tmp_path)
+    with pytest.raises(CheckpointError, match="no such checkpoint"):
+        take_weights(make(), find_checkpoint(tmp_path / "nothing.pth"))
