@@ -1,10 +1,12 @@
 from dataclasses import replace
 
+import pytest
 import torch
 from tiny import tiny_configuration
 
+from ct2pet.errors import PlansError
 from ct2pet.models import load_model
-from ct2pet.networks import warp
+from ct2pet.networks import optical_flow, warp
 
 
 class Flat(load_model("reggan")):
@@ -22,8 +24,9 @@ def make_batch(shape=(16, 16, 16), seed=0):
 
 
 def make_model(**hyperparameters):
+    """By default with a registration network."""
     torch.manual_seed(0)
-    return load_model("reggan")(tiny_configuration(), hyperparameters)
+    return load_model("reggan")(tiny_configuration(), {"registration": "network", **hyperparameters})
 
 
 def wake(model):
@@ -60,7 +63,7 @@ def test_the_loss_is_its_parts_by_the_paper():
 
 
 def test_an_untrained_registration_moves_nothing():
-    with_registration, without = make_model(), make_model(registration=False)
+    with_registration, without = make_model(), make_model(registration="none")
     without.load_state_dict(with_registration.state_dict(), strict=False)
     losses = [next(model.training_step(make_batch())).losses["g_l1"] for model in (with_registration, without)]
     torch.testing.assert_close(*losses)
@@ -112,15 +115,42 @@ def askew(shifts):
     return {"ct": ct, "pet": warp((ct + 2) / 4, field), "mask": torch.ones(ct.shape, dtype=torch.bool)}
 
 
-def test_it_finds_out_how_pets_were_moved():
+@pytest.mark.parametrize("registration", ["network", "flow"])
+def test_it_finds_out_how_pets_were_moved(registration):
     torch.manual_seed(0)
     batch = askew((1.5, -1.5))
-    model = Flat(tiny_configuration(), {"learning_rate": 1e-2, "lambda_adversarial": 0.0})
+    numbers = {"registration": registration, "learning_rate": 1e-2, "lambda_adversarial": 0.0, "field_sigma_mm": 20.0}
+    model = Flat(tiny_configuration(), numbers)
     learn(model, [batch], 75)
     fake = model.translate(batch["ct"]).detach()
-    first, second = model.field(fake, batch["pet"])[:, 1].mean((1, 2)).tolist()
+    first, second = model.field(fake, batch["pet"], batch["mask"])[:, 1].mean((1, 2)).tolist()
     assert 1.0 < first < 2.0
     assert -2.0 < second < -1.0
+
+
+def test_the_flow_needs_no_network():
+    batch = askew((1.0, -0.5))
+    model = Flat(tiny_configuration(), {"registration": "flow", "field_sigma_mm": 30.0})
+    assert not any(name.startswith("registration") for name in model.state_dict())
+    sigma = [30.0 / mm for mm in model.planned.spacing[1:]]
+    fake = (batch["ct"] + 2) / 4
+    flow = optical_flow(fake, batch["pet"], batch["mask"], sigma)
+    torch.testing.assert_close(model.field(fake, batch["pet"], batch["mask"]), flow)
+
+
+def test_an_unknown_registration_is_refused():
+    with pytest.raises(PlansError, match="flow, network, none"):
+        make_model(registration="elastic")
+
+
+@pytest.mark.parametrize("registration", ["network", "flow"])
+def test_what_the_fake_says_beyond_the_district_moves_nothing(registration):
+    model, batch = make_model(registration=registration), make_batch()
+    wake(model)
+    fake = model.translate(batch["ct"]).detach()
+    other = torch.where(batch["mask"], fake, 99.0)
+    fields = [model.field(f, batch["pet"], batch["mask"]) for f in (fake, other)]
+    torch.testing.assert_close(*fields)
 
 
 def test_the_mean_field_is_that_of_the_district():
@@ -136,24 +166,25 @@ def test_the_mean_of_all_fields_is_taken_from_each():
     model, batch = make_model(), make_batch()
     wake(model)
     fake = model.translate(batch["ct"]).detach()
-    before = model.field(fake, batch["pet"])
+    before = model.field(fake, batch["pet"], batch["mask"])
     model.mean_field += torch.tensor([1.0, -2.0, 0.5])
-    moved = before - model.field(fake, batch["pet"])
+    moved = before - model.field(fake, batch["pet"], batch["mask"])
     torch.testing.assert_close(moved[0, :, 3, 4, 5], torch.tensor([1.0, -2.0, 0.5]))
-    raw = model._raw_field(fake, batch["pet"]).detach()
+    raw = model._raw_field(fake, batch["pet"], batch["mask"]).detach()
     for _ in range(300):
         model._keep_in_mind(raw, batch["mask"])
-    inside = model.field(fake, batch["pet"]).transpose(0, 1)[:, batch["mask"][:, 0]]
+    inside = model.field(fake, batch["pet"], batch["mask"]).transpose(0, 1)[:, batch["mask"][:, 0]]
     torch.testing.assert_close(inside.mean(1), torch.zeros(3), atol=0.02, rtol=0)
 
 
 def test_fields_are_smooth_by_construction():
     """However rough what the network says, within the Gaussian's width a field hardly changes."""
-    rough, smooth = make_model(field_sigma_mm=0.0), make_model(field_sigma_mm=20.0)
+    rough, smooth = make_model(field_sigma_mm=1.0), make_model(field_sigma_mm=40.0)
     wake(rough)
     smooth.load_state_dict(rough.state_dict())
     batch = make_batch()
-    steps = [model.field(batch["ct"], batch["pet"]).diff(dim=4).abs().mean() for model in (rough, smooth)]
+    fields = [model.field(batch["ct"], batch["pet"], batch["mask"]) for model in (rough, smooth)]
+    steps = [field.diff(dim=4).abs().mean() for field in fields]
     assert steps[1] < 0.1 * steps[0]
 
 
