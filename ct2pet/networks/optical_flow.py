@@ -8,7 +8,7 @@ import torch
 
 from ct2pet.networks.warping import smoothed, warp
 
-_RIDGE = 0.01  # of the image's largest structure: where there is none, nothing is moved
+_RIDGE = 0.01  # of the largest structure and of the difference: where the image is flat, nothing is moved
 _TINY = 1e-12
 _BLURS = (2.0, 1.0, 0.0)  # voxels: moves of more than about a voxel are seen in blurred images alone
 
@@ -49,7 +49,8 @@ def _best_shift(
     means = iter(smoothed(torch.cat(products, dim=1), sigma).split(1, dim=1))
     matrix = [[next(means) for _ in range(i + 1)] for i in axes]
     structure = sum(matrix[i][i] for i in axes)
-    ridge = _RIDGE * structure.flatten(1).amax(1).view(-1, *[1] * (image.ndim - 1)) + _TINY
+    largest = structure.flatten(1).amax(1).view(-1, *[1] * (image.ndim - 1))
+    ridge = _RIDGE * (largest + _mean(difference.square(), trust)) + _TINY
     for i in axes:
         matrix[i][i] = matrix[i][i] + ridge
     return torch.cat(_solved(matrix, list(means)), dim=1)
