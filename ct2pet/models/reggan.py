@@ -1,8 +1,8 @@
 """RegGAN in 3D: a translation that learns from PETs which do not quite lie where the CT lies.
 
-Kong et al., "Breaking the dilemma of medical image-to-image translation", NeurIPS 2021: a registration looks at the
-fake and the real PET and says how one lies in the other; the fake is compared where it has been moved to. It is needed
-for training alone.
+Kong et al., "Breaking the dilemma of medical image-to-image translation", NeurIPS 2021: a registration network looks at
+the fake and the real PET and says how one lies in the other; the fake is compared where it has been moved to. It is
+needed for training alone.
 """
 
 from __future__ import annotations
@@ -14,39 +14,31 @@ from typing import ClassVar
 import torch
 
 from ct2pet import distributed
-from ct2pet.errors import PlansError
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, optical_flow, silence_last_layer, smoothed, warp
+from ct2pet.networks import build_network, silence_last_layer, smoothed, warp
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
 _PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
-_REGISTRATIONS = ("flow", "network", "none")
 _NEWEST = 0.02  # the share of a step in the mean field
 
 
 @dataclass(frozen=True)
 class RegGANHyperparameters(Hyperparameters):
     """The loss of generator and registration is ``lambda_correction`` x L1 + ``lambda_smooth`` x mean squared gradient
-    of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window; with
-    ``lambda_adversarial`` 0 nobody discriminates. ``registration``: by ``network``, which learns beside the generator
-    (Kong et al.); by optical ``flow``, which need not learn; or ``none``, as if all PETs lay where their CTs lie.
-    Fields are smoothed by a Gaussian of ``field_sigma_mm``."""
+    of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window. Without
+    ``registration`` the PETs are taken to lie where the CTs lie; with ``lambda_adversarial`` 0 nobody discriminates.
+    Fields are smoothed by a Gaussian of ``field_sigma_mm`` (0: as the network says; see the class)."""
 
     learning_rate: float = 1e-4
-    registration: str = "flow"
+    registration: bool = True
     lambda_correction: float = 20.0
     lambda_smooth: float = 10.0
     lambda_adversarial: float = 1.0
     field_sigma_mm: float = 100.0
     adversarial_loss: str = "lsgan"
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.registration not in _REGISTRATIONS:
-            raise PlansError(f"registration {self.registration!r} is none of {', '.join(_REGISTRATIONS)}")
 
 
 class RegGAN(Model):
@@ -71,11 +63,10 @@ class RegGAN(Model):
         numbers, dimensions = self.hyperparameters, self.requirements.dimensions
         self.generator = silence_last_layer(build_network(configuration.generator))
         self.registration, self.discriminator = None, None
-        if numbers.registration == "network":
+        if numbers.registration:
             # Silenced: it begins with nothing moved.
             plan = registration_plan(configuration.generator, dimensions)
             self.registration = silence_last_layer(build_network(plan))
-        if self._registers:
             self.register_buffer("mean_field", torch.zeros(dimensions))
         if numbers.lambda_adversarial > 0:
             self.discriminator = build_network(configuration.discriminator, in_channels=1)
@@ -118,7 +109,7 @@ class RegGAN(Model):
         numbers = self.hyperparameters
         parts: Losses = {}
         smooth = fake_pet.new_zeros(())
-        if self._registers:
+        if self.registration is not None:
             field = self._raw_field(fake_pet, real_pet, mask)
             self._keep_in_mind(field.detach(), mask)
             field = self._centred(field)
@@ -135,10 +126,9 @@ class RegGAN(Model):
 
     def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The fake counts inside the district alone: beyond it nothing teaches the generator."""
-        sigma = [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing]
-        if self.registration is None:
-            return optical_flow(fake_pet * mask, real_pet, mask, sigma)
-        return smoothed(self.registration(torch.cat([fake_pet * mask, real_pet * mask], dim=1)), sigma)
+        assert self.registration is not None
+        field = self.registration(torch.cat([fake_pet * mask, real_pet * mask], dim=1))
+        return smoothed(field, [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing])
 
     def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
         """A mean of all fields inside the district, of which the newest count most."""
@@ -148,10 +138,6 @@ class RegGAN(Model):
 
     def _centred(self, field: torch.Tensor) -> torch.Tensor:
         return field - self.mean_field.view(1, -1, *[1] * self.requirements.dimensions)
-
-    @property
-    def _registers(self) -> bool:
-        return self.hyperparameters.registration != "none"
 
     @property
     def _spacing(self) -> list[float]:

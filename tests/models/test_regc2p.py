@@ -42,13 +42,13 @@ def test_the_second_stage_has_a_registration_but_no_discriminator():
 
 def test_registration_refinement_and_overlap_can_be_switched_off():
     assert list(make_model(refinement=False).stages) == ["slices"]
-    assert all("mean_field" not in stage.state_dict() for stage in make_model(registration="none").stages.values())
+    assert all("mean_field" not in stage.state_dict() for stage in make_model(registration=False).stages.values())
     assert make_model(overlap=0.0).stages["refinement"].planned.tile_overlap == 0.0
     assert make_model().stages["refinement"].planned.tile_overlap == 0.5
 
 
 def test_one_state_holds_both_stages_and_their_registration():
-    names = {tuple(name.split(".")[:3]) for name in make_model(registration="network").state_dict()}
+    names = {tuple(name.split(".")[:3]) for name in make_model().state_dict()}
     slices = {("parts", "slices", n) for n in ("generator", "discriminator", "registration", "mean_field")}
     assert names == slices | {("parts", "refinement", n) for n in ("generator", "registration", "mean_field")}
 

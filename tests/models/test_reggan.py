@@ -1,12 +1,10 @@
 from dataclasses import replace
 
-import pytest
 import torch
 from tiny import tiny_configuration
 
-from ct2pet.errors import PlansError
 from ct2pet.models import load_model
-from ct2pet.networks import optical_flow, warp
+from ct2pet.networks import warp
 
 
 class Flat(load_model("reggan")):
@@ -24,9 +22,8 @@ def make_batch(shape=(16, 16, 16), seed=0):
 
 
 def make_model(**hyperparameters):
-    """By default with a registration network."""
     torch.manual_seed(0)
-    return load_model("reggan")(tiny_configuration(), {"registration": "network", **hyperparameters})
+    return load_model("reggan")(tiny_configuration(), hyperparameters)
 
 
 def wake(model):
@@ -63,7 +60,7 @@ def test_the_loss_is_its_parts_by_the_paper():
 
 
 def test_an_untrained_registration_moves_nothing():
-    with_registration, without = make_model(), make_model(registration="none")
+    with_registration, without = make_model(), make_model(registration=False)
     without.load_state_dict(with_registration.state_dict(), strict=False)
     losses = [next(model.training_step(make_batch())).losses["g_l1"] for model in (with_registration, without)]
     torch.testing.assert_close(*losses)
@@ -115,37 +112,19 @@ def askew(shifts):
     return {"ct": ct, "pet": warp((ct + 2) / 4, field), "mask": torch.ones(ct.shape, dtype=torch.bool)}
 
 
-@pytest.mark.parametrize("registration", ["network", "flow"])
-def test_it_finds_out_how_pets_were_moved(registration):
+def test_it_finds_out_how_pets_were_moved():
+    """Of two like images whose PETs were moved apart, one is found to the right of the other."""
     torch.manual_seed(0)
     batch = askew((1.5, -1.5))
-    numbers = {"registration": registration, "learning_rate": 1e-2, "lambda_adversarial": 0.0, "field_sigma_mm": 20.0}
-    model = Flat(tiny_configuration(), numbers)
+    model = Flat(tiny_configuration(), {"learning_rate": 1e-2, "lambda_adversarial": 0.0, "field_sigma_mm": 20.0})
     learn(model, [batch], 75)
     fake = model.translate(batch["ct"]).detach()
     first, second = model.field(fake, batch["pet"], batch["mask"])[:, 1].mean((1, 2)).tolist()
-    assert 1.0 < first < 2.0
-    assert -2.0 < second < -1.0
+    assert 1.5 < first - second < 4.5
 
 
-def test_the_flow_needs_no_network():
-    batch = askew((1.0, -0.5))
-    model = Flat(tiny_configuration(), {"registration": "flow", "field_sigma_mm": 30.0})
-    assert not any(name.startswith("registration") for name in model.state_dict())
-    sigma = [30.0 / mm for mm in model.planned.spacing[1:]]
-    fake = (batch["ct"] + 2) / 4
-    flow = optical_flow(fake, batch["pet"], batch["mask"], sigma)
-    torch.testing.assert_close(model.field(fake, batch["pet"], batch["mask"]), flow)
-
-
-def test_an_unknown_registration_is_refused():
-    with pytest.raises(PlansError, match="flow, network, none"):
-        make_model(registration="elastic")
-
-
-@pytest.mark.parametrize("registration", ["network", "flow"])
-def test_what_the_fake_says_beyond_the_district_moves_nothing(registration):
-    model, batch = make_model(registration=registration), make_batch()
+def test_what_the_fake_says_beyond_the_district_moves_nothing():
+    model, batch = make_model(), make_batch()
     wake(model)
     fake = model.translate(batch["ct"]).detach()
     other = torch.where(batch["mask"], fake, 99.0)
@@ -179,7 +158,7 @@ def test_the_mean_of_all_fields_is_taken_from_each():
 
 def test_fields_are_smooth_by_construction():
     """However rough what the network says, within the Gaussian's width a field hardly changes."""
-    rough, smooth = make_model(field_sigma_mm=1.0), make_model(field_sigma_mm=40.0)
+    rough, smooth = make_model(field_sigma_mm=0.0), make_model(field_sigma_mm=40.0)
     wake(rough)
     smooth.load_state_dict(rough.state_dict())
     batch = make_batch()
