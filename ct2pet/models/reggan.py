@@ -16,13 +16,12 @@ import torch
 from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, pull, silence_last_layer, smoothed, warp
+from ct2pet.networks import build_network, silence_last_layer, smoothed, warp
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
 _PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
-_WHOLLY_INSIDE = 0.999
 _NEWEST = 0.02  # the share of a step in the mean field
 
 
@@ -38,7 +37,7 @@ class RegGANHyperparameters(Hyperparameters):
     lambda_correction: float = 20.0
     lambda_smooth: float = 10.0
     lambda_adversarial: float = 1.0
-    field_sigma_mm: float = 20.0
+    field_sigma_mm: float = 100.0
     adversarial_loss: str = "lsgan"
 
 
@@ -66,9 +65,8 @@ class RegGAN(Model):
         self.registration, self.discriminator = None, None
         if numbers.registration:
             # Silenced: it begins with nothing moved.
-            self.registration = silence_last_layer(
-                build_network(registration_plan(configuration.generator, dimensions))
-            )
+            plan = registration_plan(configuration.generator, dimensions)
+            self.registration = silence_last_layer(build_network(plan))
             self.register_buffer("mean_field", torch.zeros(dimensions))
         if numbers.lambda_adversarial > 0:
             self.discriminator = build_network(configuration.discriminator, in_channels=1)
@@ -103,30 +101,33 @@ class RegGAN(Model):
     def _correction(
         self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
     ) -> tuple[torch.Tensor, Losses]:
-        """L1 of the moved fake, and what its field costs. A voxel counts where it lies in the district and what has
-        been moved there comes from the district: beyond its edge nothing says what the fake ought to be."""
+        """L1 of the moved fake, and what its field costs.
+
+        All voxels of the district count, those too where the fake was moved in from beyond its edge: the generator
+        sees there what lies there. If they did not, a field that points outwards would free the district's rim.
+        """
         numbers = self.hyperparameters
         parts: Losses = {}
         smooth = fake_pet.new_zeros(())
         if self.registration is not None:
-            field = self._raw_field(fake_pet, real_pet)
+            field = self._raw_field(fake_pet, real_pet, mask)
             self._keep_in_mind(field.detach(), mask)
             field = self._centred(field)
-            mask = mask & (warp(mask, field.detach()) > _WHOLLY_INSIDE)
             fake_pet = warp(fake_pet, field)
             smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
         l1 = _PAPER_UNITS * parts["g_l1"]
         return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
 
-    def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
+    def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
         networks.warp."""
-        return self._centred(self._raw_field(fake_pet, real_pet))
+        return self._centred(self._raw_field(fake_pet, real_pet, mask))
 
-    def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor) -> torch.Tensor:
+    def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The fake counts inside the district alone: beyond it nothing teaches the generator."""
         assert self.registration is not None
-        field = self.registration(torch.cat([fake_pet, real_pet, pull(fake_pet, real_pet)], dim=1))
+        field = self.registration(torch.cat([fake_pet * mask, real_pet * mask], dim=1))
         return smoothed(field, [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing])
 
     def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:

@@ -2,6 +2,6 @@
 
 from ct2pet.networks.building import build_network, silence_last_layer
 from ct2pet.networks.small_maps import guard_small_maps
-from ct2pet.networks.warping import pull, smoothed, warp
+from ct2pet.networks.warping import smoothed, warp
 
-__all__ = ["build_network", "guard_small_maps", "pull", "silence_last_layer", "smoothed", "warp"]
+__all__ = ["build_network", "guard_small_maps", "silence_last_layer", "smoothed", "warp"]

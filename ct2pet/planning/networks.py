@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from ct2pet.planning.plans import NetworkPlan
 from ct2pet.planning.topology import Topology, discriminator_strides
@@ -52,12 +51,6 @@ def plan_discriminator(patch_size: Sequence[int], base_features: int) -> Network
 
 
 def registration_plan(generator: NetworkPlan, dimensions: int) -> NetworkPlan:
-    """A U-Net like the generator that answers a displacement. It sees a fake and a real PET and, along each axis, which
-    way their difference pulls; and has no norms, which would take away how far a whole image has been moved."""
-    changes: dict[str, Any] = {
-        "input_channels": 2 + dimensions,
-        "num_classes": dimensions,
-        "norm_op": None,
-        "norm_op_kwargs": {},
-    }
+    """A U-Net like the generator that sees a fake and a real PET and answers a displacement."""
+    changes = {"input_channels": 2, "num_classes": dimensions}
     return NetworkPlan(generator.network_class, {**generator.arguments, **changes})

@@ -55,7 +55,7 @@ def test_the_count_of_slices_and_of_a_registration_is_that_of_the_built_networks
     for plan, channels in (
         (slices.generator, 1),
         (slices.discriminator, 2),
-        (registration_plan(slices.generator, 2), 4),
+        (registration_plan(slices.generator, 2), 2),
     ):
         network = build_network(plan)
         parameters, activations = count(plan, size)
