@@ -60,7 +60,7 @@ def train_for(
     done: list[TrainerByTheClock] = []
     iterations = max(1, round(seconds / _EPOCHS / _seconds_a_step(dataset, model, fold, where)))
     options = replace(_OPTIONS, num_epochs=10**6, iterations_per_epoch=iterations)
-    with patch("ct2pet.api.training_job.Trainer", partial(TrainerByTheClock, seconds=seconds, done=done)):
+    with patch("ct2pet.training.staged.Trainer", partial(TrainerByTheClock, seconds=seconds, done=done)):
         train(dataset, model, fold, options=options, pretrain_whole_body=from_whole_body, **where)
     return done[0].steps
 

@@ -40,10 +40,6 @@ def generator(**values: Any) -> Change:
     return lambda c, seen: replace(c, generator=replace(c.generator, arguments={**c.generator.arguments, **values}))
 
 
-def dropout(p: float) -> Change:
-    return generator(dropout_op="torch.nn.Dropout3d", dropout_op_kwargs={"p": p})
-
-
 def patch(edge: int, batch_size: int) -> Change:
     """Patches of up to ``edge`` voxels, no longer than the district's box needs."""
 
@@ -119,25 +115,22 @@ def of_l1(change: Change | None = None, model: str = "pix2pix", **numbers: Any) 
 
 VARIANTS = {
     "l1": of_l1(),
-    "patch_48": of_l1(patch(48, 2)),
     "patch_64": of_l1(patch(64, 1)),
     "residual_encoder": of_l1(residual),
     "no_norm": of_l1(generator(norm_op=None, norm_op_kwargs=None)),
-    "lesions_33": of_l1(sampling(lesion_fraction=0.33)),
-    "turned": of_l1(augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
-    "dropout_20": of_l1(dropout(0.2)),
     "ema_99": of_l1(ema_decay=0.99),
     "batch_1": of_l1(lambda c, seen: replace(c, batch_size=1)),
     "beta_90": of_l1(beta1=0.9),
     "rate_0.002": of_l1(learning_rate=2e-3),
-    "hard_mask": of_l1(lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
     "uptake_3": of_l1(model="pix2pix_tried", uptake_weight=3.0),
     "maxima": of_l1(model="pix2pix_tried", lambda_max=50.0),
     "asinh": of_l1(model="pix2pix_tried", knee=0.1),
+    "lesions_33": Arm(change=sampling(lesion_fraction=0.33)),
+    "turned": Arm(change=augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
+    "hard_mask": Arm(change=lambda c, seen: replace(c, masking=Masking("hard", 0.0))),
     "mirror": Arm(change=lambda c, seen: replace(c, mirror_axes=[2])),
     "pretrained": Arm(pretraining=0.5),
     "l2_150": Arm(numbers={"lambda_l2": 150.0}),
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
-    "l2_150_lesions_33": Arm(numbers={"lambda_l2": 150.0}, change=sampling(lesion_fraction=0.33)),
 }
