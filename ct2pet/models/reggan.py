@@ -16,7 +16,7 @@ import torch
 from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, silence_last_layer, smoothed, warp
+from ct2pet.networks import build_network, optical_flow, silence_last_layer, smoothed, warp
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
@@ -29,11 +29,14 @@ _NEWEST = 0.02  # the share of a step in the mean field
 class RegGANHyperparameters(Hyperparameters):
     """The loss of generator and registration is ``lambda_correction`` x L1 + ``lambda_smooth`` x mean squared gradient
     of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window. Without
-    ``registration`` the PETs are taken to lie where the CTs lie; with ``lambda_adversarial`` 0 nobody discriminates.
-    Fields are smoothed by a Gaussian of ``field_sigma_mm`` (0: as the network says; see the class)."""
+    ``registration`` the PETs are taken to lie where the CTs lie; without ``initial_flow`` its network must find all of
+    a field (Kong et al.); with ``lambda_adversarial`` 0 nobody discriminates. Fields are smoothed by a Gaussian of
+    ``field_sigma_mm`` (0: as the network says; see the class)."""
 
     learning_rate: float = 1e-4
+    discriminator_learning_rate: float = 1e-4
     registration: bool = True
+    initial_flow: bool = True
     lambda_correction: float = 20.0
     lambda_smooth: float = 10.0
     lambda_adversarial: float = 1.0
@@ -44,9 +47,11 @@ class RegGANHyperparameters(Hyperparameters):
 class RegGAN(Model):
     """Paired translation. The discriminator sees PETs alone: a real pair would teach it that pairs are askew.
 
-    Two things keep generator and registration from agreeing on what nobody wants. A generator that draws a fine grid
-    could have any PET made of it by moves of a fraction of a voxel: fields are smoothed. A generator that moves
-    all PETs to one side would have them moved back: the mean of all fields of the training is taken from each.
+    A network needs thousands of steps before it sees a shift, and until then the generator learns blurred PETs. So
+    optical flow comes first and the network finds the rest. Two things keep generator and registration from agreeing
+    on what nobody wants. A generator that draws a fine grid could have any PET made of it by moves of a fraction of a
+    voxel: fields are smoothed. A generator that moves all PETs to one side would have them moved back: the mean of all
+    fields of the training is taken from each.
     """
 
     Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters
@@ -78,7 +83,9 @@ class RegGAN(Model):
             "generator": self.adam(p for network in networks for p in network.parameters())
         }
         if self.discriminator is not None:
-            optimizers["discriminator"] = self.adam(self.discriminator.parameters())
+            optimizers["discriminator"] = self.adam(
+                self.discriminator.parameters(), self.hyperparameters.discriminator_learning_rate
+            )
         return optimizers
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
@@ -127,8 +134,13 @@ class RegGAN(Model):
     def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The fake counts inside the district alone: beyond it nothing teaches the generator."""
         assert self.registration is not None
-        field = self.registration(torch.cat([fake_pet * mask, real_pet * mask], dim=1))
-        return smoothed(field, [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing])
+        fake_pet, real_pet = fake_pet * mask, real_pet * mask
+        sigma = [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing]
+        if not self.hyperparameters.initial_flow:
+            return smoothed(self.registration(torch.cat([fake_pet, real_pet], dim=1)), sigma)
+        flow = optical_flow(fake_pet, real_pet, mask, sigma)
+        rest = self.registration(torch.cat([warp(fake_pet, flow), real_pet], dim=1))
+        return flow + smoothed(rest, sigma)
 
     def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
         """A mean of all fields inside the district, of which the newest count most."""

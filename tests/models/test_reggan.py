@@ -1,10 +1,11 @@
 from dataclasses import replace
 
+import pytest
 import torch
 from tiny import tiny_configuration
 
 from ct2pet.models import load_model
-from ct2pet.networks import warp
+from ct2pet.networks import optical_flow, warp
 
 
 class Flat(load_model("reggan")):
@@ -112,15 +113,33 @@ def askew(shifts):
     return {"ct": ct, "pet": warp((ct + 2) / 4, field), "mask": torch.ones(ct.shape, dtype=torch.bool)}
 
 
-def test_it_finds_out_how_pets_were_moved():
+@pytest.mark.parametrize("initial_flow", [True, False])
+def test_it_finds_out_how_pets_were_moved(initial_flow):
     """Of two like images whose PETs were moved apart, one is found to the right of the other."""
     torch.manual_seed(0)
     batch = askew((1.5, -1.5))
-    model = Flat(tiny_configuration(), {"learning_rate": 1e-2, "lambda_adversarial": 0.0, "field_sigma_mm": 20.0})
+    numbers = {"learning_rate": 1e-2, "lambda_adversarial": 0.0, "field_sigma_mm": 20.0, "initial_flow": initial_flow}
+    model = Flat(tiny_configuration(), numbers)
     learn(model, [batch], 75)
     fake = model.translate(batch["ct"]).detach()
     first, second = model.field(fake, batch["pet"], batch["mask"])[:, 1].mean((1, 2)).tolist()
     assert 1.5 < first - second < 4.5
+
+
+def test_optical_flow_comes_before_the_network():
+    """An untrained network leaves what the flow says, and the network sees what the flow has left."""
+    batch = askew((1.0, -0.5))
+    model = Flat(tiny_configuration(), {"field_sigma_mm": 30.0})
+    sigma = [30.0 / mm for mm in model.planned.spacing[1:]]
+    fake = (batch["ct"] + 2) / 4
+    flow = optical_flow(fake, batch["pet"], batch["mask"], sigma)
+    assert flow.abs().max() > 0.3
+    torch.testing.assert_close(model.field(fake, batch["pet"], batch["mask"]), flow)
+
+    seen = []
+    model.registration.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    model.field(fake, batch["pet"], batch["mask"])
+    torch.testing.assert_close(seen[0], torch.cat([warp(fake, flow), batch["pet"]], dim=1))
 
 
 def test_what_the_fake_says_beyond_the_district_moves_nothing():
@@ -158,7 +177,7 @@ def test_the_mean_of_all_fields_is_taken_from_each():
 
 def test_fields_are_smooth_by_construction():
     """However rough what the network says, within the Gaussian's width a field hardly changes."""
-    rough, smooth = make_model(field_sigma_mm=0.0), make_model(field_sigma_mm=40.0)
+    rough, smooth = (make_model(field_sigma_mm=sigma, initial_flow=False) for sigma in (0.0, 40.0))
     wake(rough)
     smooth.load_state_dict(rough.state_dict())
     batch = make_batch()
