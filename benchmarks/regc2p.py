@@ -1,65 +1,67 @@
 """RegC2P against misalignment: phantoms whose training PETs do not lie where their CTs lie, by known fields.
 
 Run: python benchmarks/regc2p.py WORK_FOLDER [--misalignments 0 4 8] [--arms pix2pix without_registration regc2p]
+     python benchmarks/regc2p.py WORK_FOLDER --sts STS_NIFTI_FOLDER ...    real patients in place of phantoms
 Interrupted and run again, it goes on. Every training case has a field of its own, of M mm: a shift of that length in
 a random direction, and a smooth deformation of M / 2 mm (root mean square) on top. Fields come in opposite pairs, so
-that they share no shift, which no method could know. The test cases are clean. Prints, for every arm, errors inside
-the head and its lesions; z-roughness: how much neighbouring slices differ, against the real PET; and for registrations
-how far the fields that they find lie from the true ones within the slices (target registration error, mm), beside the
-length of the true ones.
+that they share no shift, which no method could know. The test cases are left as they are. Prints, for every arm,
+errors inside the district and its lesions; z-roughness: how much neighbouring slices differ, against the real PET; and
+for registrations how far the fields that they find lie from the true ones within the slices (target registration
+error, mm), beside the length of the true ones. One run at a time may use a dataset: its plans hold the arm's numbers.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
-from dataclasses import replace
+import re
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from scipy.ndimage import map_coordinates
+from _askew import Field, Patients, Phantoms, Sarcomas
 
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.prediction import predict
-from ct2pet.api.preparation import plan_and_preprocess
 from ct2pet.api.training import train
-from ct2pet.dataset import open_dataset
 from ct2pet.evaluation import read_summary
 from ct2pet.files import read_json, write_json
-from ct2pet.imageio import read_volume, write_volume
+from ct2pet.imageio import read_volume
 from ct2pet.inference.trained_models import find_trained, load_trained
 from ct2pet.models.base import Model
 from ct2pet.paths import results_folder
-from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.training import TrainingOptions
 from ct2pet.volume import Box, Grid
 
-CONFIGURATION = "head"  # where patients move between CT and PET, and small enough for many steps
-# Voxels of 4 mm: of 8 mm askew, the demo's 6.5 mm see little.
-SCANNER = replace(
-    DEMO,
-    name="head",
-    ct_spacing=(4.0,) * 3,
-    pet_spacing=(4.0,) * 3,
-    pet_matrix=(98, 142),
-    psf_mm=4.5,
-    filter_mm=4.0,
-    counts=2000.0,
-)
 RATE = 1e-3  # trainings of minutes: ten times the paper's
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A method with some of its numbers; ``depth``: slices of a 3D patch, where it is not the plans'; ``offsets``: of
+    stacks at prediction, as shares of a patch, in place of the plans'."""
+
+    model: str
+    numbers: dict[str, Any] = field(default_factory=dict)
+    depth: int | None = None
+    offsets: tuple[float | None, ...] = (None,)
+
+
+OFFSETS = (None, 0.25, 0.75, 1.0)
 ARMS = {
-    "pix2pix": ("pix2pix", {}),
-    "without_registration": ("regc2p", {"registration": False}),
-    "regc2p": ("regc2p", {}),
-    "slices_without_registration": ("regc2p", {"registration": False, "refinement": False}),
-    "slices": ("regc2p", {"refinement": False}),
-    "slices_network_alone": ("regc2p", {"refinement": False, "initial_flow": False}),
-    "reggan_without_registration": ("reggan", {"registration": False}),
-    "reggan": ("reggan", {}),
+    "pix2pix": Arm("pix2pix"),
+    "without_registration": Arm("regc2p", {"registration": False}),
+    "regc2p": Arm("regc2p", offsets=OFFSETS),
+    "regc2p_depth_16": Arm("regc2p", depth=16, offsets=OFFSETS),
+    "slices_without_registration": Arm("regc2p", {"registration": False, "refinement": False}),
+    "slices": Arm("regc2p", {"refinement": False}),
+    "slices_network_alone": Arm("regc2p", {"refinement": False, "initial_flow": False}),
+    "reggan_without_registration": Arm("reggan", {"registration": False}),
+    "reggan": Arm("reggan"),
 }
-DEFAULTS = {"registration": True, "initial_flow": True}
 
 
 def use_folders(work: Path, arm: str) -> None:
@@ -68,111 +70,52 @@ def use_folders(work: Path, arm: str) -> None:
         os.environ[f"ct2pet_{kind}"] = str(work / folder)
 
 
-class Field:
-    """A known displacement (mm; Z, Y, X) everywhere: the PET at p shows what lies at p + displacement(p). That of an
-    odd number is the opposite of the one before it."""
-
-    def __init__(self, number: int, millimetres: float) -> None:
-        random = np.random.default_rng([8, number // 2])
-        millimetres *= 1 - 2 * (number % 2)
-        self.shift = random.normal(size=3)
-        self.shift *= millimetres / np.linalg.norm(self.shift)
-        directions = random.normal(size=(6, 3))
-        directions /= np.linalg.norm(directions, axis=1, keepdims=True)
-        self.waves = 2 * np.pi * directions / random.uniform(200, 400, (6, 1))
-        self.phases = random.uniform(0, 2 * np.pi, 6)
-        amplitudes = random.normal(size=(6, 3))
-        self.amplitudes = amplitudes * millimetres / 2 / np.sqrt((amplitudes**2).sum() / 2)
-
-    def at(self, grid: Grid) -> np.ndarray:
-        """(3, Z, Y, X) on a grid that is not turned."""
-        axes = [np.arange(n) * s + o for n, s, o in zip(grid.shape, grid.spacing, grid.origin[::-1])]
-        points = np.meshgrid(*axes, indexing="ij", sparse=True)
-        field = np.zeros((3, *grid.shape)) + self.shift[:, None, None, None]
-        for wave, phase, amplitude in zip(self.waves, self.phases, self.amplitudes):
-            angle = sum(w * p for w, p in zip(wave, points)) + phase
-            field += amplitude[:, None, None, None] * np.cos(angle)
-        return field
-
-
-def dataset_name(millimetres: int) -> str:
-    return f"Dataset{110 + millimetres}_Askew{millimetres}"
-
-
-def prepare(work: Path, millimetres: int, num_train: int, num_test: int) -> str:
-    """The phantoms with askew training PETs, planned and preprocessed."""
-    name = dataset_name(millimetres)
-    folder = work / "raw" / name
-    if not (folder / "dataset.json").exists():
-        write_dataset(folder, num_train=num_train, num_test=num_test, seed=7, scanner=SCANNER, num_processes=1)
-    marker = work / "preprocessed" / name / "ready"
-    if not marker.exists():
-        if millimetres:
-            for number, case in enumerate(open_dataset(name).cases("Tr")):
-                _make_askew(folder / "targetsTr" / f"{case}.nii.gz", Field(number, millimetres))
-        plan_and_preprocess(name, device="cpu", gpu_memory_target=4, num_processes=1)
-        marker.touch()
-    return name
-
-
-def _make_askew(path: Path, field: Field) -> None:
-    done = path.parent.with_name("askew") / path.name
-    if done.exists():
-        return
-    pet = read_volume(path)
-    oriented = pet.oriented()
-    steps = np.array(oriented.grid.spacing)[:, None, None, None]
-    places = np.indices(oriented.grid.shape) + field.at(oriented.grid) / steps
-    moved = np.maximum(map_coordinates(oriented.array, places, order=3, mode="nearest"), 0).astype(np.float32)
-    write_volume(path, oriented.with_array(moved).arranged_like(pet.grid))
-    done.parent.mkdir(exist_ok=True)
-    done.touch()
-
-
-def set_numbers(dataset: str, model: str, numbers: dict) -> None:
-    """The hyper-parameters of one arm into the dataset's plans."""
+def set_plans(dataset: str, arm: Arm, configuration: str, inner_folds: int) -> None:
+    """The numbers of one arm into the dataset's plans."""
     path = PreprocessedDataset.find(dataset).plans_file("ct2petPlans")
-    plans = read_json(path)
-    plans["models"][model] |= numbers
+    original = path.with_suffix(".original")
+    if not original.exists():
+        write_json(original, read_json(path))
+    plans = read_json(original)
+    own = {"inner_folds": inner_folds} if arm.model == "regc2p" else {}
+    plans["models"][arm.model] |= {"learning_rate": RATE, **own, **arm.numbers}
+    if arm.depth is not None:
+        plans["configurations"][configuration]["patch_size"][0] = arm.depth
     write_json(path, plans)
 
 
-def run_arm(work: Path, dataset: str, arm: str, options: TrainingOptions, inner_folds: int) -> None:
+def run_arm(work: Path, patients: Patients, dataset: str, name: str, options: TrainingOptions, folds: int) -> None:
     """Train, predict and evaluate one arm, and print its row."""
-    model, numbers = ARMS[arm]
-    own = {"inner_folds": inner_folds, "refinement": True} if model == "regc2p" else {}
-    default = {} if model == "pix2pix" else DEFAULTS
-    use_folders(work, arm)
-    set_numbers(dataset, model, {"learning_rate": RATE, **default, **own, **numbers})
-    train(dataset, model, "all", configurations=[CONFIGURATION], device="cpu", options=options)
-    for name, step_size in {"": None, " not overlapping": 1.0}.items():
-        if name and arm != "regc2p":
-            continue
-        target = work / "predictions" / f"{dataset}_{arm}{name.replace(' ', '_')}"
-        raw = work / "raw" / dataset
+    arm, key = ARMS[name], patients.configuration
+    use_folders(work, name)
+    set_plans(dataset, arm, key, folds)
+    train(dataset, arm.model, "all", configurations=[key], device="cpu", options=options)
+    raw = work / "raw" / dataset
+    for offset in arm.offsets:
+        label = name if offset is None else f"{name}_offset_{offset:g}"
+        target = work / "predictions" / f"{dataset}_{key}_{label}"
         predict(
             raw / "imagesTs",
             target,
             dataset=dataset,
-            configurations=[CONFIGURATION],
+            configurations=[key],
             like=raw / "targetsTs",
-            step_size=step_size,
+            step_size=offset,
             continue_prediction=True,
             device="cpu",
         )
-        report(work, dataset, f"{arm}{name}", target)
-    if model in ("regc2p", "reggan") and numbers.get("registration", True):
-        print(f"    {registration_error(dataset)}", flush=True)
+        report(raw, label, key, target)
+    if arm.model in ("regc2p", "reggan") and arm.numbers.get("registration", True):
+        print(f"    {registration_error(dataset, key)}", flush=True)
 
 
-def report(work: Path, dataset: str, arm: str, predictions: Path) -> None:
+def report(raw: Path, arm: str, configuration: str, predictions: Path) -> None:
     path = predictions.with_suffix(".json")
-    summary = read_summary(path) if path.exists() else evaluate(predictions, dataset, output=path)
-    head = summary["mean"][CONFIGURATION]
-    raw = work / "raw" / dataset
+    summary = read_summary(path) if path.exists() else evaluate(predictions, raw.name, output=path)
+    body = {name: metric["mean"] for name, metric in summary["mean"][configuration].items()}
     print(
-        f"{dataset} {arm:>36}: MAE {head['mae']['mean']:.4f} SUV, PSNR {head['psnr']['mean']:.2f} dB, SSIM "
-        f"{head['ssim']['mean']:.4f}, z-roughness {roughness(raw, predictions):.3f}, SUVmean bias "
+        f"{raw.name} {configuration} {arm:>27}: MAE {body['mae']:.4f} SUV ({body['mae_best_shift']:.4f} SUV at its best "
+        f"shift), PSNR {body['psnr']:.2f} dB, SSIM {body['ssim']:.4f}, z-roughness {roughness(raw, predictions):.3f}, SUVmean bias "
         f"{lesions(raw, predictions)}",
         flush=True,
     )
@@ -204,14 +147,14 @@ def lesions(raw: Path, predictions: Path) -> str:
 
 
 @torch.inference_mode()
-def registration_error(dataset: str) -> str:
+def registration_error(dataset: str, configuration: str) -> str:
     """Over the training cases' body voxels, within the axial plane: lengths (mm) of true, found and left fields."""
     (trained,) = [one for one in find_trained(results_folder()) if one.dataset_name == dataset]
-    loaded = load_trained(trained, [CONFIGURATION], ["all"])
+    loaded = load_trained(trained, [configuration], ["all"])
     model = loaded.districts[0].models[0].eval()
     stage = next(iter(model.stages.values()))
-    store = PreprocessedDataset.find(dataset).store(loaded.plans, CONFIGURATION)
-    millimetres = float(dataset.split("Askew")[1])
+    store = PreprocessedDataset.find(dataset).store(loaded.plans, configuration)
+    millimetres = float(re.sub(r".*\D", "", dataset))
     lengths, left = [], []
     for number, case in enumerate(store.cases):
         stored = store.open(case)
@@ -253,6 +196,8 @@ def _found(stage: Model, content: dict, grid: Grid) -> np.ndarray:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
+    parser.add_argument("--sts", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
+    parser.add_argument("--district", default="head", help="of the phantoms (default: head)")
     parser.add_argument("--misalignments", type=int, nargs="+", default=[0, 4, 8])
     parser.add_argument("--arms", nargs="+", default=["pix2pix", "without_registration", "regc2p"], choices=ARMS)
     parser.add_argument("--epochs", type=int, default=16)
@@ -263,10 +208,11 @@ def main() -> None:
     options = TrainingOptions(
         num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_bar=False
     )
+    patients = Sarcomas(source=arguments.sts) if arguments.sts else Phantoms(configuration=arguments.district)
     for millimetres in arguments.misalignments:
-        dataset = prepare(arguments.work, millimetres, 40, 6)
-        for arm in arguments.arms:
-            run_arm(arguments.work, dataset, arm, options, arguments.inner_folds)
+        dataset = patients.prepare(arguments.work, millimetres)
+        for name in arguments.arms:
+            run_arm(arguments.work, patients, dataset, name, options, arguments.inner_folds)
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ import torch
 from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, optical_flow, silence_last_layer, smoothed, warp
+from ct2pet.networks import build_network, comes_from_inside, optical_flow, silence_last_layer, smoothed, warp
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
@@ -91,40 +91,44 @@ class RegGAN(Model):
     def training_step(self, batch: Batch) -> Iterator[Update]:
         real_pet, mask = batch["pet"], batch["mask"]
         fake_pet = self.translate(batch["ct"])
-        loss, parts = self._correction(fake_pet, real_pet, mask)
+        loss, parts, field = self._correction(fake_pet, real_pet, mask)
         if self.discriminator is None:
             yield Update("generator", loss, parts)
             return
+        # Where the real PET lies in the mask tells how askew it is: fakes must be shown as askew.
+        shown_pet = (fake_pet if field is None else warp(fake_pet, field.detach())) * mask
         with frozen(self.discriminator):
-            parts["g_adversarial"] = self.adversarial(self.discriminator(fake_pet * mask), real=True)
+            parts["g_adversarial"] = self.adversarial(self.discriminator(shown_pet), real=True)
             loss = loss + self.hyperparameters.lambda_adversarial * parts["g_adversarial"]
             yield Update("generator", loss, parts)
 
-        both = torch.cat([real_pet * mask, fake_pet.detach() * mask])
+        both = torch.cat([real_pet * mask, shown_pet.detach()])
         real_scores, fake_scores = self.discriminator(both).chunk(2)
         real_cost, fake_cost = self.adversarial(real_scores, real=True), self.adversarial(fake_scores, real=False)
         yield Update("discriminator", (real_cost + fake_cost) / 2, {"d_real": real_cost, "d_fake": fake_cost})
 
     def _correction(
         self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
-    ) -> tuple[torch.Tensor, Losses]:
-        """L1 of the moved fake, and what its field costs.
+    ) -> tuple[torch.Tensor, Losses, torch.Tensor | None]:
+        """L1 of the moved fake, and what its field costs; and the field.
 
         All voxels of the district count, those too where the fake was moved in from beyond its edge: the generator
-        sees there what lies there. If they did not, a field that points outwards would free the district's rim.
+        sees there what lies there. If they did not, a field that points outwards would free the district's rim. What
+        was moved in from beyond the patch does not count: there is nothing there.
         """
         numbers = self.hyperparameters
         parts: Losses = {}
-        smooth = fake_pet.new_zeros(())
+        smooth, field = fake_pet.new_zeros(()), None
         if self.registration is not None:
             field = self._raw_field(fake_pet, real_pet, mask)
             self._keep_in_mind(field.detach(), mask)
             field = self._centred(field)
             fake_pet = warp(fake_pet, field)
+            mask = mask & comes_from_inside(field.detach())
             smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
         l1 = _PAPER_UNITS * parts["g_l1"]
-        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
+        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts, field
 
     def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see

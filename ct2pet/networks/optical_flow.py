@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ct2pet.networks.warping import smoothed, warp
+from ct2pet.networks.warping import comes_from_inside, smoothed, warp
 
 _RIDGE = 0.01  # of the largest structure and of the difference: where the image is flat, nothing is moved
 _TINY = 1e-12
@@ -33,7 +33,8 @@ def optical_flow(
         coarse, target = (smoothed(image, [blur] * flow.shape[1]) for image in (moving, fixed))
         moved = warp(coarse, flow)
         difference = target - moved
-        trust = weight / (1 + (difference / _mean(difference.abs(), weight).clamp(min=_TINY)).square())
+        seen = weight * comes_from_inside(flow)
+        trust = seen / (1 + (difference / _mean(difference.abs(), seen).clamp(min=_TINY)).square())
         flow = flow + _best_shift(moved + difference / 2, difference, trust, sigma)
     return flow
 

@@ -33,6 +33,16 @@ def warp(image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
     return result.view_as(image)
 
 
+def comes_from_inside(displacement: torch.Tensor) -> torch.Tensor:
+    """Where ``warp`` takes nothing from beyond the image: (N, 1, *space), bool."""
+    inside = torch.ones_like(displacement[:, :1], dtype=torch.bool)
+    for axis, size in enumerate(displacement.shape[2:]):
+        places = torch.arange(size, device=displacement.device)
+        along = displacement[:, axis].movedim(axis + 1, -1) + places
+        inside &= ((along >= 0) & (along <= size - 1)).movedim(-1, axis + 1)[:, None]
+    return inside
+
+
 def _corner(
     low: torch.Tensor, share: torch.Tensor, corner: Sequence[int], space: Sequence[int]
 ) -> tuple[torch.Tensor, torch.Tensor]:

@@ -61,7 +61,7 @@ def test_the_loss_is_its_parts_by_the_paper():
 
 
 def test_an_untrained_registration_moves_nothing():
-    with_registration, without = make_model(), make_model(registration=False)
+    with_registration, without = make_model(initial_flow=False), make_model(registration=False)
     without.load_state_dict(with_registration.state_dict(), strict=False)
     losses = [next(model.training_step(make_batch())).losses["g_l1"] for model in (with_registration, without)]
     torch.testing.assert_close(*losses)
@@ -82,7 +82,8 @@ def test_the_fake_is_compared_where_it_is_moved_to(monkeypatch):
 
 
 def test_a_voxel_counts_where_the_real_pet_lies_in_the_district(monkeypatch):
-    """What lies beyond its edge does not count, wherever the fake is moved; what is moved in from there does."""
+    """What lies beyond its edge does not count, wherever the fake is moved; what is moved in from there does, but not
+    from beyond the patch."""
     model, batch = make_model(), make_batch()
     wake(model)
     field = torch.full((2, 3, 16, 16, 16), 2.0)
@@ -90,9 +91,26 @@ def test_a_voxel_counts_where_the_real_pet_lies_in_the_district(monkeypatch):
     elsewhere = {**batch, "pet": torch.where(batch["mask"], batch["pet"], torch.tensor(99.0))}
     losses = [[update.loss.item() for update in model.training_step(b)] for b in (batch, elsewhere)]
     assert losses[0] == losses[1]
-    moved = warp(model.translate(batch["ct"]), field)[batch["mask"]]
-    expected = (moved - batch["pet"][batch["mask"]]).abs().mean()
+    fake = model.translate(batch["ct"])
+    near, far = (slice(None), slice(None), *[slice(0, 14)] * 3), (slice(None), slice(None), *[slice(2, 16)] * 3)
+    counted = batch["mask"][near]
+    assert counted.sum() < batch["mask"].sum()
+    expected = (fake[far] - batch["pet"][near])[counted].abs().mean()
     torch.testing.assert_close(next(model.training_step(batch)).losses["g_l1"], expected)
+
+
+def test_the_discriminator_sees_fakes_as_askew_as_real_pets(monkeypatch):
+    """How a real PET lies in the mask of the CT would betray it."""
+    model, batch = make_model(), make_batch()
+    wake(model)
+    field = torch.full((2, 3, 16, 16, 16), 1.0)
+    monkeypatch.setattr(model, "_centred", lambda raw: field)
+    seen = []
+    model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    [*model.training_step(batch)]
+    fake, mask = warp(model.translate(batch["ct"]), field) * batch["mask"], batch["mask"]
+    torch.testing.assert_close(seen[0], fake)
+    torch.testing.assert_close(seen[1], torch.cat([batch["pet"] * mask, fake]))
 
 
 def learn(model, batches, steps):

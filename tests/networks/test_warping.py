@@ -4,7 +4,7 @@ import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from ct2pet.networks import smoothed, warp
+from ct2pet.networks import comes_from_inside, smoothed, warp
 
 
 def image_of(shape, seed=0):
@@ -45,6 +45,15 @@ def test_a_linear_image_is_sampled_exactly(shape):
     inner = (..., *[slice(1, -1)] * len(shape))
     expected = ((grid + field) * slopes).sum(1, keepdim=True)
     torch.testing.assert_close(warp(image, field)[inner], expected[inner])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_what_comes_from_inside_is_whole(shape):
+    """A one stays a one where nothing of it is taken from beyond the image, and there alone."""
+    field = field_of(shape, 3.0)
+    inside = comes_from_inside(field)
+    assert 0.1 < inside.float().mean() < 0.9
+    torch.testing.assert_close(inside, warp(torch.ones(2, 1, *shape), field) > 1 - 1e-5)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
