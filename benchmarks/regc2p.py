@@ -114,9 +114,9 @@ def report(raw: Path, arm: str, configuration: str, predictions: Path) -> None:
     summary = read_summary(path) if path.exists() else evaluate(predictions, raw.name, output=path)
     body = {name: metric["mean"] for name, metric in summary["mean"][configuration].items()}
     print(
-        f"{raw.name} {configuration} {arm:>27}: MAE {body['mae']:.4f} SUV ({body['mae_best_shift']:.4f} SUV at its best "
-        f"shift), PSNR {body['psnr']:.2f} dB, SSIM {body['ssim']:.4f}, z-roughness {roughness(raw, predictions):.3f}, SUVmean bias "
-        f"{lesions(raw, predictions)}",
+        f"{raw.name} {configuration} {arm:>27}: MAE {body['mae']:.4f} SUV ({body['mae_best_shift']:.4f} SUV at its "
+        f"best shift), PSNR {body['psnr']:.2f} dB, SSIM {body['ssim']:.4f}, z-roughness "
+        f"{roughness(raw, predictions):.3f}, SUVmean bias {lesions(raw, predictions)}",
         flush=True,
     )
 
