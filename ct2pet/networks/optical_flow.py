@@ -8,7 +8,8 @@ import torch
 
 from ct2pet.networks.warping import comes_from_inside, smoothed, warp
 
-_RIDGE = 0.01  # of the largest structure and of the difference: where the image is flat, nothing is moved
+_RIDGE = 0.003  # of the largest structure and of the difference: where the image is flat, nothing is moved
+_OUTLIER = 3.0  # mean differences: a voxel that differs so much counts half
 _TINY = 1e-12
 _BLURS = (2.0, 1.0, 0.0)  # voxels: moves of more than about a voxel are seen in blurred images alone
 
@@ -22,9 +23,9 @@ def optical_flow(
     """The displacement (N, dimensions, *space) in voxels that moves ``moving`` onto ``fixed`` (N, 1, *space), without
     gradients; see warp.
 
-    Everywhere it is the shift that best explains the differences under a Gaussian of ``sigma`` voxels (along each
-    axis), each voxel with its ``weight``. Voxels that differ more than most count less (Cauchy), since much of what
-    two images differ in is no displacement.
+    Everywhere it is the shift that, with a factor of brightness, best explains the differences under a Gaussian of
+    ``sigma`` voxels (along each axis), each voxel with its ``weight``. Voxels that differ more than most count less
+    (Cauchy), since much of what two images differ in is no displacement.
     """
     moving, fixed, weight = moving.float(), fixed.float(), weight.float()
     fixed = torch.where(weight > 0, fixed, moving)  # or else it would be seen once blurred
@@ -34,7 +35,8 @@ def optical_flow(
         moved = warp(coarse, flow)
         difference = target - moved
         seen = weight * comes_from_inside(flow)
-        trust = seen / (1 + (difference / _mean(difference.abs(), seen).clamp(min=_TINY)).square())
+        usual = _OUTLIER * _mean(difference.abs(), seen).clamp(min=_TINY)
+        trust = seen / (1 + (difference / usual).square())
         flow = flow + _best_shift(moved + difference / 2, difference, trust, sigma)
     return flow
 
@@ -42,19 +44,20 @@ def optical_flow(
 def _best_shift(
     image: torch.Tensor, difference: torch.Tensor, trust: torch.Tensor, sigma: Sequence[float]
 ) -> torch.Tensor:
-    """The shift s with slopes(image) · s = difference in the sense of least squares, voxel by voxel."""
+    """The shift s with slopes(image) · s + gain · image = difference in the sense of least squares, voxel by voxel."""
     slopes = [_slope(image, axis) for axis in range(2, image.ndim)]
-    axes = range(len(slopes))
-    products = [trust * slopes[i] * slopes[j] for i in axes for j in axes if j <= i]
-    products += [trust * slope * difference for slope in slopes]
+    columns = [*slopes, image]
+    axes = range(len(columns))
+    products = [trust * columns[i] * columns[j] for i in axes for j in axes if j <= i]
+    products += [trust * column * difference for column in columns]
     means = iter(smoothed(torch.cat(products, dim=1), sigma).split(1, dim=1))
     matrix = [[next(means) for _ in range(i + 1)] for i in axes]
-    structure = sum(matrix[i][i] for i in axes)
+    structure = sum(matrix[i][i] for i in range(len(slopes)))
     largest = structure.flatten(1).amax(1).view(-1, *[1] * (image.ndim - 1))
     ridge = _RIDGE * (largest + _mean(difference.square(), trust)) + _TINY
     for i in axes:
         matrix[i][i] = matrix[i][i] + ridge
-    return torch.cat(_solved(matrix, list(means)), dim=1)
+    return torch.cat(_solved(matrix, list(means))[: len(slopes)], dim=1)
 
 
 def _solved(matrix: list[_Columns], right: _Columns) -> _Columns:
