@@ -31,18 +31,19 @@ SCANNER = replace(
 
 class Field:
     """A known displacement (mm; Z, Y, X) everywhere: the PET at p shows what lies at p + displacement(p). That of an
-    odd number is the opposite of the one before it."""
+    odd number is the opposite of the one before it. ``in_plane``: nothing moves along Z."""
 
-    def __init__(self, number: int, millimetres: float) -> None:
+    def __init__(self, number: int, millimetres: float, in_plane: bool = True) -> None:
         random = np.random.default_rng([8, number // 2])
         millimetres *= 1 - 2 * (number % 2)
-        self.shift = random.normal(size=3)
+        axes = np.array([not in_plane, True, True])
+        self.shift = random.normal(size=3) * axes
         self.shift *= millimetres / np.linalg.norm(self.shift)
         directions = random.normal(size=(6, 3))
         directions /= np.linalg.norm(directions, axis=1, keepdims=True)
         self.waves = 2 * np.pi * directions / random.uniform(200, 400, (6, 1))
         self.phases = random.uniform(0, 2 * np.pi, 6)
-        amplitudes = random.normal(size=(6, 3))
+        amplitudes = random.normal(size=(6, 3)) * axes
         self.amplitudes = amplitudes * millimetres / 2 / np.sqrt((amplitudes**2).sum() / 2)
 
     def at(self, grid: Grid) -> np.ndarray:
@@ -60,16 +61,21 @@ class Field:
 class Patients(ABC):
     """A dataset before its PETs are moved, and the configuration that is trained."""
 
-    number: int
-    name: str
-    configuration: str
+    in_plane: bool = True
+    number: int = 0
+    name: str = ""
+    configuration: str = ""
 
     @abstractmethod
     def write(self, folder: Path) -> None:
         """The raw dataset; ``folder`` lies in $ct2pet_raw."""
 
     def dataset(self, millimetres: int) -> str:
-        return f"Dataset{self.number + millimetres}_{self.name}{millimetres}"
+        directions = "" if self.in_plane else "All"
+        return f"Dataset{self.number + 10 * (not self.in_plane) + millimetres}_{self.name}{directions}{millimetres}"
+
+    def field(self, number: int, millimetres: float) -> Field:
+        return Field(number, millimetres, self.in_plane)
 
     def prepare(self, work: Path, millimetres: int) -> str:
         """The name of the dataset whose training PETs lie ``millimetres`` askew, planned and preprocessed."""
@@ -81,7 +87,7 @@ class Patients(ABC):
         if not marker.exists():
             if millimetres:
                 for number, case in enumerate(open_dataset(name).cases("Tr")):
-                    _make_askew(folder / "targetsTr" / f"{case}.nii.gz", Field(number, millimetres))
+                    _make_askew(folder / "targetsTr" / f"{case}.nii.gz", self.field(number, millimetres))
             plan_and_preprocess(name, device="cpu", gpu_memory_target=4, num_processes=1)
             marker.touch()
         return name
@@ -91,11 +97,11 @@ class Patients(ABC):
 class Phantoms(Patients):
     """Their heads: where patients move between CT and PET, and small enough for many steps."""
 
-    num_training: int = 40
-    num_test: int = 6
     number: int = 110
     name: str = "Askew"
     configuration: str = "head"
+    num_training: int = 40
+    num_test: int = 6
 
     def write(self, folder: Path) -> None:
         write_dataset(
@@ -107,10 +113,10 @@ class Phantoms(Patients):
 class Sarcomas(Patients):
     """The soft-tissue sarcoma patients of ``source``; their PETs lie some millimetres askew as they are."""
 
-    source: Path = Path()
     number: int = 130
     name: str = "AskewSTS"
     configuration: str = "limbs"
+    source: Path = Path()
 
     def write(self, folder: Path) -> None:
         convert(self.source).folder.rename(folder)

@@ -3,7 +3,8 @@
 Run: python benchmarks/regc2p.py WORK_FOLDER [--misalignments 0 4 8] [--arms pix2pix without_registration regc2p]
      python benchmarks/regc2p.py WORK_FOLDER --sts STS_NIFTI_FOLDER ...    real patients in place of phantoms
 Interrupted and run again, it goes on. Every training case has a field of its own, of M mm: a shift of that length in
-a random direction, and a smooth deformation of M / 2 mm (root mean square) on top. Fields come in opposite pairs, so
+a random direction of the axial plane (--all_directions: of space), and a smooth deformation of M / 2 mm (root mean
+square) on top. Fields come in opposite pairs, so
 that they share no shift, which no method could know. The test cases are left as they are. Prints, for every arm,
 errors inside the district and its lesions; z-roughness: how much neighbouring slices differ, against the real PET; and
 for registrations how far the fields that they find lie from the true ones within the slices (target registration
@@ -21,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _askew import Field, Patients, Phantoms, Sarcomas
+from _askew import Patients, Phantoms, Sarcomas
 
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.folders import PreprocessedDataset
@@ -106,7 +107,7 @@ def run_arm(work: Path, patients: Patients, dataset: str, name: str, options: Tr
         )
         report(raw, label, key, target)
     if arm.model in ("regc2p", "reggan") and arm.numbers.get("registration", True):
-        print(f"    {registration_error(dataset, key)}", flush=True)
+        print(f"    {registration_error(patients, dataset)}", flush=True)
 
 
 def report(raw: Path, arm: str, configuration: str, predictions: Path) -> None:
@@ -147,20 +148,20 @@ def lesions(raw: Path, predictions: Path) -> str:
 
 
 @torch.inference_mode()
-def registration_error(dataset: str, configuration: str) -> str:
+def registration_error(patients: Patients, dataset: str) -> str:
     """Over the training cases' body voxels, within the axial plane: lengths (mm) of true, found and left fields."""
     (trained,) = [one for one in find_trained(results_folder()) if one.dataset_name == dataset]
-    loaded = load_trained(trained, [configuration], ["all"])
+    loaded = load_trained(trained, [patients.configuration], ["all"])
     model = loaded.districts[0].models[0].eval()
     stage = next(iter(model.stages.values()))
-    store = PreprocessedDataset.find(dataset).store(loaded.plans, configuration)
+    store = PreprocessedDataset.find(dataset).store(loaded.plans, patients.configuration)
     millimetres = float(re.sub(r".*\D", "", dataset))
     lengths, left = [], []
     for number, case in enumerate(store.cases):
         stored = store.open(case)
         content = stored.read(Box((0, 0, 0), stored.shape))
         found = _found(stage, content, stored.grid)
-        true = Field(number, millimetres).at(stored.grid)[1:]
+        true = patients.field(number, millimetres).at(stored.grid)[1:]
         inside = content["mask"]
         left.append((found - true)[:, inside])
         lengths.append([np.linalg.norm(f[:, inside], axis=0).mean() for f in (true, found)])
@@ -198,6 +199,7 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--sts", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
     parser.add_argument("--district", default="head", help="of the phantoms (default: head)")
+    parser.add_argument("--all_directions", action="store_true", help="not in the axial plane alone")
     parser.add_argument("--misalignments", type=int, nargs="+", default=[0, 4, 8])
     parser.add_argument("--arms", nargs="+", default=["pix2pix", "without_registration", "regc2p"], choices=ARMS)
     parser.add_argument("--epochs", type=int, default=16)
@@ -208,7 +210,10 @@ def main() -> None:
     options = TrainingOptions(
         num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_bar=False
     )
-    patients = Sarcomas(source=arguments.sts) if arguments.sts else Phantoms(configuration=arguments.district)
+    in_plane = not arguments.all_directions
+    patients: Patients = Phantoms(in_plane, configuration=arguments.district)
+    if arguments.sts:
+        patients = Sarcomas(in_plane, source=arguments.sts)
     for millimetres in arguments.misalignments:
         dataset = patients.prepare(arguments.work, millimetres)
         for name in arguments.arms:

@@ -20,9 +20,10 @@ def askew(monkeypatch):
     return importlib.import_module("_askew")
 
 
+@pytest.mark.parametrize("in_plane", [True, False])
 @pytest.mark.parametrize("millimetres", [4.0, 8.0])
-def test_a_field_is_a_shift_and_waves_of_half_its_length(askew, millimetres):
-    field = askew.Field(0, millimetres)
+def test_a_field_is_a_shift_and_waves_of_half_its_length(askew, millimetres, in_plane):
+    field = askew.Field(0, millimetres, in_plane)
     assert np.linalg.norm(field.shift) == pytest.approx(millimetres)
     far = Grid((150, 150, 150), (20.0, 20.0, 20.0), (-1500.0, -1500.0, -1500.0))
     waves = field.at(far) - field.shift[:, None, None, None]
@@ -33,6 +34,13 @@ def test_fields_come_in_opposite_pairs_of_their_own(askew):
     first, second, third = (askew.Field(number, 8.0).at(GRID) for number in range(3))
     np.testing.assert_array_equal(first, -second)
     assert np.abs(first - third).max() > 2
+
+
+def test_in_the_plane_nothing_moves_along_the_body(askew):
+    field = askew.Field(0, 8.0).at(GRID)
+    assert not field[0].any()
+    assert np.linalg.norm(askew.Field(0, 8.0).shift) == pytest.approx(8.0)
+    assert np.abs(askew.Field(0, 8.0, in_plane=False).at(GRID)[0]).max() > 1
 
 
 def test_no_millimetres_move_nothing(askew):
@@ -46,7 +54,7 @@ def test_the_moved_pet_is_what_a_warp_by_the_field_makes(askew, tmp_path):
     (tmp_path / "targetsTr").mkdir()
     path = tmp_path / "targetsTr" / "case.nii.gz"
     write_volume(path, Volume(array, GRID))
-    field = askew.Field(5, 8.0)
+    field = askew.Field(5, 8.0, in_plane=False)
     for _ in range(2):  # the second time it lies askew already
         askew._make_askew(path, field)
     moved = read_volume(path).array
