@@ -56,6 +56,15 @@ def test_an_image_lies_where_it_lies():
     assert (optical_flow(image, image, everywhere(image), [3.0, 3.0]) == 0).all()
 
 
+def test_a_brighter_image_lies_where_it_lies():
+    """Patients take up more or less than the generator can know."""
+    image = blobs(32, 32)
+    true, fixed = shifted(image, 0.7, -0.5)
+    for lies, expected in ((image, torch.zeros_like(true)), (fixed, true)):
+        flow = optical_flow(image, 1.3 * lies, everywhere(image), [6.0, 6.0])
+        assert inner(flow - expected).norm(dim=1).mean() < 0.1
+
+
 def test_what_has_no_weight_moves_nothing():
     image = blobs(24, 24)
     weight = everywhere(image)
