@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from _askew import Patients, Phantoms, Sarcomas
+from known_fields import Patients, Phantoms, Sarcomas
 
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.folders import PreprocessedDataset
