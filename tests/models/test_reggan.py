@@ -133,7 +133,6 @@ def askew(shifts):
 
 @pytest.mark.parametrize("initial_flow", [True, False])
 def test_it_finds_out_how_pets_were_moved(initial_flow):
-    """Of two like images whose PETs were moved apart, one is found to the right of the other."""
     torch.manual_seed(0)
     batch = askew((1.5, -1.5))
     numbers = {"learning_rate": 1e-2, "lambda_adversarial": 0.0, "field_sigma_mm": 20.0, "initial_flow": initial_flow}
@@ -141,7 +140,8 @@ def test_it_finds_out_how_pets_were_moved(initial_flow):
     learn(model, [batch], 75)
     fake = model.translate(batch["ct"]).detach()
     first, second = model.field(fake, batch["pet"], batch["mask"])[:, 1].mean((1, 2)).tolist()
-    assert 1.5 < first - second < 4.5
+    assert 1.0 < first < 2.0
+    assert -2.0 < second < -1.0
 
 
 def test_optical_flow_comes_before_the_network():
