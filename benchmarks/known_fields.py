@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 from scipy.ndimage import map_coordinates
@@ -61,10 +62,10 @@ class Field:
 class Patients(ABC):
     """A dataset before its PETs are moved, and the configuration that is trained."""
 
-    in_plane: bool = True
-    number: int = 0
-    name: str = ""
-    configuration: str = ""
+    number: ClassVar[int]
+    name: ClassVar[str]
+    configuration: str
+    in_plane: bool
 
     @abstractmethod
     def write(self, folder: Path) -> None:
@@ -93,30 +94,21 @@ class Patients(ABC):
         return name
 
 
-@dataclass(frozen=True)
 class Phantoms(Patients):
-    """Their heads: where patients move between CT and PET, and small enough for many steps."""
+    """Their heads are where patients move between CT and PET, and small enough for many steps."""
 
-    number: int = 110
-    name: str = "Askew"
-    configuration: str = "head"
-    num_training: int = 40
-    num_test: int = 6
+    number, name = 110, "Askew"
 
     def write(self, folder: Path) -> None:
-        write_dataset(
-            folder, num_train=self.num_training, num_test=self.num_test, seed=7, scanner=SCANNER, num_processes=1
-        )
+        write_dataset(folder, num_train=40, num_test=6, seed=7, scanner=SCANNER, num_processes=1)
 
 
 @dataclass(frozen=True)
 class Sarcomas(Patients):
     """The soft-tissue sarcoma patients of ``source``; their PETs lie some millimetres askew as they are."""
 
-    number: int = 130
-    name: str = "AskewSTS"
-    configuration: str = "limbs"
-    source: Path = Path()
+    number, name = 130, "AskewSTS"
+    source: Path
 
     def write(self, folder: Path) -> None:
         convert(self.source).folder.rename(folder)

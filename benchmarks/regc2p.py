@@ -4,11 +4,11 @@ Run: python benchmarks/regc2p.py WORK_FOLDER [--misalignments 0 4 8] [--arms pix
      python benchmarks/regc2p.py WORK_FOLDER --sts STS_NIFTI_FOLDER ...    real patients in place of phantoms
 Interrupted and run again, it goes on. Every training case has a field of its own, of M mm: a shift of that length in
 a random direction of the axial plane (--all_directions: of space), and a smooth deformation of M / 2 mm (root mean
-square) on top. Fields come in opposite pairs, so
-that they share no shift, which no method could know. The test cases are left as they are. Prints, for every arm,
-errors inside the district and its lesions; z-roughness: how much neighbouring slices differ, against the real PET; and
-for registrations how far the fields that they find lie from the true ones within the slices (target registration
-error, mm), beside the length of the true ones. One run at a time may use a dataset: its plans hold the arm's numbers.
+square) on top. Fields come in opposite pairs, so that they share no shift, which no method could know. The test cases
+are left as they are. Prints, for every arm, errors inside the district and its lesions; z-roughness: how much
+neighbouring slices differ, against the real PET; and for registrations how far the fields that they find lie from the
+true ones within the slices (target registration error, mm), beside the length of the true ones. One run at a time may
+use a dataset: its plans hold the arm's numbers.
 """
 
 from __future__ import annotations
@@ -211,9 +211,9 @@ def main() -> None:
         num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_bar=False
     )
     in_plane = not arguments.all_directions
-    patients: Patients = Phantoms(in_plane, configuration=arguments.district)
+    patients: Patients = Phantoms(arguments.district, in_plane)
     if arguments.sts:
-        patients = Sarcomas(in_plane, source=arguments.sts)
+        patients = Sarcomas("limbs", in_plane, arguments.sts)
     for millimetres in arguments.misalignments:
         dataset = patients.prepare(arguments.work, millimetres)
         for name in arguments.arms:

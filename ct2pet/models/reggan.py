@@ -91,7 +91,8 @@ class RegGAN(Model):
     def training_step(self, batch: Batch) -> Iterator[Update]:
         real_pet, mask = batch["pet"], batch["mask"]
         fake_pet = self.translate(batch["ct"])
-        loss, parts, field = self._correction(fake_pet, real_pet, mask)
+        field = self._field_to_learn(fake_pet, real_pet, mask)
+        loss, parts = self._correction(fake_pet, real_pet, mask, field)
         if self.discriminator is None:
             yield Update("generator", loss, parts)
             return
@@ -107,10 +108,20 @@ class RegGAN(Model):
         real_cost, fake_cost = self.adversarial(real_scores, real=True), self.adversarial(fake_scores, real=False)
         yield Update("discriminator", (real_cost + fake_cost) / 2, {"d_real": real_cost, "d_fake": fake_cost})
 
-    def _correction(
+    def _field_to_learn(
         self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
-    ) -> tuple[torch.Tensor, Losses, torch.Tensor | None]:
-        """L1 of the moved fake, and what its field costs; and the field.
+    ) -> torch.Tensor | None:
+        """As ``field``, which becomes part of the mean; None without a registration."""
+        if self.registration is None:
+            return None
+        field = self._raw_field(fake_pet, real_pet, mask)
+        self._keep_in_mind(field.detach(), mask)
+        return self._centred(field)
+
+    def _correction(
+        self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor, field: torch.Tensor | None
+    ) -> tuple[torch.Tensor, Losses]:
+        """L1 of the moved fake, and what its field costs.
 
         All voxels of the district count, those too where the fake was moved in from beyond its edge: the generator
         sees there what lies there. If they did not, a field that points outwards would free the district's rim. What
@@ -118,17 +129,14 @@ class RegGAN(Model):
         """
         numbers = self.hyperparameters
         parts: Losses = {}
-        smooth, field = fake_pet.new_zeros(()), None
-        if self.registration is not None:
-            field = self._raw_field(fake_pet, real_pet, mask)
-            self._keep_in_mind(field.detach(), mask)
-            field = self._centred(field)
+        smooth = fake_pet.new_zeros(())
+        if field is not None:
             fake_pet = warp(fake_pet, field)
             mask = mask & comes_from_inside(field.detach())
             smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
         l1 = _PAPER_UNITS * parts["g_l1"]
-        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts, field
+        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
 
     def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
