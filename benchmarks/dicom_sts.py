@@ -37,7 +37,7 @@ def compare(dataset: Path, case: str, nifti: Path) -> None:
         "lesion": (dataset / "lesionsTr" / f"{case}.nii.gz", "PET_mask.nii.gz"),
     }
     for what, (path, name) in pairs.items():
-        ours, theirs = read_volume(path).oriented(), read_volume(nifti / name).oriented()
+        ours, theirs = read_volume(path).to_canonical(), read_volume(nifti / name).to_canonical()
         place = np.abs(ours.grid.corners - theirs.grid.corners).max()
         if what == "lesion":
             a, b = ours.array > 0, theirs.array > 0

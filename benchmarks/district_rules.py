@@ -18,7 +18,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ct2pet.districts.rules import RulesSegmenter
+from ct2pet.districts.segmenters.rules.segmenter import RulesSegmenter
 from ct2pet.errors import DatasetError
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import CLINICAL, DEMO, DISTRICTS, Scanner, make_patient

@@ -30,7 +30,7 @@ from training_loop import CT_HU, SPACING_MM, write_store
 
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
 from ct2pet.models import load_model
-from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.planner import plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_plans

@@ -30,7 +30,7 @@ def prepare(folder: Path, size: str, copies: int) -> None:
     from _model import write_model
     from _whole_body import CASE, make_case, write_case
 
-    from ct2pet.api.preparation import extract_fingerprint, plan
+    from ct2pet.api.planning import extract_fingerprint, plan
     from ct2pet.imageio import write_volume
 
     raw = write_case(folder, size, copies)

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 from scipy.ndimage import map_coordinates
 
-from ct2pet.api.preparation import plan_and_preprocess
+from ct2pet.api.planning import plan_and_preprocess
 from ct2pet.dataset import open_dataset
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.phantom import DEMO, write_dataset
@@ -119,10 +119,10 @@ def _make_askew(path: Path, field: Field) -> None:
     if done.exists():
         return
     pet = read_volume(path)
-    oriented = pet.oriented()
+    oriented = pet.to_canonical()
     steps = np.array(oriented.grid.spacing)[:, None, None, None]
     places = np.indices(oriented.grid.shape) + field.at(oriented.grid) / steps
     moved = np.maximum(map_coordinates(oriented.array, places, order=3, mode="nearest"), 0).astype(np.float32)
-    write_volume(path, oriented.with_array(moved).arranged_like(pet.grid))
+    write_volume(path, oriented.with_array(moved).reorient_like(pet.grid))
     done.parent.mkdir(exist_ok=True)
     done.touch()

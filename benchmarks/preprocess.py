@@ -20,7 +20,7 @@ DISTRICTS = ["head", "trunk", "arms", "legs"]
 def prepare(folder: Path, size: str) -> None:
     from _whole_body import NAME, write_case
 
-    from ct2pet.api.preparation import extract_fingerprint, plan
+    from ct2pet.api.planning import extract_fingerprint, plan
 
     _folders(folder)
     write_case(folder, size)

@@ -126,7 +126,7 @@ def roughness(raw: Path, predictions: Path) -> float:
     """The mean absolute difference between neighbouring slices inside the body, divided by that of the real PET."""
     ratios = []
     for path in sorted(predictions.glob("*.nii.gz")):
-        fake, real = (read_volume(p).oriented().array for p in (path, raw / "targetsTs" / path.name))
+        fake, real = (read_volume(p).to_canonical().array for p in (path, raw / "targetsTs" / path.name))
         body = fake > 0
         both = body[1:] & body[:-1]
         ratios.append(np.abs(np.diff(fake, axis=0))[both].mean() / np.abs(np.diff(real, axis=0))[both].mean())
@@ -140,7 +140,7 @@ def lesions(raw: Path, predictions: Path) -> str:
         images = (path, raw / "targetsTs" / path.name, raw / "lesionsTs" / path.name)
         if not images[2].exists():
             continue
-        fake, real, lesion = (read_volume(p).oriented().array for p in images)
+        fake, real, lesion = (read_volume(p).to_canonical().array for p in images)
         inside = (lesion > 0) & (fake > 0)
         if inside.any():
             biases.append(100 * (fake[inside].mean() / real[inside].mean() - 1))

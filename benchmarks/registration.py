@@ -35,7 +35,7 @@ _HEIGHTS = (0.1, 0.2, 0.35)  # of the middle of a piece, from foot to head
 def phantoms(number: int) -> Iterator[tuple[str, Volume, Volume]]:
     for seed in range(number):
         case = scan(make_patient(seed), DEMO)
-        yield f"phantom {seed}", case.ct.oriented(), case.pet.oriented()
+        yield f"phantom {seed}", case.ct.to_canonical(), case.pet.to_canonical()
 
 
 def pieces(number: int) -> Iterator[tuple[str, Volume, Volume]]:
@@ -63,7 +63,7 @@ def piece(volume: Volume, middle: np.ndarray) -> Volume:
 def real_pairs(sts: Path) -> Iterator[tuple[str, Volume, Volume]]:
     for folder in sorted(sts.glob("STS_*")):
         ct, pet = read_volume(folder / "CT_image.nii.gz", "HU"), read_volume(folder / "PET_image.nii.gz", "SUV")
-        yield folder.name, ct.oriented(), pet.oriented()
+        yield folder.name, ct.to_canonical(), pet.to_canonical()
 
 
 def body_points(ct: Volume, pet: Volume) -> np.ndarray:

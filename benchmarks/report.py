@@ -20,7 +20,7 @@ from ct2pet.evaluation import evaluate_case_and_baselines
 from ct2pet.evaluation.summary import summarise
 from ct2pet.phantom import CLINICAL, DISTRICTS, make_patient, scan
 from ct2pet.report import write_report
-from ct2pet.report.cases import CaseContent, case_content
+from ct2pet.report.case_pictures import CaseContent, case_content
 from ct2pet.volume import Volume
 
 NUM_CASES, PHANTOMS = 20, (3, 4)

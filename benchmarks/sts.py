@@ -14,8 +14,8 @@ import time
 from pathlib import Path
 
 from ct2pet.api.evaluation import evaluate
+from ct2pet.api.planning import plan_and_preprocess
 from ct2pet.api.prediction import predict
-from ct2pet.api.preparation import plan_and_preprocess
 from ct2pet.api.training import train
 from ct2pet.evaluation import table
 from ct2pet.training import TrainingOptions

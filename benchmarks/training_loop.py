@@ -34,7 +34,7 @@ from ct2pet.planning.reference import reference_plans
 from ct2pet.preprocessing import DistrictStore, PreparedCase, PreparedDistrict
 from ct2pet.preprocessing.preprocessor import decisions_of
 from ct2pet.training import Trainer, TrainingOptions
-from ct2pet.training.precision import Precision
+from ct2pet.training.mixed_precision import Precision
 from ct2pet.volume import Grid
 
 SHAPE, SPACING_MM = (90, 70, 100), 4.0

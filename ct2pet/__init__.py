@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 _FUNCTIONS = {
     "convert_dicom": "ct2pet.conversion",
     "segment_districts": "ct2pet.api.segmentation",
-    "plan_and_preprocess": "ct2pet.api.preparation",
+    "plan_and_preprocess": "ct2pet.api.planning",
     "train": "ct2pet.api.training",
     "predict": "ct2pet.api.prediction",
     "evaluate": "ct2pet.api.evaluation",

@@ -26,20 +26,20 @@ _SECONDS_TO_BE_ENDED = 10.0
 _patient_group: Any = None  # of CPU messages, whose senders may have long work between them
 
 
-def launched() -> bool:
+def launched_by_torchrun() -> bool:
     """Whether torchrun started this process among others."""
     return "TORCHELASTIC_RUN_ID" in os.environ and int(os.environ.get("WORLD_SIZE", "1")) > 1
 
 
 @contextlib.contextmanager
-def joined(device: str) -> Iterator[str]:
+def process_group(device: str) -> Iterator[str]:
     """Inside the block the processes that torchrun started work together, by NCCL for ``cuda`` and by gloo for
     ``cpu``; yields this process's own device (``cuda:1``). Does nothing where torchrun started none.
 
     Raises TrainingError for a device that the processes cannot share or that this machine lacks.
     """
     global _patient_group
-    if not launched():
+    if not launched_by_torchrun():
         yield device
         return
     own = _own_device(device, int(os.environ["LOCAL_RANK"]))
@@ -47,7 +47,7 @@ def joined(device: str) -> Iterator[str]:
     _patient_group = distributed.new_group(backend="gloo", timeout=_PATIENCE)
     try:
         yield own
-        wait()
+        barrier()
     except Exception as error:
         get_error_handler().record_exception(error)  # torchrun shows it as the cause
         raise
@@ -79,14 +79,14 @@ def _talking() -> Iterator[None]:
         raise TrainingError(f"another process of this training ended; its own output says why ({error})") from error
 
 
-def count() -> int:
+def world_size() -> int:
     """How many processes work together."""
     return distributed.get_world_size(_patient_group) if _patient_group is not None else 1
 
 
-def count_here() -> int:
+def local_world_size() -> int:
     """How many of them share this machine."""
-    return int(os.environ.get("LOCAL_WORLD_SIZE", count())) if count() > 1 else 1
+    return int(os.environ.get("LOCAL_WORLD_SIZE", world_size())) if world_size() > 1 else 1
 
 
 def rank() -> int:
@@ -94,39 +94,39 @@ def rank() -> int:
     return distributed.get_rank(_patient_group) if _patient_group is not None else 0
 
 
-def is_main() -> bool:
+def is_main_process() -> bool:
     """Whether this process writes the files: the first one does."""
     return rank() == 0
 
 
-def share(batch_size: int) -> slice:
+def batch_share(batch_size: int) -> slice:
     """Which samples of each batch are this process's. Raises TrainingError where the shares would not be equal."""
-    each, left = divmod(batch_size, count())
+    each, left = divmod(batch_size, world_size())
     if left:
         fitting = [n for n in range(1, batch_size + 1) if batch_size % n == 0]
         raise TrainingError(
-            f"a batch of {batch_size} cannot be shared equally by {count()} processes: start "
+            f"a batch of {batch_size} cannot be shared equally by {world_size()} processes: start "
             f"{' or '.join(map(str, fitting))} of them, or give the plans another batch_size or accumulate_batches"
         )
     return slice(rank() * each, (rank() + 1) * each)
 
 
 @torch.no_grad()
-def average(tensors: Sequence[torch.Tensor]) -> None:
+def all_reduce_mean(tensors: Sequence[torch.Tensor]) -> None:
     """Replace each tensor (float, all of one device, of the same shapes in all processes) by the processes' mean."""
-    if count() == 1 or not tensors:
+    if world_size() == 1 or not tensors:
         return
     flat = torch.cat([tensor.reshape(-1) for tensor in tensors])
     with _talking():
         distributed.all_reduce(flat)
-    flat /= count()
+    flat /= world_size()
     for tensor, mean in zip(tensors, flat.split([tensor.numel() for tensor in tensors])):
         tensor.copy_(mean.view_as(tensor))
 
 
-def total(numbers: Sequence[float]) -> list[float]:
+def all_reduce_sum(numbers: Sequence[float]) -> list[float]:
     """The sum over the processes of each number."""
-    if count() == 1:
+    if world_size() == 1:
         return list(numbers)
     sums = torch.tensor(numbers, dtype=torch.float64)
     with _talking():
@@ -134,31 +134,31 @@ def total(numbers: Sequence[float]) -> list[float]:
     return sums.tolist()
 
 
-def gathered(tensor: torch.Tensor) -> torch.Tensor:
+def all_gather(tensor: torch.Tensor) -> torch.Tensor:
     """The tensors (all of one shape) of all processes, one after another along the first axis."""
-    if count() == 1:
+    if world_size() == 1:
         return tensor
-    parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(count())]
+    parts = [torch.empty_like(tensor, memory_format=torch.contiguous_format) for _ in range(world_size())]
     with _talking():
         distributed.all_gather([part.view(torch.uint8) for part in parts], tensor.contiguous().view(torch.uint8))
     return torch.cat(parts)
 
 
-def collected(value: Any) -> list[Any]:
+def all_gather_object(value: Any) -> list[Any]:
     """The values of all processes in their order, in all of them; waits as long as it takes."""
-    if count() == 1:
+    if world_size() == 1:
         return [value]
-    values: list[Any] = [None] * count()
+    values: list[Any] = [None] * world_size()
     with _talking():
         distributed.all_gather_object(values, value, group=_patient_group)
     return values
 
 
-def of_main(value: Any) -> Any:
+def broadcast_object(value: Any) -> Any:
     """The main process's value, in all processes."""
-    return collected(value)[0]
+    return all_gather_object(value)[0]
 
 
-def wait() -> None:
+def barrier() -> None:
     """Until all processes are here."""
-    collected(None)
+    all_gather_object(None)

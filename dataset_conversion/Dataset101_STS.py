@@ -20,7 +20,7 @@ import numpy as np
 
 from ct2pet.cli.command import command
 from ct2pet.dataset import RawDataset, write_dataset_json
-from ct2pet.districts._body import body_mask
+from ct2pet.districts.body import body_mask
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.files import atomic_path
 from ct2pet.imageio import read_volume, write_volume
@@ -80,7 +80,7 @@ def convert_patient(source: Path, folder: Path, split: str) -> None:
 
 def district_map(ct_hu: Volume, pet_suv: Volume) -> Volume:
     """1 inside the body as far as the PET reaches, 0 elsewhere; on the CT's grid in the house's order."""
-    oriented = ct_hu.oriented()
+    oriented = ct_hu.to_canonical()
     seen = resample(pet_suv.with_array(np.ones(pet_suv.array.shape, np.uint8)), oriented.grid, labels=True)
     return oriented.with_array(body_mask(oriented) & (seen.array > 0), "label")
 

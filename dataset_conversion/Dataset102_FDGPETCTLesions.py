@@ -26,7 +26,7 @@ from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.converter import raise_failures
 from ct2pet.conversion.patient_map import MapRow, read_map
 from ct2pet.dataset import RawDataset, write_dataset_json
-from ct2pet.dataset.partition import split_dataset, write_table
+from ct2pet.dataset.train_test_split import split_dataset, write_table
 from ct2pet.dicom.tree import LeftOut
 from ct2pet.errors import DatasetError
 from ct2pet.paths import raw_folder

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_folder, add_processes
-from ct2pet.dataset.partition import split_dataset
+from ct2pet.dataset.train_test_split import split_dataset
 from ct2pet.errors import CasesFailed
 from dataset_conversion._pairs import Found, Outcome
 

@@ -30,8 +30,8 @@ from ct2pet.conversion.records import (
 )
 from ct2pet.dataset import RawDataset, write_dataset_json
 from ct2pet.dataset.contents import LEAST_OVERLAP, ct_problems, label_problems, number_problems, pet_problems
-from ct2pet.dataset.partition import write_table
 from ct2pet.dataset.raw import read_table
+from ct2pet.dataset.train_test_split import write_table
 from ct2pet.dicom.tree import LeftOut
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
 from ct2pet.imageio import count_voxels, read_volume, write_volume

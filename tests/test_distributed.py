@@ -107,7 +107,7 @@ def test_a_training_goes_on_with_another_number_of_processes(both, store, folder
 def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
     monkeypatch.setattr(distributed, "count", lambda: 4)
     with pytest.raises(TrainingError, match="a batch of 6 cannot be shared equally by 4 processes: start 1 or 2 or 3"):
-        distributed.share(6)
+        distributed.batch_share(6)
 
 
 @pytest.mark.parametrize(
@@ -116,15 +116,15 @@ def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
 def test_a_device_that_processes_cannot_share_is_told(monkeypatch, device, reason):
     for name, value in {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "64", "LOCAL_RANK": "63"}.items():
         monkeypatch.setenv(name, value)
-    with pytest.raises(TrainingError, match=reason), distributed.joined(device):
+    with pytest.raises(TrainingError, match=reason), distributed.process_group(device):
         pass
 
 
 def test_nothing_happens_without_torchrun(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")  # some clusters set it by themselves
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
-    with distributed.joined("cpu") as device:
-        assert (device, distributed.count()) == ("cpu", 1)
+    with distributed.process_group("cpu") as device:
+        assert (device, distributed.world_size()) == ("cpu", 1)
 
 
 def test_a_process_that_fails_ends_the_others_and_its_own_traceback_is_the_cause():

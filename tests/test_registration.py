@@ -28,7 +28,7 @@ def pair():
     """A phantom's trunk: CT of 9 x 8 x 8 mm, and PET of 11 mm, which shows 30 mm less all around."""
     case = scan(make_patient(5), COARSE)
     low, high = np.array([-170, -135, 990]), np.array([170, 175, 1310])
-    return within(case.ct.oriented(), low - 30, high + 30), within(case.pet.oriented(), low, high)
+    return within(case.ct.to_canonical(), low - 30, high + 30), within(case.pet.to_canonical(), low, high)
 
 
 MOVES = [

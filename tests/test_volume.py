@@ -67,15 +67,15 @@ def test_there_are_48_orientations():
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_oriented_keeps_every_voxel_at_its_place(direction):
     volume = numbered_volume(direction)
-    assert_same_places(places(volume.oriented()), places(volume))
+    assert_same_places(places(volume.to_canonical()), places(volume))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_oriented_runs_to_the_left_the_back_and_the_head_and_stays_so(direction):
-    volume = numbered_volume(direction).oriented()
+    volume = numbered_volume(direction).to_canonical()
     rotation = np.array(volume.grid.direction).reshape(3, 3)
     assert (np.diag(rotation) > np.sqrt(0.5) - 0.1).all()
-    again = volume.oriented()
+    again = volume.to_canonical()
     assert again.grid == volume.grid
     np.testing.assert_array_equal(again.array, volume.array)
 
@@ -83,16 +83,16 @@ def test_oriented_runs_to_the_left_the_back_and_the_head_and_stays_so(direction)
 @pytest.mark.parametrize("direction", DIRECTIONS)
 def test_arranged_like_undoes_oriented(direction):
     volume = numbered_volume(direction)
-    back = volume.oriented().arranged_like(volume.grid)
+    back = volume.to_canonical().reorient_like(volume.grid)
     np.testing.assert_array_equal(back.array, volume.array)
     assert back.grid.matches(volume.grid)
-    assert volume.grid.oriented().arranged_like(volume.grid).matches(volume.grid)
+    assert volume.grid.to_canonical().reorient_like(volume.grid).matches(volume.grid)
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS[::7])
 def test_arranged_like_keeps_every_voxel_at_its_place(direction):
     volume = numbered_volume(DIRECTIONS[5])
-    arranged = volume.arranged_like(Grid(SHAPE, SPACING, ORIGIN, direction))
+    arranged = volume.reorient_like(Grid(SHAPE, SPACING, ORIGIN, direction))
     assert_same_places(places(arranged), places(volume))
 
 
@@ -100,7 +100,7 @@ def test_arranged_like_keeps_every_voxel_at_its_place(direction):
 def test_oriented_agrees_with_simpleitk(direction):
     volume = numbered_volume(direction)
     expected = sitk.DICOMOrient(itk_image(volume), "LPS")
-    oriented = volume.oriented()
+    oriented = volume.to_canonical()
     np.testing.assert_array_equal(oriented.array, sitk.GetArrayFromImage(expected))
     np.testing.assert_allclose(oriented.grid.origin, expected.GetOrigin())
     np.testing.assert_allclose(oriented.grid.spacing, expected.GetSpacing()[::-1])
@@ -110,17 +110,17 @@ def test_oriented_agrees_with_simpleitk(direction):
 def test_oriented_moves_all_channels_alike_and_copies_nothing():
     volume = numbered_volume(ORIENTATIONS[29])
     both = Volume(np.stack([volume.array, -volume.array]), volume.grid)
-    oriented = both.oriented()
+    oriented = both.to_canonical()
     assert np.shares_memory(oriented.array, both.array)
-    np.testing.assert_array_equal(oriented.array[0], volume.oriented().array)
-    np.testing.assert_array_equal(oriented.array[1], -volume.oriented().array)
+    np.testing.assert_array_equal(oriented.array[0], volume.to_canonical().array)
+    np.testing.assert_array_equal(oriented.array[1], -volume.to_canonical().array)
 
 
 @pytest.mark.parametrize("degrees", [44.9, 45.0, 45.1])
 def test_grids_between_two_orientations_are_decided_too(degrees):
     turn = Rotation.from_euler("z", degrees, degrees=True) * Rotation.from_euler("x", degrees, degrees=True)
     volume = numbered_volume(tuple(turn.as_matrix().ravel().tolist()))
-    assert_same_places(places(volume.oriented()), places(volume))
+    assert_same_places(places(volume.to_canonical()), places(volume))
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS[::6])

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.api.planning import extract_fingerprint, plan
 from ct2pet.api.prediction import predict
-from ct2pet.api.preparation import extract_fingerprint, plan
 from ct2pet.api.preprocessing import DEFAULT_PLANS, preprocess
 from ct2pet.api.training import train
 from ct2pet.dataset import open_dataset

@@ -12,7 +12,7 @@ from pathlib import Path
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import check_writable, remove_folder
 from ct2pet.imageio import read_volume, strip_suffix
-from ct2pet.inference.cases import Case
+from ct2pet.inference.input_files import Case
 
 FOLDER = "dicom"  # beside the predictions
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from ct2pet.api.segmentation import DEFAULT_SEGMENTER
 from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segment_ct
-from ct2pet.districts._cases import make_map
-from ct2pet.districts._record import OWN, MapRecord, finished, is_own, record_of
-from ct2pet.districts.files import FilesSegmenter
+from ct2pet.districts.maps import make_map
+from ct2pet.districts.records import OWN, MapRecord, finished, is_own, record_of
+from ct2pet.districts.segmenters.files import FilesSegmenter
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume
-from ct2pet.inference.cases import Case, beside
+from ct2pet.inference.input_files import Case, beside
 from ct2pet.planning.plans import Plans
 from ct2pet.volume import Volume
 

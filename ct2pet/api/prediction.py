@@ -16,13 +16,13 @@ from ct2pet.api.device import choose_device
 from ct2pet.api.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.api.district_maps import DistrictMaps, choose_maps
 from ct2pet.api.segmentation import show
-from ct2pet.districts._cases import read_ct
+from ct2pet.districts.maps import read_ct
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.evaluation.references import image_files
 from ct2pet.files import check_writable, read_json, write_json
 from ct2pet.imageio import read_grid, strip_suffix, write_volume
-from ct2pet.inference.cases import Case, find_cases, part
-from ct2pet.inference.memory import shortage_told
+from ct2pet.inference.input_files import Case, find_cases, part
+from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.predictor import Predictor
 from ct2pet.inference.stitching import output_grid
 from ct2pet.inference.trained_models import FINAL, LoadedModel, TrainedModel, choose, find_trained, load_trained
@@ -174,7 +174,7 @@ class _Road:
         ct = read_ct(case.ct)
         district_map = self.maps.of(case, ct)
         grid = self.grids.of(case.name, ct.grid)
-        with shortage_told(self.predictor.device, "prediction", _LESS_MEMORY):
+        with reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
             pet = self.predictor.predict(ct, district_map, grid, progress)
         write_volume(case.output, pet)
 

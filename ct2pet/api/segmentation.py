@@ -8,11 +8,11 @@ from pathlib import Path
 from ct2pet.dataset import RawDataset, open_dataset
 from ct2pet.dataset.raw import SPLITS
 from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segmenter_labels
-from ct2pet.districts._cases import MapTask, is_pictured, picture_file, segment_cases
-from ct2pet.districts._record import MapRecord, described, is_own, read_record
+from ct2pet.districts.maps import MapTask, is_pictured, picture_file, segment_cases
+from ct2pet.districts.records import MapRecord, described, is_own, read_record
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.files import check_writable
-from ct2pet.inference.cases import find_cases
+from ct2pet.inference.input_files import find_cases
 from ct2pet.parallel import default_processes
 
 DEFAULT_SEGMENTER = "rules"

@@ -45,9 +45,9 @@ def train(
     preprocessed data, losses that are not finite; of several districts CasesFailed after the others are trained.
     """
     devices = choose_devices(device, num_gpus)
-    if len(devices) > 1 and distributed.launched():
+    if len(devices) > 1 and distributed.launched_by_torchrun():
         raise TrainingError("-num_gpus trains a district on each GPU, torchrun one on all of them: choose one of them")
-    with distributed.joined(devices[0]) as own_device:
+    with distributed.process_group(devices[0]) as own_device:
         load_model(model)  # an unknown name is told before any work
         preprocessed = PreprocessedDataset.find(dataset)
         plans = preprocessed.plans(plans_name)
@@ -69,7 +69,7 @@ def _whole_body(job: TrainingJob, plans: Plans, own_device: str, devices: Sequen
     """Train the whole body unless that is finished; the folder of the training."""
     plans.configuration(WHOLE_BODY)
     folder = job.folder(plans, WHOLE_BODY)
-    if not distributed.of_main((folder / FINAL).exists()):
+    if not distributed.broadcast_object((folder / FINAL).exists()):
         whole = replace(job, from_whole_body=False)
         if len(devices) == 1:
             return train_one(own_device, whole, WHOLE_BODY)
@@ -78,7 +78,7 @@ def _whole_body(job: TrainingJob, plans: Plans, own_device: str, devices: Sequen
 
 
 def _train_all(job: TrainingJob, names: Sequence[str], own_device: str, devices: Sequence[str]) -> dict[str, Path]:
-    if len(names) == 1 or distributed.launched():
+    if len(names) == 1 or distributed.launched_by_torchrun():
         return {name: train_one(own_device, job, name) for name in names}
     if len(devices) == 1:
         return done_or_raise(map_cases(train_one, {name: (own_device, job, name) for name in names}))

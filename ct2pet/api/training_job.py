@@ -11,7 +11,7 @@ from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.files import copy_file, read_json
-from ct2pet.inference.memory import shortage_told
+from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.paths import results_folder
 from ct2pet.planning.adoption import adopt_networks
@@ -58,9 +58,9 @@ def train_one(device: str, job: TrainingJob, configuration: str) -> Path:
         plans = replace(plans, configurations={**plans.configurations, configuration: adopted})
         job = replace(job, options=replace(job.options, pretrained_weights=source))
     folder = job.folder(plans, configuration)
-    with shortage_told(device, configuration, _LESS_MEMORY):
+    with reporting_out_of_memory(device, configuration, _LESS_MEMORY):
         training = _training(preprocessed, plans, job, configuration, folder)
-        if distributed.is_main():
+        if distributed.is_main_process():
             _copy_descriptions(preprocessed, plans, folder.parent)
         if job.only_validate:
             training.validate()
@@ -72,7 +72,7 @@ def train_one(device: str, job: TrainingJob, configuration: str) -> Path:
 def _options(job: TrainingJob, device: str) -> TrainingOptions:
     """Progress is shown by the main process, as lines where a bar cannot be read. The validation cases of the fold
     "all" are its training cases: they are predicted on request."""
-    shown = job.options.show_bar and distributed.is_main()
+    shown = job.options.show_bar and distributed.is_main_process()
     bar = shown and sys.stderr.isatty()
     last = job.options.final_validation and str(job.fold) != "all"
     return replace(job.options, device=device, show_bar=bar, show_lines=shown and not bar, final_validation=last)
@@ -94,7 +94,7 @@ def _training(
     splits = preprocessed.splits()
     cases = fold_cases(splits, job.fold, store.recorded_cases())
     left_out = sorted({*cases[0], *cases[1]} - {*store.recorded_cases()})
-    if left_out and distributed.is_main():
+    if left_out and distributed.is_main_process():
         print(f"fold {job.fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
     if not set(cases[0]) & set(store.cases):
         raise TrainingError(f"fold {job.fold}: none of its training cases contains the district {configuration}")

@@ -55,7 +55,7 @@ def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.conversion import convert_dicom
     from ct2pet.conversion.converter import raise_failures
     from ct2pet.dataset import RawDataset
-    from ct2pet.dataset.partition import split_dataset
+    from ct2pet.dataset.train_test_split import split_dataset
 
     later = ("verbose", "register", "split")
     conversion = convert_dicom(**{name: value for name, value in vars(arguments).items() if name not in later})

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.preparation import extract_fingerprint, verify
+    from ct2pet.api.planning import extract_fingerprint, verify
 
     if arguments.verify_dataset_integrity:
         verify(arguments.dataset, num_processes=arguments.num_processes)

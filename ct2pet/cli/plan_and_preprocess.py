@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.preparation import plan_and_preprocess
+    from ct2pet.api.planning import plan_and_preprocess
 
     plan_and_preprocess(
         arguments.dataset,

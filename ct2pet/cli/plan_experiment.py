@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.preparation import plan
+    from ct2pet.api.planning import plan
 
     plan(
         arguments.dataset,

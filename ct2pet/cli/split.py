@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.dataset import open_dataset
-    from ct2pet.dataset.partition import split_dataset
+    from ct2pet.dataset.train_test_split import split_dataset
 
     folder = open_dataset(arguments.dataset).folder
     counts = split_dataset(folder, arguments.seed)

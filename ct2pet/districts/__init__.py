@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from ct2pet.districts._case import check_districts, segment_ct, segmenter_labels
-from ct2pet.districts._record import origins
 from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
+from ct2pet.districts.records import origins
+from ct2pet.districts.segment import check_districts, segment_ct, segmenter_labels
 from ct2pet.errors import PluginError
 from ct2pet.plugins import load_plugin, plugin_names
 
@@ -24,16 +24,19 @@ __all__ = [
 ]
 
 
+_PLUGINS = "ct2pet.districts.segmenters"
+
+
 def segmenter_names() -> list[str]:
     """The sorted names of the segmenters."""
-    return plugin_names(__name__)
+    return plugin_names(_PLUGINS)
 
 
 def load_segmenter(name: str) -> type[Segmenter]:
     """The class of a segmenter. Raises PluginError, which lists the names, where it is unknown."""
     if name not in segmenter_names():
         raise PluginError(f"there is no segmenter {name!r}; there are: {', '.join(segmenter_names())}")
-    return load_plugin(__name__, name, "SEGMENTER")
+    return load_plugin(_PLUGINS, name, "SEGMENTER")
 
 
 def make_segmenter(name: str, *, device: str | None = None, **options: Any) -> Segmenter:

@@ -1,5 +1,5 @@
-"""What a segmenter offers. A new one is one new file in this folder that assigns its class to ``SEGMENTER``, or a
-class of another package in the entry-point group ``ct2pet.districts``."""
+"""What a segmenter offers. A new one is one file in the folder ``segmenters`` that assigns its class to ``SEGMENTER``,
+or a class of another package in the entry-point group ``ct2pet.districts.segmenters``."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Segmenter(ABC):
 
     @abstractmethod
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
-        """The ``districts`` (name: label) in the CT of a case (Z, Y, X, HU, in the house's order: Volume.oriented()).
+        """The ``districts`` (name: label) in the CT of a case (Z, Y, X, HU, see Volume.to_canonical).
 
         Districts that the dataset does not name stay 0. Raises a Ct2PetError, which says why, where the case gets no
         map. Doubt is no error: it lowers the confidence and is said in the warnings.

@@ -1,8 +1,8 @@
 """Errors of predictions, and the trivial baselines beside them."""
 
 from ct2pet.evaluation.case import evaluate_case, evaluate_case_and_baselines
-from ct2pet.evaluation.comparison import best_blind_baseline, plain_answer
 from ct2pet.evaluation.evaluator import evaluate_predictions
+from ct2pet.evaluation.headline import best_blind_baseline, plain_answer
 from ct2pet.evaluation.references import Reference, References
 from ct2pet.evaluation.summary_file import read_summary, write_summary
 from ct2pet.evaluation.text_table import table

@@ -124,7 +124,7 @@ def _evaluate_files(
 
 def _write_error_map(path: Path, fake: np.ndarray, scene: Scene, real_pet: Volume) -> None:
     error = np.where(scene.labels > 0, fake - scene.real.array, np.float32(0))
-    write_volume(path, scene.real.with_array(error).arranged_like(real_pet.grid))
+    write_volume(path, scene.real.with_array(error).reorient_like(real_pet.grid))
 
 
 def _read_reference(reference: Reference) -> tuple[Volume, Volume]:

@@ -10,8 +10,8 @@ import numpy as np
 from ct2pet.errors import GeometryError, ImageError
 from ct2pet.evaluation.lesions import components
 from ct2pet.evaluation.names import LESION, LESIONS, ORGAN
-from ct2pet.evaluation.partition import LabelledRegions, Partition
 from ct2pet.evaluation.peaks import peak_radii, sphere_means
+from ct2pet.evaluation.region_partition import LabelledRegions, Partition
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.resampling import resample
 from ct2pet.volume import Box, Triple, Volume
@@ -87,7 +87,7 @@ def make_scene(
 def real_and_labels(real_pet: Volume, district_map: Volume, districts: Mapping[str, int]) -> tuple[Volume, np.ndarray]:
     """The real PET, float32 and oriented, and the labels of the districts on its grid, 0 for all others."""
     _require_finite(real_pet, "real PET")
-    real = real_pet.oriented()
+    real = real_pet.to_canonical()
     real = real.with_array(np.ascontiguousarray(real.array, dtype=np.float32))
     labels = _on_grid(district_map, real)
     known = np.zeros(max(int(labels.max(initial=0)), *districts.values()) + 1, labels.dtype)
@@ -103,12 +103,12 @@ def on_grid_of(fake_pet: Volume, real: Volume) -> np.ndarray:
     _require_finite(fake_pet, "prediction")
     if fake_pet.grid.overlap(real.grid) == 0:
         raise GeometryError("prediction and real PET lie at different places in space: they do not overlap")
-    return np.ascontiguousarray(resample(fake_pet.oriented(), real.grid).array, dtype=np.float32)
+    return np.ascontiguousarray(resample(fake_pet.to_canonical(), real.grid).array, dtype=np.float32)
 
 
 def _on_grid(labels: Volume, real: Volume) -> np.ndarray:
     """A label map of unsigned integers (whatever type it was stored in)."""
-    array = resample(labels.oriented(), real.grid, labels=True).array
+    array = resample(labels.to_canonical(), real.grid, labels=True).array
     if array.dtype.kind not in "ub":
         rounded = np.rint(array).clip(0)
         array = rounded.astype(np.min_scalar_type(int(rounded.max(initial=0))))

@@ -6,7 +6,7 @@ from itertools import product
 
 import numpy as np
 
-from ct2pet.evaluation.partition import Partition
+from ct2pet.evaluation.region_partition import Partition
 
 
 def shifted_errors(fake: np.ndarray, real: np.ndarray, partition: Partition) -> np.ndarray:

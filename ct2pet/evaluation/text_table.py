@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ct2pet.evaluation.baselines import NAMES
-from ct2pet.evaluation.comparison import plain_answer
+from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.names import HEADERS, METHODS, ORGAN, PREDICTION, TITLES, column_blocks, mean_text, value_text
 
 FOOTNOTE = (

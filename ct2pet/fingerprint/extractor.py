@@ -13,7 +13,7 @@ from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
 from ct2pet.imageio import count_voxels, read_grid, read_volume
 from ct2pet.parallel import map_cases
-from ct2pet.volume import Box, Grid, Volume, labelled
+from ct2pet.volume import Box, Grid, Volume, label_mask
 
 PERCENTAGES = ("0.5", "5", "25", "50", "75", "95", "99.5")
 _SAMPLES_PER_CASE = 5_000
@@ -76,7 +76,7 @@ def _look_at(
         _read(path, what) for path, what in ((ct_path, "CT"), (pet_path, "PET"), (map_path, "district map"))
     )
     found = {name: _look_at_district(ct, pet, district_map, values) for name, values in labels.items()}
-    if found[WHOLE_BODY] is None and labelled(district_map.array, labels[WHOLE_BODY]).any():
+    if found[WHOLE_BODY] is None and label_mask(district_map.array, labels[WHOLE_BODY]).any():
         raise DatasetError("the districts lie outside of the CT or the PET: check the geometry")
     return {name: seen for name, seen in found.items() if seen is not None}
 
@@ -84,11 +84,11 @@ def _look_at(
 def _read(path: Path | None, what: str) -> Volume:
     if path is None:
         raise DatasetError(f"there is no {what} of this case")
-    return read_volume(path).oriented()
+    return read_volume(path).to_canonical()
 
 
 def _look_at_district(ct: Volume, pet: Volume, district_map: Volume, labels: list[int]) -> _Seen | None:
-    mask = labelled(district_map.array, labels)
+    mask = label_mask(district_map.array, labels)
     box = Box.around(mask)
     if box is None:
         return None
@@ -151,7 +151,7 @@ def _percentiles(samples: list[np.ndarray]) -> dict[str, float]:
 def _oriented_spacing(path: Path | None) -> list[float]:
     if path is None:
         raise DatasetError("a file vanished while the fingerprint was made")
-    return [round(mm, 6) for mm in read_grid(path).oriented().spacing]
+    return [round(mm, 6) for mm in read_grid(path).to_canonical().spacing]
 
 
 def _memory_gib(paths: tuple[Path | None, ...]) -> float:

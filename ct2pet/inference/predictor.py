@@ -11,14 +11,14 @@ import torch
 from scipy.ndimage import distance_transform_edt
 
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
-from ct2pet.inference.precision import TOLERANCE_SUV
+from ct2pet.inference.bfloat16 import TOLERANCE_SUV
 from ct2pet.inference.stages import translate_volume
 from ct2pet.inference.stitching import Stitcher
 from ct2pet.models.base import Model
 from ct2pet.planning.plans import Configuration, Masking
 from ct2pet.preprocessing import PreparedDistrict, prepare_ct
+from ct2pet.preprocessing.case_on_grid import visible
 from ct2pet.preprocessing.normalization import denormalize_pet
-from ct2pet.preprocessing.preparation import visible
 from ct2pet.resampling import resample, resample_part
 from ct2pet.volume import Box, Grid, Volume
 
@@ -68,7 +68,7 @@ class Predictor:
         """
         if ct.grid.overlap(district_map.grid) == 0:
             raise GeometryError("the district map does not overlap the CT in space")
-        ct, district_map, target = ct.oriented(), district_map.oriented(), output_grid.oriented()
+        ct, district_map, target = ct.to_canonical(), district_map.to_canonical(), output_grid.to_canonical()
         stitcher = Stitcher(resample(district_map, target, labels=True), self.blend_mm)
         occurs = False
         for district in self.districts:
@@ -79,7 +79,7 @@ class Predictor:
         if not occurs:
             names = ", ".join(district.name for district in self.districts)
             raise DatasetError(f"the district map holds no voxel of {names}; are its labels those of the training?")
-        return stitcher.result().arranged_like(output_grid)
+        return stitcher.result().reorient_like(output_grid)
 
     def _translate(
         self, district: DistrictModels, ct: Volume, district_map: Volume, progress: Progress | None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import torch
 
-from ct2pet.inference.precision import FastTranslation
+from ct2pet.inference.bfloat16 import FastTranslation
 from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
 from ct2pet.models.base import Model
 from ct2pet.preprocessing.normalization import pet_as_input

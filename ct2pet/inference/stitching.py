@@ -10,7 +10,7 @@ import SimpleITK as sitk
 
 from ct2pet.preprocessing import plan_grid
 from ct2pet.resampling import resample_part, to_itk
-from ct2pet.volume import Box, Grid, Volume, labelled
+from ct2pet.volume import Box, Grid, Volume, label_mask
 
 _SLAB_VOXELS = 2**22
 
@@ -18,7 +18,7 @@ _SLAB_VOXELS = 2**22
 def output_grid(ct: Grid, spacing: Sequence[float]) -> Grid:
     """The PET-like grid of a prediction: ``spacing`` (mm; Z towards the head, Y to the back, X to the left) over the
     CT's field of view, in the CT's order and directions of axes; the CT's own grid where the spacings agree."""
-    return plan_grid(ct, spacing).arranged_like(ct)
+    return plan_grid(ct, spacing).reorient_like(ct)
 
 
 class Stitcher:
@@ -41,7 +41,7 @@ class Stitcher:
 
         It must hold good values ``blend_mm`` / 2 and a voxel beyond the district. Negative ones are taken as 0.
         """
-        box = Box.around(labelled(self.district_map.array, labels))
+        box = Box.around(label_mask(self.district_map.array, labels))
         if box is None:
             return
         self._labels.update(labels)
@@ -58,13 +58,13 @@ class Stitcher:
     def result(self) -> Volume:
         """The stitched PET: SUV, float32, never negative."""
         # Blending reached into districts that were not added.
-        self._mean[~labelled(self.district_map.array, sorted(self._labels))] = 0
+        self._mean[~label_mask(self.district_map.array, sorted(self._labels))] = 0
         return Volume(self._mean, self.district_map.grid, "SUV")
 
     def _district_weight(self, slab: Box, labels: Sequence[int]) -> np.ndarray:
         grown = slab.grown(self._reach, self.district_map.grid.shape)  # type: ignore[arg-type]
         here = self.district_map.array[grown.slices]
-        own = labelled(here, labels)
+        own = label_mask(here, labels)
         weight = border_weight(own, (here > 0) & ~own, self.district_map.grid.spacing, self.blend_mm)
         inner = tuple(slice(a - b, a - b + n) for a, b, n in zip(slab.start, grown.start, slab.shape))
         return weight[inner]

@@ -23,9 +23,9 @@ class ImagePool:
 
         The pools of several processes are one: each gets the fakes of all and gives back its own share.
         """
-        whole = distributed.gathered(fakes.detach())
+        whole = distributed.all_gather(fakes.detach())
         exchanged = torch.cat([self._one(fake) for fake in whole.split(1)])
-        return exchanged[distributed.share(len(whole))]
+        return exchanged[distributed.batch_share(len(whole))]
 
     def _one(self, fake: torch.Tensor) -> torch.Tensor:
         if len(self.images) < self.size:

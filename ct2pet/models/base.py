@@ -74,7 +74,7 @@ class Model(nn.Module, ABC):
     """
 
     requirements: ClassVar[Requirements]
-    translators: ClassVar[tuple[str, ...]] = ()  # the networks that translate uses, by attribute; empty: all
+    inference_networks: ClassVar[tuple[str, ...]] = ()  # the networks that translate uses, by attribute; empty: all
     Hyperparameters: ClassVar[type[Hyperparameters]] = Hyperparameters
 
     def __init__(self, configuration: Configuration, hyperparameters: Mapping[str, Any] | None = None) -> None:
@@ -119,7 +119,7 @@ class Model(nn.Module, ABC):
 
     def translates(self, weight: str) -> bool:
         """Whether ``translate`` uses the entry of ``state_dict`` with this name."""
-        return not self.translators or weight.split(".")[0] in self.translators
+        return not self.inference_networks or weight.split(".")[0] in self.inference_networks
 
     def training_state(self) -> dict[str, Any]:
         """What a resumed training needs besides weights and optimizers; kept in the latest checkpoint alone."""
@@ -128,7 +128,7 @@ class Model(nn.Module, ABC):
     def load_training_state(self, state: dict[str, Any]) -> None:
         """Take back what training_state gave."""
 
-    def kept_for_later(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
+    def checkpointed_forward(self, network: nn.Module, image: torch.Tensor) -> torch.Tensor:
         """``network(image)`` for an update that is not the next one.
 
         While batches are accumulated, each of them waits here for the updates before; so its activations are computed

@@ -15,7 +15,7 @@ import torch
 from ct2pet.losses import AdversarialLoss, masked_l1
 from ct2pet.models._image_pool import ImagePool
 from ct2pet.models.base import Batch, Hyperparameters, Model, Update, frozen
-from ct2pet.networks import build_network, silence_last_layer
+from ct2pet.networks import build_network, zero_init_last_layer
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
@@ -35,7 +35,7 @@ class CycleGANHyperparameters(Hyperparameters):
 class CycleGAN(Model):
     """Unpaired translation: ``ct`` with its ``mask`` and ``pet`` with its ``pet_mask`` come from different places."""
 
-    translators = ("generator",)
+    inference_networks = ("generator",)
     Hyperparameters = CycleGANHyperparameters
     hyperparameters: CycleGANHyperparameters
     requirements = Requirements(
@@ -47,8 +47,8 @@ class CycleGAN(Model):
     )
 
     def build(self, configuration: Configuration) -> None:
-        self.generator = silence_last_layer(build_network(configuration.generator))
-        self.backward_generator = silence_last_layer(build_network(configuration.generator))
+        self.generator = zero_init_last_layer(build_network(configuration.generator))
+        self.backward_generator = zero_init_last_layer(build_network(configuration.generator))
         self.pet_discriminator = build_network(configuration.discriminator, in_channels=1)
         self.ct_discriminator = build_network(configuration.discriminator, in_channels=1)
         self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)

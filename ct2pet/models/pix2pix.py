@@ -13,7 +13,7 @@ import torch
 
 from ct2pet.losses import AdversarialLoss, masked_l1, masked_l2
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, silence_last_layer
+from ct2pet.networks import build_network, zero_init_last_layer
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
@@ -36,7 +36,7 @@ class Pix2PixHyperparameters(Hyperparameters):
 class Pix2Pix(Model):
     """Paired translation. The discriminator sees CT and PET as two channels, and no voxel outside the district."""
 
-    translators = ("generator",)
+    inference_networks = ("generator",)
     Hyperparameters = Pix2PixHyperparameters
     hyperparameters: Pix2PixHyperparameters
     requirements = Requirements(
@@ -46,7 +46,7 @@ class Pix2Pix(Model):
     )
 
     def build(self, configuration: Configuration) -> None:
-        self.generator = silence_last_layer(build_network(configuration.generator))
+        self.generator = zero_init_last_layer(build_network(configuration.generator))
         self.discriminator = build_network(configuration.discriminator)
         self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)
 
@@ -60,7 +60,7 @@ class Pix2Pix(Model):
 
     def training_step(self, batch: Batch) -> Iterator[Update]:
         ct, real_pet, mask = batch["ct"], batch["pet"], batch["mask"]
-        fake_pet = self.kept_for_later(self.generator, ct)
+        fake_pet = self.checkpointed_forward(self.generator, ct)
         real_pair = torch.cat([ct, real_pet * mask], dim=1)
         fake_pair = torch.cat([ct, fake_pet * mask], dim=1)
 

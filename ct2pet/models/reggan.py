@@ -16,7 +16,7 @@ import torch
 from ct2pet import distributed
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, comes_from_inside, optical_flow, silence_last_layer, smoothed, warp
+from ct2pet.networks import build_network, gaussian_smooth, optical_flow, valid_mask, warp, zero_init_last_layer
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
@@ -57,7 +57,7 @@ class RegGAN(Model):
     Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters
     hyperparameters: RegGANHyperparameters
     mean_field: torch.Tensor  # (dimensions), voxels
-    translators = ("generator",)
+    inference_networks = ("generator",)
     requirements = Requirements(
         networks={"generator": 1, "discriminator": 1, "registration": 1},
         passes={"generator": 1, "discriminator": 1, "registration": 1},
@@ -66,12 +66,12 @@ class RegGAN(Model):
 
     def build(self, configuration: Configuration) -> None:
         numbers, dimensions = self.hyperparameters, self.requirements.dimensions
-        self.generator = silence_last_layer(build_network(configuration.generator))
+        self.generator = zero_init_last_layer(build_network(configuration.generator))
         self.registration, self.discriminator = None, None
         if numbers.registration:
             # Silenced: it begins with nothing moved.
             plan = registration_plan(configuration.generator, dimensions)
-            self.registration = silence_last_layer(build_network(plan))
+            self.registration = zero_init_last_layer(build_network(plan))
             self.register_buffer("mean_field", torch.zeros(dimensions))
         if numbers.lambda_adversarial > 0:
             self.discriminator = build_network(configuration.discriminator, in_channels=1)
@@ -115,8 +115,8 @@ class RegGAN(Model):
         if self.registration is None:
             return None
         field = self._raw_field(fake_pet, real_pet, mask)
-        self._keep_in_mind(field.detach(), mask)
-        return self._centred(field)
+        self._update_mean_field(field.detach(), mask)
+        return self._subtract_mean_field(field)
 
     def _correction(
         self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor, field: torch.Tensor | None
@@ -132,7 +132,7 @@ class RegGAN(Model):
         smooth = fake_pet.new_zeros(())
         if field is not None:
             fake_pet = warp(fake_pet, field)
-            mask = mask & comes_from_inside(field.detach())
+            mask = mask & valid_mask(field.detach())
             smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
         l1 = _PAPER_UNITS * parts["g_l1"]
@@ -141,7 +141,7 @@ class RegGAN(Model):
     def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
         networks.warp."""
-        return self._centred(self._raw_field(fake_pet, real_pet, mask))
+        return self._subtract_mean_field(self._raw_field(fake_pet, real_pet, mask))
 
     def _raw_field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The fake counts inside the district alone: beyond it nothing teaches the generator."""
@@ -149,18 +149,18 @@ class RegGAN(Model):
         fake_pet, real_pet = fake_pet * mask, real_pet * mask
         sigma = [self.hyperparameters.field_sigma_mm / mm for mm in self._spacing]
         if not self.hyperparameters.initial_flow:
-            return smoothed(self.registration(torch.cat([fake_pet, real_pet], dim=1)), sigma)
+            return gaussian_smooth(self.registration(torch.cat([fake_pet, real_pet], dim=1)), sigma)
         flow = optical_flow(fake_pet, real_pet, mask, sigma)
         rest = self.registration(torch.cat([warp(fake_pet, flow), real_pet], dim=1))
-        return flow + smoothed(rest, sigma)
+        return flow + gaussian_smooth(rest, sigma)
 
-    def _keep_in_mind(self, field: torch.Tensor, mask: torch.Tensor) -> None:
+    def _update_mean_field(self, field: torch.Tensor, mask: torch.Tensor) -> None:
         """A mean of all fields inside the district, of which the newest count most."""
         mean = (field * mask).transpose(0, 1).flatten(1).sum(1) / mask.sum().clamp(min=1)
-        distributed.average([mean])
+        distributed.all_reduce_mean([mean])
         self.mean_field += _NEWEST * (mean - self.mean_field)
 
-    def _centred(self, field: torch.Tensor) -> torch.Tensor:
+    def _subtract_mean_field(self, field: torch.Tensor) -> torch.Tensor:
         return field - self.mean_field.view(1, -1, *[1] * self.requirements.dimensions)
 
     @property

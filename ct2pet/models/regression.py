@@ -9,7 +9,7 @@ import torch
 
 from ct2pet.losses import masked_l1
 from ct2pet.models.base import Batch, Hyperparameters, Model, Update
-from ct2pet.networks import build_network, silence_last_layer
+from ct2pet.networks import build_network, zero_init_last_layer
 from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 
@@ -24,14 +24,14 @@ class RegressionHyperparameters(Hyperparameters):
 class Regression(Model):
     """Paired translation without a discriminator."""
 
-    translators = ("generator",)
+    inference_networks = ("generator",)
     Hyperparameters = RegressionHyperparameters
     requirements = Requirements(
         networks={"generator": 1}, passes={"generator": 1}, hyperparameters=asdict(RegressionHyperparameters())
     )
 
     def build(self, configuration: Configuration) -> None:
-        self.generator = silence_last_layer(build_network(configuration.generator))
+        self.generator = zero_init_last_layer(build_network(configuration.generator))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"generator": self.adam(self.generator.parameters())}

@@ -48,7 +48,7 @@ def _imported(name: str) -> Any:
     return found
 
 
-def silence_last_layer(network: nn.Module) -> nn.Module:
+def zero_init_last_layer(network: nn.Module) -> nn.Module:
     """Set the last convolution to zero, so that an untrained generator answers 0 (SUV 0) everywhere.
 
     A random first answer is far from any PET, and a short training spends a large part of its steps on unlearning it.

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import torch
 
-from ct2pet.networks.warping import comes_from_inside, smoothed, warp
+from ct2pet.networks.warping import gaussian_smooth, valid_mask, warp
 
 _RIDGE = 0.003  # of the largest structure and of the difference: where the image is flat, nothing is moved
 _OUTLIER = 3.0  # mean differences: a voxel that differs so much counts half
@@ -31,10 +31,10 @@ def optical_flow(
     fixed = torch.where(weight > 0, fixed, moving)  # or else it would be seen once blurred
     flow = moving.new_zeros(len(moving), moving.ndim - 2, *moving.shape[2:])
     for blur in _BLURS:
-        coarse, target = (smoothed(image, [blur] * flow.shape[1]) for image in (moving, fixed))
+        coarse, target = (gaussian_smooth(image, [blur] * flow.shape[1]) for image in (moving, fixed))
         moved = warp(coarse, flow)
         difference = target - moved
-        seen = weight * comes_from_inside(flow)
+        seen = weight * valid_mask(flow)
         usual = _OUTLIER * _mean(difference.abs(), seen).clamp(min=_TINY)
         trust = seen / (1 + (difference / usual).square())
         flow = flow + _best_shift(moved + difference / 2, difference, trust, sigma)
@@ -50,7 +50,7 @@ def _best_shift(
     axes = range(len(columns))
     products = [trust * columns[i] * columns[j] for i in axes for j in axes if j <= i]
     products += [trust * column * difference for column in columns]
-    means = iter(smoothed(torch.cat(products, dim=1), sigma).split(1, dim=1))
+    means = iter(gaussian_smooth(torch.cat(products, dim=1), sigma).split(1, dim=1))
     matrix = [[next(means) for _ in range(i + 1)] for i in axes]
     structure = sum(matrix[i][i] for i in range(len(slopes)))
     largest = structure.flatten(1).amax(1).view(-1, *[1] * (image.ndim - 1))

@@ -33,7 +33,7 @@ def warp(image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
     return result.view_as(image)
 
 
-def comes_from_inside(displacement: torch.Tensor) -> torch.Tensor:
+def valid_mask(displacement: torch.Tensor) -> torch.Tensor:
     """Where ``warp`` takes nothing from beyond the image: (N, 1, *space), bool."""
     inside = torch.ones_like(displacement[:, :1], dtype=torch.bool)
     for axis, size in enumerate(displacement.shape[2:]):
@@ -57,7 +57,7 @@ def _corner(
     return index, weight
 
 
-def smoothed(image: torch.Tensor, sigma: Sequence[float]) -> torch.Tensor:
+def gaussian_smooth(image: torch.Tensor, sigma: Sequence[float]) -> torch.Tensor:
     """An image or a displacement (N, C, *space) under a Gaussian of ``sigma`` voxels along each axis (0: none), in
     float32.
 

@@ -12,7 +12,7 @@ import numpy as np
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
 from ct2pet.parallel import available_memory_gib
-from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.networks import plan_discriminator, plan_generator
 from ct2pet.planning.plans import (
     WHOLE_BODY,

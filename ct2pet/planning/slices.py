@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.networks import plan_discriminator, plan_generator
 from ct2pet.planning.plans import Configuration, Slices
 from ct2pet.planning.requirements import Requirements

@@ -15,7 +15,7 @@ from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import Configuration, Plans
-from ct2pet.preprocessing.preparation import case_on_plan_grid
+from ct2pet.preprocessing.case_on_grid import case_on_plan_grid
 from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore
 from ct2pet.volume import Volume
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import atomic_path, read_json, write_json
-from ct2pet.preprocessing.preparation import PreparedCase
+from ct2pet.preprocessing.case_on_grid import PreparedCase
 from ct2pet.volume import Box, Grid
 
 FORMAT_VERSION = 1

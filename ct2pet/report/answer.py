@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ct2pet.evaluation.comparison import best_blind_baseline
+from ct2pet.evaluation.headline import best_blind_baseline
 from ct2pet.evaluation.names import LESIONS, TITLES
 from ct2pet.evaluation.statistics import PairedTest, paired_test
 from ct2pet.planning.plans import WHOLE_BODY

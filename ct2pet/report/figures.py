@@ -10,7 +10,7 @@ from matplotlib import rc_context
 from matplotlib.figure import Figure
 
 from ct2pet.files import atomic_path
-from ct2pet.report.cases import CaseContent
+from ct2pet.report.case_pictures import CaseContent
 from ct2pet.report.pictures import case_figure
 from ct2pet.report.plots import Draw, figure_of
 from ct2pet.report.sections import (

@@ -12,7 +12,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from PIL import Image
 
-from ct2pet.report.cases import Picture
+from ct2pet.report.case_pictures import Picture
 from ct2pet.report.projections import VIEWS
 
 Box = tuple[float, float, float, float]  # left, bottom, width, height, as shares of the figure

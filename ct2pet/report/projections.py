@@ -52,8 +52,8 @@ def align(ct_hu: Volume, real_pet: Volume, fake_pet: Volume) -> AlignedCase:
 
     The synthetic PET counts as 0 where it does not reach.
     """
-    real, ct = real_pet.oriented(), ct_hu.oriented()
-    fake = resample(fake_pet.oriented(), real.grid)
+    real, ct = real_pet.to_canonical(), ct_hu.to_canonical()
+    fake = resample(fake_pet.to_canonical(), real.grid)
     coarse = resample(ct, real.grid, outside=AIR_HU).array
     body = (coarse > BODY_HU) | (real.array > _HOT_SUV) | (fake.array > _HOT_SUV)
     margin = tuple(round(_MARGIN_MM / size) for size in real.grid.spacing)

@@ -11,7 +11,7 @@ from ct2pet.dataset import RawDataset
 from ct2pet.errors import CasesFailed
 from ct2pet.evaluation.comparing import answer, compare
 from ct2pet.evaluation.comparing.pairing import check_pairs
-from ct2pet.evaluation.comparison import plain_answer
+from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
 from ct2pet.evaluation.references import image_files
 from ct2pet.evaluation.text_table import FOOTNOTE
@@ -21,7 +21,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page, sections, tables, versus
 from ct2pet.report.answer import certainties, tiles
-from ct2pet.report.cases import CaseContent, card, content_of_files, volumes_block
+from ct2pet.report.case_pictures import CaseContent, card, content_of_files, volumes_block
 from ct2pet.report.figures import write_figures
 from ct2pet.report.viewer import viewer
 

@@ -32,7 +32,7 @@ class Checkpoints:
 
     def save(self, name: str, epoch: int, content: Mapping[str, Any]) -> None:
         """Write a checkpoint after ``epoch`` epochs."""
-        if distributed.is_main():
+        if distributed.is_main_process():
             save_checkpoint(self.folder / name, {**self.identity, "epoch": epoch, **content})
 
     def exists(self, name: str) -> bool:
@@ -67,7 +67,7 @@ class Checkpoints:
                 f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, and to "
                 "train it anew remove the folder"
             )
-        if distributed.is_main():
+        if distributed.is_main_process():
             for name in (LATEST, BEST, "training_log.csv", "progress.png"):
                 (self.folder / name).unlink(missing_ok=True)
             for events in self.folder.glob("events.out.tfevents*"):

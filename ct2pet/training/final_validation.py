@@ -43,10 +43,10 @@ class FinalValidation:
         to_predict, training_cases = cases
         median = pooled_median(suv_histogram(self._real_suv(case)) for case in training_cases)
         results = {}
-        own = to_predict[distributed.rank() :: distributed.count()]
+        own = to_predict[distributed.rank() :: distributed.world_size()]
         for case in tqdm(own, desc=f"validating {self.name}", unit="case", disable=not bar):
             results[case] = self._evaluate(case, median, folder)
-        everywhere = {case: result for part in distributed.collected(results) for case, result in part.items()}
+        everywhere = {case: result for part in distributed.all_gather_object(results) for case, result in part.items()}
         provenance = {
             **origin,
             "evaluated_training_cases": sorted({*to_predict} & {*training_cases}),
@@ -54,7 +54,7 @@ class FinalValidation:
             "body_median_suv": median,
         }
         summary = summarise({case: everywhere[case] for case in to_predict}, provenance)
-        if distributed.is_main():
+        if distributed.is_main_process():
             write_summary(folder / "summary.json", summary)
         return summary
 

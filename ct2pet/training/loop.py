@@ -31,7 +31,7 @@ class TrainingLoop:
         self.optimization, self.average = optimization, average
         self.device = optimization.device
         if num_workers is None:
-            num_workers = default_workers(self.device.type, distributed.count_here())
+            num_workers = default_workers(self.device.type, distributed.local_world_size())
         self.num_workers = num_workers
 
     def run(self, steps: range, bar: tqdm | None = None) -> Row:

@@ -35,11 +35,11 @@ class OnlineValidation:
         """Mean absolute error in SUV over all district voxels of the patches. Several processes share the work."""
         model.eval()
         total, count = 0.0, 0.0
-        for batch in self.batches[distributed.rank() :: distributed.count()]:
+        for batch in self.batches[distributed.rank() :: distributed.world_size()]:
             mask = batch["mask"]
             fake_pet = model.translate_patches(batch["ct"].to(device)).float().cpu()
             total += float((fake_pet - batch["pet"]).abs()[mask].sum())
             count += int(mask.sum())
-        total, count = distributed.total([total, count])
+        total, count = distributed.all_reduce_sum([total, count])
         model.train()
         return self.suv_per_unit * total / max(1, count)

@@ -10,7 +10,7 @@ import torch
 from ct2pet import distributed
 from ct2pet.errors import TrainingError
 from ct2pet.models.base import Batch, Losses, Model, Update
-from ct2pet.training.precision import Precision, precision_of
+from ct2pet.training.mixed_precision import Precision, precision_of
 
 
 class Optimization:
@@ -93,7 +93,7 @@ class Optimization:
         gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
         rows = [torch.stack([update.loss, *update.losses.values()]).float() for update in updates]
         means = torch.stack(rows).mean(0)
-        distributed.average([*gradients, means])
+        distributed.all_reduce_mean([*gradients, means])
         loss, *values = means.unbind()
         return loss, dict(zip(updates[0].losses, values))
 

@@ -58,7 +58,7 @@ def run_with(options: TrainingOptions, num_epochs: int, iterations_per_epoch: in
     """This run of a training."""
     return this_run(
         device=device_name(options.device),
-        processes=distributed.count(),
+        processes=distributed.world_size(),
         seed=options.seed,
         deterministic=options.deterministic,
         num_epochs=num_epochs,

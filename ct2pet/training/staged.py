@@ -106,9 +106,9 @@ class StagedTraining:
     def _predict(self, cases: Sequence[str], checkpoint: Path) -> None:
         drafts = DraftStore(self.store, self.folder / DRAFTS)
         model = self.model.to(self.options.device)
-        if distributed.is_main():
+        if distributed.is_main_process():
             drafts.make(cases, model, checkpoint, self.first, self.options.show_bar)
-        distributed.wait()
+        distributed.barrier()
 
     def _train_first(self, folder: Path, cases: tuple[Sequence[str], ...], label: str) -> Path:
         self._trainer(folder, Stage(self.first, label=label, complete=False), cases).run()

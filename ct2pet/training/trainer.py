@@ -99,7 +99,7 @@ class Trainer:
             options.seed,
             self.augmenter.margin,
             paired=self.trained.requirements.paired,
-            share=distributed.share(batch_size),
+            share=distributed.batch_share(batch_size),
         )
         self.online_validation = OnlineValidation(inputs, self.validation_cases or self.training_cases, planned)
         self.average = WeightAverage(self.model, self.model.hyperparameters.ema_decay)
@@ -130,12 +130,12 @@ class Trainer:
         Interrupted at any time and run again with ``resume``, it loses at most the epoch under way and ends with the
         weights of an uninterrupted run. Raises TrainingError on losses that are not finite.
         """
-        if distributed.is_main():
+        if distributed.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_partial_files(self.folder)
         first = self._resume() if self.options.resume else self._start_anew()
         self._check_common_start(first)
-        if first < self.num_epochs and distributed.is_main():
+        if first < self.num_epochs and distributed.is_main_process():
             self.record.save(self.folder)
             self._tell(f"{self.name}: epochs {first + 1} to {self.num_epochs} on {self.options.device}")
         with determinism(self.options.deterministic):
@@ -143,10 +143,10 @@ class Trainer:
                 done = self._epochs(first)
             finally:
                 self.log.close()
-            if distributed.is_main() and self.checkpoints.epochs_of(FINAL) != done:
+            if distributed.is_main_process() and self.checkpoints.epochs_of(FINAL) != done:
                 (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
                 self._save(FINAL, done)
-        validated = distributed.of_main((self.folder / VALIDATION / "summary.json").exists())
+        validated = distributed.broadcast_object((self.folder / VALIDATION / "summary.json").exists())
         if self.stage.complete and self.options.final_validation and not validated:
             self.validate()
 
@@ -172,10 +172,10 @@ class Trainer:
 
     def _check_common_start(self, epoch: int) -> None:
         """Raises TrainingError where several processes would not begin with the same weights."""
-        if distributed.count() == 1:
+        if distributed.world_size() == 1:
             return
         weights = sum(float(tensor.double().sum()) for tensor in self.model.state_dict().values())
-        if len({*distributed.collected((epoch, weights))}) > 1:
+        if len({*distributed.all_gather_object((epoch, weights))}) > 1:
             raise TrainingError(
                 f"{self.folder}: the processes begin with different checkpoints; ct2pet_results must be a folder that "
                 "all machines share"
@@ -236,7 +236,7 @@ class Trainer:
     def _finish_epoch(self, epoch: int, row: Row) -> None:
         """The latest checkpoint comes last: interrupted before it, the epoch is done again and nothing is missing."""
         self.log.add(row)
-        if distributed.is_main():
+        if distributed.is_main_process():
             self.log.write()
         best = row["validation_mae_suv"] < self.best_mae
         self.best_mae = min(self.best_mae, row["validation_mae_suv"])
@@ -247,7 +247,7 @@ class Trainer:
             self._save(LATEST, done)
         told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
         self._tell(f"{self.name} {done}/{self.num_epochs}: {told}")
-        distributed.wait()
+        distributed.barrier()
 
     def _save(self, name: str, epoch: int) -> None:
         content: dict[str, Any] = {"log": self.log.rows, "best_mae": self.best_mae, "provenance": self.record.content}
@@ -276,15 +276,15 @@ class Trainer:
         self.model.load_state_dict(self.checkpoints.load(FINAL)["model"])
         validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
         folder = self.folder / VALIDATION
-        if distributed.is_main():
+        if distributed.is_main_process():
             remove_partial_files(folder)
-        distributed.wait()
+        distributed.barrier()
         cases, record = (self.validation_cases, self.training_cases), self.record.of_validation()
         return validation.run(cases, folder, record, bar=self.options.show_bar)
 
 
 def _say(text: str) -> None:
-    if distributed.is_main():
+    if distributed.is_main_process():
         tqdm.write(text, file=sys.stderr)
 
 

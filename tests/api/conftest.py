@@ -3,7 +3,7 @@
 import pytest
 from raw_cases import case_volumes, write_raw
 
-from ct2pet.api.preparation import plan_and_preprocess
+from ct2pet.api.planning import plan_and_preprocess
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ import os
 import pytest
 from road import PulledPlugError, content_of, times_of
 
-from ct2pet.api import demo, evaluation, preparation
+from ct2pet.api import demo, evaluation, planning
 from ct2pet.phantom import COARSE
 from ct2pet.planning import planner
 
@@ -19,7 +19,7 @@ def shrunken():
         for name, number in {"_NUM_TRAIN": 3, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
             patch.setattr(demo, name, number)
         patch.setattr(planner, "available_memory_gib", lambda: 0.78)
-        for module in (demo, preparation, evaluation):
+        for module in (demo, planning, evaluation):
             patch.setattr(module, "default_processes", lambda: 1)
         patch.setenv("ct2pet_raw", "/of/the/user")
         patch.delenv("ct2pet_results", raising=False)

@@ -25,7 +25,7 @@ def raw(tmp_path, monkeypatch):
     ct, labels = two_district_case()
     write(tmp_path, "a", ct, labels)
     other = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), FLIPPED_AND_PERMUTED)
-    write(tmp_path, "b", ct.arranged_like(other), labels.arranged_like(other))
+    write(tmp_path, "b", ct.reorient_like(other), labels.reorient_like(other))
     return tmp_path
 
 
@@ -51,7 +51,7 @@ def test_all_cases_are_predicted_on_their_own_grids(raw):
         pet, ct = read_volume(path), read_volume(raw / "imagesTs" / f"{case}_0000.nii.gz")
         assert pet.grid.matches(ct.grid)
         assert pet.array.dtype == np.float32
-        np.testing.assert_allclose(pet.oriented().array, expected(), atol=1e-3)
+        np.testing.assert_allclose(pet.to_canonical().array, expected(), atol=1e-3)
 
 
 def test_what_was_used_is_written_beside_without_paths(raw):

@@ -53,7 +53,7 @@ def test_every_ct_gets_a_map_on_its_own_grid(cts):
         np.testing.assert_allclose(labels.affine, ct.affine, atol=1e-4)
         assert labels.get_data_dtype() == np.uint8
     for path in paths[:2]:
-        oriented = read_volume(path).oriented().array
+        oriented = read_volume(path).to_canonical().array
         assert (oriented[:10] == 1).all()
         assert (oriented[10:] == 2).all()
 

@@ -2,14 +2,14 @@ from pathlib import Path
 
 import pytest
 
-from ct2pet.api import preparation, preprocessing
+from ct2pet.api import planning, preprocessing
 from ct2pet.cli import extract_fingerprint, plan_and_preprocess, plan_experiment, preprocess
 
 
 @pytest.fixture
 def called(monkeypatch):
     calls = []
-    names = dict.fromkeys(("verify", "extract_fingerprint", "plan", "plan_and_preprocess"), preparation)
+    names = dict.fromkeys(("verify", "extract_fingerprint", "plan", "plan_and_preprocess"), planning)
     for name, module in {**names, "preprocess": preprocessing}.items():
         monkeypatch.setattr(
             module, name, lambda *args, name=name, **options: calls.append((name, *args, given(options)))

@@ -239,7 +239,7 @@ def test_real_dicom_equals_the_nifti_that_others_made_of_it(tmp_path, raw):
     for patient, case in found.items():
         pairs = {"CT_image": dataset.image(case), "PET_image": dataset.target(case), "PET_mask": dataset.lesions(case)}
         for name, path in pairs.items():
-            ours = read_volume(path).oriented()
-            theirs = read_volume(STS / "nifti" / patient / f"{name}.nii.gz").oriented()
+            ours = read_volume(path).to_canonical()
+            theirs = read_volume(STS / "nifti" / patient / f"{name}.nii.gz").to_canonical()
             np.testing.assert_allclose(ours.grid.corners, theirs.grid.corners, atol=1e-4)
             np.testing.assert_allclose(ours.array, theirs.array, atol=1e-3 if name == "PET_image" else 0)

@@ -83,7 +83,7 @@ def test_each_frame_has_its_own_factor_whatever_the_order_of_the_frames(tmp_path
         content.FrameAcquisitionDateTime = f"2020010209{100 * number // 60:02d}{100 * number % 60:02d}"
         content.FrameAcquisitionDuration = 1000.0
     convert(write_studies(tmp_path / "in", (ct_series(), [pet])))
-    found = read_volume(RawDataset(raw / "Dataset001_CLINIC").target("CLINIC_0001")).oriented().array[::-1, 0, 0]
+    found = read_volume(RawDataset(raw / "Dataset001_CLINIC").target("CLINIC_0001")).to_canonical().array[::-1, 0, 0]
     seconds = 3600 + 0.5 + 100 * np.arange(9)
     np.testing.assert_allclose(found, 5000 * 70000 / 350e6 * 2 ** (seconds / 6586.2), rtol=1e-4)
 

@@ -2,7 +2,7 @@
 
 from dicom_studies import content, convert, study_of, write_studies
 
-from ct2pet.dataset.partition import split_dataset
+from ct2pet.dataset.train_test_split import split_dataset
 
 
 def test_what_a_killed_conversion_left_is_cleared_and_done_again(tmp_path, raw):

@@ -18,7 +18,7 @@ def phantoms(tmp_path_factory):
     folder = tmp_path_factory.mktemp("raw") / "Dataset077_Phantom"
     write_dataset(folder, num_train=1, num_test=1, seed=3, scanner=COARSE)
     for path in folder.rglob("*.nii.gz"):
-        volume = read_volume(path).oriented()
+        volume = read_volume(path).to_canonical()
         write_volume(path, within(volume, (-190, -150, 950), (190, 190, 1330)))  # the trunk: registered in a second
     return folder
 

@@ -68,8 +68,8 @@ def test_values_and_grids_stay_and_the_district_is_the_body_that_the_pet_shows(s
     districts = read_volume(dataset.district_map("STS_001"))
     body = (original.array > -500).astype(np.uint8)
     body[11] = 0  # beyond the PET
-    np.testing.assert_array_equal(districts.array, Volume(body, CT_GRID).oriented().array)
-    assert districts.grid.matches(CT_GRID.oriented())
+    np.testing.assert_array_equal(districts.array, Volume(body, CT_GRID).to_canonical().array)
+    assert districts.grid.matches(CT_GRID.to_canonical())
 
 
 def test_a_ct_with_fractions_keeps_them(source):
@@ -120,7 +120,7 @@ def test_real_patients_among_them_one_whose_ct_and_pet_differ_by_a_slice(tmp_pat
         assert max(top) <= high[2]
         assert 0.2 < districts.array.mean() < 0.95
     # a piece of the table at the lower edge of this CT's upper slices is no body
-    assert not read_volume(dataset.district_map("STS_025")).oriented().array[45, -15:].any()
+    assert not read_volume(dataset.district_map("STS_025")).to_canonical().array[45, -15:].any()
 
 
 @real_data

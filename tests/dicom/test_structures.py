@@ -145,7 +145,7 @@ def test_notes_hold_nothing_out_of_the_objects(tmp_path, images):
 def test_real_contours_give_the_published_masks(patient):
     """To the voxel: the masks of the IBSI validation data set, made from these contours by its authors."""
     ((exam,), _) = pair(scan_tree(STS / "dicom" / patient))
-    ours = read_lesions(exam.structures, exam.pet, exam.ct).mask.oriented()
-    published = read_volume(STS / "nifti" / patient / "PET_mask.nii.gz", "label").oriented()
+    ours = read_lesions(exam.structures, exam.pet, exam.ct).mask.to_canonical()
+    published = read_volume(STS / "nifti" / patient / "PET_mask.nii.gz", "label").to_canonical()
     assert ours.grid.matches(published.grid)
     assert np.array_equal(ours.array > 0, published.array > 0)

@@ -67,7 +67,7 @@ def test_a_pet_on_a_grid_of_another_handedness_keeps_its_places(tmp_path, source
     axes = np.array(datasets[0].ImageOrientationPatient).reshape(2, 3)
     along = [np.array(dataset.ImagePositionPatient) @ np.cross(*axes) for dataset in datasets]
     np.testing.assert_allclose(np.diff(along), LEFT_HANDED.spacing[0])  # numbered along their normal
-    ours = our_own_reading(tmp_path / "pet").arranged_like(LEFT_HANDED)
+    ours = our_own_reading(tmp_path / "pet").reorient_like(LEFT_HANDED)
     np.testing.assert_allclose(ours.grid.affine, LEFT_HANDED.affine, atol=1e-6)
     np.testing.assert_allclose(ours.array, pet.array, atol=1e-3)
 

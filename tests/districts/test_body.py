@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ct2pet.districts._body import _reduced, body_mask, find_body
+from ct2pet.districts.body import _reduced, body_mask, find_body
 from ct2pet.errors import DatasetError
 from ct2pet.volume import Grid, Volume
 

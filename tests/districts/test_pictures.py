@@ -4,7 +4,7 @@ from matplotlib.colors import to_rgb
 from PIL import Image
 from raw_cases import permuted
 
-from ct2pet.districts._pictures import _COLOURS, write_picture
+from ct2pet.districts.pictures import _COLOURS, write_picture
 from ct2pet.volume import Grid, Volume
 
 

@@ -127,7 +127,7 @@ def test_error_maps_lie_on_the_real_pets_own_grid(tmp_path):
     found = read_volume(tmp_path / "errors" / "a.nii.gz")
     assert found.grid.matches(turned.grid)
     expected = np.where(labels.array > 0, 0.5, 0)
-    np.testing.assert_allclose(found.oriented().array, expected, atol=1e-6)
+    np.testing.assert_allclose(found.to_canonical().array, expected, atol=1e-6)
 
 
 def test_error_maps_overwrite_nothing(tmp_path):

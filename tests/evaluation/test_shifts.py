@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ct2pet.evaluation.partition import LabelledRegions, Partition
+from ct2pet.evaluation.region_partition import LabelledRegions, Partition
 from ct2pet.evaluation.shifts import shifted_errors
 
 

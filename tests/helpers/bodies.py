@@ -6,9 +6,9 @@ from functools import cache, lru_cache
 import numpy as np
 from scipy import ndimage
 
-from ct2pet.districts._body import Coarse
-from ct2pet.districts._rules_scene import Scene
-from ct2pet.districts.rules import RulesSegmenter
+from ct2pet.districts.body import Coarse
+from ct2pet.districts.segmenters.rules.scene import Scene
+from ct2pet.districts.segmenters.rules.segmenter import RulesSegmenter
 from ct2pet.phantom import DEMO, DISTRICTS, make_patient
 from ct2pet.phantom.anatomy import Anatomy
 from ct2pet.phantom.imaging import render_ct, smooth_texture

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ct2pet.report.cases import case_content
+from ct2pet.report.case_pictures import case_content
 from ct2pet.report.projections import align
 from ct2pet.volume import Grid, Volume
 

@@ -7,7 +7,7 @@ def stumble():
     raise ValueError("the second process stumbles")
 
 
-with distributed.joined("cpu"):
+with distributed.process_group("cpu"):
     if distributed.rank() == 1:
         stumble()
-    distributed.wait()
+    distributed.barrier()

@@ -37,7 +37,7 @@ def _joined(function, rank, count, port, arguments):
     names = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": count, "MASTER_PORT": port, "TORCHELASTIC_RUN_ID": 1}
     os.environ.update({name: str(value) for name, value in names.items()}, MASTER_ADDR="127.0.0.1")
     torch.set_num_threads(1)
-    with distributed.joined("cpu"):
+    with distributed.process_group("cpu"):
         return function(*arguments)
 
 
@@ -45,16 +45,16 @@ def messages():
     """The answers of every function of ct2pet.distributed to this process."""
     rank = distributed.rank()
     tensors = [torch.tensor([1.0, 2.0]) * (rank + 1), torch.tensor(10.0 * rank)]
-    distributed.average(tensors)
+    distributed.all_reduce_mean(tensors)
     return {
-        "count": distributed.count(),
-        "is_main": distributed.is_main(),
-        "share": distributed.share(6),
+        "count": distributed.world_size(),
+        "is_main": distributed.is_main_process(),
+        "share": distributed.batch_share(6),
         "average": [tensor.tolist() for tensor in tensors],
-        "total": distributed.total([1.0, rank]),
-        "gathered": distributed.gathered(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
-        "collected": distributed.collected(f"of {rank}"),
-        "of_main": distributed.of_main(f"of {rank}"),
+        "total": distributed.all_reduce_sum([1.0, rank]),
+        "gathered": distributed.all_gather(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
+        "collected": distributed.all_gather_object(f"of {rank}"),
+        "of_main": distributed.broadcast_object(f"of {rank}"),
     }
 
 
@@ -81,7 +81,7 @@ def _batch(number):
     batch = {key: torch.rand(shape, generator=random) for key in ("ct", "pet")}
     shares = torch.tensor([0.9, 0.5, 0.1, 0.0]).view(-1, 1, 1, 1, 1)
     batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "pet_mask")}
-    return {key: tensor[distributed.share(4)] for key, tensor in batch.items()}
+    return {key: tensor[distributed.batch_share(4)] for key, tensor in batch.items()}
 
 
 def train(store, folder, **options):

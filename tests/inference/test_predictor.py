@@ -49,11 +49,11 @@ def test_stored_orientation_changes_nothing_in_space(blend_mm):
     other = Grid((1, 1, 1), (1, 1, 1), (0, 0, 0), FLIPPED_AND_PERMUTED)
     predictor = Predictor(districts((1.0,), (0.3,)), blend_mm=blend_mm)
     one = predictor.predict(ct, labels, output_grid(ct.grid, (4.0, 4.0, 4.0)))
-    turned = ct.arranged_like(other)
-    two = predictor.predict(turned, labels.arranged_like(other), output_grid(turned.grid, (4.0, 4.0, 4.0)))
+    turned = ct.reorient_like(other)
+    two = predictor.predict(turned, labels.reorient_like(other), output_grid(turned.grid, (4.0, 4.0, 4.0)))
     np.testing.assert_allclose(two.grid.direction, FLIPPED_AND_PERMUTED, atol=1e-12)
-    np.testing.assert_array_equal(two.oriented().array, one.array)
-    assert two.grid.oriented().matches(one.grid)
+    np.testing.assert_array_equal(two.to_canonical().array, one.array)
+    assert two.grid.to_canonical().matches(one.grid)
 
 
 @pytest.mark.parametrize("masking", [Masking("hard", 0.0), Masking("context", 12.0)])

@@ -75,9 +75,9 @@ def test_the_fake_is_compared_where_it_is_moved_to(monkeypatch):
     field = torch.zeros(2, 3, 16, 16, 16)
     field[:, 2] = 2.0
     batch["pet"] = warp(model.translate(batch["ct"]).detach(), field)
-    monkeypatch.setattr(model, "_centred", lambda raw: field)
+    monkeypatch.setattr(model, "_subtract_mean_field", lambda raw: field)
     assert next(model.training_step(batch)).losses["g_l1"] < 1e-6
-    monkeypatch.setattr(model, "_centred", lambda raw: -field)
+    monkeypatch.setattr(model, "_subtract_mean_field", lambda raw: -field)
     assert next(model.training_step(batch)).losses["g_l1"] > 1e-3
 
 
@@ -87,7 +87,7 @@ def test_a_voxel_counts_where_the_real_pet_lies_in_the_district(monkeypatch):
     model, batch = make_model(), make_batch()
     wake(model)
     field = torch.full((2, 3, 16, 16, 16), 2.0)
-    monkeypatch.setattr(model, "_centred", lambda raw: field)
+    monkeypatch.setattr(model, "_subtract_mean_field", lambda raw: field)
     elsewhere = {**batch, "pet": torch.where(batch["mask"], batch["pet"], torch.tensor(99.0))}
     losses = [[update.loss.item() for update in model.training_step(b)] for b in (batch, elsewhere)]
     assert losses[0] == losses[1]
@@ -104,7 +104,7 @@ def test_the_discriminator_sees_fakes_as_askew_as_real_pets(monkeypatch):
     model, batch = make_model(), make_batch()
     wake(model)
     field = torch.full((2, 3, 16, 16, 16), 1.0)
-    monkeypatch.setattr(model, "_centred", lambda raw: field)
+    monkeypatch.setattr(model, "_subtract_mean_field", lambda raw: field)
     seen = []
     model.discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
     [*model.training_step(batch)]
@@ -173,7 +173,7 @@ def test_the_mean_field_is_that_of_the_district():
     model, batch = make_model(), make_batch()
     raw = torch.zeros(2, 3, 16, 16, 16)
     raw[:, 1] = torch.where(batch["mask"][:, 0], 4.0, 99.0)
-    model._keep_in_mind(raw, batch["mask"])
+    model._update_mean_field(raw, batch["mask"])
     torch.testing.assert_close(model.mean_field, torch.tensor([0.0, 0.02 * 4.0, 0.0]))
 
 
@@ -188,7 +188,7 @@ def test_the_mean_of_all_fields_is_taken_from_each():
     torch.testing.assert_close(moved[0, :, 3, 4, 5], torch.tensor([1.0, -2.0, 0.5]))
     raw = model._raw_field(fake, batch["pet"], batch["mask"]).detach()
     for _ in range(300):
-        model._keep_in_mind(raw, batch["mask"])
+        model._update_mean_field(raw, batch["mask"])
     inside = model.field(fake, batch["pet"], batch["mask"]).transpose(0, 1)[:, batch["mask"][:, 0]]
     torch.testing.assert_close(inside.mean(1), torch.zeros(3), atol=0.02, rtol=0)
 

@@ -3,7 +3,7 @@ import torch
 from tiny import tiny_configuration
 
 from ct2pet.errors import PlansError
-from ct2pet.networks import build_network, silence_last_layer
+from ct2pet.networks import build_network, zero_init_last_layer
 from ct2pet.planning.plans import NetworkPlan
 
 
@@ -38,7 +38,7 @@ def test_wrong_arguments_are_named():
 
 
 def test_a_silenced_network_answers_zero_and_still_learns():
-    network = silence_last_layer(build_network(tiny_configuration().generator))
+    network = zero_init_last_layer(build_network(tiny_configuration().generator))
     ct = torch.randn(1, 1, 16, 16, 16)
     answer = network(ct)
     assert (answer == 0).all()

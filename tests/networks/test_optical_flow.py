@@ -5,7 +5,7 @@ import pytest
 import torch
 from skimage.registration import optical_flow_ilk
 
-from ct2pet.networks import optical_flow, smoothed, warp
+from ct2pet.networks import gaussian_smooth, optical_flow, warp
 
 module = sys.modules["ct2pet.networks.optical_flow"]  # the package has a function of that name
 mean = module._mean
@@ -13,7 +13,7 @@ mean = module._mean
 
 def blobs(*space, seed=0):
     noise = torch.randn(1, 1, *space, generator=torch.Generator().manual_seed(seed))
-    return 1 + 3 * smoothed(noise, [2.0] * len(space))
+    return 1 + 3 * gaussian_smooth(noise, [2.0] * len(space))
 
 
 def everywhere(image):

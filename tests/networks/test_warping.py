@@ -4,7 +4,7 @@ import SimpleITK as sitk
 import torch
 from scipy.ndimage import gaussian_filter, map_coordinates
 
-from ct2pet.networks import comes_from_inside, smoothed, warp
+from ct2pet.networks import gaussian_smooth, valid_mask, warp
 
 
 def image_of(shape, seed=0):
@@ -51,7 +51,7 @@ def test_a_linear_image_is_sampled_exactly(shape):
 def test_what_comes_from_inside_is_whole(shape):
     """A one stays a one where nothing of it is taken from beyond the image, and there alone."""
     field = field_of(shape, 3.0)
-    inside = comes_from_inside(field)
+    inside = valid_mask(field)
     assert 0.1 < inside.float().mean() < 0.9
     torch.testing.assert_close(inside, warp(torch.ones(2, 1, *shape), field) > 1 - 1e-5)
 
@@ -112,14 +112,14 @@ def test_smoothing_is_that_of_scipy_where_the_edge_is_far(shape):
     field[(0, 0, *[2 * n for n in shape])] = 1.0
     field[(0, 1, *[2 * n + 1 for n in shape])] = -2.0
     for channel, expected in enumerate(gaussian_filter(f, sigma, truncate=3) for f in field[0].numpy()):
-        np.testing.assert_allclose(smoothed(field, sigma)[0, channel].numpy(), expected, atol=2e-3)
+        np.testing.assert_allclose(gaussian_smooth(field, sigma)[0, channel].numpy(), expected, atol=2e-3)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_smoothing_keeps_a_constant_up_to_the_edges_and_leaves_alone_what_it_shall(shape):
     constant = torch.full((2, len(shape), *shape), 1.7)
-    torch.testing.assert_close(smoothed(constant, [2.5] * len(shape)), constant)
+    torch.testing.assert_close(gaussian_smooth(constant, [2.5] * len(shape)), constant)
     field = field_of(shape, 2.0)
-    assert torch.equal(smoothed(field, [0.0] * len(shape)), field)
-    once = smoothed(field, [0.0, 1.5, 0.0][: len(shape)])
+    assert torch.equal(gaussian_smooth(field, [0.0] * len(shape)), field)
+    once = gaussian_smooth(field, [0.0, 1.5, 0.0][: len(shape)])
     assert once.diff(dim=3).abs().mean() < 0.6 * field.diff(dim=3).abs().mean()

@@ -7,7 +7,7 @@ import pytest
 from fingerprints import DISTRICTS, GAN, district, fingerprint
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.planner import budget_for, plan_experiment
 from ct2pet.planning.plans import CTNormalization, Plans
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 from fingerprints import DISTRICTS, GAN, district, fingerprint
 
-from ct2pet.planning.memory import estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.planner import plan_experiment
 
 IN_2D = replace(

@@ -3,7 +3,7 @@ import pytest
 
 from ct2pet.errors import DatasetError
 from ct2pet.preprocessing import storage
-from ct2pet.preprocessing.preparation import PreparedCase, PreparedDistrict
+from ct2pet.preprocessing.case_on_grid import PreparedCase, PreparedDistrict
 from ct2pet.preprocessing.storage import DistrictStore
 from ct2pet.volume import Box, Grid
 

@@ -14,7 +14,7 @@ class Normed(Model):
     """A translator with a weight, running statistics and a counter, and a critic that only trains."""
 
     requirements = Requirements(networks={}, passes={})
-    translators = ("translator",)
+    inference_networks = ("translator",)
 
     def build(self, configuration):
         self.translator = torch.nn.BatchNorm1d(2)

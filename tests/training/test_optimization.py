@@ -6,8 +6,8 @@ from ct2pet.errors import PlansError, TrainingError
 from ct2pet.models import load_model
 from ct2pet.models.base import Model, Update
 from ct2pet.planning.requirements import Requirements
+from ct2pet.training.mixed_precision import Precision
 from ct2pet.training.optimization import Optimization
-from ct2pet.training.precision import Precision
 
 
 class Line(Model):

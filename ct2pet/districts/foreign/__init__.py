@@ -1,0 +1,1 @@
+"""Segmenters of other packages, each run in a process of its own."""

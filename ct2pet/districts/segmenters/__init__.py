@@ -1,0 +1,1 @@
+"""The segmenters: plug-ins, one file or package each."""

@@ -1,0 +1,135 @@
+"""How far the rules trust a division, and what a person should look at."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from ct2pet.districts.body import STEP_MM
+from ct2pet.districts.segmenters.rules.division import ARMS, HEAD, LEGS, NAMES, TRUNK, Division
+from ct2pet.districts.segmenters.rules.scene import Scene, span, voxels
+from ct2pet.districts.segmenters.rules.sections import edge
+
+_LEAST_ML = 30.0
+_UNEQUAL = 1.6  # left and right limbs differ by no more
+_GROWN = 0.35  # a share of the arms' volume
+_CUT_VOXELS, _CUT_SLICES = 3, 5
+_BELOW_LUNGS_MM = 560.0  # from the lungs down to where every adult has thighs
+_ABOVE_APEX_MM = 200.0  # from the apex up to where every adult has brain
+_SHOULDERS_MM = 60.0
+_SOFT_HU = (-200.0, 250.0)
+_SOFT_SHARE = 0.6
+_METAL_HU, _METAL_ML = 1800.0, 4.0  # at 4 mm; fillings of teeth are less
+
+
+def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str, ...]]:
+    """The confidence (0 to 1) of each district that was found, and the warnings."""
+    parts, warnings = division.parts, list(division.warnings)
+    ml = np.bincount(parts.ravel(), minlength=max(NAMES) + 1) * scene.grid.voxel_ml
+    warnings += _units(scene, division) + _metal(scene, division)
+    warnings += _missing(scene, division, ml)
+    warnings += _grown_arms(scene, division, ml)
+    for part in (ARMS, LEGS):
+        warnings += _unequal(scene, division, part)
+    warnings += _cut_by_the_view(scene, division)
+    return {NAMES[part]: round(division.sure[part], 2) for part in NAMES if ml[part] > 0}, tuple(warnings)
+
+
+def _units(scene: Scene, division: Division) -> list[str]:
+    flesh = scene.coarse.hu[scene.body & ~scene.lungs]
+    share = np.mean((flesh > _SOFT_HU[0]) & (flesh < _SOFT_HU[1])) if flesh.size else 0.0
+    if share > _SOFT_SHARE:
+        return []
+    division.doubt(0.2, *NAMES)
+    return [
+        f"only {100 * share:.0f}% of the body has the numbers of soft tissue: is the CT in HU, is much of it metal?"
+    ]
+
+
+def _metal(scene: Scene, division: Division) -> list[str]:
+    metal = division.parts[scene.coarse.hu > _METAL_HU]
+    if np.count_nonzero(metal) * scene.grid.voxel_ml < _METAL_ML:
+        return []
+    where = [part for part in NAMES if np.count_nonzero(metal == part) * scene.grid.voxel_ml > _METAL_ML / 4]
+    division.doubt(0.6, *where)
+    return [f"metal or dense contrast in {', '.join(NAMES[part] for part in where)}: its streaks may mislead the rules"]
+
+
+def _missing(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:
+    """Districts that should be there."""
+    seen, lungs, warnings = span(scene.body), span(scene.lungs), []
+    if seen is None or lungs is None:
+        return []
+    if ml[LEGS] < _LEAST_ML and (lungs[0] - seen[0]) * STEP_MM > _BELOW_LUNGS_MM:
+        warnings.append(
+            f"no legs found, though the scan reaches {(lungs[0] - seen[0]) * STEP_MM / 10:.0f} cm below the lungs"
+        )
+        division.doubt(0.3, TRUNK)
+    if scene.apex is None:
+        return warnings
+    above = (seen[1] - scene.apex) * STEP_MM
+    if above > _ABOVE_APEX_MM and not scene.brain.any():
+        warnings.append(f"no brain found, though the scan reaches {above / 10:.0f} cm above the lungs")
+        division.doubt(0.5, HEAD)
+    if above > _SHOULDERS_MM and ml[ARMS] < _LEAST_ML:
+        warnings.append("no arms found, though the shoulders are in view")
+        division.doubt(0.6, TRUNK)
+    return warnings
+
+
+def _grown_arms(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:
+    if ml[ARMS] < _LEAST_ML or division.apart is None:
+        return []
+    grown = float(np.count_nonzero((division.parts == ARMS) & ~division.apart) * scene.grid.voxel_ml / ml[ARMS])
+    division.doubt(0.95 - 0.6 * max(0.0, grown - 0.2), ARMS)
+    if grown < _GROWN:
+        return []
+    return [f"{100 * grown:.0f}% of the arms touch the trunk: their border lies midway between the bones"]
+
+
+def _unequal(scene: Scene, division: Division, part: int) -> list[str]:
+    if division.middle is None:
+        return []
+    columns = np.arange(division.parts.shape[2])[None] > division.middle[:, None]
+    limb = division.parts == part
+    left = float(np.count_nonzero(limb & columns[:, None]) * scene.grid.voxel_ml)
+    right = float(np.count_nonzero(limb) * scene.grid.voxel_ml) - left
+    if left + right < _LEAST_ML or max(left, right) < _UNEQUAL * min(left, right):
+        return []
+    if part == ARMS and min(left, right) >= _LEAST_ML and _one_raised(division, limb, columns):
+        return []
+    division.doubt(0.5, part)
+    name = NAMES[part]
+    if min(left, right) < _LEAST_ML:
+        return [f"{name}: only the {'left' if left > right else 'right'} one was found"]
+    return [f"{name}: {left:.0f} ml on the left, {right:.0f} ml on the right"]
+
+
+def _one_raised(division: Division, limb: np.ndarray, columns: np.ndarray) -> bool:
+    """Whether one arm lies above the other: the field of view shows different parts of them."""
+    heights = [np.nonzero(limb & side[:, None])[0].mean() for side in (columns, ~columns)]
+    return abs(heights[0] - heights[1]) > voxels(200)
+
+
+def _cut_by_the_view(scene: Scene, division: Division) -> list[str]:
+    border = edge(scene.coarse.seen) | _circle(scene)
+    warnings = []
+    for part, name in NAMES.items():
+        slices = np.count_nonzero((border & (division.parts == part)).sum(axis=(1, 2)) >= _CUT_VOXELS)
+        if slices >= _CUT_SLICES:
+            warnings.append(f"{name}: cut by the side of the field of view over {slices * STEP_MM / 10:.0f} cm")
+            division.doubt(0.8, part)
+    return warnings
+
+
+def _circle(scene: Scene) -> np.ndarray:
+    """The rim of the circle that the reconstruction may end at; all false where the body lies outside it too."""
+    _, rows, columns = scene.body.shape
+    y, x = np.mgrid[:rows, :columns]
+    radius = min(rows, columns) / 2
+    distance = np.hypot(y - (rows - 1) / 2, x - (columns - 1) / 2)
+    if (scene.body & (distance > radius)).any():
+        return np.zeros_like(scene.body)
+    rim = scene.body & (distance > radius - 1.5)
+    long_enough = rim.sum(axis=(1, 2)) >= 2 * _CUT_VOXELS
+    return rim & ndimage.binary_dilation(long_enough)[:, None, None]

@@ -1,0 +1,154 @@
+"""What the rules see: a CT at 4 mm with its body, bones, lungs, brain and middle line."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from scipy import ndimage
+
+from ct2pet.districts.body import CROSS, STEP_MM, Coarse, ball
+from ct2pet.volume import Grid
+
+_BONE_SHARE = 0.2
+_GAS_HU = -500.0
+_AIRWAY_HU = -960.0  # gas in airways and bowel is darker than any lung, that of emphysema included
+_LUNG_ML = 100.0  # without its rim; gas in the bowel seldom reaches it
+_APEX_CM2 = 2.0
+_BRAIN_ML = 100.0
+_BRAIN_HU = (-10.0, 100.0)
+_BRAIN_MEAN_HU = (10.0, 75.0)
+_BRAIN_SHARE = 0.8  # of what the skull encloses; a ring of ribs or pelvis encloses fat and gas too
+_SKULL_MM = 8.0
+_MEDIASTINUM_MM = 12.0
+_ONE_LUNG = 0.7
+_SPINE_MM = 44.0  # a spine lies within it of either lung
+_NECK_MM = 150.0  # from the brain down to the shoulders
+
+
+def voxels(millimetres: float) -> int:
+    """How many coarse voxels make so many mm, rounded."""
+    return round(millimetres / STEP_MM)
+
+
+def span(mask: np.ndarray) -> tuple[int, int] | None:
+    """First and last slice (Z) of a mask; None where it is empty."""
+    slices = np.flatnonzero(mask.any(axis=(1, 2)))
+    return (int(slices[0]), int(slices[-1])) if slices.size else None
+
+
+def _means(values: np.ndarray, parts: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """The mean of each part, 0 where it is empty."""
+    counts = np.bincount(parts.ravel(), minlength=len(index) + 1)[index]
+    sums = np.bincount(parts.ravel(), weights=values.ravel(), minlength=len(index) + 1)[index]
+    return sums / np.maximum(counts, 1)
+
+
+def _middle_column(mask: np.ndarray) -> float:
+    """The median middle between left and right edge (X, voxels) of slices as wide as half of the widest."""
+    columns = np.asarray(mask.any(axis=1))
+    wide = columns.sum(axis=1) > 0.5 * columns.sum(axis=1).max()
+    return float(np.median([(np.flatnonzero(row)[0] + np.flatnonzero(row)[-1]) / 2 for row in columns[wide]]))
+
+
+@dataclass(frozen=True)
+class Scene:
+    """Landmarks in a coarse CT. All masks are bool (Z, Y, X)."""
+
+    coarse: Coarse
+
+    @property
+    def body(self) -> np.ndarray:
+        return self.coarse.body
+
+    @property
+    def grid(self) -> Grid:
+        return self.coarse.grid
+
+    @cached_property
+    def bone(self) -> np.ndarray:
+        """Bone, and whatever is as dense: metal and contrast too. Bones go through slices, noise and streaks do not."""
+        return self.body & (ndimage.gaussian_filter1d(self.coarse.dense, 1.0, axis=0) > _BONE_SHARE)
+
+    @cached_property
+    def lungs(self) -> np.ndarray:
+        """Large spaces of lung's density inside the body; all false where there are none."""
+        hu = self.coarse.hu
+        gas = self.body & (hu < _GAS_HU) & (hu > _AIRWAY_HU)
+        parts, count = ndimage.label(ndimage.binary_erosion(gas, CROSS, border_value=1))
+        if not count:
+            return np.zeros_like(gas)
+        wanted = np.bincount(parts.ravel()) * self.grid.voxel_ml > _LUNG_ML
+        wanted[0] = False
+        return ndimage.binary_dilation(wanted[parts], CROSS, mask=gas)
+
+    @cached_property
+    def brain(self) -> np.ndarray:
+        """Soft tissue that bone encloses in axial slices; all false where there is none."""
+        inside = np.zeros(self.body.shape, dtype=bool)
+        square = ndimage.generate_binary_structure(2, 2)
+        for k in np.flatnonzero(self.bone.any(axis=(1, 2))):
+            closed = ndimage.binary_closing(np.pad(self.bone[k], 3), square, iterations=2)[3:-3, 3:-3]
+            inside[k] = ndimage.binary_fill_holes(closed) & ~closed
+        parts, count = ndimage.label(ndimage.binary_opening(inside, ball(_SKULL_MM)))
+        if not count:
+            return np.zeros_like(inside)
+        hu, index = ndimage.gaussian_filter(self.coarse.hu, 1.0), np.arange(1, count + 1)
+        inner = np.where(ndimage.binary_erosion(parts > 0, CROSS, 2), parts, 0)  # where the skull does not shine
+        volumes = np.bincount(parts.ravel())[1:] * self.grid.voxel_ml
+        shares = _means((hu > _BRAIN_HU[0]) & (hu < _BRAIN_HU[1]), inner, index)
+        means = _means(hu, inner, index)
+        wanted = (volumes > _BRAIN_ML) & (shares > _BRAIN_SHARE)
+        wanted &= (means > _BRAIN_MEAN_HU[0]) & (means < _BRAIN_MEAN_HU[1])
+        return np.r_[False, wanted][parts]
+
+    @cached_property
+    def apex(self) -> int | None:
+        """The highest slice that shows more of the lungs than a tip; None where the scan ends in the lungs or shows
+        none."""
+        areas = self.lungs.sum(axis=(1, 2)) * STEP_MM**2 / 100
+        slices = np.flatnonzero(areas > _APEX_CM2)
+        seen = np.flatnonzero(self.body.any(axis=(1, 2)))
+        return int(slices[-1]) if slices.size and slices[-1] < seen[-1] - 1 else None
+
+    @cached_property
+    def middle(self) -> np.ndarray | None:
+        """Where (X, voxels) the middle line lies in each slice: known in the chest and in the brain, linear between and
+        constant beyond; None where neither is seen."""
+        heights, columns = [], []
+        for landmark, column in ((self.lungs, self._chest_middle), (self.brain, _middle_column)):
+            found = span(landmark)
+            if found is not None:
+                heights.append((found[0] + found[1]) / 2)
+                columns.append(column(landmark[found[0] : found[1] + 1]))
+        if not heights:
+            return None
+        order = np.argsort(heights)
+        return np.interp(np.arange(self.body.shape[0]), np.array(heights)[order], np.array(columns)[order])
+
+    def _chest_middle(self, lungs: np.ndarray) -> float:
+        """Between the lungs, and the spine where one lung is missing: then lung, not mediastinum, lies between."""
+        between, width = _middle_column(lungs), voxels(_MEDIASTINUM_MM)
+        profile = lungs.sum(axis=(0, 1))
+        inner = profile[max(0, round(between) - width) : round(between) + width + 1]
+        if inner.mean() < _ONE_LUNG * profile[profile > 0].mean():
+            return between
+        first, last = span(self.lungs) or (0, 0)
+        columns = np.flatnonzero(lungs.any(axis=(0, 1)))
+        low, high = max(0, columns[0] - voxels(_SPINE_MM)), columns[-1] + 1 + voxels(_SPINE_MM)
+        back = round(float(np.nonzero(lungs)[1].mean()))
+        found = []
+        for z in range(first, first + max(1, round(0.8 * (last - first)))):  # no humeral heads
+            smooth = ndimage.gaussian_filter(self.bone[z, back:, low:high].astype(np.float32), 3)
+            if smooth.max(initial=0) > 0.1:
+                found.append(low + int(np.unravel_index(smooth.argmax(), smooth.shape)[1]))
+        return float(np.median(found)) if found else between
+
+    @property
+    def shoulder(self) -> int:
+        """About the slice of the shoulder joints; above the scan where it shows neither lungs nor brain."""
+        lungs, brain = span(self.lungs), span(self.brain)
+        if lungs:
+            return lungs[1]
+        return brain[0] - voxels(_NECK_MM) if brain else self.body.shape[0] + voxels(_NECK_MM)

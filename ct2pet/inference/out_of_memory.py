@@ -1,0 +1,44 @@
+"""What a user can do where torch runs out of memory, or cannot compute as asked."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+import torch
+
+from ct2pet.errors import Ct2PetError
+
+_OF_THE_CPU = ("DefaultCPUAllocator", "not enough memory")
+_OF_THE_GPU = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # cuDNN's and cuBLAS's own
+_NOT_DETERMINISTIC = "does not have a deterministic implementation"
+
+
+@contextlib.contextmanager
+def reporting_out_of_memory(device: str | torch.device, what: str, advice: str) -> Iterator[None]:
+    """Inside the block a shortage of memory of ``device`` becomes a Ct2PetError of one line, with ``advice``; so does
+    an operation that knows no deterministic way."""
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if _is_shortage(error):
+            raise Ct2PetError(f"{what}: out of memory on {_described(torch.device(device))}; {advice}") from error
+        if _NOT_DETERMINISTIC in str(error):
+            name = str(error).split()[0]
+            said = f"{what}: {name} has no deterministic way on {device}; leave out --deterministic"
+            raise Ct2PetError(said) from error
+        raise
+
+
+def _is_shortage(error: Exception) -> bool:
+    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+        return True
+    return any(words in str(error) for words in (*_OF_THE_CPU, *_OF_THE_GPU))
+
+
+def _described(device: torch.device) -> str:
+    if device.type != "cuda":
+        return str(device)
+    free, total = (size / 2**30 for size in torch.cuda.mem_get_info(device))
+    held = torch.cuda.max_memory_reserved(device) / 2**30
+    return f"{device} ({total:.1f} GiB; this process held {held:.1f} GiB, now {free:.1f} GiB are free)"

@@ -1,0 +1,71 @@
+"""Lungs, brain, bones and the middle line in phantoms and in drawings."""
+
+import numpy as np
+from bodies import air, body, rod, scene_of
+
+from ct2pet.districts.body import find_body
+from ct2pet.districts.segmenters.rules.scene import Scene, span, voxels
+from ct2pet.phantom.frame import Frame
+from ct2pet.phantom.tissues import LABELS, labels_of
+from ct2pet.volume import Box
+
+
+def height(scene, z):
+    return scene.grid.origin[2] + 4 * z
+
+
+def test_lungs_and_brain_lie_where_the_phantom_has_them():
+    patient, ct, _, organs = body(6, "raised")
+    scene = Scene(find_body(ct))
+    lungs = organs.array == LABELS["lung"]
+    brain = np.isin(organs.array, labels_of("grey_matter", "white_matter", "cerebellum"))
+    assert (scene.lungs & lungs).sum() > 0.9 * lungs.sum()
+    assert (scene.lungs & ~lungs).sum() < 0.1 * lungs.sum()
+    assert (scene.brain & brain).sum() > 0.5 * brain.sum()
+    assert abs(height(scene, scene.apex) - Frame(patient).z_from_reference(1408)) < 15
+    assert abs(scene.grid.origin[0] + 4 * scene.middle[scene.apex]) < 6
+    assert abs(scene.shoulder - scene.apex) < 4
+
+
+def test_a_missing_lung_does_not_shift_the_middle():
+    _, ct, districts, organs = body(6, "raised")
+    hu = ct.array.copy()
+    left = organs.array == LABELS["lung"]
+    left[:, :, : left.shape[2] // 2] = False
+    hu[left] = 20  # an effusion
+    first, last = np.flatnonzero((districts.array == 2).any(axis=(1, 2)))[[40, -1]]
+    box = Box((int(first), 0, 0), (int(last), *hu.shape[1:]))
+    scene = Scene(find_body(ct.with_array(hu).crop(box)))
+    assert scene.lungs.any()
+    assert abs(scene.grid.origin[0] + 4 * scene.middle[0]) < 20
+
+
+def test_gas_in_the_bowel_is_no_lung_and_a_pelvis_no_brain():
+    hu = rod(air(30, 60, 90), (30, 45), 100, 40, ratio=1.4)
+    rod(hu, (30, 30), 30, -990)
+    rod(hu, (30, 60), 36, 500)
+    rod(hu, (30, 60), 28, -80)  # a ring of bone around fat
+    scene = scene_of(hu)
+    assert not scene.lungs.any()
+    assert not scene.brain.any()
+    assert scene.middle is None
+    assert scene.apex is None
+    assert scene.shoulder > len(hu)
+
+
+def test_a_ring_of_bone_around_soft_tissue_is_a_brain():
+    hu = rod(air(30, 60, 60), (30, 30), 80, 30)
+    rod(hu, (30, 30), 68, 900)
+    rod(hu, (30, 30), 60, 35)
+    assert scene_of(hu).brain.sum() * 0.064 > 900
+
+
+def test_bones_go_through_slices_and_noise_does_not():
+    scene = scene_of(rod(air(20, 40, 40), (20, 20), 60, 40))
+    scene.coarse.dense[7, 15, 15] = 0.4
+    scene.coarse.dense[5:15, 25, 25] = 0.4
+    assert not scene.bone[:, 15, 15].any()
+    assert scene.bone[5:15, 25, 25].all()
+    assert span(scene.bone) == (5, 14)
+    assert span(scene.bone & False) is None
+    assert voxels(17) == 4

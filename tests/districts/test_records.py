@@ -1,0 +1,96 @@
+import json
+
+import numpy as np
+import pytest
+
+from ct2pet.districts import Segmentation, SegmenterIdentity
+from ct2pet.districts.records import (
+    OWN,
+    described,
+    finished,
+    is_own,
+    origin,
+    origins,
+    read_record,
+    record_file,
+    record_of,
+    write_map,
+)
+from ct2pet.imageio import write_volume
+from ct2pet.volume import Grid, Volume
+
+DISTRICTS = {"head": 1, "trunk": 2, "arms": 3}
+LABELS = Volume(np.repeat([0, 1, 2], 16).astype(np.uint8).reshape(3, 4, 4), Grid((3, 4, 4), (9.0, 6.0, 6.0)), "label")
+RULES = SegmenterIdentity("rules", "0.1", {"mm": 4})
+
+
+def written(path, segmenter=RULES, **found):
+    record = record_of(Segmentation(LABELS, **{"confidence": {}, **found}), segmenter, DISTRICTS)
+    write_map(path, LABELS, record)
+    return record
+
+
+@pytest.mark.parametrize("ending", [".nii.gz", ".mha", ".mhd"])
+def test_what_is_written_is_read_and_a_change_by_hand_is_seen(tmp_path, ending):
+    path = tmp_path / f"a{ending}"
+    record = written(path, confidence={"head": 0.93214, "arms": 0.2}, warnings=("no arm is seen",))
+    assert record_file(path).name == "a.segmenter.json"
+    found = read_record(path)
+    assert (found.segmenter, found.found, found.low) == (RULES, ["head", "trunk"], ["arms"])
+    assert found.confidence == {"head": 0.932, "arms": 0.2}
+    assert found.warnings == record.warnings == ["no arm is seen"]
+    assert not is_own(path)
+    assert origin(path) == RULES
+    write_volume(path, LABELS.with_array(LABELS.array[::-1]))
+    assert read_record(path) is None
+    assert is_own(path)
+    assert origin(path) == OWN
+
+
+def test_a_map_that_was_not_finished_is_nobodys_own_and_not_finished(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    written(path)
+    content = json.loads(record_file(path).read_text())
+    record_file(path).write_text(json.dumps({**content, "map_sha256": ""}))
+    assert read_record(path) is None
+    assert not is_own(path)
+
+
+@pytest.mark.parametrize("text", [None, "no JSON", "[]", '{"a": 1}', '{"segmenter": "rules"}'])
+def test_a_map_without_a_record_is_somebodys_own(tmp_path, text):
+    path = tmp_path / "a.nii.gz"
+    assert not is_own(path)
+    write_volume(path, LABELS)
+    if text is not None:
+        record_file(path).write_text(text)
+    assert is_own(path)
+    assert read_record(path) is None
+
+
+def test_finished_is_what_the_same_segmenter_makes_of_the_same_districts(tmp_path):
+    path = tmp_path / "a.nii.gz"
+    written(path)
+    assert finished(path, RULES, DISTRICTS) == read_record(path)
+    assert finished(path, SegmenterIdentity("rules", "0.2", {"mm": 4}), DISTRICTS) is None
+    assert finished(path, SegmenterIdentity("rules", "0.1", {"mm": 3}), DISTRICTS) is None
+    assert finished(path, RULES, {**DISTRICTS, "legs": 4}) is None
+    path.unlink()
+    assert finished(path, RULES, DISTRICTS) is None
+
+
+def test_origins_are_told_once_and_what_made_most_comes_first(tmp_path):
+    paths = [tmp_path / f"{name}.nii.gz" for name in "abcd"]
+    other = SegmenterIdentity("rules", "0.1", {"mm": 5})
+    for path, segmenter in zip(paths, (RULES, other, other)):
+        written(path, segmenter)
+    write_volume(paths[3], LABELS)
+    assert origins(paths) == [other, OWN, RULES]
+    assert origins([]) == []
+
+
+def test_a_person_reads_confidence_what_is_low_what_is_missing_and_the_warnings():
+    found = Segmentation(LABELS, {"head": 0.987, "arms": 0.1}, ("left and right differ",))
+    record = record_of(found, RULES, DISTRICTS)
+    assert described("a", record) == ["a: head 0.99, trunk, no arms 0.10 (low)", "    left and right differ"]
+    assert record.is_doubtful
+    assert not record_of(Segmentation(LABELS, {"head": 0.5}), RULES, DISTRICTS).is_doubtful

@@ -1,0 +1,63 @@
+from ct2pet.evaluation import headline
+
+
+def summary_of(prediction, zeros, median, blurred=0.01):
+    def regions(values):
+        return {name: {"mae": value} for name, value in values.items()}
+
+    return {
+        "cases": {},
+        "mean": {name: {"mae": {"mean": v, "se": None, "n": 3}} for name, v in prediction.items()},
+        "baselines": {
+            "zeros": regions(zeros),
+            "body_median": regions(median),
+            "blurred": {name: {"mae": blurred} for name in prediction},
+            "shifted": {name: {"mae": blurred} for name in prediction},
+        },
+        "provenance": {},
+    }
+
+
+def test_better_is_said_with_suv_and_per_cent():
+    found = summary_of({"whole_body": 0.3, "head": 0.5}, {"whole_body": 0.9, "head": 2}, {"whole_body": 0.4, "head": 1})
+    assert headline.best_blind_baseline(found, "whole_body") == ("body_median", 0.4)
+    answer = headline.plain_answer(found)
+    assert "is better than" in answer
+    assert "body median" in answer
+    assert "0.100 SUV (25%)" in answer
+    assert "0.300 SUV" in answer
+    assert "3 case(s)" in answer
+    assert "head" not in answer
+
+
+def test_worse_is_not_hidden():
+    found = summary_of({"whole_body": 0.6, "head": 2.5}, {"whole_body": 0.5, "head": 2}, {"whole_body": 0.7, "head": 3})
+    answer = headline.plain_answer(found)
+    assert "is worse than" in answer
+    assert "zeros" in answer
+    assert "0.100 SUV (20%)" in answer
+    assert "not better in: head" in answer
+
+
+def test_regions_without_numbers_are_left_out():
+    found = summary_of({"whole_body": 0.3, "lesions": None}, {"whole_body": 1.0}, {"whole_body": 0.4})
+    assert "lesions" not in headline.plain_answer(found)
+    empty = summary_of({"whole_body": None}, {}, {})
+    assert "Nothing could be compared" in headline.plain_answer(empty)
+    assert "Nothing could be compared" in headline.plain_answer({"mean": {}, "baselines": {}})
+
+
+def test_organs_are_counted():
+    regions = {"whole_body": 0.3, "head": 0.5, "organ:liver": 0.9, "organ:brain": 0.1, "organ:none": None}
+    found = summary_of(regions, dict.fromkeys(regions, 0.4), dict.fromkeys(regions, 0.4))
+    assert "It is not better in: head, 1 of 2 organs." in headline.plain_answer(found)
+    found["mean"]["organ:liver"]["mae"]["mean"] = 0.2
+    assert "It is not better in: head." in headline.plain_answer(found)
+
+
+def test_lesions_are_not_hidden_behind_the_mean():
+    found = summary_of({"whole_body": 0.3}, {"whole_body": 1.0}, {"whole_body": 0.4})
+    found["mean"]["lesions"] = {"suv_mean_bias": {"mean": -42.3, "se": 1.0, "n": 2}}
+    assert "In lesions its mean SUV is 42% too low (2 case(s))." in headline.plain_answer(found)
+    found["mean"]["lesions"] = {"suv_mean_bias": {"mean": 7.0, "se": 1.0, "n": 2}}
+    assert "7% too high" in headline.plain_answer(found)

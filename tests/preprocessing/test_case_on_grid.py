@@ -1,0 +1,181 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from raw_cases import CT_GRID, PET_GRID, case_volumes, permuted, smooth
+from scipy import ndimage
+from tiny import tiny_configuration
+
+from ct2pet.planning.plans import CTNormalization, Masking
+from ct2pet.preprocessing import case_on_grid
+from ct2pet.preprocessing.case_on_grid import case_on_plan_grid, plan_grid, prepare_ct, visible
+from ct2pet.resampling import AIR_HU, to_itk
+from ct2pet.volume import Box, Grid, Volume
+
+WIDE = CTNormalization(-1024.0, 1024.0)
+HARD, CONTEXT = Masking("hard", 0.0), Masking("context", 10.0)
+
+
+def configuration(**changes):
+    return tiny_configuration(**{"labels": [1], "ct_normalization": WIDE, "masking": HARD, **changes})
+
+
+def hu(normalised):
+    return normalised.astype(np.float64) * 1024
+
+
+def itk_resampled(volume, grid, outside, interpolator=sitk.sitkLinear):
+    image = to_itk(volume)
+    if interpolator == sitk.sitkLinear:
+        image = sitk.Cast(image, sitk.sitkFloat64)
+    target = to_itk(Volume(np.zeros(grid.shape, np.uint8), grid))
+    return sitk.GetArrayFromImage(sitk.Resample(image, target, sitk.Transform(), interpolator, outside))
+
+
+@pytest.mark.parametrize("slab_voxels", [2**23, 2000], ids=["at once", "in slabs"])
+@pytest.mark.parametrize("oblique", [False, True], ids=["straight", "oblique"])
+def test_ct_and_pet_are_those_of_simpleitk(monkeypatch, slab_voxels, oblique):
+    monkeypatch.setattr(case_on_grid, "_SLAB_VOXELS", slab_voxels)
+    volumes = case_volumes()
+    if oblique:
+        angle = np.radians(12)
+        cosines = (np.cos(angle), -np.sin(angle), 0.0, np.sin(angle), np.cos(angle), 0.0, 0.0, 0.0, 1.0)
+        pet = replace(PET_GRID, direction=cosines)
+        volumes["pet"] = Volume(smooth(pet, 5, 0, 6), pet, "SUV")
+    for spacing in ([4.0, 4.0, 4.0], [5.0, 3.0, 3.5]):
+        plan = configuration(spacing=spacing, labels=[1, 2])
+        case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], plan)
+        district = case.district
+        ct = itk_resampled(volumes["ct"], district.grid, AIR_HU)
+        pet = itk_resampled(volumes["pet"], district.grid, 0.0)
+        assert np.abs(hu(district.ct) - ct)[district.mask].max() < 1e-3
+        assert np.abs(case.pet * 10 - pet)[district.mask].max() < 1e-5
+        labels = itk_resampled(volumes["district_map"], district.grid, 0, sitk.sitkNearestNeighbor)
+        assert np.array_equal(district.mask, labels > 0)
+
+
+def test_the_pets_own_grid_is_used_where_the_spacing_agrees():
+    volumes = case_volumes()
+    case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], configuration())
+    start = np.rint((np.array(case.district.grid.origin) - PET_GRID.origin) / 4).astype(int)[::-1]
+    part = volumes["pet"].array[tuple(slice(a, a + n) for a, n in zip(start, case.pet.shape))]
+    assert np.array_equal(case.pet[case.district.mask], (part / np.float32(10))[case.district.mask])
+
+
+@pytest.mark.parametrize("spacing", [(4.0, 4.0, 4.0), (4.03, 3.97, 4.0)])
+def test_a_spacing_that_agrees_to_one_per_cent_is_not_resampled(spacing):
+    assert plan_grid(PET_GRID, spacing) == PET_GRID
+    assert plan_grid(PET_GRID, (4.2, 4.0, 4.0)).spacing == (4.2, 4.0, 4.0)
+
+
+def test_constant_in_constant_out():
+    volumes = case_volumes()
+    ct = volumes["ct"].with_array(np.full(CT_GRID.shape, 37.0, np.float32))
+    pet = volumes["pet"].with_array(np.full(PET_GRID.shape, 2.5, np.float32))
+    case = case_on_plan_grid(ct, pet, volumes["district_map"], configuration(spacing=[3.5, 3.0, 3.0]))
+    assert np.allclose(hu(case.district.ct)[case.district.mask], 37.0, atol=1e-3)
+    assert np.allclose(case.pet[case.district.mask], 0.25, atol=1e-6)
+
+
+def test_hard_masking_shows_the_district_alone_and_the_crop_is_its_box():
+    volumes = case_volumes()
+    case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], configuration())
+    mask = case.district.mask
+    assert (case.district.ct[~mask] == -1).all()
+    assert (case.pet[~mask] == 0).all()
+    assert all(mask.any(axis=axes).all() for axes in ((1, 2), (0, 2), (0, 1)))
+
+
+def test_context_shows_what_is_near_enough_and_no_more():
+    volumes = case_volumes()
+    plan = configuration(masking=CONTEXT, spacing=[3.0, 3.0, 3.0])
+    district = prepare_ct(volumes["ct"], volumes["district_map"], plan)
+    hard = prepare_ct(volumes["ct"], volumes["district_map"], replace(plan, masking=HARD))
+    assert district.mask.sum() == hard.mask.sum()
+    distance = ndimage.distance_transform_edt(~district.mask, sampling=district.grid.spacing)
+    reference = np.where(distance <= 10, itk_resampled(volumes["ct"], district.grid, AIR_HU), AIR_HU)
+    assert np.abs(hu(district.ct) - np.clip(reference, -1024, 1024)).max() < 1e-3
+    assert (distance <= 10).sum() > 1.5 * district.mask.sum()
+
+
+def test_distances_are_between_voxel_centres_in_mm():
+    grid = Grid((5, 5, 5), (3.0, 2.0, 1.0))
+    mask = np.zeros(grid.shape, bool)
+    mask[2, 2, 2] = True
+    for margin in (0.5, 1.0, 2.0, 2.3, 3.0, 3.7):
+        expected = ndimage.distance_transform_edt(~mask, sampling=grid.spacing) <= margin + 1e-4
+        assert np.array_equal(visible(mask, grid, Masking("context", margin)), expected)
+
+
+@pytest.mark.parametrize("role", ["ct", "pet", "district_map", "lesions"])
+def test_any_orientation_of_any_file_gives_the_same(role):
+    volumes = case_volumes()
+    turned = {**volumes, role: permuted(volumes[role])}
+    plan = configuration(masking=CONTEXT, spacing=[3.5, 3.0, 3.0])
+    plain, other = (
+        case_on_plan_grid(v["ct"], v["pet"], v["district_map"], plan, v["lesions"]) for v in (volumes, turned)
+    )
+    assert other.district.grid.matches(plain.district.grid)
+    assert np.array_equal(other.district.mask, plain.district.mask)
+    assert np.array_equal(other.lesions, plain.lesions)
+    assert np.abs(hu(other.district.ct) - hu(plain.district.ct)).max() < 1e-3
+    assert np.abs(other.pet - plain.pet).max() < 1e-6
+
+
+def test_prediction_and_training_prepare_the_same_ct():
+    volumes = case_volumes()
+    plan = configuration(masking=CONTEXT)
+    case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], plan)
+    alone = prepare_ct(volumes["ct"], volumes["district_map"], plan, grid=PET_GRID)
+    assert np.array_equal(alone.ct, case.district.ct)
+    assert alone.grid == case.district.grid
+
+
+def test_without_a_pet_the_grid_covers_the_field_of_view_of_the_ct():
+    volumes = case_volumes()
+    everywhere = volumes["district_map"].with_array(np.ones(CT_GRID.shape, np.uint8))
+    district = prepare_ct(volumes["ct"], everywhere, configuration())
+    assert district.grid == CT_GRID.with_spacing((4.0, 4.0, 4.0))
+    assert district.mask.all()
+
+
+@pytest.mark.parametrize("place", ["nowhere", "outside of the PET", "smaller than a voxel"])
+def test_an_absent_district_gives_none(place):
+    volumes = case_volumes()
+    districts = np.zeros(CT_GRID.shape, np.uint8)
+    grid, spacing = CT_GRID, [4.0, 4.0, 4.0]
+    if place == "outside of the PET":
+        districts[:] = 1
+        grid = replace(CT_GRID, origin=(900.0, 900.0, 900.0))
+    elif place == "smaller than a voxel":
+        districts[5, 7, 7] = 1
+        spacing = [20.0, 20.0, 20.0]
+    plan = configuration(spacing=spacing)
+    assert case_on_plan_grid(volumes["ct"], volumes["pet"], Volume(districts, grid), plan) is None
+
+
+def test_what_the_ct_does_not_show_is_air():
+    volumes = case_volumes()
+    ct = volumes["ct"].crop(Box((8, 0, 0), CT_GRID.shape))
+    district = prepare_ct(ct, volumes["district_map"], configuration(spacing=[3.0, 2.0, 2.0]), grid=CT_GRID)
+    assert (district.ct[:4] == -1).all()
+    assert district.mask[:4].all()
+    assert (district.ct[5:] > -1).all()
+
+
+def test_lesions_count_inside_the_district_only_and_are_exact_on_the_pets_grid():
+    volumes = case_volumes()
+    low, high = (
+        case_on_plan_grid(
+            volumes["ct"],
+            volumes["pet"],
+            volumes["district_map"],
+            configuration(labels=[label], masking=Masking("context", 20.0)),
+            volumes["lesions"],
+        )
+        for label in (1, 2)
+    )
+    assert low.lesions.sum() == volumes["lesions"].array.sum()
+    assert high.lesions.sum() == 0
+    assert case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], configuration()).lesions is None
