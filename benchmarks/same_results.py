@@ -120,7 +120,9 @@ def main() -> None:
     for method in METHODS:
         again = images(predict(work, other, method))
         found += differences(again, there[method]["predictions"], f"/{method}, with the models of {other.name}")
-    print("\n".join(found) or f"{', '.join(METHODS)}: losses, weights, predictions and metrics are the same, bit for bit")
+    print(
+        "\n".join(found) or f"{', '.join(METHODS)}: losses, weights, predictions and metrics are the same, bit for bit"
+    )
     sys.exit(bool(found))
 
 

@@ -29,7 +29,8 @@ from ct2pet.conversion.records import (
     write_record,
 )
 from ct2pet.dataset import RawDataset, write_dataset_json
-from ct2pet.dataset.contents import LEAST_OVERLAP, ct_problems, label_problems, number_problems, pet_problems
+from ct2pet.dataset.contents import LEAST_OVERLAP
+from ct2pet.dataset.plausibility import ct_problems, label_problems, number_problems, pet_problems
 from ct2pet.dataset.raw import read_table
 from ct2pet.dataset.train_test_split import write_table
 from ct2pet.dicom.tree import LeftOut

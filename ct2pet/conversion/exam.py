@@ -12,7 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ct2pet.conversion.records import Record, image_path, remove_case, source_digest, write_record
-from ct2pet.dataset.contents import ct_problems, pet_problems
+from ct2pet.dataset.plausibility import ct_problems, pet_problems
 from ct2pet.dicom.pairing import Exam, Placed
 from ct2pet.dicom.pixels import read_ct, read_pet
 from ct2pet.dicom.reading import discreet, quiet, read_dataset

@@ -1,18 +1,22 @@
 """Raw datasets: where their files lie, whether they can be trusted, and how their cases are split."""
 
-from ct2pet.dataset.description import Description, read_dataset_json, write_dataset_json
+from ct2pet.dataset.description import Description, read_dataset_json, update_dataset_json, write_dataset_json
+from ct2pet.dataset.fields import Field, Fields
 from ct2pet.dataset.raw import SPLITS, RawDataset, check_case_name, dataset_folder_name, open_dataset
 from ct2pet.dataset.verification import Problem, verify_dataset
 
 __all__ = [
     "SPLITS",
     "Description",
+    "Field",
+    "Fields",
     "Problem",
     "RawDataset",
     "check_case_name",
     "dataset_folder_name",
     "open_dataset",
     "read_dataset_json",
+    "update_dataset_json",
     "verify_dataset",
     "write_dataset_json",
 ]

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
+from ct2pet.dataset.fields import CT, LESIONS, PET, Field
 from ct2pet.dataset.raw import SPLITS, RawDataset
 from ct2pet.errors import DatasetError
 from ct2pet.files import read_json, write_json
@@ -26,12 +27,13 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
     A PET that is moved keeps its voxels and gets another place; so does a lesion mask on the PET's grid. Cases with a
     record are left as they are, named ones that were not moved excepted. Raises DatasetError for unknown cases.
     """
-    split_of = {case: split for split in SPLITS for case in dataset.cases(split) if dataset.target(case, split)}
+    ct, pet = _ct_and_pet(dataset)
+    split_of = {case: split for split in SPLITS for case in dataset.cases(split) if dataset.file(pet, case, split)}
     unknown = sorted({*(cases or ())} - {*split_of})
     if unknown:
         raise DatasetError(f"{dataset.folder}: has no case with CT and PET called {', '.join(unknown)}")
     wanted = split_of if cases is None else cases
-    voxels = max((count_voxels(dataset.image(case, split_of[case])) for case in wanted), default=0)
+    voxels = max((count_voxels(dataset.file(ct, case, split_of[case])) for case in wanted), default=0)
     return map_cases(
         align_case,
         {case: (dataset, case, split_of[case], cases is not None) for case in wanted},
@@ -44,24 +46,32 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
 def align_case(dataset: RawDataset, case: str, split: str, always: bool = False) -> dict[str, Any]:
     """Register one case and move its PET where that is worth it; the record. An interrupted run is finished."""
     path = dataset.folder / RECORDS / f"{case}.json"
-    target = dataset.path("targets", case, split)
+    ct, pet = _ct_and_pet(dataset)
+    target = dataset.path(pet, case, split)
     grid = read_grid(target)
     record = read_json(path) if path.is_file() else None
     if record is None or not _concerns(record, grid) or (always and record["outcome"] != MOVED):
-        result = register(
-            read_volume(dataset.path("images", case, split), "HU"), read_volume(target, "SUV"), always=always
-        )
+        result = register(read_volume(dataset.path(ct, case, split), "HU"), read_volume(target, "SUV"), always=always)
         after = moved_grid(grid, result) if result.outcome == MOVED else grid
         record = {**result.to_json(), "pet_grid_before": asdict(grid), "pet_grid_after": asdict(after)}
         write_json(path, record)  # first: an interrupted run is finished by it
     if record["outcome"] == MOVED:
         before, after = (_grid(record[f"pet_grid_{when}"]) for when in ("before", "after"))
-        lesions = dataset.lesions(case, split)
+        lesions = dataset.file(LESIONS, case, split)
         for file in [target] if lesions is None else [lesions, target]:
             if read_grid(file).matches(before):
                 volume = read_volume(file)
                 write_volume(file, Volume(volume.array, after, volume.unit))
     return record
+
+
+def _ct_and_pet(dataset: RawDataset) -> tuple[Field, Field]:
+    """The CT among the inputs and the PET among the targets. Raises DatasetError where there is none."""
+    ct = next((field for field in dataset.fields.inputs if field.kind == CT), None)
+    pet = next((field for field in dataset.fields.targets if field.kind == PET), None)
+    if ct is None or pet is None:
+        raise DatasetError(f"{dataset.folder}: a registration needs a CT among the inputs and a PET among the targets")
+    return ct, pet
 
 
 def _concerns(record: dict[str, Any], grid: Grid) -> bool:

@@ -5,16 +5,18 @@ from __future__ import annotations
 import csv
 import os
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 from ct2pet.dataset.description import Description, read_dataset_json
+from ct2pet.dataset.fields import Field, Fields
 from ct2pet.errors import DatasetError
 from ct2pet.paths import raw_folder
 
 SPLITS = ("Tr", "Ts")
-CT_CHANNEL = "_0000"
+CT_CHANNEL = "_0000"  # of the first input
 _CASE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 _DATASET_NAME = re.compile(r"Dataset(\d{3,})_[A-Za-z0-9][A-Za-z0-9_.-]*")
 
@@ -61,46 +63,41 @@ class RawDataset:
         """The districts and their labels in the district maps."""
         return dict(self.description.districts)
 
-    def cases(self, split: str = "Tr") -> list[str]:
-        """The sorted names of the cases that have a CT."""
-        ending = CT_CHANNEL + self.file_ending
-        return [name[: -len(ending)] for name in self.files("images", split) if name.endswith(ending)]
+    @property
+    def fields(self) -> Fields:
+        """What a case consists of."""
+        return self.description.fields
 
-    def files(self, kind: str, split: str) -> list[str]:
-        """The sorted names of the files in ``kind`` + ``split``, those with a leading dot excepted."""
-        folder = self.folder / f"{kind}{_known(split)}"
+    @property
+    def leading(self) -> Field:
+        """The field whose files make the cases: the first input; the first target where there are no inputs."""
+        return (*self.fields.inputs, *self.fields.targets)[0]
+
+    def cases(self, split: str = "Tr") -> list[str]:
+        """The sorted names of the cases: those that have the leading field's file."""
+        ending = self.leading.suffix + self.file_ending
+        return [name[: -len(ending)] for name in self.file_names(self.leading, split) if name.endswith(ending)]
+
+    def file_names(self, field: Field, split: str) -> list[str]:
+        """The sorted names of the files in a field's folder, those with a leading dot excepted."""
+        folder = self.folder / f"{field.folder}{_known(split)}"
         if not folder.is_dir():
             return []
         return sorted(entry.name for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
 
-    def path(self, kind: str, case: str, split: str) -> Path:
-        """Where the file of a case lies or would lie; ``kind``: images, targets, districts, lesions or organs."""
-        channel = CT_CHANNEL if kind == "images" else ""
-        return self.folder / f"{kind}{_known(split)}" / f"{case}{channel}{self.file_ending}"
+    def path(self, field: Field | str, case: str, split: str) -> Path:
+        """Where the file of a field of a case lies or would lie; ``field``: the field or its name."""
+        field = self.fields[field] if isinstance(field, str) else field
+        return self.folder / f"{field.folder}{_known(split)}" / f"{case}{field.suffix}{self.file_ending}"
 
-    def image(self, case: str, split: str = "Tr") -> Path | None:
-        """The CT (HU); None where there is none."""
-        return self._existing("images", case, split)
-
-    def target(self, case: str, split: str = "Tr") -> Path | None:
-        """The PET (SUV) on its own grid; None where there is none."""
-        return self._existing("targets", case, split)
-
-    def district_map(self, case: str, split: str = "Tr") -> Path | None:
-        """The label map of the districts; None where there is none yet."""
-        return self._existing("districts", case, split)
-
-    def lesions(self, case: str, split: str = "Tr") -> Path | None:
-        """The lesion mask; None where there is none."""
-        return self._existing("lesions", case, split)
-
-    def organs(self, case: str, split: str = "Tr") -> Path | None:
-        """The label map of the organs; None where there is none."""
-        return self._existing("organs", case, split)
-
-    def _existing(self, kind: str, case: str, split: str) -> Path | None:
-        path = self.path(kind, case, split)
+    def file(self, field: Field | str, case: str, split: str = "Tr") -> Path | None:
+        """The file of a field of a case; None where there is none."""
+        path = self.path(field, case, split)
         return path if path.is_file() else None
+
+    def files(self, fields: Iterable[Field], case: str, split: str = "Tr") -> dict[str, Path | None]:
+        """The files of several fields of a case by field; None where there is none."""
+        return {field.name: self.file(field, case, split) for field in fields}
 
     @cached_property
     def table(self) -> dict[str, dict[str, str]]:
@@ -111,6 +108,10 @@ class RawDataset:
     def patients(self) -> dict[str, str]:
         """The patient of each training and test case; the case's own name where cases.csv names none."""
         return {case: self._cell(case, "patient") or case for case in self._all_cases()}
+
+    def classes(self, condition: str) -> dict[str, str]:
+        """The class of each training and test case in a column of cases.csv; empty where it names none."""
+        return {case: self._cell(case, condition) for case in self._all_cases()}
 
     def diagnoses(self) -> dict[str, str]:
         """The diagnosis of each training and test case; empty where cases.csv names none."""

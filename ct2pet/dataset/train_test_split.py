@@ -12,7 +12,8 @@ from typing import Any
 
 import numpy as np
 
-from ct2pet.dataset.description import Description, read_dataset_json, write_dataset_json
+from ct2pet.dataset.description import update_dataset_json
+from ct2pet.dataset.fields import CATEGORY
 from ct2pet.dataset.raw import SPLITS, RawDataset
 from ct2pet.dataset.splits import FILE_NAME, Split, create_splits, group_patients
 from ct2pet.errors import DatasetError
@@ -21,7 +22,6 @@ from ct2pet.files import atomic_path, write_json
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
 COLUMN = "split"
-KINDS = ("targets", "districts", "lesions", "organs", "images")  # the CT, which makes the case, moves last
 
 # ten patients are dealt out in this order, then the next ten; every run of it has its shares to within one patient
 _ORDER = (TRAIN, TRAIN, TEST, TRAIN, TRAIN, VALIDATION, TRAIN, TRAIN, TEST, TRAIN)
@@ -81,7 +81,7 @@ def split_dataset(folder: str | os.PathLike, seed: int = 12345) -> dict[str, int
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be split ({error.strerror or error}); run it again") from error
     write_json(folder / FILE_NAME, _folds(dataset, parts, seed))
-    _write_number(dataset, sum(part != TEST for part in parts.values()))
+    update_dataset_json(folder, numTraining=sum(part != TEST for part in parts.values()))
     return {part: sum(own == part for own in parts.values()) for part in PARTS}
 
 
@@ -114,10 +114,11 @@ def _given(dataset: RawDataset) -> dict[str, str]:
 
 def _moves(dataset: RawDataset, case: str, part: str) -> Iterator[tuple[Path, Path]]:
     there, away = ("Ts", "Tr") if part == TEST else ("Tr", "Ts")
-    for kind in KINDS:
-        source = dataset.path(kind, case, away)
-        if source.is_file():
-            yield source, dataset.path(kind, case, there)
+    fields = [field for field in dataset.fields if field.kind != CATEGORY]
+    for field in sorted(fields, key=dataset.leading.__eq__):  # the leading image, which makes the case, moves last
+        source = dataset.file(field, case, away)
+        if source is not None:
+            yield source, dataset.path(field, case, there)
 
 
 def _folds(dataset: RawDataset, parts: Mapping[str, str], seed: int) -> list[Split]:
@@ -145,16 +146,3 @@ def write_table(path: Path, table: Mapping[str, Mapping[str, Any]], columns: Seq
         writer = csv.DictWriter(file, names, restval="")
         writer.writeheader()
         writer.writerows(row for _, row in sorted(table.items()))
-
-
-def _write_number(dataset: RawDataset, num_training: int) -> None:
-    old: Description = read_dataset_json(dataset.folder)
-    extra = {key: value for key, value in old.extra.items() if key != "name"}
-    write_dataset_json(
-        dataset.folder,
-        name=str(old.extra.get("name", dataset.name)),
-        districts=old.districts,
-        num_training=num_training,
-        file_ending=old.file_ending,
-        **extra,
-    )

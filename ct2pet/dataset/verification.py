@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.dataset.contents import CaseContents, check_case
-from ct2pet.dataset.raw import CT_CHANNEL, SPLITS, RawDataset, check_case_name
+from ct2pet.dataset.fields import CATEGORY, INPUT, TARGET, Field
+from ct2pet.dataset.raw import SPLITS, RawDataset, check_case_name
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import count_voxels, strip_suffix
 from ct2pet.parallel import map_cases
 
-KINDS = ("images", "targets", "districts", "lesions", "organs")
 _BYTES_PER_VOXEL = 8  # of the largest image of a case: its values and a mask or slice of another type
 _PROCESS_GIB = 0.25
 
@@ -44,79 +44,90 @@ def verify_dataset(dataset: RawDataset, num_processes: int = 1) -> list[Problem]
     )
     contents: dict[tuple[str, str], CaseContents] = {}
     problems = [*_count_problems(dataset), *_name_problems(dataset), *_pair_problems(dataset)]
-    problems += _table_problems(dataset)
+    problems += [*_table_problems(dataset), *_class_problems(dataset)]
     for split, case in cases:
         key = f"{case} ({split})"
         if key in results.failures:
-            problems.append(Problem(case, str(dataset.path("images", case, split)), results.failures[key]))
+            problems.append(Problem(case, str(dataset.path(dataset.leading, case, split)), results.failures[key]))
             continue
         contents[split, case] = results.values[key]
         problems += [Problem(case, str(file), message) for file, message in results.values[key].problems]
     return [*problems, *_duplicates(dataset, contents)]
 
 
+def _image_fields(dataset: RawDataset) -> list[Field]:
+    return [field for field in dataset.fields if field.kind != CATEGORY]
+
+
 def _all_names(dataset: RawDataset, split: str) -> list[str]:
     """The cases of which at least one file is there."""
     names = set(dataset.cases(split))
-    for kind in KINDS[1:]:
-        files = dataset.files(kind, split)
-        names.update(name[: -len(dataset.file_ending)] for name in files if name.endswith(dataset.file_ending))
+    for field in _image_fields(dataset):
+        ending = field.suffix + dataset.file_ending
+        if field.role != INPUT:
+            names.update(name[: -len(ending)] for name in dataset.file_names(field, split) if name.endswith(ending))
     return sorted(names)
 
 
 def _memory_gib(dataset: RawDataset) -> float:
-    images = [dataset.image(case, split) for split in SPLITS for case in dataset.cases(split)]
+    images = [dataset.file(dataset.leading, case, split) for split in SPLITS for case in dataset.cases(split)]
     return _PROCESS_GIB + max(map(count_voxels, images), default=0) * _BYTES_PER_VOXEL / 2**30
 
 
 def _count_problems(dataset: RawDataset) -> Iterator[Problem]:
-    count, said = len(dataset.cases("Tr")), dataset.description.num_training
+    count, said, leading = len(dataset.cases("Tr")), dataset.description.num_training, dataset.leading
     if not count:
-        ending = CT_CHANNEL + dataset.file_ending
-        yield Problem("", str(dataset.folder / "imagesTr"), f"there is no training case (CASE{ending})")
+        ending = leading.suffix + dataset.file_ending
+        yield Problem("", str(dataset.folder / f"{leading.folder}Tr"), f"there is no training case (CASE{ending})")
     elif count != said:
-        yield Problem("", str(dataset.folder / "dataset.json"), f"numTraining is {said}, but there are {count} CTs")
+        message = f"numTraining is {said}, but there are {count} images {leading.name}"
+        yield Problem("", str(dataset.folder / "dataset.json"), message)
 
 
 def _name_problems(dataset: RawDataset) -> Iterator[Problem]:
+    suffixes: dict[str, list[str]] = {}
+    for field in _image_fields(dataset):
+        suffixes.setdefault(field.folder, []).append(field.suffix)
     for split in SPLITS:
-        for kind in KINDS:
-            for name in dataset.files(kind, split):
-                message = _name_problem(kind, name, dataset.file_ending)
+        for field in {field.folder: field for field in _image_fields(dataset)}.values():
+            for name in dataset.file_names(field, split):
+                message = _name_problem(name, suffixes[field.folder], dataset.file_ending)
                 if message:
-                    yield Problem(strip_suffix(name), str(dataset.folder / f"{kind}{split}" / name), message)
+                    yield Problem(strip_suffix(name), str(dataset.folder / f"{field.folder}{split}" / name), message)
 
 
-def _name_problem(kind: str, name: str, file_ending: str) -> str | None:
+def _name_problem(name: str, suffixes: list[str], file_ending: str) -> str | None:
     if strip_suffix(name) == name:
         return None  # no image: notes, tables, the data file of a MetaImage header
     if not name.endswith(file_ending):
         return f"its name does not end in {file_ending}, the file_ending of dataset.json"
     case = name[: -len(file_ending)]
-    if kind == "images":
-        if not case.endswith(CT_CHANNEL):
-            return f"its name must be CASE{CT_CHANNEL}{file_ending}"
-        case = case[: -len(CT_CHANNEL)]
+    suffix = next((suffix for suffix in suffixes if case.endswith(suffix)), None)
+    if suffix is None:
+        return f"its name must be {' or '.join(f'CASE{suffix}{file_ending}' for suffix in suffixes)}"
     try:
-        check_case_name(case)
+        check_case_name(case.removesuffix(suffix))
     except DatasetError as error:
         return str(error)
     return None
 
 
 def _pair_problems(dataset: RawDataset) -> Iterator[Problem]:
-    for case in dataset.cases("Tr"):
-        if dataset.target(case, "Tr") is None:
-            yield Problem(case, str(dataset.path("targets", case, "Tr")), "missing: every training CT needs its PET")
+    leading = dataset.leading
     for split in SPLITS:
-        with_ct = set(dataset.cases(split))
-        for case in _all_names(dataset, split):
-            if case not in with_ct:
-                found = next(kind for kind in KINDS[1:] if dataset.path(kind, case, split).is_file())
-                message = f"missing, but {dataset.path(found, case, split)} is there"
-                yield Problem(case, str(dataset.path("images", case, split)), message)
+        cases = dataset.cases(split)
+        for case in cases:
+            for field in _image_fields(dataset):
+                needed = field.role == INPUT or (field.role == TARGET and split == "Tr")
+                if needed and dataset.file(field, case, split) is None:
+                    message = f"missing: every {'training ' * (split == 'Tr')}{leading.name} needs its {field.name}"
+                    yield Problem(case, str(dataset.path(field, case, split)), message)
+        for case in sorted({*_all_names(dataset, split)} - {*cases}):
+            there = (dataset.file(field, case, split) for field in _image_fields(dataset))
+            message = f"missing, but {next(path for path in there if path is not None)} is there"
+            yield Problem(case, str(dataset.path(leading, case, split)), message)
     for case in sorted({*dataset.cases("Tr")} & {*dataset.cases("Ts")}):
-        yield Problem(case, str(dataset.path("images", case, "Ts")), "a training case has the same name")
+        yield Problem(case, str(dataset.path(leading, case, "Ts")), "a training case has the same name")
 
 
 def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
@@ -128,11 +139,21 @@ def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
         return
     for case in rows:
         if case not in patients:
-            yield Problem(case, str(path), f"the case {case!r} has a row, but no CT")
+            yield Problem(case, str(path), f"the case {case!r} has a row, but no {dataset.leading.name}")
     training = {patients[case] for case in dataset.cases("Tr")}
     for case in dataset.cases("Ts"):
         if patients[case] in training and case not in dataset.cases("Tr"):
             yield Problem(case, str(path), f"the patient {patients[case]!r} of this test case is in training, too")
+
+
+def _class_problems(dataset: RawDataset) -> Iterator[Problem]:
+    path = dataset.folder / "cases.csv"
+    for condition in dataset.fields.conditions:
+        for case, value in dataset.classes(condition.name).items():
+            if value not in condition.labels:
+                found = f"is {value!r}" if value else "is missing"
+                message = f"{condition.name} of {case} {found}; known are {', '.join(condition.labels)}"
+                yield Problem(case, str(path), message)
 
 
 def _duplicates(dataset: RawDataset, contents: Mapping[tuple[str, str], CaseContents]) -> Iterator[Problem]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from ct2pet.dataset.contents import ct_problems
+from ct2pet.dataset.plausibility import ct_problems
 from ct2pet.districts.base import Segmenter
 from ct2pet.districts.records import MapRecord, part_of_line, read_record, record_file, record_of, write_map
 from ct2pet.districts.segment import segment_ct

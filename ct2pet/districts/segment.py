@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ct2pet.dataset.contents import label_problems
+from ct2pet.dataset.plausibility import label_problems
 from ct2pet.districts.base import Segmentation, Segmenter
 from ct2pet.errors import DatasetError, GeometryError, PluginError
 from ct2pet.volume import Volume

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ct2pet.dataset.contents import ct_problems, number_problems, unit_problems
+from ct2pet.dataset.plausibility import ct_problems, number_problems, unit_problems
 from ct2pet.errors import CasesFailed, DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume

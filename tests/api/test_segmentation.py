@@ -237,9 +237,9 @@ def test_only_what_is_missing_is_segmented(raw):
 
 
 def test_what_is_missing_is_made_as_the_other_maps_were(raw):
-    raw.path("images", "case2", "Tr").rename(raw.folder / "later.nii")
+    raw.path("CT", "case2", "Tr").rename(raw.folder / "later.nii")
     segment_missing(raw, segmenter="other", num_processes=1)
-    (raw.folder / "later.nii").rename(raw.path("images", "case2", "Tr"))
+    (raw.folder / "later.nii").rename(raw.path("CT", "case2", "Tr"))
     with pytest.raises(Ct2PetError, match=r"case1\.nii: made by other 3, not by halves"):
         segment_missing(raw, segmenter="halves", num_processes=1)
     segment_missing(raw, num_processes=1)

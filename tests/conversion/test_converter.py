@@ -25,13 +25,13 @@ def test_a_study_becomes_a_case_in_suv(tmp_path, raw):
     conversion = convert(write_studies(tmp_path / "in", (ct, pet)))
     assert (conversion.new, conversion.old, conversion.failures) == (("CLINIC_0001",), (), {})
     dataset = RawDataset(raw / "Dataset001_CLINIC")
-    pet_suv = read_volume(dataset.target("CLINIC_0001"))
+    pet_suv = read_volume(dataset.file("PET", "CLINIC_0001"))
     np.testing.assert_allclose(pet_suv.array, values(pet) * FACTOR, rtol=1e-6)
     assert pet_suv.grid.matches(PET_GRID)
-    ct_hu = read_volume(dataset.image("CLINIC_0001"))
+    ct_hu = read_volume(dataset.file("CT", "CLINIC_0001"))
     np.testing.assert_array_equal(ct_hu.array, values(ct))
     assert ct_hu.grid.matches(CT_GRID)
-    assert dataset.lesions("CLINIC_0001") is None
+    assert dataset.file("lesions", "CLINIC_0001") is None
     assert verify_dataset(dataset) == []
 
 
@@ -78,7 +78,7 @@ def test_a_value_of_the_users_is_used_and_only_the_missing_case_is_converted(tmp
     assert second.new == tuple(first.failures)
     assert "weight_kg from --weights_csv" in second.notes[second.new[0]]
     _, pet = missing_weight()
-    found = read_volume(RawDataset(raw / "Dataset001_CLINIC").target(second.new[0])).array
+    found = read_volume(RawDataset(raw / "Dataset001_CLINIC").file("PET", second.new[0])).array
     np.testing.assert_allclose(found, values(pet) * FACTOR / 2, rtol=1e-6)
     after = content(raw)
     assert all(after[name] == data for name, data in before.items() if "Tr/" in name or "conversion/" in name)
@@ -237,7 +237,11 @@ def test_real_dicom_equals_the_nifti_that_others_made_of_it(tmp_path, raw):
     found = {row.patient_id: row.case for row in read_map(tmp_path / "map.csv")}
     assert {*found} == {"STS_002", "STS_041"}
     for patient, case in found.items():
-        pairs = {"CT_image": dataset.image(case), "PET_image": dataset.target(case), "PET_mask": dataset.lesions(case)}
+        pairs = {
+            "CT_image": dataset.file("CT", case),
+            "PET_image": dataset.file("PET", case),
+            "PET_mask": dataset.file("lesions", case),
+        }
         for name, path in pairs.items():
             ours = read_volume(path).to_canonical()
             theirs = read_volume(STS / "nifti" / patient / f"{name}.nii.gz").to_canonical()

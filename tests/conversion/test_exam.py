@@ -24,7 +24,7 @@ def test_lesions_of_a_structure_set(tmp_path, raw):
     write(rtstruct({"tumour": [np.array(square)]}, referenced=pet), tmp_path / "in", "rt{}")
     convert(tmp_path / "in")
     dataset = RawDataset(raw / "Dataset001_CLINIC")
-    mask = read_volume(dataset.lesions("CLINIC_0001"))
+    mask = read_volume(dataset.file("lesions", "CLINIC_0001"))
     assert mask.grid.matches(PET_GRID)
     assert mask.array.sum() == mask.array[2].sum() == 9
     assert verify_dataset(dataset) == []
@@ -83,7 +83,9 @@ def test_each_frame_has_its_own_factor_whatever_the_order_of_the_frames(tmp_path
         content.FrameAcquisitionDateTime = f"2020010209{100 * number // 60:02d}{100 * number % 60:02d}"
         content.FrameAcquisitionDuration = 1000.0
     convert(write_studies(tmp_path / "in", (ct_series(), [pet])))
-    found = read_volume(RawDataset(raw / "Dataset001_CLINIC").target("CLINIC_0001")).to_canonical().array[::-1, 0, 0]
+    found = (
+        read_volume(RawDataset(raw / "Dataset001_CLINIC").file("PET", "CLINIC_0001")).to_canonical().array[::-1, 0, 0]
+    )
     seconds = 3600 + 0.5 + 100 * np.arange(9)
     np.testing.assert_allclose(found, 5000 * 70000 / 350e6 * 2 ** (seconds / 6586.2), rtol=1e-4)
 
@@ -156,4 +158,4 @@ def test_values_that_cannot_be_a_patient_are_noted(tmp_path, raw):
     pet = pet_series(array=np.full(PET_GRID.shape, 1e8))
     conversion = convert(write_studies(tmp_path / "in", (ct, pet)))
     assert any(note.startswith("PET: its values reach") for note in conversion.notes["CLINIC_0001"])
-    assert math.isfinite(read_volume(RawDataset(raw / "Dataset001_CLINIC").target("CLINIC_0001")).array.max())
+    assert math.isfinite(read_volume(RawDataset(raw / "Dataset001_CLINIC").file("PET", "CLINIC_0001")).array.max())

@@ -21,7 +21,7 @@ def test_the_map_tells_who_is_who_and_only_its_owner_may_read_it(tmp_path, raw):
     dataset = RawDataset(raw / "Dataset001_CLINIC")
     for row in read_map(path):
         (pet,) = [pet for patient in "AB" for _, pet in [study_of(patient)] if patient == row.patient_id]
-        np.testing.assert_allclose(read_volume(dataset.target(row.case)).array, values(pet) * FACTOR, rtol=1e-6)
+        np.testing.assert_allclose(read_volume(dataset.file("PET", row.case)).array, values(pet) * FACTOR, rtol=1e-6)
         assert row.patient == dataset.patients()[row.case]
         assert row.study_instance_uid == str(pet[0].StudyInstanceUID)
         assert row.study_date == "2020-01-02"

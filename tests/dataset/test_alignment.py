@@ -31,8 +31,8 @@ def dataset(phantoms, tmp_path, monkeypatch):
     monkeypatch.setenv("ct2pet_raw", str(folder.parent))
     dataset = RawDataset(folder)
     (case,) = dataset.cases("Ts")
-    ct = read_volume(dataset.image(case, "Ts"))
-    for path in (dataset.target(case, "Ts"), dataset.lesions(case, "Ts")):
+    ct = read_volume(dataset.file("CT", case, "Ts"))
+    for path in (dataset.file("PET", case, "Ts"), dataset.file("lesions", case, "Ts")):
         write_volume(path, displaced(read_volume(path), ct, (0, 0, 3), (9, -12, 5))[0])
     return dataset
 
@@ -52,8 +52,8 @@ def test_the_pair_that_is_apart_is_moved_and_the_other_stays(dataset, phantoms, 
     changed = {str(path) for path in before if after[path] != before[path]}
     assert changed == {f"targetsTs/{apart}.nii.gz", f"lesionsTs/{apart}.nii.gz"}
     true, now = (RawDataset(folder) for folder in (phantoms, dataset.folder))
-    ct = read_volume(true.image(apart, "Ts"))
-    for kind in ("targets", "lesions"):
+    ct = read_volume(true.file("CT", apart, "Ts"))
+    for kind in ("PET", "lesions"):
         old, new = (read_volume(which.path(kind, apart, "Ts")) for which in (true, now))
         np.testing.assert_array_equal(new.array, old.array)
         assert residual(ct, old, new.grid.affine @ np.linalg.inv(old.grid.affine)) < 0.5 * min(old.grid.spacing)
@@ -65,13 +65,13 @@ def test_the_pair_that_is_apart_is_moved_and_the_other_stays(dataset, phantoms, 
 
 def test_again_nothing_changes_and_an_interrupted_run_is_finished(dataset):
     (case,) = dataset.cases("Ts")
-    before = dataset.target(case, "Ts").read_bytes()
+    before = dataset.file("PET", case, "Ts").read_bytes()
     align_dataset(dataset)
     whole = content(dataset.folder)
     assert align_dataset(dataset).values[case]["outcome"] == "moved"
     assert align_dataset(dataset, [case]).values[case]["outcome"] == "moved"
     assert content(dataset.folder) == whole
-    dataset.target(case, "Ts").write_bytes(before)  # as if it had stopped before the last file
+    dataset.file("PET", case, "Ts").write_bytes(before)  # as if it had stopped before the last file
     align_dataset(dataset)
     assert content(dataset.folder) == whole
 
@@ -79,7 +79,7 @@ def test_again_nothing_changes_and_an_interrupted_run_is_finished(dataset):
 def test_a_pet_that_was_made_anew_is_registered_anew(dataset):
     (case,) = dataset.cases("Ts")
     align_dataset(dataset)
-    path, ct = dataset.target(case, "Ts"), read_volume(dataset.image(case, "Ts"))
+    path, ct = dataset.file("PET", case, "Ts"), read_volume(dataset.file("CT", case, "Ts"))
     write_volume(path, displaced(read_volume(path), ct, (0, 0, 0), (0, 14, 0))[0])
     away = read_grid(path)
     align_dataset(dataset)
@@ -91,7 +91,7 @@ def test_unknown_cases_and_damaged_images_are_named(dataset, capsys):
     with pytest.raises(DatasetError, match="no case with CT and PET called nobody"):
         align_dataset(dataset, ["nobody"])
     (fits,), (apart,) = dataset.cases("Tr"), dataset.cases("Ts")
-    path = dataset.target(fits)
+    path = dataset.file("PET", fits)
     path.write_bytes(path.read_bytes()[:500])
     assert register.main(["-d", "077", "-np", "1"]) == 1
     assert f"{fits}: " in capsys.readouterr().err

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from ct2pet.dataset.contents import check_case, ct_problems, label_problems, pet_problems
+from ct2pet.dataset.contents import check_case
+from ct2pet.dataset.plausibility import ct_problems, label_problems, pet_problems
 
 
 def hu(low=-1000):
@@ -73,7 +74,7 @@ def test_labels():
 def test_equal_values_have_equal_digests_whatever_their_type(make_dataset):
     dataset = make_dataset()
     digests = [check_case(dataset, case, "Tr").digests for case in dataset.cases()]
-    assert len({digest["images"] for digest in digests}) == 3
-    assert len({digest["targets"] for digest in digests}) == 3
+    assert len({digest["CT"] for digest in digests}) == 3
+    assert len({digest["PET"] for digest in digests}) == 3
     assert check_case(dataset, "a", "Tr").digests == digests[0]
     assert check_case(dataset, "a", "Tr").problems == []

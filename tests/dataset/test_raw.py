@@ -13,12 +13,12 @@ def test_cases_and_their_files(make_dataset, file_ending):
     assert dataset.cases("Tr") == ["a", "b", "c"]
     assert dataset.cases("Ts") == ["t"]
     folder = dataset.folder
-    assert dataset.image("a", "Tr") == folder / "imagesTr" / f"a_0000{file_ending}"
-    assert dataset.target("t", "Ts") == folder / "targetsTs" / f"t{file_ending}"
-    assert dataset.district_map("b") == folder / "districtsTr" / f"b{file_ending}"
-    assert dataset.lesions("c") == folder / "lesionsTr" / f"c{file_ending}"
-    assert dataset.organs("c") is None
-    assert dataset.image("a", "Ts") is None
+    assert dataset.file("CT", "a", "Tr") == folder / "imagesTr" / f"a_0000{file_ending}"
+    assert dataset.file("PET", "t", "Ts") == folder / "targetsTs" / f"t{file_ending}"
+    assert dataset.file("districts", "b") == folder / "districtsTr" / f"b{file_ending}"
+    assert dataset.file("lesions", "c") == folder / "lesionsTr" / f"c{file_ending}"
+    assert dataset.file("organs", "c") is None
+    assert dataset.file("CT", "a", "Ts") is None
     with pytest.raises(ValueError, match="'val'"):
         dataset.cases("val")
 

@@ -43,28 +43,40 @@ def cut_off(path):
 
 # name: (what is done to the dataset, the file that is named, words of the message)
 BROKEN = {
-    "no pet": (lambda d: d.target("a").unlink(), "targetsTr/a.nii.gz", "missing"),
-    "no ct": (lambda d: d.image("t", "Ts").unlink(), "imagesTs/t_0000.nii.gz", "missing, but"),
-    "no channel": (lambda d: shutil.copy(d.image("a"), d.folder / "imagesTr/x.nii.gz"), "imagesTr/x.nii.gz", "_0000"),
+    "no pet": (lambda d: d.file("PET", "a").unlink(), "targetsTr/a.nii.gz", "missing"),
+    "no ct": (lambda d: d.file("CT", "t", "Ts").unlink(), "imagesTs/t_0000.nii.gz", "missing, but"),
+    "no channel": (
+        lambda d: shutil.copy(d.file("CT", "a"), d.folder / "imagesTr/x.nii.gz"),
+        "imagesTr/x.nii.gz",
+        "_0000",
+    ),
     "case name": (
-        lambda d: shutil.move(d.lesions("a"), d.folder / "lesionsTr/a b.nii.gz"),
+        lambda d: shutil.move(d.file("lesions", "a"), d.folder / "lesionsTr/a b.nii.gz"),
         "lesionsTr/a b.nii.gz",
         "case name 'a b'",
     ),
     "ending": (lambda d: (d.folder / "imagesTr/x_0000.nii").touch(), "imagesTr/x_0000.nii", "file_ending"),
-    "cut off": (lambda d: cut_off(d.image("b")), "imagesTr/b_0000.nii.gz", "damaged|cut off"),
-    "no image": (lambda d: d.target("b").write_text("text"), "targetsTr/b.nii.gz", "damaged"),
-    "nan in ct": (lambda d: change(d, "images", "a", spoil), "imagesTr/a_0000.nii.gz", "2 voxels are not a number"),
-    "nan in pet": (lambda d: change(d, "targets", "a", spoil), "targetsTr/a.nii.gz", "2 voxels are not a number"),
-    "frames": (lambda d: write_frames(d.target("c")), "targetsTr/c.nii.gz", "6 x 5 x 4 x 2"),
-    "not hu": (lambda d: change(d, "images", "c", lambda a: a + 1024), "imagesTr/c_0000.nii.gz", "HU"),
-    "not suv": (lambda d: change(d, "targets", "t", lambda a: a * 5000, "Ts"), "targetsTs/t.nii.gz", "Bq/ml"),
-    "apart": (lambda d: shift(d, "targets", "a", 500), "targetsTr/a.nii.gz", "overlaps the CT in space by 0%"),
+    "cut off": (lambda d: cut_off(d.file("CT", "b")), "imagesTr/b_0000.nii.gz", "damaged|cut off"),
+    "no image": (lambda d: d.file("PET", "b").write_text("text"), "targetsTr/b.nii.gz", "damaged"),
+    "nan in ct": (lambda d: change(d, "CT", "a", spoil), "imagesTr/a_0000.nii.gz", "2 voxels are not a number"),
+    "nan in pet": (lambda d: change(d, "PET", "a", spoil), "targetsTr/a.nii.gz", "2 voxels are not a number"),
+    "frames": (lambda d: write_frames(d.file("PET", "c")), "targetsTr/c.nii.gz", "6 x 5 x 4 x 2"),
+    "not hu": (lambda d: change(d, "CT", "c", lambda a: a + 1024), "imagesTr/c_0000.nii.gz", "HU"),
+    "not suv": (lambda d: change(d, "PET", "t", lambda a: a * 5000, "Ts"), "targetsTs/t.nii.gz", "Bq/ml"),
+    "apart": (lambda d: shift(d, "PET", "a", 500), "targetsTr/a.nii.gz", "overlaps the CT in space by 0%"),
     "label": (lambda d: change(d, "districts", "a", lambda a: a * 3), "districtsTr/a.nii.gz", r"label\(s\) 3, 6 "),
     "no district": (lambda d: change(d, "districts", "a", lambda a: a * 0), "districtsTr/a.nii.gz", "no voxel"),
     "lesions": (lambda d: change(d, "lesions", "a", lambda a: a * 0.5), "lesionsTr/a.nii.gz", "no labels"),
-    "same ct": (lambda d: shutil.copy(d.image("a"), d.image("b")), "imagesTr/b_0000.nii.gz", "same image as .*a_0000"),
-    "same pet": (lambda d: shutil.copy(d.target("a"), d.target("t", "Ts")), "targetsTs/t.nii.gz", "same image as .*/a"),
+    "same ct": (
+        lambda d: shutil.copy(d.file("CT", "a"), d.file("CT", "b")),
+        "imagesTr/b_0000.nii.gz",
+        "same image as .*a_0000",
+    ),
+    "same pet": (
+        lambda d: shutil.copy(d.file("PET", "a"), d.file("PET", "t", "Ts")),
+        "targetsTs/t.nii.gz",
+        "same image as .*/a",
+    ),
     "patient": (
         lambda d: (d.folder / "cases.csv").write_text("case,patient\na,P\nt,P\n"),
         "cases.csv",
@@ -84,9 +96,9 @@ def test_a_right_dataset_has_no_problems(make_dataset, file_ending):
 
 def test_test_cases_need_no_pet_and_no_case_needs_a_map(make_dataset):
     dataset = make_dataset()
-    dataset.target("t", "Ts").unlink()
-    dataset.district_map("a").unlink()
-    dataset.lesions("b").unlink()
+    dataset.file("PET", "t", "Ts").unlink()
+    dataset.file("districts", "a").unlink()
+    dataset.file("lesions", "b").unlink()
     assert verify_dataset(dataset) == []
 
 
@@ -115,8 +127,8 @@ def test_all_problems_come_in_one_pass(make_dataset):
 
 def test_two_processes_find_what_one_finds(make_dataset):
     dataset = make_dataset(train=("a", "b"))
-    cut_off(dataset.image("a"))
-    change(dataset, "targets", "t", lambda a: a * 5000, "Ts")
+    cut_off(dataset.file("CT", "a"))
+    change(dataset, "PET", "t", lambda a: a * 5000, "Ts")
     alone = verify_dataset(dataset)
     assert len(alone) == 2
     assert verify_dataset(dataset, num_processes=2) == alone
@@ -125,9 +137,9 @@ def test_two_processes_find_what_one_finds(make_dataset):
 def test_a_dataset_without_training_cases_and_a_wrong_count(make_dataset, tmp_path):
     dataset = make_dataset()
     for case in ("b", "c"):
-        for kind in ("images", "targets", "districts", "lesions"):
+        for kind in ("CT", "PET", "districts", "lesions"):
             dataset.path(kind, case, "Tr").unlink()
-    assert [p.message for p in verify_dataset(dataset)] == ["numTraining is 3, but there are 1 CTs"]
+    assert [p.message for p in verify_dataset(dataset)] == ["numTraining is 3, but there are 1 images CT"]
     shutil.rmtree(dataset.folder / "imagesTr")
     assert "no training case" in verify_dataset(dataset)[0].message
 
@@ -140,8 +152,8 @@ def test_one_name_on_two_sides(make_dataset):
 
 def test_grids_that_overlap_too_little(make_dataset):
     dataset = make_dataset()
-    pet = read_volume(dataset.target("a"))
+    pet = read_volume(dataset.file("PET", "a"))
     grid = Grid(pet.grid.shape, pet.grid.spacing, (-24.0, -24.0, 24.0), pet.grid.direction)
-    write_volume(dataset.target("a"), Volume(pet.array, grid))
+    write_volume(dataset.file("PET", "a"), Volume(pet.array, grid))
     # 7 of 30 mm along z (21.5 to 28.5), 47 of 48 mm along y and x: 22.4% of either box
     assert "overlaps the CT in space by 22% only" in verify_dataset(dataset)[0].message

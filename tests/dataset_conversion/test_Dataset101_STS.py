@@ -54,18 +54,18 @@ def test_patients_become_a_dataset_without_problems(source, capsys):
 
 def test_values_and_grids_stay_and_the_district_is_the_body_that_the_pet_shows(source):
     dataset = sts.convert(source)
-    ct = read_volume(dataset.image("STS_001"))
+    ct = read_volume(dataset.file("CT", "STS_001"))
     original = read_volume(source / "STS_001" / "CT_image.nii.gz")
     assert ct.array.dtype == np.int16
     np.testing.assert_array_equal(ct.array, original.array)
     assert ct.grid.matches(original.grid)
-    pet = read_volume(dataset.target("STS_001"))
+    pet = read_volume(dataset.file("PET", "STS_001"))
     np.testing.assert_array_equal(pet.array, read_volume(source / "STS_001" / "PET_image.nii.gz").array)
     assert pet.grid.matches(PET_GRID)
     np.testing.assert_array_equal(
-        read_volume(dataset.lesions("STS_001")).array, read_volume(source / "STS_001" / "PET_mask.nii.gz").array
+        read_volume(dataset.file("lesions", "STS_001")).array, read_volume(source / "STS_001" / "PET_mask.nii.gz").array
     )
-    districts = read_volume(dataset.district_map("STS_001"))
+    districts = read_volume(dataset.file("districts", "STS_001"))
     body = (original.array > -500).astype(np.uint8)
     body[11] = 0  # beyond the PET
     np.testing.assert_array_equal(districts.array, Volume(body, CT_GRID).to_canonical().array)
@@ -76,7 +76,7 @@ def test_a_ct_with_fractions_keeps_them(source):
     path = source / "STS_002" / "CT_image.nii.gz"
     volume = read_volume(path)
     write_volume(path, volume.with_array(volume.array + np.float32(0.5)))
-    converted = read_volume(sts.convert(source).image("STS_002"))
+    converted = read_volume(sts.convert(source).file("CT", "STS_002"))
     np.testing.assert_array_equal(converted.array, volume.array + np.float32(0.5))
 
 
@@ -111,8 +111,8 @@ def test_real_patients_among_them_one_whose_ct_and_pet_differ_by_a_slice(tmp_pat
     dataset = sts.convert(tmp_path / "nifti")
     assert verify_dataset(dataset) == []
     for case, split in (("STS_025", "Tr"), ("STS_035", "Tr"), ("STS_041", "Ts")):
-        pet = read_volume(dataset.target(case, split))
-        districts = read_volume(dataset.district_map(case, split))
+        pet = read_volume(dataset.file("PET", case, split))
+        districts = read_volume(dataset.file("districts", case, split))
         inside = np.argwhere(districts.array)[[0, -1]]
         top = [(districts.grid.affine @ [*index[::-1], 1.0])[2] for index in inside]
         low, high = pet.grid.bounds
@@ -120,7 +120,7 @@ def test_real_patients_among_them_one_whose_ct_and_pet_differ_by_a_slice(tmp_pat
         assert max(top) <= high[2]
         assert 0.2 < districts.array.mean() < 0.95
     # a piece of the table at the lower edge of this CT's upper slices is no body
-    assert not read_volume(dataset.district_map("STS_025")).to_canonical().array[45, -15:].any()
+    assert not read_volume(dataset.file("districts", "STS_025")).to_canonical().array[45, -15:].any()
 
 
 @real_data

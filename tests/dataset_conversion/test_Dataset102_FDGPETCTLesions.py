@@ -68,11 +68,11 @@ def test_the_nifti_release_becomes_a_dataset(source, tmp_path, capsys, up):
     assert dataset.cases() == [f"FDGPETCTLesions_{number:04}" for number in range(1, 5)]
     names = names_of(tmp_path)
     case = names[f"PETCT_0011f3deaf/{STUDY}"]
-    assert read_volume(dataset.image(case)).grid.matches(CT_GRID)  # CT.nii.gz, not CTres.nii.gz
-    np.testing.assert_array_equal(read_volume(dataset.image(case)).array, ct_of(0).array)
-    assert read_volume(dataset.image(case)).array.dtype == np.int16
-    np.testing.assert_array_equal(read_volume(dataset.target(case)).array, pet_of(0).array)  # SUV, not PET
-    np.testing.assert_array_equal(read_volume(dataset.lesions(case)).array, lesions_of(0).array)
+    assert read_volume(dataset.file("CT", case)).grid.matches(CT_GRID)  # CT.nii.gz, not CTres.nii.gz
+    np.testing.assert_array_equal(read_volume(dataset.file("CT", case)).array, ct_of(0).array)
+    assert read_volume(dataset.file("CT", case)).array.dtype == np.int16
+    np.testing.assert_array_equal(read_volume(dataset.file("PET", case)).array, pet_of(0).array)  # SUV, not PET
+    np.testing.assert_array_equal(read_volume(dataset.file("lesions", case)).array, lesions_of(0).array)
     row = dataset.table[case]
     assert (row["diagnosis"], row["sex"], row["age"]) == ("melanoma", "M", "60")
     first, second = (dataset.table[names[f"PETCT_01140d52d8/{study}"]] for study in ("a-1", "b-2"))
@@ -107,7 +107,7 @@ def test_what_is_missing_is_said_in_one_line_each(source, capsys):
     assert "PETCT_01140d52d8/b-2: lesions: SEG.nii.gz is missing" in lines
     dataset = open_dataset("102")
     assert len(dataset.cases()) == 2
-    grids = [read_volume(dataset.image(case)).grid for case in dataset.cases()]
+    grids = [read_volume(dataset.file("CT", case)).grid for case in dataset.cases()]
     assert sorted(grid.matches(PET_GRID) for grid in grids) == [False, True]
 
 
@@ -184,5 +184,5 @@ def test_the_dicom_tree_becomes_the_same_kind_of_dataset(tmp_path, monkeypatch):
     assert verify_dataset(dataset) == []
     assert dataset.diagnoses() == dict.fromkeys(dataset.cases(), "lymphoma")
     assert len({*dataset.patients().values()}) == 2
-    assert all(read_volume(dataset.lesions(case)).array.sum() == 4 for case in dataset.cases())
+    assert all(read_volume(dataset.file("lesions", case)).array.sum() == 4 for case in dataset.cases())
     assert json.loads((dataset.folder / "dataset.json").read_text())["licence"] == "CC BY 4.0"

@@ -48,7 +48,9 @@ def write_folds(root, validation):
 def case_of(dataset, seed):
     """The case whose PET has this seed."""
     wanted = pet_of(seed).array
-    return next(case for case in dataset.cases() if np.array_equal(read_volume(dataset.target(case)).array, wanted))
+    return next(
+        case for case in dataset.cases() if np.array_equal(read_volume(dataset.file("PET", case)).array, wanted)
+    )
 
 
 def test_the_release_becomes_a_dataset_with_the_challenges_folds(source, tmp_path, capsys):
@@ -61,8 +63,8 @@ def test_the_release_becomes_a_dataset_with_the_challenges_folds(source, tmp_pat
     cases = [case_of(dataset, seed) for seed in range(4)]
     assert sorted(cases) == dataset.cases() == [f"autoPET_{number:04}" for number in range(1, 5)]
     for seed, case in enumerate(cases):
-        np.testing.assert_array_equal(read_volume(dataset.image(case)).array, ct_of(seed).array)
-        np.testing.assert_array_equal(read_volume(dataset.lesions(case)).array, lesions_of(seed).array)
+        np.testing.assert_array_equal(read_volume(dataset.file("CT", case)).array, ct_of(seed).array)
+        np.testing.assert_array_equal(read_volume(dataset.file("lesions", case)).array, lesions_of(seed).array)
     assert dataset.patients()[cases[1]] == dataset.patients()[cases[2]]
     assert dataset.diagnoses()[cases[0]] == "melanoma"
     folds = load_or_create_splits(tmp_path / "splits_final.json", dataset)

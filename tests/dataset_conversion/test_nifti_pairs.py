@@ -61,10 +61,10 @@ def test_pairs_of_any_layout_become_a_dataset(source, tmp_path):
     assert {*names} == {"Muster_Erika", "17", "case3"}
     patients = dataset.patients()
     assert patients[names["Muster_Erika"]] == patients[names["17"]] != patients[names["case3"]]
-    assert [name for name, case in names.items() if dataset.lesions(case)] == ["17"]
+    assert [name for name, case in names.items() if dataset.file("lesions", case)] == ["17"]
     row = dataset.table[names["17"]]
     assert (row["diagnosis"], row["sex"], row["age"]) == ("lymphoma", "F", "90")
-    assert (read_volume(dataset.target(names["17"])).array == pet_of(1).array).all()
+    assert (read_volume(dataset.file("PET", names["17"])).array == pet_of(1).array).all()
 
 
 def test_what_is_no_pair_is_counted_on_the_screen_and_named_in_the_table_only(source, tmp_path, capsys):

@@ -96,8 +96,8 @@ def test_it_is_the_same_from_disk(tmp_path):
 
 def test_all_cases_that_cannot_be_used_are_named(tmp_path):
     dataset = write_raw(tmp_path, {"A": case_volumes(0), "B": case_volumes(1), "C": case_volumes(2)})
-    dataset.target("A").unlink()
-    dataset.district_map("C").write_bytes(b"no image")
+    dataset.file("PET", "A").unlink()
+    dataset.file("districts", "C").write_bytes(b"no image")
     with pytest.raises(CasesFailed) as error:
         extract_fingerprint(dataset)
     assert set(error.value.failures) == {"A", "C"}

@@ -35,11 +35,11 @@ def test_the_files_hold_the_scan(dataset):
     assert (rows[case]["sex"], int(rows[case]["age"]), rows[case]["arms"]) == (patient.sex, patient.age, patient.arms)
     volumes = scan(patient, COARSE)
     for path, volume in (
-        (dataset.image(case, "Ts"), volumes.ct),
-        (dataset.target(case, "Ts"), volumes.pet),
-        (dataset.district_map(case, "Ts"), volumes.districts),
-        (dataset.lesions(case, "Ts"), volumes.lesions),
-        (dataset.organs(case, "Ts"), volumes.organs),
+        (dataset.file("CT", case, "Ts"), volumes.ct),
+        (dataset.file("PET", case, "Ts"), volumes.pet),
+        (dataset.file("districts", case, "Ts"), volumes.districts),
+        (dataset.file("lesions", case, "Ts"), volumes.lesions),
+        (dataset.file("organs", case, "Ts"), volumes.organs),
     ):
         stored = read_volume(path)
         assert stored.grid.matches(volume.grid)

@@ -127,7 +127,7 @@ def test_a_changed_file_redoes_its_case_alone(dataset, tmp_path, calls):
     before = content(tmp_path / "pre")
     calls.clear()
     write_case(dataset.folder, "B", case_volumes(seed=9))
-    os.utime(dataset.image("B"), (1, 1))  # whatever the clock says
+    os.utime(dataset.file("CT", "B"), (1, 1))  # whatever the clock says
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert calls == [("B", ["high", "low", "whole_body"])]
     after = content(tmp_path / "pre")
@@ -162,18 +162,18 @@ def test_interrupted_after_a_change_no_outdated_case_is_left(dataset, tmp_path, 
 
 def test_a_case_that_left_the_dataset_leaves_the_store(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
-    dataset.image("B").unlink()
+    dataset.file("CT", "B").unlink()
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert stores(tmp_path / "pre")["low"].cases == ["A", "C"]
 
 
 def test_failing_cases_are_named_and_the_others_are_done(dataset, tmp_path):
-    dataset.image("A").write_bytes(b"no image")
-    dataset.target("C").unlink()
+    dataset.file("CT", "A").write_bytes(b"no image")
+    dataset.file("PET", "C").unlink()
     with pytest.raises(CasesFailed) as error:
         preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert set(error.value.failures) == {"A", "C"}
-    assert str(dataset.image("A")) in error.value.failures["A"]
+    assert str(dataset.file("CT", "A")) in error.value.failures["A"]
     assert "no pet" in error.value.failures["C"]
     assert error.value.some_done
     assert stores(tmp_path / "pre")["low"].cases == ["B"]

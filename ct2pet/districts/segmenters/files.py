@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from ct2pet.dataset.contents import LEAST_OVERLAP, label_problems
+from ct2pet.dataset.contents import LEAST_OVERLAP
+from ct2pet.dataset.plausibility import label_problems
 from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
 from ct2pet.districts.records import OWN, origin, read_record
 from ct2pet.errors import DatasetError, GeometryError, ImageError

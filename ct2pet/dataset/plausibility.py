@@ -1,0 +1,60 @@
+"""Signs that the values of an image are not what its kind says. Every problem is a sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import numpy as np
+
+_LARGEST_SUV = 200.0  # that a hundredth of the voxels may exceed; a hot bladder is smaller, Bq/ml are thousands
+_LARGEST_NO_SUV = 0.1  # the warmest tissue of any part of the body is above
+_SMALLEST_SUV = -1.0  # some reconstructions leave slightly negative noise
+
+
+def number_problems(array: np.ndarray) -> list[str]:
+    """Voxels that are not a number or infinite."""
+    if array.dtype.kind != "f":
+        return []
+    wrong = array.size - sum(np.count_nonzero(np.isfinite(part)) for part in array)
+    return [f"{wrong} voxels are not a number or infinite"] if wrong else []
+
+
+def ct_problems(ct_hu: np.ndarray) -> list[str]:
+    """Signs that a CT is not in HU: air or fat (below -20 HU) and soft tissue (-200 to 300 HU) are in every one."""
+    low, high = ct_hu.min(), ct_hu.max()
+    soft = sum(np.count_nonzero((part > -200) & (part < 300)) for part in ct_hu) / ct_hu.size
+    if low < -20 and soft >= 0.01:
+        return []
+    return [f"its values, {low:g} to {high:g}, are not a CT in HU (air -1000, water 0): rescale it"]
+
+
+def pet_problems(pet_suv: np.ndarray) -> list[str]:
+    """Signs that a PET is not in SUV: values like Bq/ml, much too small or clearly negative ones, or none."""
+    low, high = float(pet_suv.min()), float(pet_suv.max())
+    if high <= 0:
+        return ["no voxel is above zero: there is no PET in it"]
+    if high < _LARGEST_NO_SUV:
+        return [f"its largest value is {high:g}: this is no SUV (g/ml)"]
+    problems = []
+    if low < _SMALLEST_SUV:
+        problems.append(f"its smallest value is {low:g}: SUV are not negative")
+    return problems + unit_problems(pet_suv)
+
+
+def unit_problems(pet_suv: np.ndarray) -> list[str]:
+    """Values of a PET the size of Bq/ml. A few hot voxels alone do not make it so."""
+    high = float(pet_suv.max())
+    if high > _LARGEST_SUV and np.percentile(pet_suv, 99) > _LARGEST_SUV:
+        return [f"its values reach {high:g}: this looks like Bq/ml; convert it to SUV (g/ml)"]
+    return []
+
+
+def label_problems(array: np.ndarray, allowed: Collection[int] | None, *, needs_one: bool = False) -> list[str]:
+    """Signs that a map does not hold labels, or not those that dataset.json names (``allowed``; None: any)."""
+    found: set[float] = set().union(*(np.unique(part).tolist() for part in array))
+    if any(label < 0 or label != int(label) for label in found):
+        return ["it holds values that are no labels (whole numbers from 0 on)"]
+    unknown = sorted(int(label) for label in found - {0, *(allowed or found)})
+    if unknown:
+        return [f"the label(s) {', '.join(map(str, unknown))} are not in dataset.json"]
+    return ["no voxel belongs to a district"] if needs_one and found <= {0} else []
