@@ -10,17 +10,9 @@ from _whole_body import DISTRICTS, NAME, grids
 
 from ct2pet.checkpoint import save_checkpoint
 from ct2pet.models import load_model
+from ct2pet.planning.configuration import Augmentation, Configuration, Masking, Sampling
 from ct2pet.planning.networks import plan_discriminator, plan_generator
-from ct2pet.planning.plans import (
-    WHOLE_BODY,
-    Augmentation,
-    Configuration,
-    CTNormalization,
-    Masking,
-    PETNormalization,
-    Plans,
-    Sampling,
-)
+from ct2pet.planning.plans import WHOLE_BODY, CTNormalization, PETNormalization, Plans
 from ct2pet.planning.topology import unet_topology
 
 CT_WINDOW = (-200.0, 300.0)

@@ -9,14 +9,8 @@ BATCH, DEGREES, NOISE = 2, 10.0, 0.01
 
 def configuration(patch: int, features: int, spacing: list[float]) -> Any:
     from ct2pet.planning.networks import plan_discriminator, plan_generator
-    from ct2pet.planning.plans import (
-        Augmentation,
-        Configuration,
-        CTNormalization,
-        Masking,
-        PETNormalization,
-        Sampling,
-    )
+    from ct2pet.planning.plans import CTNormalization, PETNormalization
+from ct2pet.planning.configuration import Augmentation, Configuration, Masking, Sampling
     from ct2pet.planning.topology import unet_topology
 
     size = [patch] * 3

@@ -34,7 +34,8 @@ from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import DEMO, write_dataset
-from ct2pet.planning.plans import WHOLE_BODY, Configuration, Plans
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.preprocessing.preprocessor import decisions_of, store_folder
 from dataset_conversion.Dataset101_STS import convert
 

@@ -17,9 +17,9 @@ import subprocess
 import sys
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
+from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.planner import budget_for, plan_configuration
-from ct2pet.planning.plans import Configuration
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.slices import plan_slices
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
+from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan
 from ct2pet.planning.networks import plan_discriminator, plan_generator
-from ct2pet.planning.plans import Configuration, CTNormalization, Masking, NetworkPlan
+from ct2pet.planning.plans import CTNormalization
 from ct2pet.planning.topology import unet_topology
 
 DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"

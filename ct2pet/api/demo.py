@@ -19,7 +19,8 @@ from ct2pet.dataset import open_dataset
 from ct2pet.evaluation import table
 from ct2pet.parallel import default_processes
 from ct2pet.phantom import DEMO, write_dataset
-from ct2pet.planning.plans import Configuration, Plans
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.plans import Plans
 from ct2pet.report import LOG, read_log, report_of_dataset
 from ct2pet.training import TrainingOptions
 

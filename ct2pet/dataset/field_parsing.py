@@ -51,6 +51,8 @@ def _inputs(content: Mapping[str, Any], path: Path) -> list[Field]:
         kind = _checked_kind(
             kinds.get(name, _kind_of_name(str(name))), f"the channel {name!r}", path, 'say it under "kinds"'
         )
+        if KINDS[kind].is_labels:
+            raise DatasetError(f"{path}: the channel {name!r} is a label map; inputs are images")
         inputs.append(Field(str(name), INPUT, kind, KINDS[kind].unit, "images", f"_{int(number):04d}"))
     return inputs
 

@@ -6,6 +6,8 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from ct2pet.evaluation.names import PREDICTION
+
 Metrics = dict[str, "float | None"]
 Regions = dict[str, Metrics]
 Lesion = dict[str, Any]  # numbers, and the name of the district in which it lies
@@ -40,3 +42,10 @@ class CaseResult:
             for method, found in self.regions.items()
         }
         return replace(self, regions=kept)
+
+    def with_regions(self, regions: Regions) -> CaseResult:
+        """The same with these metrics of the prediction beside those that each region has."""
+        own = dict(self.regions.get(PREDICTION, {}))
+        for name, metrics in regions.items():
+            own[name] = {**own.get(name, {}), **metrics}
+        return replace(self, regions={**self.regions, PREDICTION: own})

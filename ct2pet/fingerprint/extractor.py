@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ct2pet.dataset import RawDataset
+from ct2pet.dataset import Field, RawDataset
+from ct2pet.dataset.description import WHOLE_BODY
+from ct2pet.dataset.fields import DISTRICTS
 from ct2pet.districts import origins
+from ct2pet.districts.whole_body import region_labels, whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError
-from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
+from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint, LabelFingerprint
 from ct2pet.imageio import count_voxels, read_grid, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Box, Grid, Volume, label_mask
 
 PERCENTAGES = ("0.5", "5", "25", "50", "75", "95", "99.5")
+_FROM_DATA = "percentile_window"  # the normalization whose numbers come from the data
 _SAMPLES_PER_CASE = 5_000
 _GIB = 2.0**30
 
 
 @dataclass(frozen=True)
-class _Seen:
-    """One district in one case; the samples are HU and SUV at the same random voxels of the district."""
+class _District:
+    """One district in one case; the samples, by image, are values at the same random voxels of the district."""
 
     box_mm: list[float]
-    volume_ml: float
-    ct_hu: np.ndarray
-    pet_suv: np.ndarray
+    samples: dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class _Case:
+    """What one case shows: its districts by name, and the volume (ml) of every label of its label maps."""
+
+    districts: dict[str, _District]
+    volumes_ml: dict[str, dict[str, float]]
 
 
 def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerprint:
@@ -37,17 +49,16 @@ def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerpr
     """
     cases = dataset.cases("Tr")
     if not cases:
-        raise DatasetError(f"{dataset.folder}: there is no training case in imagesTr")
-    labels = {name: [label] for name, label in dataset.districts.items() if name != WHOLE_BODY}
-    labels[WHOLE_BODY] = sorted(dataset.districts.values())
-    files = {case: (dataset.image(case), dataset.target(case), dataset.district_map(case)) for case in cases}
-    work = {case: (*paths, labels) for case, paths in files.items()}
-    memory_gib = max(_memory_gib(paths) for paths in files.values())
+        leading = dataset.leading
+        raise DatasetError(f"{dataset.folder}: there is no training case in {leading.folder}Tr")
+    fields = dataset.fields
+    needed = [*fields.inputs, *fields.targets, *([fields[DISTRICTS]] if dataset.districts else [])]
+    files = {case: dataset.files(needed, case) for case in cases}
     results = map_cases(
         _look_at,
-        work,
+        {case: (dataset, paths) for case, paths in files.items()},
         num_processes=num_processes,
-        memory_per_process_gib=memory_gib,
+        memory_per_process_gib=max(_memory_gib([*paths.values()]) for paths in files.values()),
         description="Fingerprint",
     )
     if results.failures:
@@ -57,53 +68,73 @@ def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerpr
             what="cannot be used for the fingerprint",
             tracebacks=results.tracebacks,
         )
-    spacings = {case: _oriented_spacing(paths[1]) for case, paths in files.items()}
-    seen = {name: {c: results.values[c][name] for c in cases if name in results.values[c]} for name in labels}
+    seen: dict[str, _Case] = {case: results.values[case] for case in cases}
+    spacings = {case: _canonical_spacing(paths[fields.targets[0].name]) for case, paths in files.items()}
+    maps = [path for paths in files.values() if (path := paths.get(DISTRICTS)) is not None]
     return Fingerprint(
         dataset_name=dataset.name,
-        num_cases=len(cases),
-        ct_spacings=[_oriented_spacing(files[case][0]) for case in cases],
-        districts={name: _district(found, spacings) for name, found in seen.items() if found},
-        segmenters=origins(path for _, _, path in files.values() if path is not None),
+        districts={
+            name: _district(
+                {case: found.districts[name] for case, found in seen.items() if name in found.districts}, spacings
+            )
+            for name in region_labels(dataset.districts)
+            if any(name in found.districts for found in seen.values())
+        },
+        labels={
+            one.name: _labels(one, [found.volumes_ml[one.name] for found in seen.values()]) for one in fields.label_maps
+        },
+        classes={one.name: _class_counts(dataset, one) for one in fields.conditions},
+        segmenters=origins(maps),
     )
 
 
-def _look_at(
-    ct_path: Path | None, pet_path: Path | None, map_path: Path | None, labels: dict[str, list[int]]
-) -> dict[str, _Seen]:
-    """What one case shows of each district that it has."""
-    ct, pet, district_map = (
-        _read(path, what) for path, what in ((ct_path, "CT"), (pet_path, "PET"), (map_path, "district map"))
+def _look_at(dataset: RawDataset, files: Mapping[str, Path | None]) -> _Case:
+    """What one case shows of each district that it has, and of its label maps."""
+    fields = dataset.fields
+    volumes = {name: _read(path, name) for name, path in files.items()}
+    images = {one.name: volumes[one.name] for one in fields.images}
+    from_data = [one.name for one in fields.images if one.rules.normalization == _FROM_DATA]
+    regions = _district_map(dataset, volumes)
+    labels = region_labels(dataset.districts)
+    found = {name: _look_at_district(images, from_data, regions, own) for name, own in labels.items()}
+    if found[WHOLE_BODY] is None and label_mask(regions.array, labels[WHOLE_BODY]).any():
+        names = " or the ".join(images)
+        raise DatasetError(f"the districts lie outside of the {names}: check the geometry")
+    return _Case(
+        {name: seen for name, seen in found.items() if seen is not None},
+        {one.name: _volumes_ml(volumes[one.name], one) for one in fields.label_maps},
     )
-    found = {name: _look_at_district(ct, pet, district_map, values) for name, values in labels.items()}
-    if found[WHOLE_BODY] is None and label_mask(district_map.array, labels[WHOLE_BODY]).any():
-        raise DatasetError("the districts lie outside of the CT or the PET: check the geometry")
-    return {name: seen for name, seen in found.items() if seen is not None}
 
 
-def _read(path: Path | None, what: str) -> Volume:
+def _read(path: Path | None, name: str) -> Volume:
     if path is None:
-        raise DatasetError(f"there is no {what} of this case")
+        raise DatasetError(f"there is no {'district map' if name == DISTRICTS else name} of this case")
     return read_volume(path).to_canonical()
 
 
-def _look_at_district(ct: Volume, pet: Volume, district_map: Volume, labels: list[int]) -> _Seen | None:
+def _district_map(dataset: RawDataset, volumes: Mapping[str, Volume]) -> Volume:
+    if DISTRICTS in volumes:
+        return volumes[DISTRICTS]
+    name = dataset.description.body_mask
+    return whole_body_map(volumes[name or dataset.leading.name], None if name is None else dataset.fields[name])
+
+
+def _look_at_district(
+    images: Mapping[str, Volume], from_data: Sequence[str], district_map: Volume, labels: list[int]
+) -> _District | None:
     mask = label_mask(district_map.array, labels)
     box = Box.around(mask)
     if box is None:
         return None
     grid = district_map.grid
     points = _to_mm(_random_voxels(mask[box.slices], box), grid)
-    ct_hu, in_ct = _values_at(ct, points)
-    pet_suv, in_pet = _values_at(pet, points)
-    usable = in_ct & in_pet
-    if not usable.any():  # the PET ends before this district: the case cannot teach anything about it
+    found = {name: _values_at(image, points) for name, image in images.items()}
+    usable = np.all([inside for _, inside in found.values()], axis=0) if found else np.ones(len(points), bool)
+    if not usable.any():  # an image ends before this district: the case cannot teach anything about it
         return None
-    return _Seen(
+    return _District(
         box_mm=[round(n * s, 3) for n, s in zip(box.shape, grid.spacing)],
-        volume_ml=round(int(np.count_nonzero(mask)) * grid.voxel_ml, 3),
-        ct_hu=_evenly(ct_hu[usable]),
-        pet_suv=_evenly(pet_suv[usable]),
+        samples={name: _evenly(found[name][0][usable]) for name in from_data},
     )
 
 
@@ -132,14 +163,20 @@ def _evenly(values: np.ndarray) -> np.ndarray:
     return np.resize(values, _SAMPLES_PER_CASE).astype(np.float32)
 
 
-def _district(found: dict[str, _Seen], spacings: dict[str, list[float]]) -> DistrictFingerprint:
+def _volumes_ml(volume: Volume, field: Field) -> dict[str, float]:
+    """The volume (ml) of every label of ``field`` that occurs."""
+    counts = np.bincount(volume.array.astype(np.int64).ravel(), minlength=field.num_channels)
+    sizes = {name: int(counts[label]) * volume.grid.voxel_ml for name, label in field.labels.items()}
+    return {name: size for name, size in sizes.items() if size > 0}
+
+
+def _district(found: Mapping[str, _District], spacings: Mapping[str, list[float]]) -> DistrictFingerprint:
+    images = next(iter(found.values())).samples
     return DistrictFingerprint(
         cases=list(found),
-        pet_spacings=[spacings[case] for case in found],
-        box_sizes_mm=[seen.box_mm for seen in found.values()],
-        volumes_ml=[seen.volume_ml for seen in found.values()],
-        ct_percentiles_hu=_percentiles([seen.ct_hu for seen in found.values()]),
-        pet_percentiles_suv=_percentiles([seen.pet_suv for seen in found.values()]),
+        spacings=[spacings[case] for case in found],
+        box_sizes_mm=[district.box_mm for district in found.values()],
+        percentiles={name: _percentiles([district.samples[name] for district in found.values()]) for name in images},
     )
 
 
@@ -148,11 +185,27 @@ def _percentiles(samples: list[np.ndarray]) -> dict[str, float]:
     return {key: round(float(value), 4) for key, value in zip(PERCENTAGES, values)}
 
 
-def _oriented_spacing(path: Path | None) -> list[float]:
+def _labels(field: Field, volumes_ml: Sequence[Mapping[str, float]]) -> dict[str, LabelFingerprint]:
+    """Every label of a field, from its volumes (ml) in each case."""
+    sizes = {name: [found[name] for found in volumes_ml if name in found] for name in field.labels}
+    return {name: LabelFingerprint(len(own), _median(own)) for name, own in sizes.items()}
+
+
+def _median(sizes: list[float]) -> float:
+    return round(float(np.median(sizes)), 3) if sizes else 0.0
+
+
+def _class_counts(dataset: RawDataset, condition: Field) -> dict[str, int]:
+    classes = dataset.classes(condition.name)
+    counts = Counter(classes[case] for case in dataset.cases("Tr"))
+    return {name: counts[name] for name in condition.labels}
+
+
+def _canonical_spacing(path: Path | None) -> list[float]:
     if path is None:
         raise DatasetError("a file vanished while the fingerprint was made")
     return [round(mm, 6) for mm in read_grid(path).to_canonical().spacing]
 
 
-def _memory_gib(paths: tuple[Path | None, ...]) -> float:
+def _memory_gib(paths: Sequence[Path | None]) -> float:
     return 0.3 + 6 * sum(map(count_voxels, paths)) / _GIB

@@ -9,42 +9,50 @@ from typing import Any
 
 import dacite
 
-from ct2pet.dataset.description import WHOLE_BODY as WHOLE_BODY
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import Ct2PetError, PlansError
 from ct2pet.files import read_json, write_json
+
+SCHEMA_VERSION = 2
 
 
 @dataclass(frozen=True)
 class DistrictFingerprint:
     """One district over all training cases in which it occurs.
 
-    ``pet_spacings`` (mm) and ``box_sizes_mm`` are one Z, Y, X triple per case in ``cases``. ``ct_percentiles_hu`` and
-    ``pet_percentiles_suv`` are taken over the voxels of the district, all cases counting alike; keys are the per cent
-    ("0.5", "50", "99.5").
+    ``spacings`` (of the first target's grid) and ``box_sizes_mm`` are one Z, Y, X triple (mm) per case in ``cases``.
+    ``percentiles``, by image whose normalization depends on the data: values (in the image's unit) over the voxels of
+    the district, all cases counting alike; keys are the per cent ("0.5", "50", "99.5").
     """
 
     cases: list[str]
-    pet_spacings: list[list[float]]
+    spacings: list[list[float]]
     box_sizes_mm: list[list[float]]
-    volumes_ml: list[float]
-    ct_percentiles_hu: dict[str, float]
-    pet_percentiles_suv: dict[str, float]
+    percentiles: dict[str, dict[str, float]]
+
+
+@dataclass(frozen=True)
+class LabelFingerprint:
+    """One label of a label map: the number of cases that have it, and its median volume (ml) in these."""
+
+    num_cases: int
+    median_ml: float
 
 
 @dataclass(frozen=True)
 class Fingerprint:
     """What the extractor saw: ``districts`` by name, ``whole_body`` (the union of all districts) among them.
 
-    ``segmenters``: what made the district maps, that of most cases first; empty where nobody wrote it down.
+    ``labels``: by label map among inputs and targets, and by label. ``classes``: by condition, how many training cases
+    each class has. ``segmenters``: what made the district maps, that of most cases first; empty where it is unknown.
     """
 
     dataset_name: str
-    num_cases: int
-    ct_spacings: list[list[float]]
     districts: dict[str, DistrictFingerprint]
-    schema_version: int = 1
+    labels: dict[str, dict[str, LabelFingerprint]] = field(default_factory=dict)
+    classes: dict[str, dict[str, int]] = field(default_factory=dict)
     segmenters: list[SegmenterIdentity] = field(default_factory=list)
+    schema_version: int = SCHEMA_VERSION
 
     def save(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -53,7 +61,14 @@ class Fingerprint:
     def load(cls, path: Path) -> Fingerprint:
         """Read ``dataset_fingerprint.json``. Raises PlansError where it is damaged or of another version."""
         hooks: dict[Any, Any] = {float: lambda value: float(value) if isinstance(value, int) else value}
+        remedy = "make it again with ct2pet_extract_fingerprint"
         try:
-            return dacite.from_dict(cls, read_json(path), dacite.Config(strict=True, type_hooks=hooks))
+            content = read_json(path)
+            version = content.get("schema_version") if isinstance(content, dict) else None
+            if version != SCHEMA_VERSION:
+                raise PlansError(f"{path}: schema_version {version!r}, this ct2pet reads {SCHEMA_VERSION}; {remedy}")
+            return dacite.from_dict(cls, content, dacite.Config(strict=True, type_hooks=hooks))
         except (dacite.DaciteError, Ct2PetError, TypeError) as error:
-            raise PlansError(f"{path}: {error}; make it again with ct2pet_extract_fingerprint") from None
+            if isinstance(error, PlansError):
+                raise
+            raise PlansError(f"{path}: {error}; {remedy}") from None

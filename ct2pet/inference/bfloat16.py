@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 
 import torch
 
-from ct2pet.inference.sliding_window import Translation
+from ct2pet.inference.sliding_window import WindowFunction
 
 _LOG = logging.getLogger(__name__)
 TOLERANCE_SUV = 0.01
+TOLERANCE_PROBABILITY = 0.01
 
 
 def native_bfloat16(device: torch.device) -> bool:
@@ -19,27 +21,28 @@ def native_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
-class FastTranslation:
+class FastWindows:
     """``function`` in bfloat16 (autocast), where the device computes with it natively.
 
-    The first windows are computed in float32 too. Where the two differ by more than ``tolerance`` (in the units of the
-    result) on average, float32 it stays, and the log says so.
+    The first windows are computed in float32 too. Where the two differ by more than ``tolerances`` (by name, in the
+    units of the result) on average, float32 it stays, and the log says so.
     """
 
-    def __init__(self, function: Translation, device: torch.device, tolerance: float) -> None:
-        self.function, self.device, self.tolerance = function, device, tolerance
+    def __init__(self, function: WindowFunction, device: torch.device, tolerances: Mapping[str, float]) -> None:
+        self.function, self.device, self.tolerances = function, device, tolerances
         self.fast = None if native_bfloat16(device) else False
 
-    def __call__(self, windows: torch.Tensor) -> torch.Tensor:
+    def __call__(self, windows: torch.Tensor) -> Mapping[str, torch.Tensor]:
         if self.fast is False:
             return self.function(windows)
         with torch.autocast(self.device.type, torch.bfloat16):
-            translated = self.function(windows)
+            fast = self.function(windows)
         if self.fast:
-            return translated
+            return fast
         exact = self.function(windows)
-        difference = float((translated.float() - exact).abs().mean())
-        self.fast = difference <= self.tolerance
+        differences = {name: float((fast[name].float() - exact[name]).abs().mean()) for name in exact}
+        self.fast = all(difference <= self.tolerances[name] for name, difference in differences.items())
         if not self.fast:
-            _LOG.warning("bfloat16 changes this network's answers by %.2g: float32 it is, which is slower", difference)
+            worst = ", ".join(f"{name} {difference:.2g}" for name, difference in differences.items())
+            _LOG.warning("bfloat16 changes this network's answers (%s): float32 is used, which is slower", worst)
         return exact

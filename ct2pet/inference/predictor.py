@@ -1,28 +1,28 @@
-"""A CT and its district map to a whole-body PET in SUV."""
+"""Input images and a district map to whole-body predictions."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from scipy.ndimage import distance_transform_edt
 
+from ct2pet.dataset import Field, Fields
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
-from ct2pet.inference.bfloat16 import TOLERANCE_SUV
-from ct2pet.inference.stages import translate_volume
-from ct2pet.inference.stitching import Stitcher
-from ct2pet.models.base import Model
-from ct2pet.planning.plans import Configuration, Masking
-from ct2pet.preprocessing import PreparedDistrict, prepare_ct
+from ct2pet.inference.stitching import LabelStitcher, Stitcher
+from ct2pet.inference.volumes import Progress, WindowOptions, predict_volume
+from ct2pet.models.base import Method
+from ct2pet.planning.configuration import Configuration, Masking
+from ct2pet.preprocessing import PreparedDistrict, prepare_inputs
 from ct2pet.preprocessing.case_on_grid import visible
-from ct2pet.preprocessing.normalization import denormalize_pet
+from ct2pet.preprocessing.normalization import denormalize
 from ct2pet.resampling import resample, resample_part
 from ct2pet.volume import Box, Grid, Volume
 
-Progress = Callable[[float], None]
+Volumes = dict[str, Volume]
 
 
 @dataclass(frozen=True)
@@ -31,90 +31,102 @@ class DistrictModels:
 
     name: str
     configuration: Configuration
-    models: Sequence[Model]
+    models: Sequence[Method]
 
 
 class Predictor:
-    """Translates every district by overlapping windows and stitches them.
+    """Predicts every district by overlapping windows and stitches them.
 
-    ``step_size``: the share of a window from one to the next, in place of the plans' overlap. ``mirror``: average over
-    the flips that the configuration allows (``mirror_axes``). ``blend_mm``: see Stitcher. ``float32``: do not compute
-    in bfloat16 where that is faster (see FastTranslation); all that surrounds the networks is in float32 in any case.
+    ``fields``: those of the plans. ``blend_mm``: see Stitcher. ``windows``: see WindowOptions; all that surrounds the
+    networks is in float32 in any case.
     """
 
     def __init__(
         self,
         districts: Sequence[DistrictModels],
+        fields: Fields,
         *,
         blend_mm: float = 0.0,
         device: str | torch.device = "cpu",
-        step_size: float | None = None,
-        mirror: bool = True,
-        float32: bool = False,
+        windows: WindowOptions | None = None,
     ) -> None:
-        self.districts, self.blend_mm, self.mirror, self.float32 = list(districts), blend_mm, mirror, float32
-        self.device, self.step_size = torch.device(device), step_size
+        self.districts, self.fields, self.blend_mm = list(districts), fields, blend_mm
+        self.device, self.windows = torch.device(device), windows or WindowOptions(mirror=True, bfloat16=True)
         for district in self.districts:
             for model in district.models:
                 model.to(self.device).eval()
 
     @torch.inference_mode()
-    def predict(self, ct: Volume, district_map: Volume, output_grid: Grid, progress: Progress | None = None) -> Volume:
-        """The synthetic PET (SUV, float32, never negative, 0 outside the districts) on ``output_grid``.
+    def predict(
+        self,
+        inputs: Mapping[str, Volume],
+        district_map: Volume,
+        output_grid: Grid,
+        progress: Progress | None = None,
+    ) -> Volumes:
+        """The targets by name on ``output_grid``: images in their unit, float32 (a PET is never negative and 0 outside
+        the districts), and label maps.
 
-        ``ct`` (HU) and ``district_map`` (labels) may lie on different grids; all grids may have any orientation.
-        ``progress`` is told shares of the work that add up to 1. Raises GeometryError where the map does not overlap
-        the CT, DatasetError where none of the districts occurs in the map.
+        ``inputs`` (by name, in their units) and ``district_map`` (labels) may lie on different grids; all grids may
+        have any orientation. ``progress`` is told shares of the work that add up to 1. Raises GeometryError where the
+        map does not overlap the first input, DatasetError where none of the districts occurs in the map.
         """
-        if ct.grid.overlap(district_map.grid) == 0:
-            raise GeometryError("the district map does not overlap the CT in space")
-        ct, district_map, target = ct.to_canonical(), district_map.to_canonical(), output_grid.to_canonical()
-        stitcher = Stitcher(resample(district_map, target, labels=True), self.blend_mm)
+        leading = self.fields.inputs[0].name
+        if inputs[leading].grid.overlap(district_map.grid) == 0:
+            raise GeometryError(f"the district map does not overlap the {leading} in space")
+        inputs = {name: volume.to_canonical() for name, volume in inputs.items()}
+        district_map = district_map.to_canonical()
+        on_output = resample(district_map, output_grid.to_canonical(), labels=True)
+        stitchers = {one.name: self._stitcher(one, on_output) for one in self.fields.targets}
         occurs = False
         for district in self.districts:
-            pet_suv = self._translate(district, ct, district_map, progress)
-            if pet_suv is not None:
-                stitcher.add(pet_suv, district.configuration.labels)
-                occurs = True
+            found = self._predict_district(district, inputs, district_map, progress)
+            for name, volume in (found or {}).items():
+                stitchers[name].add(volume, district.configuration.labels)
+            occurs |= found is not None
         if not occurs:
             names = ", ".join(district.name for district in self.districts)
             raise DatasetError(f"the district map holds no voxel of {names}; are its labels those of the training?")
-        return stitcher.result().reorient_like(output_grid)
+        return {name: stitcher.result().reorient_like(output_grid) for name, stitcher in stitchers.items()}
 
-    def _translate(
-        self, district: DistrictModels, ct: Volume, district_map: Volume, progress: Progress | None
-    ) -> Volume | None:
-        """The PET (SUV) of one district on the plan's grid around it; None where it does not occur."""
+    def _stitcher(self, target: Field, district_map: Volume) -> Stitcher | LabelStitcher:
+        if target.rules.is_labels:
+            return LabelStitcher(district_map, np.min_scalar_type(target.num_channels - 1))
+        return Stitcher(district_map, self.blend_mm, target.rules.outside)
+
+    def _predict_district(
+        self, district: DistrictModels, inputs: Mapping[str, Volume], district_map: Volume, progress: Progress | None
+    ) -> Volumes | None:
+        """The targets of one district on the plan's grid around it; None where it does not occur."""
         share = 1 / len(self.districts)
         configuration = district.configuration
-        prepared = prepare_ct(ct, district_map, configuration)
+        prepared = prepare_inputs(inputs, district_map, configuration, self.fields)
         if prepared is None:
             if progress is not None:
                 progress(share)
             return None
         region = self._region(prepared, district_map, configuration.masking)
-        report = None if progress is None else lambda part: progress(part * share / len(district.models))
-        window = configuration.pet_normalization
-        tolerance = None if self.float32 else TOLERANCE_SUV / (window.upper_suv - window.lower_suv)
-        pet = np.zeros(prepared.ct.shape, np.float32)
-        for number, model in enumerate(district.models, start=1):
-            own = translate_volume(
-                model,
-                prepared.ct,
-                region,
-                step_size=self.step_size,
-                mirror=self.mirror,
-                bfloat16_tolerance=tolerance,
-                progress=report,
+        report = None if progress is None else lambda part: progress(part * share)
+        found = predict_volume(district.models, prepared.images, region, self.windows, progress=report)
+        return {
+            one.name: self._in_units(one, found[one.name], prepared, region, district) for one in self.fields.targets
+        }
+
+    def _in_units(
+        self, target: Field, array: np.ndarray, prepared: PreparedDistrict, region: np.ndarray, district: DistrictModels
+    ) -> Volume:
+        if target.rules.is_labels:
+            return Volume(array, prepared.grid, target.rules.unit)
+        if not np.isfinite(array).all():
+            inputs = ", ".join(one.name for one in self.fields.inputs)
+            raise Ct2PetError(
+                f"the model of {district.name} gave values that are not numbers; does the {inputs} hold NaN?"
             )
-            pet += (own - pet) / number  # a running mean: where all agree it is exactly what they say
-        if not np.isfinite(pet).all():
-            raise Ct2PetError(f"the model of {district.name} gave values that are not numbers; does the CT hold NaN?")
-        pet_suv = denormalize_pet(pet, configuration.pet_normalization)
-        return continued(Volume(pet_suv, prepared.grid, "SUV"), region, self.blend_mm / 2)
+        values = denormalize(array, district.configuration.normalization[target.name])
+        return continued(Volume(values, prepared.grid, target.rules.unit), region, self.blend_mm / 2)
 
     def _region(self, prepared: PreparedDistrict, district_map: Volume, masking: Masking) -> np.ndarray:
-        """Which voxels to translate: the district, and of its neighbours what is blended and what the network sees."""
+        """Which voxels to predict: the district, and of its neighbours what is blended and what the network sees."""
         margin = min(self.blend_mm / 2 + max(prepared.grid.spacing), masking.margin_mm)
         if self.blend_mm == 0 or masking.kind == "hard" or margin == 0:
             return prepared.mask

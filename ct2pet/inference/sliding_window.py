@@ -1,32 +1,39 @@
-"""Overlapping windows over a district, averaged: PET = sum over windows / number of windows (arXiv 2503.15555)."""
+"""Overlapping windows over a district, averaged: sum over windows / number of windows (arXiv 2503.15555)."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
-from ct2pet.preprocessing.normalization import AIR
 from ct2pet.volume import Box
 
 _WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
 _VOXELS_ON_A_CPU = 2**19  # two windows of 64 cubed; of 96 cubed one is faster, in less memory
 _VOXELS_ON_A_GPU = 2**20  # as many as in a window of about 100 cubed; smaller ones do not fill it one by one
-Translation = Callable[[torch.Tensor], torch.Tensor]
+WindowFunction = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 Position = tuple[int, int, int]
 
 _RIM = 16  # a sixteenth of a window: 11% more windows, and 1 to 4% less error (phantoms) than without
 
 
 def windows_at_once(patch_size: Sequence[int], device: str | torch.device) -> int:
-    """How many windows a device translates together."""
+    """How many windows a device computes together."""
     if torch.device(device).type == "cpu":
         return max(1, min(_WINDOWS_ON_A_CPU, _VOXELS_ON_A_CPU // math.prod(patch_size)))
     return max(1, _VOXELS_ON_A_GPU // math.prod(patch_size))
+
+
+@dataclass(frozen=True)
+class Slab:
+    """The means of the windows in a part of the volume: ``means`` by name, float32 (channels, Z, Y, X) of ``box``."""
+
+    box: Box
+    means: Mapping[str, torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -36,7 +43,7 @@ class SlidingWindow:
     They are fitted to the district: layers of windows to its extent along Z, in each layer rows to what the layer holds
     along Y, and in each row windows to what the row holds along X. The first begins a sixteenth of a window before it,
     because networks know least about the rim of what they see, the last ends as far behind it, and the steps between
-    are even. ``batch_size`` windows are translated together: see ``windows_at_once``.
+    are even. ``batch_size`` windows are computed together: see ``windows_at_once``.
     """
 
     patch_size: Sequence[int]
@@ -50,39 +57,43 @@ class SlidingWindow:
         """
         return list(_covering(mask, self.patch_size, self.tile_overlap))  # type: ignore[arg-type]
 
-    def translate(
+    def slabs(
         self,
-        ct: np.ndarray,
+        images: Sequence[np.ndarray],
+        outside: Sequence[float],
         mask: np.ndarray,
-        function: Translation,
+        function: WindowFunction,
         progress: Callable[[float], None] | None = None,
-    ) -> np.ndarray:
-        """Apply ``function`` to a normalised CT (Z, Y, X) window by window: PET (Z, Y, X) float32, 0 outside ``mask``.
+    ) -> Iterator[Slab]:
+        """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the mean of the windows in
+        finished slabs, from the first to the last slice of the mask's box.
 
-        ``function`` gets and gives float tensors (N, 1, Z, Y, X) of any device; beyond the volume it sees air.
-        ``progress`` is told the share of the work that each batch was. Raises ValueError for another shape.
+        ``function`` gets float windows (N, images, Z, Y, X) and gives, by name, tensors (N, channels, Z, Y, X) of any
+        device; beyond the volume each image has its value of ``outside``. So no more than the slabs under way are in
+        memory, however many channels there are. ``progress`` is told the share of the work that each batch was.
+        Raises ValueError where ``function`` gives another shape.
         """
         positions = self.positions(mask)
-        image = torch.from_numpy(np.ascontiguousarray(ct, dtype=np.float32))
-        inside = torch.from_numpy(np.ascontiguousarray(mask))
+        channels = [torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)) for image in images]
         box = Box.around(mask) or Box((0, 0, 0), (0, 0, 0))
-        average = _RunningAverage(box)
+        average = _SlabAverage(box)
         for first in range(0, len(positions), self.batch_size):
             some = positions[first : first + self.batch_size]
-            windows = torch.stack([self._cut(image, position) for position in some])[:, None]
-            translated = function(windows)
-            if translated.shape != windows.shape:
-                raise ValueError(f"windows of {tuple(windows.shape)} were translated to {tuple(translated.shape)}")
-            for position, window in zip(some, translated[:, 0].to("cpu", torch.float32)):
-                average.add(position, window)
+            yield from average.finished(before=some[0][0])
+            windows = torch.stack([self._cut(channels, outside, position) for position in some])
+            for name, answers in function(windows).items():
+                if answers.shape[2:] != windows.shape[2:] or len(answers) != len(windows):
+                    raise ValueError(f"windows of {tuple(windows.shape)} became {name} of {tuple(answers.shape)}")
+                for position, answer in zip(some, answers.to("cpu", torch.float32)):
+                    average.add(name, position, answer)
             if progress is not None:
                 progress(len(some) / len(positions))
-        pet = torch.zeros(image.shape)
-        pet[box.slices] = torch.where(inside[box.slices], average.mean, 0.0)
-        return pet.numpy()
+        yield from average.finished(before=box.stop[0])
 
-    def _cut(self, image: torch.Tensor, position: Position) -> torch.Tensor:
-        return crop_and_pad_nd(image, [[a, a + p] for a, p in zip(position, self.patch_size)], pad_value=AIR)
+    def _cut(self, channels: Sequence[torch.Tensor], outside: Sequence[float], position: Position) -> torch.Tensor:
+        box = [[a, a + p] for a, p in zip(position, self.patch_size)]
+        parts = [crop_and_pad_nd(image, box, pad_value=value) for image, value in zip(channels, outside)]
+        return torch.stack(parts)
 
 
 def _covering(mask: np.ndarray, patch_size: Sequence[int], overlap: float) -> Iterator[tuple[int, ...]]:
@@ -113,21 +124,53 @@ def _positions(start: int, stop: int, size: int, patch: int, overlap: float) -> 
     return [start + round(index * room / (count - 1)) for index in range(count)]
 
 
-class _RunningAverage:
+class _SlabAverage:
     """Sum / count of the windows inside a box, updated window by window: where all windows agree, it is exactly what
-    they say, which a sum in float32 would round."""
+    they say, which a sum in float32 would round. Holds the slices that are not finished."""
 
     def __init__(self, box: Box) -> None:
         self.box = box
-        self.mean = torch.zeros(box.shape)
-        self.count = torch.zeros(box.shape)
+        self.first = box.start[0]  # the first slice that is not finished
+        self._means: dict[str, torch.Tensor] = {}
+        self._counts: dict[str, torch.Tensor] = {}
 
-    def add(self, position: Position, window: torch.Tensor) -> None:
+    def add(self, name: str, position: Position, window: torch.Tensor) -> None:
+        """Take in a window (channels, Z, Y, X) whose first voxel is ``position``."""
         here, there = [], []
-        for first, length, start, stop in zip(position, window.shape, self.box.start, self.box.stop):
+        for first, length, start, stop in zip(position, window.shape[1:], self.box.start, self.box.stop):
             low, high = max(first, start), min(first + length, stop)
             here.append(slice(low - start, high - start))
             there.append(slice(low - first, high - first))
-        count, mean = self.count[tuple(here)], self.mean[tuple(here)]
+        above = self.first - self.box.start[0]
+        here[0] = slice(here[0].start - above, here[0].stop - above)
+        self._grow(name, len(window), here[0].stop)
+        count, mean = self._counts[name][tuple(here)], self._means[name][_all_channels(here)]
         count += 1
-        mean += (window[tuple(there)] - mean) / count
+        mean += (window[_all_channels(there)] - mean) / count
+
+    def _grow(self, name: str, channels: int, depth: int) -> None:
+        plane = self.box.shape[1:]
+        mean = self._means.setdefault(name, torch.zeros(channels, 0, *plane))
+        count = self._counts.setdefault(name, torch.zeros(0, *plane))
+        if missing := max(0, depth - len(count)):
+            self._means[name] = torch.cat([mean, torch.zeros(channels, missing, *plane)], dim=1)
+            self._counts[name] = torch.cat([count, torch.zeros(missing, *plane)])
+
+    def finished(self, before: int) -> Iterator[Slab]:
+        """The slices before ``before``, which no later window reaches, as one slab."""
+        before = min(before, self.box.stop[0])
+        depth = before - self.first
+        if depth <= 0:
+            return
+        box = Box((self.first, *self.box.start[1:]), (before, *self.box.stop[1:]))
+        for name, mean in self._means.items():  # no window lies where the mask has a gap
+            self._grow(name, len(mean), depth)
+        means = {name: mean[:, :depth] for name, mean in self._means.items()}
+        yield Slab(box, means)
+        self.first = before
+        self._means = {name: mean[:, depth:].clone() for name, mean in self._means.items()}
+        self._counts = {name: count[depth:].clone() for name, count in self._counts.items()}
+
+
+def _all_channels(box: Sequence[slice]) -> tuple[slice, ...]:
+    return (slice(None), *box)

@@ -1,4 +1,4 @@
-"""Districts' PETs to one whole-body PET: cut at the districts' borders (as the paper) or blended over a few mm."""
+"""Districts to one whole body: images cut at borders (as the paper) or blended over a few mm, label maps cut."""
 
 from __future__ import annotations
 
@@ -22,44 +22,48 @@ def output_grid(ct: Grid, spacing: Sequence[float]) -> Grid:
 
 
 class Stitcher:
-    """Puts PETs of districts together on the grid of ``district_map`` (labels, oriented).
+    """Puts images of districts together on the grid of ``district_map`` (labels, canonical).
 
     With ``blend_mm`` = 0 every voxel has the value of its own district. Otherwise a district's weight falls linearly
     from 1 to 0 across its border with other districts, over ``blend_mm`` in total; weights are normalised to one. A
-    border with the air is never blended. Where the map is 0, and where a district was not added, the PET is 0.
+    border with the air is never blended. Where the map is 0, and where a district was not added, the image has the value
+    ``outside`` (SUV 0), which is also its smallest.
     """
 
-    def __init__(self, district_map: Volume, blend_mm: float = 0.0) -> None:
-        self.district_map, self.blend_mm = district_map, blend_mm
+    def __init__(self, district_map: Volume, blend_mm: float = 0.0, outside: float = 0.0) -> None:
+        self.district_map, self.blend_mm, self.outside = district_map, blend_mm, outside
         shape = district_map.grid.shape
         self._mean, self._weight = np.zeros(shape, np.float32), np.zeros(shape, np.float32)
         self._labels: set[int] = set()
+        self._unit = ""
         self._reach = tuple(math.ceil(blend_mm / 2 / s) + 1 if blend_mm else 0 for s in district_map.grid.spacing)
 
-    def add(self, pet_suv: Volume, labels: Sequence[int]) -> None:
-        """Add the PET of the district that has these ``labels``, on any grid.
+    def add(self, image: Volume, labels: Sequence[int]) -> None:
+        """Add the image of the district that has these ``labels``, on any grid.
 
-        It must hold good values ``blend_mm`` / 2 and a voxel beyond the district. Negative ones are taken as 0.
+        It must hold good values ``blend_mm`` / 2 and a voxel beyond the district. Values below ``outside`` are taken as
+        that.
         """
         box = Box.around(label_mask(self.district_map.array, labels))
         if box is None:
             return
         self._labels.update(labels)
+        self._unit = image.unit
         grid = self.district_map.grid
-        copy = _on_the_same_lattice(pet_suv.grid, grid)
+        copy = _on_the_same_lattice(image.grid, grid)
         for slab in _slabs(box.grown(self._reach, grid.shape)):  # type: ignore[arg-type]
             weight = self._district_weight(slab, labels)
-            values = np.maximum(resample_part(pet_suv, grid.crop(slab), labels=copy).array, 0)
+            values = np.maximum(resample_part(image, grid.crop(slab), labels=copy).array, self.outside)
             total, mean = self._weight[slab.slices], self._mean[slab.slices]
             total += weight
             # A running average: where all districts agree it is exactly what they say.
             mean += (values - mean) * np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
 
     def result(self) -> Volume:
-        """The stitched PET: SUV, float32, never negative."""
+        """The stitched image, float32, in the unit of those that were added."""
         # Blending reached into districts that were not added.
-        self._mean[~label_mask(self.district_map.array, sorted(self._labels))] = 0
-        return Volume(self._mean, self.district_map.grid, "SUV")
+        self._mean[~label_mask(self.district_map.array, sorted(self._labels))] = self.outside
+        return Volume(self._mean, self.district_map.grid, self._unit)
 
     def _district_weight(self, slab: Box, labels: Sequence[int]) -> np.ndarray:
         grown = slab.grown(self._reach, self.district_map.grid.shape)  # type: ignore[arg-type]
@@ -68,6 +72,30 @@ class Stitcher:
         weight = border_weight(own, (here > 0) & ~own, self.district_map.grid.spacing, self.blend_mm)
         inner = tuple(slice(a - b, a - b + n) for a, b, n in zip(slab.start, grown.start, slab.shape))
         return weight[inner]
+
+
+class LabelStitcher:
+    """Puts label maps of districts together on the grid of ``district_map`` (labels, canonical): every voxel has the
+    label of its own district's map, by nearest neighbour. Where the map is 0, and where a district was not added, it is
+    0."""
+
+    def __init__(self, district_map: Volume, kind: np.dtype) -> None:
+        self.district_map = district_map
+        self._labels = np.zeros(district_map.grid.shape, kind)
+
+    def add(self, labels: Volume, districts: Sequence[int]) -> None:
+        """Add the label map of the district that has these labels in the district map, on any grid."""
+        box = Box.around(label_mask(self.district_map.array, districts))
+        if box is None:
+            return
+        for slab in _slabs(box):
+            own = label_mask(self.district_map.array[slab.slices], districts)
+            values = resample_part(labels, self.district_map.grid.crop(slab), labels=True).array
+            self._labels[slab.slices][own] = values[own]
+
+    def result(self) -> Volume:
+        """The stitched label map."""
+        return Volume(self._labels, self.district_map.grid, "label")
 
 
 def border_weight(own: np.ndarray, other: np.ndarray, spacing: Sequence[float], blend_mm: float) -> np.ndarray:

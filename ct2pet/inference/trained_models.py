@@ -11,7 +11,7 @@ from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.predictor import DistrictModels
 from ct2pet.models import load_model
-from ct2pet.models.base import Model
+from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 
 FINAL = "checkpoint_final.pth"
@@ -153,7 +153,7 @@ def load_trained(
     districts = []
     origins: dict[str, dict[str, dict[str, Any]]] = {}
     for name, paths in trained.checkpoints(configurations, folds).items():
-        models: list[Model] = []
+        models: list[Method] = []
         origins[name] = {}
         for path in paths:
             content = load_checkpoint(path)
@@ -179,9 +179,11 @@ def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: s
     return Plans.from_json(content.get("plans", {}), str(path))
 
 
-def _model(content: dict[str, Any], plans: Plans, path: Path) -> Model:
+def _model(content: dict[str, Any], plans: Plans, path: Path) -> Method:
     name = content["model_name"]
-    model = load_model(name)(plans.configuration(content["configuration_name"]), plans.hyperparameters(name))
+    model = load_model(name)(
+        plans.configuration(content["configuration_name"]), plans.all_fields, plans.hyperparameters(name)
+    )
     try:
         model.load_state_dict(content["model"])
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:

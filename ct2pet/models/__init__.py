@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from ct2pet.plugins import load_plugin, plugin_names
 
 if TYPE_CHECKING:
-    from ct2pet.models.base import Model
+    from ct2pet.models.base import Model, StagedMethod
 
 
 def model_names() -> list[str]:
@@ -15,6 +15,6 @@ def model_names() -> list[str]:
     return plugin_names(__name__)
 
 
-def load_model(name: str) -> type[Model]:
+def load_model(name: str) -> type[Model] | type[StagedMethod]:
     """The method called ``name``. Raises PluginError that lists the valid names."""
     return load_plugin(__name__, name, "MODEL")

@@ -12,12 +12,13 @@ from typing import Any
 
 import torch
 
+from ct2pet.dataset import Fields
 from ct2pet.losses import AdversarialLoss, masked_l1
 from ct2pet.models._image_pool import ImagePool
-from ct2pet.models.base import Batch, Hyperparameters, Model, Update, frozen
-from ct2pet.networks import build_network, zero_init_last_layer
-from ct2pet.planning.plans import Configuration
-from ct2pet.planning.requirements import Requirements
+from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Progress, Update, frozen
+from ct2pet.networks import zero_init_last_layer
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
 
 _AIR = -1.0  # normalised CT outside the district, as in the patches
 
@@ -32,25 +33,28 @@ class CycleGANHyperparameters(Hyperparameters):
     adversarial_loss: str = "lsgan"
 
 
-class CycleGAN(Model):
-    """Unpaired translation: ``ct`` with its ``mask`` and ``pet`` with its ``pet_mask`` come from different places."""
+class CycleGAN(ImageTranslation):
+    """Unpaired translation: inputs with their mask and the target with its own come from different places."""
 
     inference_networks = ("generator",)
     Hyperparameters = CycleGANHyperparameters
     hyperparameters: CycleGANHyperparameters
     requirements = Requirements(
-        networks={"generator": 2, "discriminator": 2},
-        passes={"generator": 4, "discriminator": 2},
+        networks={
+            "generator": NetworkNeed(passes=2),
+            "backward_generator": NetworkNeed(inputs=(TARGETS,), outputs=(INPUTS,), passes=2),
+            "pet_discriminator": NetworkNeed("discriminator", inputs=(TARGETS,)),
+            "ct_discriminator": NetworkNeed("discriminator", inputs=(INPUTS,)),
+        },
         paired=False,
-        batch=("ct", "mask", "pet", "pet_mask"),
         hyperparameters=asdict(CycleGANHyperparameters()),
     )
 
-    def build(self, configuration: Configuration) -> None:
-        self.generator = zero_init_last_layer(build_network(configuration.generator))
-        self.backward_generator = zero_init_last_layer(build_network(configuration.generator))
-        self.pet_discriminator = build_network(configuration.discriminator, in_channels=1)
-        self.ct_discriminator = build_network(configuration.discriminator, in_channels=1)
+    def build(self, configuration: Configuration, fields: Fields) -> None:
+        self.generator = zero_init_last_layer(self.network("generator"))
+        self.backward_generator = zero_init_last_layer(self.network("backward_generator"))
+        self.pet_discriminator = self.network("pet_discriminator")
+        self.ct_discriminator = self.network("ct_discriminator")
         self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)
         self.pools = {name: ImagePool(self.hyperparameters.pool_size) for name in ("pet", "ct")}
 
@@ -59,17 +63,17 @@ class CycleGAN(Model):
         discriminators = [*self.pet_discriminator.parameters(), *self.ct_discriminator.parameters()]
         return {"generators": self.adam(generators), "discriminators": self.adam(discriminators)}
 
-    def training_step(self, batch: Batch) -> Iterator[Update]:
-        mask, pet_mask = batch["mask"], batch["pet_mask"]
-        real_ct, real_pet = only_inside(batch["ct"], mask, _AIR), only_inside(batch["pet"], pet_mask, 0.0)
-        fake_pet = only_inside(self.generator(batch["ct"]), mask, 0.0)
+    def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        ct, pet, mask, pet_mask = self.images(batch)
+        real_ct, real_pet = only_inside(ct, mask, _AIR), only_inside(pet, pet_mask, 0.0)
+        fake_pet = only_inside(self.generator(ct), mask, 0.0)
         fake_ct = only_inside(self.backward_generator(real_pet), pet_mask, _AIR)
 
         with frozen(self.pet_discriminator, self.ct_discriminator):
             adversarial_pet = self.adversarial(self.pet_discriminator(fake_pet), real=True)
             adversarial_ct = self.adversarial(self.ct_discriminator(fake_ct), real=True)
-            cycle_ct = masked_l1(self.backward_generator(fake_pet), batch["ct"], mask)
-            cycle_pet = masked_l1(self.generator(fake_ct), batch["pet"], pet_mask)
+            cycle_ct = masked_l1(self.backward_generator(fake_pet), ct, mask)
+            cycle_pet = masked_l1(self.generator(fake_ct), pet, pet_mask)
             loss = adversarial_pet + adversarial_ct + self.hyperparameters.lambda_cycle * (cycle_ct + cycle_pet)
             parts = {"g_adversarial_pet": adversarial_pet, "g_adversarial_ct": adversarial_ct}
             yield Update("generators", loss, parts | {"g_cycle_ct": cycle_ct, "g_cycle_pet": cycle_pet})
@@ -82,8 +86,8 @@ class CycleGAN(Model):
         cost = self.adversarial(discriminator(real), real=True) + self.adversarial(discriminator(fake), real=False)
         return cost / 2
 
-    def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        return self.generator(ct)
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.generator(inputs)
 
     def training_state(self) -> dict[str, Any]:
         return {name: pool.images for name, pool in self.pools.items()}

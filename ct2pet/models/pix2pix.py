@@ -11,11 +11,12 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from ct2pet.dataset import Fields
 from ct2pet.losses import AdversarialLoss, masked_l1, masked_l2
-from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, zero_init_last_layer
-from ct2pet.planning.plans import Configuration
-from ct2pet.planning.requirements import Requirements
+from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Losses, Progress, Update, frozen
+from ct2pet.networks import zero_init_last_layer
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
 
 
 @dataclass(frozen=True)
@@ -33,21 +34,23 @@ class Pix2PixHyperparameters(Hyperparameters):
     adversarial_loss: str = "lsgan"
 
 
-class Pix2Pix(Model):
+class Pix2Pix(ImageTranslation):
     """Paired translation. The discriminator sees CT and PET as two channels, and no voxel outside the district."""
 
     inference_networks = ("generator",)
     Hyperparameters = Pix2PixHyperparameters
     hyperparameters: Pix2PixHyperparameters
     requirements = Requirements(
-        networks={"generator": 1, "discriminator": 1},
-        passes={"generator": 1, "discriminator": 1},
+        networks={
+            "generator": NetworkNeed(),
+            "discriminator": NetworkNeed("discriminator", inputs=(INPUTS, TARGETS)),
+        },
         hyperparameters=asdict(Pix2PixHyperparameters()),
     )
 
-    def build(self, configuration: Configuration) -> None:
-        self.generator = zero_init_last_layer(build_network(configuration.generator))
-        self.discriminator = build_network(configuration.discriminator)
+    def build(self, configuration: Configuration, fields: Fields) -> None:
+        self.generator = zero_init_last_layer(self.network("generator"))
+        self.discriminator = self.network("discriminator")
         self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -58,8 +61,8 @@ class Pix2Pix(Model):
             "generator": self.adam(self.generator.parameters()),
         }
 
-    def training_step(self, batch: Batch) -> Iterator[Update]:
-        ct, real_pet, mask = batch["ct"], batch["pet"], batch["mask"]
+    def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        ct, real_pet, mask, _ = self.images(batch)
         fake_pet = self.checkpointed_forward(self.generator, ct)
         real_pair = torch.cat([ct, real_pet * mask], dim=1)
         fake_pair = torch.cat([ct, fake_pet * mask], dim=1)
@@ -79,11 +82,11 @@ class Pix2Pix(Model):
     ) -> tuple[torch.Tensor, Losses]:
         """What the translated PET costs beside the adversarial loss, and the parts of it for the log."""
         l1, l2 = masked_l1(fake_pet, real_pet, mask), masked_l2(fake_pet, real_pet, mask)
-        numbers = self.hyperparameters
-        return numbers.lambda_l1 * l1 + numbers.lambda_l2 * l2, {"g_l1": l1, "g_l2": l2}
+        hparams = self.hyperparameters
+        return hparams.lambda_l1 * l1 + hparams.lambda_l2 * l2, {"g_l1": l1, "g_l2": l2}
 
-    def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        return self.generator(ct)
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.generator(inputs)
 
 
 MODEL = Pix2Pix

@@ -10,11 +10,13 @@ from dataclasses import asdict, dataclass, replace
 
 import torch
 
-from ct2pet.models.base import Model, StagedHyperparameters, StagedModel
+from ct2pet.dataset import Fields
+from ct2pet.models.base import PredictionModel, StagedHyperparameters, StagedMethod
+from ct2pet.models.base.staged import draft_configuration, draft_fields
 from ct2pet.models.reggan import RegGAN, RegGANHyperparameters
-from ct2pet.planning.plans import Configuration
+from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import Requirements
-from ct2pet.preprocessing.normalization import input_as_pet
+from ct2pet.preprocessing.normalization import from_input
 
 
 @dataclass(frozen=True)
@@ -43,20 +45,21 @@ class Refinement(RegGAN):
 
     Hyperparameters = RegC2PHyperparameters
     hyperparameters: RegC2PHyperparameters
-    requirements = Requirements(
-        networks={"generator": 1, "registration": 1}, passes={"generator": 1, "registration": 1}
+    requirements = replace(
+        RegGAN.requirements,
+        networks={name: RegGAN.requirements.networks[name] for name in ("generator", "registration")},
     )
 
-    def build(self, configuration: Configuration) -> None:
+    def build(self, configuration: Configuration, fields: Fields) -> None:
         self.hyperparameters = replace(self.hyperparameters, lambda_adversarial=0.0)
         self.planned = replace(configuration, tile_overlap=self.hyperparameters.overlap)
-        super().build(configuration)
+        super().build(configuration, fields)
 
-    def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        return input_as_pet(ct) + self.generator(ct)
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return from_input(inputs, self.planned.normalization[self.target.name]) + self.generator(inputs)
 
 
-class RegC2P(StagedModel):
+class RegC2P(StagedMethod):
     """Both stages; the first alone is RegGAN in 2D."""
 
     Hyperparameters = RegC2PHyperparameters
@@ -66,11 +69,12 @@ class RegC2P(StagedModel):
         hyperparameters=asdict(RegC2PHyperparameters()),
     )
 
-    def build_stages(self, configuration: Configuration) -> dict[str, Model]:
-        numbers = asdict(self.hyperparameters)
-        stages: dict[str, Model] = {"slices": SliceTranslation(configuration, numbers)}
+    def build_stages(self, configuration: Configuration, fields: Fields) -> dict[str, PredictionModel]:
+        hparams = asdict(self.hyperparameters)
+        stages: dict[str, PredictionModel] = {"slices": SliceTranslation(configuration, fields, hparams)}
         if self.hyperparameters.refinement:
-            stages["refinement"] = Refinement(configuration, numbers)
+            drafts = draft_configuration(configuration, fields), draft_fields(fields)
+            stages["refinement"] = Refinement(*drafts, hparams)
         return stages
 
 

@@ -14,12 +14,12 @@ from typing import ClassVar
 import torch
 
 from ct2pet import distributed
+from ct2pet.dataset import Fields
 from ct2pet.losses import AdversarialLoss, masked_l1, smoothness
-from ct2pet.models.base import Batch, Hyperparameters, Losses, Model, Update, frozen
-from ct2pet.networks import build_network, gaussian_smooth, optical_flow, valid_mask, warp, zero_init_last_layer
-from ct2pet.planning.networks import registration_plan
-from ct2pet.planning.plans import Configuration
-from ct2pet.planning.requirements import Requirements
+from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Losses, Progress, Update, frozen
+from ct2pet.networks import gaussian_smooth, optical_flow, valid_mask, warp, zero_init_last_layer
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.requirements import DIMENSIONS, TARGETS, NetworkNeed, Requirements
 
 _PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
 _NEWEST = 0.02  # the share of a step in the mean field
@@ -44,7 +44,7 @@ class RegGANHyperparameters(Hyperparameters):
     adversarial_loss: str = "lsgan"
 
 
-class RegGAN(Model):
+class RegGAN(ImageTranslation):
     """Paired translation. The discriminator sees PETs alone: a real pair would teach it that pairs are askew.
 
     A network needs thousands of steps before it sees a shift, and until then the generator learns blurred PETs. So
@@ -59,23 +59,24 @@ class RegGAN(Model):
     mean_field: torch.Tensor  # (dimensions), voxels
     inference_networks = ("generator",)
     requirements = Requirements(
-        networks={"generator": 1, "discriminator": 1, "registration": 1},
-        passes={"generator": 1, "discriminator": 1, "registration": 1},
+        networks={
+            "generator": NetworkNeed(),
+            "registration": NetworkNeed(inputs=(TARGETS, TARGETS), outputs=(DIMENSIONS,)),
+            "discriminator": NetworkNeed("discriminator", inputs=(TARGETS,)),
+        },
         hyperparameters=asdict(RegGANHyperparameters()),
     )
 
-    def build(self, configuration: Configuration) -> None:
-        numbers, dimensions = self.hyperparameters, self.requirements.dimensions
-        self.generator = zero_init_last_layer(build_network(configuration.generator))
+    def build(self, configuration: Configuration, fields: Fields) -> None:
+        hparams = self.hyperparameters
+        self.generator = zero_init_last_layer(self.network("generator"))
         self.registration, self.discriminator = None, None
-        if numbers.registration:
-            # Silenced: it begins with nothing moved.
-            plan = registration_plan(configuration.generator, dimensions)
-            self.registration = zero_init_last_layer(build_network(plan))
-            self.register_buffer("mean_field", torch.zeros(dimensions))
-        if numbers.lambda_adversarial > 0:
-            self.discriminator = build_network(configuration.discriminator, in_channels=1)
-        self.adversarial = AdversarialLoss(numbers.adversarial_loss)
+        if hparams.registration:
+            self.registration = zero_init_last_layer(self.network("registration"))  # it begins with nothing moved
+            self.register_buffer("mean_field", torch.zeros(self.requirements.dimensions))
+        if hparams.lambda_adversarial > 0:
+            self.discriminator = self.network("discriminator")
+        self.adversarial = AdversarialLoss(hparams.adversarial_loss)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         networks = [network for network in (self.generator, self.registration) if network is not None]
@@ -88,9 +89,9 @@ class RegGAN(Model):
             )
         return optimizers
 
-    def training_step(self, batch: Batch) -> Iterator[Update]:
-        real_pet, mask = batch["pet"], batch["mask"]
-        fake_pet = self.translate(batch["ct"])
+    def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        ct, real_pet, mask, _ = self.images(batch)
+        fake_pet = self.translate(ct)
         field = self._field_to_learn(fake_pet, real_pet, mask)
         loss, parts = self._correction(fake_pet, real_pet, mask, field)
         if self.discriminator is None:
@@ -127,7 +128,7 @@ class RegGAN(Model):
         sees there what lies there. If they did not, a field that points outwards would free the district's rim. What
         was moved in from beyond the patch does not count: there is nothing there.
         """
-        numbers = self.hyperparameters
+        hparams = self.hyperparameters
         parts: Losses = {}
         smooth = fake_pet.new_zeros(())
         if field is not None:
@@ -136,7 +137,7 @@ class RegGAN(Model):
             smooth = parts["g_smooth"] = smoothness(field, self._spacing)
         parts["g_l1"] = masked_l1(fake_pet, real_pet, mask)
         l1 = _PAPER_UNITS * parts["g_l1"]
-        return numbers.lambda_correction * l1 + numbers.lambda_smooth * smooth, parts
+        return hparams.lambda_correction * l1 + hparams.lambda_smooth * smooth, parts
 
     def field(self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """How the fake must be moved to lie on the real PET: a displacement (N, dimensions, *space) in voxels; see
@@ -167,8 +168,8 @@ class RegGAN(Model):
     def _spacing(self) -> list[float]:
         return self.planned.spacing[-self.requirements.dimensions :]
 
-    def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        return self.generator(ct)
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.generator(inputs)
 
 
 MODEL = RegGAN

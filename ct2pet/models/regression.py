@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 
 import torch
 
+from ct2pet.dataset import Fields
 from ct2pet.losses import masked_l1
-from ct2pet.models.base import Batch, Hyperparameters, Model, Update
-from ct2pet.networks import build_network, zero_init_last_layer
-from ct2pet.planning.plans import Configuration
-from ct2pet.planning.requirements import Requirements
+from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Progress, Update
+from ct2pet.networks import zero_init_last_layer
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.requirements import NetworkNeed, Requirements
 
 
 @dataclass(frozen=True)
@@ -21,27 +22,28 @@ class RegressionHyperparameters(Hyperparameters):
     learning_rate: float = 1e-3
 
 
-class Regression(Model):
+class Regression(ImageTranslation):
     """Paired translation without a discriminator."""
 
     inference_networks = ("generator",)
     Hyperparameters = RegressionHyperparameters
     requirements = Requirements(
-        networks={"generator": 1}, passes={"generator": 1}, hyperparameters=asdict(RegressionHyperparameters())
+        networks={"generator": NetworkNeed()}, hyperparameters=asdict(RegressionHyperparameters())
     )
 
-    def build(self, configuration: Configuration) -> None:
-        self.generator = zero_init_last_layer(build_network(configuration.generator))
+    def build(self, configuration: Configuration, fields: Fields) -> None:
+        self.generator = zero_init_last_layer(self.network("generator"))
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {"generator": self.adam(self.generator.parameters())}
 
-    def training_step(self, batch: Batch) -> Iterator[Update]:
-        l1 = masked_l1(self.generator(batch["ct"]), batch["pet"], batch["mask"])
+    def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        ct, real_pet, mask, _ = self.images(batch)
+        l1 = masked_l1(self.generator(ct), real_pet, mask)
         yield Update("generator", l1, {"g_l1": l1})
 
-    def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        return self.generator(ct)
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.generator(inputs)
 
 
 MODEL = Regression

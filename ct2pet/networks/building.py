@@ -3,26 +3,35 @@
 from __future__ import annotations
 
 import importlib
+import inspect
+from collections.abc import Sequence
 from typing import Any
 
 from torch import nn
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.plans import NetworkPlan
+from ct2pet.planning.configuration import NetworkPlan
 
 # Plans and checkpoints come from other people: nothing outside these packages is imported by name, and nothing but
 # an nn.Module is called (a function of these packages could write files).
 _PACKAGES = ("dynamic_network_architectures.", "ct2pet.", "torch.nn.")
 
 
-def build_network(plan: NetworkPlan, **overrides: Any) -> nn.Module:
-    """The network that ``plan`` describes, with ``overrides`` in place of its arguments.
+_IN_CHANNELS, _OUT_CHANNELS = ("input_channels", "in_channels"), ("num_classes", "out_channels")
+
+
+def build_network(plan: NetworkPlan, in_channels: int, out_channels: int | Sequence[int]) -> nn.Module:
+    """The network that ``plan`` describes, with so many channels in and out (out: of each decoder, where there are
+    several; a discriminator gives one score and takes no number).
 
     Strings among the arguments that are dotted names (``torch.nn.InstanceNorm3d``) become the classes that they name.
     Raises PlansError where a class does not exist, is no nn.Module or does not take the arguments.
     """
-    arguments = {name: _named(value) for name, value in {**plan.arguments, **overrides}.items()}
     network_class = _imported(plan.network_class)
+    arguments = {name: _named(value) for name, value in plan.arguments.items()}
+    takes = inspect.signature(network_class).parameters
+    for names, channels in ((_IN_CHANNELS, in_channels), (_OUT_CHANNELS, out_channels)):
+        arguments |= {name: channels for name in names if name in takes}
     try:
         return network_class(**arguments)
     except (TypeError, ValueError, AssertionError) as error:

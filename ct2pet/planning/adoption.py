@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
-from ct2pet.planning.plans import Configuration, network_multiples
+from ct2pet.planning.configuration import Configuration, NetworkPlan
+from ct2pet.planning.networks import PATCHGAN
+from ct2pet.planning.plan_rules import network_multiples
 from ct2pet.planning.topology import SMALLEST_MAP, patchgan_maps
 
 
@@ -17,24 +19,36 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
     shrinks where it would be more voxels than that of ``source``, for which memory was planned. The discriminator is
     adopted where the patch leaves its maps 4 voxels, too. Slices are adopted whole.
     """
-    if configuration.generator == source.generator:
+    own, theirs = _main_network(configuration), _main_network(source)
+    if own == theirs:
         patch = configuration.patch_size
     else:
-        sizes = zip(configuration.patch_size, source.patch_size, network_multiples(source.generator))
-        patch = [_patch(own, most, multiple) for own, most, multiple in sizes]
+        sizes = zip(configuration.patch_size, source.patch_size, network_multiples(theirs))
+        patch = [_patch(n, most, multiple) for n, most, multiple in sizes]
     room = source.batch_size * math.prod(source.patch_size) // math.prod(patch)
-    strides = source.discriminator.arguments.get("strides", [])
-    fits = min(min(size) for size in patchgan_maps(patch, strides)[:-1]) >= SMALLEST_MAP
+    networks = {role: network for role, network in source.networks.items() if _fits(network, patch)}
     return replace(
         configuration,
-        generator=source.generator,
-        discriminator=source.discriminator if fits else configuration.discriminator,
+        networks={**configuration.networks, **networks},
         patch_size=patch,
         batch_size=max(1, min(configuration.batch_size, room)),
         slices=source.slices,
     )
 
 
+def _main_network(configuration: Configuration) -> NetworkPlan:
+    """The network whose strides a patch must fit: the first that is no discriminator."""
+    return next(network for network in configuration.networks.values() if network.network_class != PATCHGAN)
+
+
 def _patch(own: int, most: int, multiple: int) -> int:
     deepest = max(math.ceil(own / multiple), min(SMALLEST_MAP, most // multiple))
     return min(most, deepest * multiple)
+
+
+def _fits(network: NetworkPlan, patch: list[int]) -> bool:
+    """Whether no map of a discriminator becomes too small. Other networks take any patch that their strides divide."""
+    if network.network_class != PATCHGAN:
+        return True
+    maps = patchgan_maps(patch, network.arguments.get("strides", []))
+    return min(min(size) for size in maps[:-1]) >= SMALLEST_MAP

@@ -12,9 +12,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from ct2pet.dataset.fields import Fields
 from ct2pet.errors import PlansError
-from ct2pet.planning.networks import PATCHGAN, UNET, registration_plan
-from ct2pet.planning.plans import Configuration, NetworkPlan
+from ct2pet.planning.configuration import Configuration, NetworkPlan
+from ct2pet.planning.networks import PATCHGAN, UNET
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import patchgan_maps
 
@@ -25,37 +26,40 @@ _RUNTIME_GIB = {"cpu": 0.38, "cuda": 0.6}  # interpreter with torch; on a GPU it
 _FACTOR = {"cpu": 1.27, "cuda": 1.27}  # measured on a CPU; that of a GPU is assumed to be the same
 
 
-def estimate_training_gib(configuration: Configuration, requirements: Requirements, device: str) -> float:
+def estimate_training_gib(
+    configuration: Configuration, fields: Fields, requirements: Requirements, device: str
+) -> float:
     """Memory (GiB) of one training process on ``device`` (``cuda``, or any other name for main memory).
 
     Of a method of several stages that of the most demanding one. Raises PlansError where the plan names a network that
     the planner does not make, or has no slices for a method that needs them.
     """
-    return max(_of_one_training(configuration, needs, device) for needs in requirements.trainings)
+    return max(_of_one_training(configuration, fields, needs, device) for needs in requirements.trainings)
 
 
-def _of_one_training(configuration: Configuration, needs: Requirements, device: str) -> float:
+def _of_one_training(configuration: Configuration, fields: Fields, needs: Requirements, device: str) -> float:
     kind = "cuda" if device == "cuda" else "cpu"
     planned = configuration.as_seen_in(needs.dimensions)
     patch_size = planned.patch_size[-needs.dimensions :]
-    networks = {"generator": planned.generator, "discriminator": planned.discriminator}
-    if needs.networks.get("registration"):
-        networks["registration"] = registration_plan(planned.generator, needs.dimensions)
     total = 0.0
-    for role, network in networks.items():
-        parameters, activations = count(network, patch_size)
-        held = activations * planned.batch_size * needs.passes.get(role, 0)
-        total += parameters * needs.networks.get(role, 0) * _PER_PARAMETER + held * _BYTES
+    for need in needs.networks.values():
+        channels = need.in_channels(fields, needs.dimensions), need.out_channels(fields, needs.dimensions)
+        parameters, activations = count(planned.network(need.plan), patch_size, *channels)
+        held = activations * planned.batch_size * need.passes
+        total += parameters * need.copies * _PER_PARAMETER + held * _BYTES
     return _RUNTIME_GIB[kind] + _FACTOR[kind] * total / _GIB
 
 
-def count(network: NetworkPlan, patch_size: list[int]) -> tuple[int, int]:
+def count(
+    network: NetworkPlan, patch_size: list[int], in_channels: int, out_channels: int | list[int]
+) -> tuple[int, int]:
     """Parameters of a network, and the values that autograd keeps for one sample of ``patch_size``."""
     counters = {UNET: _count_unet, PATCHGAN: _count_patchgan}
     if network.network_class not in counters:
         known = ", ".join(counters)
         raise PlansError(f"the memory of {network.network_class} cannot be estimated; known are {known}")
-    return counters[network.network_class](network.arguments, patch_size)
+    channels = {"input_channels": in_channels, "in_channels": in_channels, "num_classes": out_channels}
+    return counters[network.network_class]({**network.arguments, **channels}, patch_size)
 
 
 def _count_unet(arguments: Mapping[str, Any], patch_size: list[int]) -> tuple[int, int]:

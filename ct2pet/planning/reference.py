@@ -5,17 +5,21 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dacite
 
+from ct2pet.dataset import Description
 from ct2pet.errors import PlansError
-from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
+from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.networks import plan_discriminator, plan_generator
-from ct2pet.planning.planner import ct_window, median_shape, median_spacing, occurring
-from ct2pet.planning.plans import Configuration, Plans
+from ct2pet.planning.normalization_rules import plan_normalization
+from ct2pet.planning.planner import District, occurring, planned_fields
+from ct2pet.planning.plans import Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
 
@@ -31,29 +35,36 @@ def reference_names() -> list[str]:
 
 
 def reference_plans(
-    name: str,
-    fingerprint: Fingerprint,
-    districts: Mapping[str, int],
-    requirements: Mapping[str, Requirements],
+    name: str, fingerprint: Fingerprint, description: Description, requirements: Mapping[str, Requirements]
 ) -> Plans:
-    """The reference plans ``name`` for a dataset. They fix all decisions; districts, spacing, median shape and the CT
-    window come from the fingerprint. Raises PlansError that lists the names where ``name`` is unknown."""
+    """The reference plans ``name`` for a dataset. They fix all decisions; districts, spacing, median shape and the
+    windows that depend on the data come from the fingerprint.
+
+    Raises PlansError that lists the names where ``name`` is unknown, and where the plans' method cannot take the
+    dataset's fields.
+    """
     if name not in reference_names():
         raise PlansError(f"there are no reference plans {name!r}; there are: {', '.join(reference_names())}")
     content = json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    fields = description.fields
+    methods = {model: requirements[model] for model in content["models"]}
+    for model, needs in methods.items():
+        needs.check(f"{name}: {model}", fields)
+    fitting = {model: needs for model, needs in requirements.items() if needs.fields.problem(fields) is None}
     configurations = {
-        district: _configuration(content, seen, labels, f"{name}.json")
-        for district, labels, seen in occurring(fingerprint, districts)
+        district.name: _configuration(content, district, f"{name}.json")
+        for district in occurring(fingerprint, description)
     }
     return Plans(
         dataset_name=fingerprint.dataset_name,
         plans_name=name,
         planner=content["planner"],
-        districts=dict(districts),
+        fields=planned_fields(fields),
+        districts=description.districts,
+        body_mask=description.body_mask,
         configurations=configurations,
         models={
-            model: {**needs.hyperparameters, **content["models"].get(model, {})}
-            for model, needs in requirements.items()
+            model: {**needs.hyperparameters, **content["models"].get(model, {})} for model, needs in fitting.items()
         },
         blend_mm=content["blend_mm"],
         settings={"source": content["source"]},
@@ -61,21 +72,23 @@ def reference_plans(
     )
 
 
-def _configuration(
-    content: Mapping[str, Any], seen: DistrictFingerprint, labels: list[int], source: str
-) -> Configuration:
+def _configuration(content: Mapping[str, Any], district: District, source: str) -> Configuration:
     decisions, networks = content["configuration"], content["networks"]
-    spacing, patch_size = median_spacing(seen), decisions["patch_size"]
+    patch_size = decisions["patch_size"]
     # The paper's networks do not depend on the spacing.
-    topology = unet_topology(patch_size, [1.0, 1.0, 1.0], networks["num_stages"])
+    topology = unet_topology(patch_size, [1.0] * len(patch_size), networks["num_stages"])
+    planned = plan_normalization(district.fields, district.seen)
+    fixed = {one.name: content["normalization"].get(one.kind, {}) for one in district.fields.images}
     complete = {
         **decisions,
-        "labels": labels,
-        "spacing": spacing,
-        "median_shape": median_shape(seen, spacing),
-        "ct_normalization": ct_window(seen),
-        "generator": plan_generator(topology, networks["generator_features"], networks["max_features"]),
-        "discriminator": plan_discriminator(patch_size, networks["discriminator_features"]),
+        "labels": district.labels,
+        "spacing": district.spacing,
+        "median_shape": district.median_shape,
+        "normalization": {image: {**asdict(plan), **fixed[image]} for image, plan in planned.items()},
+        "networks": {
+            "generator": asdict(plan_generator(topology, networks["generator_features"], networks["max_features"])),
+            "discriminator": asdict(plan_discriminator(patch_size, networks["discriminator_features"])),
+        },
     }
     try:
         return dacite.from_dict(Configuration, complete, dacite.Config(strict=True))

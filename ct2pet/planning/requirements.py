@@ -1,4 +1,4 @@
-"""What a method asks of the planner, the data loader and the memory: handed to planning, which knows no methods."""
+"""What a method takes and what it has in memory: handed to planning, which imports no methods."""
 
 from __future__ import annotations
 
@@ -6,25 +6,95 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ct2pet.dataset.fields import Field, Fields
+from ct2pet.errors import PlansError
+
+INPUTS, TARGETS, DIMENSIONS = "inputs", "targets", "dimensions"
+_UNLIMITED = 10**6
+
+
+@dataclass(frozen=True)
+class NetworkNeed:
+    """One network of a method.
+
+    ``plan``: the role in the plans whose class and arguments it has. ``inputs``: what it sees as channels, ``outputs``:
+    what it gives; each part is INPUTS or TARGETS (all channels of the dataset's fields of this role) or DIMENSIONS (a
+    displacement); a network of several decoders gives each target apart (``separate_outputs``). ``copies``: how many
+    are in memory. ``passes``: how often the activations of one are held at once in one update (a generator that is
+    trained through its discriminator holds one pass of both).
+    """
+
+    plan: str = "generator"
+    inputs: tuple[str, ...] = (INPUTS,)
+    outputs: tuple[str, ...] = (TARGETS,)
+    separate_outputs: bool = False
+    copies: int = 1
+    passes: int = 1
+
+    def in_channels(self, fields: Fields, dimensions: int) -> int:
+        return sum(_channels(part, fields, dimensions) for part in self.inputs)
+
+    def out_channels(self, fields: Fields, dimensions: int) -> int | list[int]:
+        """The channels that the network gives: of each decoder, where there are several."""
+        if self.separate_outputs:
+            return [one.num_channels for one in fields.targets]
+        return sum(_channels(part, fields, dimensions) for part in self.outputs)
+
+
+def _channels(part: str, fields: Fields, dimensions: int) -> int:
+    if part == DIMENSIONS:
+        return dimensions
+    return sum(one.num_channels for one in (fields.inputs if part == INPUTS else fields.targets))
+
+
+@dataclass(frozen=True)
+class FieldNeeds:
+    """How many fields of each sort a method takes: the smallest and the largest number."""
+
+    image_inputs: tuple[int, int] = (1, _UNLIMITED)
+    image_targets: tuple[int, int] = (1, 1)
+    label_targets: tuple[int, int] = (0, 0)
+    conditions: tuple[int, int] = (0, _UNLIMITED)
+
+    def problem(self, fields: Fields) -> str | None:
+        """Why these fields do not fit, as the end of a sentence; None where they do."""
+        counts: dict[str, tuple[tuple[Field, ...], tuple[int, int]]] = {
+            "input image": (_images(fields.inputs), self.image_inputs),
+            "target image": (_images(fields.targets), self.image_targets),
+            "target label map": (_label_maps(fields.targets), self.label_targets),
+            "condition": (fields.conditions, self.conditions),
+        }
+        for what, (found, (least, most)) in counts.items():
+            if not least <= len(found) <= most:
+                wanted = (
+                    f"{least}" if least == most else f"at least {least}" if most == _UNLIMITED else f"{least} to {most}"
+                )
+                return f"takes {wanted} {what}(s), and the dataset has {len(found)}"
+        return None
+
+
+def _images(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(one for one in fields if not one.rules.is_labels)
+
+
+def _label_maps(fields: tuple[Field, ...]) -> tuple[Field, ...]:
+    return tuple(one for one in fields if one.rules.is_labels)
+
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a model needs.
+    """What a method needs.
 
-    ``networks``: the plans' networks (``generator``, ``discriminator``; ``registration`` is a generator that sees two
-    images and answers a displacement) and how many of each are in memory. ``passes``: how often each network's
-    activations are held at once in one update (a generator trained through its discriminator holds one pass of both).
-    ``paired``: CT and PET patch of the same place. ``dimensions``: 3 for patches, 2 for axial slices. ``batch``: the
-    keys that training_step reads. ``stages``: of a method that is trained in several stages what each one needs, by
-    name and in order; its own ``networks`` and ``passes`` are empty. ``hyperparameters``: the method's numbers with
+    ``fields``: which fields it takes. ``networks``: by name. ``paired``: input and target patch of the same place.
+    ``dimensions``: 3 for patches, 2 for axial slices. ``stages``: of a method that is trained in several stages what
+    each one needs, by name and in order; its own ``networks`` are empty. ``hyperparameters``: the method's numbers with
     their default values, copied into the plans for users to edit.
     """
 
-    networks: Mapping[str, int] = field(default_factory=dict)
-    passes: Mapping[str, int] = field(default_factory=dict)
+    fields: FieldNeeds = field(default_factory=FieldNeeds)
+    networks: Mapping[str, NetworkNeed] = field(default_factory=dict)
     paired: bool = True
     dimensions: int = 3
-    batch: tuple[str, ...] = ("ct", "pet", "mask")
     stages: Mapping[str, Requirements] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)
 
@@ -32,3 +102,9 @@ class Requirements:
     def trainings(self) -> tuple[Requirements, ...]:
         """What is in memory at once: the stages' needs, or those of the one training."""
         return tuple(self.stages.values()) or (self,)
+
+    def check(self, method: str, fields: Fields) -> None:
+        """Raise PlansError where a method that is called ``method`` cannot take these fields."""
+        problem = self.fields.problem(fields)
+        if problem is not None:
+            raise PlansError(f"{method} {problem}")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import SimpleITK as sitk
 
-from ct2pet.planning.plans import Configuration, Masking
-from ct2pet.preprocessing.normalization import AIR, normalize_ct, normalize_pet
-from ct2pet.resampling import AIR_HU, resample_part, to_itk
+from ct2pet.dataset import Field, Fields
+from ct2pet.planning.configuration import Configuration, Masking, Normalization
+from ct2pet.preprocessing.normalization import normalize, outside_value
+from ct2pet.resampling import resample_part, to_itk
 from ct2pet.volume import Box, Grid, Volume, label_mask
 
 _SLAB_VOXELS = 2**23  # resampled at once: bounds what SimpleITK's own copies of the input take
@@ -19,26 +20,22 @@ _SLAB_VOXELS = 2**23  # resampled at once: bounds what SimpleITK's own copies of
 
 @dataclass(frozen=True)
 class PreparedDistrict:
-    """What a network needs of a CT: ``ct`` float32 (Z, Y, X), normalised, air where it must not look; ``mask`` bool,
-    true inside the district; both on ``grid``, the plan's grid around the district."""
+    """A district of one case as a network sees it, all arrays (Z, Y, X) on ``grid``, the plan's grid around it.
 
-    ct: np.ndarray
+    ``images``: float32, normalised, by field; as beyond the image where a network must not look. ``labels``: small
+    integers by field, 0 there. ``mask``: bool, true inside the district. ``lesions``: bool, or None where the case has
+    no lesion mask.
+    """
+
+    images: dict[str, np.ndarray]
     mask: np.ndarray
     grid: Grid
-
-
-@dataclass(frozen=True)
-class PreparedCase:
-    """A district with its PET: ``pet`` float32 (Z, Y, X), normalised, 0 where the CT is masked; ``lesions`` bool, or
-    None where the case has no lesion mask."""
-
-    district: PreparedDistrict
-    pet: np.ndarray
-    lesions: np.ndarray | None
+    labels: dict[str, np.ndarray] = field(default_factory=dict)
+    lesions: np.ndarray | None = None
 
 
 def plan_grid(reference: Grid, spacing: Sequence[float]) -> Grid:
-    """The grid of the plan's ``spacing`` (Z, Y, X, mm) over the field of view of ``reference``, in the house's order.
+    """The grid of the plan's ``spacing`` (Z, Y, X, mm) over the field of view of ``reference``, in canonical order.
 
     ``reference`` itself (oriented) where its spacing agrees to 1%: resampling would only blur.
     """
@@ -48,52 +45,70 @@ def plan_grid(reference: Grid, spacing: Sequence[float]) -> Grid:
     return oriented.with_spacing((spacing[0], spacing[1], spacing[2]))
 
 
-def prepare_ct(
-    ct: Volume, district_map: Volume, configuration: Configuration, grid: Grid | None = None
+def prepare_inputs(
+    volumes: Mapping[str, Volume], district_map: Volume, configuration: Configuration, fields: Fields
 ) -> PreparedDistrict | None:
-    """The district of a CT as a network sees it; None where the district is absent.
+    """The district in the input images of a case; None where it is absent.
 
-    ``ct`` (HU) and ``district_map`` (labels) may lie on different grids of any orientation. ``grid`` (oriented)
-    is the plan's grid of the whole case, by default that over the CT's field of view; the result is cropped
-    to the district and the context that the plan's masking shows.
+    ``volumes`` (by field, in the field's unit) and ``district_map`` (labels) may lie on different grids of any
+    orientation. The plan's grid covers the field of view of the first input; the result is cropped to the district and
+    the context that the plan's masking shows.
     """
-    found = _prepared(ct, district_map, configuration, grid or plan_grid(ct.grid, configuration.spacing))
-    return None if found is None else found[0]
+    grid = plan_grid(volumes[fields.inputs[0].name].grid, configuration.spacing)
+    return _prepared(volumes, fields.inputs, district_map, configuration, grid)
 
 
-def case_on_plan_grid(
-    ct: Volume, pet: Volume, district_map: Volume, configuration: Configuration, lesions: Volume | None = None
-) -> PreparedCase | None:
-    """CT (HU), PET (SUV) and lesion mask of a training case around the district; None where the district is absent.
+def prepare_case(
+    volumes: Mapping[str, Volume],
+    district_map: Volume,
+    configuration: Configuration,
+    fields: Fields,
+    lesions: Volume | None = None,
+) -> PreparedDistrict | None:
+    """Inputs, targets and lesion mask of a training case around the district; None where the district is absent.
 
-    The grid is the PET's own where its spacing is the plan's, else that of the plan over the PET's field of view.
+    The grid is the first target's own where its spacing is the plan's, else that of the plan over its field of view.
     """
-    found = _prepared(ct, district_map, configuration, plan_grid(pet.grid, configuration.spacing))
-    if found is None:
-        return None
-    district, hidden = found
-    pet_suv = _resample_in_slabs(pet.to_canonical(), district.grid, outside=0.0)
-    normalised = normalize_pet(pet_suv, configuration.pet_normalization)
-    normalised[hidden] = 0.0
-    inside = None
-    if lesions is not None:
-        inside = (resample_part(lesions.to_canonical(), district.grid, labels=True).array > 0) & district.mask
-    return PreparedCase(district, normalised, inside)
+    grid = plan_grid(volumes[fields.targets[0].name].grid, configuration.spacing)
+    found = _prepared(volumes, (*fields.inputs, *fields.targets), district_map, configuration, grid)
+    if found is None or lesions is None:
+        return found
+    inside = (resample_part(lesions.to_canonical(), found.grid, labels=True).array > 0) & found.mask
+    return replace(found, lesions=inside)
 
 
 def _prepared(
-    ct: Volume, district_map: Volume, configuration: Configuration, grid: Grid
-) -> tuple[PreparedDistrict, np.ndarray] | None:
-    """As ``prepare_ct``, with the mask of what a network must not see."""
+    volumes: Mapping[str, Volume],
+    fields: Sequence[Field],
+    district_map: Volume,
+    configuration: Configuration,
+    grid: Grid,
+) -> PreparedDistrict | None:
     found = _district_mask(district_map.to_canonical(), configuration, grid)
     if found is None:
         return None
     mask, grid = found
-    ct_hu = _resample_in_slabs(ct.to_canonical(), grid, outside=AIR_HU)
-    normalised = normalize_ct(ct_hu, configuration.ct_normalization)
     hidden = ~visible(mask, grid, configuration.masking)
-    normalised[hidden] = AIR
-    return PreparedDistrict(normalised, mask, grid), hidden
+    images, labels = {}, {}
+    for one in fields:
+        volume = volumes[one.name].to_canonical()
+        if one.rules.is_labels:
+            labels[one.name] = _label_map(volume, grid, hidden)
+        else:
+            images[one.name] = _image(volume, grid, hidden, one.rules.outside, configuration.normalization[one.name])
+    return PreparedDistrict(images, mask, grid, labels)
+
+
+def _image(volume: Volume, grid: Grid, hidden: np.ndarray, outside: float, plan: Normalization) -> np.ndarray:
+    image = normalize(_resample_in_slabs(volume, grid, outside), plan)
+    image[hidden] = outside_value(outside, plan)
+    return image
+
+
+def _label_map(volume: Volume, grid: Grid, hidden: np.ndarray) -> np.ndarray:
+    labels = resample_part(volume, grid, labels=True).array
+    labels = np.where(hidden, 0, labels)
+    return labels.astype(np.min_scalar_type(int(labels.max(initial=0))))
 
 
 def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:

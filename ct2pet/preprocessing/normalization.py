@@ -1,41 +1,47 @@
-"""HU and SUV to the numbers that networks see, and back. NumPy arrays and torch tensors alike, of floating type."""
+"""Physical values to the numbers that networks see, and back. NumPy arrays and torch tensors alike."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from ct2pet.planning.plans import CTNormalization, PETNormalization
-
-AIR = -1.0  # of a normalised CT: what a network sees where it must not look, and beyond the volume
+from ct2pet.planning.configuration import Normalization
 
 
-def normalize_ct(ct_hu: Any, plan: CTNormalization) -> Any:
-    """CT (HU, any shape, floating type) clipped to the plan's window and mapped linearly to [-1, 1]."""
-    half = (plan.upper_hu - plan.lower_hu) / 2
-    return (ct_hu.clip(plan.lower_hu, plan.upper_hu) - plan.lower_hu) / half - 1
+def normalize(values: Any, plan: Normalization) -> Any:
+    """Values (any shape, floating type, in the field's unit) with the plan's window mapped linearly to its range.
 
-
-def normalize_pet(pet_suv: Any, plan: PETNormalization) -> Any:
-    """PET (SUV, any shape, floating type) with the plan's window mapped linearly to [0, 1].
-
-    Values beyond the window go beyond [0, 1], unless the plan clips.
+    Values beyond the window go beyond the range, unless the plan clips.
     """
+    low, high = plan.range
     if plan.clip:
-        pet_suv = pet_suv.clip(plan.lower_suv, plan.upper_suv)
-    return (pet_suv - plan.lower_suv) / (plan.upper_suv - plan.lower_suv)
+        values = values.clip(plan.lower, plan.upper)
+    return (values - plan.lower) / ((plan.upper - plan.lower) / (high - low)) + low
 
 
-def denormalize_pet(pet: Any, plan: PETNormalization) -> Any:
-    """The inverse of normalize_pet (without its clipping): [0, 1] to SUV. May be negative where a network says so."""
-    return pet * (plan.upper_suv - plan.lower_suv) + plan.lower_suv
+def denormalize(values: Any, plan: Normalization) -> Any:
+    """The inverse of normalize (without its clipping): the plan's range to the field's unit."""
+    low, high = plan.range
+    return (values - low) * ((plan.upper - plan.lower) / (high - low)) + plan.lower
 
 
-def pet_as_input(pet: Any) -> Any:
-    """Normalised PET for a network that goes on with it: in the range of a CT, so that the lower end of the plan's
-    window (SUV 0) is what lies around a CT, too (AIR)."""
-    return 2 * pet - 1
+def unit_scale(plan: Normalization) -> float:
+    """How much of the field's unit one normalised unit is."""
+    return (plan.upper - plan.lower) / (plan.range[1] - plan.range[0])
 
 
-def input_as_pet(image: Any) -> Any:
-    """The inverse of pet_as_input."""
-    return (image + 1) / 2
+def outside_value(outside: float, plan: Normalization) -> float:
+    """The normalised value beyond an image: that of ``outside``, taken into the plan's window."""
+    low, _ = plan.range
+    return (min(max(outside, plan.lower), plan.upper) - plan.lower) / unit_scale(plan) + low
+
+
+def as_input(values: Any, plan: Normalization) -> Any:
+    """A normalised prediction for a network that goes on with it: in the range of inputs, [-1, 1]."""
+    low, high = plan.range
+    return 2 * (values - low) / (high - low) - 1
+
+
+def from_input(values: Any, plan: Normalization) -> Any:
+    """The inverse of as_input."""
+    low, high = plan.range
+    return (values + 1) / 2 * (high - low) + low

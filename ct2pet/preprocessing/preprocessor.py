@@ -5,26 +5,32 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ct2pet.dataset.plausibility import ct_problems, number_problems, unit_problems
+import numpy as np
+
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, PET, Field
+from ct2pet.dataset.plausibility import number_problems, unit_problems
+from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
-from ct2pet.planning.plans import Configuration, Plans
-from ct2pet.preprocessing.case_on_grid import case_on_plan_grid
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.plans import Plans
+from ct2pet.preprocessing.case_on_grid import prepare_case
 from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore
 from ct2pet.volume import Volume
 
 if TYPE_CHECKING:
     from ct2pet.dataset import RawDataset
 
-_DECISIONS = ("labels", "spacing", "ct_normalization", "pet_normalization", "masking")
+_DECISIONS = ("labels", "spacing", "normalization", "masking")
 _GIB = 2.0**30
-Sources = dict[str, Path | None]
 
 
 def store_folder(folder: Path, plans: Plans, configuration: str) -> Path:
@@ -39,19 +45,20 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     CasesFailed, naming each case and its reason, when all other cases are done.
     """
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
-    sources = {case: case_sources(dataset, case) for case in dataset.cases("Tr")}
-    keys = {case: _keys(plans, files) for case, files in sources.items()}
+    sources = {case: case_sources(dataset, case, plans) for case in dataset.cases("Tr")}
+    keys = {case: _keys(plans, found) for case, found in sources.items()}
     for name, store in stores.items():
         remove_partial_files(store.folder)
         for case in store.recorded_cases():  # all that is outdated goes first: an interruption must not leave a mix
             if case not in keys or not store.is_done(case, keys[case][name]):
                 store.discard(case)
     work = {}
-    for case, files in sources.items():
+    for case, found in sources.items():
         missing = [name for name, store in stores.items() if not store.is_done(case, keys[case][name])]
         if missing:
-            work[case] = (case, files, plans, {name: (stores[name], keys[case][name]) for name in missing})
-    memory_gib = max((_memory_gib(arguments[1]) for arguments in work.values()), default=0.0)
+            work[case] = (case, found, plans, {name: (stores[name], keys[case][name]) for name in missing})
+    reference = plans.all_fields.targets[0].name
+    memory_gib = max((_memory_gib(arguments[1].files, reference) for arguments in work.values()), default=0.0)
     results = map_cases(
         preprocess_case,
         work,
@@ -68,36 +75,69 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
         )
 
 
-def preprocess_case(case: str, sources: Sources, plans: Plans, stores: dict[str, tuple[DistrictStore, str]]) -> None:
+@dataclass(frozen=True)
+class CaseSources:
+    """What a training case is made of: its raw ``files`` by field (None where there is none), its class in each
+    condition."""
+
+    files: Mapping[str, Path | None]
+    conditions: Mapping[str, str]
+
+
+def preprocess_case(
+    case: str, sources: CaseSources, plans: Plans, stores: dict[str, tuple[DistrictStore, str]]
+) -> None:
     """Write one case into some ``stores`` ({configuration: (store, key)}). The raw files are read once."""
-    with ThreadPoolExecutor(len(sources)) as pool:  # decompression, most of the reading, leaves the interpreter's lock
-        volumes = dict(zip(sources, pool.map(_read, sources, sources.values())))
-    ct, pet, district_map = volumes["ct"], volumes["pet"], volumes["district_map"]
-    if ct is None or pet is None or district_map is None:
-        missing = next(name for name in ("ct", "pet", "district_map") if volumes[name] is None)
-        raise DatasetError(f"there is no {missing.replace('_', ' ')} of this case")
-    _check_values(sources["ct"], number_problems(ct.array) or ct_problems(ct.array))
-    _check_values(sources["pet"], number_problems(pet.array) or unit_problems(pet.array))
+    fields, files = plans.all_fields, sources.files
+    volumes = _read_all(files)
+    for one in (*fields.inputs, *fields.targets):
+        if volumes[one.name] is None:
+            raise DatasetError(f"there is no {one.name} of this case")
+        problems = stored_problems(one, volumes[one.name].array)
+        if problems:  # they would be stored without a word, and break a training days later
+            raise ImageError(f"{files[one.name]}: {problems[0]}")
+    district_map = _district_map(plans, volumes)
+    images = {one.name: volumes[one.name] for one in (*fields.inputs, *fields.targets)}
     for name, (store, key) in stores.items():
         configuration = plans.configuration(name)
-        prepared = case_on_plan_grid(ct, pet, district_map, configuration, volumes["lesions"])
-        store.write(case, prepared, key, decisions_of(configuration))
+        prepared = prepare_case(images, district_map, configuration, fields, volumes[LESIONS])
+        store.write(case, prepared, key, decisions_of(configuration), sources.conditions)
 
 
-def _check_values(path: Path | None, problems: list[str]) -> None:
-    """What is not in HU or SUV would be stored without a word, and break a training days later."""
-    if problems:
-        raise ImageError(f"{path}: {problems[0]}")
+def _read_all(files: Mapping[str, Path | None]) -> dict[str, Any]:
+    """The volumes of the files; None where there is none."""
+    with ThreadPoolExecutor(len(files)) as pool:  # decompression, most of the reading, leaves the interpreter's lock
+        return dict(zip(files, pool.map(_read, files.values())))
 
 
-def case_sources(dataset: RawDataset, case: str) -> Sources:
-    """The raw files of a training case by role; None where there is none."""
-    return {
-        "ct": dataset.image(case, "Tr"),
-        "pet": dataset.target(case, "Tr"),
-        "district_map": dataset.district_map(case, "Tr"),
-        "lesions": dataset.lesions(case, "Tr"),
-    }
+def _read(path: Path | None) -> Volume | None:
+    return None if path is None else read_volume(path)
+
+
+def _district_map(plans: Plans, volumes: dict[str, Any]) -> Volume:
+    if plans.districts:
+        if volumes[DISTRICTS] is None:
+            raise DatasetError("there is no district map of this case")
+        return volumes[DISTRICTS]
+    fields = plans.all_fields
+    body = None if plans.body_mask is None else fields[plans.body_mask]
+    image = body or (*fields.inputs, *fields.targets)[0]
+    return whole_body_map(volumes[image.name], body)
+
+
+def stored_problems(field: Field, array: np.ndarray) -> list[str]:
+    """Signs that an image must not be stored: as Field.problems, but a PET may be dark or slightly negative."""
+    if field.kind == PET:
+        return number_problems(array) or unit_problems(array)
+    return field.problems(array)
+
+
+def case_sources(dataset: RawDataset, case: str, plans: Plans) -> CaseSources:
+    """What a training case is made of."""
+    fields = dataset.fields
+    regions = [fields[LESIONS], *([fields[DISTRICTS]] if plans.districts else [])]
+    files = dataset.files([*plans.all_fields.inputs, *plans.all_fields.targets, *regions], case)
+    return CaseSources(files, {one.name: dataset.classes(one.name)[case] for one in fields.conditions})
 
 
 def decisions_of(configuration: Configuration) -> dict[str, Any]:
@@ -116,24 +156,22 @@ def check_store(store: DistrictStore, configuration: Configuration) -> None:
             raise PlansError(f"{store.folder}: {case} was stored with another {what} than the plans': preprocess again")
 
 
-def _keys(plans: Plans, sources: Sources) -> dict[str, str]:
+def _keys(plans: Plans, sources: CaseSources) -> dict[str, str]:
     """By configuration: a digest of the raw files' sizes and times and of the decisions."""
-    files = {}
-    for role, path in sources.items():
+    files: dict[str, Any] = {}
+    for name, path in sources.files.items():
         if path is not None:
             status = path.stat()
-            files[role] = [path.name, status.st_size, status.st_mtime_ns]
+            files[name] = [path.name, status.st_size, status.st_mtime_ns]
+    common = [plans.all_fields.to_json(), dict(sources.conditions), plans.body_mask if not plans.districts else None]
     keys = {}
     for name, configuration in plans.configurations.items():
-        content = json.dumps([FORMAT_VERSION, files, decisions_of(configuration)], sort_keys=True)
+        content = json.dumps([FORMAT_VERSION, files, *common, decisions_of(configuration)], sort_keys=True)
         keys[name] = hashlib.sha256(content.encode()).hexdigest()
     return keys
 
 
-def _read(role: str, path: Path | None) -> Volume | None:
-    return None if path is None else read_volume(path, unit={"ct": "HU", "pet": "SUV"}.get(role, "label"))
-
-
-def _memory_gib(sources: Sources) -> float:
-    """What one process needs for a case: the volumes as read, and the copies on the plan's grid."""
-    return 0.4 + (4 * sum(map(count_voxels, sources.values())) + 24 * count_voxels(sources["pet"])) / _GIB
+def _memory_gib(files: Mapping[str, Path | None], reference: str) -> float:
+    """What one process needs for a case: the volumes as read, and the copies on the plan's grid, which is that of the
+    field ``reference``."""
+    return 0.4 + (4 * sum(map(count_voxels, files.values())) + 24 * count_voxels(files[reference])) / _GIB

@@ -1,64 +1,100 @@
-"""One district of all cases on disk: a compressed array a case that gives random patches fast."""
+"""One district of all cases on disk: two compressed arrays a case that give random patches fast."""
 
 from __future__ import annotations
 
 import dataclasses
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import blosc2
 import numpy as np
 
+from ct2pet.dataset.fields import LESIONS, MASK
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import atomic_path, read_json, write_json
-from ct2pet.preprocessing.case_on_grid import PreparedCase
+from ct2pet.preprocessing.case_on_grid import PreparedDistrict
 from ct2pet.volume import Box, Grid
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 _CHUNK, _BLOCK = 64, 16
-_DISTRICT, _LESION = 1, 2  # bits of the third channel
-_BITS = [int(np.float16(code).view(np.uint16)) for code in range(4)]  # ascending, as the codes
-_MAX_FOREGROUND, _MAX_LESION_VOXELS = 20_000, 5_000
+_DISTRICT, _LESION = 1, 2  # bits of the first channel of the labels
+_MAX_FOREGROUND, _MAX_LESION_VOXELS, _MAX_LABEL_VOXELS = 20_000, 5_000, 2_000
+IMAGES, REGIONS = ".b2nd", "_labels.b2nd"
 
 
 class StoredCase:
     """One case of a store. Reading is thread-safe."""
 
-    def __init__(self, path: Path, record: dict[str, Any]) -> None:
-        self.path = path
-        try:
-            self._array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
-            samples = {name: self._array.schunk.vlmeta[name] for name in ("foreground", "lesion_voxels")}
-        except Exception as error:
-            raise DatasetError(f"{path}: cannot be read ({error}); preprocess the dataset again") from error
-        self._lock = threading.Lock()
+    def __init__(self, folder: Path, case: str, record: Mapping[str, Any]) -> None:
+        self.case = case
+        self.images: list[str] = record["images"]
+        self.labels: list[str] = record["labels"]
         self.has_lesions = bool(record["has_lesions"])
+        self.conditions: dict[str, str] = record["conditions"]
         self.grid = Grid(**{name: tuple(value) for name, value in record["grid"].items()})
         self.shape: tuple[int, int, int] = self.grid.shape
-        self.foreground = _voxels(samples["foreground"])
-        self.lesion_voxels = _voxels(samples["lesion_voxels"])
+        self._images = _Array(folder / f"{case}{IMAGES}")
+        self._regions = _Array(folder / f"{case}{REGIONS}")
+        self.foreground = self._regions.voxels("foreground")
+        self.lesion_voxels = self._regions.voxels("lesion_voxels")
+        self.label_voxels: dict[str, dict[int, np.ndarray]] = {
+            name: {int(label): self._regions.voxels(f"{name}:{label}") for label in labels}
+            for name, labels in record["labels_found"].items()
+        }
 
     def read(self, box: Box) -> dict[str, Any]:
-        """The voxels of ``box`` (inside the stored shape): ``ct`` and ``pet`` float16 normalised, ``mask`` bool,
-        ``lesions`` bool or None, all (Z, Y, X). Raises DatasetError where the file is damaged."""
+        """The voxels of ``box`` (inside the stored shape) by field: images float16 normalised, label maps small
+        integers; ``mask`` bool and ``lesions`` bool or None; all (Z, Y, X). Raises DatasetError where a file is
+        damaged."""
+        images, regions = self._images.read(box), self._regions.read(box)
+        content: dict[str, Any] = dict(zip(self.images, images))
+        content |= zip(self.labels, regions[1:])
+        content[MASK] = (regions[0] & _DISTRICT) > 0
+        content[LESIONS] = (regions[0] & _LESION) > 0 if self.has_lesions else None
+        return content
+
+    def read_all(self) -> dict[str, Any]:
+        """As ``read``, the whole stored box."""
+        return self.read(Box((0, 0, 0), self.shape))
+
+
+class _Array:
+    """A blosc2 file with channels first, and lists of voxels beside them."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = threading.Lock()  # one decompression context per opened file
+        try:
+            self._array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
+        except Exception as error:
+            raise self._damaged(error) from error
+
+    def read(self, box: Box) -> np.ndarray:
+        """(channels, Z, Y, X)."""
         z, y, x = box.slices
         try:
-            with self._lock:  # one decompression context per opened file
-                channels = self._array[:, z, y, x]
+            with self._lock:
+                return self._array[:, z, y, x]
         except (RuntimeError, OSError) as error:
-            raise DatasetError(f"{self.path}: cannot be read ({error}); preprocess the dataset again") from error
-        mask, lesions = _regions(channels[2])
-        return {
-            "ct": channels[0],
-            "pet": channels[1],
-            "mask": mask,
-            "lesions": lesions if self.has_lesions else None,
-        }
+            raise self._damaged(error) from error
+
+    def voxels(self, name: str) -> np.ndarray:
+        """(N, 3): a list of voxels (Z, Y, X)."""
+        try:
+            content = self._array.schunk.vlmeta[name]
+        except Exception as error:
+            raise self._damaged(error) from error
+        return np.frombuffer(content, dtype="<i4").reshape(-1, 3)
+
+    def _damaged(self, error: Exception) -> DatasetError:
+        return DatasetError(f"{self.path}: cannot be read ({error}); preprocess the dataset again")
 
 
 class DistrictStore:
-    """The folder of one configuration: ``CASE.b2nd`` (CT, PET and regions as float16 channels) and ``CASE.json``.
+    """The folder of one configuration: for each case ``CASE.b2nd`` (images as float16 channels), ``CASE_labels.b2nd``
+    (district and lesions as bits, then label maps) and ``CASE.json``.
 
     The JSON file is written last: a case without it is not there. Cases without the district have only the JSON.
     """
@@ -87,7 +123,7 @@ class DistrictStore:
             raise DatasetError(f"{error}; preprocess the dataset again") from None
         if not record.get("present"):
             raise DatasetError(f"{self.folder / case}.json: the district is absent in this case")
-        return StoredCase(self.folder / f"{case}.b2nd", record)
+        return StoredCase(self.folder, case, record)
 
     def is_done(self, case: str, key: str) -> bool:
         """Whether the case is finished, from the sources and with the decisions that ``key`` stands for."""
@@ -97,50 +133,85 @@ class DistrictStore:
             return False
         if record.get("key") != key:
             return False
-        return not record["present"] or (self.folder / f"{case}.b2nd").exists()
+        return not record["present"] or all((self.folder / f"{case}{end}").exists() for end in (IMAGES, REGIONS))
 
     def discard(self, case: str) -> None:
         """Forget a case: the JSON first, so that no moment shows an unfinished case as finished."""
-        (self.folder / f"{case}.json").unlink(missing_ok=True)
-        (self.folder / f"{case}.b2nd").unlink(missing_ok=True)
+        for ending in (".json", IMAGES, REGIONS):
+            (self.folder / f"{case}{ending}").unlink(missing_ok=True)
 
-    def write(self, case: str, prepared: PreparedCase | None, key: str, decisions: dict[str, Any]) -> None:
-        """Store a case; None records that the district is absent. ``key`` and ``decisions`` say what it was made of."""
+    def write(
+        self,
+        case: str,
+        prepared: PreparedDistrict | None,
+        key: str,
+        decisions: Mapping[str, Any],
+        conditions: Mapping[str, str] | None = None,
+    ) -> None:
+        """Store a case; None records that the district is absent. ``key`` and ``decisions`` say what it was made of,
+        ``conditions`` its class in each condition."""
         self.discard(case)
-        record: dict[str, Any] = {"key": key, "decisions": decisions, "present": prepared is not None}
+        record: dict[str, Any] = {"key": key, "decisions": dict(decisions), "present": prepared is not None}
         if prepared is not None:
-            _write_array(self.folder / f"{case}.b2nd", prepared)
-            record["grid"] = dataclasses.asdict(prepared.district.grid)
-            record["has_lesions"] = prepared.lesions is not None
+            write_images(self.folder / f"{case}{IMAGES}", [*prepared.images.values()])
+            _write_regions(self.folder / f"{case}{REGIONS}", prepared)
+            record |= {
+                "grid": dataclasses.asdict(prepared.grid),
+                "images": list(prepared.images),
+                "labels": list(prepared.labels),
+                "labels_found": {name: _labels_in(labels) for name, labels in prepared.labels.items()},
+                "has_lesions": prepared.lesions is not None,
+                "conditions": dict(conditions or {}),
+            }
         write_json(self.folder / f"{case}.json", record)
 
 
-def _regions(codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Masks of the district and of the lesions from the third channel.
+def write_images(path: Path, images: Sequence[np.ndarray]) -> None:
+    """Write images (Z, Y, X) of one shape as the float16 channels of a file."""
+    channels = np.empty((len(images), *images[0].shape), dtype=np.float16)
+    for channel, image in zip(channels, images):
+        channel[...] = image
+    _write(path, channels, {})
 
-    The float16 codes 0 to 3 are told apart by their bits: numpy takes thirty times as long to cast them.
-    """
-    bits = codes.view(np.uint16)
-    return (bits == _BITS[_DISTRICT]) | (bits == _BITS[_DISTRICT | _LESION]), bits >= _BITS[_LESION]
+
+def read_images(path: Path, box: Box) -> np.ndarray:
+    """(channels, Z, Y, X) float16 of what write_images wrote."""
+    return _Array(path).read(box)
 
 
-def _write_array(path: Path, prepared: PreparedCase) -> None:
-    district = prepared.district
-    channels = np.empty((3, *district.grid.shape), dtype=np.float16)
-    channels[0], channels[1], channels[2] = district.ct, prepared.pet, district.mask
+def _write_regions(path: Path, prepared: PreparedDistrict) -> None:
+    kind = np.result_type(np.uint8, *(labels.dtype for labels in prepared.labels.values()))
+    channels = np.empty((1 + len(prepared.labels), *prepared.grid.shape), dtype=kind)
+    channels[0] = prepared.mask
     if prepared.lesions is not None:
-        channels[2] += np.float16(_LESION) * prepared.lesions
+        channels[0] |= _LESION * prepared.lesions.astype(kind)
+    voxels = {
+        "foreground": _sample(prepared.mask, _MAX_FOREGROUND),
+        "lesion_voxels": _sample(prepared.lesions, _MAX_LESION_VOXELS),
+    }
+    for channel, (name, labels) in zip(channels[1:], prepared.labels.items()):
+        channel[...] = labels
+        voxels |= {f"{name}:{label}": _sample(labels == label, _MAX_LABEL_VOXELS) for label in _labels_in(labels)}
+    _write(path, channels, voxels)
+
+
+def _write(path: Path, channels: np.ndarray, voxels: Mapping[str, bytes]) -> None:
     cparams = {"codec": blosc2.Codec.LZ4, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
-    chunks = (1, *(min(_CHUNK, n) for n in district.grid.shape))
-    blocks = (1, *(min(_BLOCK, n) for n in district.grid.shape))
+    chunks = (1, *(min(_CHUNK, n) for n in channels.shape[1:]))
+    blocks = (1, *(min(_BLOCK, n) for n in channels.shape[1:]))
     with atomic_path(path) as temporary:
         temporary.unlink()
         array = blosc2.asarray(
             channels, urlpath=str(temporary), mode="w", chunks=chunks, blocks=blocks, cparams=cparams
         )
-        array.schunk.vlmeta["foreground"] = _sample(district.mask, _MAX_FOREGROUND)
-        array.schunk.vlmeta["lesion_voxels"] = _sample(prepared.lesions, _MAX_LESION_VOXELS)
+        for name, content in voxels.items():
+            array.schunk.vlmeta[name] = content
         del array
+
+
+def _labels_in(labels: np.ndarray) -> list[int]:
+    """The labels that occur, without the background."""
+    return [int(label) for label in np.flatnonzero(np.bincount(labels.ravel())) if label]
 
 
 def _sample(mask: np.ndarray | None, most: int) -> bytes:
@@ -151,7 +222,3 @@ def _sample(mask: np.ndarray | None, most: int) -> bytes:
     if len(flat) > most:
         flat = np.sort(np.random.default_rng(0).choice(flat, most, replace=False))
     return np.stack(np.unravel_index(flat, mask.shape), axis=1).astype("<i4").tobytes()
-
-
-def _voxels(content: bytes) -> np.ndarray:
-    return np.frombuffer(content, dtype="<i4").reshape(-1, 3)

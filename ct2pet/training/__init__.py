@@ -1,7 +1,8 @@
 """One trainer for all methods."""
 
 from ct2pet.training.options import TrainingOptions
-from ct2pet.training.staged import StagedTraining
-from ct2pet.training.trainer import Trainer
+from ct2pet.training.run import TrainingRun
+from ct2pet.training.staged import train, validate
+from ct2pet.training.trainer import Stage, Trainer
 
-__all__ = ["StagedTraining", "Trainer", "TrainingOptions"]
+__all__ = ["Stage", "Trainer", "TrainingOptions", "TrainingRun", "train", "validate"]

@@ -1,32 +1,45 @@
-"""Spatial transforms of CT, PET and mask together, and noise on the CT, on the training device."""
+"""Spatial transforms of all fields of a batch together, and noise on its input images, on the training device."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch.nn import functional
 
-from ct2pet.planning.plans import Augmentation
+from ct2pet.dataset import Fields
+from ct2pet.planning.configuration import Configuration
+
+Tensors = dict[str, torch.Tensor]
 
 
-class PairedAugmenter:
-    """Rotates, flips and adds noise as the plans say, the same for CT, PET and mask of one sample.
+class Augmenter:
+    """Rotates, flips and adds noise as the plans say, the same for all fields of one sample; may move one field against
+    the others.
 
-    Batches come in with ``margin`` voxels more on each side, so that a rotated patch of ``patch_size`` needs no voxel
-    from outside, and leave with ``patch_size``. All randomness of a sample comes from its own seed: the same seed gives
-    the same sample in whatever batch. A sample that is not rotated keeps its values exactly.
+    Batches come in with ``margin`` voxels more on each side, so that a rotated or moved patch needs no voxel from
+    outside, and leave with the planned patch size. All randomness of a sample comes from its own seed: the same seed
+    gives the same sample in whatever batch. A sample that is not rotated keeps its values exactly.
     """
 
-    def __init__(self, augmentation: Augmentation, patch_size: Sequence[int], spacing: Sequence[float]) -> None:
-        self.plan = augmentation
-        self.patch_size = tuple(patch_size)
-        self.extent_mm = torch.tensor([n * s for n, s in zip(patch_size, spacing)][::-1])  # X, Y, Z
-        self.margin = self._margin(spacing)
+    def __init__(self, configuration: Configuration, fields: Fields) -> None:
+        self.plan = configuration.augmentation
+        self.patch_size, spacing = tuple(configuration.patch_size), configuration.spacing
+        self.inputs = [one.name for one in fields.inputs if not one.rules.is_labels]
+        self.extent_mm = torch.tensor([n * s for n, s in zip(self.patch_size, spacing)][::-1])  # X, Y, Z
+        self.moves = {  # voxels, by field
+            name: [int(mm / s) for mm, s in zip(limits, spacing)]
+            for name, limits in self.plan.misalignment_mm.items()
+            if self.plan.misalignment_probability > 0
+        }
+        turn = self._turn_margin(spacing)
+        move = [max(axis) for axis in zip((0, 0, 0), *self.moves.values())]
+        self.margin = tuple(t + m for t, m in zip(turn, move))
+        self.turned_size = tuple(n + 2 * t for n, t in zip(self.patch_size, turn))
         self.source_size = tuple(n + 2 * m for n, m in zip(self.patch_size, self.margin))
 
-    def _margin(self, spacing: Sequence[float]) -> tuple[int, ...]:
+    def _turn_margin(self, spacing: Sequence[float]) -> tuple[int, ...]:
         if not self._rotates:
             return (0, 0, 0)
         corners = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3) * self.extent_mm
@@ -40,15 +53,19 @@ class PairedAugmenter:
     def _rotates(self) -> bool:
         return self.plan.rotation_probability > 0 and any(self.plan.rotation_degrees)
 
-    def __call__(self, batch: dict[str, torch.Tensor], seeds: Sequence[int]) -> dict[str, torch.Tensor]:
-        """``batch``: ct and pet (N, 1, *source_size) float, mask bool; the same with patch_size comes back."""
+    def __call__(self, batch: Mapping[str, torch.Tensor], seeds: Sequence[int]) -> Tensors:
+        """``batch``: images (N, 1, *source_size) float, label maps and masks of integers and bool; the same with
+        patch_size comes back. Conditions (N) stay as they are."""
+        spatial = {name: image for name, image in batch.items() if image.ndim == 5}
         samples = [
-            self._sample({name: image[index : index + 1] for name, image in batch.items()}, seed)
+            self._sample({name: image[index : index + 1] for name, image in spatial.items()}, seed)
             for index, seed in enumerate(seeds)
         ]
-        return {name: torch.cat([sample[name] for sample in samples]) for name in batch}
+        return {
+            name: torch.cat([sample[name] for sample in samples]) if name in spatial else batch[name] for name in batch
+        }
 
-    def _sample(self, source: dict[str, torch.Tensor], seed: int) -> dict[str, torch.Tensor]:
+    def _sample(self, source: Tensors, seed: int) -> Tensors:
         random = torch.Generator().manual_seed(seed)
         rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
@@ -56,21 +73,37 @@ class PairedAugmenter:
         flips = (torch.rand(3, generator=random) < self.plan.flip_probability).tolist()
         noisy = float(torch.rand((), generator=random)) < self.plan.noise_probability
 
-        sample = {name: _centre(image, self.patch_size) for name, image in source.items()}
+        source = self._moved(source, random)
+        sample = {name: _cropped(image, self.patch_size) for name, image in source.items()}
         if rotated and self._rotates:
             sample = self._rotated(source, angles)
         sample = {name: image.flip([a + 2 for a in self.plan.flip_axes if flips[a]]) for name, image in sample.items()}
         if noisy:
-            sample["ct"] = sample["ct"] + self.plan.noise_std * _noise_like(sample["ct"], seed)
+            for number, name in enumerate(self.inputs):
+                noise = _noise_like(sample[name], seed + number)
+                sample[name] = sample[name] + self.plan.noise_std * noise
         return sample
 
-    def _rotated(self, source: dict[str, torch.Tensor], angles: torch.Tensor) -> dict[str, torch.Tensor]:
-        grid = self._sampling_grid(_rotation(angles), source["ct"].device)
-        images = {name: image for name, image in source.items() if image.dtype != torch.bool}
-        together = functional.grid_sample(torch.cat([*images.values()], dim=1), grid, "bilinear", "border", False)
-        turned = dict(zip(images, together.split(1, dim=1)))
-        for name in source.keys() - images.keys():
-            turned[name] = functional.grid_sample(source[name].float(), grid, "nearest", "border", False) > 0.5
+    def _moved(self, source: Tensors, random: torch.Generator) -> Tensors:
+        """The sources of a rotation, where the plan asks for it some of them moved by whole voxels."""
+        offsets = {}
+        for name, limits in self.moves.items():
+            move = float(torch.rand((), generator=random)) < self.plan.misalignment_probability
+            shift = torch.rand(3, generator=random) * 2 - 1
+            offsets[name] = [round(float(s) * n) for s, n in zip(shift, limits)] if move else [0, 0, 0]
+        return {name: _cropped(image, self.turned_size, offsets.get(name)) for name, image in source.items()}
+
+    def _rotated(self, source: Tensors, angles: torch.Tensor) -> Tensors:
+        images = {name: image for name, image in source.items() if image.is_floating_point()}
+        grid = self._sampling_grid(_rotation(angles), next(iter(source.values())).device)
+        turned: Tensors = {}
+        if images:
+            together = functional.grid_sample(torch.cat([*images.values()], dim=1), grid, "bilinear", "border", False)
+            turned = dict(zip(images, together.split(1, dim=1)))
+        for name, labels in source.items():
+            if name not in images:
+                nearest = functional.grid_sample(labels.float(), grid, "nearest", "border", False)
+                turned[name] = nearest > 0.5 if labels.dtype == torch.bool else nearest.round().to(labels.dtype)
         return turned
 
     def _sampling_grid(self, rotation: torch.Tensor, device: torch.device) -> torch.Tensor:
@@ -78,7 +111,7 @@ class PairedAugmenter:
 
         As torch's affine_grid, in a sixth of its time: each axis adds its share.
         """
-        ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.source_size)][::-1])
+        ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.turned_size)][::-1])
         matrix = rotation * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
         shares = (ratio[:, None] * matrix).to(device).T  # what X, Y and Z contribute
         steps = [(2 * torch.arange(n, device=device) + 1) / n - 1 for n in self.patch_size]
@@ -92,8 +125,10 @@ def _noise_like(image: torch.Tensor, seed: int) -> torch.Tensor:
     return torch.randn(image.shape, generator=random, device=image.device)
 
 
-def _centre(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
-    starts = [(n - m) // 2 for n, m in zip(image.shape[2:], size)]
+def _cropped(image: torch.Tensor, size: Sequence[int], offset: Sequence[int] | None = None) -> torch.Tensor:
+    """The centre of an image, or what lies ``offset`` voxels beside it."""
+    moves = offset or (0, 0, 0)
+    starts = [(n - m) // 2 + move for n, m, move in zip(image.shape[2:], size, moves)]
     z, y, x = (slice(a, a + m) for a, m in zip(starts, size))
     return image[:, :, z, y, x]
 

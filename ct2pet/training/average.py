@@ -1,4 +1,4 @@
-"""A moving average of the weights that translate: less noise than the last step's own."""
+"""A moving average of the weights that predict: less noise than the last step's own."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import torch
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from ct2pet.errors import CheckpointError
-from ct2pet.models.base import Model
+from ct2pet.models.base import Method
 
 _WARM_UP = 10
 
 
 class WeightAverage:
-    """Exponential moving average of the networks that ``model.translate`` uses: what validates and predicts, while the
-    raw weights go on training. With a decay of 0 it averages nothing, and all answers are the raw weights.
+    """Exponential moving average of the networks of ``method`` that predict or sample: what validates and predicts,
+    while the raw weights go on training. With a decay of 0 it averages nothing, and all answers are the raw weights.
 
     After Polyak and Juditsky, SIAM J. Control Optim. 1992. The decay begins at 0.1 and grows to ``decay`` as
     (1 + step) / (10 + step), so that the first weights are soon forgotten.
     """
 
-    def __init__(self, model: Model, decay: float) -> None:
-        self.model, self.decay = model, decay
+    def __init__(self, method: Method, decay: float) -> None:
+        self.method, self.decay = method, decay
         both = itertools.chain(
-            model.named_parameters(), model.named_buffers()
+            method.named_parameters(), method.named_buffers()
         )  # each once, also where it has two names
-        live = {name: tensor.detach() for name, tensor in both if decay > 0 and model.translates(name)}
+        live = {name: tensor.detach() for name, tensor in both if decay > 0 and method.used_for_inference(name)}
         self.averages = {name: tensor.clone() for name, tensor in live.items()}
         self._float = [(self.averages[name], live[name]) for name in live if live[name].is_floating_point()]
         self._other = [(self.averages[name], live[name]) for name in live if not live[name].is_floating_point()]
@@ -47,13 +47,13 @@ class WeightAverage:
             average.copy_(other)
 
     def weights(self) -> dict[str, torch.Tensor]:
-        """The model's state_dict with the averages in place of the weights that translate."""
+        """The method's state_dict with the averages in place of the weights that predict or sample."""
         averages = {live.data_ptr(): average for average, live in (*self._float, *self._other)}
-        return {name: averages.get(live.data_ptr(), live) for name, live in self.model.state_dict().items()}
+        return {name: averages.get(live.data_ptr(), live) for name, live in self.method.state_dict().items()}
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Inside the block the model holds the averages; after it, its own weights bit by bit."""
+        """Inside the block the method holds the averages; after it, its own weights bit by bit."""
         self._exchange()
         try:
             yield

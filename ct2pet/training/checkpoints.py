@@ -3,31 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
+from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, PROGRESS_PICTURE, TRAINING_LOG
 from ct2pet.planning.plans import Plans
+from ct2pet.training.run import TrainingRun
 
-LATEST, BEST, FINAL = "checkpoint_latest.pth", "checkpoint_best.pth", "checkpoint_final.pth"
 _LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
 
 
 class Checkpoints:
-    """The checkpoints in the ``folder`` of a training of one method on one configuration of ``plans``.
+    """The checkpoints in the folder of a training.
 
     ``latest`` holds the weights to go on with, ``best`` and ``final`` those to predict with. Of several processes the
     main one writes.
     """
 
-    def __init__(self, folder: Path, model_name: str, configuration_name: str, plans: Plans) -> None:
-        self.folder = folder
+    def __init__(self, run: TrainingRun) -> None:
+        self.folder = run.folder
         self.identity: dict[str, Any] = {
-            "model_name": model_name,
-            "configuration_name": configuration_name,
-            "plans": plans.to_json(),
+            "model_name": run.model_name,
+            "configuration_name": run.configuration_name,
+            "plans": run.plans.to_json(),
         }
 
     def save(self, name: str, epoch: int, content: Mapping[str, Any]) -> None:
@@ -47,6 +47,7 @@ class Checkpoints:
         these."""
         content = load_checkpoint(self.folder / name)
         earlier = Plans.from_json(content["plans"], str(self.folder / name))  # older plans lack what has come since
+        content["best"] = content.get("best", content.get("best_mae"))  # its name before other metrics came
         if self._decisions(earlier.to_json()) != self._decisions(self.identity["plans"]):
             raise CheckpointError(
                 f"{self.folder / name}: was trained with other plans than those of today; train anew in another "
@@ -62,13 +63,13 @@ class Checkpoints:
 
     def clear(self) -> None:
         """Make room for a new training. Raises TrainingError where one was finished."""
-        if self.exists(FINAL):
+        if self.exists(CHECKPOINT_FINAL):
             raise TrainingError(
                 f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, and to "
                 "train it anew remove the folder"
             )
         if distributed.is_main_process():
-            for name in (LATEST, BEST, "training_log.csv", "progress.png"):
+            for name in (CHECKPOINT_LATEST, CHECKPOINT_BEST, TRAINING_LOG, PROGRESS_PICTURE):
                 (self.folder / name).unlink(missing_ok=True)
             for events in self.folder.glob("events.out.tfevents*"):
                 events.unlink()

@@ -3,30 +3,41 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
-from batchgenerators.dataloading.data_loader import SlimDataLoaderBase
 
+from ct2pet.dataset import Field, Fields
+from ct2pet.dataset.fields import MASK
 from ct2pet.errors import TrainingError
 from ct2pet.parallel import default_processes
-from ct2pet.planning.plans import Sampling
+from ct2pet.planning.configuration import Configuration
 from ct2pet.preprocessing import DistrictStore, StoredCase
-from ct2pet.preprocessing.normalization import AIR
+from ct2pet.preprocessing.normalization import outside_value
 from ct2pet.volume import Box
 
-_Place = tuple[str, list[int]]
+OTHER_PLACE = "target_mask"  # of unpaired batches: the district where the targets' patch comes from
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a patch begins: the case and its first voxel (Z, Y, X)."""
+
+    case: str
+    start: list[int]
 
 
 @dataclass(frozen=True)
 class PatchBatch:
-    """ct, pet (N, 1, *patch) float32 and mask (N, 1, *patch) bool, unpaired ones with pet_mask too, and a seed for the
-    augmentation of each sample. ``cases``: those that the CTs (of unpaired ones the PETs too) are from, of all samples
-    of this number, also where these are a share of them."""
+    """Tensors by field: images (N, 1, *patch) float32, label maps (N, 1, *patch) int64, conditions (N) int64, and
+    ``mask`` (N, 1, *patch) bool, of unpaired ones ``target_mask`` too; and a seed for the augmentation of each sample.
+    ``cases``: those that the inputs (of unpaired ones the targets too) are from, of all samples of this number, also
+    where these are a share of them."""
 
     tensors: dict[str, torch.Tensor]
     cases: list[str]
@@ -37,81 +48,123 @@ class PatchBatch:
         return replace(self, tensors={name: tensor.pin_memory() for name, tensor in self.tensors.items()})
 
 
-class PatchLoader(SlimDataLoaderBase):
+@dataclass(frozen=True)
+class BatchPlan:
+    """How batches are made. ``margin`` voxels come along on each side of a patch for the augmentation. Unless
+    ``paired``, targets come with their own mask from another place, mostly of another case. ``share``: read these
+    samples of each batch alone."""
+
+    batch_size: int
+    seed: int
+    margin: Sequence[int] = (0, 0, 0)
+    paired: bool = True
+    share: slice = slice(None)
+
+
+class PatchLoader:
     """Batches of patches. Batch number n depends on the seed and on n alone, so that a resumed training sees the
     batches that an uninterrupted one would have seen.
 
-    A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a lesion
-    voxel with the plan's ``lesion_fraction``. ``margin`` voxels come along on each side of it for the augmentation.
-    What lies outside of the box is air, without PET and mask. Unless ``paired``, PET comes with its own ``pet_mask``
-    from another place, mostly of another case. ``share``: read these samples of each batch alone.
+    A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a voxel of a
+    lesion or of a label as often as the plans' sampling says. What lies beyond the box is as beyond the image.
     """
 
     def __init__(
-        self,
-        store: DistrictStore,
-        cases: Sequence[str],
-        patch_size: Sequence[int],
-        batch_size: int,
-        sampling: Sampling,
-        seed: int,
-        margin: Sequence[int] = (0, 0, 0),
-        paired: bool = True,
-        share: slice = slice(None),
+        self, store: DistrictStore, cases: Sequence[str], configuration: Configuration, fields: Fields, plan: BatchPlan
     ) -> None:
         if not cases:
             raise TrainingError(f"{store.folder}: no training case contains this district")
-        super().__init__(None, batch_size)
         self.cases = {case: store.open(case) for case in sorted(cases)}
+        self.fields, self.plan = fields, plan
+        self.patch_size, self.sampling = tuple(configuration.patch_size), configuration.sampling
+        self.padding = {one.name: _padding(one, configuration) for one in (*fields.inputs, *fields.targets)}
         self.with_lesions = [name for name, case in self.cases.items() if len(case.lesion_voxels)]
-        self.patch_size = tuple(patch_size)
-        self.margin = tuple(margin)
-        self.sampling = sampling
-        self.seed = seed
-        self.paired = paired
-        self.share = share
+        self.with_labels = [name for name, case in self.cases.items() if any(case.label_voxels.values())]
+        self.classes = {one.name: self._classes(one, store) for one in fields.conditions}
+        balanced = self.classes.get(self.sampling.balanced_over, {})
+        self._groups = [[case for case in balanced if balanced[case] == k] for k in sorted({*balanced.values()})]
 
-    def generate_train_batch(self) -> PatchBatch:
-        raise NotImplementedError("batches are numbered: use batch(number)")
+    def _classes(self, condition: Field, store: DistrictStore) -> dict[str, int]:
+        classes = {}
+        for name, case in self.cases.items():
+            value = case.conditions.get(condition.name, "")
+            if value not in condition.labels:
+                known = ", ".join(condition.labels)
+                raise TrainingError(f"{store.folder}: {name} has the {condition.name} {value!r}; known are {known}")
+            classes[name] = condition.labels[value]
+        return classes
 
     def batch(self, number: int) -> PatchBatch:
         """Batch ``number`` (0, 1, ...)."""
-        random = np.random.default_rng([self.seed, number])
+        random = np.random.default_rng([self.plan.seed, number])
         places = self._places(random)
-        tensors = self._read(places)
-        if not self.paired:
+        inputs, targets = self.fields.inputs, self.fields.targets
+        if self.plan.paired:
+            tensors = self._read(places, (*inputs, *targets))
+        else:
             others = self._places(random)
-            unpaired = self._read(others)
-            tensors["pet"], tensors["pet_mask"] = unpaired["pet"], unpaired["mask"]
-            places += others
-        seeds = [int(random.integers(2**62)) for _ in range(self.batch_size)]
-        return PatchBatch(tensors, [name for name, _ in places], seeds[self.share])
+            tensors, unpaired = self._read(places, inputs), self._read(others, targets)
+            tensors |= {**{one.name: unpaired[one.name] for one in targets}, OTHER_PLACE: unpaired[MASK]}
+            places = [*places, *others]
+        seeds = [int(random.integers(2**62)) for _ in range(self.plan.batch_size)]
+        return PatchBatch(tensors, [place.case for place in places], seeds[self.plan.share])
 
-    def _places(self, random: np.random.Generator) -> list[_Place]:
-        """Where the patches of a batch are: case and first voxel."""
-        return [self._place(random) for _ in range(self.batch_size)]
+    def _places(self, random: np.random.Generator) -> list[Place]:
+        return [self._place(random) for _ in range(self.plan.batch_size)]
 
-    def _place(self, random: np.random.Generator) -> _Place:
-        on_lesion = self.with_lesions and random.random() < self.sampling.lesion_fraction
-        name = str(random.choice(self.with_lesions if on_lesion else list(self.cases)))
-        case = self.cases[name]
-        voxels = case.lesion_voxels if on_lesion else case.foreground
+    def _place(self, random: np.random.Generator) -> Place:
+        if self.with_lesions and random.random() < self.sampling.lesion_fraction:
+            name = str(random.choice(self.with_lesions))
+            voxels = self.cases[name].lesion_voxels
+        elif self.sampling.label_fraction > 0 and self.with_labels and random.random() < self._label_share:
+            name = str(random.choice(self.with_labels))
+            voxels = _of_random_label(self.cases[name], random)
+        else:
+            name = self._any_case(random)
+            voxels = self.cases[name].foreground
         centre = voxels[random.integers(len(voxels))]
-        return name, [_start(int(c), p, n, random) for c, p, n in zip(centre, self.patch_size, case.shape)]
+        shape = self.cases[name].shape
+        return Place(name, [_start(int(c), p, n, random) for c, p, n in zip(centre, self.patch_size, shape)])
 
-    def _read(self, places: Sequence[_Place]) -> dict[str, torch.Tensor]:
-        size = [p + 2 * m for p, m in zip(self.patch_size, self.margin)]
-        patches = [
-            read_patch(self.cases[name], [a - m for a, m in zip(start, self.margin)], size)
-            for name, start in places[self.share]
-        ]
+    @property
+    def _label_share(self) -> float:
+        """The share of label patches among those that are not centred on a lesion."""
+        others = 1 - (self.sampling.lesion_fraction if self.with_lesions else 0.0)
+        return self.sampling.label_fraction / others if others > 0 else 0.0
+
+    def _any_case(self, random: np.random.Generator) -> str:
+        names = list(self.cases)
+        if self._groups:
+            names = self._groups[int(random.integers(len(self._groups)))]
+        return str(random.choice(names))
+
+    def _read(self, places: Sequence[Place], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
+        size = [p + 2 * m for p, m in zip(self.patch_size, self.plan.margin)]
+        padding = {one.name: self.padding[one.name] for one in fields}
+        own = places[self.plan.share]
+        starts = [[a - m for a, m in zip(place.start, self.plan.margin)] for place in own]
+        patches = [read_patch(self.cases[place.case], start, size, padding) for place, start in zip(own, starts)]
         # numpy makes the numbers wide: torch would start threads of its own here, beside those of the networks.
-        kinds = {"mask": bool}
-        stacked = {
-            key: np.stack([patch[key] for patch in patches], dtype=kinds.get(key, np.float32))[:, None]
-            for key in patches[0]
+        kinds: dict[str, type] = {one.name: np.int64 if one.rules.is_labels else np.float32 for one in fields}
+        stacked: dict[str, np.ndarray] = {
+            name: np.stack([patch[name] for patch in patches], dtype=kinds.get(name, bool))[:, None]
+            for name in (*padding, MASK)
         }
-        return {key: torch.from_numpy(image) for key, image in stacked.items()}
+        tensors = {name: torch.from_numpy(image) for name, image in stacked.items()}
+        classes = {name: torch.tensor([of[place.case] for place in own]) for name, of in self.classes.items()}
+        return {**tensors, **classes}
+
+
+def _padding(field: Field, configuration: Configuration) -> float:
+    if field.rules.is_labels:
+        return field.rules.outside
+    return outside_value(field.rules.outside, configuration.normalization[field.name])
+
+
+def _of_random_label(case: StoredCase, random: np.random.Generator) -> np.ndarray:
+    """The voxels of a random label of a random label map of the case."""
+    lists = [voxels for labels in case.label_voxels.values() for voxels in labels.values()]
+    return lists[int(random.integers(len(lists)))]
 
 
 def _start(centre: int, patch: int, length: int, random: np.random.Generator) -> int:
@@ -122,14 +175,17 @@ def _start(centre: int, patch: int, length: int, random: np.random.Generator) ->
     return int(np.clip(start, 0, length - patch))
 
 
-def read_patch(case: StoredCase, start: Sequence[int], size: Sequence[int]) -> dict[str, np.ndarray]:
-    """A patch of a stored case; where it leaves the stored box it is air, without PET and mask."""
+def read_patch(
+    case: StoredCase, start: Sequence[int], size: Sequence[int], padding: Mapping[str, Any]
+) -> dict[str, np.ndarray]:
+    """The fields that ``padding`` names, and the mask, in a patch of a stored case; where it leaves the stored box they
+    have the value of ``padding``, and the mask is false."""
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
     box = [[a - first, a - first + n] for a, n, first in zip(start, size, low)]
-    air = {"ct": AIR, "pet": 0, "mask": False}
-    return {key: crop_and_pad_nd(inside[key], box, pad_value=value) for key, value in air.items()}
+    outside = {**padding, MASK: False}
+    return {name: crop_and_pad_nd(inside[name], box, pad_value=value) for name, value in outside.items()}
 
 
 def prefetched(
@@ -148,7 +204,7 @@ def prefetched(
         yield from map(read, numbers)
         return
     waiting: deque = deque()
-    remaining = iter(numbers)
+    remaining: Iterator[int] = iter(numbers)
     with ThreadPoolExecutor(num_workers) as pool:
         try:
             for number in remaining:

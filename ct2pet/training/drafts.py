@@ -1,4 +1,4 @@
-"""What a first stage makes of every case, kept beside the training that the second stage learns in."""
+"""What a stage predicts of every case, kept beside the training that the next stage learns in."""
 
 from __future__ import annotations
 
@@ -13,61 +13,73 @@ from tqdm import tqdm
 
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import atomic_path, read_json, remove_partial_files, write_json
-from ct2pet.inference.stages import translate_volume
-from ct2pet.models.base import Model
+from ct2pet.files import read_json, remove_partial_files, write_json
+from ct2pet.inference.volumes import predict_volume
+from ct2pet.models.base import Method, PredictionModel
+from ct2pet.models.base.staged import draft_name
 from ct2pet.preprocessing import DistrictStore, StoredCase
-from ct2pet.preprocessing.normalization import pet_as_input
+from ct2pet.preprocessing.normalization import as_input
+from ct2pet.preprocessing.storage import IMAGES, read_images, write_images
 from ct2pet.volume import Box
 
 
 class DraftedCase(StoredCase):
-    """A stored case that shows, in place of its CT, what the first stage made of it (normalization.pet_as_input)."""
+    """A stored case with the images that a stage predicted of it, under the names and in the range of inputs."""
 
-    draft: np.ndarray
+    def __init__(self, folder: Path, case: str, record: dict[str, Any], drafts: DraftStore) -> None:
+        super().__init__(folder, case, record)
+        self.drafts = drafts
 
     def read(self, box: Box) -> dict[str, Any]:
-        return {**super().read(box), "ct": pet_as_input(self.draft[box.slices])}
+        return {**super().read(box), **self.drafts.read(self.case, box)}
 
 
 class DraftStore(DistrictStore):
-    """The cases of a district's store with their drafts in ``drafts``: ``CASE.npy`` (normalised PET, float16, the
-    stored box) and ``CASE.json``, written last, which says what it was made of."""
+    """The cases of a district's store with what ``stage`` of a method predicted, in ``folder_of_drafts``: ``CASE.b2nd``
+    (its image targets, normalised, float16, the stored box) and ``CASE.json``, written last, which says what it was
+    made of. ``inputs``: the cases as the stage itself sees them."""
 
-    def __init__(self, store: DistrictStore, drafts: Path) -> None:
-        super().__init__(store.folder)
-        self.drafts = Path(drafts)
+    def __init__(self, inputs: DistrictStore, folder_of_drafts: Path, stage: PredictionModel) -> None:
+        super().__init__(inputs.folder)
+        self.inputs, self.drafts = inputs, Path(folder_of_drafts)
+        self.images = [one for one in stage.fields.targets if not one.rules.is_labels]
+        self.windows = stage.planned.normalization
 
     def open(self, case: str) -> DraftedCase:
-        opened = DraftedCase(self.folder / f"{case}.b2nd", self.record(case))
-        opened.draft = np.load(self.drafts / f"{case}.npy", mmap_mode="r", allow_pickle=False)
-        return opened
+        return DraftedCase(self.folder, case, self.record(case), self)
 
-    def make(self, cases: Sequence[str], model: Model, checkpoint: Path, until: str, bar: bool) -> None:
-        """Translate ``cases`` with the model of ``checkpoint`` up to its stage ``until``, but those which that very
-        checkpoint has translated as they are stored today."""
+    def read(self, case: str, box: Box) -> dict[str, np.ndarray]:
+        """The drafts in a box of a case, by the names of the next stage's inputs."""
+        images = read_images(self.drafts / f"{case}{IMAGES}", box)
+        return {draft_name(one): as_input(image, self.windows[one.name]) for one, image in zip(self.images, images)}
+
+    def make(self, cases: Sequence[str], method: Method, name: str, checkpoint: Path, bar: bool) -> None:
+        """Predict ``cases`` with the stage ``name`` of ``method`` and the weights of ``checkpoint``, but those which
+        that very checkpoint has predicted as they are stored today."""
         remove_partial_files(self.drafts)
         digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
         keys = {case: {"checkpoint_sha256": digest, "case_key": self.record(case)["key"]} for case in cases}
         missing = [case for case in cases if not self._is_made(case, keys[case])]
         if not missing:
             return
-        model.load_state_dict(load_checkpoint(checkpoint)["model"])
-        model.eval()
-        for case in tqdm(missing, desc=f"predicting with {until}", unit="case", disable=not bar):
+        method.load_state_dict(load_checkpoint(checkpoint)["model"])
+        stage = method.stages[name]
+        assert isinstance(stage, PredictionModel)
+        stage.eval()
+        for case in tqdm(missing, desc=f"predicting with {name}", unit="case", disable=not bar):
             (self.drafts / f"{case}.json").unlink(missing_ok=True)
-            with atomic_path(self.drafts / f"{case}.npy") as path, path.open("wb") as file:
-                np.save(file, self._translated(case, model, until))
+            write_images(self.drafts / f"{case}{IMAGES}", self._predicted(case, stage))
             write_json(self.drafts / f"{case}.json", keys[case])
 
     def _is_made(self, case: str, key: dict[str, str]) -> bool:
         try:
-            return (self.drafts / f"{case}.npy").exists() and read_json(self.drafts / f"{case}.json") == key
+            return (self.drafts / f"{case}{IMAGES}").exists() and read_json(self.drafts / f"{case}.json") == key
         except Ct2PetError:
             return False
 
     @torch.inference_mode()
-    def _translated(self, case: str, model: Model, until: str) -> np.ndarray:
-        stored = super().open(case)
-        content = stored.read(Box((0, 0, 0), stored.shape))
-        return translate_volume(model, content["ct"].astype(np.float32), content["mask"], until=until).astype("<f2")
+    def _predicted(self, case: str, stage: PredictionModel) -> list[np.ndarray]:
+        content = self.inputs.open(case).read_all()
+        inputs = {one.name: content[one.name].astype(np.float32) for one in stage.fields.inputs}
+        found = predict_volume([stage], inputs, content["mask"])
+        return [found[one.name] for one in self.images]

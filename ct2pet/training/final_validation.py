@@ -1,9 +1,8 @@
-"""The validation cases, predicted whole with the final weights and compared in SUV."""
+"""The validation cases, predicted whole with the final weights and compared in physical units."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,80 +10,122 @@ import torch
 from tqdm import tqdm
 
 from ct2pet import distributed
+from ct2pet.dataset import Field
+from ct2pet.dataset.fields import LESIONS, MASK, PET
 from ct2pet.evaluation import evaluate_case_and_baselines, write_summary
 from ct2pet.evaluation.baselines import pooled_median, suv_histogram
+from ct2pet.evaluation.label_evaluation import label_regions
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
-from ct2pet.inference.stages import translate_volume
-from ct2pet.models.base import Model
-from ct2pet.planning.plans import WHOLE_BODY, Configuration
-from ct2pet.preprocessing import DistrictStore
-from ct2pet.preprocessing.normalization import denormalize_pet
-from ct2pet.volume import Box, Volume
+from ct2pet.inference.outputs import prediction_name
+from ct2pet.inference.volumes import predict_volume
+from ct2pet.layout import SUMMARY, VALIDATION
+from ct2pet.models.base import Method
+from ct2pet.planning.plans import WHOLE_BODY
+from ct2pet.preprocessing.normalization import denormalize
+from ct2pet.training.run import TrainingRun
+from ct2pet.volume import Grid, Volume
+
+Content = Mapping[str, Any]
 
 
 class FinalValidation:
     """Predicts one configuration's cases on the plan's grid, as the network saw them, and evaluates them there.
 
-    Writes CASE.nii.gz (SUV) and ``summary.json`` (DESIGN: the same shape as ct2pet_evaluate's) into ``folder``. The
-    region is the district alone (and its lesions); the whole body needs the other districts and ct2pet_evaluate.
+    Writes the targets of each case (CASE.nii.gz, of several CASE_TARGET.nii.gz) and ``summary.json`` (DESIGN: the same
+    shape as ct2pet_evaluate's) into the folder ``validation``. The region is the district alone (and its lesions); the
+    whole body needs the other districts and ct2pet_evaluate.
     """
 
-    def __init__(self, model: Model, name: str, configuration: Configuration, store: DistrictStore) -> None:
-        self.model, self.name, self.configuration, self.store = model, name, configuration, store
+    def __init__(self, run: TrainingRun, method: Method) -> None:
+        self.settings, self.method = run, method
+        self.folder = run.folder / VALIDATION
+        self.fields = run.plans.all_fields
+        self.pet = next((one for one in self.fields.targets if one.kind == PET), None)
 
-    def run(
-        self, cases: tuple[Sequence[str], Sequence[str]], folder: Path, origin: Mapping[str, Any], bar: bool
-    ) -> dict[str, Any]:
-        """Returns the summary of ``cases``: those to predict, and those of the training, which give the constant of the
-        baseline body_median. ``origin`` goes into the provenance. Several processes share the cases; the main one
-        writes the summary."""
-        to_predict, training_cases = cases
-        median = pooled_median(suv_histogram(self._real_suv(case)) for case in training_cases)
+    def run(self, origin: Mapping[str, Any]) -> dict[str, Any]:
+        """The summary of the validation cases. The training cases give the constant of the baseline body_median.
+        ``origin`` goes into the provenance. Several processes share the cases; the main one writes the summary."""
+        to_predict, training_cases = self.settings.validation_cases, self.settings.training_cases
+        median = self._body_median(training_cases)
         results = {}
         own = to_predict[distributed.rank() :: distributed.world_size()]
-        for case in tqdm(own, desc=f"validating {self.name}", unit="case", disable=not bar):
-            results[case] = self._evaluate(case, median, folder)
+        name, bar = self.settings.configuration_name, self.settings.options.show_bar
+        for case in tqdm(own, desc=f"validating {name}", unit="case", disable=not bar):
+            results[case] = self._evaluate(case, median)
         everywhere = {case: result for part in distributed.all_gather_object(results) for case, result in part.items()}
         provenance = {
             **origin,
             "evaluated_training_cases": sorted({*to_predict} & {*training_cases}),
-            "real_pet": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
+            "reference": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
             "body_median_suv": median,
         }
         summary = summarise({case: everywhere[case] for case in to_predict}, provenance)
         if distributed.is_main_process():
-            write_summary(folder / "summary.json", summary)
+            write_summary(self.folder / SUMMARY, summary)
         return summary
 
-    def _evaluate(self, case: str, median: float, folder: Path) -> CaseResult:
-        stored = self.store.open(case)
-        content = stored.read(Box((0, 0, 0), stored.shape))
-        mask = content["mask"]
-        fake_pet = Volume(self.translate(content["ct"].astype(np.float32), mask), stored.grid, "SUV")
-        write_volume(folder / f"{case}.nii.gz", fake_pet)
-        real_pet = fake_pet.with_array(np.where(mask, self._suv(content["pet"]), 0).astype(np.float32))
-        lesions = None if content["lesions"] is None else fake_pet.with_array(content["lesions"], "label")
+    def _evaluate(self, case: str, median: float) -> CaseResult:
+        stored = self.settings.store.open(case)
+        content = stored.read_all()
+        found = self.predict(content, stored.grid)
+        for name, volume in found.items():
+            write_volume(self.folder / f"{prediction_name(case, name, self.fields)}.nii.gz", volume)
+        result = CaseResult({})
+        if self.pet is not None:
+            result = self._evaluate_pet(found[self.pet.name], content, median)
+        for one in self.fields.label_maps:
+            real = found[one.name].with_array(np.where(content[MASK], content[one.name], 0))
+            result = result.with_regions(label_regions(found[one.name], real, one))
+        return result
+
+    def _evaluate_pet(self, fake_pet: Volume, content: Content, median: float) -> CaseResult:
+        mask = content[MASK]
+        assert self.pet is not None
+        real_pet = fake_pet.with_array(self._in_units(self.pet, content[self.pet.name], mask))
+        lesions = None if content[LESIONS] is None else fake_pet.with_array(content[LESIONS], "label")
         district_map = fake_pet.with_array(mask.astype(np.uint8), "label")
-        region = "body" if self.name == WHOLE_BODY else self.name
+        name = self.settings.configuration_name
+        region = "body" if name == WHOLE_BODY else name
         result = evaluate_case_and_baselines(
             fake_pet, real_pet, district_map, {region: 1}, lesions, body_median_suv=median
         )
         # one district: both regions hold the same numbers
-        return result.without([region if self.name == WHOLE_BODY else WHOLE_BODY])
+        return result.without([region if name == WHOLE_BODY else WHOLE_BODY])
 
     @torch.inference_mode()
-    def translate(self, ct: np.ndarray, mask: np.ndarray) -> np.ndarray:
-        """Normalised CT (Z, Y, X) to PET in SUV, never negative, 0 outside ``mask``."""
-        self.model.eval()
-        pet = translate_volume(self.model, ct, mask)
-        return np.where(mask, np.maximum(self._suv(pet), 0), 0).astype(np.float32)
+    def predict(self, content: Content, grid: Grid) -> dict[str, Volume]:
+        """The targets of a stored case by name: images in their unit, a PET never negative; as outside beyond the
+        mask."""
+        self.method.eval()
+        mask = content[MASK]
+        inputs = {one.name: content[one.name].astype(np.float32) for one in self.fields.inputs}
+        found = predict_volume([self.method], inputs, mask)
+        return {
+            one.name: Volume(
+                found[one.name] if one.rules.is_labels else self._in_units(one, found[one.name], mask),
+                grid,
+                one.rules.unit,
+            )
+            for one in self.fields.targets
+        }
+
+    def _in_units(self, field: Field, values: np.ndarray, mask: np.ndarray) -> np.ndarray:
+        outside = field.rules.outside
+        physical = denormalize(values.astype(np.float32), self.settings.configuration.normalization[field.name])
+        if field.kind == PET:
+            physical = np.maximum(physical, 0)
+        return np.where(mask, physical, outside).astype(np.float32)
+
+    def _body_median(self, cases: Sequence[str]) -> float:
+        """The median SUV of the district over the training cases; 0 where no PET is predicted."""
+        if self.pet is None:
+            return 0.0
+        return pooled_median(suv_histogram(self._real_suv(case)) for case in cases)
 
     def _real_suv(self, case: str) -> np.ndarray:
-        stored = self.store.open(case)
-        content = stored.read(Box((0, 0, 0), stored.shape))
-        return self._suv(content["pet"][content["mask"]])
-
-    def _suv(self, pet: np.ndarray) -> np.ndarray:
-        return denormalize_pet(pet.astype(np.float32), self.configuration.pet_normalization)
+        content = self.settings.store.open(case).read_all()
+        assert self.pet is not None
+        values = content[self.pet.name][content[MASK]].astype(np.float32)
+        return denormalize(values, self.settings.configuration.normalization[self.pet.name])

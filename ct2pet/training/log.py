@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import math
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,18 +14,42 @@ from ct2pet.errors import TrainingError
 from ct2pet.files import atomic_path
 
 Row = dict[str, float]
+VALIDATION = "validation_"  # the prefix of metrics
+_OTHERS = ("epoch", "seconds", "learning_rate")
 _SHARE_OF_TIME = 0.02
 
 
+@dataclass(frozen=True)
+class Monitor:
+    """The metric that ranks the epochs: its column in the log, and whether a larger value is better."""
+
+    column: str
+    maximize: bool = False
+
+    @property
+    def worst(self) -> float:
+        return -math.inf if self.maximize else math.inf
+
+    def rank(self, value: float) -> float:
+        """Lower is better."""
+        return -value if self.maximize else value
+
+
+def is_loss(column: str) -> bool:
+    """Whether a column of the log is a loss."""
+    return column not in _OTHERS and not column.startswith(VALIDATION)
+
+
 class TrainingLog:
-    """Rows of ``epoch``, ``seconds``, ``learning_rate``, the mean of each loss, and ``validation_mae_suv``.
+    """Rows of ``epoch``, ``seconds``, ``learning_rate``, the mean of each loss, and the ``validation_`` metrics, of
+    which ``monitor`` ranks the epochs.
 
     The rows travel in the checkpoint; the files are written anew after every epoch. Those of epochs that an
     interruption lost are replaced when the training goes on.
     """
 
-    def __init__(self, folder: Path, rows: list[Row] | None = None) -> None:
-        self.folder = folder
+    def __init__(self, folder: Path, monitor: Monitor, rows: list[Row] | None = None) -> None:
+        self.folder, self.monitor = folder, monitor
         self.rows: list[Row] = list(rows or [])
         self._events: Any = None
         self._drawn = 0
@@ -34,8 +60,8 @@ class TrainingLog:
 
     @property
     def best(self) -> Row:
-        """The first row with the lowest validation MAE."""
-        return min(self.rows, key=lambda row: row["validation_mae_suv"])
+        """The first row with the best value of the monitor."""
+        return min(self.rows, key=lambda row: self.monitor.rank(row[self.monitor.column]))
 
     @property
     def epochs_since_best(self) -> int:
@@ -63,7 +89,7 @@ class TrainingLog:
         """Draw progress.png, and leave some time until the next one: short epochs have better things to do."""
         started = time.monotonic()
         with atomic_path(self.folder / "progress.png") as path:
-            _plot(self.rows, path)
+            _plot(self.rows, self.monitor.column, path)
         self._drawn = len(self.rows)
         self._next_picture = time.monotonic() + (time.monotonic() - started) / _SHARE_OF_TIME
 
@@ -93,19 +119,20 @@ class TrainingLog:
                 self._events.close()
 
 
-def _plot(rows: list[Row], path: Path) -> None:
+def _plot(rows: list[Row], monitor: str, path: Path) -> None:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(8, 8), layout="constrained")
     losses, validation = figure.subplots(2, 1, sharex=True)
-    names = [name for name in rows[-1] if name.startswith(("g_", "d_"))]
+    names = [name for name in rows[-1] if is_loss(name)]
     for name in names:
         losses.plot(*_curve(rows, name), label=name)
     losses.set(ylabel="loss (normalised units)", title="mean of each epoch", yscale="log")
     losses.legend(loc="upper right")
-    validation.plot(*_curve(rows, "validation_mae_suv"), color="black", marker=".")
-    validation.set(xlabel="epoch", ylabel="patches of the fold's validation cases: MAE (SUV)", ylim=(0, None))
+    validation.plot(*_curve(rows, monitor), color="black", marker=".")
+    name = monitor.removeprefix(VALIDATION).replace("_", " ")
+    validation.set(xlabel="epoch", ylabel=f"patches of the fold's validation cases: {name}", ylim=(0, None))
     for axes in (losses, validation):
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

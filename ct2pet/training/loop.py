@@ -9,7 +9,7 @@ import torch
 from tqdm import tqdm
 
 from ct2pet import distributed
-from ct2pet.training.augmentation import PairedAugmenter
+from ct2pet.training.augmentation import Augmenter
 from ct2pet.training.average import WeightAverage
 from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
 from ct2pet.training.log import Row
@@ -22,7 +22,7 @@ class TrainingLoop:
     def __init__(
         self,
         loader: PatchLoader,
-        augmenter: PairedAugmenter,
+        augmenter: Augmenter,
         optimization: Optimization,
         average: WeightAverage,
         num_workers: int | None,
@@ -60,4 +60,4 @@ class TrainingLoop:
         pinned = device.type == "cuda"
         source = {name: tensor.to(device, non_blocking=pinned) for name, tensor in batch.tensors.items()}
         tensors = self.augmenter(source, batch.seeds)
-        return {name: self.optimization.model.flat(tensor.to(self.device)) for name, tensor in tensors.items()}
+        return {name: self.optimization.model.squeezed(tensor.to(self.device)) for name, tensor in tensors.items()}

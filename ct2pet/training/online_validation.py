@@ -3,43 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
 from ct2pet import distributed
 from ct2pet.models.base import Model
-from ct2pet.planning.plans import Configuration, Sampling
+from ct2pet.planning.configuration import Sampling
 from ct2pet.preprocessing import DistrictStore
-from ct2pet.training.data_loader import PatchLoader
+from ct2pet.training.data_loader import BatchPlan, PatchLoader
 
 _BATCHES = 8
 _FEWEST = 2  # patches at once: a CPU takes much longer for each where it has only one
 
 
 class OnlineValidation:
-    """The mean absolute error (SUV) inside the district, over the same few patches of the validation cases each time.
+    """The model's own metrics over the same few patches of the validation cases each time.
 
-    It ranks epochs (for checkpoint_best); the numbers to report come from whole predicted cases.
+    They rank epochs (for checkpoint_best); the numbers to report come from whole predicted cases.
     """
 
-    def __init__(self, store: DistrictStore, cases: Sequence[str], configuration: Configuration) -> None:
+    def __init__(self, store: DistrictStore, cases: Sequence[str], model: Model) -> None:
+        configuration = replace(model.planned, sampling=Sampling(lesion_fraction=0.0))
         patches = _BATCHES * configuration.batch_size
         size = max(_FEWEST, configuration.batch_size)
-        loader = PatchLoader(store, cases, configuration.patch_size, size, Sampling(lesion_fraction=0.0), seed=0)
+        loader = PatchLoader(store, cases, configuration, model.fields, BatchPlan(size, seed=0))
         self.batches = [loader.batch(number).tensors for number in range(patches // size)]
-        window = configuration.pet_normalization
-        self.suv_per_unit = window.upper_suv - window.lower_suv
 
     @torch.no_grad()
-    def mae_suv(self, model: Model, device: torch.device) -> float:
-        """Mean absolute error in SUV over all district voxels of the patches. Several processes share the work."""
+    def metrics(self, model: Model, device: torch.device) -> dict[str, float]:
+        """The mean of each metric over all patches. Several processes share the work."""
         model.eval()
-        total, count = 0.0, 0.0
+        sums: dict[str, list[float]] = {}
+        scales: dict[str, float] = {}
         for batch in self.batches[distributed.rank() :: distributed.world_size()]:
-            mask = batch["mask"]
-            fake_pet = model.translate_patches(batch["ct"].to(device)).float().cpu()
-            total += float((fake_pet - batch["pet"]).abs()[mask].sum())
-            count += int(mask.sum())
-        total, count = distributed.all_reduce_sum([total, count])
+            on_device = {name: model.squeezed(tensor.to(device)) for name, tensor in batch.items()}
+            for name, mean in model.validation_step(on_device).items():
+                total, weight = sums.get(name, [0.0, 0.0])
+                sums[name], scales[name] = [total + mean.total, weight + mean.weight], mean.scale
         model.train()
-        return self.suv_per_unit * total / max(1, count)
+        return _of_all_processes(sums, scales)
+
+
+def _of_all_processes(sums: dict[str, list[float]], scales: dict[str, float]) -> dict[str, float]:
+    """Some processes may have had no batch, so that the names come from all of them."""
+    everywhere = distributed.all_gather_object(scales)
+    scales = {name: scale for own in everywhere for name, scale in own.items()}
+    numbers = distributed.all_reduce_sum([number for name in sorted(scales) for number in sums.get(name, [0.0, 0.0])])
+    pairs = zip(numbers[::2], numbers[1::2])
+    return {name: scales[name] * total / max(1, weight) for name, (total, weight) in zip(sorted(scales), pairs)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -11,27 +12,19 @@ from ct2pet import distributed
 from ct2pet.errors import TrainingError
 from ct2pet.models.base import Batch, Losses, Model, Update
 from ct2pet.training.mixed_precision import Precision, precision_of
+from ct2pet.training.schedule import Schedule
 
 
 class Optimization:
-    """Makes the updates that a model's training_step yields.
+    """Makes the updates that a model's training_step yields, with the learning rates of ``schedule``."""
 
-    ``total_steps`` and ``decay_steps``: the learning rates are constant, and fall linearly to zero over the last
-    ``decay_steps``.
-    """
-
-    def __init__(self, model: Model, device: torch.device, total_steps: int, decay_steps: int) -> None:
+    def __init__(self, model: Model, device: torch.device, schedule: Schedule) -> None:
         self.model = model
         self.device = device
+        self.schedule = schedule
         self.optimizers = model.optimizers()
-        self.total_steps = total_steps
-        self.decay_steps = max(1, decay_steps)
         self.base_rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self.optimizers.items()}
         self.precision = Precision(device, self.optimizers, precision_of(device))
-
-    def learning_rate_factor(self, step: int) -> float:
-        """1, then linearly to 0 over the last decay_steps."""
-        return min(1.0, (self.total_steps - step) / self.decay_steps)
 
     def step(self, batch: Batch, step: int, cases: Sequence[str]) -> dict[str, torch.Tensor]:
         """One training step with its updates; returns the parts of the losses (detached scalars on the device).
@@ -42,7 +35,8 @@ class Optimization:
         """
         self._set_learning_rates(step)
         losses: dict[str, torch.Tensor] = {}
-        parts = [self.model.training_step(part) for part in self._parts(batch)]
+        progress = self.schedule.progress(step)
+        parts = [self.model.training_step(part, progress) for part in self._parts(batch)]
         while updates := self._backward(parts):
             losses |= self._update(updates, f"step {step}, cases {', '.join(cases)}")
         return losses
@@ -67,7 +61,7 @@ class Optimization:
                 self.optimizers[update.optimizer].zero_grad(set_to_none=True)
             self.precision.scaled(update.optimizer, update.loss / len(parts)).backward()
             values = {name: value.detach() for name, value in update.losses.items()}
-            updates.append(Update(update.optimizer, update.loss.detach(), values))
+            updates.append(Update(update.optimizer, update.loss.detach(), values, update.clip))
         return updates
 
     def _update(self, parts: Sequence[Update], where: str) -> Losses:
@@ -75,7 +69,7 @@ class Optimization:
         optimizer = self.optimizers[name]
         loss, values = self._of_all(optimizer, parts)
         self.precision.unscale(name, optimizer)
-        norm = self._clip(optimizer)
+        norm = self._clip(optimizer, parts[0].clip)
         finite = bool(torch.isfinite(loss + norm))
         if not finite and not (torch.isfinite(loss) and self.precision.may_skip(name)):
             each = ", ".join(f"{part} {float(value):.4g}" for part, value in values.items())
@@ -98,14 +92,15 @@ class Optimization:
         return loss, dict(zip(updates[0].losses, values))
 
     def _set_learning_rates(self, step: int) -> None:
-        factor = self.learning_rate_factor(step)
+        factor = self.schedule.learning_rate_factor(step)
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.base_rates[name] * factor
 
-    def _clip(self, optimizer: torch.optim.Optimizer) -> torch.Tensor:
+    def _clip(self, optimizer: torch.optim.Optimizer, clip: bool) -> torch.Tensor:
+        """The norm of the gradients, which are clipped where the update wants that."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        return torch.nn.utils.clip_grad_norm_(parameters, self.model.hyperparameters.clip_norm)
+        return torch.nn.utils.clip_grad_norm_(parameters, self.model.hyperparameters.clip_norm if clip else math.inf)
 
     def state(self) -> dict[str, Any]:
         """``optimizers`` and ``scales``, for a checkpoint."""

@@ -10,9 +10,10 @@ import torch
 
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError, PlansError
-from ct2pet.models.base import Model
-from ct2pet.planning.plans import Configuration, Plans
-from ct2pet.training.checkpoints import FINAL
+from ct2pet.layout import CHECKPOINT_FINAL
+from ct2pet.models.base import Method
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.plans import Plans
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -22,16 +23,16 @@ def find_checkpoint(source: Path) -> Path:
     fold there is). Raises CheckpointError where there is none or several."""
     if not source.is_dir():
         return source
-    if (source / FINAL).exists():
-        return source / FINAL
-    folds = {path.parent.name: path for path in sorted(source.glob(f"fold_*/{FINAL}"))}
+    if (source / CHECKPOINT_FINAL).exists():
+        return source / CHECKPOINT_FINAL
+    folds = {path.parent.name: path for path in sorted(source.glob(f"fold_*/{CHECKPOINT_FINAL}"))}
     if "fold_all" in folds:
         return folds["fold_all"]
     if len(folds) == 1:
         return next(iter(folds.values()))
     if folds:
         raise CheckpointError(f"{source}: there are several folds; name one of them: {', '.join(folds)}")
-    raise CheckpointError(f"{source}: no {FINAL} there, nor in folders fold_*")
+    raise CheckpointError(f"{source}: no {CHECKPOINT_FINAL} there, nor in folders fold_*")
 
 
 def planned_networks(path: Path) -> Configuration:
@@ -43,15 +44,15 @@ def planned_networks(path: Path) -> Configuration:
         raise CheckpointError(f"{path}: its plans cannot be read ({error})") from None
 
 
-def take_weights(model: Model, path: Path) -> tuple[dict[str, Any], str]:
-    """Give each network of ``model`` the weights of the network of that name in a checkpoint, where all names and
+def take_weights(method: Method, path: Path) -> tuple[dict[str, Any], str]:
+    """Give each network of ``method`` the weights of the network of that name in a checkpoint, where all names and
     shapes agree; the others keep their own.
 
     Returns what the provenance says of it, and what was taken and what not, in words. Raises CheckpointError where
     nothing fits.
     """
     content = load_checkpoint(path)
-    there, own = _by_network(content.get("model", {})), _by_network(model.state_dict())
+    there, own = _by_network(content.get("model", {})), _by_network(method.state_dict())
     differences = {name: _difference(there.get(name), weights) for name, weights in own.items()}
     taken = [name for name, difference in differences.items() if difference is None]
     left = [f"{name} ({difference})" for name, difference in differences.items() if difference is not None]

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
 from ct2pet.files import write_json
-from ct2pet.planning.plans import Plans
-from ct2pet.provenance import TRAINING_FILE, added_run, case_digests, device_name, digest, this_run
+from ct2pet.layout import TRAINING_PROVENANCE
+from ct2pet.provenance import added_run, case_digests, device_name, digest, this_run
 from ct2pet.training.options import TrainingOptions
+from ct2pet.training.run import TrainingRun
+from ct2pet.training.schedule import Schedule
 
 
 class TrainingRecord:
     """``content`` is the provenance: a dict of plain values, with one entry in ``runs`` for every time that the
     training went on with another command, version, device, seed or day."""
 
-    def __init__(
-        self, model: str, configuration: str, plans: Plans, training_cases: Sequence[str], run: Mapping[str, Any]
-    ) -> None:
-        self.run = dict(run)
+    def __init__(self, run: TrainingRun, schedule: Schedule) -> None:
+        self.run = _this_run(run.options, schedule)
+        plans, cases = run.plans, run.training_cases
         self.content: dict[str, Any] = {
             "dataset_name": plans.dataset_name,
-            "model": model,
-            "configuration": configuration,
+            "model": run.model_name,
+            "configuration": run.configuration_name,
             "plans": {"name": plans.plans_name, "sha256": digest(plans.to_json())},
-            "num_training_cases": len(training_cases),
-            "training_cases": case_digests(plans.dataset_name, training_cases),
+            "num_training_cases": len(cases),
+            "training_cases": case_digests(plans.dataset_name, cases),
             "runs": [self.run],
+            **run.origin,
         }
 
     def begin_with(self, source: Mapping[str, Any]) -> None:
@@ -46,7 +48,7 @@ class TrainingRecord:
             self.content |= {name: earlier[name] for name in ("pretrained_weights", "training_cases")}
 
     def save(self, folder: Path) -> None:
-        write_json(folder / TRAINING_FILE, self.content)
+        write_json(folder / TRAINING_PROVENANCE, self.content)
 
     def of_validation(self) -> dict[str, Any]:
         """What a validation made now came from."""
@@ -54,13 +56,12 @@ class TrainingRecord:
         return {**origin, "run": this_run(device=self.run["device"])}
 
 
-def run_with(options: TrainingOptions, num_epochs: int, iterations_per_epoch: int) -> dict[str, Any]:
-    """This run of a training."""
+def _this_run(options: TrainingOptions, schedule: Schedule) -> dict[str, Any]:
     return this_run(
         device=device_name(options.device),
         processes=distributed.world_size(),
         seed=options.seed,
         deterministic=options.deterministic,
-        num_epochs=num_epochs,
-        iterations_per_epoch=iterations_per_epoch,
+        num_epochs=schedule.num_epochs,
+        iterations_per_epoch=schedule.iterations,
     )

@@ -1,9 +1,10 @@
-"""The trainings of one method on one configuration and fold: one, or two stages with what lies between them."""
+"""The trainings of one method on one configuration and fold: one, or several stages with what lies between them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,115 +12,110 @@ import torch
 
 from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.dataset.splits import Split, inner_folds
-from ct2pet.errors import TrainingError
-from ct2pet.models import load_model
-from ct2pet.models.base import Model, StagedHyperparameters
-from ct2pet.planning.plans import Plans
+from ct2pet.dataset.splits import inner_folds
+from ct2pet.layout import CHECKPOINT_FINAL
+from ct2pet.models.base import Method, PredictionModel, StagedMethod
 from ct2pet.preprocessing import DistrictStore
-from ct2pet.training.checkpoints import FINAL
 from ct2pet.training.drafts import DraftStore
-from ct2pet.training.options import TrainingOptions
+from ct2pet.training.run import TrainingRun
 from ct2pet.training.trainer import Stage, Trainer
 
 _log = logging.getLogger(__name__)
 DRAFTS = "drafts"
+Weights = Mapping[str, torch.Tensor]
 
 
-class StagedTraining:
-    """Trains ``model_name`` on one configuration and one fold, into ``folder``; arguments as those of Trainer.
+def train(run: TrainingRun) -> None:
+    """Train all stages of a run, and validate at the end as Trainer does; see there.
 
-    A method of one stage is one Trainer's work. Of a method of two, the first stage is trained into ``folder/STAGE``.
-    The second one must learn from predictions as the first makes them of cases that it has not seen, so that trainings
-    of the first with a part of the training cases each (``folder/STAGE/inner_0``, ...; dataset.splits.inner_folds)
-    predict the others, into ``folder/drafts``. The second stage is trained into ``folder`` itself; its checkpoints
-    hold both. All trainings are as long as the options or the plans say.
+    A method of one stage is one Trainer's work. Of a method of several, each stage but the last is trained into
+    ``folder/STAGE``. The next one must learn from predictions as the stage makes them of cases that it has not seen, so
+    that trainings of the stage with a part of the training cases each (``folder/STAGE/inner_0``, ...;
+    dataset.splits.inner_folds) predict the others, into ``folder/STAGE/drafts``. The last stage is trained into
+    ``folder`` itself; its checkpoints hold all. All trainings are as long as the options or the plans say.
+
+    Interrupted at any time and run again with ``resume``, it goes on where it was.
+    """
+    run = run.with_present_cases()
+    method = run.build()
+    names = list(method.stages)
+    inputs: DistrictStore = run.store
+    earlier: Weights = {}
+    learned: dict[str, str] = {}
+    for name in names[:-1]:
+        assert isinstance(method, StagedMethod)
+        stage = _EarlierStage(run, name, inputs, earlier)
+        inputs, said = stage.train(method)
+        earlier, learned = {**earlier, **stage.weights()}, {**learned, name: said}
+        method = run.build()
+    run = _with_origin(run, learned)
+    Trainer(run, method, Stage(names[-1], inputs, earlier)).run()
+
+
+def validate(run: TrainingRun) -> dict[str, Any]:
+    """As Trainer.validate, with all stages."""
+    run, method = run.with_present_cases(), run.build()
+    return Trainer(run, method, Stage(list(method.stages)[-1], run.store)).validate()
+
+
+def _with_origin(run: TrainingRun, learned: Mapping[str, str]) -> TrainingRun:
+    facts = {"stages_learn_from": dict(learned)} if learned else {}
+    return replace(run, origin={**run.origin, **facts})
+
+
+class _EarlierStage:
+    """The training of a stage that is not the last one: itself, and the predictions that the next one learns from.
+
+    ``inputs``: the cases as this stage sees them. ``earlier``: the weights of the stages before.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        configuration_name: str,
-        plans: Plans,
-        store: DistrictStore,
-        cases: tuple[Sequence[str], Sequence[str]],
-        splits: Sequence[Split],
-        folder: Path,
-        options: TrainingOptions,
-        origin: Mapping[str, Any] | None = None,
-    ) -> None:
-        self.names, self.plans, self.store = (model_name, configuration_name), plans, store
-        present = set(store.cases)
-        self.cases = tuple([case for case in part if case in present] for part in cases)
-        self.splits, self.folder, self.options, self.origin = splits, Path(folder), options, dict(origin or {})
-        configuration = plans.configuration(configuration_name)
-        self.model: Model = load_model(model_name)(configuration, plans.hyperparameters(model_name))
-        self.first, *later = self.model.stages
-        if len(later) > 1:
-            raise TrainingError(f"{model_name} has {1 + len(later)} stages; there may be two")
-        self.last = later[0] if later else self.first
+    def __init__(self, run: TrainingRun, name: str, inputs: DistrictStore, earlier: Weights) -> None:
+        self.run, self.name, self.inputs, self.earlier = run, name, inputs, earlier
+        self.folder = run.folder / name
 
-    def run(self) -> None:
-        """Train all stages, and validate at the end as Trainer does; see there.
+    def train(self, method: StagedMethod) -> tuple[DraftStore, str]:
+        """Train the stage, predict all cases; the predictions, and what the next stage learns from, in words.
 
-        Interrupted at any time and run again with ``resume``, it goes on where it was.
+        Training cases are predicted by trainings that have not seen them, the others by the stage itself.
         """
-        if self.first == self.last:
-            self._trainer(self.folder, Stage(self.first)).run()
-            return
-        checkpoint = self._train_first(self.folder / self.first, self.cases, "")
-        drafts = self._drafts(checkpoint)
-        earlier = load_checkpoint(checkpoint)["model"]
-        self._trainer(self.folder, Stage(self.last, drafts, _of_stage(earlier, self.first))).run()
-
-    def validate(self) -> dict[str, Any]:
-        """As Trainer.validate, with all stages."""
-        return self._trainer(self.folder, Stage(self.last)).validate()
-
-    def _drafts(self, checkpoint: Path) -> DraftStore:
-        """The first stage's predictions: of training cases by trainings that have not seen them, of the others by the
-        first stage itself."""
-        training, validation = self.cases
-        parts = self._parts()
+        checkpoint = self._train(method, self.run.of(self.run.training_cases, self.run.validation_cases, self.folder))
+        drafts = DraftStore(self.inputs, self.folder / DRAFTS, self._stage(method))
+        training = list(self.run.training_cases)
+        parts = inner_folds(self.run.splits, training, method.hyperparameters.inner_folds)
         if len(parts) < 2:
+            parts, said = [], "predictions of cases that the stage was trained with"
             _log.warning(
-                "%s: the second stage learns from predictions of cases that the first was trained with; it will "
-                "expect them better than they are",
-                self.folder,
+                "%s: the next stage learns from %s; it will expect better ones than it gets", self.folder, said
             )
-            parts = []
-            self._predict([*training], checkpoint)
-        for number, held_out in enumerate(parts):
-            own = ([case for case in training if case not in held_out], held_out)
-            folder = self.folder / self.first / f"inner_{number}"
-            self._predict(held_out, self._train_first(folder, own, f" inner {number + 1}/{len(parts)}"))
-        seen = f"left out of {len(parts)} inner trainings" if parts else "that the first stage was trained with"
-        self.origin["second_stage_learns_from"] = f"predictions of cases {seen}"
-        self._predict([case for case in validation if case not in {*training}], checkpoint)
-        return DraftStore(self.store, self.folder / DRAFTS)
+            self._predict(drafts, training, method, checkpoint)
+        else:
+            said = f"predictions of cases left out of {len(parts)} inner trainings"
+        rest = [case for case in self.run.validation_cases if case not in {*training}]
+        self._predict(drafts, rest, method, checkpoint)
+        for number, part in enumerate(parts):
+            self._train_inner(drafts, number, part, len(parts))
+        return drafts, said
 
-    def _parts(self) -> list[list[str]]:
-        numbers = self.model.hyperparameters
-        assert isinstance(numbers, StagedHyperparameters)
-        return inner_folds(self.splits, self.cases[0], numbers.inner_folds)
+    def weights(self) -> Weights:
+        """The trained weights of the stage, on the CPU."""
+        state = load_checkpoint(self.folder / CHECKPOINT_FINAL)["model"]
+        return {name: value for name, value in state.items() if name.startswith(f"parts.{self.name}.")}
 
-    def _predict(self, cases: Sequence[str], checkpoint: Path) -> None:
-        drafts = DraftStore(self.store, self.folder / DRAFTS)
-        model = self.model.to(self.options.device)
+    def _train_inner(self, drafts: DraftStore, number: int, part: Sequence[str], count: int) -> None:
+        others = [case for case in self.run.training_cases if case not in part]
+        inner = self.run.of(others, part, self.folder / f"inner_{number}")
+        method = self.run.build()
+        checkpoint = self._train(method, inner, f" inner {number + 1}/{count}")
+        self._predict(drafts, part, method, checkpoint)
+
+    def _train(self, method: Method, run: TrainingRun, label: str = "") -> Path:
+        Trainer(run, method, Stage(self.name, self.inputs, self.earlier, label, complete=False)).run()
+        return run.folder / CHECKPOINT_FINAL
+
+    def _predict(self, drafts: DraftStore, cases: Sequence[str], method: Method, checkpoint: Path) -> None:
         if distributed.is_main_process():
-            drafts.make(cases, model, checkpoint, self.first, self.options.show_bar)
+            drafts.make(cases, method, self.name, checkpoint, self.run.options.show_bar)
         distributed.barrier()
 
-    def _train_first(self, folder: Path, cases: tuple[Sequence[str], ...], label: str) -> Path:
-        self._trainer(folder, Stage(self.first, label=label, complete=False), cases).run()
-        return folder / FINAL
-
-    def _trainer(self, folder: Path, stage: Stage, cases: tuple[Sequence[str], ...] | None = None) -> Trainer:
-        training, validation = cases or self.cases
-        return Trainer(
-            *self.names, self.plans, self.store, (training, validation), folder, self.options, self.origin, stage
-        )
-
-
-def _of_stage(state: Mapping[str, torch.Tensor], stage: str) -> dict[str, torch.Tensor]:
-    return {name: value for name, value in state.items() if name.startswith(f"parts.{stage}.")}
+    def _stage(self, method: StagedMethod) -> PredictionModel:
+        return method.stages[self.name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,113 +16,87 @@ from ct2pet import distributed
 from ct2pet.checkpoint import moved
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
-from ct2pet.models import load_model
-from ct2pet.models.base import Model
-from ct2pet.planning.plans import Plans
+from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION
+from ct2pet.models.base import Method, Model, PredictionModel
 from ct2pet.preprocessing import DistrictStore
-from ct2pet.training.augmentation import PairedAugmenter
+from ct2pet.training.augmentation import Augmenter
 from ct2pet.training.average import WeightAverage
-from ct2pet.training.checkpoints import BEST, FINAL, LATEST, Checkpoints
+from ct2pet.training.checkpoints import Checkpoints
 from ct2pet.training.compilation import compile_networks
-from ct2pet.training.data_loader import PatchLoader
+from ct2pet.training.data_loader import BatchPlan, PatchLoader
 from ct2pet.training.determinism import determinism
 from ct2pet.training.final_validation import FinalValidation
-from ct2pet.training.log import Row, TrainingLog
+from ct2pet.training.log import VALIDATION as METRIC
+from ct2pet.training.log import Monitor, Row, TrainingLog, is_loss
 from ct2pet.training.loop import TrainingLoop
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
-from ct2pet.training.options import TrainingOptions
 from ct2pet.training.pretraining import find_checkpoint, take_weights
-from ct2pet.training.record import TrainingRecord, run_with
-
-VALIDATION = "validation"
+from ct2pet.training.record import TrainingRecord
+from ct2pet.training.run import TrainingRun
+from ct2pet.training.schedule import Schedule
 
 
 @dataclass(frozen=True)
 class Stage:
-    """What of a method a Trainer trains; see training.staged. ``inputs``: the cases as this stage sees them (None: as
-    the store holds them). ``earlier``: the weights of the stages before. ``complete``: whether this is the last one,
-    so that the method can be validated."""
+    """What of a method a Trainer trains; see training.staged. ``inputs``: the cases as this stage sees them.
+    ``earlier``: the weights of the stages before. ``complete``: whether this is the last one, so that the method can be
+    validated."""
 
-    name: str = "main"
-    inputs: DistrictStore | None = None
+    name: str
+    inputs: DistrictStore
     earlier: Mapping[str, torch.Tensor] = field(default_factory=dict)
     label: str = ""
     complete: bool = True
 
 
 class Trainer:
-    """Trains ``model_name`` on one configuration and one fold, into ``folder``.
+    """Trains one stage of ``method``, which ``run`` has built, on one configuration and one fold.
 
-    ``cases`` are the training cases and the validation cases; those without the district are left out. ``origin`` is
-    added to the provenance. Checkpoints hold the whole model; what is trained is its ``stage``.
-    Raises TrainingError where no training case is left or the method asks for what this trainer cannot do.
+    Checkpoints hold the whole method; on the device is what is trained. Raises TrainingError where no training case is
+    left or the method wants what this trainer cannot do.
     """
 
-    def __init__(
-        self,
-        model_name: str,
-        configuration_name: str,
-        plans: Plans,
-        store: DistrictStore,
-        cases: tuple[Sequence[str], Sequence[str]],
-        folder: Path,
-        options: TrainingOptions,
-        origin: Mapping[str, Any] | None = None,
-        stage: Stage | None = None,
-    ) -> None:
-        self.stage = stage or Stage()
-        self.model_name, self.configuration_name, self.plans = model_name, configuration_name, plans
-        self.store, self.folder, self.options = store, folder, options
-        self.configuration = plans.configuration(configuration_name)
-        self.device = torch.device(options.device)
-        present = set(store.cases)
-        self.training_cases, self.validation_cases = ([c for c in part if c in present] for part in cases)
-
-        model_class = load_model(model_name)
-        torch.manual_seed(options.seed)
-        self.model = model_class(self.configuration, plans.hyperparameters(model_name)).to(self.device)
+    def __init__(self, run: TrainingRun, method: Method, stage: Stage | None = None) -> None:
+        self.settings, self.method = run, method
+        self.stage = stage or Stage(next(iter(method.stages)), run.store)
+        self.options, self.device = run.options, run.device
+        self.model = _stage_of(method, self.stage.name).to(self.device)
         self._load({})
-        self.trained = _stage_of(self.model, self.stage.name)
-        if options.compile:
-            compile_networks(self.trained, self.device)
-        self._count_steps()
-        planned, inputs = self.trained.planned, self.stage.inputs or store
-        self.augmenter = PairedAugmenter(planned.augmentation, planned.patch_size, planned.spacing)
-        batch_size = planned.batch_size * self.model.hyperparameters.accumulate_batches
-        self.loader = PatchLoader(
-            inputs,
-            self.training_cases,
-            planned.patch_size,
+        if self.options.compile:
+            compile_networks(self.model, self.device)
+        hparams, planned = self.model.hyperparameters, self.model.planned
+        self.schedule = Schedule.of(hparams, self.options)
+        self.optimization = Optimization(self.model, self.device, self.schedule)
+        augmenter = Augmenter(planned, self.model.fields)
+        batch_size = planned.batch_size * hparams.accumulate_batches
+        plan = BatchPlan(
             batch_size,
-            planned.sampling,
-            options.seed,
-            self.augmenter.margin,
-            paired=self.trained.requirements.paired,
+            self.options.seed,
+            augmenter.margin,
+            paired=self.model.requirements.paired,
             share=distributed.batch_share(batch_size),
         )
-        self.online_validation = OnlineValidation(inputs, self.validation_cases or self.training_cases, planned)
-        self.average = WeightAverage(self.model, self.model.hyperparameters.ema_decay)
-        self.loop = TrainingLoop(self.loader, self.augmenter, self.optimization, self.average, options.num_workers)
-        self.checkpoints = Checkpoints(folder, model_name, configuration_name, plans)
-        self.log = TrainingLog(folder)
-        self.best_mae = float("inf")
-        run = run_with(options, self.num_epochs, self.iterations)
-        self.record = TrainingRecord(model_name, configuration_name, plans, self.training_cases, run)
-        self.record.content |= origin or {}
+        loader = PatchLoader(self.stage.inputs, run.training_cases, planned, self.model.fields, plan)
+        self.online_validation = OnlineValidation(
+            self.stage.inputs, run.validation_cases or run.training_cases, self.model
+        )
+        self.average = WeightAverage(method, hparams.ema_decay)
+        self.loop = TrainingLoop(loader, augmenter, self.optimization, self.average, self.options.num_workers)
+        self.checkpoints = Checkpoints(run)
+        self.monitor = Monitor(f"{METRIC}{self.model.monitor}", self.model.maximize)
+        self.log = TrainingLog(run.folder, self.monitor)
+        self.best = self.monitor.worst
+        self.record = TrainingRecord(run, self.schedule)
 
-    def _count_steps(self) -> None:
-        numbers = self.model.hyperparameters
-        self.num_epochs = self.options.num_epochs or numbers.num_epochs
-        self.iterations = self.options.iterations_per_epoch or numbers.iterations_per_epoch
-        decay_epochs = numbers.decay_epochs * self.num_epochs / numbers.num_epochs  # a shorter run decays in proportion
-        total = self.num_epochs * self.iterations
-        self.optimization = Optimization(self.trained, self.device, total, round(decay_epochs * self.iterations))
+    @property
+    def folder(self) -> Path:
+        return self.settings.folder
 
     @property
     def name(self) -> str:
-        of_several = [self.stage.name] if len(self.model.stages) > 1 else []
-        return " ".join([self.model_name, self.configuration_name, *of_several]) + self.stage.label
+        of_several = [self.stage.name] if len(self.method.stages) > 1 else []
+        return " ".join([self.settings.model_name, self.settings.configuration_name, *of_several]) + self.stage.label
 
     def run(self) -> None:
         """Train until the last epoch; write checkpoints, log and, at the end, the validation.
@@ -135,33 +109,38 @@ class Trainer:
             remove_partial_files(self.folder)
         first = self._resume() if self.options.resume else self._start_anew()
         self._check_common_start(first)
-        if first < self.num_epochs and distributed.is_main_process():
+        if first < self.schedule.num_epochs and distributed.is_main_process():
             self.record.save(self.folder)
-            self._tell(f"{self.name}: epochs {first + 1} to {self.num_epochs} on {self.options.device}")
+            self._tell(f"{self.name}: epochs {first + 1} to {self.schedule.num_epochs} on {self.options.device}")
         with determinism(self.options.deterministic):
             try:
                 done = self._epochs(first)
             finally:
                 self.log.close()
-            if distributed.is_main_process() and self.checkpoints.epochs_of(FINAL) != done:
-                (self.folder / VALIDATION / "summary.json").unlink(missing_ok=True)  # of a shorter training
-                self._save(FINAL, done)
-        validated = distributed.broadcast_object((self.folder / VALIDATION / "summary.json").exists())
-        if self.stage.complete and self.options.final_validation and not validated:
+            if distributed.is_main_process() and self.checkpoints.epochs_of(CHECKPOINT_FINAL) != done:
+                (self.folder / VALIDATION / SUMMARY).unlink(missing_ok=True)  # of a shorter training
+                self._save(CHECKPOINT_FINAL, done)
+        validated = distributed.broadcast_object((self.folder / VALIDATION / SUMMARY).exists())
+        if self._validates and not validated:
             self.validate()
+
+    @property
+    def _validates(self) -> bool:
+        """Whether whole cases are predicted at the end. A method without input images predicts none."""
+        return self.stage.complete and self.options.final_validation and isinstance(self.model, PredictionModel)
 
     def _epochs(self, first: int) -> int:
         """Train; returns the number of epochs after which the training ends."""
-        for epoch in range(first, self.num_epochs):
+        for epoch in range(first, self.schedule.num_epochs):
             if self._stalled():
                 best = self.log.best
                 _say(
-                    f"{self.name}: stopped early after {epoch} of {self.num_epochs} epochs; the best validation MAE, "
-                    f"{best['validation_mae_suv']:.4g} SUV, is of epoch {best['epoch'] + 1}"
+                    f"{self.name}: stopped early after {epoch} of {self.schedule.num_epochs} epochs; the best "
+                    f"{self.monitor.column}, {best[self.monitor.column]:.4g}, is of epoch {best['epoch'] + 1}"
                 )
                 return epoch
             self._epoch(epoch)
-        return max(first, self.num_epochs)
+        return max(first, self.schedule.num_epochs)
 
     def _stalled(self) -> bool:
         return self.options.early_stop is not None and self.log.epochs_since_best >= self.options.early_stop
@@ -174,7 +153,7 @@ class Trainer:
         """Raises TrainingError where several processes would not begin with the same weights."""
         if distributed.world_size() == 1:
             return
-        weights = sum(float(tensor.double().sum()) for tensor in self.model.state_dict().values())
+        weights = sum(float(tensor.double().sum()) for tensor in self.method.state_dict().values())
         if len({*distributed.all_gather_object((epoch, weights))}) > 1:
             raise TrainingError(
                 f"{self.folder}: the processes begin with different checkpoints; ct2pet_results must be a folder that "
@@ -184,7 +163,7 @@ class Trainer:
     def _start_anew(self) -> int:
         self.checkpoints.clear()
         if self.options.pretrained_weights is not None:
-            source, said = take_weights(self.model, find_checkpoint(self.options.pretrained_weights))
+            source, said = take_weights(self.method, find_checkpoint(self.options.pretrained_weights))
             self._load({})
             self.average.restart()
             self.record.begin_with(source)
@@ -193,44 +172,45 @@ class Trainer:
 
     def _resume(self) -> int:
         """Load the latest checkpoint; returns the epoch to go on with."""
-        if not self.checkpoints.exists(LATEST):
+        if not self.checkpoints.exists(CHECKPOINT_LATEST):
             return self._start_anew()
-        content = self.checkpoints.load(LATEST)  # optimizers take their states from the CPU: some stay there
+        content = self.checkpoints.load(CHECKPOINT_LATEST)  # optimizers take their states from the CPU: some stay there
         self._load(content["model"])
-        self.trained.load_training_state(moved(content.get("training_state", {}), self.device))
+        self.model.load_training_state(moved(content.get("training_state", {}), self.device))
         self.average.load(content.get("average", {}))
         self.optimization.load_state(content)
         torch.set_rng_state(content["random"].cpu())
-        self.log = TrainingLog(self.folder, content["log"])
-        self.best_mae = content["best_mae"]
+        self.log = TrainingLog(self.folder, self.monitor, content["log"])
+        self.best = content["best"]
         self.record.go_on(content.get("provenance"))
         return int(content["epoch"])
 
     def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Put ``weights`` into the model, but those of earlier stages as they are today."""
-        self.model.load_state_dict({**(weights or self.model.state_dict()), **self.stage.earlier})
+        """Put ``weights`` into the method, but those of earlier stages as they are today."""
+        self.method.load_state_dict({**(weights or self.method.state_dict()), **self.stage.earlier})
 
     def _epoch(self, epoch: int) -> None:
         started = time.monotonic()
-        first = epoch * self.iterations
+        steps = self.schedule.steps_of(epoch)
         with self._bar(epoch) as bar:
-            losses = self.loop.run(range(first, first + self.iterations), bar)
+            losses = self.loop.run(steps, bar)
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
-        rate = self.model.hyperparameters.learning_rate * self.optimization.learning_rate_factor(first)
+        rate = self.model.hyperparameters.learning_rate * self.schedule.learning_rate_factor(steps.start)
         row |= {"learning_rate": rate, **losses}
         with self.average.in_place(), self.optimization.precision.autocast():
-            row["validation_mae_suv"] = self.online_validation.mae_suv(self.trained, self.device)
+            metrics = self.online_validation.metrics(self.model, self.device)
+        row |= {f"{METRIC}{name}": value for name, value in metrics.items()}
         self._finish_epoch(epoch, row)
 
     def _bar(self, epoch: int) -> tqdm:
         last = self.log.rows[-1] if self.log.rows else {}
         return tqdm(
-            total=self.iterations,
-            desc=f"{self.name} {epoch + 1}/{self.num_epochs}",
+            total=self.schedule.iterations,
+            desc=f"{self.name} {epoch + 1}/{self.schedule.num_epochs}",
             unit="step",
             leave=False,
             disable=not self.options.show_bar,
-            postfix={name: f"{v:.3g}" for name, v in last.items() if name.startswith(("g_", "d_", "validation"))},
+            postfix={name: f"{v:.3g}" for name, v in last.items() if is_loss(name) or name.startswith(METRIC)},
         )
 
     def _finish_epoch(self, epoch: int, row: Row) -> None:
@@ -238,20 +218,21 @@ class Trainer:
         self.log.add(row)
         if distributed.is_main_process():
             self.log.write()
-        best = row["validation_mae_suv"] < self.best_mae
-        self.best_mae = min(self.best_mae, row["validation_mae_suv"])
+        value = row[self.monitor.column]
+        best = self.monitor.rank(value) < self.monitor.rank(self.best)
+        self.best = value if best else self.best
         done = epoch + 1
         if best:
-            self._save(BEST, done)
-        if done % self.options.save_every == 0 or done == self.num_epochs or self._stalled():
-            self._save(LATEST, done)
+            self._save(CHECKPOINT_BEST, done)
+        if done % self.options.save_every == 0 or done == self.schedule.num_epochs or self._stalled():
+            self._save(CHECKPOINT_LATEST, done)
         told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
-        self._tell(f"{self.name} {done}/{self.num_epochs}: {told}")
+        self._tell(f"{self.name} {done}/{self.schedule.num_epochs}: {told}")
         distributed.barrier()
 
     def _save(self, name: str, epoch: int) -> None:
-        content: dict[str, Any] = {"log": self.log.rows, "best_mae": self.best_mae, "provenance": self.record.content}
-        if name == LATEST:
+        content: dict[str, Any] = {"log": self.log.rows, "best": self.best, "provenance": self.record.content}
+        if name == CHECKPOINT_LATEST:
             content |= self._state()
         else:
             content["model"] = self.average.weights()
@@ -260,27 +241,25 @@ class Trainer:
     def _state(self) -> dict[str, Any]:
         """All that a training needs to go on."""
         return {
-            "model": self.model.state_dict(),
+            "model": self.method.state_dict(),
             "average": self.average.averages,
-            "training_state": self.trained.training_state(),
+            "training_state": self.model.training_state(),
             "random": torch.get_rng_state(),
             **self.optimization.state(),
         }
 
     def validate(self) -> dict[str, Any]:
         """Predict the validation cases with the final weights into ``validation/`` and write its summary.json."""
-        if not self.checkpoints.exists(FINAL):
+        if not self.checkpoints.exists(CHECKPOINT_FINAL):
             raise CheckpointError(
-                f"{self.folder / FINAL}: no such file; the training is not finished (--c goes on with it)"
+                f"{self.folder / CHECKPOINT_FINAL}: no such file; the training is not finished (--c goes on with it)"
             )
-        self.model.load_state_dict(self.checkpoints.load(FINAL)["model"])
-        validation = FinalValidation(self.model, self.configuration_name, self.configuration, self.store)
-        folder = self.folder / VALIDATION
+        self.method.load_state_dict(self.checkpoints.load(CHECKPOINT_FINAL)["model"])
+        validation = FinalValidation(self.settings, self.method.to(self.device))
         if distributed.is_main_process():
-            remove_partial_files(folder)
+            remove_partial_files(self.folder / VALIDATION)
         distributed.barrier()
-        cases, record = (self.validation_cases, self.training_cases), self.record.of_validation()
-        return validation.run(cases, folder, record, bar=self.options.show_bar)
+        return validation.run(self.record.of_validation())
 
 
 def _say(text: str) -> None:
@@ -288,7 +267,7 @@ def _say(text: str) -> None:
         tqdm.write(text, file=sys.stderr)
 
 
-def _stage_of(model: Model, name: str) -> Model:
-    if name not in model.stages:
-        raise TrainingError(f"there is no stage {name!r} to train; there are: {', '.join(model.stages)}")
-    return model.stages[name]
+def _stage_of(method: Method, name: str) -> Model:
+    if name not in method.stages:
+        raise TrainingError(f"there is no stage {name!r} to train; there are: {', '.join(method.stages)}")
+    return method.stages[name]

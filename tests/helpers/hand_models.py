@@ -9,7 +9,7 @@ from tiny import tiny_configuration, tiny_plans
 from ct2pet.checkpoint import save_checkpoint
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.models.base import Model
-from ct2pet.planning.plans import Masking
+from ct2pet.planning.configuration import Masking
 from ct2pet.planning.requirements import Requirements
 from ct2pet.volume import Grid, Volume
 

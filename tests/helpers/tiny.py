@@ -2,17 +2,8 @@
 
 from dataclasses import replace
 
-from ct2pet.planning.plans import (
-    Augmentation,
-    Configuration,
-    CTNormalization,
-    Masking,
-    NetworkPlan,
-    PETNormalization,
-    Plans,
-    Sampling,
-    Slices,
-)
+from ct2pet.planning.configuration import Augmentation, Configuration, Masking, NetworkPlan, Sampling, Slices
+from ct2pet.planning.plans import CTNormalization, PETNormalization, Plans
 
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"

@@ -7,7 +7,7 @@ from scipy.ndimage import distance_transform_edt
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
 from ct2pet.inference.predictor import DistrictModels, Predictor, continued
 from ct2pet.inference.stitching import output_grid
-from ct2pet.planning.plans import Masking
+from ct2pet.planning.configuration import Masking
 from ct2pet.volume import Grid, Volume
 
 TURNED = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)

@@ -4,7 +4,7 @@ from tiny import tiny_configuration
 
 from ct2pet.errors import PlansError
 from ct2pet.networks import build_network, zero_init_last_layer
-from ct2pet.planning.plans import NetworkPlan
+from ct2pet.planning.configuration import NetworkPlan
 
 
 def test_dotted_names_become_what_they_name():

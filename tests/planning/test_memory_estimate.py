@@ -7,10 +7,10 @@ from tiny import tiny_configuration
 
 from ct2pet.errors import PlansError
 from ct2pet.networks import build_network
+from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.memory_estimate import count, estimate_training_gib
 from ct2pet.planning.networks import registration_plan
 from ct2pet.planning.planner import budget_for, plan_configuration, plan_experiment
-from ct2pet.planning.plans import NetworkPlan
 
 
 def planned(box_voxels=(32, 32, 32), spacing=(4.0, 4.0, 4.0), **changes):

@@ -7,7 +7,8 @@ from raw_cases import CT_GRID, PET_GRID, case_volumes, permuted, smooth
 from scipy import ndimage
 from tiny import tiny_configuration
 
-from ct2pet.planning.plans import CTNormalization, Masking
+from ct2pet.planning.configuration import Masking
+from ct2pet.planning.plans import CTNormalization
 from ct2pet.preprocessing import case_on_grid
 from ct2pet.preprocessing.case_on_grid import case_on_plan_grid, plan_grid, prepare_ct, visible
 from ct2pet.resampling import AIR_HU, to_itk

@@ -7,7 +7,8 @@ from raw_cases import case_volumes, permuted, write_case, write_raw
 from tiny import tiny_configuration, tiny_plans
 
 from ct2pet.errors import CasesFailed, PlansError
-from ct2pet.planning.plans import CTNormalization, Masking
+from ct2pet.planning.configuration import Masking
+from ct2pet.planning.plans import CTNormalization
 from ct2pet.preprocessing import preprocessor
 from ct2pet.preprocessing.preprocessor import check_store, preprocess_dataset, store_folder
 from ct2pet.preprocessing.storage import DistrictStore

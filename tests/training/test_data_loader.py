@@ -5,7 +5,7 @@ from tiny_store import write_tiny_store
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ct2pet.errors import TrainingError
-from ct2pet.planning.plans import Sampling
+from ct2pet.planning.configuration import Sampling
 from ct2pet.training import data_loader
 from ct2pet.training.data_loader import PatchLoader, default_workers, prefetched, read_patch
 from ct2pet.volume import Box

@@ -7,7 +7,7 @@ from tiny import tiny_configuration, tiny_plans
 from ct2pet.checkpoint import save_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.models import load_model
-from ct2pet.planning.plans import NetworkPlan
+from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.training.pretraining import find_checkpoint, take_weights
 
 

@@ -1,0 +1,10 @@
+"""What the files of predictions are called."""
+
+from __future__ import annotations
+
+from ct2pet.dataset import Fields
+
+
+def prediction_name(case: str, target: str, fields: Fields) -> str:
+    """The file name of a prediction without its ending: CASE, and CASE_TARGET where there are several targets."""
+    return case if len(fields.targets) == 1 else f"{case}_{target}"

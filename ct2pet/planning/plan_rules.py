@@ -1,0 +1,123 @@
+"""The rules that plans must keep, whoever edited them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
+from ct2pet.errors import PlansError
+from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
+from ct2pet.planning.topology import patchgan_maps
+
+_MASKINGS = ("hard", "context")
+
+
+def check_fields(fields: Sequence[Field], where: str) -> None:
+    """Raise PlansError where a field has an unknown role or kind, or nothing is to be predicted."""
+    roles = {INPUT: KINDS, TARGET: KINDS, CONDITION: (CATEGORY,)}
+    for one in fields:
+        _hold({f"the field {one.name} has no such role and kind": one.kind in roles.get(one.role, ())}, where)
+    _hold({"fields must hold at least one target": any(one.role == TARGET for one in fields)}, where)
+
+
+def check_configuration(configuration: Configuration, fields: Fields, where: str) -> None:
+    """Raise PlansError that begins with ``where`` and names the first rule that the configuration breaks."""
+    sampling, masking = configuration.sampling, configuration.masking
+    _hold(
+        {
+            "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
+            "spacing must be three positive numbers (mm)": _positive(configuration.spacing, 3),
+            "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
+            f"masking.kind must be {' or '.join(_MASKINGS)}": masking.kind in _MASKINGS,
+            "masking.margin_mm must not be negative": 0 <= masking.margin_mm < math.inf,
+            "sampling.lesion_fraction must be 0 to 1": 0 <= sampling.lesion_fraction <= 1,
+            "mirror_axes must be among 0, 1, 2": {*configuration.mirror_axes} <= {0, 1, 2},
+        },
+        where,
+    )
+    _check_sampling(sampling, fields, where)
+    _check_augmentation(configuration.augmentation, fields, where)
+    _check_normalization(configuration.normalization, fields, where)
+    _check_networks(configuration.patch_size, configuration.batch_size, configuration.networks, 3, where)
+    if configuration.slices is not None:
+        slices = configuration.slices
+        _check_networks(slices.patch_size, slices.batch_size, slices.networks, 2, f"{where}: slices")
+
+
+def _check_sampling(sampling: Sampling, fields: Fields, where: str) -> None:
+    total = sampling.lesion_fraction + sampling.label_fraction
+    known = {"", *(one.name for one in fields.conditions)}
+    _hold(
+        {
+            "sampling.label_fraction must be 0 to 1": 0 <= sampling.label_fraction <= 1,
+            "sampling.lesion_fraction and label_fraction must not exceed 1 together": total <= 1,
+            "sampling.balanced_over must be a condition of the dataset": sampling.balanced_over in known,
+        },
+        where,
+    )
+
+
+def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) -> None:
+    known = {one.name for one in (*fields.inputs, *fields.targets)}
+    moves = augmentation.misalignment_mm
+    _hold(
+        {
+            "augmentation.flip_axes must be among 0, 1, 2": {*augmentation.flip_axes} <= {0, 1, 2},
+            f"augmentation.misalignment_mm must name fields ({', '.join(sorted(known))})": {*moves} <= known,
+            "augmentation.misalignment_mm must be three numbers of at least 0 (mm) a field": all(
+                len(mm) == 3 and 0 <= min(mm) and max(mm) < math.inf for mm in moves.values()
+            ),
+        },
+        where,
+    )
+
+
+def _check_normalization(normalization: Mapping[str, Normalization], fields: Fields, where: str) -> None:
+    missing = [one.name for one in fields.images if one.name not in normalization]
+    _hold({f"normalization lacks the image {', '.join(missing)}": not missing}, where)
+    for name, plan in normalization.items():
+        finite = all(math.isfinite(end) for end in (plan.lower, plan.upper, *plan.range))
+        _hold(
+            {
+                f"normalization of {name} needs finite lower < upper": finite and plan.lower < plan.upper,
+                f"normalization of {name} needs a range of two rising numbers": len(plan.range) == 2
+                and plan.range[0] < plan.range[1],
+            },
+            where,
+        )
+
+
+def _check_networks(
+    size: list[int], batch_size: int, networks: Mapping[str, NetworkPlan], dimensions: int, where: str
+) -> None:
+    number = {2: "two", 3: "three"}[dimensions]
+    rules: dict[str, Any] = {f"patch_size must be {number} positive numbers (voxels)": _positive(size, dimensions)}
+    for role, network in networks.items():
+        if "base_features" in network.arguments:  # a PatchGAN
+            maps = patchgan_maps(size or [0], network.arguments.get("strides", []))
+            rules[f"patch_size is too small for the {role}'s strides"] = min(map(min, maps)) >= 1
+        else:
+            multiples = network_multiples(network, dimensions)
+            rules[f"patch_size must be multiples of {multiples}, as the {role}'s strides ask"] = all(
+                n % multiple == 0 for n, multiple in zip(size, multiples)
+            )
+    rules["batch_size must be at least 1"] = batch_size >= 1
+    _hold(rules, where)
+
+
+def _hold(rules: dict[str, Any], where: str) -> None:
+    for rule, holds in rules.items():
+        if not holds:
+            raise PlansError(f"{where}: {rule}")
+
+
+def network_multiples(network: NetworkPlan, dimensions: int = 3) -> list[int]:
+    """What a patch must be a multiple of along each axis: the product of the network's strides."""
+    strides = network.arguments.get("strides", [[1] * dimensions])
+    return [math.prod(axis) for axis in zip(*strides)]
+
+
+def _positive(values: list, number: int) -> bool:
+    return len(values) == number and min(values) > 0

@@ -1,0 +1,66 @@
+"""One training: what is trained, on which cases, where to, and how."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ct2pet.dataset.splits import Split
+from ct2pet.models import load_model
+from ct2pet.models.base import Method
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.plans import Plans
+from ct2pet.preprocessing import DistrictStore
+from ct2pet.training.options import TrainingOptions
+
+
+@dataclass(frozen=True)
+class TrainingRun:
+    """The training of the method ``model_name`` on one configuration and one fold, into ``folder``.
+
+    ``training_cases`` and ``validation_cases``: see ``with_present_cases``. ``splits``: all folds of the dataset.
+    ``origin`` is added to the provenance.
+    """
+
+    model_name: str
+    configuration_name: str
+    plans: Plans
+    store: DistrictStore
+    training_cases: Sequence[str]
+    validation_cases: Sequence[str]
+    folder: Path
+    options: TrainingOptions
+    splits: Sequence[Split] = ()
+    origin: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def configuration(self) -> Configuration:
+        """The decisions for the configuration that is trained."""
+        return self.plans.configuration(self.configuration_name)
+
+    @property
+    def device(self) -> torch.device:
+        return torch.device(self.options.device)
+
+    def build(self) -> Method:
+        """A method with new weights, which depend on the seed alone, on the CPU."""
+        torch.manual_seed(self.options.seed)
+        kind = load_model(self.model_name)
+        return kind(self.configuration, self.plans.all_fields, self.plans.hyperparameters(self.model_name))
+
+    def with_present_cases(self) -> TrainingRun:
+        """The same without the cases that do not have the district."""
+        present = set(self.store.cases)
+        return self.of(
+            [case for case in self.training_cases if case in present],
+            [case for case in self.validation_cases if case in present],
+            self.folder,
+        )
+
+    def of(self, training_cases: Sequence[str], validation_cases: Sequence[str], folder: Path) -> TrainingRun:
+        """The same with other cases, into another folder."""
+        return replace(self, training_cases=training_cases, validation_cases=validation_cases, folder=folder)
