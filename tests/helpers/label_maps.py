@@ -25,3 +25,29 @@ def label_pair():
     reference[:, 24:, 25:] = 7
     predicted[2:, 23:, 26:] = 7
     return predicted, reference
+
+
+def metrics(dice, hd95=4.0, real_ml=10.0, fake_ml=9.0):
+    """The metrics of one label as ``label_metrics`` gives them; ``dice`` None: the label is in neither map."""
+    if dice is None:
+        return {
+            **{"dice": None, "iou": None, "hd95": None, "asd": None},
+            **{"real_volume_ml": 0.0, "fake_volume_ml": 0.0},
+        }
+    both = bool(real_ml and fake_ml)
+    return {
+        **{"dice": dice, "iou": dice / (2 - dice)},
+        **{"hd95": hd95 if both else None, "asd": hd95 / 3 if both else None},
+        **{"real_volume_ml": real_ml, "fake_volume_ml": fake_ml},
+    }
+
+
+def label_cases():
+    """Four cases: the liver in all, the spleen missed in ``c`` and absent in ``d``, a heart invented in ``a`` and found
+    in ``d``."""
+    return {
+        "a": {"liver": metrics(0.8, 3.0), "spleen": metrics(0.6, 6.0), "heart": metrics(0.0, real_ml=0.0)},
+        "b": {"liver": metrics(0.9, 5.0), "spleen": metrics(0.4, 8.0), "heart": metrics(None)},
+        "c": {"liver": metrics(0.7, 7.0), "spleen": metrics(0.0, fake_ml=0.0), "heart": metrics(None)},
+        "d": {"liver": metrics(1.0, 0.0), "spleen": metrics(None), "heart": metrics(0.5, 9.0)},
+    }
