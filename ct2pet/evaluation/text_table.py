@@ -74,10 +74,10 @@ def _short(value: float | None) -> str:
 def table(summary: Mapping[str, Any]) -> str:
     """The summary as text for the screen: blocks per region, the prediction above the four baselines."""
     blocks = [*region_blocks(summary), *organ_blocks(summary), *detection_blocks(summary)]
-    return "\n\n".join([*map(_aligned, blocks), FOOTNOTE, plain_answer(summary)])
+    return "\n\n".join([*map(aligned, blocks), FOOTNOTE, plain_answer(summary)])
 
 
-def _aligned(lines: list[list[str]]) -> str:
+def aligned(lines: list[list[str]]) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
     texts = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
     return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:]])

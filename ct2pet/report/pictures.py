@@ -45,7 +45,7 @@ def _draw(figure: Figure, picture: Picture, place: Box, bar_bottom: float, bar_h
     axes.set_axis_off()
     axes.set_title(picture.title, fontsize=7, pad=3)
     if picture.view == "coronal":
-        _mark_sides(axes, "white" if picture.window.colours == "gray" else "black")
+        mark_sides(axes, "white" if picture.window.colours == "gray" else "black")
     bar = figure.add_axes((place[0] + 0.1 * place[2], bar_bottom, 0.8 * place[2], bar_height))
     low, high = picture.window.limits
     shown = ScalarMappable(Normalize(low, high), picture.window.colours)
@@ -54,6 +54,7 @@ def _draw(figure: Figure, picture: Picture, place: Box, bar_bottom: float, bar_h
     colour_bar.set_label(picture.window.unit, fontsize=6.5, labelpad=-5)
 
 
-def _mark_sides(axes: Axes, colour: str) -> None:
+def mark_sides(axes: Axes, colour: str) -> None:
+    """R and L in the upper corners of a picture that shows the patient's left on the right."""
     for x, side, alignment in ((0.02, "R", "left"), (0.98, "L", "right")):
         axes.text(x, 0.99, side, transform=axes.transAxes, fontsize=7, color=colour, ha=alignment, va="top")

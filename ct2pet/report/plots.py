@@ -67,35 +67,40 @@ def figure_of(draws: Sequence[Draw], columns: int = 1, size: tuple[float, float]
 
 
 def draw_boxes(axes: Axes, title: str, unit: str, series: Sequence[Series]) -> None:
-    """A box (quartiles, median, whiskers up to 1.5 times their distance) over the points of each method; below five
-    points only their median."""
+    """A box (see ``draw_box``) for each method."""
     for place, one in enumerate(series):
-        known = {name: value for name, value in one.values.items() if value is not None}
-        if not known:
-            continue
-        numbers = list(known.values())
-        if len(numbers) >= _FEWEST_FOR_A_BOX:
-            lines = {"color": one.colour, "linewidth": 1.2}
-            axes.boxplot(
-                numbers,
-                positions=[place],
-                widths=0.55,
-                showfliers=False,
-                boxprops=lines,
-                whiskerprops=lines,
-                capprops=lines,
-                medianprops={"color": INK, "linewidth": 1.6},
-            )
-        else:
-            axes.hlines(float(np.median(numbers)), place - 0.27, place + 0.27, color=INK, linewidth=1.6)
-        offsets = np.linspace(-0.16, 0.16, len(numbers)) if len(numbers) > 1 else [0.0]
-        _points(axes, one, list(known), [place + offset for offset in offsets], numbers)
+        draw_box(axes, place, one)
     width = _TICK_LETTERS // len(series)
     axes.set_xticks(range(len(series)), [textwrap.fill(one.title, width) for one in series], fontsize=7.5)
     axes.set_xlim(-0.6, len(series) - 0.4)
     axes.set_title(title)
     axes.set_ylabel(unit)
     axes.grid(axis="y", alpha=0.25)
+
+
+def draw_box(axes: Axes, place: float, series: Series) -> None:
+    """A box (quartiles, median, whiskers up to 1.5 times their distance) over the points at x = ``place``; below five
+    points only their median; nothing without points."""
+    known = {name: value for name, value in series.values.items() if value is not None}
+    if not known:
+        return
+    numbers = list(known.values())
+    if len(numbers) >= _FEWEST_FOR_A_BOX:
+        lines = {"color": series.colour, "linewidth": 1.2}
+        axes.boxplot(
+            numbers,
+            positions=[place],
+            widths=0.55,
+            showfliers=False,
+            boxprops=lines,
+            whiskerprops=lines,
+            capprops=lines,
+            medianprops={"color": INK, "linewidth": 1.6},
+        )
+    else:
+        axes.hlines(float(np.median(numbers)), place - 0.27, place + 0.27, color=INK, linewidth=1.6)
+    offsets = np.linspace(-0.16, 0.16, len(numbers)) if len(numbers) > 1 else [0.0]
+    _points(axes, series, list(known), [place + offset for offset in offsets], numbers)
 
 
 def _points(axes: Axes, series: Series, names: Sequence[str], x: Sequence[float], y: Sequence[float]) -> None:
