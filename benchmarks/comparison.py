@@ -26,7 +26,7 @@ from arm_tables import BODY, MAIN, Claim, Finished, tables
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
 
 import ct2pet.models
-from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.api.planning import extract_fingerprint, plan, preprocess
 from ct2pet.evaluation import read_summary
 from ct2pet.files import read_json, write_json

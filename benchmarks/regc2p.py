@@ -25,7 +25,7 @@ import torch
 from known_fields import Patients, Phantoms, Sarcomas
 
 from ct2pet.api.evaluation import evaluate
-from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.api.prediction import predict
 from ct2pet.api.training import train
 from ct2pet.evaluation import read_summary

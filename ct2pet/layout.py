@@ -1,5 +1,7 @@
 """The names of files and folders that several stages write and read, each in one place."""
 
+from pathlib import Path
+
 DATASET = "dataset.json"
 CASES = "cases.csv"
 FINGERPRINT = "dataset_fingerprint.json"
@@ -18,3 +20,13 @@ VALIDATION = "validation"
 PREDICTION = "prediction.json"
 SUMMARY = "summary.json"
 REPORT = "report.html"
+
+
+def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, configuration: str) -> Path:
+    """Where the folds of one configuration of a trained model lie."""
+    return Path(results) / dataset_name / f"{model}__{plans_name}__{configuration}"
+
+
+def fold_folder(folder: Path, fold: int | str) -> Path:
+    """Where one fold lies in the folder of a configuration."""
+    return folder / f"fold_{fold}"

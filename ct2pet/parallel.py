@@ -19,7 +19,7 @@ from typing import Any
 import psutil
 from tqdm import tqdm
 
-from ct2pet.errors import Ct2PetError
+from ct2pet.errors import CasesFailed, Ct2PetError
 
 _GIB = 2.0**30
 _SECONDS_TO_END = 10.0
@@ -33,6 +33,13 @@ class CaseResults:
     values: dict[str, Any] = field(default_factory=dict)
     failures: dict[str, str] = field(default_factory=dict)
     tracebacks: dict[str, str] = field(default_factory=dict)
+
+    def raise_failures(self, what: str, *, some_done: bool = False, noun: str = "case") -> None:
+        """Raise CasesFailed, naming them, where cases failed. ``some_done``: whether others are done, besides those of
+        ``values``."""
+        if self.failures:
+            done = some_done or bool(self.values)
+            raise CasesFailed(self.failures, some_done=done, what=what, tracebacks=self.tracebacks, noun=noun)
 
 
 @dataclass(frozen=True)

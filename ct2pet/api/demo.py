@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from ct2pet.api.evaluation import evaluate
-from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.api.planning import extract_fingerprint, plan
 from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import DEFAULT_PLANS, preprocess
@@ -21,6 +20,7 @@ from ct2pet.parallel import default_processes
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.report import LOG, read_log, report_of_dataset
 from ct2pet.training import TrainingOptions
 

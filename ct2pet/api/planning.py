@@ -3,25 +3,29 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from ct2pet.api.folders import PreprocessedDataset
-from ct2pet.api.preprocessing import DEFAULT_PLANS, preprocess
-from ct2pet.api.segmentation import doubtful_maps, segment_missing
-from ct2pet.dataset import RawDataset, open_dataset, read_dataset_json, verify_dataset
+from ct2pet.api.segmentation import segment_missing
+from ct2pet.dataset import Description, RawDataset, open_dataset, read_dataset_json, verify_dataset
+from ct2pet.dataset.fields import DISTRICTS
 from ct2pet.dataset.splits import load_or_create_splits
+from ct2pet.districts.records import MapRecord, origins, read_record
 from ct2pet.errors import CasesFailed, DatasetError, PlansError
 from ct2pet.files import copy_file
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.layout import DATASET, DEFAULT_PLANS
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
-from ct2pet.planning.planner import plan_experiment
+from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
+from ct2pet.preprocessing import preprocess_dataset
+from ct2pet.preprocessing.folder import PreprocessedDataset
 
-DEFAULT_MODELS = ("pix2pix",)
+DEFAULT_MODEL = "pix2pix"
 
 
 def plan_and_preprocess(
@@ -34,7 +38,7 @@ def plan_and_preprocess(
     gpu_memory_target: float | None = None,
     device: str | None = None,
     num_processes: int | None = None,
-    models: Sequence[str] = DEFAULT_MODELS,
+    models: Sequence[str] | None = None,
 ) -> Plans:
     """Segment what has no district map, fingerprint, plan and preprocess the raw dataset of an id ("001") or name;
     returns the plans.
@@ -44,20 +48,27 @@ def plan_and_preprocess(
     may be a reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed,
     naming them, where some cases could not be used.
     """
-    if verify_dataset_integrity:
-        verify(dataset, num_processes=num_processes)
     raw = open_dataset(dataset)
-    segment_missing(raw, segmenter=segmenter, weights=weights, num_processes=num_processes, device=device)
-    extract_fingerprint(dataset, num_processes=num_processes)
-    plans = plan(dataset, plans_name=plans_name, gpu_memory_target=gpu_memory_target, device=device, models=models)
-    preprocess(dataset, plans_name=plans_name, num_processes=num_processes)
-    _name_doubtful_maps(raw)
+    if verify_dataset_integrity:
+        _verify(raw, num_processes)
+    records = {}
+    if raw.districts:
+        records = segment_missing(raw, segmenter=segmenter, weights=weights, num_processes=num_processes, device=device)
+    preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
+    fingerprint = _extract(raw, preprocessed, num_processes, records)
+    request = PlanRequest(plans_name, device or "", gpu_memory_target, models)
+    plans = _plan(preprocessed, raw.description, fingerprint, request)
+    preprocess_dataset(raw, plans, preprocessed.folder, num_processes or default_processes())
+    _name_doubtful_maps(raw, records)
     return plans
 
 
 def verify(dataset: str, *, num_processes: int | None = None) -> None:
     """Look at every file of the raw dataset. Raises DatasetError that lists all problems."""
-    raw = open_dataset(dataset)
+    _verify(open_dataset(dataset), num_processes)
+
+
+def _verify(raw: RawDataset, num_processes: int | None) -> None:
     problems = verify_dataset(raw, num_processes=num_processes or default_processes())
     if problems:
         lines = [str(problem) for problem in problems]
@@ -68,10 +79,21 @@ def verify(dataset: str, *, num_processes: int | None = None) -> None:
 def extract_fingerprint(dataset: str, *, num_processes: int | None = None) -> Fingerprint:
     """Measure the training cases and write dataset_fingerprint.json, splits_final.json and a copy of dataset.json."""
     raw = open_dataset(dataset)
+    return _extract(raw, PreprocessedDataset(preprocessed_folder() / raw.name), num_processes)
+
+
+def _extract(
+    raw: RawDataset,
+    preprocessed: PreprocessedDataset,
+    num_processes: int | None,
+    records: Mapping[str, MapRecord | None] | None = None,
+) -> Fingerprint:
     _check_has_cases(raw)
-    preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
-    fingerprint = extract(raw, num_processes or default_processes())
-    copy_file(raw.folder / "dataset.json", preprocessed.folder / "dataset.json")
+    if records is None:
+        paths = [path for case in raw.cases("Tr") if (path := raw.file(DISTRICTS, case)) is not None]
+        records = {str(path): read_record(path) for path in paths}
+    fingerprint = extract(raw, origins(records.values()), num_processes or default_processes())
+    copy_file(raw.folder / DATASET, preprocessed.folder / DATASET)
     load_or_create_splits(preprocessed.splits_file, raw)
     fingerprint.save(preprocessed.fingerprint_file)
     return fingerprint
@@ -83,35 +105,37 @@ def plan(
     plans_name: str = DEFAULT_PLANS,
     gpu_memory_target: float | None = None,
     device: str | None = None,
-    models: Sequence[str] = DEFAULT_MODELS,
+    models: Sequence[str] | None = None,
 ) -> Plans:
     """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions.
 
-    The plans serve every method; patch and batch leave memory for ``models``. ``device``: the kind that will train,
-    which this machine need not have.
+    The plans serve every method that can take the dataset's fields; patch and batch leave memory for ``models``
+    (default: pix2pix, or all where that cannot take them). ``device``: the kind that will train, which this machine
+    need not have.
     """
+    preprocessed = PreprocessedDataset.find(dataset)
+    request = PlanRequest(plans_name, device or "", gpu_memory_target, models)
+    fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
+    return _plan(preprocessed, read_dataset_json(preprocessed.folder), fingerprint, request)
+
+
+def _plan(
+    preprocessed: PreprocessedDataset, description: Description, fingerprint: Fingerprint, request: PlanRequest
+) -> Plans:
     from ct2pet.api.device import choose_device
     from ct2pet.models import load_model, model_names  # loads torch, which measuring cases does without
 
-    for name in models:
+    for name in request.sized_for or ():
         load_model(name)  # an unknown name is told before any work
-    preprocessed = PreprocessedDataset.find(dataset)
-    path = preprocessed.plans_file(plans_name)
-    fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
-    districts = dict(read_dataset_json(preprocessed.folder).districts)
+    path = preprocessed.plans_file(request.plans_name)
     needs = {name: load_model(name).requirements for name in model_names()}
-    if plans_name in reference_names():
-        plans = reference_plans(plans_name, fingerprint, districts, needs)
+    if request.plans_name in reference_names():
+        plans = reference_plans(request.plans_name, fingerprint, description, needs)
     else:
-        plans = plan_experiment(
-            fingerprint,
-            districts,
-            needs,
-            plans_name=plans_name,
-            device=device or choose_device(None),
-            memory_target_gib=gpu_memory_target,
-            sized_for=models,
-        )
+        if request.sized_for is None and needs[DEFAULT_MODEL].fields.problem(description.fields) is None:
+            request = replace(request, sized_for=(DEFAULT_MODEL,))
+        request = replace(request, device=request.device or choose_device(None))
+        plans = plan_experiment(fingerprint, description, needs, request)
     if path.exists() and _content(path) != plans:
         print(f"{path}: replaced by new plans", file=sys.stderr)
     plans.save(path)
@@ -126,8 +150,8 @@ def _content(path: Path) -> Plans | None:
         return None
 
 
-def _name_doubtful_maps(raw: RawDataset) -> None:
-    doubtful = doubtful_maps({case: raw.path("districts", case, "Tr") for case in raw.cases("Tr")})
+def _name_doubtful_maps(raw: RawDataset, records: Mapping[str, MapRecord | None]) -> None:
+    doubtful = sorted(case for case, record in records.items() if record is not None and record.is_doubtful)
     if doubtful:
         print(
             f"{raw.folder / 'districtsTr'}: look at these district maps before you train (CASE.segmenter.json says "
@@ -136,15 +160,17 @@ def _name_doubtful_maps(raw: RawDataset) -> None:
 
 
 def _check_has_cases(raw: RawDataset) -> None:
-    if not raw.cases("Tr"):
-        raise DatasetError(f"{raw.folder / 'imagesTr'}: no CASE_0000{raw.file_ending} in it")
+    cases, leading = raw.cases("Tr"), raw.leading
+    if not cases:
+        folder = raw.folder / f"{leading.folder}Tr"
+        raise DatasetError(f"{folder}: no CASE{leading.suffix}{raw.file_ending} in it")
     missing = {
         case: "no district map in districtsTr; ct2pet_segment_districts makes it"
-        for case in raw.cases("Tr")
-        if not raw.district_map(case, "Tr")
+        for case in cases
+        if raw.districts and not raw.file(DISTRICTS, case)
     }
-    if len(missing) == len(raw.cases("Tr")):
-        wanted = raw.path("districts", raw.cases("Tr")[0], "Tr")
+    if len(missing) == len(cases):
+        wanted = raw.path(DISTRICTS, cases[0], "Tr")
         raise DatasetError(
             f"{wanted}: no such district map, nor one of another case; make them with ct2pet_segment_districts "
             f"-d {raw.name}"

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ct2pet.api.folders import PreprocessedDataset
 from ct2pet.dataset import open_dataset
+from ct2pet.layout import DEFAULT_PLANS
 from ct2pet.parallel import default_processes
 from ct2pet.preprocessing import preprocess_dataset
-
-DEFAULT_PLANS = "ct2petPlans"
+from ct2pet.preprocessing.folder import PreprocessedDataset
 
 
 def preprocess(

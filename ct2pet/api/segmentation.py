@@ -6,16 +6,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from ct2pet.dataset import RawDataset, open_dataset
+from ct2pet.dataset.fields import CT, DISTRICTS, Field
 from ct2pet.dataset.raw import SPLITS
-from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segmenter_labels
+from ct2pet.districts import (
+    DEFAULT_SEGMENTER,
+    Segmenter,
+    SegmenterIdentity,
+    check_districts,
+    make_segmenter,
+    segmenter_labels,
+)
 from ct2pet.districts.maps import MapTask, is_pictured, picture_file, segment_cases
-from ct2pet.districts.records import MapRecord, described, is_own, read_record
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
+from ct2pet.districts.records import MapRecord, is_own, print_records, read_record
+from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import check_writable
-from ct2pet.inference.input_files import find_cases
+from ct2pet.inference.input_files import find_images
 from ct2pet.parallel import default_processes
-
-DEFAULT_SEGMENTER = "rules"
 
 
 def segment_districts(
@@ -76,9 +82,9 @@ def segment_missing(
     weights: str | Path | None = None,
     num_processes: int | None = None,
     device: str | None = None,
-) -> None:
-    """Segment the cases of a raw dataset that have no finished map, by default as the others were. No map that is
-    there is touched, whoever made it.
+) -> dict[str, MapRecord | None]:
+    """Segment the cases of a raw dataset that have no finished map, by default as the others were; the record of every
+    case's map (None: somebody's own). No map that is there is touched, whoever made it.
 
     Raises CasesFailed, naming them, for CTs without a map, and Ct2PetError where another segmenter made the maps that
     are there.
@@ -98,13 +104,8 @@ def segment_missing(
             wanted = missing[0].district_map
             raise DatasetError(f"{wanted}: no such district map ({len(missing)} are missing), and {error}") from None
         check_writable(missing[0].district_map.parent)
-        _run(made_by, missing, [task for task in tasks if not task.make], raw.districts, num_processes)
-
-
-def doubtful_maps(district_maps: Mapping[str, Path]) -> list[str]:
-    """The cases at whose maps a person should look, as their records say."""
-    records = {case: read_record(path) for case, path in district_maps.items()}
-    return [case for case, record in records.items() if record is not None and record.is_doubtful]
+        done |= _run(made_by, missing, [task for task in tasks if not task.make], raw.districts, num_processes)
+    return {case: done.get(case) for case in files}
 
 
 def _run(
@@ -114,33 +115,20 @@ def _run(
     labels: Mapping[str, int],
     num_processes: int | None,
     pictures: bool = False,
-) -> None:
+) -> dict[str, MapRecord]:
     processes = num_processes or default_processes()
     results = segment_cases(segmenter, work, labels, num_processes=processes, pictures=pictures)
     records = {**{task.case: read_record(task.district_map) for task in done}, **results.values}
-    show({case: record for case, record in records.items() if record is not None})
-    if results.failures:
-        raise CasesFailed(
-            results.failures,
-            some_done=bool(done or results.values),
-            what="could not be segmented",
-            tracebacks=results.tracebacks,
-        )
-
-
-def show(records: Mapping[str, MapRecord]) -> None:
-    """Print how sure the segmenters were, case by case, and at last the cases to look at."""
-    for case, record in sorted(records.items()):
-        print("\n".join(described(case, record)))
-    doubtful = sorted(case for case, record in records.items() if record.is_doubtful)
-    if doubtful:
-        print(f"{len(doubtful)} of {len(records)} district maps need a look: {', '.join(doubtful)}")
+    found = {case: record for case, record in records.items() if record is not None}
+    print_records(found)
+    results.raise_failures("could not be segmented", some_done=bool(done))
+    return found
 
 
 def _of_folder(source: Path, target: Path, go_on: bool) -> dict[str, tuple[Path, Path]]:
     if source.is_dir() and target.resolve() == source.resolve():
         raise DatasetError(f"{target}: the maps would lie among the CTs; choose another -o")
-    files = {case.name: (case.ct, case.output) for case in find_cases(source, target)}
+    files = {found.name: (found.image, found.output) for found in find_images(source, target)}
     for _, district_map in files.values():
         if is_own(district_map) and not go_on:
             raise Ct2PetError(
@@ -152,16 +140,25 @@ def _of_folder(source: Path, target: Path, go_on: bool) -> dict[str, tuple[Path,
 
 def _of_dataset(raw: RawDataset, splits: Iterable[str]) -> dict[str, tuple[Path, Path]]:
     files: dict[str, tuple[Path, Path]] = {}
+    ct = _ct_of(raw)
     for split in splits:
         for case in raw.cases(split):
             if case in files:
-                raise DatasetError(f"{raw.path('images', case, split)}: a training case has the same name")
-            files[case] = (raw.path("images", case, split), raw.path("districts", case, split))
+                raise DatasetError(f"{raw.path(ct, case, split)}: a training case has the same name")
+            files[case] = (raw.path(ct, case, split), raw.path(DISTRICTS, case, split))
     if not files:
         raise DatasetError(
-            f"{raw.folder}: there is no CT, CASE_0000{raw.file_ending}, in images{' or images'.join(splits)}"
+            f"{raw.folder}: there is no CT, CASE{ct.suffix}{raw.file_ending}, in images{' or images'.join(splits)}"
         )
     return files
+
+
+def _ct_of(raw: RawDataset) -> Field:
+    """The input that segmenters look at. Raises DatasetError where there is no CT."""
+    ct = next((one for one in raw.fields.inputs if one.kind == CT), None)
+    if ct is None:
+        raise DatasetError(f"{raw.folder}: a segmenter of districts needs a CT, and none is among the inputs")
+    return ct
 
 
 def _stays(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], go_on: bool) -> bool:

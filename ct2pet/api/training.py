@@ -10,16 +10,16 @@ from typing import Any
 from ct2pet import distributed
 from ct2pet.api.at_once import done_or_raise, train_at_once
 from ct2pet.api.device import choose_devices
-from ct2pet.api.folders import PreprocessedDataset
-from ct2pet.api.training_job import TrainingJob, train_one
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
-from ct2pet.inference.trained_models import FINAL
+from ct2pet.layout import CHECKPOINT_FINAL, DEFAULT_PLANS
 from ct2pet.models import load_model
 from ct2pet.parallel import map_cases
-from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.planning.plans import WHOLE_BODY
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.training import TrainingOptions
 from ct2pet.training.data_loader import default_workers
+from ct2pet.training.request import TrainingRequest, train_one
 
 
 def train(
@@ -28,7 +28,7 @@ def train(
     fold: int | str,
     *,
     configurations: Sequence[str] | None = None,
-    plans_name: str = "ct2petPlans",
+    plans_name: str = DEFAULT_PLANS,
     device: str | None = None,
     options: TrainingOptions | None = None,
     only_validate: bool = False,
@@ -53,39 +53,42 @@ def train(
         plans = preprocessed.plans(plans_name)
         if str(fold) != "all":
             fold_cases(preprocessed.splits(), fold, [])  # an unknown fold, too
-        names = list(configurations or [name for name in plans.configurations if name != WHOLE_BODY])
+        names = list(configurations or plans.default_configurations)
         for name in names:
             plans.configuration(name)
-        options = options or TrainingOptions()
-        job = TrainingJob(dataset, model, fold, plans_name, options, only_validate, pretrain_whole_body)
+        request = TrainingRequest(
+            preprocessed, plans, model, fold, options or TrainingOptions(), only_validate, pretrain_whole_body
+        )
         done = {}
         if pretrain_whole_body and not only_validate:
-            done[WHOLE_BODY] = _whole_body(job, plans, own_device, devices)
-        done |= _train_all(job, [name for name in names if name not in done], own_device, devices)
+            done[WHOLE_BODY] = _whole_body(request, own_device, devices)
+        done |= _train_all(request, [name for name in names if name not in done], own_device, devices)
         return [done[name] for name in names]
 
 
-def _whole_body(job: TrainingJob, plans: Plans, own_device: str, devices: Sequence[str]) -> Path:
+def _whole_body(request: TrainingRequest, own_device: str, devices: Sequence[str]) -> Path:
     """Train the whole body unless that is finished; the folder of the training."""
-    plans.configuration(WHOLE_BODY)
-    folder = job.folder(plans, WHOLE_BODY)
-    if not distributed.broadcast_object((folder / FINAL).exists()):
-        whole = replace(job, from_whole_body=False)
+    request.plans.configuration(WHOLE_BODY)
+    folder = request.folder(WHOLE_BODY)
+    if not distributed.broadcast_object((folder / CHECKPOINT_FINAL).exists()):
+        whole = replace(request, from_whole_body=False)
         if len(devices) == 1:
             return train_one(own_device, whole, WHOLE_BODY)
         train_at_once(train_one, {WHOLE_BODY: (whole, WHOLE_BODY)}, devices[:1])  # in a process that frees its GPU
     return folder
 
 
-def _train_all(job: TrainingJob, names: Sequence[str], own_device: str, devices: Sequence[str]) -> dict[str, Path]:
+def _train_all(
+    request: TrainingRequest, names: Sequence[str], own_device: str, devices: Sequence[str]
+) -> dict[str, Path]:
     if len(names) == 1 or distributed.launched_by_torchrun():
-        return {name: train_one(own_device, job, name) for name in names}
+        return {name: train_one(own_device, request, name) for name in names}
     if len(devices) == 1:
-        return done_or_raise(map_cases(train_one, {name: (own_device, job, name) for name in names}))
-    if job.options.num_workers is None:
+        return done_or_raise(map_cases(train_one, {name: (own_device, request, name) for name in names}))
+    if request.options.num_workers is None:
         workers = default_workers(devices[0].split(":")[0], len(devices))
-        job = replace(job, options=replace(job.options, num_workers=workers))
-    return train_at_once(train_one, {name: (job, name) for name in names}, devices)
+        request = replace(request, options=replace(request.options, num_workers=workers))
+    return train_at_once(train_one, {name: (request, name) for name in names}, devices)
 
 
 def options_from(arguments: dict[str, Any]) -> TrainingOptions:

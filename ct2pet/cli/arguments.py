@@ -77,9 +77,9 @@ def add_sized_models(parser: Parser) -> None:
         "-m",
         dest="models",
         nargs="+",
-        default=["pix2pix"],
         metavar="MODEL",
-        help="the methods whose training must fit into that memory (default: pix2pix; cyclegan needs more)",
+        help="the methods whose training must fit into that memory (default: pix2pix where it fits the dataset, "
+        "else all that do; cyclegan needs more)",
     )
 
 

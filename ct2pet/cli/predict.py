@@ -108,9 +108,11 @@ def _not_negative(text: str) -> float:
 
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.api.prediction import predict
+    from ct2pet.inference.options import PredictionOptions
 
-    options = {name: value for name, value in vars(arguments).items() if name not in ("verbose", "disable_tta")}
-    predict(**options, mirror=not arguments.disable_tta)
+    others = ("source", "target", "verbose", "disable_tta")
+    values = {name: value for name, value in vars(arguments).items() if name not in others}
+    predict(arguments.source, arguments.target, PredictionOptions(**values, mirror=not arguments.disable_tta))
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

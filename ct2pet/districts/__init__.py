@@ -5,19 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
-from ct2pet.districts.records import origins
 from ct2pet.districts.segment import check_districts, segment_ct, segmenter_labels
 from ct2pet.errors import PluginError
 from ct2pet.plugins import load_plugin, plugin_names
 
 __all__ = [
+    "DEFAULT_SEGMENTER",
     "Segmentation",
     "Segmenter",
     "SegmenterIdentity",
     "check_districts",
     "load_segmenter",
     "make_segmenter",
-    "origins",
     "segment_ct",
     "segmenter_labels",
     "segmenter_names",
@@ -25,6 +24,7 @@ __all__ = [
 
 
 _PLUGINS = "ct2pet.districts.segmenters"
+DEFAULT_SEGMENTER = "rules"
 
 
 def segmenter_names() -> list[str]:

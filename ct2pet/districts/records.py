@@ -101,9 +101,10 @@ def origin(district_map: Path) -> SegmenterIdentity:
     return OWN if record is None else record.segmenter
 
 
-def origins(district_maps: Iterable[Path]) -> list[SegmenterIdentity]:
-    """What made the maps, each once; what made the most comes first."""
-    made = [(json.dumps(dataclasses.asdict(one), sort_keys=True), one) for one in map(origin, district_maps)]
+def origins(records: Iterable[MapRecord | None]) -> list[SegmenterIdentity]:
+    """What made the maps of these records (None: a map without one), each once; what made the most comes first."""
+    identities = [OWN if record is None else record.segmenter for record in records]
+    made = [(json.dumps(dataclasses.asdict(one), sort_keys=True), one) for one in identities]
     counts = Counter(key for key, _ in made)
     return [one for _, one in sorted(dict(made).items(), key=lambda item: (-counts[item[0]], item[0]))]
 
@@ -120,6 +121,15 @@ def part_of_line(name: str, record: MapRecord) -> str:
     said = "" if confidence is None else f" {confidence:.2f}"
     low = " (low)" if name in record.low else ""
     return f"{name}{said}{low}" if name in record.found else f"no {name}{said}{low}"
+
+
+def print_records(records: Mapping[str, MapRecord]) -> None:
+    """Print how sure the segmenters were, case by case, and at last the cases to look at."""
+    for case, record in sorted(records.items()):
+        print("\n".join(described(case, record)))
+    doubtful = sorted(case for case, record in records.items() if record.is_doubtful)
+    if doubtful:
+        print(f"{len(doubtful)} of {len(records)} district maps need a look: {', '.join(doubtful)}")
 
 
 def _stored(district_map: Path) -> MapRecord | None:

@@ -3,26 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from ct2pet.dataset.fields import PET
+from ct2pet.dataset.predictions import prediction_name
+from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
 from ct2pet.evaluation.case import evaluate_scene
+from ct2pet.evaluation.label_evaluation import label_regions
 from ct2pet.evaluation.lesions import FIXED_SUV, SHARE_OF_MAX
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 from ct2pet.evaluation.multiscale import WEIGHTS, WINDOW
 from ct2pet.evaluation.origin import origin_of
 from ct2pet.evaluation.peaks import SPHERE_ML
-from ct2pet.evaluation.references import Reference, References, image_files
+from ct2pet.evaluation.references import BODY, Reference, References
 from ct2pet.evaluation.regions import Scene, make_scene, on_grid_of, real_and_labels
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.similarity import SSIM_SIGMA, SSIM_WINDOW
 from ct2pet.evaluation.summary import summarise
 from ct2pet.evaluation.summary_file import write_summary
-from ct2pet.imageio import count_voxels, read_volume, write_volume
+from ct2pet.imageio import count_voxels, image_files, read_volume, write_volume
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Volume
 
@@ -49,21 +54,22 @@ def evaluate_predictions(
         raise DatasetError("there is no real PET to compare the predictions with")
     if error_maps is not None:
         _refuse_to_overwrite(Path(error_maps), Path(predictions), references)
-    files = image_files(predictions)
-    failures = {case: f"no prediction in {predictions}" for case in references.cases if case not in files}
+    files = _prediction_files(Path(predictions), references)
+    failures = {case: f"no prediction in {predictions}" for case, found in files.items() if found is None}
     present = {case: reference for case, reference in references.cases.items() if case not in failures}
-    median = _body_median(references.training or present, references.districts, num_processes)
-    median["from"] = "training cases" if references.training else "evaluated cases"
-    names = (dict(references.districts), dict(references.organs))
+    median = _body_median(references, present, num_processes)
+    common = replace(references, cases={}, training={})  # small, for other processes
     arguments = {
-        case: (files[case], reference, names, median["suv"], error_maps and Path(error_maps) / f"{case}.nii.gz")
+        case: (files[case], reference, common, median["suv"], error_maps and Path(error_maps) / f"{case}.nii.gz")
         for case, reference in present.items()
     }
     done = map_cases(
         _evaluate_files,
         arguments,
         num_processes=num_processes,
-        memory_per_process_gib=_memory_gib([path for case in present for path in (files[case], present[case].pet)]),
+        memory_per_process_gib=_memory_gib(
+            [path for case in present for path in (*(files[case] or {}).values(), present[case].pet)]
+        ),
         description="evaluating",
     )
     failures.update(done.failures)
@@ -83,7 +89,7 @@ def evaluate_predictions(
 
 def _refuse_to_overwrite(folder: Path, predictions: Path, references: References) -> None:
     """Error maps are named as the images that they are made from."""
-    inputs = [file for case in references.cases.values() for file in vars(case).values() if file is not None]
+    inputs = [file for case in references.cases.values() for file in vars(case).values() if isinstance(file, Path)]
     if folder.resolve() in {predictions.resolve(), *(file.parent.resolve() for file in inputs)}:
         raise DatasetError(f"{folder}: error maps would overwrite the images there; give them a folder of their own")
 
@@ -106,20 +112,65 @@ def _provenance(references: References, median: dict[str, Any], failures: Mappin
     }
 
 
+def _prediction_files(folder: Path, references: References) -> dict[str, dict[str, Path] | None]:
+    """The prediction of every target of every case; None where one is missing."""
+    there = image_files(folder)
+    if references.fields is None:
+        names = {case: {PET: case} for case in references.cases}
+    else:
+        fields = references.fields
+        targets = [one.name for one in fields.targets]
+        names = {case: {name: prediction_name(case, name, fields) for name in targets} for case in references.cases}
+    found: dict[str, dict[str, Path] | None] = {}
+    for case, own in names.items():
+        complete = all(name in there for name in own.values())
+        found[case] = {target: there[name] for target, name in own.items()} if complete else None
+    return found
+
+
 def _evaluate_files(
-    prediction: Path,
+    predictions: Mapping[str, Path],
     reference: Reference,
-    names: tuple[dict[str, int], dict[str, int]],
+    references: References,
     body_median_suv: float,
     error_map: Path | None,
 ) -> CaseResult:
-    real, district_map = _read_reference(reference)
+    """One case; ``references`` says what its targets and regions are."""
+    result = CaseResult({})
+    if references.has_pet:
+        result = _evaluate_pet(predictions, reference, references, body_median_suv, error_map)
+    for one in references.label_targets:
+        true = reference.labels.get(one.name)
+        if true is None:
+            raise ImageError(f"no true {one.name} to compare with")
+        predicted = read_volume(predictions[one.name], unit=one.rules.unit)
+        result = result.with_regions(label_regions(predicted, read_volume(true, unit=one.rules.unit), one))
+    return result
+
+
+def _evaluate_pet(
+    predictions: Mapping[str, Path],
+    reference: Reference,
+    references: References,
+    body_median_suv: float,
+    error_map: Path | None,
+) -> CaseResult:
+    name = _pet_name(references)
+    real, district_map = _read_reference(reference, references)
     lesions, organs = (read_volume(path) if path else None for path in (reference.lesions, reference.organs))
-    scene = make_scene(real, district_map, names[0], lesions, organs, names[1])
-    fake = on_grid_of(read_volume(prediction, unit="SUV"), scene.real)
+    scene = make_scene(real, district_map, references.districts, lesions, organs, references.organs)
+    fake = on_grid_of(read_volume(predictions[name], unit="SUV"), scene.real)
     if error_map is not None:
         _write_error_map(error_map, fake, scene, real)
-    return evaluate_scene(fake, scene, body_median_suv)
+    result = evaluate_scene(fake, scene, body_median_suv)
+    return result if references.has_districts else result.without([BODY])
+
+
+def _pet_name(references: References) -> str:
+    """The target that is evaluated as a PET: the first of this kind."""
+    if references.fields is None:
+        return PET
+    return next(one.name for one in references.fields.targets if one.kind == PET)
 
 
 def _write_error_map(path: Path, fake: np.ndarray, scene: Scene, real_pet: Volume) -> None:
@@ -127,37 +178,45 @@ def _write_error_map(path: Path, fake: np.ndarray, scene: Scene, real_pet: Volum
     write_volume(path, scene.real.with_array(error).reorient_like(real_pet.grid))
 
 
-def _read_reference(reference: Reference) -> tuple[Volume, Volume]:
+def _read_reference(reference: Reference, references: References) -> tuple[Volume, Volume]:
+    """The real PET, and where the districts, or the body, are."""
     if reference.pet is None:
         raise ImageError("no real PET to compare with")
-    if reference.district_map is None:
-        raise ImageError(
-            f"{reference.pet}: no district map of this case, so nobody knows where the body is; make it with "
-            "ct2pet_segment_districts -d DATASET"
-        )
-    return read_volume(reference.pet, unit="SUV"), read_volume(reference.district_map, unit="label")
+    real = read_volume(reference.pet, unit="SUV")
+    if references.has_districts:
+        if reference.district_map is None:
+            raise ImageError(
+                f"{reference.pet}: no district map of this case says where the body is; make it with "
+                "ct2pet_segment_districts -d DATASET"
+            )
+        return real, read_volume(reference.district_map, unit="label")
+    if reference.body is None:
+        raise ImageError(f"{reference.pet}: the image in which the body is found is missing")
+    return real, whole_body_map(read_volume(reference.body), references.body)
 
 
-def _body_median(cases: Mapping[str, Reference], districts: Mapping[str, int], num_processes: int) -> dict[str, Any]:
-    """The median SUV over the body voxels of all cases together, and of how many cases it comes."""
-    arguments = {case: (reference, dict(districts)) for case, reference in cases.items()}
-    memory = _memory_gib([reference.pet for reference in cases.values()])
+def _body_median(references: References, present: Mapping[str, Reference], num_processes: int) -> dict[str, Any]:
+    """The median SUV over the body voxels of the training cases (or those that are evaluated) together, and of how many
+    cases it comes."""
+    source = "training cases" if references.training else "evaluated cases"
+    if not references.has_pet:
+        return {"suv": 0.0, "num_cases": 0, "from": source}
+    cases = references.training or present
+    common = replace(references, cases={}, training={})
     done = map_cases(
         _body_histogram,
-        arguments,
+        {case: (reference, common) for case, reference in cases.items()},
         num_processes=num_processes,
-        memory_per_process_gib=memory,
+        memory_per_process_gib=_memory_gib([reference.pet for reference in cases.values()]),
         description="body median",
     )
-    if done.failures and not done.values:  # a median of 0 would make the baseline weak and any model look good
-        raise CasesFailed(
-            done.failures, some_done=False, what="cannot give the median of the body", tracebacks=done.tracebacks
-        )
-    return {"suv": pooled_median(done.values.values()), "num_cases": len(done.values)}
+    if not done.values:  # a median of 0 would make the baseline weak and any model look good
+        done.raise_failures("cannot give the median of the body")
+    return {"suv": pooled_median(done.values.values()), "num_cases": len(done.values), "from": source}
 
 
-def _body_histogram(reference: Reference, districts: dict[str, int]) -> np.ndarray:
-    real, labels = real_and_labels(*_read_reference(reference), districts)
+def _body_histogram(reference: Reference, references: References) -> np.ndarray:
+    real, labels = real_and_labels(*_read_reference(reference, references), references.districts)
     return suv_histogram(real.array[labels > 0])
 
 

@@ -1,4 +1,4 @@
-"""What predictions are compared with: real PETs, district maps, lesions and organs, by case."""
+"""What predictions are compared with: real PETs and label maps, and the regions to count in, by case."""
 
 from __future__ import annotations
 
@@ -6,30 +6,39 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ct2pet.dataset import RawDataset
+from ct2pet.dataset import Field, Fields, RawDataset
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, ORGANS, PET
 from ct2pet.errors import DatasetError
-from ct2pet.imageio import image_suffixes, strip_suffix
+from ct2pet.imageio import image_files
+
+BODY = "body"  # of a dataset without districts: the one region that is also the whole body
 
 
 @dataclass(frozen=True)
 class Reference:
     """The files of one case: PET in SUV, district map, and lesion mask and organ map where there are any, each on its
-    own grid.
+    own grid. ``labels``: the true label maps by target. ``body``: of a dataset without districts the image in which the
+    body is found.
 
-    ``pet`` and ``district_map`` are None where the file is missing; evaluating the case then fails and says so.
+    ``pet``, ``district_map`` and ``body`` are None where the file is missing; evaluating the case then fails and says
+    so.
     """
 
     pet: Path | None
     district_map: Path | None
     lesions: Path | None = None
     organs: Path | None = None
+    labels: Mapping[str, Path | None] = field(default_factory=dict)
+    body: Path | None = None
 
 
 @dataclass(frozen=True)
 class References:
     """The cases to compare with. ``districts`` and ``organs`` map names to labels; ``training`` holds the cases whose
     body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it), ``diagnoses``
-    the diagnosis of each case that has one; ``dataset_name`` is empty for plain folders."""
+    the diagnosis of each case that has one; ``dataset_name`` is empty for plain folders. ``fields``: those of the
+    dataset; None for plain folders, which hold PETs. ``body``: of a dataset without districts the field in which the
+    body is found (None: all voxels count)."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
@@ -37,6 +46,23 @@ class References:
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     dataset_name: str = ""
     organs: Mapping[str, int] = field(default_factory=dict)
+    fields: Fields | None = None
+    body: Field | None = None
+
+    @property
+    def has_districts(self) -> bool:
+        """Whether maps say where the districts are; otherwise the body is the one region."""
+        return [*self.districts] != [BODY]
+
+    @property
+    def has_pet(self) -> bool:
+        """Whether a PET is predicted."""
+        return self.fields is None or any(one.kind == PET for one in self.fields.targets)
+
+    @property
+    def label_targets(self) -> tuple[Field, ...]:
+        """The label maps that are predicted."""
+        return () if self.fields is None else self.fields.label_maps
 
     @classmethod
     def from_dataset(
@@ -47,14 +73,23 @@ class References:
         The folders ``lesions`` and ``organs``, where given, replace the split's own.
         """
         cases = {case: _of_dataset(dataset, case, split) for case in dataset.cases(split)}
-        for kind, folder in (("lesions", lesions), ("organs", organs)):
+        for kind, folder in ((LESIONS, lesions), (ORGANS, organs)):
             if folder is not None:
                 files = image_files(folder)
-                cases = {case: replace(r, **{kind: files.get(case)}) for case, r in cases.items()}
+                cases = {case: replace(r, **{kind: files.get(case)}) for case, r in cases.items()}  # type: ignore[arg-type]
         training = {case: _of_dataset(dataset, case, "Tr") for case in dataset.cases("Tr")}
-        training = {case: r for case, r in training.items() if r.pet is not None and r.district_map is not None}
-        organ_names = dict(dataset.description.organs)
-        return cls(cases, dataset.districts, training, dataset.diagnoses(), dataset.name, organ_names)
+        training = {case: r for case, r in training.items() if r.pet is not None and _has_regions(dataset, r)}
+        description = dataset.description
+        return cls(
+            cases,
+            dataset.districts or {BODY: 1},
+            training,
+            dataset.diagnoses(),
+            dataset.name,
+            description.organs,
+            dataset.fields,
+            None if description.body_mask is None else dataset.fields[description.body_mask],
+        )
 
     @classmethod
     def from_folders(
@@ -67,25 +102,20 @@ class References:
 
 
 def _of_dataset(dataset: RawDataset, case: str, split: str) -> Reference:
+    fields, description = dataset.fields, dataset.description
+    pet = next((one for one in fields.targets if one.kind == PET), None)
+    if pet is None and not fields.label_maps:
+        raise DatasetError(f"{dataset.folder}: neither a PET nor a label map is to be predicted: nothing is compared")
+    body = None if dataset.districts else dataset.file(description.body_mask or dataset.leading, case, split)
     return Reference(
-        dataset.target(case, split),
-        dataset.district_map(case, split),
-        dataset.lesions(case, split),
-        dataset.organs(case, split),
+        None if pet is None else dataset.file(pet, case, split),
+        dataset.file(DISTRICTS, case, split),
+        dataset.file(LESIONS, case, split),
+        dataset.file(ORGANS, case, split),
+        dataset.files(fields.label_maps, case, split),
+        body,
     )
 
 
-def image_files(folder: Path) -> dict[str, Path]:
-    """The images of a folder by case (the file name without its image suffix). Raises DatasetError where the folder
-    does not exist, or where two files are the same case."""
-    if not Path(folder).is_dir():
-        raise DatasetError(f"{folder}: no such folder")
-    files: dict[str, Path] = {}
-    for path in sorted(Path(folder).iterdir()):
-        if not path.name.lower().endswith(image_suffixes()) or path.name.startswith("."):
-            continue
-        case = strip_suffix(path.name)
-        if case in files:
-            raise DatasetError(f"{folder}: {files[case].name} and {path.name} are the same case; remove one")
-        files[case] = path
-    return files
+def _has_regions(dataset: RawDataset, reference: Reference) -> bool:
+    return (reference.district_map if dataset.districts else reference.body) is not None

@@ -19,7 +19,10 @@ def summarise(
     """The summary of the cases. ``diagnoses``: the diagnosis of each case that has one, for the groups."""
     results = {case: results[case] for case in sorted(results)}
     cases = {case: result.regions[PREDICTION] for case, result in results.items()}
-    baseline_cases = {name: {case: result.regions[name] for case, result in results.items()} for name in NAMES}
+    baseline_cases = {
+        name: {case: result.regions[name] for case, result in results.items() if name in result.regions}
+        for name in NAMES
+    }
     return {
         "cases": cases,
         "mean": _described(list(cases.values())),
@@ -77,7 +80,7 @@ def _agreement(results: Sequence[CaseResult], method: str) -> dict[str, dict[str
     """By region and quantity: over cases, and over single lesions under the name "each_lesion"."""
     parts: dict[str, list[Metrics]] = {}
     for result in results:
-        for region, metrics in result.regions[method].items():
+        for region, metrics in result.regions.get(method, {}).items():
             parts.setdefault(region, []).append(metrics)
         for lesion in (result.lesions or {}).get(method, []):
             parts.setdefault(EACH_LESION, []).append(lesion)

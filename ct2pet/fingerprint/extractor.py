@@ -12,7 +12,7 @@ import numpy as np
 from ct2pet.dataset import Field, RawDataset
 from ct2pet.dataset.description import WHOLE_BODY
 from ct2pet.dataset.fields import DISTRICTS
-from ct2pet.districts import origins
+from ct2pet.districts import SegmenterIdentity
 from ct2pet.districts.whole_body import region_labels, whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint, LabelFingerprint
@@ -42,10 +42,13 @@ class _Case:
     volumes_ml: dict[str, dict[str, float]]
 
 
-def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerprint:
+def extract_fingerprint(
+    dataset: RawDataset, segmenters: Sequence[SegmenterIdentity] = (), num_processes: int = 1
+) -> Fingerprint:
     """Read all training cases once. The same data give the same fingerprint, whatever the number of processes.
 
-    A district that no case has is left out. Raises CasesFailed, naming all cases that cannot be used.
+    ``segmenters``: what made the district maps. A district that no case has is left out. Raises CasesFailed, naming all
+    cases that cannot be used.
     """
     cases = dataset.cases("Tr")
     if not cases:
@@ -70,7 +73,6 @@ def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerpr
         )
     seen: dict[str, _Case] = {case: results.values[case] for case in cases}
     spacings = {case: _canonical_spacing(paths[fields.targets[0].name]) for case, paths in files.items()}
-    maps = [path for paths in files.values() if (path := paths.get(DISTRICTS)) is not None]
     return Fingerprint(
         dataset_name=dataset.name,
         districts={
@@ -84,7 +86,7 @@ def extract_fingerprint(dataset: RawDataset, num_processes: int = 1) -> Fingerpr
             one.name: _labels(one, [found.volumes_ml[one.name] for found in seen.values()]) for one in fields.label_maps
         },
         classes={one.name: _class_counts(dataset, one) for one in fields.conditions},
-        segmenters=origins(maps),
+        segmenters=list(segmenters),
     )
 
 

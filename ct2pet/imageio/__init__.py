@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from ct2pet.errors import GeometryError, ImageError
+from ct2pet.errors import DatasetError, GeometryError, ImageError
 from ct2pet.imageio.base import Reader
 from ct2pet.plugins import load_plugin, plugin_names
 from ct2pet.volume import Grid, Volume
@@ -25,6 +25,22 @@ def strip_suffix(path: str | os.PathLike) -> str:
     name = Path(path).name
     suffix = _suffix(name)
     return name[: -len(suffix)] if suffix else name
+
+
+def image_files(folder: Path) -> dict[str, Path]:
+    """The images of a folder by case (the file name without its image suffix). Raises DatasetError where the folder
+    does not exist, or where two files are the same case."""
+    if not Path(folder).is_dir():
+        raise DatasetError(f"{folder}: no such folder")
+    files: dict[str, Path] = {}
+    for path in sorted(Path(folder).iterdir()):
+        if not path.name.lower().endswith(image_suffixes()) or path.name.startswith("."):
+            continue
+        case = strip_suffix(path.name)
+        if case in files:
+            raise DatasetError(f"{folder}: {files[case].name} and {path.name} are the same case; remove one")
+        files[case] = path
+    return files
 
 
 def read_volume(path: str | os.PathLike, unit: str = "") -> Volume:

@@ -1,45 +1,94 @@
-"""Which CTs to predict, and what the predictions are called."""
+"""Which images to predict from, and what the predictions are called."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import Field
+from ct2pet.dataset.predictions import prediction_name
 from ct2pet.dataset.raw import CT_CHANNEL
 from ct2pet.errors import DatasetError, ImageError
-from ct2pet.evaluation.references import image_files
-from ct2pet.imageio import image_suffixes, strip_suffix
+from ct2pet.imageio import image_files, image_suffixes, read_volume, strip_suffix
+from ct2pet.volume import Volume
 
 _SEVERAL_FILES = ".mhd"  # its voxels lie in a second file: predictions are one file a case
 
 
 @dataclass(frozen=True)
-class Case:
-    """A CT and the file of its prediction."""
+class ImageFile:
+    """An image, and the file of what is made of it."""
 
     name: str
-    ct: Path
+    image: Path
     output: Path
 
 
-def find_cases(source: Path, target: Path) -> list[Case]:
-    """The cases of a folder of CTs, or of one CT, sorted by name.
+@dataclass(frozen=True)
+class Case:
+    """A case to be predicted: its input images and the files of its predictions, by field."""
 
-    The folder holds files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each case, or the
-    DICOM files of one CT. Predictions are ``target``/CASE in the format of the CT, those of DICOM as NIfTI; for one CT
-    ``target`` may be the prediction's file. Raises DatasetError where there is no CT, where two files are the same
-    case, or where a prediction would replace a CT.
+    name: str
+    images: Mapping[str, Path]
+    outputs: Mapping[str, Path]
+
+    @property
+    def image(self) -> Path:
+        """The first input."""
+        return next(iter(self.images.values()))
+
+    @property
+    def output(self) -> Path:
+        """The prediction of the first target."""
+        return next(iter(self.outputs.values()))
+
+    @property
+    def is_done(self) -> bool:
+        """Whether every prediction is there."""
+        return all(path.exists() for path in self.outputs.values())
+
+
+def find_cases(source: Path, target: Path, fields: Fields) -> list[Case]:
+    """The cases of a folder of input images, or of one image, sorted by name.
+
+    Of one input the folder holds files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each
+    case, or the DICOM files of one CT; of several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions are
+    ``target``/CASE, of several targets CASE_TARGET, in the format of the first input, those of DICOM as NIfTI; for one
+    image and one target ``target`` may be the prediction's file. Raises DatasetError where there is no image, where an
+    input is missing, where two files are the same case, or where a prediction would replace an input.
     """
+    if len(fields.inputs) > 1:
+        found = _several_inputs(source, fields.inputs)
+    else:
+        files = find_images(source, target)
+        found = {one.name: {fields.inputs[0].name: one.image} for one in files}
+        if len(fields.targets) == 1:
+            return [Case(one.name, found[one.name], {fields.targets[0].name: one.output}) for one in files]
+    if target.name.lower().endswith(image_suffixes()):
+        raise DatasetError(f"{target}: -o must be a folder, since there are several inputs or targets")
+    cases = []
+    for name, images in found.items():
+        ending = _ending(next(iter(images.values())))
+        outputs = {one.name: target / (prediction_name(name, one.name, fields) + ending) for one in fields.targets}
+        cases.append(Case(name, images, outputs))
+    _refuse_to_replace(
+        [(image, path) for case in cases for image in case.images.values() for path in case.outputs.values()]
+    )
+    return cases
+
+
+def find_images(source: Path, target: Path) -> list[ImageFile]:
+    """The images of a folder, or one image, sorted by name, and what is made of each: see find_cases."""
     source = Path(source)
     files = _files(source, target)
     if [*files.values()] == [source] and target.name.lower().endswith(image_suffixes()):
-        cases = [Case(name, ct, target) for name, ct in files.items()]
+        found = [ImageFile(name, image, target) for name, image in files.items()]
     else:
-        cases = [Case(name, ct, target / (name + _ending(ct))) for name, ct in sorted(files.items())]
-    for case in cases:
-        if case.output.exists() and case.output.samefile(case.ct):
-            raise DatasetError(f"{case.ct}: the output would replace this CT; choose another -o")
-    return cases
+        found = [ImageFile(name, image, target / (name + _ending(image))) for name, image in sorted(files.items())]
+    _refuse_to_replace([(one.image, one.output) for one in found])
+    return found
 
 
 def part(cases: list[Case], num_parts: int, part_id: int) -> list[Case]:
@@ -64,6 +113,45 @@ def beside(images: Path, kind: str) -> Path:
     return found
 
 
+def read_input(path: Path, field: Field) -> Volume:
+    """The image of an input field. Raises ImageError where it cannot be read or its values are not of its kind; a
+    folder of DICOM files is not named, because its name may be that of its patient."""
+    try:
+        volume = read_volume(path, field.rules.unit)
+        problems = field.problems(volume.array)
+        if problems:
+            raise ImageError(f"{path}: {problems[0]}")
+    except ImageError as error:
+        if path.is_dir():
+            raise ImageError(str(error).removeprefix(f"{path}: ")) from None
+        raise
+    return volume
+
+
+def _several_inputs(source: Path, inputs: Sequence[Field]) -> dict[str, dict[str, Path]]:
+    endings = ", ".join(f"CASE{one.suffix}" for one in inputs)
+    if not source.is_dir():
+        raise DatasetError(f"{source}: the model takes {len(inputs)} inputs: name the folder that holds {endings}")
+    found: dict[str, dict[str, Path]] = {}
+    for name, path in image_files(source).items():
+        for one in inputs:
+            if name.endswith(one.suffix):
+                found.setdefault(name.removesuffix(one.suffix), {})[one.name] = path
+    for case, images in found.items():
+        missing = [one for one in inputs if one.name not in images]
+        if missing:
+            raise DatasetError(f"{source}: {case} has no {missing[0].name} ({case}{missing[0].suffix})")
+    if not found:
+        raise DatasetError(f"{source}: no case in it; the model takes {len(inputs)} inputs: {endings}")
+    return {case: {one.name: found[case][one.name] for one in inputs} for case in sorted(found)}
+
+
+def _refuse_to_replace(pairs: Sequence[tuple[Path, Path]]) -> None:
+    for image, output in pairs:
+        if output.exists() and output.samefile(image):
+            raise DatasetError(f"{image}: the output would replace this image; choose another -o")
+
+
 def _files(source: Path, target: Path) -> dict[str, Path]:
     if source.is_file():
         if not source.name.lower().endswith(image_suffixes()):
@@ -79,7 +167,7 @@ def _files(source: Path, target: Path) -> dict[str, Path]:
 
         files = dicom_cases(source, target)
     if not files:
-        raise DatasetError(f"{source}: no CT in it; known image formats are {', '.join(image_suffixes())} and DICOM")
+        raise DatasetError(f"{source}: no image in it; known formats are {', '.join(image_suffixes())} and DICOM")
     return files
 
 
@@ -87,8 +175,8 @@ def _case(name: str) -> str:
     return name.removesuffix(CT_CHANNEL)
 
 
-def _ending(ct: Path) -> str:
-    if ct.is_dir():
+def _ending(image: Path) -> str:
+    if image.is_dir():
         return ".nii.gz"
-    ending = ct.name[len(strip_suffix(ct)) :]
+    ending = image.name[len(strip_suffix(image)) :]
     return ".nii.gz" if ending.lower() == _SEVERAL_FILES else ending

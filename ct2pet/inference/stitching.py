@@ -26,8 +26,8 @@ class Stitcher:
 
     With ``blend_mm`` = 0 every voxel has the value of its own district. Otherwise a district's weight falls linearly
     from 1 to 0 across its border with other districts, over ``blend_mm`` in total; weights are normalised to one. A
-    border with the air is never blended. Where the map is 0, and where a district was not added, the image has the value
-    ``outside`` (SUV 0), which is also its smallest.
+    border with the air is never blended. Where the map is 0, and where a district was not added, the image has the
+    value ``outside`` (SUV 0), which is also its smallest.
     """
 
     def __init__(self, district_map: Volume, blend_mm: float = 0.0, outside: float = 0.0) -> None:

@@ -10,17 +10,12 @@ from typing import Any
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.predictor import DistrictModels
+from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
 from ct2pet.models import load_model
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 
-FINAL = "checkpoint_final.pth"
 _ALL = "all"
-
-
-def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, configuration: str) -> Path:
-    """Where the folds of one configuration lie."""
-    return Path(results) / dataset_name / f"{model}__{plans_name}__{configuration}"
 
 
 @dataclass(frozen=True)
@@ -60,13 +55,13 @@ class TrainedModel:
         return {name: [self._file(name, fold) for fold in self._folds(name, folds)] for name in names}
 
     def _file(self, configuration: str, fold: str) -> Path:
-        return self.folder(configuration) / f"fold_{fold}" / self.checkpoint
+        return fold_folder(self.folder(configuration), fold) / self.checkpoint
 
     def _districts(self) -> list[str]:
         trained = [name for name in self.folds if name != WHOLE_BODY]
         if not trained:
             return [WHOLE_BODY]
-        plans = Plans.load(self.folder(trained[0]) / "plans.json")
+        plans = Plans.load(self.folder(trained[0]) / PLANS)
         wanted = [name for name in plans.configurations if name != WHOLE_BODY]
         missing = [name for name in wanted if name not in self.folds]
         if missing:
@@ -99,7 +94,7 @@ class LoadedModel:
     origins: dict[str, dict[str, dict[str, Any]]] = field(default_factory=dict)
 
 
-def find_trained(results: Path, checkpoint: str = FINAL) -> list[TrainedModel]:
+def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
     """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted."""
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for path in sorted(Path(results).glob(f"*/*/fold_*/{checkpoint}")):

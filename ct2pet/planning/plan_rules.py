@@ -67,7 +67,7 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
             "augmentation.flip_axes must be among 0, 1, 2": {*augmentation.flip_axes} <= {0, 1, 2},
             f"augmentation.misalignment_mm must name fields ({', '.join(sorted(known))})": {*moves} <= known,
             "augmentation.misalignment_mm must be three numbers of at least 0 (mm) a field": all(
-                len(mm) == 3 and 0 <= min(mm) and max(mm) < math.inf for mm in moves.values()
+                len(mm) == 3 and min(mm) >= 0 and max(mm) < math.inf for mm in moves.values()
             ),
         },
         where,

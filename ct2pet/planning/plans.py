@@ -45,6 +45,11 @@ class Plans:
         """Inputs, targets and conditions."""
         return Fields(tuple(self.fields))
 
+    @property
+    def default_configurations(self) -> list[str]:
+        """What is trained where nothing is named: the districts, or the whole body where there is none."""
+        return [name for name in self.configurations if name != WHOLE_BODY] or [WHOLE_BODY]
+
     def configuration(self, name: str) -> Configuration:
         """The configuration ``name``. Raises PlansError that lists those there are."""
         if name not in self.configurations:

@@ -8,15 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet.dataset import RawDataset
+from ct2pet.dataset.fields import PET
+from ct2pet.dataset.predictions import prediction_name
 from ct2pet.errors import CasesFailed
 from ct2pet.evaluation.comparing import answer, compare
 from ct2pet.evaluation.comparing.pairing import check_pairs
 from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
-from ct2pet.evaluation.references import image_files
 from ct2pet.evaluation.text_table import FOOTNOTE
 from ct2pet.files import atomic_path
-from ct2pet.imageio import count_voxels
+from ct2pet.imageio import count_voxels, image_files
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page, sections, tables, versus
@@ -112,7 +113,7 @@ def report_of_dataset(
         check_pairs({OWN: summary, other[0]: other[1]})
     chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
-    arguments = {case: (dataset.image(case, split), dataset.target(case, split), files.get(case)) for case in chosen}
+    arguments = {case: _files_of(dataset, case, split, files) for case in chosen}
     most = max((count_voxels(ct) for ct, _, _ in arguments.values()), default=0)
     done = map_cases(
         content_of_files,
@@ -129,6 +130,17 @@ def report_of_dataset(
     if done.failures:
         raise CasesFailed(done.failures, some_done=True, what="could not be pictured", tracebacks=done.tracebacks)
     return Path(path)
+
+
+def _files_of(
+    dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path]
+) -> tuple[Path | None, Path | None, Path | None]:
+    """The input image, the real PET and the predicted one."""
+    pet = next((one for one in dataset.fields.targets if one.kind == PET), None)
+    if pet is None:
+        return dataset.file(dataset.leading, case, split), None, None
+    predicted = predictions.get(prediction_name(case, pet.name, dataset.fields))
+    return dataset.file(dataset.leading, case, split), dataset.file(pet, case, split), predicted
 
 
 def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:

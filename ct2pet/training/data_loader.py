@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -58,7 +58,7 @@ class BatchPlan:
     seed: int
     margin: Sequence[int] = (0, 0, 0)
     paired: bool = True
-    share: slice = slice(None)
+    share: slice = field(default_factory=lambda: slice(None))
 
 
 class PatchLoader:
@@ -155,10 +155,10 @@ class PatchLoader:
         return {**tensors, **classes}
 
 
-def _padding(field: Field, configuration: Configuration) -> float:
-    if field.rules.is_labels:
-        return field.rules.outside
-    return outside_value(field.rules.outside, configuration.normalization[field.name])
+def _padding(one: Field, configuration: Configuration) -> float:
+    if one.rules.is_labels:
+        return one.rules.outside
+    return outside_value(one.rules.outside, configuration.normalization[one.name])
 
 
 def _of_random_label(case: StoredCase, random: np.random.Generator) -> np.ndarray:

@@ -12,13 +12,13 @@ from tqdm import tqdm
 from ct2pet import distributed
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import LESIONS, MASK, PET
+from ct2pet.dataset.predictions import prediction_name
 from ct2pet.evaluation import evaluate_case_and_baselines, write_summary
 from ct2pet.evaluation.baselines import pooled_median, suv_histogram
 from ct2pet.evaluation.label_evaluation import label_regions
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
-from ct2pet.inference.outputs import prediction_name
 from ct2pet.inference.volumes import predict_volume
 from ct2pet.layout import SUMMARY, VALIDATION
 from ct2pet.models.base import Method

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ct2pet.api.segmentation import DEFAULT_SEGMENTER
-from ct2pet.districts import Segmenter, SegmenterIdentity, check_districts, make_segmenter, segment_ct
+from ct2pet.dataset import Field, Fields
+from ct2pet.dataset.fields import CT
+from ct2pet.districts import (
+    DEFAULT_SEGMENTER,
+    Segmenter,
+    SegmenterIdentity,
+    check_districts,
+    make_segmenter,
+    segment_ct,
+)
 from ct2pet.districts.maps import make_map
 from ct2pet.districts.records import OWN, MapRecord, finished, is_own, record_of
 from ct2pet.districts.segmenters.files import FilesSegmenter
+from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume
 from ct2pet.inference.input_files import Case, beside
+from ct2pet.inference.options import PredictionOptions
 from ct2pet.planning.plans import Plans
 from ct2pet.volume import Volume
 
@@ -24,17 +34,19 @@ FOLDER = "districts"  # beside the predictions: the maps that were made for them
 
 @dataclass(frozen=True)
 class DistrictMaps:
-    """The district map of each case: of ``files`` where they have it, otherwise made by the ``segmenter`` and written
-    beside the prediction. ``records`` collects how sure the segmenters were."""
+    """The district map of each case: of ``files`` where they have it, otherwise made of the input ``image`` by the
+    ``segmenter`` and written beside the prediction. ``records`` collects how sure the segmenters were."""
 
     districts: dict[str, int]
     files: FilesSegmenter | None
     segmenter: Segmenter | None
+    image: Field
     keep: bool
     records: dict[str, MapRecord] = field(default_factory=dict)
 
-    def of(self, case: Case, ct: Volume) -> Volume:
-        """The labels (on the CT's grid). Raises a Ct2PetError that says why there are none."""
+    def of(self, case: Case, inputs: Mapping[str, Volume]) -> Volume:
+        """The labels. Raises a Ct2PetError that says why there are none."""
+        ct = inputs[self.image.name]
         source = self._source(case.name)
         path = made_map(case)
         if source is self.segmenter and is_own(path):  # corrected by hand since
@@ -69,46 +81,76 @@ class DistrictMaps:
         return self.segmenter
 
 
+@dataclass(frozen=True)
+class BodyMaps:
+    """For plans without districts: the body of each case, found in the input ``body_mask``; of none of them all
+    voxels of the first input."""
+
+    fields: Fields
+    body_mask: str | None
+    records: dict[str, MapRecord] = field(default_factory=dict)
+
+    def of(self, case: Case, inputs: Mapping[str, Volume]) -> Volume:
+        """The body as label 1. Raises DatasetError where none is found."""
+        body = None if self.body_mask is None else self.fields[self.body_mask]
+        return whole_body_map(inputs[(body or self.fields.inputs[0]).name], body)
+
+    def identities(self, cases: Sequence[Case]) -> list[SegmenterIdentity]:
+        """No segmenter makes these."""
+        return []
+
+
 def made_map(case: Case) -> Path:
     """Where the map lies that is made for the prediction of a case."""
     return case.output.parent / FOLDER / case.output.name
 
 
 def choose_maps(
-    source: Path,
-    cases: Sequence[Case],
-    plans: Plans,
-    *,
-    districts: str | Path | None,
-    segmenter: str | None,
-    weights: str | Path | None,
-    device: str | None,
-    keep: bool,
-) -> DistrictMaps:
-    """The maps in the folder ``districts``; of the ``segmenter``; or else those in districtsTs beside imagesTs, and for
-    cases without one there those of the segmenter of the training, or of rules where a person made the training's.
+    source: Path, cases: Sequence[Case], plans: Plans, options: PredictionOptions
+) -> DistrictMaps | BodyMaps:
+    """The maps in the folder ``options.districts``; of ``options.segmenter``; or else those in districtsTs beside
+    imagesTs, and for cases without one there those of the segmenter of the training, or of rules where a person made
+    the training's. Of plans without districts the body of each case.
 
     Warns in one line where the maps are made by something else than the training's. Raises Ct2PetErrors where the
     segmenter cannot work or does not know the districts.
     """
+    districts, segmenter = options.districts, options.segmenter
+    if not plans.districts:
+        if districts is not None or segmenter is not None:
+            raise Ct2PetError("--districts, --segmenter: these plans have no districts")
+        return BodyMaps(plans.all_fields, plans.body_mask)
     if districts is not None and segmenter not in (None, OWN.name):
         raise Ct2PetError(f"either --districts or --segmenter {segmenter}: the maps cannot come from both")
     files = _files(source, districts, segmenter)
     made_by = None
     if districts is None and segmenter != OWN.name and not _has_all(files, cases):
-        try:
-            made_by = make_segmenter(segmenter or _of_training(plans), device=device, weights=weights)
-            check_districts(made_by, plans.districts)
-        except Ct2PetError as error:
-            if not _has_any(files, cases):
-                raise
-            print(f"warning: CTs without a district map cannot be segmented: {error}", file=sys.stderr)
-            made_by = None
-    elif weights is not None:
+        made_by = _segmenter(plans, options, needed=not _has_any(files, cases))
+    elif options.weights is not None:
         raise Ct2PetError("--weights: no segmenter has work to do, every case has a district map")
-    maps = DistrictMaps(plans.districts, files, made_by, keep)
+    maps = DistrictMaps(plans.districts, files, made_by, _segmented_image(plans), options.continue_prediction)
     _warn_of_another(maps.identities(cases), plans.segmenters)
     return maps
+
+
+def _segmenter(plans: Plans, options: PredictionOptions, needed: bool) -> Segmenter | None:
+    """What makes the maps that are missing; None, after a warning, where it cannot work and is not ``needed``."""
+    try:
+        name = options.segmenter or _of_training(plans)
+        made_by = make_segmenter(name, device=options.device, weights=options.weights)
+        check_districts(made_by, plans.districts)
+    except Ct2PetError as error:
+        if needed:
+            raise
+        print(f"warning: images without a district map cannot be segmented: {error}", file=sys.stderr)
+        return None
+    return made_by
+
+
+def _segmented_image(plans: Plans) -> Field:
+    """The input that segmenters look at: the first CT, or the first input."""
+    inputs = plans.all_fields.inputs
+    return next((one for one in inputs if one.kind == CT), inputs[0])
 
 
 def _files(source: Path, districts: str | Path | None, segmenter: str | None) -> FilesSegmenter | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import Fields
 
 
 def prediction_name(case: str, target: str, fields: Fields) -> str:

@@ -44,14 +44,14 @@ class DicomOutput:
         """Raise a Ct2PetError where a CT is no DICOM series. Says which cases are not called like their folders."""
         from ct2pet.dicom.folders import is_renamed
 
-        files = [case for case in cases if not case.ct.is_dir()]
+        files = [case for case in cases if not case.image.is_dir()]
         if self.wanted and files:
             raise Ct2PetError(
                 f"{source}: --dicom needs the CTs as DICOM series, a folder each, for whose patients and studies they "
-                f"are; {files[0].ct.name} is none. Leave out --dicom"
+                f"are; {files[0].image.name} is none. Leave out --dicom"
             )
         renamed = sorted(
-            (case.ct.name, case.name) for case in cases if case.ct.is_dir() and is_renamed(case.name, case.ct)
+            (case.image.name, case.name) for case in cases if case.image.is_dir() and is_renamed(case.name, case.image)
         )
         if renamed:
             names = ", ".join(name for _, name in renamed)
@@ -75,4 +75,4 @@ class DicomOutput:
         remove_series(case)
         folder = dicom_folder(case)
         check_writable(folder.parent)
-        write_pet_series(folder, read_volume(case.output, "SUV"), read_source(case.ct), self.how)
+        write_pet_series(folder, read_volume(case.output, "SUV"), read_source(case.image), self.how)

@@ -9,12 +9,13 @@ from pathlib import Path
 from ct2pet.dataset import dataset_folder_name
 from ct2pet.dataset.splits import read_splits
 from ct2pet.errors import DatasetError, PlansError
+from ct2pet.layout import DATASET, FINGERPRINT, SPLITS
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.plans import Plans
-from ct2pet.preprocessing import DistrictStore
 from ct2pet.preprocessing.preprocessor import check_store, store_folder
+from ct2pet.preprocessing.storage import DistrictStore
 
-_OTHERS = ("dataset", "dataset_fingerprint", "splits_final")  # JSON files that are no plans
+_OTHERS = tuple(Path(name).stem for name in (DATASET, FINGERPRINT, SPLITS))  # JSON files that are no plans
 _PLANS_NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
 
 
@@ -38,11 +39,11 @@ class PreprocessedDataset:
 
     @property
     def fingerprint_file(self) -> Path:
-        return self.folder / "dataset_fingerprint.json"
+        return self.folder / FINGERPRINT
 
     @property
     def splits_file(self) -> Path:
-        return self.folder / "splits_final.json"
+        return self.folder / SPLITS
 
     def plans_file(self, plans_name: str) -> Path:
         """Where the plans of this name lie or would lie. Raises PlansError where nothing can have this name."""

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 from tiny import tiny_plans
 
-from ct2pet.api.folders import PreprocessedDataset
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.errors import PlansError
 
 

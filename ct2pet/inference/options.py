@@ -1,0 +1,51 @@
+"""What a user may say about a prediction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.layout import CHECKPOINT_FINAL
+
+GRIDS = ("pet", "ct")
+
+
+@dataclass(frozen=True)
+class PredictionOptions:
+    """``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained;
+    none is needed where there is one. ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what
+    makes them. Without both, districtsTs beside imagesTs serves, and images that have no map there are segmented as
+    those of the training were; the maps that are made go to districts/ beside the predictions. ``step_size``: the share
+    of a window from one to the next; ``mirror``: average over mirrored inputs; ``float32``: never compute in bfloat16;
+    ``blend_mm``: the width over which districts are blended. ``grid``: "pet" (the plans' spacing over the field of view
+    of the first input) or "ct" (that input's own); ``like``: an image whose grid to use instead, or a folder with one
+    for each case. ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the
+    predictions. With ``continue_prediction`` cases that are predicted already are left as they are. ``num_parts``,
+    ``part_id``: predict a share of the cases."""
+
+    dataset: str | None = None
+    model: str | None = None
+    plans_name: str | None = None
+    configurations: Sequence[str] | None = None
+    folds: Sequence[str] | None = None
+    checkpoint: str = CHECKPOINT_FINAL
+    districts: str | Path | None = None
+    segmenter: str | None = None
+    weights: str | Path | None = None
+    device: str | None = None
+    step_size: float | None = None
+    mirror: bool = True
+    float32: bool = False
+    blend_mm: float | None = None
+    grid: str = "pet"
+    like: str | Path | None = None
+    dicom: bool = False
+    continue_prediction: bool = False
+    num_parts: int = 1
+    part_id: int = 0
+
+    def __post_init__(self) -> None:
+        if self.grid not in GRIDS:
+            raise Ct2PetError(f"grid {self.grid!r}: it is one of {', '.join(GRIDS)}")

@@ -1,0 +1,119 @@
+"""What predictions were made with (prediction.json), and which cases an interrupted run has left to do."""
+
+from __future__ import annotations
+
+import glob
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ct2pet
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import read_json, write_json
+from ct2pet.imageio import strip_suffix
+from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
+from ct2pet.inference.input_files import Case
+from ct2pet.inference.trained_models import LoadedModel, TrainedModel
+from ct2pet.layout import PREDICTION
+from ct2pet.provenance import added_run
+
+
+def provenance(
+    trained: TrainedModel, loaded: LoadedModel, folds: Sequence[str] | None, settings: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What predictions are made with. Names no patient and no folder of this machine."""
+    chosen = trained.checkpoints([district.name for district in loaded.districts], folds)
+    digests = {
+        name: {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+        for name, paths in chosen.items()
+    }
+    return {
+        "ct2pet_version": ct2pet.__version__,
+        "units": {one.name: one.unit for one in loaded.plans.all_fields.targets},
+        "dataset_name": trained.dataset_name,
+        "model": trained.model,
+        "plans_name": trained.plans_name,
+        "checkpoint": trained.checkpoint,
+        "checkpoints_sha256": digests,
+        **settings,
+        "trained": {
+            name: {fold: _training_facts(origin) for fold, origin in folds.items()}
+            for name, folds in loaded.origins.items()
+        },
+        "training_cases": _training_cases(loaded),
+    }
+
+
+def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint says of its training, without the cases and the earlier runs."""
+    facts = {name: origin.get(name) for name in ("plans", "dataset_fingerprint_sha256", "num_training_cases")}
+    return {**facts, "run": (origin.get("runs") or [None])[-1]}
+
+
+def _training_cases(loaded: LoadedModel) -> str | None:
+    """The digests of all cases that any of the networks was trained with; None where one does not say."""
+    found = [origin.get("training_cases") for folds in loaded.origins.values() for origin in folds.values()]
+    known = [digests for digests in found if isinstance(digests, str)]
+    return " ".join(sorted({*" ".join(known).split()})) if len(known) == len(found) else None
+
+
+@dataclass(frozen=True)
+class PredictionRecord:
+    """prediction.json beside the predictions: ``content`` says what they are made with, ``run`` what computes now."""
+
+    path: Path
+    content: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+    @classmethod
+    def beside(
+        cls, target: Path, cases: Sequence[Case], content: Mapping[str, Any], run: Mapping[str, Any]
+    ) -> PredictionRecord:
+        """The record in the folder of the predictions ``target``; of one file NAME it is NAME.json."""
+        one_file = bool(cases) and cases[0].output == target
+        path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PREDICTION
+        return cls(path, content, run)
+
+    def begin(self, cases: Sequence[Case], go_on: bool, dicom: DicomOutput) -> list[Case]:
+        """Write the record; the cases to predict. Predictions of the past never stay among those of other models or
+        settings. Raises Ct2PetError where they would, or where a file that is no prediction would be replaced."""
+        runs: Any = None
+        kept = go_on and self.path.exists()
+        if kept:
+            earlier = read_json(self.path)
+            runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
+            if earlier != self.content:
+                raise Ct2PetError(
+                    f"{self.path}: predicted with another model or other settings; choose another folder, or leave out "
+                    "--continue_prediction to predict all cases anew"
+                )
+            cases = [case for case in cases if not (case.is_done and dicom.has(case))]
+        elif not self.path.exists():
+            self._check_nothing_foreign(cases)
+        for case in cases:
+            _clear(case, keep=kept)
+        write_json(self.path, {**self.content, "runs": added_run(runs, dict(self.run)) if cases else runs})
+        return list(cases)
+
+    def _check_nothing_foreign(self, cases: Sequence[Case]) -> None:
+        for case in cases:
+            for path in (*case.outputs.values(), dicom_folder(case)):
+                if path.exists():
+                    raise Ct2PetError(
+                        f"{path}: would be replaced, but is no prediction of ct2pet (no {self.path.name} beside it); "
+                        "choose another -o or remove it"
+                    )
+
+
+def _clear(case: Case, keep: bool) -> None:
+    """Remove what an earlier run made of a case; with ``keep`` a finished one, which may only lack its DICOM series,
+    stays. What a killed run left half-written goes; the other cases may be under way on another machine."""
+    if not (keep and case.is_done):
+        for path in case.outputs.values():
+            path.unlink(missing_ok=True)
+        remove_series(case)
+    for path in case.outputs.values():
+        for leftover in path.parent.glob(f".partial-????????-{glob.escape(path.name)}"):
+            leftover.unlink()

@@ -1,0 +1,116 @@
+"""From what a user asks for to the training of one configuration: its plans, cases and folder."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ct2pet import distributed
+from ct2pet.dataset.splits import fold_cases
+from ct2pet.errors import TrainingError
+from ct2pet.files import copy_file, read_json
+from ct2pet.inference.out_of_memory import reporting_out_of_memory
+from ct2pet.layout import DATASET, PLANS, TRAINING_PROVENANCE, fold_folder, model_folder
+from ct2pet.paths import results_folder
+from ct2pet.planning.adoption import adopt_networks
+from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.provenance import digest_of_json
+from ct2pet.training.options import TrainingOptions
+from ct2pet.training.pretraining import find_checkpoint, planned_networks
+from ct2pet.training.run import TrainingRun
+from ct2pet.training.staged import train, validate
+
+_NETWORKS_OF = "networks_of"  # in the provenance of a district that adopted the whole body's networks
+
+_LESS_MEMORY = (
+    "end what else computes there, or plan again with a smaller -gpu_memory_target (ct2pet_plan_and_preprocess) or, by "
+    "hand, a smaller batch_size or patch_size"
+)
+
+
+@dataclass(frozen=True)
+class TrainingRequest:
+    """What the trainings of several configurations have in common. ``from_whole_body``: a district begins with the
+    networks and weights of the whole body, which is trained."""
+
+    preprocessed: PreprocessedDataset
+    plans: Plans
+    model: str
+    fold: int | str
+    options: TrainingOptions
+    only_validate: bool = False
+    from_whole_body: bool = False
+
+    def folder(self, configuration: str) -> Path:
+        """Where the training of a configuration lies."""
+        plans = self.plans
+        parent = model_folder(results_folder(), plans.dataset_name, self.model, plans.plans_name, configuration)
+        return fold_folder(parent, self.fold)
+
+    def run_of(self, configuration: str, device: str) -> TrainingRun:
+        """The training of one configuration. Raises TrainingError where no training case has the district."""
+        store, splits = self.preprocessed.store(self.plans, configuration), self.preprocessed.splits()
+        recorded = store.recorded_cases()
+        training, validation = fold_cases(splits, self.fold, recorded)
+        left_out = sorted({*training, *validation} - {*recorded})
+        if left_out and distributed.is_main_process():
+            print(f"fold {self.fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
+        if not set(training) & set(store.cases):
+            raise TrainingError(f"fold {self.fold}: none of its training cases contains the district {configuration}")
+        fingerprint = digest_of_json(self.preprocessed.fingerprint_file)
+        run = TrainingRun(
+            self.model,
+            configuration,
+            self.plans,
+            store,
+            training,
+            validation,
+            self.folder(configuration),
+            self._options(device),
+            splits,
+            {"fold": str(self.fold), "dataset_fingerprint_sha256": fingerprint},
+        )
+        return self._begun_with_whole_body(run) if self._begins_with_whole_body(configuration) else run
+
+    def _options(self, device: str) -> TrainingOptions:
+        """Progress is shown by the main process, as lines where a bar cannot be read. The validation cases of the fold
+        "all" are its training cases: they are predicted on request."""
+        shown = self.options.show_bar and distributed.is_main_process()
+        bar = shown and sys.stderr.isatty()
+        last = self.options.final_validation and str(self.fold) != "all"
+        return replace(self.options, device=device, show_bar=bar, show_lines=shown and not bar, final_validation=last)
+
+    def _begins_with_whole_body(self, configuration: str) -> bool:
+        """Whether a user asks for it, or the training to go on with or to validate was begun so."""
+        if configuration == WHOLE_BODY or self.from_whole_body:
+            return configuration != WHOLE_BODY
+        record = self.folder(configuration) / TRAINING_PROVENANCE
+        goes_on = (self.options.resume or self.only_validate) and record.exists()
+        return goes_on and read_json(record).get(_NETWORKS_OF) == WHOLE_BODY
+
+    def _begun_with_whole_body(self, run: TrainingRun) -> TrainingRun:
+        source = find_checkpoint(self.folder(WHOLE_BODY))
+        adopted = adopt_networks(run.configuration, planned_networks(source))
+        configurations = {**run.plans.configurations, run.configuration_name: adopted}
+        return replace(
+            run,
+            plans=replace(run.plans, configurations=configurations),
+            options=replace(run.options, pretrained_weights=source),
+            origin={**run.origin, _NETWORKS_OF: WHOLE_BODY},
+        )
+
+
+def train_one(device: str, request: TrainingRequest, configuration: str) -> Path:
+    """Train (or validate) one configuration; the folder of the training."""
+    with reporting_out_of_memory(device, configuration, _LESS_MEMORY):
+        run = request.run_of(configuration, device)
+        if distributed.is_main_process():  # a model folder says by itself what it was trained for
+            run.plans.save(run.folder.parent / PLANS)
+            copy_file(request.preprocessed.folder / DATASET, run.folder.parent / DATASET)
+        if request.only_validate:
+            validate(run)
+        else:
+            train(run)
+    return run.folder
