@@ -104,7 +104,8 @@ def latex(summary: LabelSummary) -> str:
 
 def csv_text(summary: LabelSummary) -> str:
     """A row a label and the mean below, in the units of the header; empty where a number does not exist. ``n``: cases
-    or folds that have the number."""
+    or folds that have the number. ``cases``: those with the label in the reference; the last row has the sums of the
+    labels' ``cases``, ``missed`` and ``invented``."""
     columns = columns_of(summary.mean)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
