@@ -4,11 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import torch
-from tiny import tiny_configuration, tiny_plans
+from tiny import FIELDS, tiny_configuration, tiny_plans
 
 from ct2pet.checkpoint import save_checkpoint
-from ct2pet.inference.trained_models import model_folder
-from ct2pet.models.base import Model
+from ct2pet.layout import model_folder
+from ct2pet.models.base import ImageTranslation
 from ct2pet.planning.configuration import Masking
 from ct2pet.planning.requirements import Requirements
 from ct2pet.volume import Grid, Volume
@@ -16,26 +16,26 @@ from ct2pet.volume import Grid, Volume
 HU_PER_UNIT = 500.0  # of the tiny configuration: -500 to 500 HU is [-1, 1]
 
 
-class Scaled(Model):
+class Scaled(ImageTranslation):
     """Normalised PET = factor x (CT + 1) / 2."""
 
-    requirements = Requirements(networks={}, passes={})
+    requirements = Requirements()
 
-    def build(self, configuration):
+    def build(self, configuration, fields):
         self.factor = torch.nn.Parameter(torch.ones(()))
 
     def optimizers(self):
         return {}
 
-    def training_step(self, batch):
+    def training_step(self, batch, progress):
         yield from ()
 
-    def translate(self, ct):
-        return self.factor * (ct + 1) / 2
+    def translate(self, inputs):
+        return self.factor * (inputs + 1) / 2
 
 
 def scaled(factor, configuration, kind=Scaled):
-    model = kind(configuration)
+    model = kind(configuration, FIELDS)
     model.factor.data.fill_(factor)
     return model
 

@@ -2,26 +2,37 @@
 
 from dataclasses import replace
 
-from ct2pet.planning.configuration import Augmentation, Configuration, Masking, NetworkPlan, Sampling, Slices
-from ct2pet.planning.plans import CTNormalization, PETNormalization, Plans
+from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import ct_to_pet
+from ct2pet.planning.configuration import (
+    Augmentation,
+    Configuration,
+    Masking,
+    NetworkPlan,
+    Normalization,
+    Sampling,
+    Slices,
+)
+from ct2pet.planning.plans import Plans
 
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
-_DISCRIMINATOR = {"in_channels": 2, "base_features": 8, "num_strided_layers": 1}
+_DISCRIMINATOR = {"base_features": 8, "num_strided_layers": 1}
+FIELDS = Fields((*ct_to_pet().inputs, *ct_to_pet().targets))
+CT_WINDOW = Normalization(-500.0, 500.0, True, [-1.0, 1.0])
+SUV_WINDOW = Normalization(0.0, 10.0, False, [0.0, 1.0])
 NO_AUGMENTATION = Augmentation([0.0] * 3, 0.0, [], 0.0, 0.0, 0.0)
 
 
 def tiny_configuration(**changes) -> Configuration:
     """8 features, two stages, patches of 16 voxels cubed and slices of 16 squared."""
     generator = {
-        "input_channels": 1,
         "n_stages": 2,
         "features_per_stage": [8, 16],
         "conv_op": "torch.nn.Conv3d",
         "kernel_sizes": [[3, 3, 3]] * 2,
         "strides": [[1, 1, 1], [2, 2, 2]],
         "n_conv_per_stage": [1, 1],
-        "num_classes": 1,
         "n_conv_per_stage_decoder": [1],
         "conv_bias": True,
         "norm_op": "torch.nn.InstanceNorm3d",
@@ -33,8 +44,10 @@ def tiny_configuration(**changes) -> Configuration:
     slices = Slices(
         patch_size=[16, 16],
         batch_size=4,
-        generator=NetworkPlan(UNET, {**generator, **_flat(generator)}),
-        discriminator=NetworkPlan(PATCHGAN, {**_DISCRIMINATOR, "dimensions": 2}),
+        networks={
+            "generator": NetworkPlan(UNET, {**generator, **_flat(generator)}),
+            "discriminator": NetworkPlan(PATCHGAN, {**_DISCRIMINATOR, "dimensions": 2}),
+        },
     )
     configuration = Configuration(
         labels=[1],
@@ -42,15 +55,13 @@ def tiny_configuration(**changes) -> Configuration:
         median_shape=[24, 24, 24],
         patch_size=[16, 16, 16],
         batch_size=2,
-        ct_normalization=CTNormalization(-500.0, 500.0),
-        pet_normalization=PETNormalization(0.0, 10.0, False),
+        normalization={"CT": CT_WINDOW, "PET": SUV_WINDOW},
         masking=Masking("context", 8.0),
         sampling=Sampling(0.0),
         augmentation=NO_AUGMENTATION,
         tile_overlap=0.5,
         mirror_axes=[],
-        generator=NetworkPlan(UNET, generator),
-        discriminator=NetworkPlan(PATCHGAN, _DISCRIMINATOR),
+        networks={"generator": NetworkPlan(UNET, generator), "discriminator": NetworkPlan(PATCHGAN, _DISCRIMINATOR)},
         slices=slices,
     )
     return replace(configuration, **changes)
@@ -66,6 +77,7 @@ def tiny_plans(**changes) -> Plans:
         dataset_name="Dataset900_Tiny",
         plans_name="ct2petPlans",
         planner="tests",
+        fields=list(FIELDS),
         districts={"trunk": 1},
         configurations={"trunk": tiny_configuration(**changes)},
         models={"pix2pix": {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}},

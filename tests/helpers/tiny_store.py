@@ -3,7 +3,7 @@
 import numpy as np
 from tiny import tiny_configuration
 
-from ct2pet.preprocessing import DistrictStore, PreparedCase, PreparedDistrict
+from ct2pet.preprocessing import DistrictStore, PreparedDistrict
 from ct2pet.preprocessing.preprocessor import decisions_of
 from ct2pet.volume import Grid
 
@@ -20,8 +20,8 @@ def write_tiny_store(folder, num_cases=3, shape=(24, 20, 22), lesions=True):
         ct = np.where(mask, waves, -1).astype(np.float32)
         lesion = np.zeros(shape, dtype=bool)
         lesion[10:13, 8:11, 9:12] = index == 0
-        district = PreparedDistrict(ct, mask, Grid(shape, (4.0, 4.0, 4.0)))
         pet = np.where(mask, (ct + 1) / 4, 0).astype(np.float32)
-        case = PreparedCase(district, pet, lesion if lesions else None)
+        grid = Grid(shape, (4.0, 4.0, 4.0))
+        case = PreparedDistrict({"CT": ct, "PET": pet}, mask, grid, lesions=lesion if lesions else None)
         store.write(f"A{index}", case, "key", decisions_of(tiny_configuration()))
     return store
