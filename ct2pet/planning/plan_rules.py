@@ -9,6 +9,7 @@ from typing import Any
 from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
+from ct2pet.planning.networks import PATCHGAN
 from ct2pet.planning.topology import patchgan_maps
 
 _MASKINGS = ("hard", "context")
@@ -95,7 +96,7 @@ def _check_networks(
     number = {2: "two", 3: "three"}[dimensions]
     rules: dict[str, Any] = {f"patch_size must be {number} positive numbers (voxels)": _positive(size, dimensions)}
     for role, network in networks.items():
-        if "base_features" in network.arguments:  # a PatchGAN
+        if network.network_class == PATCHGAN:
             maps = patchgan_maps(size or [0], network.arguments.get("strides", []))
             rules[f"patch_size is too small for the {role}'s strides"] = min(map(min, maps)) >= 1
         else:
