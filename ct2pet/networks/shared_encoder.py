@@ -20,9 +20,9 @@ _REGISTERED_TWICE = {ConvDropoutNormReLU: ("conv", "dropout", "norm", "nonlin"),
 class SharedEncoderUNet(nn.Module):
     """An encoder of dynamic-network-architectures and one ``UNetDecoder`` for each output.
 
-    With one output it is ``ResidualEncoderUNet``, or ``PlainConvUNet`` if ``encoder_class`` is PlainConvEncoder. ResEncL
-    of nnU-Net (Isensee et al., MICCAI 2024) has features 32 to 320, blocks 1, 3, 4, 6, 6, 6 and one convolution per
-    stage of the decoder; see ``planning.network_recipes.shared_encoder_arguments``.
+    With one output it is ``ResidualEncoderUNet``, or ``PlainConvUNet`` where ``encoder_class`` is PlainConvEncoder.
+    ResEncL of nnU-Net (Isensee et al., MICCAI 2024) has features 32 to 320, blocks 1, 3, 4, 6, 6, 6 and one convolution
+    per stage of the decoder; see ``planning.network_recipes.shared_encoder_arguments``.
 
     ``out_channels``: the channels of each output. ``encoder_arguments``: those of ``encoder_class`` under its own names
     (``n_stages``, ``features_per_stage``, ``conv_op``, ``kernel_sizes``, ``strides``, ``n_blocks_per_stage`` or
