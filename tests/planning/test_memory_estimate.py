@@ -9,7 +9,8 @@ from ct2pet.errors import PlansError
 from ct2pet.networks import build_network
 from ct2pet.planning.budget import budget_for
 from ct2pet.planning.configuration import NetworkPlan
-from ct2pet.planning.memory_estimate import count, estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib
+from ct2pet.planning.network_size import count
 from ct2pet.planning.planner import PlanRequest, plan_configuration, plan_experiment
 from ct2pet.planning.requirements import DIMENSIONS, TARGETS, NetworkNeed
 
@@ -53,7 +54,7 @@ def test_the_count_is_that_of_the_built_networks(box, spacing):
     configuration = planned(box, spacing)
     for plan, channels in ((configuration.networks["generator"], 1), (configuration.networks["discriminator"], 2)):
         network = build_network(plan, channels, 1)
-        parameters, activations = count(plan, configuration.patch_size, channels, 1)
+        parameters, activations = count(plan.network_class, plan.arguments, configuration.patch_size, channels, 1)
         assert parameters == sum(p.numel() for p in network.parameters())
         assert activations == pytest.approx(kept_values(network, configuration.patch_size, channels), rel=0.1)
 
@@ -69,7 +70,7 @@ def test_the_count_of_slices_and_of_a_registration_is_that_of_the_built_networks
         (slices.networks["generator"], 2, 2),  # a registration
     ):
         network = build_network(plan, channels, outputs)
-        parameters, activations = count(plan, size, channels, outputs)
+        parameters, activations = count(plan.network_class, plan.arguments, size, channels, outputs)
         assert parameters == sum(p.numel() for p in network.parameters())
         assert activations == pytest.approx(kept_values(network, size, channels), rel=0.1)
 
