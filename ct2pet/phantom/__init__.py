@@ -5,6 +5,7 @@ Segars WP et al., "4D XCAT phantom for multimodality imaging research", Med Phys
 code are this project's own. Where uptake and CT numbers come from stands in ``tissues``.
 """
 
+from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_map
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import CaseVolumes, scan
@@ -19,12 +20,15 @@ __all__ = [
     "DEMO",
     "DISTRICTS",
     "LABELS",
+    "PAPER_LABELS",
+    "PAPER_ORGANS",
     "TISSUES",
     "CaseVolumes",
     "Lesion",
     "Patient",
     "Scanner",
     "make_patient",
+    "paper_organ_map",
     "scan",
     "write_dataset",
 ]
