@@ -9,7 +9,7 @@ from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import CaseVolumes, scan
-from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, Scanner
+from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, DEMO_LOW_COUNTS, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS, TISSUES
 from ct2pet.phantom.writer import write_dataset
@@ -18,6 +18,7 @@ __all__ = [
     "CLINICAL",
     "COARSE",
     "DEMO",
+    "DEMO_LOW_COUNTS",
     "DISTRICTS",
     "LABELS",
     "PAPER_LABELS",
