@@ -5,6 +5,7 @@ Segars WP et al., "4D XCAT phantom for multimodality imaging research", Med Phys
 code are this project's own. Where uptake and CT numbers come from stands in ``tissues``.
 """
 
+from ct2pet.phantom.lowdose import write_low_dose_dataset
 from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_map
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
@@ -12,7 +13,7 @@ from ct2pet.phantom.scan import CaseVolumes, scan
 from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, DEMO_LOW_COUNTS, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS, TISSUES
-from ct2pet.phantom.writer import write_dataset
+from ct2pet.phantom.writer import Cohort, write_dataset
 
 __all__ = [
     "CLINICAL",
@@ -25,6 +26,7 @@ __all__ = [
     "PAPER_ORGANS",
     "TISSUES",
     "CaseVolumes",
+    "Cohort",
     "Lesion",
     "Patient",
     "Scanner",
@@ -32,4 +34,5 @@ __all__ = [
     "paper_organ_map",
     "scan",
     "write_dataset",
+    "write_low_dose_dataset",
 ]

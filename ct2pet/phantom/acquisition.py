@@ -35,8 +35,7 @@ class Acquisition:
         scan is the square root of ``dose_fraction``. 1 keeps all. Raises DatasetError where the fraction is not above
         0 and at most 1, or where the scan has no noise.
         """
-        if not 0 < dose_fraction <= 1:
-            raise DatasetError(f"a dose fraction must be above 0 and at most 1, not {dose_fraction:g}")
+        check_dose_fraction(dose_fraction)
         if not np.isfinite(self.counts_per_suv):
             raise DatasetError("a scan of infinite dose has no counts: no lower dose can be drawn from it")
         kept = random.binomial(self.counts, dose_fraction)
@@ -49,6 +48,12 @@ class Acquisition:
             pet_suv = (self.counts / self.counts_per_suv).astype(np.float32)
         sigma = [self.filter_mm / FWHM / spacing for spacing in self.grid.spacing]
         return gaussian_filter(pet_suv, sigma, mode="constant")
+
+
+def check_dose_fraction(dose_fraction: float) -> None:
+    """Raise DatasetError where a dose fraction is not above 0 and at most 1."""
+    if not 0 < dose_fraction <= 1:
+        raise DatasetError(f"a dose fraction must be above 0 and at most 1, not {dose_fraction:g}")
 
 
 def acquire(
