@@ -178,3 +178,12 @@ def test_predicted_images_go_through_the_same_writer(tmp_path):
     assert np.array_equal(
         read_images(tmp_path / "A.b2nd", box), [image.astype(np.float16)[box.slices] for image in images]
     )
+
+
+def test_a_label_map_may_have_many_labels(store):
+    labels = np.arange(GRID.shape[0] * GRID.shape[1] * GRID.shape[2]).reshape(GRID.shape) % 120
+    mask = np.ones(GRID.shape, bool)
+    store.write("A", PreparedDistrict({"PET": mask.astype(np.float32)}, mask, GRID, {"organs": labels}), "key", {})
+    opened = store.open("A")
+    assert set(opened.label_voxels["organs"]) == set(range(1, 120))
+    assert np.array_equal(opened.label_voxels["organs"][77], np.argwhere(labels == 77))
