@@ -196,15 +196,11 @@ def table(work: Path) -> None:
             mae = np.mean([regions["whole_body"]["mae"] for regions in cases.values()])
             bias = [np.mean([r[f"organ:{o}"]["suv_mean_bias"] for r in cases.values()]) for o in ("liver", "lung")]
             numbers = "{:.3f}  {:.3f}  {:7.2f}  {:6.2f}".format(*parts)
-            print(
-                f"{name:18s}  {numbers}   {mae:.4f}        {mae / np.mean(errors):.2f}    {bias[0]:+.1f}    {bias[1]:+.1f}"
-            )
+            print(f"{name:18s}  {numbers}   {mae:.4f}  {mae / np.mean(errors):11.2f}  {bias[0]:+7.1f}  {bias[1]:+6.1f}")
     for one, other in PAIRS:
         if {one, other} <= {*done}:
             mean_, low, high = interval([100 * (a - b) for a, b in zip(done[one], done[other])])
-            print(
-                f"Dice of {one} - {other}: {mean_:+.2f} points (95% interval {low:+.2f} to {high:+.2f}, {TEST} patients)"
-            )
+            print(f"Dice of {one} - {other}: {mean_:+.2f} points (95% {low:+.2f} to {high:+.2f}, {TEST} patients)")
 
 
 METRICS = ("dice", "iou", "hd95", "asd")
