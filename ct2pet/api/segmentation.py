@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ct2pet.dataset import RawDataset, open_dataset
 from ct2pet.dataset.fields import CT, DISTRICTS, Field
@@ -29,7 +30,7 @@ def segment_districts(
     target: str | Path | None = None,
     *,
     dataset: str | None = None,
-    segmenter: str = DEFAULT_SEGMENTER,
+    segmenter: str | None = None,
     weights: str | Path | None = None,
     districts: str | Path | None = None,
     pictures: bool = False,
@@ -47,15 +48,17 @@ def segment_districts(
 
     Raises CasesFailed, naming them, for CTs without a map, and other Ct2PetErrors before any work.
     """
-    made_by = make_segmenter(segmenter, device=device, weights=weights, folder=districts)
+    given: dict[str, Any] = {"device": device, "weights": weights, "folder": districts}
     if dataset is not None:
         if source is not None or target is not None:
             raise DatasetError("either -d, or -i and -o: a dataset's maps go into its own folders")
         raw = open_dataset(dataset)
+        made_by = _segmenter_for(raw, segmenter or raw.description.segmenter or DEFAULT_SEGMENTER, given)
         labels, files = raw.districts, _of_dataset(raw, SPLITS)
     elif source is None or target is None:
         raise DatasetError("which CTs? -i and -o, or -d for those of a dataset")
     else:
+        made_by = make_segmenter(segmenter or DEFAULT_SEGMENTER, **given)
         labels, files = segmenter_labels(made_by), _of_folder(Path(source), Path(target), continue_segmentation)
     check_districts(made_by, labels)
     tasks = [
@@ -91,14 +94,15 @@ def segment_missing(
     """
     files = _of_dataset(raw, (split,))
     done = {case: record for case, (_, path) in files.items() if (record := read_record(path)) is not None}
-    name = segmenter or next((record.segmenter.name for record in done.values()), DEFAULT_SEGMENTER)
+    first = next((record.segmenter.name for record in done.values()), None)
+    name = segmenter or raw.description.segmenter or first or DEFAULT_SEGMENTER
     for case, record in done.items():
         _check_same_name(files[case][1], record.segmenter, name)
     tasks = [MapTask(case, *paths, make=case not in done and not is_own(paths[1])) for case, paths in files.items()]
     missing = [task for task in tasks if task.make]
     if missing:
         try:
-            made_by = make_segmenter(name, device=device, weights=weights)
+            made_by = _segmenter_for(raw, name, {"device": device, "weights": weights})
             check_districts(made_by, raw.districts)
         except Ct2PetError as error:
             wanted = missing[0].district_map
@@ -151,6 +155,12 @@ def _of_dataset(raw: RawDataset, splits: Iterable[str]) -> dict[str, tuple[Path,
             f"{raw.folder}: there is no CT, CASE{ct.suffix}{raw.file_ending}, in images{' or images'.join(splits)}"
         )
     return files
+
+
+def _segmenter_for(raw: RawDataset, name: str, options: Mapping[str, Any]) -> Segmenter:
+    """The segmenter ``name``, its districts put together as dataset.json says where it names this segmenter."""
+    merge = raw.description.segmenter_merge if name == raw.description.segmenter else None
+    return make_segmenter(name, merge=merge, **options)
 
 
 def _ct_of(raw: RawDataset) -> Field:

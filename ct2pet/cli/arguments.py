@@ -53,7 +53,7 @@ def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
         "--segmenter",
         default=default,
         metavar="NAME",
-        help=f"what makes district maps: rules, moose, totalsegmentator or files (default: {said})",
+        help=f"what makes district maps: rules, body, moose, totalsegmentator or files (default: {said})",
     )
     parser.add_argument(
         "--weights",

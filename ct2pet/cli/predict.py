@@ -39,6 +39,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
     )
+    parser.add_argument(
+        "--require_all_districts",
+        action="store_true",
+        help="let a case fail that has a district without a trained model (default: it is left out and said)",
+    )
+    parser.add_argument(
+        "--fill_with_whole_body",
+        action="store_true",
+        help="predict districts without a model of their own with that of the whole body",
+    )
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"

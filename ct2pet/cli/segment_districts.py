@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="DATASET",
         help="instead of -i and -o: all CTs of this raw dataset, 001, into its districtsTr and districtsTs",
     )
-    add_segmenter(parser, "rules", "rules")
+    add_segmenter(parser, None, "that of the dataset, or rules")
     parser.add_argument(
         "--districts", type=Path, metavar="FOLDER", help="of your own maps, CASE.nii.gz, for --segmenter files"
     )

@@ -22,7 +22,7 @@ _CT_AND_PET = {
     "channel_names": {"0": "CT"},
     "target": {"name": "PET", "unit": "SUVbw g/ml"},
 }
-_USED = {*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "body_mask", "dose_fraction"}
+_USED = {*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "body_mask", "dose_fraction", "segmenter"}
 
 
 @dataclass(frozen=True)
@@ -55,6 +55,16 @@ class Description:
         """Without districts: the input in which the body is found; None where all voxels count."""
         first = self.fields.inputs[0].name if self.fields.inputs else None
         return self.content.get("body_mask", first)
+
+    @property
+    def segmenter(self) -> str | None:
+        """What makes district maps that are missing; None where the user or the maps that are there decide."""
+        return self.content.get("segmenter", {}).get("name")
+
+    @property
+    def segmenter_merge(self) -> dict[str, list[str]] | None:
+        """Which districts of the segmenter each district of the dataset consists of."""
+        return self.content.get("segmenter", {}).get("merge")
 
     @property
     def extra(self) -> dict[str, Any]:
@@ -127,7 +137,27 @@ def _described(content: Any, path: Path) -> Description:
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction <= 1:
         raise DatasetError(f"{path}: dose_fraction must be above 0 and at most 1 (0.05 is 5% dose), not {fraction!r}")
     description = Description(content, parse_fields(content, path))
+    _check_segmenter(content.get("segmenter", {"name": "rules"}), content["districts"], path)
     known = [one.name for one in description.fields.inputs]
     if description.body_mask not in (None, *known):
         raise DatasetError(f"{path}: body_mask must be one of the inputs {', '.join(known)}, or null")
     return description
+
+
+def _check_segmenter(segmenter: Any, districts: Mapping[str, int], path: Path) -> None:
+    form = '{"name": "rules", "merge": {"limbs": ["arms", "legs"]}}'
+    if (
+        not isinstance(segmenter, dict)
+        or not isinstance(segmenter.get("name"), str)
+        or {*segmenter} - {"name", "merge"}
+    ):
+        raise DatasetError(f"{path}: segmenter must be {form}, the merge is optional; not {segmenter!r}")
+    merge = segmenter.get("merge")
+    if merge is None:
+        return
+    well_formed = isinstance(merge, dict) and all(
+        isinstance(parts, list) and parts and all(isinstance(part, str) for part in parts) for parts in merge.values()
+    )
+    if not well_formed or {*merge} != {*districts}:
+        names = ", ".join(districts)
+        raise DatasetError(f"{path}: the segmenter's merge must list the parts of every district ({names}): {form}")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from ct2pet.dataset.fields import Fields
 
+NOT_PREDICTED = "not_predicted"  # the folder of maps of the districts that no model predicted
+
 
 def prediction_name(case: str, target: str, fields: Fields) -> str:
     """The file name of a prediction without its ending: CASE, and CASE_TARGET where there are several targets."""

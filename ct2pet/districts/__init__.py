@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ct2pet.districts.base import Segmentation, Segmenter, SegmenterIdentity
+from ct2pet.districts.merging import MergedSegmenter
 from ct2pet.districts.segment import check_districts, segment_ct, segmenter_labels
 from ct2pet.errors import PluginError
 from ct2pet.plugins import load_plugin, plugin_names
@@ -39,11 +41,14 @@ def load_segmenter(name: str) -> type[Segmenter]:
     return load_plugin(_PLUGINS, name, "SEGMENTER")
 
 
-def make_segmenter(name: str, *, device: str | None = None, **options: Any) -> Segmenter:
+def make_segmenter(
+    name: str, *, device: str | None = None, merge: Mapping[str, Sequence[str]] | None = None, **options: Any
+) -> Segmenter:
     """The segmenter ``name`` with the options that a user gave; None is no option.
 
-    ``device`` is a wish that segmenters without networks do not hear. Raises PluginError for an unknown name and for
-    any other option that this segmenter does not take, and what its constructor raises where it cannot work.
+    ``device`` is used by segmenters with networks alone. ``merge``: see MergedSegmenter. Raises PluginError for an
+    unknown name and for any other option that this segmenter does not take, and what its constructor raises where it
+    cannot work.
     """
     segmenter = load_segmenter(name)
     given = {option: value for option, value in options.items() if value is not None}
@@ -52,4 +57,5 @@ def make_segmenter(name: str, *, device: str | None = None, **options: Any) -> S
             raise PluginError(f"the segmenter {name} takes no {option}")
     if device is not None and "device" in segmenter.options:
         given["device"] = device
-    return segmenter(**given)
+    made = segmenter(**given)
+    return made if merge is None else MergedSegmenter(made, merge)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ct2pet.dataset.fields import PET
-from ct2pet.dataset.predictions import prediction_name
+from ct2pet.dataset.predictions import NOT_PREDICTED, prediction_name
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
@@ -76,6 +76,7 @@ def evaluate_predictions(
     provenance = {
         **origin_of(predictions, references.dataset_name, done.values),
         **_provenance(references, median, failures),
+        "not_predicted": _all_not_predicted(files, references),
     }
     summary = summarise(done.values, provenance, references.diagnoses)
     if output is not None and done.values:
@@ -157,13 +158,36 @@ def _evaluate_pet(
 ) -> CaseResult:
     name = _pet_name(references)
     real, district_map = _read_reference(reference, references)
+    left_out = _not_predicted(predictions[name], references)
+    districts = {name: label for name, label in references.districts.items() if name not in left_out}
+    if not districts:
+        raise ImageError(f"{predictions[name]}: none of its districts was predicted")
     lesions, organs = (read_volume(path) if path else None for path in (reference.lesions, reference.organs))
-    scene = make_scene(real, district_map, references.districts, lesions, organs, references.organs)
+    scene = make_scene(real, district_map, districts, lesions, organs, references.organs)
     fake = on_grid_of(read_volume(predictions[name], unit="SUV"), scene.real)
     if error_map is not None:
         _write_error_map(error_map, fake, scene, real)
     result = evaluate_scene(fake, scene, body_median_suv)
     return result if references.has_districts else result.without([BODY])
+
+
+def _not_predicted(prediction: Path, references: References) -> list[str]:
+    """The districts of a case for which there was no model, as the map beside the prediction says."""
+    path = prediction.parent / NOT_PREDICTED / prediction.name
+    if not path.exists():
+        return []
+    labels = {*np.unique(read_volume(path).array).tolist()}
+    return [name for name, label in references.districts.items() if label in labels]
+
+
+def _all_not_predicted(
+    files: Mapping[str, Mapping[str, Path] | None], references: References
+) -> dict[str, list[str]]:
+    """The cases with districts for which there was no model: their whole body is counted without these."""
+    if not references.has_pet:
+        return {}
+    found = {case: _not_predicted(own[_pet_name(references)], references) for case, own in files.items() if own}
+    return {case: names for case, names in found.items() if names}
 
 
 def _pet_name(references: References) -> str:

@@ -65,8 +65,9 @@ class DicomOutput:
         """Whether nothing of a case is left to write."""
         return not self.wanted or dicom_folder(case).exists()
 
-    def write(self, case: Case) -> None:
-        """Write the series of a case whose prediction is finished. Raises ImageError where that cannot be."""
+    def write(self, case: Case, note: str = "") -> None:
+        """Write the series of a case whose prediction is finished; ``note``: what else is said of how it was made.
+        Raises ImageError where that cannot be."""
         if self.has(case):
             return
         from ct2pet.dicom.source import read_source
@@ -75,4 +76,4 @@ class DicomOutput:
         remove_series(case)
         folder = dicom_folder(case)
         check_writable(folder.parent)
-        write_pet_series(folder, read_volume(case.output, "SUV"), read_source(case.image), self.how)
+        write_pet_series(folder, read_volume(case.output, "SUV"), read_source(case.image), self.how + note)

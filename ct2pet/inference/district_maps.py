@@ -19,6 +19,7 @@ from ct2pet.districts import (
     segment_ct,
 )
 from ct2pet.districts.maps import make_map
+from ct2pet.districts.merging import merge_of
 from ct2pet.districts.records import OWN, MapRecord, finished, is_own, record_of
 from ct2pet.districts.segmenters.files import FilesSegmenter
 from ct2pet.districts.whole_body import whole_body_map
@@ -137,7 +138,8 @@ def _segmenter(plans: Plans, options: PredictionOptions, needed: bool) -> Segmen
     """What makes the maps that are missing; None, after a warning, where it cannot work and is not ``needed``."""
     try:
         name = options.segmenter or _of_training(plans)
-        made_by = make_segmenter(name, device=options.device, weights=options.weights)
+        merge = merge_of(plans.segmenters, name)
+        made_by = make_segmenter(name, device=options.device, weights=options.weights, merge=merge)
         check_districts(made_by, plans.districts)
     except Ct2PetError as error:
         if needed:

@@ -22,8 +22,10 @@ class PredictionOptions:
     ``blend_mm``: the width over which districts are blended. ``grid``: "pet" (the plans' spacing over the field of view
     of the first input) or "ct" (that input's own); ``like``: an image whose grid to use instead, or a folder with one
     for each case. ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the
-    predictions. With ``continue_prediction`` cases that are predicted already are left as they are. ``num_parts``,
-    ``part_id``: predict a share of the cases."""
+    predictions. Districts without a model are left out, and a warning names them: ``require_all_districts`` lets such
+    cases fail instead, ``fill_with_whole_body`` predicts them with the model of the whole body. With
+    ``continue_prediction`` cases that are predicted already are left as they are. ``num_parts``, ``part_id``: predict a
+    share of the cases."""
 
     dataset: str | None = None
     model: str | None = None
@@ -43,6 +45,8 @@ class PredictionOptions:
     like: str | Path | None = None
     dicom: bool = False
     continue_prediction: bool = False
+    require_all_districts: bool = False
+    fill_with_whole_body: bool = False
     num_parts: int = 1
     part_id: int = 0
 

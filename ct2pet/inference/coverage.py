@@ -1,0 +1,78 @@
+"""The districts of a case that no model predicts: said, written beside the prediction, and kept apart from SUV 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from ct2pet.dataset.predictions import NOT_PREDICTED
+from ct2pet.errors import CheckpointError
+from ct2pet.files import remove_folder
+from ct2pet.imageio import write_volume
+from ct2pet.inference.input_files import Case
+from ct2pet.inference.predictor import DistrictModels
+from ct2pet.inference.trained_models import LoadedModel, TrainedModel, load_trained
+from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.resampling import resample
+from ct2pet.volume import Grid, Volume
+
+
+def without_model(plans: Plans, districts: Sequence[DistrictModels]) -> dict[str, int]:
+    """The districts (name: label) of the plans that none of these models predicts."""
+    covered = {label for district in districts for label in district.configuration.labels}
+    return {name: label for name, label in plans.districts.items() if label not in covered}
+
+
+def filled_with_whole_body(
+    trained: TrainedModel, loaded: LoadedModel, folds: Sequence[str] | None
+) -> list[DistrictModels]:
+    """The districts' models, and that of the whole body for the districts that have none.
+
+    Raises CheckpointError where the whole body is not trained.
+    """
+    missing = without_model(loaded.plans, loaded.districts)
+    if not missing:
+        return loaded.districts
+    if WHOLE_BODY not in trained.folds:
+        names = ", ".join(missing)
+        raise CheckpointError(f"{trained}: no model of {WHOLE_BODY} is trained that could predict {names}")
+    whole = load_trained(trained, [WHOLE_BODY], folds).districts[0]
+    configuration = replace(whole.configuration, labels=sorted(missing.values()))
+    return [*loaded.districts, replace(whole, configuration=configuration)]
+
+
+@dataclass(frozen=True)
+class UncoveredDistricts:
+    """``labels``: the districts without a model, by name."""
+
+    labels: Mapping[str, int]
+
+    def of(self, district_map: Volume, grid: Grid) -> Volume | None:
+        """Where they are in a case: their labels (uint8) on ``grid``; None where the case has none of them."""
+        if not np.isin(district_map.array, [*self.labels.values()]).any():
+            return None
+        there = resample(district_map, grid, labels=True)
+        kept = np.where(np.isin(there.array, [*self.labels.values()]), there.array, 0)
+        return Volume(kept.astype(np.uint8), grid, "label")
+
+    def names_in(self, found: Volume) -> list[str]:
+        """Those that occur in a map that ``of`` made."""
+        return [name for name, label in self.labels.items() if (found.array == label).any()]
+
+
+def map_file(case: Case) -> Path:
+    """Where the map of the districts of a case lies that were not predicted."""
+    return case.output.parent / NOT_PREDICTED / case.output.name
+
+
+def write_map(case: Case, found: Volume | None) -> None:
+    """Write the map of a case; that of an earlier run goes where there is none now."""
+    path = map_file(case)
+    path.unlink(missing_ok=True)
+    if found is not None:
+        write_volume(path, found)
+    elif path.parent.is_dir() and not any(path.parent.iterdir()):
+        remove_folder(path.parent)

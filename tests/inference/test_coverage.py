@@ -1,0 +1,97 @@
+"""Districts without a model: said, drawn in a map, left out of the evaluation."""
+
+import json
+
+import numpy as np
+import pytest
+from hand_models import hand_plans, two_district_case, write_trained
+
+from ct2pet import models
+from ct2pet.api.evaluation import evaluate
+from ct2pet.api.prediction import predict
+from ct2pet.dataset import write_dataset_json
+from ct2pet.errors import CasesFailed, CheckpointError
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.inference import trained_models
+
+PLANS = hand_plans()
+
+
+@pytest.fixture
+def work(tmp_path, monkeypatch):
+    """A dataset of one test case with two districts, of which only "low" is trained."""
+    from hand_models import Scaled
+
+    for module in (models, trained_models):
+        monkeypatch.setattr(module, "load_model", lambda name: Scaled)
+    for kind in ("raw", "results"):
+        monkeypatch.setenv(f"ct2pet_{kind}", str(tmp_path / kind))
+    raw = tmp_path / "raw" / "Dataset900_Tiny"
+    ct, labels = two_district_case()
+    write_volume(raw / "imagesTs" / "A_0000.nii", ct)
+    write_volume(raw / "districtsTs" / "A.nii", labels)
+    write_volume(raw / "targetsTs" / "A.nii", ct.with_array(np.full(ct.array.shape, 2.0, np.float32), "SUV"))
+    write_dataset_json(raw, name="Tiny", districts=PLANS.districts, num_training=0, file_ending=".nii")
+    return tmp_path
+
+
+def train(work, *districts):
+    plans = write_trained(work / "results", {name: {"all": 1.0} for name in districts}, plans=PLANS)
+    for path in (work / "results" / plans.dataset_name).glob("*/plans.json"):
+        content = json.loads(path.read_text())
+        content["configurations"] = {n: c for n, c in content["configurations"].items() if n in districts}
+        path.write_text(json.dumps(content))  # as of data in which no case has the others
+
+
+def run(work, target="out", **options):
+    images = work / "raw" / "Dataset900_Tiny" / "imagesTs"
+    return predict(images, work / target, configurations=["low"], device="cpu", blend_mm=0.0, **options)
+
+
+def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
+    train(work, "low")
+    run(work)
+    assert "warning: A: high has no trained model and is not predicted" in capsys.readouterr().err
+    _, labels = two_district_case()
+    left_out = read_volume(work / "out" / "not_predicted" / "A.nii")
+    assert np.array_equal(left_out.array, np.where(labels.array == 2, 2, 0))
+    assert (read_volume(work / "out" / "A.nii").array[labels.array == 2] == 0).all()
+    assert json.loads((work / "out" / "prediction.json").read_text())["districts_without_model"] == ["high"]
+
+
+def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
+    train(work, "low")
+    run(work)
+    summary = evaluate(work / "out", "900", num_processes=1)
+    _, labels = two_district_case()
+    error = np.abs(read_volume(work / "out" / "A.nii").array - 2)[labels.array == 1].mean()
+    assert summary["cases"]["A"]["whole_body"]["mae"] == pytest.approx(error, rel=1e-5)
+    assert "high" not in summary["cases"]["A"]
+    assert summary["provenance"]["not_predicted"] == {"A": ["high"]}
+
+
+def test_all_districts_can_be_required(work):
+    train(work, "low")
+    with pytest.raises(CasesFailed, match="A: no model of high is trained; leave out --require_all_districts"):
+        run(work, require_all_districts=True)
+    assert not (work / "out" / "A.nii").exists()
+
+
+def test_the_whole_body_fills_in_where_it_is_trained_and_asked_for(work, capsys):
+    train(work, "low")
+    with pytest.raises(CheckpointError, match="no model of whole_body is trained that could predict high"):
+        run(work, fill_with_whole_body=True)
+    train(work, "low", "whole_body")
+    run(work, fill_with_whole_body=True)
+    _, labels = two_district_case()
+    assert (read_volume(work / "out" / "A.nii").array[labels.array == 2] > 0).all()
+    assert not (work / "out" / "not_predicted").exists()
+    assert "not predicted" not in capsys.readouterr().err
+
+
+def test_a_map_of_an_earlier_run_does_not_stay(work):
+    train(work, "low", "high", "whole_body")
+    run(work)
+    assert (work / "out" / "not_predicted" / "A.nii").exists()
+    predict(work / "raw" / "Dataset900_Tiny" / "imagesTs", work / "out", configurations=["low", "high"], device="cpu")
+    assert not (work / "out" / "not_predicted").exists()
