@@ -1,4 +1,4 @@
-"""One encoder with several decoders: a U-Net that answers several outputs from the same features."""
+"""A U-Net with one encoder and one decoder for each output."""
 
 from __future__ import annotations
 

@@ -39,12 +39,12 @@ def built(network_class, arguments, in_channels, out_channels, device="cpu"):
     named = {k: resolve_name(v) if isinstance(v, str) and "." in v else v for k, v in arguments.items()}
     names = {SHARED_ENCODER: ("input_channels", "out_channels"), PATCHGAN: ("in_channels", None)}
     names |= dict.fromkeys((PLAIN_ENCODER, RESIDUAL_ENCODER), ("input_channels", None))
-    given, answered = names.get(network_class, ("input_channels", "num_classes"))
-    channels = {given: in_channels, **({answered: out_channels} if answered else {})}
+    input_name, output_name = names.get(network_class, ("input_channels", "num_classes"))
+    channels = {input_name: in_channels, **({output_name: out_channels} if output_name else {})}
     with torch.device(device):
         return resolve_name(network_class)(**named, **channels)
 
 
-def all_outputs(answer):
+def all_outputs(outputs):
     """The tensors of nested lists, in order."""
-    return [tensor for part in answer for tensor in all_outputs(part)] if isinstance(answer, list) else [answer]
+    return [tensor for part in outputs for tensor in all_outputs(part)] if isinstance(outputs, list) else [outputs]

@@ -86,7 +86,7 @@ def test_each_output_is_that_of_a_u_net_with_the_same_weights(residual, axes, de
             torch.testing.assert_close(own, of_peer)
 
 
-def test_deep_supervision_is_for_training_alone():
+def test_outputs_of_all_resolutions_are_returned_in_training_mode_only():
     supervised = network()
     full_resolution = [levels[0] for levels in supervised(image())]
     assert [len(levels) for levels in supervised(image())] == [2, 2]
@@ -107,7 +107,7 @@ def test_the_state_dict_holds_each_tensor_once():
     assert sum(tensor.numel() for tensor in tensors.values()) == sum(p.numel() for p in shared.parameters())
 
 
-def test_functions_of_the_library_find_the_second_names():
+def test_functions_of_the_library_still_find_the_second_names():
     shared = network()
     ResidualEncoderUNet.initialize(shared.encoder.stages[0].blocks[0])  # sets the block's last norm to 0
     assert not shared.state_dict()["encoder.stages.0.blocks.0.conv2.all_modules.1.weight"].any()
@@ -117,8 +117,8 @@ def test_functions_of_the_library_find_the_second_names():
 def test_an_optimizer_counts_each_parameter_once_and_the_encoder_learns_from_all_outputs():
     shared = network(deep_supervision=False)
     optimizer = torch.optim.SGD(shared.parameters(), lr=0.1)
-    steered = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-    assert len(steered) == len({id(parameter) for parameter in steered}) == len(shared.state_dict())
+    optimized = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+    assert len(optimized) == len({id(parameter) for parameter in optimized}) == len(shared.state_dict())
     parameter = shared.encoder.stem.convs[0].conv.weight
     separate = [torch.autograd.grad(loss_of(shared(image())[number]), parameter)[0] for number in range(len(OUTPUTS))]
     assert all(gradient.abs().sum() > 0 for gradient in separate)
@@ -155,8 +155,8 @@ def test_another_type_and_another_device_reach_all_of_it():
     shared = network().to(torch.float64)
     assert {parameter.dtype for parameter in shared.parameters()} == {torch.float64}
     assert {output.dtype for output in all_outputs(shared(image(dtype=torch.float64)))} == {torch.float64}
-    on_paper = shared.to("meta")
-    assert {output.device.type for output in all_outputs(on_paper(image(dtype=torch.float64).to("meta")))} == {"meta"}
+    on_meta = shared.to("meta")
+    assert {output.device.type for output in all_outputs(on_meta(image(dtype=torch.float64).to("meta")))} == {"meta"}
 
 
 def test_it_compiles_as_one_graph_with_the_same_outputs_and_gradients():

@@ -44,7 +44,7 @@ def test_shallower_and_deeper_networks_have_the_same_blocks_per_stage(patch, blo
     assert shared_encoder_arguments(topology, 8, 64)["n_blocks_per_stage"] == blocks
 
 
-def test_arguments_are_json_and_know_no_channels(patch_and_topology):
+def test_arguments_are_json_and_hold_no_channels(patch_and_topology):
     patch, topology = patch_and_topology
     recipes = unet_arguments(topology, 8, 32), shared_encoder_arguments(topology, 8, 32), patchgan_arguments(patch, 8)
     for arguments in recipes:
@@ -61,7 +61,7 @@ def test_a_u_net_keeps_the_grid_and_a_patchgan_scores_the_maps_of_the_plan(patch
     assert [1, *patchgan_maps(patch, arguments["strides"])[-1]] == list(scores.shape[1:])
 
 
-def test_a_shared_encoder_answers_at_all_resolutions_but_the_lowest(patch_and_topology):
+def test_a_shared_encoder_has_outputs_at_all_resolutions_but_the_lowest(patch_and_topology):
     patch, topology = patch_and_topology
     network = built(SHARED_ENCODER, shared_encoder_arguments(topology, 4, 16), 1, [1, 3])
     sizes, size = [], patch
@@ -72,7 +72,7 @@ def test_a_shared_encoder_answers_at_all_resolutions_but_the_lowest(patch_and_to
         assert [list(level.shape) for level in levels] == [[1, channels, *size] for size in sizes]
 
 
-def test_the_planner_s_networks_are_those_of_the_recipes(patch_and_topology):
+def test_the_recipes_equal_the_present_planner_s_arguments(patch_and_topology):
     """Characterisation, while both exist."""
     patch, topology = patch_and_topology
     for features, limit in ((8, 128), (32, 320)):

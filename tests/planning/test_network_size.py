@@ -54,11 +54,11 @@ def kept_values(network, patch, channels):
 
 
 def assert_counted(network_class, arguments, patch):
-    """Parameters to the last one. Kept values exactly without norms; the statistics of norms are at most 1.5%."""
+    """Parameters are equal. Kept values are equal without norms; with them, their statistics may add up to 1.5%."""
     outputs = outputs_of(network_class)
     parameters, activations = count(network_class, arguments, patch, 2, outputs)
-    on_paper = built(network_class, arguments, 2, outputs, device="meta")
-    assert parameters == sum(parameter.numel() for parameter in on_paper.parameters())
+    on_meta = built(network_class, arguments, 2, outputs, device="meta")
+    assert parameters == sum(parameter.numel() for parameter in on_meta.parameters())
     kept = kept_values(built(network_class, arguments, 2, outputs), patch, 2)
     if network_class != PATCHGAN and arguments["norm_op"] is None:
         assert activations == kept
@@ -68,41 +68,41 @@ def assert_counted(network_class, arguments, patch):
 
 @pytest.mark.parametrize("patch", [CUBE, FLAT, SLICE], ids=["cube", "flat", "slice"])
 @pytest.mark.parametrize("network_class", CLASSES)
-def test_a_planned_network_is_counted_as_torch_counts_it(network_class, patch):
+def test_the_count_of_a_planned_network_equals_torch(network_class, patch):
     assert_counted(network_class, arguments_of(network_class, *patch), patch[0])
 
 
 @pytest.mark.parametrize("layers", LAYERS)
 @pytest.mark.parametrize("network_class", [UNET, SHARED_ENCODER])
-def test_so_it_is_with_other_layers(network_class, layers):
+def test_the_count_equals_torch_with_other_norms_and_activations(network_class, layers):
     assert_counted(network_class, {**arguments_of(network_class, *CUBE, stages=3), **LAYERS[layers]}, CUBE[0])
 
 
 @pytest.mark.parametrize("patch", [CUBE, SLICE], ids=["3D", "2D"])
-def test_so_it_is_with_batch_norms(patch):
+def test_the_count_equals_torch_with_batch_norms(patch):
     norms = {"norm_op": f"torch.nn.BatchNorm{len(patch[0])}d", "norm_op_kwargs": None}
     assert_counted(RESIDUAL_UNET, {**arguments_of(RESIDUAL_UNET, *patch, stages=3), **norms}, patch[0])
 
 
 @pytest.mark.parametrize("deep_supervision", [False, True])
 @pytest.mark.parametrize("network_class", WITH_DECODERS)
-def test_so_it_is_with_and_without_deep_supervision(network_class, deep_supervision):
+def test_the_count_equals_torch_with_and_without_deep_supervision(network_class, deep_supervision):
     arguments = {**arguments_of(network_class, *CUBE), **NO_NORM, "deep_supervision": deep_supervision}
     assert_counted(network_class, arguments, CUBE[0])
 
 
 @pytest.mark.parametrize("network_class", WITH_RESIDUAL_BLOCKS)
-def test_so_it_is_with_bottleneck_blocks_and_a_wider_stem(network_class):
+def test_the_count_equals_torch_with_bottleneck_blocks_and_a_stem_of_another_width(network_class):
     changes = {"block": BOTTLENECK, "bottleneck_channels": [2, 3, 4], "stem_channels": 6}
     assert_counted(network_class, {**arguments_of(network_class, *CUBE, stages=3), **changes}, CUBE[0])
 
 
-def test_so_it_is_with_a_plain_shared_encoder():
+def test_the_count_equals_torch_with_a_plain_shared_encoder():
     arguments = {**arguments_of(UNET, *CUBE), "encoder_class": PLAIN_ENCODER}
     assert_counted(SHARED_ENCODER, arguments, CUBE[0])
 
 
-def test_so_it_is_with_other_numbers_of_blocks_in_each_stage():
+def test_the_count_equals_torch_with_different_numbers_of_convolutions_per_stage():
     uneven = {"n_conv_per_stage": [1, 3, 2, 1], "n_conv_per_stage_decoder": [3, 2, 1]}
     assert_counted(UNET, {**arguments_of(UNET, [32, 32, 32]), **uneven, **NO_NORM}, [32, 32, 32])
 
@@ -157,11 +157,11 @@ def test_two_outputs_of_a_network_with_one_are_refused():
 
 
 def test_a_residual_encoder_of_192_voxels_with_two_decoders():
-    """Too large to be run here: its parameters are torch's, and its kept values grow with the voxels."""
+    """Too large to run in a test: parameters equal torch's, and kept values are proportional to the voxels."""
     arguments = arguments_of(SHARED_ENCODER, [192] * 3, features=32, stages=6)
     parameters, activations = count(SHARED_ENCODER, arguments, [192] * 3, 1, [1, 19])
-    on_paper = built(SHARED_ENCODER, arguments, 1, [1, 19], device="meta")
-    assert parameters == sum(parameter.numel() for parameter in on_paper.parameters())
+    on_meta = built(SHARED_ENCODER, arguments, 1, [1, 19], device="meta")
+    assert parameters == sum(parameter.numel() for parameter in on_meta.parameters())
     assert activations == 6**3 * count(SHARED_ENCODER, arguments, [32] * 3, 1, [1, 19])[1]
 
 
