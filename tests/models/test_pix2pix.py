@@ -2,15 +2,13 @@ from dataclasses import replace
 
 import pytest
 import torch
+from field_sets import TWO_INPUTS, WITH_LABELS
 from tiny import FIELDS
 from tiny_models import losses_of, random_weights, tiny_model, touched_by, updates
 
-from ct2pet.dataset import Field, Fields
-from ct2pet.dataset.fields import INPUT, PET
+from ct2pet.dataset import Fields
 from ct2pet.errors import PlansError, PluginError
 from ct2pet.models import load_model, model_names
-
-TWO_INPUTS = Fields((FIELDS["CT"], Field("old_PET", INPUT, PET), FIELDS["PET"]))
 
 
 def make_batch(seed=0):
@@ -71,16 +69,16 @@ def test_of_two_inputs_both_reach_the_generator_and_the_discriminator():
     """Each network sees the inputs in the order of the fields, and a change of any of them changes the losses."""
     model, seen = tiny_model("pix2pix", fields=TWO_INPUTS), {"generator": [], "discriminator": []}
     random_weights(model.generator)
-    batch = {**make_batch(), "old_PET": make_batch(1)["CT"]}
+    batch = {**make_batch(), "low_PET": make_batch(1)["CT"]}
     for name, inputs in seen.items():
         getattr(model, name).register_forward_pre_hook(lambda _, given, inputs=inputs: inputs.append(given[0].detach()))
     before = losses_of(model, batch)
-    pair = torch.cat([batch["CT"], batch["old_PET"]], dim=1)
+    pair = torch.cat([batch["CT"], batch["low_PET"]], dim=1)
     assert torch.equal(seen["generator"][0], pair)
     assert torch.equal(seen["discriminator"][0][:2], torch.cat([pair, batch["PET"] * batch["mask"]], dim=1))
-    for name in ("CT", "old_PET"):
+    for name in ("CT", "low_PET"):
         assert losses_of(model, {**batch, name: batch[name] + 1}) != before
-    predicted = model.predict({name: batch[name] for name in ("CT", "old_PET")})
+    predicted = model.predict({name: batch[name] for name in ("CT", "low_PET")})
     torch.testing.assert_close(predicted["PET"], model.translate(pair))
 
 
@@ -102,9 +100,8 @@ def test_unknown_hyperparameters_methods_and_schedules_are_refused():
 
 
 def test_fields_that_it_cannot_take_are_refused_in_one_line():
-    labels = Field("organs", "target", "labels", labels={"liver": 1})
     with pytest.raises(PlansError, match=r"Pix2Pix takes 0 target label map\(s\), and the dataset has 1"):
-        tiny_model("pix2pix", fields=Fields((*FIELDS, labels)))
+        tiny_model("pix2pix", fields=WITH_LABELS)
     two_targets = Fields((*FIELDS, replace(FIELDS["PET"], name="late_PET")))
     with pytest.raises(PlansError, match=r"Pix2Pix takes 1 target image\(s\), and the dataset has 2"):
         tiny_model("pix2pix", fields=two_targets)

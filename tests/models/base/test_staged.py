@@ -1,28 +1,25 @@
 import numpy as np
 import pytest
+from field_sets import ORGANS, SEX, WITH_LABELS
 from tiny import CT_WINDOW, FIELDS, SUV_WINDOW, tiny_configuration
 from tiny_models import tiny_model
 
-from ct2pet.dataset import Field, Fields
+from ct2pet.dataset import Fields
 from ct2pet.models.base.staged import draft_configuration, draft_fields
 from ct2pet.preprocessing.normalization import as_input, denormalize, from_input
-
-ORGANS = Field("organs", "target", "labels", labels={"liver": 1})
-SEX = Field("sex", "condition", "category", labels={"F": 0, "M": 1})
 
 
 def test_the_inputs_of_a_later_stage_are_the_predicted_images_alone():
     """Label maps are not passed on; targets and conditions stay."""
     fields = draft_fields(Fields((*FIELDS, ORGANS, SEX)))
     assert [(one.name, one.kind) for one in fields.inputs] == [("PET_draft", "pet")]
-    assert [one.name for one in fields.targets] == ["PET", "organs"]
+    assert [one.name for one in fields.targets] == ["PET", "organ_labels"]
     assert [one.name for one in fields.conditions] == ["sex"]
 
 
 def test_drafts_are_in_the_range_of_inputs_and_keep_their_unit():
     """A normalised prediction as a later stage sees it, denormalised with that stage's window, is the same SUV."""
-    fields = Fields((*FIELDS, ORGANS))
-    windows = draft_configuration(tiny_configuration(), fields).normalization
+    windows = draft_configuration(tiny_configuration(), WITH_LABELS).normalization
     assert windows.keys() == {"CT", "PET", "PET_draft"}
     assert (windows["CT"], windows["PET"]) == (CT_WINDOW, SUV_WINDOW)
     pet = np.linspace(0.0, 1.2, 7)

@@ -2,16 +2,15 @@ from dataclasses import replace
 
 import pytest
 import torch
+from field_sets import LOW_PET, TWO_INPUTS
 from hand_models import Scaled
 from tiny import CT_WINDOW, FIELDS, SUV_WINDOW, tiny_configuration
 
 from ct2pet.dataset import Field, Fields
-from ct2pet.dataset.fields import CT, INPUT, PET, TARGET
+from ct2pet.dataset.fields import CT, TARGET
 from ct2pet.models.base.translation import Images
 
-LOW_DOSE = Field("low_PET", INPUT, PET, folder="images", suffix="_0001")
-TWO_INPUTS = Fields((FIELDS["CT"], LOW_DOSE, FIELDS["PET"]))
-TO_CT = Fields((LOW_DOSE, Field("CT", TARGET, CT)))
+TO_CT = Fields((LOW_PET, Field("CT", TARGET, CT)))
 
 
 class Summed(Scaled):
