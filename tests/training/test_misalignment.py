@@ -34,7 +34,7 @@ def numbered(augmenter, samples):
 
 
 def offsets(image, augmenter):
-    """By how many voxels (Z, Y, X) a numbered patch lies beside the centre of its source; fails where it is not whole."""
+    """By how many voxels (Z, Y, X) a numbered patch lies beside the centre of its source; the patch must be whole."""
     first = int(image[0, 0, 0, 0])
     start = [first // 10_000, first // 100 % 100, first % 100]
     expected = numbered(augmenter, 1)["organ_labels"][0]
