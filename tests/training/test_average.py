@@ -113,12 +113,9 @@ def test_of_a_staged_method_the_networks_that_predict_are_averaged_and_no_others
     """Of both stages the generator; not the registration, the discriminator or the mean field."""
     model = tiny_model("regc2p")
     average = WeightAverage(model, 0.5)
-    generators = {stage: getattr(model.stages[stage], "generator") for stage in ("slices", "refinement")}
-    assert average.averages.keys() == {
-        f"parts.{stage}.generator.{name}"
-        for stage, network in generators.items()
-        for name, _ in network.named_parameters()
-    }
+    generators = {f"parts.{name}.generator": stage.generator for name, stage in model.stages.items()}
+    weights = {f"{start}.{name}" for start, network in generators.items() for name, _ in network.named_parameters()}
+    assert average.averages.keys() == weights
     kept = copy_of(model.state_dict())
     for tensor in model.parts["refinement"].parameters():
         tensor.data += 1
