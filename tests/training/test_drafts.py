@@ -33,8 +33,8 @@ def drafts_in(store, folder, **changes):
     return DraftStore(store, folder, model_of(**changes))
 
 
-def make(drafts, cases, checkpoint):
-    drafts.make(cases, model_of(), "main", checkpoint, bar=False)
+def make(drafts, cases, checkpoint, **changes):
+    drafts.make(cases, model_of(**changes), "main", checkpoint, bar=False)
 
 
 def whole(case):
@@ -56,13 +56,14 @@ def test_a_case_has_its_draft_beside_all_that_is_stored(store, tmp_path):
 
 
 def test_a_draft_lies_in_the_range_of_inputs_whatever_the_range_of_the_target(store, tmp_path):
-    """The plans map 0 to 10 SUV to [-1, 1]: normalised predictions are their own drafts."""
+    """The plans map 0 to 10 SUV to [-1, 1]: normalised predictions are their own drafts, and -1 is SUV 0, which is the
+    value outside the district and beyond the stored box."""
     window = replace(SUV_WINDOW, range=[-1.0, 1.0])
     normalization = {**tiny_configuration().normalization, "PET": window}
     drafts = drafts_in(store, tmp_path / "drafts", normalization=normalization)
-    make(drafts, ["A0"], checkpoint_of(0.5, tmp_path / "c.pth"))
+    make(drafts, ["A0"], checkpoint_of(0.5, tmp_path / "c.pth"), normalization=normalization)
     content = whole(drafts.open("A0"))
-    pet = np.where(content["mask"], 0.5 * (content["CT"].astype(np.float32) + 1) / 2, 0)
+    pet = np.where(content["mask"], 0.5 * (content["CT"].astype(np.float32) + 1) / 2, -1)
     np.testing.assert_allclose(content["PET_draft"], pet, atol=2e-3)
 
 
