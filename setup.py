@@ -19,6 +19,7 @@ COMMANDS = [
     "plan_and_preprocess",
     "train",
     "predict",
+    "synthesize",
     "evaluate",
     "compare",
     "report",

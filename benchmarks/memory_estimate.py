@@ -1,10 +1,12 @@
 """The planner's memory estimate against the peak of real training steps, each in a process of its own.
 
     python benchmarks/memory_estimate.py [--model pix2pix] [--device cpu|cuda]
+    python benchmarks/memory_estimate.py --networks [--device cpu|cuda]
 
 Prints, for plans of several sizes and every stage of the method, the estimate and the measured peak (GiB) and their
-ratio. On a CPU the peak is that
-of the process's resident memory, on a GPU that of torch's allocator and the context.
+ratio; with ``--networks``, for single networks of every class that plans can name, what is counted of them and the
+measured peak of their training steps. On a CPU the peak is that of the process's resident memory, on a GPU that of
+torch's allocator and the context.
 """
 
 from __future__ import annotations
@@ -12,9 +14,10 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import resource
 import subprocess
 import sys
+
+from _network_memory import peak_gib, print_networks
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
 from ct2pet.planning.configuration import Configuration
@@ -79,23 +82,22 @@ def measure(name: str, stage: str, index: int, device: str) -> None:
             optimizers[update.optimizer].zero_grad()
             update.loss.backward()
             optimizers[update.optimizer].step()
-    if device == "cuda":
-        free, total = torch.cuda.mem_get_info()
-        context = total - free - torch.cuda.memory_reserved()
-        peak = torch.cuda.max_memory_reserved() + context
-    else:
-        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps(peak / 2**30))
+    print(json.dumps(peak_gib(device)))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--model", default="pix2pix")
+    parser.add_argument("--networks", action="store_true", help="single networks of every class, without a method")
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
     parser.add_argument("--child", nargs=2, metavar=("STAGE", "SIZE"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
         measure(options.model, options.child[0], int(options.child[1]), options.device)
+        return
+    if options.networks:
+        runtime_gib = estimate_training_gib(configuration_of(*SIZES[0]), Requirements(), options.device)
+        print_networks(options.device, runtime_gib)
         return
     from ct2pet.models import load_model
 

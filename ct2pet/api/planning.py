@@ -132,7 +132,7 @@ def _plan(
     if request.plans_name in reference_names():
         plans = reference_plans(request.plans_name, fingerprint, description, needs)
     else:
-        if request.sized_for is None and needs[DEFAULT_MODEL].fields.problem(description.fields) is None:
+        if request.sized_for is None and needs[DEFAULT_MODEL].problem(description) is None:
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
         plans = plan_experiment(fingerprint, description, needs, request)

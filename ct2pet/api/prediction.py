@@ -12,6 +12,7 @@ from tqdm import tqdm
 from ct2pet.api.device import choose_device
 from ct2pet.dataset import Fields
 from ct2pet.districts.records import print_records
+from ct2pet.errors import Ct2PetError
 from ct2pet.files import check_writable
 from ct2pet.imageio import write_volume
 from ct2pet.inference.dicom_output import DicomOutput
@@ -48,6 +49,8 @@ def predict(
     )
     loaded = load_trained(trained, options.configurations, options.folds)
     fields = loaded.plans.all_fields
+    if not fields.inputs:
+        raise Ct2PetError(f"{trained.model} makes images without input images: use ct2pet_synthesize")
     all_cases = find_cases(source, target, fields)
     dicom = DicomOutput(options.dicom)
     dicom.check(source, all_cases)

@@ -22,7 +22,7 @@ _CT_AND_PET = {
     "channel_names": {"0": "CT"},
     "target": {"name": "PET", "unit": "SUVbw g/ml"},
 }
-_USED = {*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "body_mask"}
+_USED = {*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "body_mask", "dose_fraction"}
 
 
 @dataclass(frozen=True)
@@ -123,6 +123,9 @@ def _described(content: Any, path: Path) -> Description:
         raise DatasetError(f"{path}: the district name {WHOLE_BODY!r} is taken")
     check_labels(content["districts"], "district", 255, path)
     check_labels(content.get("organs", {}), "organ", 65535, path)
+    fraction = content.get("dose_fraction", 1)
+    if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction <= 1:
+        raise DatasetError(f"{path}: dose_fraction must be above 0 and at most 1 (0.05 is 5% dose), not {fraction!r}")
     description = Description(content, parse_fields(content, path))
     known = [one.name for one in description.fields.inputs]
     if description.body_mask not in (None, *known):

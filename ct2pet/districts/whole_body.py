@@ -7,13 +7,14 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from ct2pet.dataset.description import WHOLE_BODY
-from ct2pet.dataset.fields import CT, Field
+from ct2pet.dataset.fields import CT, PET, Field
 from ct2pet.districts.body import body_mask
+from ct2pet.districts.pet_outline import pet_outline
 from ct2pet.errors import DatasetError
 from ct2pet.volume import Volume
 
 BODY_LABEL = 1
-_OUTLINES: dict[str, Callable[[Volume], np.ndarray]] = {CT: body_mask}
+_OUTLINES: dict[str, Callable[[Volume], np.ndarray]] = {CT: body_mask, PET: lambda pet: pet_outline(pet).array}
 
 
 def region_labels(districts: Mapping[str, int]) -> dict[str, list[int]]:

@@ -19,7 +19,7 @@ from ct2pet.planning.configuration import Configuration, Masking
 from ct2pet.preprocessing import PreparedDistrict, prepare_inputs
 from ct2pet.preprocessing.case_on_grid import visible
 from ct2pet.preprocessing.normalization import denormalize
-from ct2pet.resampling import resample, resample_part
+from ct2pet.resampling import resample
 from ct2pet.volume import Box, Grid, Volume
 
 Volumes = dict[str, Volume]
@@ -105,7 +105,7 @@ class Predictor:
             if progress is not None:
                 progress(share)
             return None
-        region = self._region(prepared, district_map, configuration.masking)
+        region = self._region(prepared, configuration.masking)
         report = None if progress is None else lambda part: progress(part * share)
         found = predict_volume(district.models, prepared.images, region, self.windows, progress=report)
         return {
@@ -125,13 +125,12 @@ class Predictor:
         values = denormalize(array, district.configuration.normalization[target.name])
         return continued(Volume(values, prepared.grid, target.rules.unit), region, self.blend_mm / 2)
 
-    def _region(self, prepared: PreparedDistrict, district_map: Volume, masking: Masking) -> np.ndarray:
+    def _region(self, prepared: PreparedDistrict, masking: Masking) -> np.ndarray:
         """Which voxels to predict: the district, and of its neighbours what is blended and what the network sees."""
         margin = min(self.blend_mm / 2 + max(prepared.grid.spacing), masking.margin_mm)
         if self.blend_mm == 0 or masking.kind == "hard" or margin == 0:
             return prepared.mask
-        body = resample_part(district_map, prepared.grid, labels=True).array > 0
-        return prepared.mask | (visible(prepared.mask, prepared.grid, Masking("context", margin)) & body)
+        return prepared.mask | (visible(prepared.mask, prepared.grid, Masking("context", margin)) & prepared.body)
 
 
 def continued(volume: Volume, region: np.ndarray, margin_mm: float) -> Volume:

@@ -14,7 +14,7 @@ from ct2pet.phantom.shapes import Stroke, ellipsoid, paint
 from ct2pet.phantom.skeleton import draw_skeleton
 from ct2pet.phantom.sketch import Sketch
 from ct2pet.phantom.surfaces import district_strokes, divide, draw_surfaces
-from ct2pet.phantom.tissues import GAS, LABELS, labels_of
+from ct2pet.phantom.tissues import GAS, LABELS, labels_of, labels_with_parts
 from ct2pet.phantom.trunk import draw_trunk
 from ct2pet.volume import Grid, Volume
 
@@ -71,6 +71,6 @@ class Anatomy:
         found = np.zeros(grid.shape, dtype=np.uint8)
         paint(strokes, found, x, y, z, moved)
         forbidden = np.zeros(256, dtype=bool)
-        forbidden[[0, *labels_of("skin", *GAS)]] = True
+        forbidden[[0, *labels_with_parts("skin", *GAS)]] = True
         found[forbidden[organs.array]] = 0
         return organs.with_array(found)

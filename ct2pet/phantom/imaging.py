@@ -1,4 +1,4 @@
-"""From label maps to images: texture, the CT's blur and noise, the PET's resolution and counting noise."""
+"""From label maps to images: texture, the CT's blur and noise, the tracer and the PET's resolution."""
 
 from __future__ import annotations
 
@@ -137,15 +137,3 @@ def _ramp(t: np.ndarray, sigma: float) -> np.ndarray:
     """The second integral of a Gaussian: what is left of max(t, 0) after blurring with it."""
     u = t / sigma
     return t * 0.5 * (1 + erf(u / np.sqrt(2))) + sigma * np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)
-
-
-def count(
-    pet_suv: np.ndarray, grid: Grid, scanner: Scanner, weight_kg: float, random: np.random.Generator
-) -> np.ndarray:
-    """float32 (Z, Y, X) SUV with counting noise: Poisson of the expected counts, then the scanner's filter. Its
-    variance is proportional to 1 / dose. An infinite dose only filters."""
-    sigma = [scanner.filter_mm / FWHM / spacing for spacing in grid.spacing]
-    sensitivity = scanner.counts * scanner.dose_fraction * grid.voxel_ml * min(1.5, 70.0 / weight_kg)
-    if np.isfinite(sensitivity):
-        pet_suv = (random.poisson(pet_suv * sensitivity) / sensitivity).astype(np.float32)
-    return gaussian_filter(pet_suv, sigma, mode="constant")

@@ -12,8 +12,8 @@ import numpy as np
 
 from ct2pet.phantom.anatomy import Anatomy
 from ct2pet.phantom.patient import Lesion, Patient
-from ct2pet.phantom.tissues import LABELS
-from ct2pet.volume import Grid
+from ct2pet.phantom.tissues import labels_with_parts
+from ct2pet.volume import Grid, label_mask
 
 _SMALLEST_MM, _LARGEST_MM = 4.0, 34.0
 _FAINTEST, _HOTTEST = 1.7, 25.0
@@ -105,7 +105,7 @@ def _place(
     if not slices.size or not columns.size:
         return None
     part = labels[slices[0] : slices[-1] + 1][:, :, columns]
-    voxels = np.argwhere(part == LABELS[site.host])
+    voxels = np.argwhere(label_mask(part, labels_with_parts(site.host)))
     if not len(voxels):
         return None
     i, j, k = voxels[random.integers(len(voxels))]

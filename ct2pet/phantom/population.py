@@ -8,7 +8,7 @@ import numpy as np
 
 from ct2pet.phantom.lesions import place_lesions
 from ct2pet.phantom.patient import DIAGNOSES, REFERENCE_HEIGHT_MM, Organ, Patient
-from ct2pet.phantom.tissues import FATTY, GAS, TISSUES
+from ct2pet.phantom.tissues import FATTY, GAS, PART_OF, TISSUES
 
 # how organs differ between patients: size (log-normal sigma) and place (mm); what is not named stays as it is drawn
 _ORGANS = {
@@ -34,6 +34,7 @@ _ORGANS = {
 _BRAIN = ("grey_matter", "white_matter", "cerebellum")
 _WHOLE_BODY, _RAISED, _RAISED_WHOLE, _NEGATIVE = 0.35, 0.75, 0.3, 0.25
 """Shares of patients: head to toe; arms raised (in scans to the thigh, and head to toe); without a tumour."""
+_WHOLE = tuple(tissue for tissue in TISSUES if tissue.name not in PART_OF)
 
 
 def make_patient(seed: int) -> Patient:
@@ -84,12 +85,12 @@ def _organs(patient: Patient, random: np.random.Generator) -> dict[str, Organ]:
 
 def _hu(patient: Patient, bmi: float, random: np.random.Generator) -> dict[str, float]:
     """CT numbers of the patient's tissues: fatty livers, and bones that thin with age."""
-    hu = {tissue.name: tissue.hu + tissue.hu_spread * float(np.clip(random.normal(), -2, 2)) for tissue in TISSUES}
+    hu = {tissue.name: tissue.hu + tissue.hu_spread * float(np.clip(random.normal(), -2, 2)) for tissue in _WHOLE}
     if random.random() < 0.1 + 0.02 * max(0.0, bmi - 25):
         hu["liver"] -= float(random.uniform(10, 35))
     for name in ("marrow", "spine", "ribs", "sternum", "pelvis"):
         hu[name] *= 1 - 0.006 * (patient.age - 55)
-    return hu
+    return _with_parts(hu)
 
 
 def _suv(patient: Patient, bmi: float, random: np.random.Generator) -> dict[str, float]:
@@ -100,10 +101,15 @@ def _suv(patient: Patient, bmi: float, random: np.random.Generator) -> dict[str,
     more per ml; tonsils less with age (Wang 2007).
     """
     suv, common, brain = {}, float(random.normal(0, 0.05)), float(random.normal())
-    for tissue in TISSUES:
+    for tissue in _WHOLE:
         own = float(np.clip(brain + 0.2 * random.normal() if tissue.name in _BRAIN else random.normal(), -2, 2))
         lean = 0.0 if tissue.name in (*FATTY, *GAS) else 0.5 * np.log(bmi / 25)
         suv[tissue.name] = tissue.suv * float(np.exp(own * tissue.suv_spread + common + lean))
     suv["lung"] *= (1000 + patient.hu["lung"]) / 200
     suv["tonsils"] *= float(np.exp(-0.01 * (patient.age - 55)))
-    return suv
+    return _with_parts(suv)
+
+
+def _with_parts(values: dict[str, float]) -> dict[str, float]:
+    """The values of all tissues, where a part has the value of its whole."""
+    return {**values, **{part: values[whole] for part, whole in PART_OF.items()}}

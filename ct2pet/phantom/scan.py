@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from ct2pet.phantom.acquisition import Acquisition, acquire
 from ct2pet.phantom.anatomy import Anatomy
-from ct2pet.phantom.imaging import activity_map, count, render_ct, seen_by_pet, smooth_texture
+from ct2pet.phantom.imaging import activity_map, render_ct, seen_by_pet, smooth_texture
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.scanner import Scanner
 from ct2pet.volume import Grid, Volume
@@ -18,7 +20,8 @@ class CaseVolumes:
     """What a scan gives, and the truth behind it.
 
     ``ct`` int16 HU, ``districts`` and ``organs`` uint8 labels on the CT's grid; ``pet`` float32 SUV and ``lesions``
-    uint8 (1 where at least half of the voxel is tumour) on the PET's.
+    uint8 (1 where at least half of the voxel is tumour) on the PET's. ``low_dose``: float32 SUV on the PET's grid by
+    dose fraction, from counts that are a part of those of ``pet``.
     """
 
     ct: Volume
@@ -26,21 +29,31 @@ class CaseVolumes:
     districts: Volume
     organs: Volume
     lesions: Volume
+    low_dose: Mapping[float, Volume] = field(default_factory=dict)
 
 
-def scan(patient: Patient, scanner: Scanner) -> CaseVolumes:
+def scan(patient: Patient, scanner: Scanner, dose_fractions: Sequence[float] = ()) -> CaseVolumes:
     """Image a patient. The same patient and scanner always give the same voxels; a scanner that differs in the dose
-    alone changes the PET's noise alone."""
+    alone changes the PET's noise alone.
+
+    ``dose_fractions``: which low-dose PETs of the same acquisition to make, as fractions of the scanner's dose; each
+    is thinned from the full counts on its own, whatever the others are. Raises DatasetError for a fraction that is not
+    above 0 and at most 1.
+    """
     anatomy = Anatomy(patient)
     organs = anatomy.organs(scanner.ct_grid(patient))
     texture = smooth_texture(organs.grid, _random(patient, "texture"))
     in_ct = anatomy.lesions(organs)
     ct_hu = render_ct(patient, scanner, organs, in_ct.array, texture, _random(patient, "ct"))
-    pet, lesions = _pet(anatomy, scanner)
-    return CaseVolumes(organs.with_array(ct_hu, "HU"), pet, anatomy.districts(organs), organs, lesions)
+    acquisition, lesions = _acquire(anatomy, scanner)
+    pets = {fraction: _thinned(acquisition, patient, fraction) for fraction in dose_fractions}
+    return CaseVolumes(
+        organs.with_array(ct_hu, "HU"), _pet(acquisition), anatomy.districts(organs), organs, lesions, pets
+    )
 
 
-def _pet(anatomy: Anatomy, scanner: Scanner) -> tuple[Volume, Volume]:
+def _acquire(anatomy: Anatomy, scanner: Scanner) -> tuple[Acquisition, Volume]:
+    """The counts of the full-dose PET, and the lesions on its grid."""
     patient, breath = anatomy.patient, scanner.respiratory_mismatch_mm
     grid = scanner.pet_grid(patient)
     organs = anatomy.organs(scanner.activity_grid(patient), breath)
@@ -48,8 +61,16 @@ def _pet(anatomy: Anatomy, scanner: Scanner) -> tuple[Volume, Volume]:
     texture = smooth_texture(organs.grid, _random(patient, "texture"))
     activity = organs.with_array(activity_map(patient, organs.array, lesions.array, texture), "SUV")
     expected = seen_by_pet(activity, grid, scanner.psf_mm)
-    pet_suv = count(expected, grid, scanner, patient.weight_kg, _random(patient, "counts"))
-    return Volume(pet_suv, grid, "SUV"), _on_grid(lesions, grid)
+    acquisition = acquire(expected, grid, scanner, patient.weight_kg, _random(patient, "counts"))
+    return acquisition, _on_grid(lesions, grid)
+
+
+def _pet(acquisition: Acquisition) -> Volume:
+    return Volume(acquisition.image(), acquisition.grid, "SUV")
+
+
+def _thinned(acquisition: Acquisition, patient: Patient, dose_fraction: float) -> Volume:
+    return _pet(acquisition.thinned(dose_fraction, _random(patient, f"dose fraction {float(dose_fraction)!r}")))
 
 
 def _on_grid(lesions: Volume, grid: Grid) -> Volume:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ct2pet.phantom.frame import Frame
 from ct2pet.phantom.patient import Patient
@@ -81,6 +81,9 @@ DEMO = Scanner(
     ct_noise_hu=9.0,
 )
 """Small and quick, for the demonstration: whole patients that a laptop learns from in minutes."""
+
+DEMO_LOW_COUNTS = replace(DEMO, name="demo_low_counts", counts=DEMO.counts / 5)
+"""DEMO with a fifth of its counts: 5% of its dose are as noisy in the liver as those of CLINICAL."""
 
 COARSE = Scanner(
     "coarse",

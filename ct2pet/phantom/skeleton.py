@@ -59,11 +59,11 @@ def _draw_spine(sketch: Sketch) -> None:
     sketch.add("spine", spines.solid() & within(0.15, 0.7))
     sketch.add("spine", arch.solid())
     sketch.add("spine", _body(width=1.15).solid())
-    sketch.add("marrow", _body(-3, width=1.15).solid() & within(0.24, 0.94))
+    sketch.add("vertebral_marrow", _body(-3, width=1.15).solid() & within(0.24, 0.94))
     sketch.add("discs", _body(width=1.15).solid() & within(-1, 0.18))
     sacrum = Loft([(868, 0, 66, 8, 6), (900, 0, 70, 26, 11), (945, 0, 56, 48, 18), (965, 0, 48, 44, 22)], power=2.4)
-    sketch.add("spine", sacrum.solid())
-    sketch.add("marrow", sacrum.solid(-4))
+    sketch.add("sacrum", sacrum.solid())
+    sketch.add("sacral_marrow", sacrum.solid(-4))
     cord = Loft([(z, 0.0, cy + r + 8, 6.5, 6) for z, cy, r in _VERTEBRAE])
     sketch.add("spinal_cord", cord.solid(low=930))
 
@@ -97,8 +97,8 @@ def _draw_shoulders(sketch: Sketch) -> None:
     blade = ellipsoid((106, 74, 1318), (42, 5, 68), turn=(8.0, 0.0, 24.0))
     sketch.add("shoulder_girdle", blade, pair=True)
     sketch.add("shoulder_girdle", capsule((80, 74, 1352), (150, 34, 1398), 6), pair=True)
-    sketch.add("shoulder_girdle", capsule((16, -50, 1374), (72, -30, 1396), 6), pair=True)
-    sketch.add("shoulder_girdle", capsule((72, -30, 1396), (148, 18, 1402), 6), pair=True)
+    sketch.add("clavicle", capsule((16, -50, 1374), (72, -30, 1396), 6), pair=True)
+    sketch.add("clavicle", capsule((72, -30, 1396), (148, 18, 1402), 6), pair=True)
     sketch.add("shoulder_girdle", ellipsoid((134, 22, 1370), (9, 15, 18)), pair=True)
 
 
@@ -110,7 +110,7 @@ def _draw_pelvis(sketch: Sketch) -> None:
 
     low, high = (-EVERYWHERE, -EVERYWHERE, 900), (EVERYWHERE, EVERYWHERE, 1020)
     sketch.add("pelvis", _shell(sketch.patient, 2, 13, 900, 1020) & region(wing, low, high))  # type: ignore[arg-type]
-    sketch.add("marrow", _shell(sketch.patient, 5, 10, 900, 1020) & region(wing, low, high), onto=("pelvis",))  # type: ignore[arg-type]
+    sketch.add("pelvic_marrow", _shell(sketch.patient, 5, 10, 900, 1020) & region(wing, low, high), onto=("pelvis",))  # type: ignore[arg-type]
     for start, end, r in (
         ((84, 22, 905), (92, 30, 925), 20),
         ((80, 36, 880), (58, 44, 822), 13),
@@ -118,7 +118,7 @@ def _draw_pelvis(sketch: Sketch) -> None:
         ((8, -44, 858), (56, 38, 822), 7),
     ):
         sketch.add("pelvis", capsule(start, end, r), pair=True)  # type: ignore[arg-type]
-    sketch.add("marrow", capsule((84, 22, 905), (92, 30, 925), 15), onto=("pelvis",), pair=True)
+    sketch.add("pelvic_marrow", capsule((84, 22, 905), (92, 30, 925), 15), onto=("pelvis",), pair=True)
     sketch.add("pelvis", ellipsoid((86, 8, 888), (33, 33, 33)), pair=True)
     sketch.add("discs", ellipsoid((90, 6, 884), (27, 27, 27)), pair=True)
 
@@ -163,7 +163,7 @@ def _draw_legs(sketch: Sketch) -> None:
         sketch.add(tissue, solid, pair=True)
     red = ((88, 8, 886), (14, 14, 14)), ((108, 12, 862), (8, 8, 16))
     for centre, radii in red:
-        sketch.add("marrow", ellipsoid(centre, radii), onto=("femur",), pair=True)  # type: ignore[arg-type]
-    sketch.add("yellow_marrow", capsule((117, 12, 830), (98, 4, 500), 7, 8), onto=("femur",), pair=True)
-    sketch.add("yellow_marrow", ellipsoid((97, 8, 486), (32, 24, 18)), onto=("femur",), pair=True)
+        sketch.add("femoral_marrow", ellipsoid(centre, radii), onto=("femur",), pair=True)  # type: ignore[arg-type]
+    sketch.add("femoral_yellow_marrow", capsule((117, 12, 830), (98, 4, 500), 7, 8), onto=("femur",), pair=True)
+    sketch.add("femoral_yellow_marrow", ellipsoid((97, 8, 486), (32, 24, 18)), onto=("femur",), pair=True)
     sketch.add("yellow_marrow", capsule((96, 0, 440), (92, 8, 95), 11, 6), onto=("lower_leg_bones",), pair=True)

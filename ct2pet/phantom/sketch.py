@@ -9,7 +9,7 @@ import numpy as np
 
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.shapes import Point, Solid, Stroke, capsule, ellipsoid
-from ct2pet.phantom.tissues import LABELS, labels_of
+from ct2pet.phantom.tissues import LABELS, labels_with_parts
 
 
 class Sketch:
@@ -28,8 +28,9 @@ class Sketch:
         moves: bool = False,
         pair: bool = False,
     ) -> None:
-        """A solid of a tissue, painted onto those tissues only (None: anywhere in the body); a ``pair`` also right."""
-        labels = tuple(LABELS.values()) if onto is None else labels_of(*onto)
+        """A solid of a tissue, painted onto those tissues and their parts only (None: anywhere in the body); a ``pair``
+        also right."""
+        labels = tuple(LABELS.values()) if onto is None else labels_with_parts(*onto)
         for part in (solid, solid.mirrored()) if pair else (solid,):
             self.strokes.append(Stroke(LABELS[tissue], part, labels, moves))
 

@@ -7,6 +7,9 @@ cerebellum 8.0 ± 2.2, palatine tonsils 3.45 ± 1.4, sublingual glands 3.3 ± 1.
 1.88 ± 0.41 (Liu 2019). The spread between patients is log-normal, so that uptake is never negative. ``assumed`` marks
 uptake without a source: gas, what is too small to matter, or what takes its neighbour's value.
 
+A part of a tissue (the aorta is a part of ``blood``) has the values and the sources of the whole and a label of its
+own: the images do not show where it ends, the organ maps do. ``PART_OF`` lists the parts; their labels come last.
+
 Sources
     Schneider 1996   Schneider U, Pedroni E, Lomax A. Phys Med Biol 1996;41:111-124 (HU of tissues).
     Schneider 2000   Schneider W, Bortfeld T, Schlegel W. Phys Med Biol 2000;45:459-478 (HU of lung, fat, bone).
@@ -41,7 +44,7 @@ class Tissue(NamedTuple):
 _HU = "Schneider 1996, Schneider 2000"
 _SOFT = "Prokop 2003"
 
-TISSUES: tuple[Tissue, ...] = (
+_WHOLE = (
     Tissue("skin", 10, 10, 5, 0.5, 0.15, 0.05, f"{_HU}; assumed"),
     Tissue("fat", -105, 5, 8, 0.25, 0.15, 0.07, f"{_HU}; assumed"),
     Tissue("muscle", 52, 5, 8, 0.65, 0.10, 0.07, f"{_HU}; Dias 2022"),
@@ -94,6 +97,25 @@ TISSUES: tuple[Tissue, ...] = (
     Tissue("yellow_marrow", -30, 15, 15, 0.35, 0.15, 0.08, f"{_HU}; assumed: as fat"),
 )
 
+PART_OF: dict[str, str] = {
+    "heart_blood": "blood",
+    "aorta": "blood",
+    "stomach_gas": "bowel_gas",
+    "colon_gas": "bowel_gas",
+    "clavicle": "shoulder_girdle",
+    "sacrum": "spine",
+    "vertebral_marrow": "marrow",
+    "sacral_marrow": "marrow",
+    "pelvic_marrow": "marrow",
+    "femoral_marrow": "marrow",
+    "femoral_yellow_marrow": "yellow_marrow",
+    "back_muscle": "muscle",
+}
+"""Parts of tissues that are organs, or parts of organs, with labels of their own, and the tissue of each."""
+_ROWS = {tissue.name: tissue for tissue in _WHOLE}
+
+TISSUES: tuple[Tissue, ...] = (*_WHOLE, *(_ROWS[whole]._replace(name=part) for part, whole in PART_OF.items()))
+
 LABELS: dict[str, int] = {tissue.name: label for label, tissue in enumerate(TISSUES, start=1)}
 """The label of every tissue in the organ maps; 0 is the air around the patient."""
 
@@ -105,5 +127,10 @@ COUCH_SHELL_HU, COUCH_FOAM_HU = -80.0, -900.0
 
 
 def labels_of(*names: str) -> tuple[int, ...]:
-    """The labels of tissues by name. Raises KeyError for an unknown one."""
+    """The labels of tissues by name, without their parts. Raises KeyError for an unknown one."""
     return tuple(LABELS[name] for name in names)
+
+
+def labels_with_parts(*names: str) -> tuple[int, ...]:
+    """The labels of tissues and of all parts of them. Raises KeyError for an unknown one."""
+    return labels_of(*names, *(part for part, whole in PART_OF.items() if whole in names))

@@ -27,6 +27,20 @@ _CAVITY = (
     (1422, 18, 10, 8),
 )
 _SOFT = ("visceral_fat",)
+# z, centre x, centre y, half-width, half-depth of the left erector spinae with the muscles beneath it, from the sacrum
+# to the base of the skull
+_BACK_MUSCLE = (
+    (885, 16, 90, 13, 9),
+    (930, 26, 88, 22, 13),
+    (1000, 34, 76, 30, 18),
+    (1080, 36, 73, 30, 18),
+    (1160, 34, 82, 28, 15),
+    (1250, 28, 83, 24, 15),
+    (1350, 24, 79, 20, 15),
+    (1410, 20, 60, 16, 13),
+    (1480, 17, 46, 15, 13),
+    (1540, 17, 50, 15, 12),
+)
 
 
 def cavity_of(patient: Patient) -> Loft:
@@ -61,6 +75,7 @@ def draw_trunk(sketch: Sketch) -> None:
     cavity = cavity_of(sketch.patient)
     sketch.add("visceral_fat", cavity.solid())
     sketch.add("muscle", capsule((38, 48, 890), (34, 40, 1110), 17), pair=True)
+    sketch.add("back_muscle", Loft(_BACK_MUSCLE, power=2.6).solid(), onto=("muscle",), pair=True)
     _draw_chest(sketch, cavity)
     _draw_upper_belly(sketch, cavity)
     _draw_kidneys(sketch)
@@ -87,7 +102,7 @@ def _draw_chest(sketch: Sketch, cavity: Loft) -> None:
         sketch.add("blood", capsule((20, 6, 1275), end, 7, 4), onto=chest, moves=True, pair=True)
     heart, turn = (24, -40, 1222), (0.0, 32.0, -20.0)
     sketch.add("mediastinum", sketch.organ("heart", heart, (60, 48, 62), grow=4), onto=chest, moves=True)
-    sketch.add("blood", sketch.organ("heart", heart, (56, 44, 57)), onto=chest, moves=True)
+    sketch.add("heart_blood", sketch.organ("heart", heart, (56, 44, 57)), onto=(*chest, "blood"), moves=True)
     left = (44, -38, 1208)
     wall = sketch.organ("heart", left, (33, 33, 46), turn=turn)
     chamber = sketch.organ("heart", (left[0] - 5, left[1], left[2] + 6), (22, 22, 38), turn=turn)
@@ -102,8 +117,8 @@ def _draw_chest(sketch: Sketch, cavity: Loft) -> None:
 def _draw_vessels(sketch: Sketch) -> None:
     onto = ("visceral_fat", "mediastinum", "lung", "muscle")
     arch: list[Point] = [(6, -24, 1255), (-6, -28, 1310), (2, -10, 1338), (18, 16, 1338), (23, 26, 1305)]
-    sketch.tube("blood", arch, 13, onto=onto)
-    sketch.tube("blood", [(23, 26, 1305), (20, 22, 1190), (10, 4, 1090), (6, -2, 985)], 11, onto=onto)
+    sketch.tube("aorta", arch, 13, onto=onto)
+    sketch.tube("aorta", [(23, 26, 1305), (20, 22, 1190), (10, 4, 1090), (6, -2, 985)], 11, onto=onto)
     sketch.tube("blood", [(6, -2, 985), (38, 10, 925), (62, -22, 880)], 6, onto=onto)
     sketch.tube("blood", [(-8, 0, 985), (-38, 12, 925), (-62, -20, 880)], 6.5, onto=onto)
     sketch.tube("blood", [(-12, 0, 985), (-20, 8, 1100), (-22, -4, 1185)], 11, onto=onto)
@@ -140,7 +155,7 @@ def _draw_stomach(sketch: Sketch, room: Solid) -> None:
     sketch.add("stomach_content", lumen, onto=("stomach_wall",), moves=True)
     level = centre[1] + 30 * (sketch.patient.organ("stomach").scale - 1.25)
     gas = region(lambda x, y, z: y < level, high=(EVERYWHERE, level, EVERYWHERE))  # gas floats: the patient lies
-    sketch.add("bowel_gas", lumen & gas, onto=("stomach_content",), moves=True)
+    sketch.add("stomach_gas", lumen & gas, onto=("stomach_content",), moves=True)
 
 
 def _draw_kidneys(sketch: Sketch) -> None:
@@ -180,7 +195,7 @@ def _draw_bowel(sketch: Sketch, cavity: Loft) -> None:
         if random.random() < 0.55:
             up = -0.35 * min(w0, w1)
             gas = capsule((start[0], start[1] + up, start[2]), (end[0], end[1] + up, end[2]), w0 - 10, w1 - 10)
-            sketch.add("bowel_gas", gas, onto=("bowel_content",))
+            sketch.add("colon_gas", gas, onto=("bowel_content",))
 
 
 def _draw_pelvis(sketch: Sketch) -> None:

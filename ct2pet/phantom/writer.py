@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +21,9 @@ from ct2pet.phantom.scan import scan
 from ct2pet.phantom.scanner import CLINICAL, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS
+from ct2pet.volume import Volume
 
-_FILE_ENDING = ".nii.gz"
+FILE_ENDING = ".nii.gz"
 _COLUMNS = (
     *("case", "patient", "diagnosis", "sex", "age", "height_cm", "weight_kg"),
     *("arms", "field_of_view", "num_lesions", "seed"),
@@ -28,6 +31,18 @@ _COLUMNS = (
 _FOLDERS = {"ct": "images", "pet": "targets", "districts": "districts", "lesions": "lesions", "organs": "organs"}
 _BYTES_PER_VOXEL = 20  # measured at the peak of a scan, per voxel of the CT
 _LONGEST_MM = 2000.0
+CaseVolumesOf = Callable[[Patient, Scanner], Mapping[str, Volume]]
+
+
+@dataclass(frozen=True)
+class Cohort:
+    """Phantom patients in a scanner: ``num_train`` training and ``num_test`` test cases, drawn from ``seed``. The first
+    cases do not depend on how many follow."""
+
+    num_train: int
+    num_test: int
+    seed: int = 0
+    scanner: Scanner = CLINICAL
 
 
 def write_dataset(
@@ -48,13 +63,36 @@ def write_dataset(
     interrupted folder is no dataset yet. Raises DatasetError where ``num_train`` or ``num_test`` cannot be, and
     CasesFailed naming the cases that could not be written.
     """
-    if num_train < 0 or num_test < 0 or num_train + num_test < 1:
-        raise DatasetError(f"{folder}: a dataset of {num_train} training and {num_test} test cases cannot be written")
-    folder = Path(folder)
+    write_cases(folder, Cohort(num_train, num_test, seed, scanner), _case_volumes, num_processes=num_processes)
+    write_dataset_json(
+        folder,
+        name=name,
+        districts=DISTRICTS,
+        num_training=num_train,
+        file_ending=FILE_ENDING,
+        organs=LABELS,
+        phantom={"seed": seed, "scanner": scanner.name},
+    )
+
+
+def write_cases(
+    folder: str | os.PathLike, cohort: Cohort, case_volumes: CaseVolumesOf, *, num_processes: int = 1
+) -> None:
+    """Write the cases of a cohort and cases.csv, and remove dataset.json: the caller writes it last.
+
+    ``case_volumes`` makes the images of a patient in a scanner by folder (``images``, ``targets``, ``organs``, ...); it
+    is sent to other processes (pickle). Raises as ``write_dataset`` does.
+    """
+    if cohort.num_train < 0 or cohort.num_test < 0 or cohort.num_train + cohort.num_test < 1:
+        numbers = f"{cohort.num_train} training and {cohort.num_test} test cases"
+        raise DatasetError(f"{folder}: a dataset of {numbers} cannot be written")
+    folder, scanner = Path(folder), cohort.scanner
     (folder / "dataset.json").unlink(missing_ok=True)
+    splits = ["Tr"] * cohort.num_train + ["Ts"] * cohort.num_test
     cases = {
-        f"phantom_{number:03d}": (folder, f"phantom_{number:03d}", split, _patient_seed(seed, number), scanner)
-        for number, split in enumerate(["Tr"] * num_train + ["Ts"] * num_test, start=1)
+        case: (folder, case, split, _patient_seed(cohort.seed, number), scanner, case_volumes)
+        for number, split in enumerate(splits, start=1)
+        for case in [f"phantom_{number:03d}"]
     }
     voxels = _LONGEST_MM / scanner.ct_spacing[0] * scanner.ct_matrix[0] * scanner.ct_matrix[1]
     memory = 0.3 + voxels * _BYTES_PER_VOXEL / 2**30
@@ -64,28 +102,25 @@ def write_dataset(
     if results.failures:
         raise CasesFailed(results.failures, some_done=bool(results.values))
     _write_table(folder / "cases.csv", {case: results.values[case] for case in cases})
-    write_dataset_json(
-        folder,
-        name=name,
-        districts=DISTRICTS,
-        num_training=num_train,
-        file_ending=_FILE_ENDING,
-        organs=LABELS,
-        phantom={"seed": seed, "scanner": scanner.name},
-    )
 
 
 def _patient_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def _write_case(folder: Path, case: str, split: str, seed: int, scanner: Scanner) -> dict[str, object]:
+def _write_case(
+    folder: Path, case: str, split: str, seed: int, scanner: Scanner, case_volumes: CaseVolumesOf
+) -> dict[str, object]:
     patient = make_patient(seed)
-    volumes = scan(patient, scanner)
-    for attribute, kind in _FOLDERS.items():
-        file_name = f"{case}_0000{_FILE_ENDING}" if kind == "images" else f"{case}{_FILE_ENDING}"
-        write_volume(folder / f"{kind}{split}" / file_name, getattr(volumes, attribute))
+    for kind, volume in case_volumes(patient, scanner).items():
+        file_name = f"{case}_0000{FILE_ENDING}" if kind == "images" else f"{case}{FILE_ENDING}"
+        write_volume(folder / f"{kind}{split}" / file_name, volume)
     return _row(case, patient)
+
+
+def _case_volumes(patient: Patient, scanner: Scanner) -> dict[str, Volume]:
+    volumes = scan(patient, scanner)
+    return {folder: getattr(volumes, attribute) for attribute, folder in _FOLDERS.items()}
 
 
 def _row(case: str, patient: Patient) -> dict[str, object]:

@@ -6,7 +6,7 @@ import math
 from dataclasses import replace
 
 from ct2pet.planning.configuration import Configuration, NetworkPlan
-from ct2pet.planning.networks import PATCHGAN
+from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.plan_rules import network_multiples
 from ct2pet.planning.topology import SMALLEST_MAP, patchgan_maps
 
@@ -38,7 +38,7 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
 
 def _main_network(configuration: Configuration) -> NetworkPlan:
     """The network whose strides a patch must fit: the first that is no discriminator."""
-    return next(network for network in configuration.networks.values() if network.network_class != PATCHGAN)
+    return next(network for network in configuration.networks.values() if not is_discriminator(network))
 
 
 def _patch(own: int, most: int, multiple: int) -> int:
@@ -48,7 +48,7 @@ def _patch(own: int, most: int, multiple: int) -> int:
 
 def _fits(network: NetworkPlan, patch: list[int]) -> bool:
     """Whether no map of a discriminator becomes too small. Other networks take any patch that their strides divide."""
-    if network.network_class != PATCHGAN:
+    if not is_discriminator(network):
         return True
-    maps = patchgan_maps(patch, network.arguments.get("strides", []))
+    maps = patchgan_maps(patch, strides_of(network))
     return min(min(size) for size in maps[:-1]) >= SMALLEST_MAP

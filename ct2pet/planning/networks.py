@@ -1,64 +1,74 @@
-"""The networks of a plan as names and arguments. Channels are not among them: they follow from the fields."""
+"""The networks of a plan, by role."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.budget import Budget
 from ct2pet.planning.configuration import NetworkPlan
-from ct2pet.planning.topology import Topology, discriminator_strides
+from ct2pet.planning.network_recipes import (
+    PATCHGAN,
+    SHARED_ENCODER,
+    UNET,
+    patchgan_arguments,
+    shared_encoder_arguments,
+    unet_arguments,
+)
+from ct2pet.planning.topology import Topology
 
-UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
-PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
-_CONVOLUTIONS_PER_STAGE = 2
+
+@dataclass(frozen=True)
+class NetworkSize:
+    """What a network is made for: a patch (voxels), the topology for it, and the widths of its stages."""
+
+    patch_size: Sequence[int]
+    topology: Topology
+    base_features: int
+    max_features: int
 
 
 def plan_generator(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
-    """A U-Net with two convolutions per stage and no deep supervision; as many dimensions as the topology has."""
-    stages, dimensions = topology.num_stages, len(topology.strides[0])
-    arguments = {
-        "n_stages": stages,
-        "features_per_stage": [min(max_features, base_features * 2**stage) for stage in range(stages)],
-        "conv_op": f"torch.nn.Conv{dimensions}d",
-        "kernel_sizes": topology.kernel_sizes,
-        "strides": topology.strides,
-        "n_conv_per_stage": [_CONVOLUTIONS_PER_STAGE] * stages,
-        "n_conv_per_stage_decoder": [_CONVOLUTIONS_PER_STAGE] * (stages - 1),
-        "conv_bias": True,
-        "norm_op": f"torch.nn.InstanceNorm{dimensions}d",
-        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
-        "nonlin": "torch.nn.LeakyReLU",
-        "nonlin_kwargs": {"negative_slope": 0.2, "inplace": True},
-        "deep_supervision": False,
-    }
-    return NetworkPlan(UNET, arguments)
+    """A U-Net for one output; as many dimensions as the topology has."""
+    return NetworkPlan(UNET, unet_arguments(topology, base_features, max_features))
 
 
 def plan_discriminator(patch_size: Sequence[int], base_features: int) -> NetworkPlan:
-    """A PatchGAN with two strided layers, from 64 voxels three."""
-    strides = discriminator_strides(patch_size)
-    arguments = {
-        "base_features": base_features,
-        "num_strided_layers": len(strides),
-        "kernel_size": 4,
-        "dimensions": len(patch_size),
-        "strides": strides,
-    }
-    return NetworkPlan(PATCHGAN, arguments)
+    """A PatchGAN for a patch or a slice."""
+    return NetworkPlan(PATCHGAN, patchgan_arguments(patch_size, base_features))
 
 
-_RECIPES: dict[str, Callable[[Sequence[int], Topology, Budget], NetworkPlan]] = {
-    "generator": lambda patch, topology, budget: plan_generator(topology, budget.base_features, budget.max_features),
-    "discriminator": lambda patch, topology, budget: plan_discriminator(patch, budget.base_features),
+def plan_shared_encoder(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
+    """A residual encoder with a decoder for each output."""
+    return NetworkPlan(SHARED_ENCODER, shared_encoder_arguments(topology, base_features, max_features))
+
+
+_RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
+    "generator": lambda size: plan_generator(size.topology, size.base_features, size.max_features),
+    "discriminator": lambda size: plan_discriminator(size.patch_size, size.base_features),
+    "shared_encoder": lambda size: plan_shared_encoder(size.topology, size.base_features, size.max_features),
 }
 
 
-def plan_networks(
-    roles: Iterable[str], patch_size: Sequence[int], topology: Topology, budget: Budget
-) -> dict[str, NetworkPlan]:
-    """The networks of these ``roles`` for a patch. Raises PlansError where the planner knows none of this role."""
-    unknown = [role for role in roles if role not in _RECIPES]
-    if unknown:
-        raise PlansError(f"the planner makes no network for the role {unknown[0]!r}; there are {', '.join(_RECIPES)}")
-    return {role: _RECIPES[role](patch_size, topology, budget) for role in roles}
+def plan_networks(roles: Iterable[str], size: NetworkSize) -> dict[str, NetworkPlan]:
+    """The networks of these ``roles``. Raises PlansError where the planner makes none for a role."""
+    return {role: plan_network(role, size) for role in roles}
+
+
+def plan_network(role: str, size: NetworkSize) -> NetworkPlan:
+    """The network of a role. Raises PlansError where the planner makes none for it."""
+    if role not in _RECIPES:
+        raise PlansError(f"the planner makes no network for the role {role!r}; there are {', '.join(_RECIPES)}")
+    return _RECIPES[role](size)
+
+
+def is_discriminator(network: NetworkPlan) -> bool:
+    """Whether a network gives scores of patches, and takes any patch that leaves its maps some voxels."""
+    return network.network_class == PATCHGAN
+
+
+def strides_of(network: NetworkPlan) -> list[list[int]]:
+    """The strides of a network's layers; empty where its arguments name none."""
+    strides: Any = network.arguments.get("strides", [])
+    return strides

@@ -9,6 +9,7 @@ from typing import Any
 from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
+from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.topology import patchgan_maps
 
 _MASKINGS = ("hard", "context")
@@ -95,8 +96,8 @@ def _check_networks(
     number = {2: "two", 3: "three"}[dimensions]
     rules: dict[str, Any] = {f"patch_size must be {number} positive numbers (voxels)": _positive(size, dimensions)}
     for role, network in networks.items():
-        if "base_features" in network.arguments:  # a PatchGAN
-            maps = patchgan_maps(size or [0], network.arguments.get("strides", []))
+        if is_discriminator(network):
+            maps = patchgan_maps(size or [0], strides_of(network))
             rules[f"patch_size is too small for the {role}'s strides"] = min(map(min, maps)) >= 1
         else:
             multiples = network_multiples(network, dimensions)
@@ -115,7 +116,7 @@ def _hold(rules: dict[str, Any], where: str) -> None:
 
 def network_multiples(network: NetworkPlan, dimensions: int = 3) -> list[int]:
     """What a patch must be a multiple of along each axis: the product of the network's strides."""
-    strides = network.arguments.get("strides", [[1] * dimensions])
+    strides = strides_of(network) or [[1] * dimensions]
     return [math.prod(axis) for axis in zip(*strides)]
 
 

@@ -17,7 +17,7 @@ from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
 from ct2pet.planning.budget import Budget, budget_for
 from ct2pet.planning.configuration import Augmentation, Configuration, Masking, Sampling
 from ct2pet.planning.memory_estimate import estimate_training_gib
-from ct2pet.planning.networks import plan_networks
+from ct2pet.planning.networks import NetworkSize, plan_networks
 from ct2pet.planning.normalization_rules import plan_normalization
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.requirements import Requirements
@@ -76,8 +76,8 @@ def plan_experiment(
     """
     fields = description.fields
     for name in request.sized_for or ():
-        requirements[name].check(name, fields)
-    fitting = {name: needs for name, needs in requirements.items() if needs.fields.problem(fields) is None}
+        requirements[name].check(name, description)
+    fitting = {name: needs for name, needs in requirements.items() if needs.problem(description) is None}
     if not fitting:
         raise PlansError(f"{fingerprint.dataset_name}: no method takes the fields of its dataset.json")
     budget = budget_for(request.device, request.memory_target_gib)
@@ -181,6 +181,8 @@ def _configuration(
     district: District, roles: Collection[str], patch_size: list[int], batch_size: int, budget: Budget
 ) -> Configuration:
     fields, spacing = district.fields, district.spacing
+    topology = unet_topology(patch_size, spacing, budget.max_stages)
+    size = NetworkSize(patch_size, topology, budget.base_features, budget.max_features)
     return Configuration(
         labels=district.labels,
         spacing=spacing,
@@ -200,7 +202,7 @@ def _configuration(
         ),
         tile_overlap=0.5,
         mirror_axes=_flip_axes(fields) if budget.device == "cuda" else [],
-        networks=plan_networks(roles, patch_size, unet_topology(patch_size, spacing, budget.max_stages), budget),
+        networks=plan_networks(roles, size),
     )
 
 

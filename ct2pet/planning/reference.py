@@ -15,8 +15,8 @@ import dacite
 from ct2pet.dataset import Description
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
-from ct2pet.planning.configuration import Configuration
-from ct2pet.planning.networks import plan_discriminator, plan_generator
+from ct2pet.planning.configuration import Configuration, NetworkPlan
+from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.normalization_rules import plan_normalization
 from ct2pet.planning.planner import District, occurring, planned_fields
 from ct2pet.planning.plans import Plans
@@ -49,8 +49,8 @@ def reference_plans(
     fields = description.fields
     methods = {model: requirements[model] for model in content["models"]}
     for model, needs in methods.items():
-        needs.check(f"{name}: {model}", fields)
-    fitting = {model: needs for model, needs in requirements.items() if needs.fields.problem(fields) is None}
+        needs.check(f"{name}: {model}", description)
+    fitting = {model: needs for model, needs in requirements.items() if needs.problem(description) is None}
     configurations = {
         district.name: _configuration(content, district, f"{name}.json")
         for district in occurring(fingerprint, description)
@@ -73,10 +73,7 @@ def reference_plans(
 
 
 def _configuration(content: Mapping[str, Any], district: District, source: str) -> Configuration:
-    decisions, networks = content["configuration"], content["networks"]
-    patch_size = decisions["patch_size"]
-    # The paper's networks do not depend on the spacing.
-    topology = unet_topology(patch_size, [1.0] * len(patch_size), networks["num_stages"])
+    decisions = content["configuration"]
     planned = plan_normalization(district.fields, district.seen)
     fixed = {one.name: content["normalization"].get(one.kind, {}) for one in district.fields.images}
     complete = {
@@ -86,14 +83,20 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
         "median_shape": district.median_shape,
         "normalization": {image: {**asdict(plan), **fixed[image]} for image, plan in planned.items()},
         "networks": {
-            "generator": asdict(plan_generator(topology, networks["generator_features"], networks["max_features"])),
-            "discriminator": asdict(plan_discriminator(patch_size, networks["discriminator_features"])),
+            role: asdict(_network(role, decisions["patch_size"], widths))
+            for role, widths in content["networks"].items()
         },
     }
     try:
         return dacite.from_dict(Configuration, complete, dacite.Config(strict=True))
     except dacite.DaciteError as error:
         raise PlansError(f"{source}: {error}") from None
+
+
+def _network(role: str, patch_size: list[int], widths: Mapping[str, int]) -> NetworkPlan:
+    """A network of the paper, which does not depend on the spacing."""
+    topology = unet_topology(patch_size, [1.0] * len(patch_size), widths["num_stages"])
+    return plan_network(role, NetworkSize(patch_size, topology, widths["base_features"], widths["max_features"]))
 
 
 def _folder() -> Path | Traversable:

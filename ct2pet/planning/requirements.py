@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ct2pet.dataset.fields import Field, Fields
+from ct2pet.dataset import Description, Field, Fields
 from ct2pet.errors import PlansError
 
 INPUTS, TARGETS, DIMENSIONS = "inputs", "targets", "dimensions"
@@ -85,14 +85,15 @@ def _label_maps(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 class Requirements:
     """What a method needs.
 
-    ``fields``: which fields it takes. ``networks``: by name. ``paired``: input and target patch of the same place.
-    ``dimensions``: 3 for patches, 2 for axial slices. ``stages``: of a method that is trained in several stages what
-    each one needs, by name and in order; its own ``networks`` are empty. ``hyperparameters``: the method's numbers with
-    their default values, copied into the plans for users to edit.
+    ``fields``: which fields it takes. ``dataset_keys``: keys that dataset.json must have. ``networks``: by name.
+    ``paired``: input and target patch of the same place. ``dimensions``: 3 for patches, 2 for axial slices. ``stages``:
+    of a method that is trained in several stages what each one needs, by name and in order; its own ``networks`` are
+    empty. ``hyperparameters``: the method's numbers with their default values, copied into the plans for users to edit.
     """
 
     fields: FieldNeeds = field(default_factory=FieldNeeds)
     networks: Mapping[str, NetworkNeed] = field(default_factory=dict)
+    dataset_keys: tuple[str, ...] = ()
     paired: bool = True
     dimensions: int = 3
     stages: Mapping[str, Requirements] = field(default_factory=dict)
@@ -103,8 +104,15 @@ class Requirements:
         """What is in memory at once: the stages' needs, or those of the one training."""
         return tuple(self.stages.values()) or (self,)
 
-    def check(self, method: str, fields: Fields) -> None:
-        """Raise PlansError where a method that is called ``method`` cannot take these fields."""
-        problem = self.fields.problem(fields)
+    def problem(self, description: Description) -> str | None:
+        """Why a dataset does not fit, as the end of a sentence; None where it does."""
+        missing = [key for key in self.dataset_keys if key not in description.content]
+        if missing:
+            return f"needs the key {missing[0]} in dataset.json"
+        return self.fields.problem(description.fields)
+
+    def check(self, method: str, description: Description) -> None:
+        """Raise PlansError where a method that is called ``method`` cannot take this dataset."""
+        problem = self.problem(description)
         if problem is not None:
             raise PlansError(f"{method} {problem}")

@@ -10,7 +10,7 @@ from ct2pet.dataset import Fields
 from ct2pet.planning.budget import Budget
 from ct2pet.planning.configuration import Configuration, Slices
 from ct2pet.planning.memory_estimate import estimate_training_gib
-from ct2pet.planning.networks import plan_networks
+from ct2pet.planning.networks import NetworkSize, plan_networks
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import SMALLEST_PATCH, fitting_patch, unet_topology
 
@@ -32,7 +32,8 @@ def plan_slices(
         while edge_mm >= SMALLEST_PATCH * min(spacing):
             patch_size = fitting_patch([edge_mm / s for s in spacing], shape, spacing, budget.max_stages)
             topology = unet_topology(patch_size, spacing, budget.max_stages)
-            planned = Slices(patch_size, batch_size, plan_networks(roles, patch_size, topology, budget))
+            size = NetworkSize(patch_size, topology, budget.base_features, budget.max_features)
+            planned = Slices(patch_size, batch_size, plan_networks(roles, size))
             sliced = dataclasses.replace(configuration, slices=planned)
             if math.prod(patch_size) <= budget.max_patch_voxels and _fits(sliced, fields, needs, budget):
                 return _with_more(planned, configuration, fields, needs, budget)

@@ -24,7 +24,7 @@ class PreparedDistrict:
 
     ``images``: float32, normalised, by field; as beyond the image where a network must not look. ``labels``: small
     integers by field, 0 there. ``mask``: bool, true inside the district. ``lesions``: bool, or None where the case has
-    no lesion mask.
+    no lesion mask. ``body``: bool, true in any district.
     """
 
     images: dict[str, np.ndarray]
@@ -32,6 +32,7 @@ class PreparedDistrict:
     grid: Grid
     labels: dict[str, np.ndarray] = field(default_factory=dict)
     lesions: np.ndarray | None = None
+    body: np.ndarray | None = None
 
 
 def plan_grid(reference: Grid, spacing: Sequence[float]) -> Grid:
@@ -84,10 +85,11 @@ def _prepared(
     configuration: Configuration,
     grid: Grid,
 ) -> PreparedDistrict | None:
-    found = _district_mask(district_map.to_canonical(), configuration, grid)
+    found = _labels_around(district_map.to_canonical(), configuration, grid)
     if found is None:
         return None
-    mask, grid = found
+    regions, grid = found
+    mask = label_mask(regions, configuration.labels)
     hidden = ~visible(mask, grid, configuration.masking)
     images, labels = {}, {}
     for one in fields:
@@ -96,7 +98,7 @@ def _prepared(
             labels[one.name] = _label_map(volume, grid, hidden)
         else:
             images[one.name] = _image(volume, grid, hidden, one.rules.outside, configuration.normalization[one.name])
-    return PreparedDistrict(images, mask, grid, labels)
+    return PreparedDistrict(images, mask, grid, labels, body=regions > 0)
 
 
 def _image(volume: Volume, grid: Grid, hidden: np.ndarray, outside: float, plan: Normalization) -> np.ndarray:
@@ -125,27 +127,24 @@ def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
     return mask | (squared <= masking.margin_mm**2 * (1 + 1e-6))
 
 
-def _district_mask(district_map: Volume, configuration: Configuration, grid: Grid) -> tuple[np.ndarray, Grid] | None:
-    """The district on the part of ``grid`` that holds it and its context."""
+def _labels_around(district_map: Volume, configuration: Configuration, grid: Grid) -> tuple[np.ndarray, Grid] | None:
+    """The labels of the district map on the part of ``grid`` that holds the district and its context; None where it is
+    absent."""
     box = Box.around(label_mask(part, configuration.labels) for part in district_map.array)
     if box is None:
         return None
     near = _box_around(district_map.grid.crop(box), grid)
     if near is None:
         return None
+    margin_mm = configuration.masking.margin_mm if configuration.masking.kind == "context" else 0.0
+    margin: tuple[int, int, int] = tuple(math.ceil(margin_mm / s) for s in grid.spacing)  # type: ignore[assignment]
+    near = near.grown(margin, grid.shape)
     labels = resample_part(district_map, grid.crop(near), labels=True)
-    mask = label_mask(labels.array, configuration.labels)
-    tight = Box.around(mask)
+    tight = Box.around(label_mask(labels.array, configuration.labels))
     if tight is None:
         return None
-    margin_mm = configuration.masking.margin_mm if configuration.masking.kind == "context" else 0.0
-    margin = tuple(math.ceil(margin_mm / s) for s in grid.spacing)
-    shifted = Box(*(tuple(a + n for a, n in zip(ends, near.start)) for ends in tight))  # type: ignore[arg-type]
-    final = shifted.grown(margin, grid.shape)  # type: ignore[arg-type]
-    whole = np.zeros(final.shape, dtype=bool)
-    inside = tuple(slice(a - f, b - f) for a, b, f in zip(shifted.start, shifted.stop, final.start))
-    whole[inside] = mask[tight.slices]
-    return whole, grid.crop(final)
+    final = labels.crop(tight.grown(margin, near.shape))
+    return final.array, final.grid
 
 
 def _box_around(part: Grid, grid: Grid) -> Box | None:

@@ -22,6 +22,7 @@ _CHUNK, _BLOCK = 64, 16
 _DISTRICT, _LESION = 1, 2  # bits of the first channel of the labels
 _MAX_FOREGROUND, _MAX_LESION_VOXELS, _MAX_LABEL_VOXELS = 20_000, 5_000, 2_000
 IMAGES, REGIONS = ".b2nd", "_labels.b2nd"
+_LENGTHS, _VOXELS = "lengths", "voxels"  # of the lists of voxels in a file
 
 
 class StoredCase:
@@ -68,8 +69,12 @@ class _Array:
         self._lock = threading.Lock()  # one decompression context per opened file
         try:
             self._array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
+            lengths = self._array.schunk.vlmeta[_LENGTHS]
+            content = self._array.schunk.vlmeta[_VOXELS]
         except Exception as error:
             raise self._damaged(error) from error
+        ends = np.cumsum([*lengths.values()])
+        self._voxels = {name: content[end - lengths[name] : end] for name, end in zip(lengths, ends)}
 
     def read(self, box: Box) -> np.ndarray:
         """(channels, Z, Y, X)."""
@@ -82,11 +87,7 @@ class _Array:
 
     def voxels(self, name: str) -> np.ndarray:
         """(N, 3): a list of voxels (Z, Y, X)."""
-        try:
-            content = self._array.schunk.vlmeta[name]
-        except Exception as error:
-            raise self._damaged(error) from error
-        return np.frombuffer(content, dtype="<i4").reshape(-1, 3)
+        return np.frombuffer(self._voxels[name], dtype="<i4").reshape(-1, 3)
 
     def _damaged(self, error: Exception) -> DatasetError:
         return DatasetError(f"{self.path}: cannot be read ({error}); preprocess the dataset again")
@@ -204,8 +205,9 @@ def _write(path: Path, channels: np.ndarray, voxels: Mapping[str, bytes]) -> Non
         array = blosc2.asarray(
             channels, urlpath=str(temporary), mode="w", chunks=chunks, blocks=blocks, cparams=cparams
         )
-        for name, content in voxels.items():
-            array.schunk.vlmeta[name] = content
+        # One list after another: blosc2 takes 16 entries at most.
+        array.schunk.vlmeta[_LENGTHS] = {name: len(content) for name, content in voxels.items()}
+        array.schunk.vlmeta[_VOXELS] = b"".join(voxels.values())
         del array
 
 

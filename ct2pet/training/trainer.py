@@ -254,6 +254,8 @@ class Trainer:
             raise CheckpointError(
                 f"{self.folder / CHECKPOINT_FINAL}: no such file; the training is not finished (--c goes on with it)"
             )
+        if not isinstance(self.model, PredictionModel):
+            raise TrainingError(f"{self.name} predicts no cases, so that none can be validated; see ct2pet_synthesize")
         self.method.load_state_dict(self.checkpoints.load(CHECKPOINT_FINAL)["model"])
         validation = FinalValidation(self.settings, self.method.to(self.device))
         if distributed.is_main_process():

@@ -1,22 +1,23 @@
+import json
+
 import numpy as np
 import pytest
 from raw_cases import CT_GRID, PET_GRID, case_volumes, permuted, write_raw
 
+from ct2pet.dataset import RawDataset, update_dataset_json
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.fingerprint.extractor import extract_fingerprint
-from ct2pet.fingerprint.fingerprint import Fingerprint
-from ct2pet.volume import Box
+from ct2pet.fingerprint.fingerprint import Fingerprint, LabelFingerprint
+from ct2pet.imageio import write_volume
+from ct2pet.volume import Box, Volume
 
 
 def test_sizes_volumes_and_spacings_by_hand(tmp_path):
     seen = extract_fingerprint(write_raw(tmp_path, {"A": case_volumes(0), "B": case_volumes(1)}))
-    assert seen.num_cases == 2
-    assert seen.ct_spacings == [[3.0, 2.0, 2.0]] * 2
     low, whole = seen.districts["low"], seen.districts["whole_body"]
     assert low.cases == ["A", "B"]
-    assert low.pet_spacings == [[4.0, 4.0, 4.0]] * 2
+    assert low.spacings == [[4.0, 4.0, 4.0]] * 2
     assert low.box_sizes_mm == [[7 * 3.0, 18 * 2.0, 18 * 2.0]] * 2
-    assert low.volumes_ml == pytest.approx([7 * 18 * 18 * 12 / 1000] * 2)
     assert whole.box_sizes_mm[0] == [14 * 3.0, 36.0, 36.0]
 
 
@@ -27,7 +28,7 @@ def test_percentiles_are_those_of_the_district_and_of_no_other_voxel(tmp_path):
     volumes["ct"] = volumes["ct"].with_array(np.where(districts == 1, volumes["ct"].array, 5000).astype(np.float32))
     seen = extract_fingerprint(write_raw(tmp_path, {"A": volumes})).districts["low"]
     for key in ("0.5", "50", "99.5"):
-        assert seen.ct_percentiles_hu[key] == pytest.approx(np.percentile(inside, float(key)), abs=15)
+        assert seen.percentiles["CT"][key] == pytest.approx(np.percentile(inside, float(key)), abs=15)
 
 
 def test_all_cases_count_alike_however_large_they_are(tmp_path):
@@ -38,9 +39,8 @@ def test_all_cases_count_alike_however_large_they_are(tmp_path):
     tiny[8:10, 8:10, 8:10] = 1
     small["district_map"] = small["district_map"].with_array(tiny)
     seen = extract_fingerprint(write_raw(tmp_path, {"A": small, "B": large})).districts["low"]
-    assert seen.volumes_ml[1] > 100 * seen.volumes_ml[0]
-    assert seen.ct_percentiles_hu["25"] == -100
-    assert seen.ct_percentiles_hu["75"] == 100
+    assert seen.percentiles["CT"]["25"] == -100
+    assert seen.percentiles["CT"]["75"] == 100
 
 
 def test_a_case_that_the_pet_shows_in_part_counts_as_much_as_the_others(tmp_path):
@@ -49,18 +49,57 @@ def test_a_case_that_the_pet_shows_in_part_counts_as_much_as_the_others(tmp_path
     whole["ct"] = whole["ct"].with_array(np.full(CT_GRID.shape, 100, np.float32))
     cut["pet"] = cut["pet"].crop(Box((2, 0, 0), (4, 15, 14)))
     seen = extract_fingerprint(write_raw(tmp_path, {"A": cut, "B": whole})).districts["whole_body"]
-    assert seen.ct_percentiles_hu["25"] == -100
-    assert seen.ct_percentiles_hu["75"] == 100
+    assert seen.percentiles["CT"]["25"] == -100
+    assert seen.percentiles["CT"]["75"] == 100
 
 
-def test_pet_values_are_looked_up_where_the_district_is(tmp_path):
+def test_values_are_looked_up_where_the_district_is_whatever_the_images_grid(tmp_path):
     volumes = case_volumes()
-    pet = np.zeros(PET_GRID.shape, np.float32)
-    pet[9:] = 7.0  # above the border of the two districts and its neighbours (z = -71.5 mm)
-    volumes["pet"] = volumes["pet"].with_array(pet)
+    ct = np.full(PET_GRID.shape, -50.0, np.float32)
+    ct[9:] = 70.0  # above the border of the two districts and its neighbours (z = -71.5 mm)
+    volumes["ct"] = volumes["pet"].with_array(ct, "HU")
     seen = extract_fingerprint(write_raw(tmp_path, {"A": volumes}))
-    assert seen.districts["low"].pet_percentiles_suv["99.5"] == 0.0
-    assert seen.districts["high"].pet_percentiles_suv["95"] == 7.0
+    assert seen.districts["low"].percentiles["CT"]["99.5"] == -50.0
+    assert seen.districts["high"].percentiles["CT"]["95"] == 70.0
+
+
+def test_only_images_whose_window_depends_on_the_data_have_percentiles(tmp_path):
+    seen = extract_fingerprint(write_raw(tmp_path, {"A": case_volumes()}))
+    assert list(seen.districts["low"].percentiles) == ["CT"]
+
+
+def test_labels_are_counted_over_the_cases_and_classes_over_the_training_cases(tmp_path):
+    dataset = write_raw(tmp_path, {name: case_volumes(seed) for seed, name in enumerate("AB")})
+    for case, sizes in {"A": {1: 10, 2: 4}, "B": {1: 30}}.items():
+        labels = np.zeros(CT_GRID.shape, np.uint8)
+        for label, size in sizes.items():
+            labels[label].flat[:size] = label
+        write_volume(dataset.folder / "organsTr" / f"{case}.nii", Volume(labels, CT_GRID))
+    (dataset.folder / "cases.csv").write_text("case,diagnosis\nA,benign\nB,benign\n")
+    organs = {"kind": "labels", "labels": {"liver": 1, "spleen": 2, "heart": 3}}
+    content = {key: value for key, value in dataset.description.content.items() if key != "target"}
+    more = {"targets": {"PET": {}, "organs": organs}, "conditions": {"diagnosis": ["benign", "malignant"]}}
+    (dataset.folder / "dataset.json").write_text(json.dumps({**content, **more}))
+    seen = extract_fingerprint(RawDataset(dataset.folder))
+    assert seen.labels["organs"] == {
+        "liver": LabelFingerprint(2, pytest.approx(20 * CT_GRID.voxel_ml, abs=1e-3)),
+        "spleen": LabelFingerprint(1, pytest.approx(4 * CT_GRID.voxel_ml, abs=1e-3)),
+        "heart": LabelFingerprint(0, 0.0),
+    }
+    assert seen.classes == {"diagnosis": {"benign": 2, "malignant": 0}}
+
+
+@pytest.mark.parametrize(("body_mask", "box_mm"), [("CT", [60.0, 40.0, 36.0]), (None, [60.0, 60.0, 56.0])])
+def test_without_districts_the_whole_body_is_the_body_of_an_input_or_all_of_it(tmp_path, body_mask, box_mm):
+    volumes = case_volumes()
+    ct = np.full(CT_GRID.shape, -1000.0, np.float32)
+    ct[:, 5:25, 5:23] = 40.0
+    volumes["ct"] = volumes["ct"].with_array(ct)
+    dataset = write_raw(tmp_path, {"A": volumes})
+    update_dataset_json(dataset.folder, districts={}, body_mask=body_mask)
+    seen = extract_fingerprint(RawDataset(dataset.folder))
+    assert list(seen.districts) == ["whole_body"]
+    assert seen.districts["whole_body"].box_sizes_mm == [pytest.approx(box_mm, abs=8.0)]
 
 
 def test_any_orientation_of_the_files_gives_the_same_fingerprint(tmp_path):
@@ -68,13 +107,11 @@ def test_any_orientation_of_the_files_gives_the_same_fingerprint(tmp_path):
     volumes["ct"] = volumes["ct"].with_array(np.rint(volumes["ct"].array))
     plain = extract_fingerprint(write_raw(tmp_path / "a", {"A": volumes}))
     turned = extract_fingerprint(write_raw(tmp_path / "b", {"A": {k: permuted(v) for k, v in volumes.items()}}))
-    assert turned.ct_spacings == plain.ct_spacings
     for name, district in plain.districts.items():
         other = turned.districts[name]
         assert other.box_sizes_mm == district.box_sizes_mm
-        assert other.pet_spacings == district.pet_spacings
-        assert other.ct_percentiles_hu == district.ct_percentiles_hu
-        assert other.pet_percentiles_suv == pytest.approx(district.pet_percentiles_suv, abs=0.02)
+        assert other.spacings == district.spacings
+        assert other.percentiles == district.percentiles
 
 
 def test_districts_that_a_case_lacks_are_counted_without_it_and_those_of_no_case_are_left_out(tmp_path):

@@ -27,8 +27,13 @@ def test_what_made_the_district_maps_survives_and_an_older_file_knows_nothing_of
 
 @pytest.mark.parametrize(
     "spoil",
-    [lambda c: c.pop("num_cases"), lambda c: c.update(unknown=1), lambda c: c.update(num_cases="three")],
-    ids=["missing", "unknown", "ill-typed"],
+    [
+        lambda c: c.pop("dataset_name"),
+        lambda c: c.update(unknown=1),
+        lambda c: c.update(districts="three"),
+        lambda c: c.update(schema_version=1),
+    ],
+    ids=["missing", "unknown", "ill-typed", "of an earlier version"],
 )
 def test_a_spoilt_file_is_refused_by_its_name(tmp_path, spoil):
     path = tmp_path / "f.json"

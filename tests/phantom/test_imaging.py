@@ -1,13 +1,11 @@
-"""The physics: what must be kept is kept, and noise has the size that counting says."""
+"""The physics: the point spread keeps the activity, and the texture is fixed in space."""
 
 import math
-from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ct2pet.phantom import COARSE
-from ct2pet.phantom.imaging import FWHM, count, seen_by_pet, separable, smooth_texture
+from ct2pet.phantom.imaging import FWHM, seen_by_pet, separable, smooth_texture
 from ct2pet.volume import Grid, Volume
 
 FINE = Grid((60, 50, 40), (2.0, 2.0, 2.0), (-39.0, -49.0, -59.0))
@@ -47,28 +45,6 @@ def test_separable_matrices_act_on_their_axes():
     matrices = [np.random.default_rng(i).normal(size=(n + 1, n)).astype(np.float32) for i, n in enumerate(array.shape)]
     expected = np.einsum("az,by,cx,zyx->abc", *matrices, array)
     assert np.allclose(separable(array, matrices), expected, atol=1e-4)
-
-
-def noise_variance(dose):
-    grid = Grid((40, 40, 40), (4.0, 4.0, 4.0))
-    scanner = replace(COARSE, dose_fraction=dose)
-    noisy = count(np.full(grid.shape, 2.0, np.float32), grid, scanner, 70.0, np.random.default_rng(3))[5:-5, 5:-5, 5:-5]
-    assert noisy.mean() == pytest.approx(2.0, rel=0.02), "noise has no bias"
-    return noisy.var()
-
-
-def test_counting_noise_has_a_variance_of_one_over_the_dose():
-    full = noise_variance(1.0)
-    assert noise_variance(0.25) / full == pytest.approx(4, rel=0.15)
-    assert noise_variance(0.05) / full == pytest.approx(20, rel=0.15)
-    assert noise_variance(math.inf) == pytest.approx(0, abs=1e-9)
-
-
-def test_without_a_filter_the_noise_is_that_of_the_counts():
-    grid = Grid((30, 30, 30), (4.0, 4.0, 4.0))
-    scanner = replace(COARSE, filter_mm=0.0, counts=500.0)
-    noisy = count(np.full(grid.shape, 3.0, np.float32), grid, scanner, 70.0, np.random.default_rng(4))
-    assert noisy.var() == pytest.approx(3.0 / (500.0 * grid.voxel_ml), rel=0.05)
 
 
 def test_the_texture_is_fixed_in_space_and_normal_in_size():

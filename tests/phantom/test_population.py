@@ -5,7 +5,7 @@ import pytest
 
 from ct2pet.phantom.patient import DIAGNOSES
 from ct2pet.phantom.population import make_patient
-from ct2pet.phantom.tissues import TISSUES
+from ct2pet.phantom.tissues import PART_OF, TISSUES
 
 
 def test_the_same_seed_is_the_same_patient_and_another_is_not(patients):
@@ -48,3 +48,10 @@ def test_dense_lungs_and_heavy_patients_take_up_more(patients):
 def test_bones_thin_with_age(patients):
     ages = [patient.age for patient in patients]
     assert np.corrcoef(ages, [patient.hu["marrow"] for patient in patients])[0, 1] < -0.3
+
+
+def test_parts_of_a_tissue_have_its_values_in_every_patient(patients):
+    for patient in patients:
+        for part, whole in PART_OF.items():
+            assert patient.hu[part] == patient.hu[whole]
+            assert patient.suv[part] == patient.suv[whole]

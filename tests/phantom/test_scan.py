@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 from scipy.ndimage import binary_erosion
 
-from ct2pet.phantom import COARSE, DISTRICTS, make_patient, scan
+from ct2pet.errors import DatasetError
+from ct2pet.phantom import COARSE, DEMO, DEMO_LOW_COUNTS, DISTRICTS, make_patient, scan
 from ct2pet.phantom.frame import DIAPHRAGM, DIAPHRAGM_REACH, Frame
 from ct2pet.phantom.tissues import LABELS, labels_of
 from ct2pet.resampling import resample
@@ -96,6 +97,49 @@ def test_the_dose_changes_the_noise_of_the_pet_and_nothing_else(patients):
     body = quiet.pet.array > 0.2
     error = [np.mean((case.pet.array - quiet.pet.array)[body] ** 2) for case in (low, full)]
     assert error[0] / error[1] == pytest.approx(20, rel=0.25)
+
+
+def test_low_dose_pets_lie_in_the_full_dose_pet_and_do_not_depend_on_each_other(patients):
+    patient = patients[1]
+    alone, case = scan(patient, COARSE), scan(patient, COARSE, (1.0, 0.25, 0.05))
+    assert (case.pet.array == alone.pet.array).all(), "the full dose is the same with and without the others"
+    assert alone.low_dose == {}
+    assert list(case.low_dose) == [1.0, 0.25, 0.05]
+    assert (case.low_dose[1.0].array == case.pet.array).all()
+    assert (scan(patient, COARSE, (0.05,)).low_dose[0.05].array == case.low_dose[0.05].array).all()
+    quiet = scan(patient, replace(COARSE, dose_fraction=math.inf)).pet.array
+    body = quiet > 0.2
+    own = scan(patient, replace(COARSE, dose_fraction=0.05)).pet.array
+    full, quarter, low = ((pet.array - quiet)[body] for pet in (case.pet, case.low_dose[0.25], case.low_dose[0.05]))
+    assert np.corrcoef(full, quarter)[0, 1] == pytest.approx(math.sqrt(0.25), abs=0.06)
+    assert np.corrcoef(full, low)[0, 1] == pytest.approx(math.sqrt(0.05), abs=0.06)
+    assert np.var(low) / np.var((own - quiet)[body]) == pytest.approx(1, abs=0.2)
+    for pet in case.low_dose.values():
+        assert (pet.unit, pet.array.dtype, pet.grid) == ("SUV", np.float32, case.pet.grid)
+        assert pet.array.min() >= 0
+        assert pet.array[body].mean() == pytest.approx(case.pet.array[body].mean(), rel=0.01), "SUV do not shrink"
+
+
+def test_an_impossible_dose_is_refused(patients):
+    with pytest.raises(DatasetError, match="dose fraction"):
+        scan(patients[1], COARSE, (0.25, 1.5))
+
+
+def liver_variation(patients, scanner, dose_fraction):
+    """The mean coefficient of variation (SD over mean) well inside the livers."""
+    found = []
+    for patient in patients:
+        case = scan(replace(patient, lesions=()), scanner, (dose_fraction,))
+        liver = within(case, "liver", case.low_dose[dose_fraction], margin=2)
+        found.append(liver.std() / liver.mean())
+    return np.mean(found)
+
+
+def test_a_fifth_of_the_counts_is_as_noisy_as_a_fifth_of_the_dose(patients):
+    thigh = [patient for patient in patients if patient.field_of_view == "thigh"][:3]
+    usual, low = (liver_variation(thigh, scanner, 0.05) for scanner in (DEMO, DEMO_LOW_COUNTS))
+    assert usual == pytest.approx(0.22, abs=0.05)
+    assert low / usual == pytest.approx(math.sqrt(5), rel=0.15)
 
 
 def test_a_respiratory_mismatch_moves_the_diaphragm_of_the_pet_only(patients):

@@ -1,6 +1,6 @@
 import pytest
 
-from ct2pet.phantom.tissues import FATTY, GAS, LABELS, TISSUES, labels_of
+from ct2pet.phantom.tissues import FATTY, GAS, LABELS, PART_OF, TISSUES, labels_of, labels_with_parts
 
 TABLE = {tissue.name: tissue for tissue in TISSUES}
 
@@ -50,3 +50,17 @@ def test_gas_is_gas_and_fat_is_lighter_than_water():
 def test_unknown_tissues_are_refused():
     with pytest.raises(KeyError):
         labels_of("liver", "livre")
+
+
+def test_parts_have_the_values_of_their_tissue_and_the_last_labels():
+    for part, whole in PART_OF.items():
+        assert TABLE[part]._replace(name=whole) == TABLE[whole]
+    assert sorted(labels_of(*PART_OF)) == list(range(len(TISSUES) - len(PART_OF) + 1, len(TISSUES) + 1))
+    assert (LABELS["skin"], LABELS["yellow_marrow"]) == (1, 50), "maps that were written before keep their meaning"
+
+
+def test_a_tissue_is_found_with_its_parts():
+    assert set(labels_with_parts("blood", "liver")) == set(labels_of("blood", "heart_blood", "aorta", "liver"))
+    assert labels_with_parts("aorta") == labels_of("aorta")
+    with pytest.raises(KeyError):
+        labels_with_parts("livre")

@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import tiny_configuration
+from tiny import FIELDS, tiny_configuration
 
 from ct2pet.models import load_model
 from ct2pet.planning.adoption import adopt_networks
@@ -17,29 +17,31 @@ def planned(patch, batch_size=2, base_features=4):
     return tiny_configuration(
         patch_size=patch,
         batch_size=batch_size,
-        generator=plan_generator(topology, base_features, 32),
-        discriminator=plan_discriminator(patch, base_features),
+        networks={
+            "generator": plan_generator(topology, base_features, 32),
+            "discriminator": plan_discriminator(patch, base_features),
+        },
     )
 
 
 def test_a_smaller_district_gets_the_whole_bodys_networks_and_a_patch_that_they_can_take():
     whole, district = planned([64, 64, 64]), planned([24, 24, 40], batch_size=4)
-    assert whole.generator != district.generator
+    assert whole.networks["generator"] != district.networks["generator"]
     adopted = adopt_networks(district, whole)
-    assert adopted.generator == whole.generator
+    assert adopted.networks["generator"] == whole.networks["generator"]
     assert adopted.patch_size == [64, 64, 64]  # 4 strided stages, of which the last map holds 4 voxels
     assert adopted.batch_size == 2
-    assert adopted.discriminator == whole.discriminator
+    assert adopted.networks["discriminator"] == whole.networks["discriminator"]
     assert replace(adopted, **{name: getattr(district, name) for name in CHANGED}) == district
 
 
-CHANGED = ("generator", "discriminator", "patch_size", "batch_size")
+CHANGED = ("networks", "patch_size", "batch_size")
 
 
 def test_a_patch_that_the_networks_take_stays():
     whole, district = planned([32, 32, 32], batch_size=4), planned([24, 32, 24])
     adopted = adopt_networks(district, whole)
-    assert district.generator != whole.generator
+    assert district.networks["generator"] != whole.networks["generator"]
     assert adopted.patch_size == [32, 32, 32]
     same = planned([40, 40, 40])
     assert adopt_networks(same, same) == same
@@ -56,20 +58,22 @@ def test_it_needs_no_more_voxels_than_the_whole_body():
 
 def test_a_discriminator_whose_maps_would_vanish_is_not_adopted():
     whole, district = planned([64, 64, 64]), planned([16, 16, 16])
-    shallow = replace(whole, generator=planned([16, 16, 16], base_features=8).generator)
+    shallow = replace(
+        whole, networks={**whole.networks, "generator": planned([16, 16, 16], base_features=8).networks["generator"]}
+    )
     adopted = adopt_networks(district, shallow)
     assert adopted.patch_size == [16, 16, 16]
-    assert adopted.discriminator == district.discriminator != shallow.discriminator
+    assert adopted.networks["discriminator"] == district.networks["discriminator"] != shallow.networks["discriminator"]
 
 
 @pytest.mark.parametrize("patch", [[24, 24, 40], [8, 16, 24], [40, 40, 40], [64, 8, 8]])
 def test_what_comes_out_are_plans_that_train_with_the_weights_of_the_whole_body(patch):
     whole = planned([32, 32, 48])
     adopted = adopt_networks(planned(patch), whole)
-    content = Plans("D", "p", "tests", {"a": 1}, {"a": adopted}, {}, 0.0).to_json()
+    content = Plans("D", "p", "tests", list(FIELDS), {"a": 1}, {"a": adopted}, {}, 0.0).to_json()
     assert Plans.from_json(content).configuration("a") == adopted
-    weights = load_model("regression")(whole).state_dict()
-    model = load_model("regression")(adopted)
+    weights = load_model("regression")(whole, FIELDS).state_dict()
+    model = load_model("regression")(adopted, FIELDS)
     model.load_state_dict(weights)
     ct = torch.rand(1, 1, *adopted.patch_size)
     assert model.translate(ct).shape == ct.shape

@@ -10,11 +10,11 @@ from ct2pet.planning.topology import unet_topology
     ("patch", "spacing"), [([16, 16, 16], [4, 4, 4]), ([10, 32, 24], [8, 2, 2])], ids=["isotropic", "anisotropic"]
 )
 def test_planned_networks_can_be_built_and_keep_the_shape(patch, spacing):
-    generator = build_network(plan_generator(unet_topology(patch, spacing, 4), 4, 16))
+    generator = build_network(plan_generator(unet_topology(patch, spacing, 4), 4, 16), 1, 1)
     ct = torch.randn(2, 1, *patch)
     pet = generator(ct)
     assert pet.shape == ct.shape
-    scores = build_network(plan_discriminator(patch, 4))(torch.cat([ct, pet], dim=1))
+    scores = build_network(plan_discriminator(patch, 4), 2, 1)(torch.cat([ct, pet], dim=1))
     assert scores.shape[:2] == (2, 1)
     scores.mean().backward()
     assert all(p.grad is None or torch.isfinite(p.grad).all() for p in generator.parameters())

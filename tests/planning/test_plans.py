@@ -1,12 +1,14 @@
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import pytest
-from tiny import tiny_plans
+from tiny import CT_WINDOW, NO_AUGMENTATION, SUV_WINDOW, tiny_plans
 
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import Plans
 
+WINDOWS = {"CT": asdict(CT_WINDOW), "PET": asdict(SUV_WINDOW)}
+FLAT = asdict(NO_AUGMENTATION)
 TWICE_HALVED = {"network_class": "ct2pet.networks.patchgan.PatchGAN", "arguments": {"strides": [[2, 2, 2]] * 2}}
 
 
@@ -39,13 +41,26 @@ def test_integers_may_stand_for_real_numbers():
     [
         ({"patchsize": [1, 1, 1]}, r"unknown key\(s\): patchsize"),
         ({"patch_size": [16, 15, 16]}, r"patch_size must be multiples of \[2, 2, 2\]"),
-        ({"patch_size": [16, 8, 16], "discriminator": TWICE_HALVED}, "patch_size is too small for the discriminator"),
+        (
+            {"patch_size": [16, 8, 16], "networks": {"discriminator": TWICE_HALVED}},
+            "patch_size is too small for the disc",
+        ),
         ({"batch_size": "two"}, "batch_size"),
         ({"batch_size": 0}, "batch_size must be"),
         ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
         ({"tile_overlap": 1.0}, "tile_overlap"),
         ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard or context"),
-        ({"ct_normalization": {"lower_hu": 5.0, "upper_hu": 5.0}}, "lower_hu < upper_hu"),
+        ({"normalization": {}}, "normalization lacks the image CT, PET"),
+        (
+            {"normalization": {**WINDOWS, "CT": {**WINDOWS["CT"], "lower": 5.0, "upper": 5.0}}},
+            "CT needs finite lower < upper",
+        ),
+        ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "upper": float("inf")}}}, "PET needs finite"),
+        ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "range": [1, 0]}}}, "two rising numbers"),
+        ({"sampling": {"lesion_fraction": 0.6, "label_fraction": 0.6}}, "must not exceed 1 together"),
+        ({"sampling": {"lesion_fraction": 0.0, "balanced_over": "sex"}}, "balanced_over must be a condition"),
+        ({"augmentation": {**FLAT, "misalignment_mm": {"MR": [1, 1, 1]}}}, "misalignment_mm must name fields"),
+        ({"augmentation": {**FLAT, "misalignment_mm": {"PET": [1, -1, 1]}}}, "three numbers of at least 0"),
         ({"mirror_axes": [3]}, "axes"),
         ({"labels": []}, "labels"),
     ],
@@ -80,4 +95,46 @@ def test_an_unknown_configuration_lists_those_there_are():
 
 def test_another_version_asks_to_plan_again():
     with pytest.raises(PlansError, match="plan again"):
-        Plans.from_json({**content(), "schema_version": 0})
+        Plans.from_json({**content(), "schema_version": 3})
+
+
+def version_1(configuration):
+    """A configuration as version 1 wrote it."""
+    old = dict(configuration)
+    networks, windows = old.pop("networks"), old.pop("normalization")
+    ct, pet = windows["CT"], windows["PET"]
+    old["ct_normalization"] = {"lower_hu": ct["lower"], "upper_hu": ct["upper"]}
+    old["pet_normalization"] = {"lower_suv": pet["lower"], "upper_suv": pet["upper"], "clip": pet["clip"]}
+    channels = {"generator": {"input_channels": 1, "num_classes": 1}, "discriminator": {"in_channels": 2}}
+    for role, network in networks.items():
+        old[role] = {**network, "arguments": {**network["arguments"], **channels[role]}}
+    if old["slices"]:
+        slices = dict(old["slices"])
+        slices |= {role: network for role, network in slices.pop("networks").items()}
+        old["slices"] = slices
+    return old
+
+
+def test_plans_of_version_1_are_read_as_what_they_meant():
+    plans = content()
+    plans["configurations"] = {"trunk": version_1(plans["configurations"]["trunk"])}
+    del plans["fields"], plans["body_mask"]
+    plans["schema_version"] = 1
+    assert Plans.from_json(plans) == tiny_plans()
+    plans["configurations"]["child"] = {"inherits_from": "trunk", "ct_normalization": {"lower_hu": 0, "upper_hu": 9}}
+    child = Plans.from_json(plans).configuration("child")
+    assert (child.normalization["CT"].lower, child.normalization["CT"].upper) == (0.0, 9.0)
+    assert child.networks == tiny_plans().configuration("trunk").networks
+    plans["configurations"]["child"]["patchsize"] = 3
+    with pytest.raises(PlansError, match=r"unknown key\(s\): patchsize"):
+        Plans.from_json(plans)
+
+
+def test_fields_of_unknown_kinds_and_no_target_are_refused():
+    plans = content()
+    plans["fields"][0]["kind"] = "mr"
+    with pytest.raises(PlansError, match="the field CT has no such role and kind"):
+        Plans.from_json(plans)
+    plans = content()
+    with pytest.raises(PlansError, match="at least one target"):
+        Plans.from_json({**plans, "fields": plans["fields"][:1]})

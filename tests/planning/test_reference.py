@@ -1,19 +1,21 @@
 from dataclasses import replace
 
 import pytest
-from fingerprints import DISTRICTS, GAN, district, fingerprint
+from fingerprints import GAN, description, district, fingerprint
 
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.models.pix2pix import Pix2Pix
-from ct2pet.planning.plans import PETNormalization, Plans
+from ct2pet.planning.configuration import Normalization
+from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
 
 PAPER = "paper_2503_15555"
+METHODS = {"pix2pix": GAN, "cyclegan": GAN}
 
 
 def paper_plans(seen=None, requirements=None):
-    return reference_plans(PAPER, fingerprint(head=seen or district()), DISTRICTS, requirements or {"pix2pix": GAN})
+    return reference_plans(PAPER, fingerprint(head=seen or district()), description(), requirements or METHODS)
 
 
 def test_the_papers_decisions():
@@ -21,18 +23,20 @@ def test_the_papers_decisions():
     assert chosen.patch_size == [32, 32, 32]
     assert chosen.tile_overlap * 32 == 16
     assert chosen.batch_size == 1
-    assert chosen.pet_normalization == PETNormalization(0.0, 20.0, True)
+    assert chosen.normalization["PET"] == Normalization(0.0, 20.0, True, [0.0, 1.0])
     assert chosen.masking.kind == "hard"
     assert chosen.augmentation.rotation_degrees == [10.0] * 3
     assert chosen.augmentation.flip_axes == [0, 1, 2]
     assert chosen.augmentation.noise_std == 0.01
-    assert chosen.discriminator.arguments["num_strided_layers"] == 2
+    assert chosen.networks["discriminator"].arguments["num_strided_layers"] == 2
     assert paper_plans().blend_mm == 0.0
 
 
 def test_the_papers_training_reaches_the_method():
-    planned = paper_plans(requirements={"pix2pix": Pix2Pix.requirements})
-    numbers = Pix2Pix(planned.configuration("head"), planned.hyperparameters("pix2pix")).hyperparameters
+    planned = paper_plans(requirements={**METHODS, "pix2pix": Pix2Pix.requirements})
+    numbers = Pix2Pix(
+        planned.configuration("head"), planned.all_fields, planned.hyperparameters("pix2pix")
+    ).hyperparameters
     assert (numbers.num_epochs, numbers.decay_epochs) == (150, 50)
     assert (numbers.learning_rate, numbers.beta1, numbers.beta2) == (2e-4, 0.5, 0.999)
     assert numbers.discriminator_learning_rate == 2e-4
@@ -41,13 +45,13 @@ def test_the_papers_training_reaches_the_method():
 
 
 def test_a_method_that_the_paper_does_not_name_keeps_its_own_numbers():
-    assert paper_plans(requirements={"other": GAN}).models == {"other": dict(GAN.hyperparameters)}
+    assert paper_plans(requirements={**METHODS, "other": GAN}).models["other"] == dict(GAN.hyperparameters)
 
 
 def test_they_know_what_made_the_district_maps():
     rules = SegmenterIdentity("rules", "1", {})
     seen = replace(fingerprint(head=district()), segmenters=[rules])
-    assert reference_plans(PAPER, seen, DISTRICTS, {"pix2pix": GAN}).segmenters == [rules]
+    assert reference_plans(PAPER, seen, description(), METHODS).segmenters == [rules]
 
 
 def test_the_fingerprint_fills_in_what_depends_on_the_data():
@@ -55,7 +59,7 @@ def test_the_fingerprint_fills_in_what_depends_on_the_data():
     assert chosen.spacing == [3.0, 2.0, 2.0]
     assert chosen.median_shape == [100, 100, 50]
     assert chosen.labels == [1]
-    assert (chosen.ct_normalization.lower_hu, chosen.ct_normalization.upper_hu) == (-800.0, 900.0)
+    assert (chosen.normalization["CT"].lower, chosen.normalization["CT"].upper) == (-800.0, 900.0)
     assert chosen.patch_size == [32, 32, 32]
 
 
@@ -68,4 +72,10 @@ def test_reference_plans_are_plans(tmp_path):
 def test_unknown_names_are_refused_with_the_known_ones():
     assert PAPER in reference_names()
     with pytest.raises(PlansError, match=f"'other'.*{PAPER}"):
-        reference_plans("other", fingerprint(head=district()), DISTRICTS, {"pix2pix": GAN})
+        reference_plans("other", fingerprint(head=district()), description(), METHODS)
+
+
+def test_a_dataset_that_the_papers_methods_cannot_take_is_refused():
+    low_dose = description(channel_names={}, targets={"PET": {}})
+    with pytest.raises(PlansError, match=f"{PAPER}: pix2pix takes at least 1 input image"):
+        reference_plans(PAPER, fingerprint(head=district()), low_dose, METHODS)

@@ -4,29 +4,31 @@ import math
 from dataclasses import replace
 
 import pytest
-from fingerprints import DISTRICTS, GAN, district, fingerprint
+from fingerprints import GAN, description, district, fingerprint
+from tiny import FIELDS
 
 from ct2pet.planning.memory_estimate import estimate_training_gib
-from ct2pet.planning.planner import plan_experiment
+from ct2pet.planning.planner import PlanRequest, plan_experiment
+from ct2pet.planning.requirements import DIMENSIONS, TARGETS, NetworkNeed
 
 IN_2D = replace(
     GAN,
     dimensions=2,
-    networks={"generator": 1, "discriminator": 1, "registration": 1},
-    passes={"generator": 1, "discriminator": 1, "registration": 1},
+    networks={**GAN.networks, "registration": NetworkNeed(inputs=(TARGETS, TARGETS), outputs=(DIMENSIONS,))},
 )
 
 
 def plan(seen=None, device="cpu", target=64.0, **needs):
     methods = needs or {"pix2pix": GAN, "reggan": IN_2D}
     seen = fingerprint(head=seen or district())
-    return plan_experiment(seen, DISTRICTS, methods, device=device, memory_target_gib=target).configuration("head")
+    request = PlanRequest(device=device, memory_target_gib=target)
+    return plan_experiment(seen, description(), methods, request).configuration("head")
 
 
 def test_slices_hold_the_districts_median_box_in_the_plane():
     """300 x 200 mm of 4 mm are 75 x 50 voxels: rounded up to what four or three halvings ask."""
     slices = plan(district(box_mm=(900.0, 300.0, 200.0))).slices
-    multiples = [math.prod(axis) for axis in zip(*slices.generator.arguments["strides"])]
+    multiples = [math.prod(axis) for axis in zip(*slices.networks["generator"].arguments["strides"])]
     assert [math.ceil(n / m) * m for n, m in zip((75, 50), multiples)] == slices.patch_size == [80, 56]
 
 
@@ -38,16 +40,16 @@ def test_the_height_of_the_district_moves_the_patches_alone():
 
 def test_networks_are_flat():
     slices = plan().slices
-    assert slices.generator.arguments["conv_op"] == "torch.nn.Conv2d"
-    assert slices.generator.arguments["norm_op"] == "torch.nn.InstanceNorm2d"
-    assert slices.discriminator.arguments["dimensions"] == 2
-    assert {len(stride) for stride in slices.generator.arguments["strides"]} == {2}
+    assert slices.networks["generator"].arguments["conv_op"] == "torch.nn.Conv2d"
+    assert slices.networks["generator"].arguments["norm_op"] == "torch.nn.InstanceNorm2d"
+    assert slices.networks["discriminator"].arguments["dimensions"] == 2
+    assert {len(stride) for stride in slices.networks["generator"].arguments["strides"]} == {2}
 
 
 @pytest.mark.parametrize("target", [0.45, 0.9, 1.5, 4.0, 12.0])
 def test_more_memory_is_used_for_more_and_larger_slices_and_never_exceeded(target):
     planned = plan(district(spacing=(2.0, 1.0, 1.0)), device="cuda", target=target + 0.6)
-    assert estimate_training_gib(planned, IN_2D, "cuda") <= target + 0.6
+    assert estimate_training_gib(planned, FIELDS, IN_2D, "cuda") <= target + 0.6
     more = plan(district(spacing=(2.0, 1.0, 1.0)), device="cuda", target=2 * target + 0.6)
     size = [c.slices.batch_size * math.prod(c.slices.patch_size) for c in (planned, more)]
     assert size[0] <= size[1]
@@ -64,7 +66,7 @@ def test_on_a_cpu_slices_together_are_no_larger_than_the_largest_patches():
 
 def test_without_a_method_in_2d_there_are_none_and_a_stage_is_a_method():
     assert plan(pix2pix=GAN).slices is None
-    staged = replace(GAN, networks={}, passes={}, stages={"slices": IN_2D, "refinement": GAN})
+    staged = replace(GAN, networks={}, stages={"slices": IN_2D, "refinement": GAN})
     assert plan(regc2p=staged).slices == plan().slices
 
 

@@ -5,21 +5,31 @@ import pytest
 import SimpleITK as sitk
 from raw_cases import CT_GRID, PET_GRID, case_volumes, permuted, smooth
 from scipy import ndimage
-from tiny import tiny_configuration
+from tiny import FIELDS, SUV_WINDOW, tiny_configuration
 
-from ct2pet.planning.configuration import Masking
-from ct2pet.planning.plans import CTNormalization
+from ct2pet.dataset import Field, Fields
+from ct2pet.planning.configuration import Masking, Normalization
 from ct2pet.preprocessing import case_on_grid
-from ct2pet.preprocessing.case_on_grid import case_on_plan_grid, plan_grid, prepare_ct, visible
+from ct2pet.preprocessing.case_on_grid import plan_grid, prepare_case, prepare_inputs, visible
 from ct2pet.resampling import AIR_HU, to_itk
 from ct2pet.volume import Box, Grid, Volume
 
-WIDE = CTNormalization(-1024.0, 1024.0)
+WIDE = Normalization(-1024.0, 1024.0, True, [-1.0, 1.0])
 HARD, CONTEXT = Masking("hard", 0.0), Masking("context", 10.0)
 
 
 def configuration(**changes):
-    return tiny_configuration(**{"labels": [1], "ct_normalization": WIDE, "masking": HARD, **changes})
+    return tiny_configuration(
+        **{"labels": [1], "normalization": {"CT": WIDE, "PET": SUV_WINDOW}, "masking": HARD, **changes}
+    )
+
+
+def prepared(volumes, plan, lesions=None):
+    return prepare_case({"CT": volumes["ct"], "PET": volumes["pet"]}, volumes["district_map"], plan, FIELDS, lesions)
+
+
+def prepared_ct(volumes, plan):
+    return prepare_inputs({"CT": volumes["ct"]}, volumes["district_map"], plan, FIELDS)
 
 
 def hu(normalised):
@@ -46,22 +56,21 @@ def test_ct_and_pet_are_those_of_simpleitk(monkeypatch, slab_voxels, oblique):
         volumes["pet"] = Volume(smooth(pet, 5, 0, 6), pet, "SUV")
     for spacing in ([4.0, 4.0, 4.0], [5.0, 3.0, 3.5]):
         plan = configuration(spacing=spacing, labels=[1, 2])
-        case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], plan)
-        district = case.district
+        district = prepared(volumes, plan)
         ct = itk_resampled(volumes["ct"], district.grid, AIR_HU)
         pet = itk_resampled(volumes["pet"], district.grid, 0.0)
-        assert np.abs(hu(district.ct) - ct)[district.mask].max() < 1e-3
-        assert np.abs(case.pet * 10 - pet)[district.mask].max() < 1e-5
+        assert np.abs(hu(district.images["CT"]) - ct)[district.mask].max() < 1e-3
+        assert np.abs(district.images["PET"] * 10 - pet)[district.mask].max() < 1e-5
         labels = itk_resampled(volumes["district_map"], district.grid, 0, sitk.sitkNearestNeighbor)
         assert np.array_equal(district.mask, labels > 0)
 
 
 def test_the_pets_own_grid_is_used_where_the_spacing_agrees():
     volumes = case_volumes()
-    case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], configuration())
-    start = np.rint((np.array(case.district.grid.origin) - PET_GRID.origin) / 4).astype(int)[::-1]
-    part = volumes["pet"].array[tuple(slice(a, a + n) for a, n in zip(start, case.pet.shape))]
-    assert np.array_equal(case.pet[case.district.mask], (part / np.float32(10))[case.district.mask])
+    case = prepared(volumes, configuration())
+    start = np.rint((np.array(case.grid.origin) - PET_GRID.origin) / 4).astype(int)[::-1]
+    part = volumes["pet"].array[tuple(slice(a, a + n) for a, n in zip(start, case.grid.shape))]
+    assert np.array_equal(case.images["PET"][case.mask], (part / np.float32(10))[case.mask])
 
 
 @pytest.mark.parametrize("spacing", [(4.0, 4.0, 4.0), (4.03, 3.97, 4.0)])
@@ -72,31 +81,30 @@ def test_a_spacing_that_agrees_to_one_per_cent_is_not_resampled(spacing):
 
 def test_constant_in_constant_out():
     volumes = case_volumes()
-    ct = volumes["ct"].with_array(np.full(CT_GRID.shape, 37.0, np.float32))
-    pet = volumes["pet"].with_array(np.full(PET_GRID.shape, 2.5, np.float32))
-    case = case_on_plan_grid(ct, pet, volumes["district_map"], configuration(spacing=[3.5, 3.0, 3.0]))
-    assert np.allclose(hu(case.district.ct)[case.district.mask], 37.0, atol=1e-3)
-    assert np.allclose(case.pet[case.district.mask], 0.25, atol=1e-6)
+    volumes["ct"] = volumes["ct"].with_array(np.full(CT_GRID.shape, 37.0, np.float32))
+    volumes["pet"] = volumes["pet"].with_array(np.full(PET_GRID.shape, 2.5, np.float32))
+    case = prepared(volumes, configuration(spacing=[3.5, 3.0, 3.0]))
+    assert np.allclose(hu(case.images["CT"])[case.mask], 37.0, atol=1e-3)
+    assert np.allclose(case.images["PET"][case.mask], 0.25, atol=1e-6)
 
 
 def test_hard_masking_shows_the_district_alone_and_the_crop_is_its_box():
-    volumes = case_volumes()
-    case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], configuration())
-    mask = case.district.mask
-    assert (case.district.ct[~mask] == -1).all()
-    assert (case.pet[~mask] == 0).all()
+    case = prepared(case_volumes(), configuration())
+    mask = case.mask
+    assert (case.images["CT"][~mask] == -1).all()
+    assert (case.images["PET"][~mask] == 0).all()
     assert all(mask.any(axis=axes).all() for axes in ((1, 2), (0, 2), (0, 1)))
 
 
 def test_context_shows_what_is_near_enough_and_no_more():
     volumes = case_volumes()
     plan = configuration(masking=CONTEXT, spacing=[3.0, 3.0, 3.0])
-    district = prepare_ct(volumes["ct"], volumes["district_map"], plan)
-    hard = prepare_ct(volumes["ct"], volumes["district_map"], replace(plan, masking=HARD))
+    district = prepared_ct(volumes, plan)
+    hard = prepared_ct(volumes, replace(plan, masking=HARD))
     assert district.mask.sum() == hard.mask.sum()
     distance = ndimage.distance_transform_edt(~district.mask, sampling=district.grid.spacing)
     reference = np.where(distance <= 10, itk_resampled(volumes["ct"], district.grid, AIR_HU), AIR_HU)
-    assert np.abs(hu(district.ct) - np.clip(reference, -1024, 1024)).max() < 1e-3
+    assert np.abs(hu(district.images["CT"]) - np.clip(reference, -1024, 1024)).max() < 1e-3
     assert (distance <= 10).sum() > 1.5 * district.mask.sum()
 
 
@@ -114,29 +122,27 @@ def test_any_orientation_of_any_file_gives_the_same(role):
     volumes = case_volumes()
     turned = {**volumes, role: permuted(volumes[role])}
     plan = configuration(masking=CONTEXT, spacing=[3.5, 3.0, 3.0])
-    plain, other = (
-        case_on_plan_grid(v["ct"], v["pet"], v["district_map"], plan, v["lesions"]) for v in (volumes, turned)
-    )
-    assert other.district.grid.matches(plain.district.grid)
-    assert np.array_equal(other.district.mask, plain.district.mask)
+    plain, other = (prepared(v, plan, v["lesions"]) for v in (volumes, turned))
+    assert other.grid.matches(plain.grid)
+    assert np.array_equal(other.mask, plain.mask)
     assert np.array_equal(other.lesions, plain.lesions)
-    assert np.abs(hu(other.district.ct) - hu(plain.district.ct)).max() < 1e-3
-    assert np.abs(other.pet - plain.pet).max() < 1e-6
+    assert np.abs(hu(other.images["CT"]) - hu(plain.images["CT"])).max() < 1e-3
+    assert np.abs(other.images["PET"] - plain.images["PET"]).max() < 1e-6
 
 
 def test_prediction_and_training_prepare_the_same_ct():
     volumes = case_volumes()
+    volumes["ct"] = Volume(smooth(PET_GRID, 3, -300, 300), PET_GRID, "HU")  # one field of view, so one grid
     plan = configuration(masking=CONTEXT)
-    case = case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], plan)
-    alone = prepare_ct(volumes["ct"], volumes["district_map"], plan, grid=PET_GRID)
-    assert np.array_equal(alone.ct, case.district.ct)
-    assert alone.grid == case.district.grid
+    case, alone = prepared(volumes, plan), prepared_ct(volumes, plan)
+    assert np.array_equal(alone.images["CT"], case.images["CT"])
+    assert alone.grid == case.grid
 
 
 def test_without_a_pet_the_grid_covers_the_field_of_view_of_the_ct():
     volumes = case_volumes()
-    everywhere = volumes["district_map"].with_array(np.ones(CT_GRID.shape, np.uint8))
-    district = prepare_ct(volumes["ct"], everywhere, configuration())
+    volumes["district_map"] = volumes["district_map"].with_array(np.ones(CT_GRID.shape, np.uint8))
+    district = prepared_ct(volumes, configuration())
     assert district.grid == CT_GRID.with_spacing((4.0, 4.0, 4.0))
     assert district.mask.all()
 
@@ -153,30 +159,51 @@ def test_an_absent_district_gives_none(place):
         districts[5, 7, 7] = 1
         spacing = [20.0, 20.0, 20.0]
     plan = configuration(spacing=spacing)
-    assert case_on_plan_grid(volumes["ct"], volumes["pet"], Volume(districts, grid), plan) is None
+    assert prepared({**volumes, "district_map": Volume(districts, grid)}, plan) is None
 
 
 def test_what_the_ct_does_not_show_is_air():
     volumes = case_volumes()
-    ct = volumes["ct"].crop(Box((8, 0, 0), CT_GRID.shape))
-    district = prepare_ct(ct, volumes["district_map"], configuration(spacing=[3.0, 2.0, 2.0]), grid=CT_GRID)
-    assert (district.ct[:4] == -1).all()
+    volumes["ct"] = volumes["ct"].crop(Box((8, 0, 0), CT_GRID.shape))
+    volumes["pet"] = Volume(smooth(CT_GRID, 3, 0, 6), CT_GRID, "SUV")
+    district = prepared(volumes, configuration(spacing=[3.0, 2.0, 2.0]))
+    assert (district.images["CT"][:4] == -1).all()
     assert district.mask[:4].all()
-    assert (district.ct[5:] > -1).all()
+    assert (district.images["CT"][5:] > -1).all()
 
 
 def test_lesions_count_inside_the_district_only_and_are_exact_on_the_pets_grid():
     volumes = case_volumes()
     low, high = (
-        case_on_plan_grid(
-            volumes["ct"],
-            volumes["pet"],
-            volumes["district_map"],
-            configuration(labels=[label], masking=Masking("context", 20.0)),
-            volumes["lesions"],
-        )
+        prepared(volumes, configuration(labels=[label], masking=Masking("context", 20.0)), volumes["lesions"])
         for label in (1, 2)
     )
     assert low.lesions.sum() == volumes["lesions"].array.sum()
     assert high.lesions.sum() == 0
-    assert case_on_plan_grid(volumes["ct"], volumes["pet"], volumes["district_map"], configuration()).lesions is None
+    assert prepared(volumes, configuration()).lesions is None
+
+
+def test_label_maps_come_by_nearest_neighbour_and_are_background_where_a_network_must_not_look():
+    volumes = case_volumes()
+    random = np.random.default_rng(2)
+    organs = Volume(random.integers(0, 300, CT_GRID.shape).astype(np.int16), CT_GRID, "label")
+    fields = Fields((*FIELDS, Field("organs", "target", "labels", folder="organs", labels={"a": 299})))
+    images = {"CT": volumes["ct"], "PET": volumes["pet"], "organs": organs}
+    case = prepare_case(images, volumes["district_map"], configuration(spacing=[3.5, 3.0, 3.0]), fields)
+    expected = itk_resampled(organs, case.grid, 0, sitk.sitkNearestNeighbor)
+    assert case.labels["organs"].dtype == np.uint16
+    assert np.array_equal(case.labels["organs"], np.where(case.mask, expected, 0))
+
+
+def test_several_inputs_on_grids_of_their_own_meet_on_the_targets_grid():
+    volumes = case_volumes()
+    other = replace(PET_GRID, origin=(-25.0, -28.0, -98.0))
+    low_dose = Volume(smooth(other, 7, 0, 6), other, "SUV")
+    fields = FIELDS.with_inputs([FIELDS["CT"], Field("low_PET", "input", "pet", "SUV", "images", "_0001")])
+    windows = {"CT": WIDE, "PET": SUV_WINDOW, "low_PET": Normalization(0.0, 10.0, False, [-1.0, 1.0])}
+    images = {"CT": volumes["ct"], "PET": volumes["pet"], "low_PET": low_dose}
+    case = prepare_case(images, volumes["district_map"], configuration(normalization=windows), fields)
+    assert list(case.images) == ["CT", "low_PET", "PET"]
+    expected = itk_resampled(low_dose, case.grid, 0.0)
+    assert np.abs((case.images["low_PET"] + 1) * 5 - expected)[case.mask].max() < 1e-5
+    assert (case.images["low_PET"][~case.mask] == -1).all()

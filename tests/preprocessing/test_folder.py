@@ -3,8 +3,8 @@ from dataclasses import replace
 import pytest
 from tiny import tiny_plans
 
-from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.errors import PlansError
+from ct2pet.preprocessing.folder import PreprocessedDataset
 
 
 @pytest.mark.parametrize("name", ["dataset", "splits_final", "my__plans", "../plans", ""])

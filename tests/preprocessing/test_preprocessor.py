@@ -4,11 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from raw_cases import case_volumes, permuted, write_case, write_raw
-from tiny import tiny_configuration, tiny_plans
+from tiny import SUV_WINDOW, tiny_configuration, tiny_plans
 
+from ct2pet.dataset import RawDataset, update_dataset_json
 from ct2pet.errors import CasesFailed, PlansError
-from ct2pet.planning.configuration import Masking
-from ct2pet.planning.plans import CTNormalization
+from ct2pet.planning.configuration import Masking, Normalization
 from ct2pet.preprocessing import preprocessor
 from ct2pet.preprocessing.preprocessor import check_store, preprocess_dataset, store_folder
 from ct2pet.preprocessing.storage import DistrictStore
@@ -120,7 +120,7 @@ def test_what_a_killed_process_left_half_written_is_cleared_away(dataset, tmp_pa
     folder.mkdir(parents=True)
     (folder / ".partial-x-A.b2nd").write_bytes(b"half")
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
-    assert sorted(path.name[0] for path in folder.iterdir()) == ["A", "A", "B", "B", "C", "C"]
+    assert sorted(path.name[0] for path in folder.iterdir()) == [case for case in "ABC" for _ in range(3)]
 
 
 def test_a_changed_file_redoes_its_case_alone(dataset, tmp_path, calls):
@@ -138,7 +138,8 @@ def test_a_changed_file_redoes_its_case_alone(dataset, tmp_path, calls):
 def test_a_changed_decision_redoes_its_configuration_alone(dataset, tmp_path, calls):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     calls.clear()
-    changed = replace(CONFIGURATIONS["low"], ct_normalization=CTNormalization(-100.0, 100.0))
+    narrow = Normalization(-100.0, 100.0, True, [-1.0, 1.0])
+    changed = replace(CONFIGURATIONS["low"], normalization={"CT": narrow, "PET": SUV_WINDOW})
     preprocess_dataset(dataset, replace(PLANS, configurations={**CONFIGURATIONS, "low": changed}), tmp_path / "pre")
     assert calls == [(case, ["low"]) for case in "ABC"]
 
@@ -175,7 +176,7 @@ def test_failing_cases_are_named_and_the_others_are_done(dataset, tmp_path):
         preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert set(error.value.failures) == {"A", "C"}
     assert str(dataset.file("CT", "A")) in error.value.failures["A"]
-    assert "no pet" in error.value.failures["C"]
+    assert "no PET" in error.value.failures["C"]
     assert error.value.some_done
     assert stores(tmp_path / "pre")["low"].cases == ["B"]
 
@@ -204,8 +205,7 @@ def test_any_orientation_of_the_files_gives_the_same_store(tmp_path):
         assert np.array_equal(one.foreground, other.foreground)
         assert np.array_equal(one.lesion_voxels, other.lesion_voxels)
         first, second = (stored.read(Box((0, 0, 0), one.shape)) for stored in (one, other))
-        assert np.allclose(first["ct"], second["ct"], atol=1e-3)
-        assert np.allclose(first["pet"], second["pet"], atol=1e-3)
+        assert all(np.allclose(first[name], second[name], atol=1e-3) for name in ("CT", "PET"))
         assert np.array_equal(first["mask"], second["mask"])
 
 
@@ -221,3 +221,34 @@ def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
     check_store(store, replace(CONFIGURATIONS["low"], batch_size=1))
     with pytest.raises(PlansError, match="stored with another spacing than the plans': preprocess again"):
         check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]))
+
+
+def test_a_class_that_is_corrected_redoes_its_case_alone(dataset, tmp_path, calls):
+    update_dataset_json(dataset.folder, conditions={"diagnosis": ["benign", "malignant"]})
+
+    def preprocess(classes):
+        rows = "".join(f"{case},{value}\n" for case, value in classes.items())
+        (dataset.folder / "cases.csv").write_text(f"case,diagnosis\n{rows}")
+        preprocess_dataset(RawDataset(dataset.folder), PLANS, tmp_path / "pre")
+
+    preprocess({"A": "benign", "B": "malignant", "C": "benign"})
+    calls.clear()
+    preprocess({"A": "benign", "B": "benign", "C": "benign"})
+    assert [case for case, _ in calls] == ["B"]
+    assert stores(tmp_path / "pre")["low"].open("B").conditions == {"diagnosis": "benign"}
+
+
+def test_without_districts_the_body_of_an_input_is_stored(tmp_path):
+    volumes = case_volumes()
+    ct = np.full(volumes["ct"].array.shape, -1000.0, np.float32)
+    ct[:, 5:25, 5:23] = 40.0
+    dataset = write_raw(tmp_path, {"A": {**volumes, "ct": volumes["ct"].with_array(ct)}})
+    whole = tiny_configuration(labels=[1], masking=Masking("hard", 0.0))
+    plans = replace(PLANS, districts={}, body_mask="CT", configurations={"whole_body": whole})
+    preprocess_dataset(dataset, plans, tmp_path / "pre")
+    stored = stores(tmp_path / "pre")["whole_body"].open("A")
+    body_ml = 20 * 20 * 18 * volumes["ct"].grid.voxel_ml
+    assert stored.read_all()["mask"].sum() * stored.grid.voxel_ml == pytest.approx(body_ml, rel=0.15)
+    preprocess_dataset(dataset, replace(plans, body_mask=None), tmp_path / "pre")
+    everything = stores(tmp_path / "pre")["whole_body"].open("A").read_all()["mask"]
+    assert everything.sum() > 1.5 * body_ml / stored.grid.voxel_ml

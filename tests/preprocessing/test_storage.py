@@ -3,20 +3,21 @@ import pytest
 
 from ct2pet.errors import DatasetError
 from ct2pet.preprocessing import storage
-from ct2pet.preprocessing.case_on_grid import PreparedCase, PreparedDistrict
-from ct2pet.preprocessing.storage import DistrictStore
+from ct2pet.preprocessing.case_on_grid import PreparedDistrict
+from ct2pet.preprocessing.storage import DistrictStore, read_images, write_images
 from ct2pet.volume import Box, Grid
 
 GRID = Grid((70, 30, 9), (4.0, 3.0, 3.5), (1.0, -2.0, 3.0))
 
 
-def prepared(lesions=True, seed=0):
+def prepared(lesions=True, seed=0, labels=False):
     random = np.random.default_rng(seed)
     mask = random.random(GRID.shape) < 0.7
     ct = np.where(mask, random.uniform(-1, 1, GRID.shape), -1).astype(np.float32)
     pet = np.where(mask, random.uniform(0, 2, GRID.shape), 0).astype(np.float32)
     lesion = mask & (random.random(GRID.shape) < 0.05)
-    return PreparedCase(PreparedDistrict(ct, mask, GRID), pet, lesion if lesions else None)
+    organs = {"organs": (random.integers(0, 4, GRID.shape) * 100 * mask).astype(np.uint16)} if labels else {}
+    return PreparedDistrict({"CT": ct, "PET": pet}, mask, GRID, organs, lesion if lesions else None)
 
 
 @pytest.fixture
@@ -31,11 +32,11 @@ def test_what_was_written_is_read(store):
     assert opened.shape == GRID.shape
     assert opened.grid == GRID
     read = opened.read(Box((0, 0, 0), GRID.shape))
-    assert np.array_equal(read["ct"], case.district.ct.astype(np.float16))
-    assert np.array_equal(read["pet"], case.pet.astype(np.float16))
-    assert np.array_equal(read["mask"], case.district.mask)
+    for name, image in case.images.items():
+        assert np.array_equal(read[name], image.astype(np.float16))
+    assert np.array_equal(read["mask"], case.mask)
     assert np.array_equal(read["lesions"], case.lesions)
-    assert read["ct"].dtype == read["pet"].dtype == np.float16
+    assert read["CT"].dtype == read["PET"].dtype == np.float16
     assert read["mask"].dtype == read["lesions"].dtype == bool
 
 
@@ -60,7 +61,7 @@ def test_samples_are_voxels_of_the_district_and_of_the_lesions(store, monkeypatc
     one, other = store.open("A"), store.open("B")
     assert one.foreground.shape == (500, 3)
     assert len({tuple(voxel) for voxel in one.foreground}) == 500
-    assert case.district.mask[tuple(one.foreground.T)].all()
+    assert case.mask[tuple(one.foreground.T)].all()
     assert np.array_equal(one.foreground, other.foreground)
     assert abs(one.foreground[:, 0].mean() - 34.5) < 5, "from all over the district"
     assert np.array_equal(one.lesion_voxels, np.argwhere(case.lesions))
@@ -83,16 +84,17 @@ def test_an_absent_district_is_recorded_and_no_case(store):
         store.open("B")
 
 
-def test_done_means_finished_with_the_same_key(store):
+@pytest.mark.parametrize("ending", ["A.b2nd", "A_labels.b2nd"])
+def test_done_means_finished_with_the_same_key(store, ending):
     assert not store.is_done("A", "key")
     store.write("A", prepared(), "key", {})
     assert store.is_done("A", "key")
     assert not store.is_done("A", "other key")
-    (store.folder / "A.b2nd").unlink()
+    (store.folder / ending).unlink()
     assert not store.is_done("A", "key")
 
 
-@pytest.mark.parametrize("moment", ["_write_array", "write_json"])
+@pytest.mark.parametrize("moment", ["write_images", "_write_regions", "write_json"])
 @pytest.mark.parametrize("first", [True, False], ids=["first time", "again"])
 def test_an_interruption_leaves_no_case_that_seems_finished(store, monkeypatch, moment, first):
     if not first:
@@ -120,10 +122,11 @@ def test_an_array_that_is_cut_off_while_written_never_gets_its_name(store, monke
     assert list(store.folder.iterdir()) == []
 
 
-def test_damaged_and_missing_cases_are_named(store):
+@pytest.mark.parametrize("ending", ["A.b2nd", "A_labels.b2nd"])
+def test_damaged_and_missing_cases_are_named(store, ending):
     store.write("A", prepared(), "key", {})
-    (store.folder / "A.b2nd").write_bytes(b"damaged")
-    with pytest.raises(DatasetError, match=r"A\.b2nd: cannot be read"):
+    (store.folder / ending).write_bytes(b"damaged")
+    with pytest.raises(DatasetError, match=rf"{ending}: cannot be read"):
         store.open("A")
     with pytest.raises(DatasetError, match=r"B\.json: no such file"):
         store.open("B")
@@ -145,3 +148,42 @@ def test_case_names_may_contain_dots(store):
     store.write("A.1", prepared(seed=1), "key", {})
     assert store.cases == ["A", "A.1"]
     assert not np.array_equal(store.open("A").foreground, store.open("A.1").foreground)
+
+
+def test_label_maps_are_stored_as_integers_with_the_voxels_of_each_label_at_hand(store, monkeypatch):
+    monkeypatch.setattr(storage, "_MAX_LABEL_VOXELS", 10**6)
+    case = prepared(labels=True)
+    store.write("A", case, "key", {})
+    opened = store.open("A")
+    assert np.array_equal(opened.read_all()["organs"], case.labels["organs"])
+    assert np.array_equal(opened.read_all()["mask"], case.mask)
+    assert np.array_equal(opened.read_all()["lesions"], case.lesions)
+    assert set(opened.label_voxels["organs"]) == {100, 200, 300}
+    for label, voxels in opened.label_voxels["organs"].items():
+        assert np.array_equal(voxels, np.argwhere(case.labels["organs"] == label))
+    monkeypatch.setattr(storage, "_MAX_LABEL_VOXELS", 7)
+    store.write("A", case, "key", {})
+    assert all(len(voxels) == 7 for voxels in store.open("A").label_voxels["organs"].values())
+
+
+def test_the_classes_of_a_case_are_kept(store):
+    store.write("A", prepared(), "key", {}, {"diagnosis": "benign"})
+    assert store.open("A").conditions == {"diagnosis": "benign"}
+
+
+def test_predicted_images_go_through_the_same_writer(tmp_path):
+    images = [prepared(seed=seed).images["PET"] for seed in (0, 1)]
+    write_images(tmp_path / "A.b2nd", images)
+    box = Box((3, 2, 1), (60, 20, 8))
+    assert np.array_equal(
+        read_images(tmp_path / "A.b2nd", box), [image.astype(np.float16)[box.slices] for image in images]
+    )
+
+
+def test_a_label_map_may_have_many_labels(store):
+    labels = np.arange(GRID.shape[0] * GRID.shape[1] * GRID.shape[2]).reshape(GRID.shape) % 120
+    mask = np.ones(GRID.shape, bool)
+    store.write("A", PreparedDistrict({"PET": mask.astype(np.float32)}, mask, GRID, {"organs": labels}), "key", {})
+    opened = store.open("A")
+    assert set(opened.label_voxels["organs"]) == set(range(1, 120))
+    assert np.array_equal(opened.label_voxels["organs"][77], np.argwhere(labels == 77))

@@ -13,6 +13,7 @@ from torch import nn
 from torch.utils.checkpoint import checkpoint
 
 from ct2pet.dataset import Fields
+from ct2pet.errors import PlansError
 from ct2pet.models.base.hyperparameters import Hyperparameters, parse_hyperparameters
 from ct2pet.models.base.update import Progress, Update
 from ct2pet.networks import build_network, guard_small_maps
@@ -55,7 +56,9 @@ class Model(nn.Module, ABC):
         super().__init__()
         self.configuration, self.fields = configuration, fields
         self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})
-        self.requirements.check(type(self).__name__, fields)
+        problem = self.requirements.fields.problem(fields)
+        if problem is not None:
+            raise PlansError(f"{type(self).__name__} {problem}")
         self.planned = configuration.as_seen_in(self.requirements.dimensions)
         self.build(self.planned, fields)
         guard_small_maps(self)

@@ -1,0 +1,55 @@
+"""Images without an input image, as the command ct2pet_synthesize makes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from ct2pet.api.device import choose_device
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import check_writable
+from ct2pet.inference.record import provenance
+from ct2pet.inference.synthesis import SynthesisRequest, check_output, parse_classes, write_samples
+from ct2pet.inference.trained_models import choose, find_trained, load_trained
+from ct2pet.layout import CHECKPOINT_FINAL
+from ct2pet.models.base import Synthesis
+from ct2pet.paths import results_folder
+from ct2pet.provenance import device_name, this_run
+
+
+def synthesize(
+    target: str | Path,
+    *,
+    labels: Sequence[str] = (),
+    count: int = 1,
+    seed: int = 12345,
+    dataset: str | None = None,
+    model: str | None = None,
+    plans_name: str | None = None,
+    fold: str | None = None,
+    checkpoint: str = CHECKPOINT_FINAL,
+    device: str | None = None,
+) -> list[Path]:
+    """Sample ``count`` images with the classes ``labels`` (CLASS or CONDITION=CLASS) into the folder ``target``; the
+    images' files.
+
+    ``dataset``, ``model``, ``plans_name``, ``fold`` choose what was trained; none is needed where there is one. The
+    same seed gives the same images. Raises Ct2PetError where the model takes images, does not know a class, or the
+    folder holds other files.
+    """
+    trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
+    loaded = load_trained(trained, None, None if fold is None else [fold])
+    district = loaded.districts[0]
+    sampler = district.models[0]
+    if not isinstance(sampler, Synthesis):
+        raise Ct2PetError(f"{trained.model} predicts from images: use ct2pet_predict")
+    if len(district.models) > 1:
+        raise Ct2PetError(f"{trained}: there are several folds, and images come from one of them: choose with -f")
+    request = SynthesisRequest(parse_classes(list(labels), sampler.fields), count, seed)
+    target = Path(target)
+    check_output(target)
+    check_writable(target)
+    chosen = choose_device(device)
+    run = this_run(device=device_name(chosen))
+    record = {**provenance(trained, loaded, None if fold is None else [fold], {}), "runs": [run]}
+    return write_samples(target, sampler.to(chosen), district.configuration, request, record)

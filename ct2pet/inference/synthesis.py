@@ -1,0 +1,125 @@
+"""Images from a model without input images: sampled, brought back to physical units, written, and shown on sheets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+
+from ct2pet.dataset import Field, Fields
+from ct2pet.dataset.predictions import prediction_name
+from ct2pet.errors import Ct2PetError
+from ct2pet.files import atomic_path, write_json
+from ct2pet.imageio import write_volume
+from ct2pet.models.base import Synthesis
+from ct2pet.planning.configuration import Configuration, Normalization
+from ct2pet.preprocessing.normalization import denormalize
+from ct2pet.volume import Grid, Volume
+
+RECORD = "synthesis.json"
+SYNTHETIC = "synthetic images, made by a model; not of a patient and not for diagnosis"
+_AT_ONCE = 16
+_SHEET_COLUMNS, _SHEET_IMAGES = 8, 64
+
+
+@dataclass(frozen=True)
+class SynthesisRequest:
+    """``classes``: the class of every condition; ``count`` images of it, from ``seed``."""
+
+    classes: Mapping[str, str]
+    count: int
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """What the images are called, before their number."""
+        return "_".join(self.classes.values()) or "synthetic"
+
+
+def parse_classes(labels: list[str], fields: Fields) -> dict[str, str]:
+    """The class of every condition, from CLASS or CONDITION=CLASS. Raises Ct2PetError where one is missing or
+    unknown."""
+    found: dict[str, str] = {}
+    for text in labels:
+        name, equals, value = text.rpartition("=")
+        matching = [one for one in fields.conditions if (one.name == name if equals else value in one.labels)]
+        if len(matching) != 1 or value not in matching[0].labels:
+            known = "; ".join(f"{one.name}: {', '.join(one.labels)}" for one in fields.conditions) or "none"
+            raise Ct2PetError(f"--label {text}: the model was not trained with it; its classes are {known}")
+        found[matching[0].name] = value
+    missing = [one for one in fields.conditions if one.name not in found]
+    if missing:
+        raise Ct2PetError(f"--label: which {missing[0].name}? One of {', '.join(missing[0].labels)}")
+    return found
+
+
+def check_output(folder: Path) -> None:
+    """Raise Ct2PetError where ``folder`` holds files that ct2pet_synthesize did not write."""
+    if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).exists():
+        raise Ct2PetError(
+            f"{folder}: holds files, but no {RECORD}: synthetic images would lie among real ones; choose another -o"
+        )
+
+
+@torch.inference_mode()
+def sample_volumes(
+    model: Synthesis, configuration: Configuration, request: SynthesisRequest
+) -> Iterator[tuple[str, dict[str, Volume]]]:
+    """The name of each image and its targets in physical units, on a grid of the plan's spacing (mm)."""
+    fields, done = model.fields, 0
+    conditions = {name: fields[name].labels[value] for name, value in request.classes.items()}
+    model.eval()
+    while done < request.count:
+        size = min(_AT_ONCE, request.count - done)
+        batch = model.sample(conditions, size, request.seed + done)
+        for index in range(size):
+            found = {one.name: _volume(batch[one.name][index], one, configuration) for one in fields.targets}
+            yield f"{request.name}_{done + index + 1:04d}", found
+        done += size
+
+
+def _volume(image: torch.Tensor, field: Field, configuration: Configuration) -> Volume:
+    """An image (1, Z, Y, X), or of methods in 2D (1, Y, X), in physical units; a PET is never negative."""
+    values = image.float().cpu().numpy().reshape((-1, *image.shape[-2:]))
+    values = np.maximum(denormalize(values, configuration.normalization[field.name]), field.rules.outside)
+    grid = Grid(values.shape, tuple(configuration.spacing))  # type: ignore[arg-type]
+    return Volume(values.astype(np.float32), grid, field.rules.unit)
+
+
+def write_samples(
+    folder: Path, model: Synthesis, configuration: Configuration, request: SynthesisRequest, record: Mapping[str, Any]
+) -> list[Path]:
+    """Write the images as NIfTI, a sheet of the first ones for each target, and the record; the images' files."""
+    fields = model.fields
+    write_json(folder / RECORD, {**record, "note": SYNTHETIC, "classes": dict(request.classes), "seed": request.seed})
+    paths: list[Path] = []
+    shown: dict[str, list[np.ndarray]] = {one.name: [] for one in fields.targets}
+    for name, volumes in sample_volumes(model, configuration, request):
+        for target, volume in volumes.items():
+            path = folder / f"{prediction_name(name, target, fields)}.nii.gz"
+            write_volume(path, volume)
+            paths.append(path)
+            if len(shown[target]) < _SHEET_IMAGES:
+                shown[target].append(volume.array[len(volume.array) // 2])
+    for target, images in shown.items():
+        write_sheet(folder / f"sheet_{request.name}_{target}.png", images, configuration.normalization[target])
+    return paths
+
+
+def write_sheet(path: Path, images: list[np.ndarray], window: Normalization) -> None:
+    """A picture of slices (Y, X), side by side, grey from the lower to the upper end of ``window``."""
+    height, width = images[0].shape
+    columns = min(_SHEET_COLUMNS, len(images))
+    rows = -(-len(images) // columns)
+    sheet = np.zeros((rows * height, columns * width), np.uint8)
+    for number, image in enumerate(images):
+        y, x = number // columns * height, number % columns * width
+        grey = (image - window.lower) / (window.upper - window.lower)
+        sheet[y : y + height, x : x + width] = np.round(255 * grey.clip(0, 1))
+    with atomic_path(path) as temporary:
+        Image.fromarray(sheet).save(temporary, format="PNG")

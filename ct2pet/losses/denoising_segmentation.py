@@ -1,0 +1,74 @@
+"""Losses of a denoised image and of organ labels over all resolutions of deep supervision, as in nnU-Net."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch.nn import functional
+
+from ct2pet.losses.reconstruction import masked_l1
+
+_SMOOTH = 1e-5
+
+
+def deep_supervision_weights(num_scales: int) -> list[float]:
+    """1, 1/2, 1/4, ... and 0 for the lowest resolution, which sees too little, divided by their sum (nnU-Net)."""
+    weights = [1 / 2**scale for scale in range(num_scales)]
+    if num_scales > 1:
+        weights[-1] = 0.0
+    return [weight / sum(weights) for weight in weights]
+
+
+def denoising_loss(predicted: Sequence[torch.Tensor], target: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The weighted L1 distance inside ``mask`` at every resolution of ``predicted``, full resolution first; the target
+    is averaged down. Images (N, 1, *space)."""
+    total = target.new_zeros(())
+    for weight, image in zip(deep_supervision_weights(len(predicted)), predicted):
+        if weight > 0:
+            real = averaged_to(target, image.shape[2:])
+            inside = averaged_to(mask.float(), image.shape[2:]) >= 0.5
+            total = total + weight * masked_l1(image, real, inside)
+    return total
+
+
+def segmentation_loss(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+    """Cross-entropy + soft Dice at every resolution of ``logits`` (N, classes, *space), full resolution first; labels
+    (N, 1, *space, integers) come down by nearest neighbour."""
+    total = logits[0].new_zeros((), dtype=torch.float32)
+    for weight, scale in zip(deep_supervision_weights(len(logits)), logits):
+        if weight > 0:
+            truth = _nearest(labels, scale.shape[2:])
+            total = total + weight * (cross_entropy(scale, truth) + soft_dice_loss(scale, truth))
+    return total
+
+
+def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Mean cross-entropy of the softmax of logits (N, classes, *space) in float32; labels (N, 1, *space)."""
+    return functional.cross_entropy(logits.float(), labels[:, 0].long())
+
+
+def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Minus the mean soft Dice of the classes without the background, sample by sample (nnU-Net's
+    MemoryEfficientSoftDiceLoss with do_bg=False, batch_dice=False), in float32."""
+    probabilities = logits.float().softmax(1)[:, 1:].flatten(2)
+    truth = functional.one_hot(labels[:, 0].long(), logits.shape[1]).movedim(-1, 1)[:, 1:].flatten(2)
+    intersection = (probabilities * truth).sum(2)
+    sizes = probabilities.sum(2) + truth.sum(2)
+    dice = (2 * intersection + _SMOOTH) / (sizes + _SMOOTH).clamp(min=1e-8)
+    return -dice.mean()
+
+
+def averaged_to(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    """An image (N, C, *space) averaged down to ``size``."""
+    if tuple(image.shape[2:]) == tuple(size):
+        return image
+    pool: Any = {2: functional.adaptive_avg_pool2d, 3: functional.adaptive_avg_pool3d}[len(size)]
+    return pool(image, tuple(size))
+
+
+def _nearest(labels: torch.Tensor, size: Sequence[int]) -> torch.Tensor:
+    if tuple(labels.shape[2:]) == tuple(size):
+        return labels
+    return functional.interpolate(labels.float(), tuple(size), mode="nearest-exact").to(labels.dtype)

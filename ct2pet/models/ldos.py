@@ -1,0 +1,127 @@
+"""LDOS: a low-dose PET to the full-dose PET and to organ labels, by one encoder and two decoders, without a CT.
+
+Ye et al., "Self is the Best Learner: CT-free ultra-low-dose PET organ segmentation via collaborating denoising and
+segmentation learning", 2025. What the paper leaves open or what cannot be meant: documentation/explanation/ldos.md.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+
+import torch
+
+from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import MASK
+from ct2pet.losses.denoising_segmentation import averaged_to, denoising_loss, segmentation_loss
+from ct2pet.models.base import Batch, Hyperparameters, Losses, PredictionModel, Progress, Update, WeightedMean
+from ct2pet.models.base.hyperparameters import POLYNOMIAL
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.requirements import FieldNeeds, NetworkNeed, Requirements
+from ct2pet.preprocessing.normalization import from_input, unit_scale
+
+
+@dataclass(frozen=True)
+class LDOSHyperparameters(Hyperparameters):
+    """The loss is phi x ``lambda_denoising`` x L1 + ``lambda_segmentation`` x (cross-entropy + soft Dice), with phi =
+    exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
+    epochs. ``residual``: the denoising decoder says what to add to the low-dose PET. The paper does not name its
+    optimizer: it is nnU-Net's, SGD with Nesterov ``momentum`` and ``weight_decay``."""
+
+    num_epochs: int = 500
+    learning_rate: float = 1e-2
+    clip_norm: float = 12.0
+    schedule: str = POLYNOMIAL
+    momentum: float = 0.99
+    weight_decay: float = 3e-5
+    lambda_denoising: float = 1.0
+    lambda_segmentation: float = 1.0
+    denoising_decay: float = 1.0
+    residual: bool = True
+
+
+class LDOS(PredictionModel):
+    """One network for both targets. Without ``lambda_denoising`` it only segments: the paper's rows FDPET and LDPET."""
+
+    Hyperparameters = LDOSHyperparameters
+    hyperparameters: LDOSHyperparameters
+    requirements = Requirements(
+        FieldNeeds(image_inputs=(1, 1), image_targets=(1, 1), label_targets=(1, 1)),
+        {"network": NetworkNeed("shared_encoder", separate_outputs=True)},
+        dataset_keys=("dose_fraction",),
+        hyperparameters=asdict(LDOSHyperparameters()),
+    )
+    maximize = True
+
+    def build(self, configuration: Configuration, fields: Fields) -> None:
+        self.network_of_both = self.network("network")
+        self.input = fields.inputs[0]
+        self.image = next(one for one in fields.targets if not one.rules.is_labels)
+        self.labels = next(one for one in fields.targets if one.rules.is_labels)
+
+    def optimizers(self) -> dict[str, torch.optim.Optimizer]:
+        hparams = self.hyperparameters
+        optimizer = torch.optim.SGD(
+            self.parameters(),
+            hparams.learning_rate,
+            momentum=hparams.momentum,
+            nesterov=True,
+            weight_decay=hparams.weight_decay,
+        )
+        return {"network": optimizer}
+
+    def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        hparams = self.hyperparameters
+        images, logits = self._scales(batch[self.input.name])
+        parts: Losses = {"segmentation": segmentation_loss(logits, batch[self.labels.name])}
+        loss = hparams.lambda_segmentation * parts["segmentation"]
+        if hparams.lambda_denoising > 0:
+            parts["l1"] = denoising_loss(images, batch[self.image.name], batch[MASK])
+            phi = math.exp(-hparams.denoising_decay * progress.fraction)
+            loss = loss + phi * hparams.lambda_denoising * parts["l1"]
+        yield Update("network", loss, parts)
+
+    def _scales(self, low_dose: torch.Tensor) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
+        """The denoised image and the logits at all resolutions that the decoders give, full resolution first."""
+        outputs = [scales if isinstance(scales, list) else [scales] for scales in self.network_of_both(low_dose)]
+        order = [one.name for one in self.fields.targets]
+        images, logits = (outputs[order.index(one.name)] for one in (self.image, self.labels))
+        if self.hyperparameters.residual:
+            known = from_input(low_dose, self.planned.normalization[self.image.name])
+            images = [image + averaged_to(known, image.shape[2:]) for image in images]
+        return images, logits
+
+    def predict(self, inputs: Batch) -> dict[str, torch.Tensor]:
+        images, logits = self._scales(inputs[self.input.name])
+        return {self.image.name: images[0], self.labels.name: logits[0]}
+
+    @property
+    def monitor(self) -> str:
+        """The mean soft overlap of the labels, over the patches in which each occurs."""
+        return "dice"
+
+    def validation_step(self, batch: Batch) -> dict[str, WeightedMean]:
+        found = self.predict(batch)
+        labels, mask = batch[self.labels.name], batch[MASK]
+        dice = _dice(found[self.labels.name].argmax(1, keepdim=True), labels, self.labels.num_channels)
+        error = (found[self.image.name].float() - batch[self.image.name]).abs()[mask]
+        scale = unit_scale(self.planned.normalization[self.image.name])
+        return {
+            "dice": WeightedMean(float(dice.sum()), dice.numel()),
+            "mae_suv": WeightedMean(float(error.sum()), error.numel(), scale),
+        }
+
+
+def _dice(predicted: torch.Tensor, truth: torch.Tensor, num_classes: int) -> torch.Tensor:
+    """The Dice of each label in each sample where the truth holds it."""
+    found = []
+    for label in range(1, num_classes):
+        own, true = (predicted == label).flatten(1), (truth == label).flatten(1)
+        present = true.any(1)
+        overlap = 2 * (own & true).sum(1) / (own.sum(1) + true.sum(1)).clamp(min=1)
+        found.append(overlap[present])
+    return torch.cat(found)
+
+
+MODEL = LDOS

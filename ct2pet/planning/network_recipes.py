@@ -1,0 +1,81 @@
+"""The networks that the planner makes: classes by their dotted names, and their arguments without channels in and out,
+which follow from a dataset's fields and are given when a network is built."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from ct2pet.planning.topology import Topology, discriminator_strides
+
+UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
+SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
+
+_CONVOLUTIONS_PER_STAGE = 2
+_RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICCAI 2024); deeper stages have 6 as well
+_GAN_SLOPE, _NNUNET_SLOPE = 0.2, 0.01
+
+
+def unet_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """A plain U-Net (``UNET``) with two convolutions per stage and no deep supervision."""
+    stages = topology.num_stages
+    return {
+        **_stages(topology, base_features, max_features),
+        "n_conv_per_stage": [_CONVOLUTIONS_PER_STAGE] * stages,
+        "n_conv_per_stage_decoder": [_CONVOLUTIONS_PER_STAGE] * (stages - 1),
+        **_layers(topology, _GAN_SLOPE),
+        "deep_supervision": False,
+    }
+
+
+def shared_encoder_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """A residual encoder with a decoder for each output (``SHARED_ENCODER``), both as in nnU-Net's ResEncL, with deep
+    supervision."""
+    stages = topology.num_stages
+    return {
+        **_stages(topology, base_features, max_features),
+        "n_blocks_per_stage": [_RESIDUAL_BLOCKS[min(stage, len(_RESIDUAL_BLOCKS) - 1)] for stage in range(stages)],
+        "n_conv_per_stage_decoder": [1] * (stages - 1),
+        **_layers(topology, _NNUNET_SLOPE),
+        "deep_supervision": True,
+    }
+
+
+def patchgan_arguments(patch_size: Sequence[int], base_features: int) -> dict[str, Any]:
+    """A PatchGAN (``PATCHGAN``) for patches or slices of ``patch_size`` voxels."""
+    strides = discriminator_strides(patch_size)
+    return {
+        "base_features": base_features,
+        "num_strided_layers": len(strides),
+        "kernel_size": 4,
+        "dimensions": len(patch_size),
+        "strides": strides,
+    }
+
+
+def _stages(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """Depth, widths, kernels and strides; as many dimensions as the topology has."""
+    stages = topology.num_stages
+    return {
+        "n_stages": stages,
+        "features_per_stage": [min(max_features, base_features * 2**stage) for stage in range(stages)],
+        "conv_op": f"torch.nn.Conv{_dimensions(topology)}d",
+        "kernel_sizes": topology.kernel_sizes,
+        "strides": topology.strides,
+    }
+
+
+def _layers(topology: Topology, negative_slope: float) -> dict[str, Any]:
+    """What stands around each convolution."""
+    return {
+        "conv_bias": True,
+        "norm_op": f"torch.nn.InstanceNorm{_dimensions(topology)}d",
+        "norm_op_kwargs": {"eps": 1e-5, "affine": True},
+        "nonlin": "torch.nn.LeakyReLU",
+        "nonlin_kwargs": {"negative_slope": negative_slope, "inplace": True},
+    }
+
+
+def _dimensions(topology: Topology) -> int:
+    return len(topology.strides[0])
