@@ -42,7 +42,7 @@ def predict_volume(
     progress: Progress | None = None,
 ) -> Arrays:
     """Normalised input images (Z, Y, X) to the targets by name, on the models' device: images float32, normalised, and
-    label maps; 0 outside ``region`` (bool).
+    label maps; outside ``region`` (bool) as beyond the image.
 
     Of several ``methods`` (folds of one training) images and the probabilities of labels are averaged. ``until``: the
     last stage to go through. ``progress`` is told shares of the work that add up to 1. The models should be in
@@ -55,7 +55,7 @@ def predict_volume(
     seen = [_through(own[:-1], inputs, region, options, report) for own, report in zip(stages, reports)]
     last = [own[-1] for own in stages]
     slabs = [_slabs(stage, own, region, options, report) for stage, own, report in zip(last, seen, reports)]
-    return _collect(zip(*slabs), last[0].fields.targets, region)
+    return _collect(zip(*slabs), last[0], region)
 
 
 def _stages(method: Method, until: str | None) -> list[PredictionModel]:
@@ -77,7 +77,7 @@ def _through(
 ) -> Mapping[str, np.ndarray]:
     """What the stage after these sees."""
     for stage in stages:
-        found = _collect(zip(_slabs(stage, inputs, region, options, progress)), stage.fields.targets, region)
+        found = _collect(zip(_slabs(stage, inputs, region, options, progress)), stage, region)
         inputs = drafts(stage, found)
     return inputs
 
@@ -102,7 +102,7 @@ def _slabs(
     function: WindowFunction = _Windows(stage, options.mirror)
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
-    outside = [outside_value(one.rules.outside, plan.normalization[one.name]) for one in fields]
+    outside = [_outside(stage, one) for one in fields]
     yield from window.slabs([inputs[one.name] for one in fields], outside, region, function, progress)
 
 
@@ -155,17 +155,27 @@ class _Windows:
         return answers
 
 
-def _collect(slabs: Iterator[tuple[Slab, ...]], targets: Sequence[Field], region: np.ndarray) -> Arrays:
-    """Slabs of all models, averaged, as volumes."""
-    volumes = {one.name: np.zeros(region.shape, _type(one)) for one in targets}
+def _collect(slabs: Iterator[tuple[Slab, ...]], stage: PredictionModel, region: np.ndarray) -> Arrays:
+    """Slabs of all models, averaged, as volumes; ``stage`` is one of the models."""
+    targets = stage.fields.targets
+    outside = {one.name: _outside(stage, one) for one in targets}
+    volumes = {one.name: np.full(region.shape, outside[one.name], _type(one)) for one in targets}
     for parts in slabs:
         box = parts[0].box
         inside = torch.from_numpy(np.ascontiguousarray(region[box.slices]))
         for one in targets:
             mean = _mean([part.means[one.name] for part in parts])
             merged = mean.argmax(0) if one.rules.merge == "probability" else mean[0]
-            volumes[one.name][box.slices] = torch.where(inside, merged, torch.zeros_like(merged)).numpy()
+            beyond = torch.full_like(merged, outside[one.name])
+            volumes[one.name][box.slices] = torch.where(inside, merged, beyond).numpy()
     return volumes
+
+
+def _outside(stage: PredictionModel, field: Field) -> float:
+    """The value beyond the image, as the stage sees or predicts it."""
+    if field.rules.is_labels:
+        return field.rules.outside
+    return outside_value(field.rules.outside, stage.planned.normalization[field.name])
 
 
 def _type(target: Field) -> np.dtype:

@@ -1,7 +1,12 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from tiny import tiny_configuration
+from field_sets import TWO_INPUTS, WITH_LABELS
+from tiny import FIELDS
+from tiny_models import losses_of, random_weights, tiny_model, touched_by, updates
 
+from ct2pet.dataset import Fields
 from ct2pet.errors import PlansError, PluginError
 from ct2pet.models import load_model, model_names
 
@@ -11,35 +16,25 @@ def make_batch(seed=0):
     ct = torch.randn(2, 1, 16, 16, 16, generator=generator)
     mask = torch.zeros(2, 1, 16, 16, 16, dtype=torch.bool)
     mask[..., 4:12] = True
-    return {"ct": ct, "pet": ct.abs(), "mask": mask}
+    return {"CT": ct, "PET": ct.abs(), "mask": mask}
 
 
 def make_model(**hyperparameters):
-    torch.manual_seed(0)
-    return load_model("pix2pix")(tiny_configuration(), hyperparameters)
-
-
-def wake(model):
-    """Give the generator's silent last layer random weights."""
-    for parameter in model.generator.parameters():
-        torch.nn.init.normal_(parameter, std=0.1)
+    return tiny_model("pix2pix", **hyperparameters)
 
 
 def test_each_update_reaches_its_own_network_only():
     model = make_model()
-    wake(model)
-    for update in model.training_step(make_batch()):
-        model.zero_grad(set_to_none=True)
-        update.loss.backward()
-        touched = {name.split(".")[0] for name, p in model.named_parameters() if p.grad is not None}
-        assert touched == {update.optimizer}
+    random_weights(model.generator)
+    for update in updates(model, make_batch()):
+        assert touched_by(model, update) == {update.optimizer}
 
 
 @pytest.mark.parametrize("lambda_l2", [0.0, 3.0])  # 0: by the paper
 def test_the_generators_loss_is_its_parts(lambda_l2):
     model = make_model(lambda_l1=7.0, lambda_l2=lambda_l2)
-    wake(model)
-    _, update = model.training_step(make_batch())
+    random_weights(model.generator)
+    _, update = updates(model, make_batch())
     parts = update.losses
     torch.testing.assert_close(update.loss, parts["g_adversarial"] + 7.0 * parts["g_l1"] + lambda_l2 * parts["g_l2"])
     assert parts["g_l2"] > 0
@@ -47,11 +42,10 @@ def test_the_generators_loss_is_its_parts(lambda_l2):
 
 def test_nothing_outside_the_district_reaches_the_losses():
     model = make_model()
-    wake(model)
+    random_weights(model.generator)
     batch = make_batch()
-    elsewhere = {**batch, "pet": torch.where(batch["mask"], batch["pet"], torch.tensor(99.0))}
-    losses = [[update.loss.item() for update in model.training_step(b)] for b in (batch, elsewhere)]
-    assert losses[0] == losses[1]
+    elsewhere = {**batch, "PET": torch.where(batch["mask"], batch["PET"], torch.tensor(99.0))}
+    assert losses_of(model, batch) == losses_of(model, elsewhere)
 
 
 def test_it_learns_a_translation():
@@ -59,7 +53,7 @@ def test_it_learns_a_translation():
     optimizers, batch = model.optimizers(), make_batch()
     l1 = []
     for _ in range(40):
-        for update in model.training_step(batch):
+        for update in updates(model, batch):
             optimizers[update.optimizer].zero_grad()
             update.loss.backward()
             optimizers[update.optimizer].step()
@@ -68,7 +62,24 @@ def test_it_learns_a_translation():
 
 
 def test_an_untrained_generator_answers_suv_zero():
-    assert (make_model().translate(make_batch()["ct"]) == 0).all()
+    assert (make_model().translate(make_batch()["CT"]) == 0).all()
+
+
+def test_of_two_inputs_both_reach_the_generator_and_the_discriminator():
+    """Each network sees the inputs in the order of the fields, and a change of any of them changes the losses."""
+    model, seen = tiny_model("pix2pix", fields=TWO_INPUTS), {"generator": [], "discriminator": []}
+    random_weights(model.generator)
+    batch = {**make_batch(), "low_PET": make_batch(1)["CT"]}
+    for name, inputs in seen.items():
+        getattr(model, name).register_forward_pre_hook(lambda _, given, inputs=inputs: inputs.append(given[0].detach()))
+    before = losses_of(model, batch)
+    pair = torch.cat([batch["CT"], batch["low_PET"]], dim=1)
+    assert torch.equal(seen["generator"][0], pair)
+    assert torch.equal(seen["discriminator"][0][:2], torch.cat([pair, batch["PET"] * batch["mask"]], dim=1))
+    for name in ("CT", "low_PET"):
+        assert losses_of(model, {**batch, name: batch[name] + 1}) != before
+    predicted = model.predict({name: batch[name] for name in ("CT", "low_PET")})
+    torch.testing.assert_close(predicted["PET"], model.translate(pair))
 
 
 def test_the_optimizers_take_the_plans_numbers():
@@ -78,9 +89,21 @@ def test_the_optimizers_take_the_plans_numbers():
     assert groups["generator"]["betas"] == (0.3, 0.999)
 
 
-def test_unknown_hyperparameters_and_methods_are_refused():
+def test_unknown_hyperparameters_methods_and_schedules_are_refused():
     with pytest.raises(PlansError, match="lamda"):
         make_model(lamda=1)
+    with pytest.raises(PlansError, match="the schedule 'cosine' does not exist; there are linear and polynomial"):
+        make_model(schedule="cosine")
     with pytest.raises(PluginError, match="pix2pix"):
         load_model("pix2pixx")
     assert "pix2pix" in model_names()
+
+
+def test_fields_that_it_cannot_take_are_refused_in_one_line():
+    with pytest.raises(PlansError, match=r"Pix2Pix takes 0 target label map\(s\), and the dataset has 1"):
+        tiny_model("pix2pix", fields=WITH_LABELS)
+    two_targets = Fields((*FIELDS, replace(FIELDS["PET"], name="late_PET")))
+    with pytest.raises(PlansError, match=r"Pix2Pix takes 1 target image\(s\), and the dataset has 2"):
+        tiny_model("pix2pix", fields=two_targets)
+    with pytest.raises(PlansError, match=r"Pix2Pix takes at least 1 input image\(s\), and the dataset has 0"):
+        tiny_model("pix2pix", fields=Fields((FIELDS["PET"],)))

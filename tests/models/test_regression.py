@@ -1,31 +1,24 @@
 import torch
-from tiny import tiny_configuration
-
-from ct2pet.models import load_model
+from tiny_models import tiny_model, updates
 
 
 def make_batch():
     generator = torch.Generator().manual_seed(0)
     ct = torch.randn(2, 1, 16, 16, 16, generator=generator)
     mask = torch.rand(ct.shape, generator=generator) < 0.3
-    return {"ct": ct, "pet": ct.abs(), "mask": mask}
-
-
-def make_model(name):
-    torch.manual_seed(0)
-    return load_model(name)(tiny_configuration())
+    return {"CT": ct, "PET": ct.abs(), "mask": mask}
 
 
 def test_its_loss_is_the_mean_absolute_error_inside_the_district():
-    model, batch = make_model("regression"), make_batch()
-    (update,) = model.training_step(batch)
-    samples = zip(model.translate(batch["ct"]), batch["pet"], batch["mask"])
+    model, batch = tiny_model("regression"), make_batch()
+    (update,) = updates(model, batch)
+    samples = zip(model.translate(batch["CT"]), batch["PET"], batch["mask"])
     expected = [torch.nn.functional.l1_loss(fake[inside], real[inside]) for fake, real, inside in samples]
     torch.testing.assert_close(update.loss, torch.stack(expected).mean())
 
 
 def test_it_starts_with_the_generator_of_pix2pix():
-    own, other = make_model("regression").generator.state_dict(), make_model("pix2pix").generator.state_dict()
+    own, other = (tiny_model(name).generator.state_dict() for name in ("regression", "pix2pix"))
     assert own.keys() == other.keys()
     assert all(torch.equal(own[name], other[name]) for name in own)
 
@@ -34,8 +27,8 @@ def test_its_steps_are_those_of_pix2pix_without_the_adversary():
     """Pix2Pix's generator loss minus its adversarial part, divided by lambda, has the same gradients."""
     batch, gradients = make_batch(), {}
     for name in ("regression", "pix2pix"):
-        model = make_model(name)
-        *_, update = model.training_step(batch)
+        model = tiny_model(name)
+        *_, update = updates(model, batch)
         update.losses["g_l1"].backward()
         gradients[name] = [p.grad for p in model.generator.parameters() if p.grad is not None]
     for own, other in zip(gradients["regression"], gradients["pix2pix"], strict=True):

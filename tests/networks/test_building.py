@@ -1,20 +1,28 @@
 import pytest
 import torch
-from tiny import tiny_configuration
+from tiny import PATCHGAN, tiny_configuration
 
 from ct2pet.errors import PlansError
 from ct2pet.networks import build_network, zero_init_last_layer
 from ct2pet.planning.configuration import NetworkPlan
 
+GENERATOR = tiny_configuration().network("generator")
+
 
 def test_dotted_names_become_what_they_name():
-    network = build_network(tiny_configuration().generator)
+    network = build_network(GENERATOR, 1, 1)
     assert any(type(module) is torch.nn.InstanceNorm3d and module.affine for module in network.modules())
 
 
-def test_overrides_replace_arguments():
-    plan = NetworkPlan("torch.nn.Linear", {"in_features": 3, "out_features": 2})
-    assert build_network(plan, out_features=5).weight.shape == (5, 3)
+def test_channels_are_those_that_are_asked_for_whatever_the_plan_says():
+    plan = NetworkPlan(GENERATOR.network_class, {**GENERATOR.arguments, "input_channels": 7, "num_classes": 9})
+    assert build_network(plan, 3, 2)(torch.rand(1, 3, 16, 16, 16)).shape == (1, 2, 16, 16, 16)
+    assert build_network(NetworkPlan("torch.nn.Conv3d", {"kernel_size": 3}), 3, 2).weight.shape[:2] == (2, 3)
+
+
+def test_a_discriminator_gives_one_score_and_takes_no_number_of_them():
+    network = build_network(NetworkPlan(PATCHGAN, {"base_features": 4, "num_strided_layers": 1}), 3, 5)
+    assert network(torch.rand(1, 3, 16, 16, 16)).shape[1] == 1
 
 
 @pytest.mark.parametrize(
@@ -29,16 +37,16 @@ def test_overrides_replace_arguments():
 )
 def test_a_name_that_is_foreign_or_unknown_is_refused(name, words):
     with pytest.raises(PlansError, match=words):
-        build_network(NetworkPlan(name, {}))
+        build_network(NetworkPlan(name, {}), 1, 1)
 
 
 def test_wrong_arguments_are_named():
     with pytest.raises(PlansError, match=r"torch\.nn\.Linear .*wheels"):
-        build_network(NetworkPlan("torch.nn.Linear", {"wheels": 4}))
+        build_network(NetworkPlan("torch.nn.Linear", {"wheels": 4}), 1, 1)
 
 
-def test_a_silenced_network_answers_zero_and_still_learns():
-    network = zero_init_last_layer(build_network(tiny_configuration().generator))
+def test_a_network_with_a_zero_last_layer_answers_zero_and_still_learns():
+    network = zero_init_last_layer(build_network(GENERATOR, 1, 1))
     ct = torch.randn(1, 1, 16, 16, 16)
     answer = network(ct)
     assert (answer == 0).all()

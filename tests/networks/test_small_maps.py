@@ -2,10 +2,9 @@ import copy
 
 import pytest
 import torch
-from tiny import tiny_configuration
+from tiny_models import tiny_model
 from torch import nn
 
-from ct2pet.models import load_model
 from ct2pet.networks import guard_small_maps
 from ct2pet.networks.patchgan import PatchGAN
 
@@ -85,7 +84,7 @@ def gradients(network, image, enabled):
 
 
 def test_every_method_guards_its_networks():
-    model = load_model("pix2pix")(tiny_configuration())
+    model = tiny_model("pix2pix")
     discriminator = [m for m in model.discriminator.modules() if isinstance(m, nn.Conv3d)]
     with torch.autocast("cpu", dtype=torch.bfloat16):
         assert discriminator[-1](torch.rand(1, 16, 3, 3, 3)).dtype is torch.float32

@@ -2,6 +2,7 @@ from dataclasses import asdict, replace
 
 import pytest
 from tiny import CT_WINDOW, NO_AUGMENTATION, SUV_WINDOW, tiny_plans
+from version_1 import plans_of_version_1
 
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
@@ -98,28 +99,8 @@ def test_another_version_asks_to_plan_again():
         Plans.from_json({**content(), "schema_version": 3})
 
 
-def version_1(configuration):
-    """A configuration as version 1 wrote it."""
-    old = dict(configuration)
-    networks, windows = old.pop("networks"), old.pop("normalization")
-    ct, pet = windows["CT"], windows["PET"]
-    old["ct_normalization"] = {"lower_hu": ct["lower"], "upper_hu": ct["upper"]}
-    old["pet_normalization"] = {"lower_suv": pet["lower"], "upper_suv": pet["upper"], "clip": pet["clip"]}
-    channels = {"generator": {"input_channels": 1, "num_classes": 1}, "discriminator": {"in_channels": 2}}
-    for role, network in networks.items():
-        old[role] = {**network, "arguments": {**network["arguments"], **channels[role]}}
-    if old["slices"]:
-        slices = dict(old["slices"])
-        slices |= {role: network for role, network in slices.pop("networks").items()}
-        old["slices"] = slices
-    return old
-
-
 def test_plans_of_version_1_are_read_as_what_they_meant():
-    plans = content()
-    plans["configurations"] = {"trunk": version_1(plans["configurations"]["trunk"])}
-    del plans["fields"], plans["body_mask"]
-    plans["schema_version"] = 1
+    plans = plans_of_version_1(content())
     assert Plans.from_json(plans) == tiny_plans()
     plans["configurations"]["child"] = {"inherits_from": "trunk", "ct_normalization": {"lower_hu": 0, "upper_hu": 9}}
     child = Plans.from_json(plans).configuration("child")

@@ -2,60 +2,88 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import NO_AUGMENTATION
+from field_sets import ALL_FIELDS
+from tiny import FIELDS, NO_AUGMENTATION, tiny_configuration
 
-from ct2pet.training.augmentation import PairedAugmenter, _rotation
+from ct2pet.training.augmentation import Augmenter, _rotation
 
-SIZE = (12, 10, 8)
-SPACING = (3.0, 4.0, 5.0)
+SIZE = [12, 10, 8]
+SPACING = [3.0, 4.0, 5.0]
 SEEDS = [1, 2, 3, 4, 5, 6]
 HALVES = (slice(0, 3), slice(3, 6))
-ALL_OF_IT = {
-    "rotation_degrees": [10.0] * 3,
-    "rotation_probability": 0.7,
-    "flip_axes": [0, 1, 2],
-    "flip_probability": 0.5,
-    "noise_std": 0.1,
-    "noise_probability": 0.5,
-}
+ROTATED = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.7}
+FLIPPED = {"flip_axes": [0, 1, 2], "flip_probability": 0.5}
+ALL_OF_IT = {**ROTATED, **FLIPPED, "noise_std": 0.1, "noise_probability": 0.5}
 
 
-def make(**changes):
-    return PairedAugmenter(replace(NO_AUGMENTATION, **changes), SIZE, SPACING)
+def make(fields=FIELDS, **changes):
+    plan = replace(NO_AUGMENTATION, **changes)
+    return Augmenter(tiny_configuration(patch_size=SIZE, spacing=SPACING, augmentation=plan), fields)
 
 
 def batch_of(augmenter, samples=6):
     generator = torch.Generator().manual_seed(0)
     ct = torch.randn(samples, 1, *augmenter.source_size, generator=generator)
-    return {"ct": ct, "pet": 2 * ct + 1, "mask": ct > 0}
+    return {"CT": ct, "PET": 2 * ct + 1, "mask": ct > 0}
+
+
+def all_fields_of(augmenter, samples=6):
+    """Two different inputs, a PET, labels of 1 and 300 where the CT is high, and a condition."""
+    batch = batch_of(augmenter, samples)
+    labels = (batch["CT"] > 0).long() + 299 * (batch["CT"] > 1).long()
+    return {**batch, "low_PET": batch["PET"].flip(2), "organ_labels": labels, "sex": torch.arange(samples)}
 
 
 def test_without_augmentation_the_batch_is_untouched():
-    augmenter = make()
-    batch = batch_of(augmenter)
-    for name, image in augmenter(batch, SEEDS).items():
+    augmenter = make(ALL_FIELDS)
+    batch = all_fields_of(augmenter)
+    result = augmenter(batch, SEEDS)
+    assert result.keys() == batch.keys()
+    for name, image in result.items():
         assert torch.equal(image, batch[name])
 
 
 def test_ct_pet_and_mask_move_together():
-    augmenter = make(rotation_degrees=[10.0] * 3, rotation_probability=0.7, flip_axes=[0, 1, 2], flip_probability=0.5)
+    augmenter = make(**ROTATED, **FLIPPED)
     result = augmenter(batch_of(augmenter), SEEDS)
-    torch.testing.assert_close(result["pet"], 2 * result["ct"] + 1, rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(result["PET"], 2 * result["CT"] + 1, rtol=1e-5, atol=1e-5)
     assert result["mask"].dtype == torch.bool
-    assert result["ct"].shape[2:] == SIZE
+    assert list(result["CT"].shape[2:]) == SIZE
+
+
+def test_labels_keep_their_values_and_move_with_the_images():
+    """A label map is a thresholded smooth image. After rotations it is the threshold of the rotated image, but where
+    the image comes close to the threshold: the nearest voxel lies within half a voxel of where linear interpolation
+    looks."""
+    augmenter = make(ALL_FIELDS, **ROTATED, **FLIPPED)
+    z, y, x = torch.meshgrid(*[torch.arange(float(n)) for n in augmenter.source_size], indexing="ij")
+    image = (torch.sin(z / 3) + torch.sin(y / 2.5 + 1) + torch.sin(x / 2 + 2)).expand(6, 1, *augmenter.source_size)
+    labels = torch.where(image > 0.5, 65_000, torch.where(image > -0.5, 3, 0))
+    batch = {**all_fields_of(augmenter), "CT": image, "organ_labels": labels}
+    result = augmenter(batch, SEEDS)
+    rotated, found = result["CT"], result["organ_labels"]
+    assert found.dtype == torch.int64
+    assert {*found.unique().tolist()} == {0, 3, 65_000}
+    steepest = 1 / 3 + 1 / 2.5 + 1 / 2
+    for threshold, at_least in ((-0.5, 3), (0.5, 65_000)):
+        clear = (rotated - threshold).abs() > 0.5 * steepest + 0.1  # the image between voxels is not linear
+        assert clear.float().mean() > 0.4
+        assert torch.equal((found >= at_least)[clear], (rotated > threshold)[clear])
+    middle = (..., *(slice(m, m + n) for m, n in zip(augmenter.margin, SIZE)))
+    assert not torch.equal(found, labels[middle])
 
 
 def test_the_same_seed_gives_the_same_batch_and_another_seed_another():
-    augmenter = make(rotation_degrees=[10.0] * 3, rotation_probability=0.7, flip_axes=[0], flip_probability=0.5)
-    batch = batch_of(augmenter)
-    first, again, other = (augmenter(batch, seeds)["ct"] for seeds in (SEEDS, SEEDS, [s + 9 for s in SEEDS]))
-    assert torch.equal(first, again)
-    assert not torch.equal(first, other)
+    augmenter = make(ALL_FIELDS, **ALL_OF_IT, misalignment_mm={"PET": [6.0] * 3}, misalignment_probability=0.5)
+    batch = all_fields_of(augmenter)
+    first, again, other = (augmenter(batch, seeds) for seeds in (SEEDS, SEEDS, [s + 9 for s in SEEDS]))
+    assert all(torch.equal(first[name], again[name]) for name in batch)
+    assert not any(torch.equal(first[name], other[name]) for name in batch if name != "sex")
 
 
 def test_a_sample_does_not_depend_on_the_others_of_its_batch():
-    augmenter = make(**ALL_OF_IT)
-    batch = batch_of(augmenter)
+    augmenter = make(ALL_FIELDS, **ALL_OF_IT, misalignment_mm={"PET": [6.0] * 3}, misalignment_probability=0.5)
+    batch = all_fields_of(augmenter)
     whole = augmenter(batch, SEEDS)
     halves = [augmenter({n: image[part] for n, image in batch.items()}, SEEDS[part]) for part in HALVES]
     for name, image in whole.items():
@@ -63,23 +91,44 @@ def test_a_sample_does_not_depend_on_the_others_of_its_batch():
 
 
 def test_samples_of_one_batch_are_changed_differently():
-    augmenter = make(flip_axes=[0, 1, 2], flip_probability=0.5)
+    augmenter = make(**FLIPPED)
     batch = {name: image[:1].expand(6, -1, -1, -1, -1) for name, image in batch_of(augmenter).items()}
-    assert len({tuple(image.flatten().tolist()) for image in augmenter(batch, SEEDS)["ct"]}) > 2
+    assert len({tuple(image.flatten().tolist()) for image in augmenter(batch, SEEDS)["CT"]}) > 2
 
 
 def test_flips_along_the_planned_axes_only():
     augmenter = make(flip_axes=[2], flip_probability=1.0)
     batch = batch_of(augmenter)
-    assert torch.equal(augmenter(batch, SEEDS)["ct"], batch["ct"].flip(4))
+    assert torch.equal(augmenter(batch, SEEDS)["CT"], batch["CT"].flip(4))
 
 
-def test_noise_goes_to_the_ct_alone_with_its_standard_deviation():
-    augmenter = make(noise_std=0.05, noise_probability=1.0)
-    batch = batch_of(augmenter, samples=50)
+def test_noise_goes_to_every_input_image_and_to_no_target_with_its_standard_deviation():
+    augmenter = make(ALL_FIELDS, noise_std=0.05, noise_probability=1.0)
+    batch = all_fields_of(augmenter, samples=50)
     result = augmenter(batch, range(50))
-    assert torch.equal(result["pet"], batch["pet"])
-    assert (result["ct"] - batch["ct"]).std().item() == pytest.approx(0.05, rel=0.05)
+    for name in ("PET", "organ_labels", "mask", "sex"):
+        assert torch.equal(result[name], batch[name])
+    noise = torch.stack([(result[name] - batch[name]).flatten() for name in ("CT", "low_PET")])
+    assert noise.std(1).tolist() == pytest.approx([0.05, 0.05], rel=0.05)
+    assert abs(float(torch.corrcoef(noise)[0, 1])) < 0.02  # each input has noise of its own
+
+
+def test_what_is_drawn_for_a_seed_stays_as_it_is():
+    """A training that is resumed, or repeated with another version, sees the same samples: by hand, the flips are the
+    numbers 5 to 7 of the seed's generator, the decision about noise is the number 8, and the noise is a generator's of
+    that same seed."""
+    augmenter = make(**FLIPPED, noise_std=0.1, noise_probability=0.5)
+    batch = batch_of(augmenter)
+    result, noisy = augmenter(batch, SEEDS)["CT"], 0
+    for index, seed in enumerate(SEEDS):
+        numbers = torch.rand(8, generator=torch.Generator().manual_seed(seed)).tolist()
+        expected = batch["CT"][index : index + 1].flip([axis + 2 for axis in range(3) if numbers[4 + axis] < 0.5])
+        if numbers[7] < 0.5:
+            noisy += 1
+            noise = torch.randn(expected.shape, generator=torch.Generator().manual_seed(seed))
+            expected = expected + 0.1 * noise
+        assert torch.equal(result[index : index + 1], expected)
+    assert 0 < noisy < len(SEEDS)
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
@@ -97,7 +146,7 @@ def test_a_rotation_turns_by_its_angle_in_millimetres(axis):
     turned = []
     for component in range(3):
         ramp = source[..., component][None, None]
-        turned.append(augmenter({"ct": ramp, "pet": ramp, "mask": ramp > 0}, [3])["ct"][0, 0])
+        turned.append(augmenter({"CT": ramp, "PET": ramp, "mask": ramp > 0}, [3])["CT"][0, 0])
     found = torch.stack(turned, dim=-1)
 
     generator = torch.Generator().manual_seed(3)

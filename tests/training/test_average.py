@@ -1,33 +1,34 @@
 import pytest
 import torch
-from tiny import tiny_configuration
+from tiny import FIELDS, tiny_configuration
+from tiny_models import tiny_model
 
 from ct2pet.errors import CheckpointError, PlansError
-from ct2pet.models.base import Model
+from ct2pet.models.base import ImageTranslation
 from ct2pet.models.cyclegan import CycleGAN
 from ct2pet.models.pix2pix import Pix2Pix
 from ct2pet.planning.requirements import Requirements
 from ct2pet.training.average import WeightAverage
 
 
-class Normed(Model):
+class Normed(ImageTranslation):
     """A translator with a weight, running statistics and a counter, and a critic that only trains."""
 
-    requirements = Requirements(networks={}, passes={})
+    requirements = Requirements()
     inference_networks = ("translator",)
 
-    def build(self, configuration):
+    def build(self, configuration, fields):
         self.translator = torch.nn.BatchNorm1d(2)
         self.critic = torch.nn.Linear(1, 1)
 
     def optimizers(self):
         return {}
 
-    def training_step(self, batch):
+    def training_step(self, batch, progress):
         yield from ()
 
-    def translate(self, ct):
-        return self.translator(ct)
+    def translate(self, inputs):
+        return self.translator(inputs)
 
 
 def set_to(model, value):
@@ -43,7 +44,7 @@ def copy_of(weights):
 
 
 def test_it_is_the_recursion_written_out_by_hand():
-    model = Normed(tiny_configuration())
+    model = Normed(tiny_configuration(), FIELDS)
     set_to(model, 1.0)
     average = WeightAverage(model, decay=0.15)
     for step, value in enumerate((2.0, 4.0, 8.0)):
@@ -58,14 +59,14 @@ def test_it_is_the_recursion_written_out_by_hand():
     assert "critic.weight" not in average.averages
 
 
-def test_a_long_average_warms_up():
-    average = WeightAverage(Normed(tiny_configuration()), decay=0.999)
+def test_the_decay_begins_small_and_grows_to_its_value():
+    average = WeightAverage(Normed(tiny_configuration(), FIELDS), decay=0.999)
     decays = [average.decay_at(step) for step in (0, 8, 90, 100_000)]
     assert decays == pytest.approx([0.1, 0.5, 0.91, 0.999])
 
 
 def test_in_the_block_the_model_holds_the_averages_and_after_it_its_own_weights_bit_by_bit():
-    model = Normed(tiny_configuration())
+    model = Normed(tiny_configuration(), FIELDS)
     average = WeightAverage(model, decay=0.5)
     set_to(model, 0.1)
     average.update(5)
@@ -79,8 +80,8 @@ def test_in_the_block_the_model_holds_the_averages_and_after_it_its_own_weights_
     assert all(torch.equal(tensor, averages[name]) for name, tensor in average.averages.items())
 
 
-def test_without_a_decay_all_weights_are_the_models_own():
-    model = Normed(tiny_configuration())
+def test_without_a_decay_nothing_is_averaged():
+    model = Normed(tiny_configuration(), FIELDS)
     average = WeightAverage(model, decay=0.0)
     set_to(model, 3.0)
     average.update(0)
@@ -93,11 +94,11 @@ def test_without_a_decay_all_weights_are_the_models_own():
 
 @pytest.mark.parametrize("kind", [Pix2Pix, CycleGAN])
 def test_the_generator_alone_is_averaged_and_each_of_its_weights_once(kind):
-    model = kind(tiny_configuration())
+    model = kind(tiny_configuration(), FIELDS)
     average = WeightAverage(model, 0.5)
     assert average.averages.keys() == {f"generator.{name}" for name, _ in model.generator.named_parameters()}
     kept = copy_of(model.state_dict())
-    assert len(kept) > len(list(model.parameters()))  # a U-Net's decoder knows its encoder: two names, one weight
+    assert len(kept) > len(list(model.parameters()))  # a U-Net's decoder refers to its encoder: two names, one weight
     for tensor in model.parameters():
         tensor.data += 1
     average.update(8)
@@ -108,8 +109,30 @@ def test_the_generator_alone_is_averaged_and_each_of_its_weights_once(kind):
     torch.testing.assert_close(copy_of(model.state_dict()), {name: tensor + 1 for name, tensor in kept.items()})
 
 
+def test_of_a_staged_method_the_networks_that_predict_are_averaged_and_no_others():
+    """Of both stages the generator; not the registration, the discriminator or the mean field."""
+    model = tiny_model("regc2p")
+    average = WeightAverage(model, 0.5)
+    generators = {f"parts.{name}.generator": stage.generator for name, stage in model.stages.items()}
+    weights = {f"{start}.{name}" for start, network in generators.items() for name, _ in network.named_parameters()}
+    assert average.averages.keys() == weights
+    kept = copy_of(model.state_dict())
+    for tensor in model.parts["refinement"].parameters():
+        tensor.data += 1
+    average.update(8)
+    expected = {
+        name: tensor + (0 if name.startswith("parts.slices.") else 0.5 if ".generator." in name else 1)
+        for name, tensor in kept.items()
+        if not name.endswith("mean_field")
+    }
+    found = copy_of(average.weights())
+    torch.testing.assert_close({name: found[name] for name in expected}, expected)
+    slices = [name for name in expected if name.startswith("parts.slices.")]
+    assert all(torch.equal(found[name], kept[name]) for name in slices)  # what is not trained keeps every bit
+
+
 def test_averages_of_other_weights_are_not_taken():
-    one, other = (WeightAverage(Normed(tiny_configuration()), decay) for decay in (0.9, 0.0))
+    one, other = (WeightAverage(Normed(tiny_configuration(), FIELDS), decay) for decay in (0.9, 0.0))
     with pytest.raises(CheckpointError, match="ema_decay"):
         one.load(other.averages)
 
@@ -117,4 +140,4 @@ def test_averages_of_other_weights_are_not_taken():
 @pytest.mark.parametrize("decay", [1.0, -0.1])
 def test_a_decay_that_averages_nothing_or_everything_is_refused(decay):
     with pytest.raises(PlansError, match="ema_decay"):
-        Pix2Pix(tiny_configuration(), {"ema_decay": decay})
+        tiny_model("pix2pix", ema_decay=decay)

@@ -1,36 +1,38 @@
 import pytest
 import torch
-from tiny import tiny_configuration
+from tiny import FIELDS, tiny_configuration
+from tiny_models import tiny_model
 
 from ct2pet.errors import TrainingError
-from ct2pet.models import load_model
-from ct2pet.models.base import Model
+from ct2pet.models.base import ImageTranslation
 from ct2pet.planning.requirements import Requirements
 from ct2pet.training.compilation import compile_networks
+from ct2pet.training.optimization import Optimization
+from ct2pet.training.schedule import Schedule
 
 CPU = torch.device("cpu")
 
 
-class Small(Model):
+class Small(ImageTranslation):
     """One layer, which a compiler translates in seconds."""
 
-    requirements = Requirements(networks={}, passes={})
+    requirements = Requirements()
 
-    def build(self, configuration):
+    def build(self, configuration, fields):
         self.layer = torch.nn.Linear(3, 3)
 
     def optimizers(self):
         return {}
 
-    def training_step(self, batch):
+    def training_step(self, batch, progress):
         yield from ()
 
-    def translate(self, ct):
-        return self.layer(ct).sin()
+    def translate(self, inputs):
+        return self.layer(inputs).sin()
 
 
-def test_compiled_code_answers_what_the_network_answers():
-    model, image = Small(tiny_configuration()), torch.rand(2, 3)
+def test_compiled_code_computes_what_the_network_computes():
+    model, image = Small(tiny_configuration(), FIELDS), torch.rand(2, 3)
     expected, names = model.translate(image), list(model.state_dict())
     try:
         compile_networks(model, CPU)
@@ -49,35 +51,32 @@ def test_all_networks_are_compiled_and_their_weights_keep_their_names(name, monk
         return function
 
     monkeypatch.setattr(torch, "compile", noting)
-    model = load_model(name)(tiny_configuration())
+    model = tiny_model(name)
     names = list(model.state_dict())
     compile_networks(model, CPU)
     networks = [network for network in model.children() if any(True for _ in network.parameters())]
     assert [function.__self__ for function in compiled[1:]] == networks
     assert len(networks) == {"pix2pix": 2, "cyclegan": 4}[name]
     assert list(model.state_dict()) == names
-    other = load_model(name)(tiny_configuration())
+    other = tiny_model(name)
     other.load_state_dict(model.state_dict())
 
 
 def test_a_training_step_goes_through_the_tracer():
     """Without a compiler behind it: what is traced computes what it computed."""
-    from ct2pet.training.optimization import Optimization
-
-    batch = {key: torch.rand(2, 1, 16, 16, 16) for key in ("ct", "pet")}
-    batch["mask"] = batch["ct"] > 0.3
+    batch = {key: torch.rand(2, 1, 16, 16, 16) for key in ("CT", "PET")}
+    batch["mask"] = batch["CT"] > 0.3
     losses = []
     for traced in (False, True):
-        torch.manual_seed(0)
-        model = load_model("regression")(tiny_configuration())
+        model = tiny_model("regression")
         if traced:
             model.generator.compile(backend="eager")
-        optimization = Optimization(model, CPU, 10, 1)
+        optimization = Optimization(model, CPU, Schedule(10, 1, 1))
         losses.append([float(optimization.step(batch, step, ["a"])["g_l1"]) for step in range(2)])
     assert losses[1] == pytest.approx(losses[0], rel=1e-3)
 
 
-def test_without_a_compiler_it_is_told_in_one_line(monkeypatch):
+def test_without_a_compiler_the_error_is_one_line(monkeypatch):
     def missing(number):
         raise RuntimeError("\nno C++ compiler found\nTraceback ...")
 
@@ -85,5 +84,5 @@ def test_without_a_compiler_it_is_told_in_one_line(monkeypatch):
     with pytest.raises(
         TrainingError, match=r"--compile: torch cannot compile for cpu here \(.*\); leave it out"
     ) as told:
-        compile_networks(Small(tiny_configuration()), CPU)
+        compile_networks(Small(tiny_configuration(), FIELDS), CPU)
     assert "\n" not in str(told.value)

@@ -1,13 +1,14 @@
 import numpy as np
 import pytest
 import torch
+from tiny import FIELDS, tiny_configuration
 from tiny_store import write_tiny_store
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from ct2pet.errors import TrainingError
 from ct2pet.planning.configuration import Sampling
 from ct2pet.training import data_loader
-from ct2pet.training.data_loader import PatchLoader, default_workers, prefetched, read_patch
+from ct2pet.training.data_loader import BatchPlan, PatchLoader, default_workers, prefetched, read_patch
 from ct2pet.volume import Box
 
 
@@ -16,8 +17,9 @@ def store(tmp_path_factory):
     return write_tiny_store(tmp_path_factory.mktemp("store"))
 
 
-def make_loader(store, patch=(16, 16, 16), lesion_fraction=0.0, **options):
-    return PatchLoader(store, store.cases, patch, 2, Sampling(lesion_fraction), seed=options.pop("seed", 7), **options)
+def make_loader(store, patch=(16, 16, 16), lesion_fraction=0.0, seed=7, **options):
+    configuration = tiny_configuration(patch_size=[*patch], sampling=Sampling(lesion_fraction))
+    return PatchLoader(store, store.cases, configuration, FIELDS, BatchPlan(2, seed, **options))
 
 
 def equal(first, second):
@@ -54,7 +56,7 @@ def test_reading_ahead_changes_neither_batches_nor_their_order(store, num_worker
 
 @pytest.mark.parametrize("num_workers", [0, 1])
 def test_batches_for_a_gpu_lie_in_pinned_memory(store, monkeypatch, num_workers):
-    """There is no GPU here: what torch would pin is counted."""
+    """Counted, so that no GPU is needed."""
     pinned = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)
     batches = list(prefetched(make_loader(store), range(2), num_workers, pin=True))
@@ -62,7 +64,7 @@ def test_batches_for_a_gpu_lie_in_pinned_memory(store, monkeypatch, num_workers)
     assert all(any(tensor is one for one in pinned) for batch in batches for tensor in batch.tensors.values())
 
 
-def test_loader_threads_leave_a_core_to_each_training_and_are_never_none(monkeypatch):
+def test_loader_threads_leave_a_core_to_each_training_and_there_is_at_least_one(monkeypatch):
     monkeypatch.setattr(data_loader, "default_processes", lambda: 36)
     assert [default_workers("cuda", trainings) for trainings in (1, 4, 9, 36)] == [8, 8, 3, 1]
     assert default_workers("cpu") == 1
@@ -80,13 +82,13 @@ class Watch(TorchDispatchMode):
         return operation(*args, **(kwargs or {}))
 
 
-def test_a_thread_that_reads_computes_nothing_in_torch(store):
-    """It would start a team of threads of its own, and slow down that of the networks by up to half a step."""
+def test_reading_threads_compute_nothing_in_torch(store):
+    """Torch would start more threads there, which slow down those of the networks by up to half a step."""
     loader = make_loader(store)
     with Watch() as watch:
         batch = loader.batch(0)
         seen = set(watch.seen)
-        batch.tensors["pet"].half().float()
+        batch.tensors["PET"].half().float()
     assert seen <= {"lift_fresh"}  # torch.from_numpy
     assert "_to_copy" in watch.seen
 
@@ -106,18 +108,18 @@ def test_ct_and_pet_are_of_the_same_place(store):
     for number in range(10):
         tensors = make_loader(store).batch(number).tensors
         inside = tensors["mask"]
-        torch.testing.assert_close(tensors["pet"][inside], (tensors["ct"][inside] + 1) / 4, atol=2e-3, rtol=0)
+        torch.testing.assert_close(tensors["PET"][inside], (tensors["CT"][inside] + 1) / 4, atol=2e-3, rtol=0)
         assert inside.any()
 
 
-def test_a_patch_beyond_the_stored_box_is_air_there_and_true_inside(store):
+def test_a_patch_beyond_the_stored_box_has_the_padding_value_there(store):
     case = store.open("A1")
-    patch = read_patch(case, (-3, 10, 0), (8, 16, 22))
+    patch = read_patch(case, (-3, 10, 0), (8, 16, 22), {"CT": -1.0, "PET": 0.0})
     inside = case.read(Box((0, 10, 0), (5, 20, 22)))
-    for key, air in (("ct", -1.0), ("pet", 0.0), ("mask", False)):
+    for key, padding in (("CT", -1.0), ("PET", 0.0), ("mask", False)):
         assert np.array_equal(patch[key][3:, :10], inside[key])
-        assert (patch[key][:3] == air).all()
-        assert (patch[key][:, 10:] == air).all()
+        assert (patch[key][:3] == padding).all()
+        assert (patch[key][:, 10:] == padding).all()
 
 
 def test_a_case_smaller_than_the_patch_keeps_all_its_voxels(store):
@@ -137,27 +139,27 @@ def test_the_lesion_fraction_decides_how_many_patches_show_a_lesion(store):
 
 
 def test_a_margin_adds_context_around_the_same_patch(store):
-    patch = make_loader(store).batch(4).tensors["ct"]
-    wide = make_loader(store, margin=(2, 3, 1)).batch(4).tensors["ct"]
+    patch = make_loader(store).batch(4).tensors["CT"]
+    wide = make_loader(store, margin=(2, 3, 1)).batch(4).tensors["CT"]
     assert torch.equal(wide[:, :, 2:-2, 3:-3, 1:-1], patch)
 
 
-def test_a_district_that_no_case_has_is_told(store):
+def test_a_district_that_no_case_has_is_an_error(store):
     with pytest.raises(TrainingError, match="no training case contains this district"):
-        PatchLoader(store, [], (16, 16, 16), 2, Sampling(0.0), seed=0)
+        PatchLoader(store, [], tiny_configuration(), FIELDS, BatchPlan(2, seed=0))
 
 
 def test_unpaired_ct_and_pet_come_from_different_places_each_with_its_mask(store):
     paired, unpaired = make_loader(store), make_loader(store, paired=False)
-    strangers = 0
+    different = 0
     for number in range(10):
         batch = unpaired.batch(number)
         same, tensors = paired.batch(number).tensors, batch.tensors
-        assert torch.equal(tensors["ct"], same["ct"])
+        assert torch.equal(tensors["CT"], same["CT"])
         assert torch.equal(tensors["mask"], same["mask"])
-        assert (tensors["pet"][~tensors["pet_mask"]] == 0).all()
-        assert tensors["pet_mask"].any()
+        assert (tensors["PET"][~tensors["target_mask"]] == 0).all()
+        assert tensors["target_mask"].any()
         assert len(batch.cases) == 4
-        strangers += batch.cases[:2] != batch.cases[2:]
-        assert not torch.equal(tensors["pet"], same["pet"])
-    assert strangers > 5
+        different += batch.cases[:2] != batch.cases[2:]
+        assert not torch.equal(tensors["PET"], same["PET"])
+    assert different > 5

@@ -41,14 +41,14 @@ def assert_same(one, other):
     assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_killed_while_it_writes_a_checkpoint_it_goes_on_as_if_nothing_had_happened(store, whole, tmp_path):
+def test_killed_while_it_writes_a_checkpoint_it_ends_with_the_weights_of_an_uninterrupted_run(store, whole, tmp_path):
     command = [sys.executable, str(HELPERS / "train_tiny.py"), str(store.folder), str(tmp_path)]
     latest = tmp_path / "checkpoint_latest.pth"
     with subprocess.Popen(command, cwd=HELPERS) as process:
         deadline = time.monotonic() + 120
         while not (latest.exists() and any(tmp_path.glob(".partial-*-checkpoint_*"))):
             assert time.monotonic() < deadline
-            if process.poll() is not None:  # too fast to be caught: then nothing is to be gone on with
+            if process.poll() is not None:  # it was too fast and is finished
                 break
         process.send_signal(signal.SIGKILL)
     assert load_checkpoint(latest)["epoch"] >= 1
@@ -77,7 +77,7 @@ def test_a_disk_that_fills_up_costs_the_epoch_under_way(store, whole, tmp_path, 
     assert_same(weights(tmp_path), whole)
 
 
-def test_a_log_that_cannot_be_written_costs_no_more_than_that(store, whole, tmp_path, monkeypatch):
+def test_a_log_that_cannot_be_written_costs_the_epoch_under_way(store, whole, tmp_path, monkeypatch):
     trainer = tiny_trainer(store, tmp_path)
     original = trainer.log.write
 
@@ -93,13 +93,13 @@ def test_a_log_that_cannot_be_written_costs_no_more_than_that(store, whole, tmp_
 
 
 @pytest.mark.parametrize("num_workers", [0, 2])
-def test_what_breaks_in_a_loader_reaches_the_user_with_its_traceback(store, tmp_path, num_workers, monkeypatch):
+def test_an_error_in_a_loader_is_raised_with_its_traceback(store, tmp_path, num_workers, monkeypatch):
     trainer = tiny_trainer(store, tmp_path, num_workers=num_workers)
 
     def broken(number):
-        raise OSError(f"batch {number}: the disk is gone")
+        raise OSError(f"batch {number}: no such device")
 
-    monkeypatch.setattr(trainer.loader, "batch", broken)
-    with pytest.raises(OSError, match="batch 0: the disk is gone") as raised:
+    monkeypatch.setattr(trainer.loop.loader, "batch", broken)
+    with pytest.raises(OSError, match="batch 0: no such device") as raised:
         trainer.run()
     assert "broken" in [entry.name for entry in raised.traceback]

@@ -3,7 +3,9 @@ import csv
 import pytest
 
 from ct2pet.training import log as log_module
-from ct2pet.training.log import TrainingLog
+from ct2pet.training.log import Monitor, TrainingLog, is_loss
+
+MAE = Monitor("validation_mae_suv")
 
 
 def row(epoch, mae):
@@ -11,12 +13,12 @@ def row(epoch, mae):
 
 
 def test_the_table_holds_a_row_an_epoch_also_after_a_resumption(tmp_path):
-    first = TrainingLog(tmp_path)
+    first = TrainingLog(tmp_path, MAE)
     for epoch in range(2):
         first.add(row(epoch, 2.0 - epoch))
         first.write()
     first.close()
-    second = TrainingLog(tmp_path, first.rows[:1])  # of a checkpoint after the first epoch
+    second = TrainingLog(tmp_path, MAE, first.rows[:1])  # of a checkpoint after the first epoch
     second.add(row(1, 0.5))
     second.write()
     second.close()
@@ -25,8 +27,27 @@ def test_the_table_holds_a_row_an_epoch_also_after_a_resumption(tmp_path):
     assert [(one["epoch"], one["validation_mae_suv"]) for one in found] == [("0", "2.0"), ("1", "0.5")]
 
 
+def test_of_a_metric_that_grows_the_best_epoch_is_the_first_of_the_highest(tmp_path):
+    log = TrainingLog(tmp_path, Monitor("validation_dice", maximize=True))
+    for epoch, dice in enumerate([0.3, 0.8, 0.5, 0.8]):
+        log.add({"epoch": epoch, "validation_dice": dice, "validation_mae_suv": -dice})
+    assert log.best["epoch"] == 1
+    assert log.epochs_since_best == 2
+
+
+def test_any_value_is_better_than_the_worst():
+    for monitor in (MAE, Monitor("validation_dice", maximize=True)):
+        assert monitor.rank(-1e9) < monitor.rank(monitor.worst)
+        assert monitor.rank(1e9) < monitor.rank(monitor.worst)
+
+
+def test_losses_are_the_columns_that_are_no_metric(tmp_path):
+    columns = ["epoch", "seconds", "learning_rate", "g_l1", "d_real", "validation_mae_suv", "validation_dice"]
+    assert [name for name in columns if is_loss(name)] == ["g_l1", "d_real"]
+
+
 def test_the_best_epoch_is_the_first_of_the_lowest(tmp_path):
-    log = TrainingLog(tmp_path)
+    log = TrainingLog(tmp_path, MAE)
     assert log.epochs_since_best == 0
     for epoch, mae in enumerate([3.0, 1.0, 2.0, 1.0]):
         log.add(row(epoch, mae))
@@ -40,13 +61,13 @@ def test_the_picture_takes_two_per_cent_of_the_time_at_most_and_shows_the_end(
 ):
     now, drawn = [1000.0], []
 
-    def plot(rows, path):
+    def plot(rows, monitor, path):
         now[0] += 0.08
         drawn.append(len(rows))
 
     monkeypatch.setattr(log_module, "_plot", plot)
     monkeypatch.setattr(log_module.time, "monotonic", lambda: now[0])
-    log = TrainingLog(tmp_path)
+    log = TrainingLog(tmp_path, MAE)
     for epoch in range(100):
         now[0] += epoch_seconds
         log.add(row(epoch, 1.0))
@@ -56,5 +77,5 @@ def test_the_picture_takes_two_per_cent_of_the_time_at_most_and_shows_the_end(
 
 
 def test_a_training_that_made_no_epoch_draws_nothing(tmp_path):
-    TrainingLog(tmp_path, [row(0, 1.0)]).close()
+    TrainingLog(tmp_path, MAE, [row(0, 1.0)]).close()
     assert list(tmp_path.iterdir()) == []

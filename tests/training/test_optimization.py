@@ -1,43 +1,42 @@
 import pytest
 import torch
-from tiny import tiny_configuration
+from tiny import FIELDS, tiny_configuration
 
 from ct2pet.errors import PlansError, TrainingError
 from ct2pet.models import load_model
-from ct2pet.models.base import Model, Update
+from ct2pet.models.base import ImageTranslation, Progress, Update
 from ct2pet.planning.requirements import Requirements
 from ct2pet.training.mixed_precision import Precision
 from ct2pet.training.optimization import Optimization
+from ct2pet.training.schedule import Schedule
+
+CPU = torch.device("cpu")
+SCHEDULE = Schedule(num_epochs=10, iterations=1, decay_steps=4)
 
 
-class Line(Model):
+class Line(ImageTranslation):
     """One weight, whose loss is ``slope`` times it."""
 
-    requirements = Requirements(networks={}, passes={})
+    requirements = Requirements()
+    clip = True
 
-    def build(self, configuration):
+    def build(self, configuration, fields):
         self.weight = torch.nn.Parameter(torch.tensor([1.0]))
 
     def optimizers(self):
         return {"line": torch.optim.SGD([self.weight], lr=0.1)}
 
-    def training_step(self, batch):
+    def training_step(self, batch, progress):
         loss = (self.weight * batch["slope"]).sum()
-        yield Update("line", loss, {"g_line": loss})
+        yield Update("line", loss, {"g_line": loss}, self.clip)
 
-    def translate(self, ct):
-        return ct * self.weight
-
-
-def make(clip_norm=100.0, **steps):
-    model = Line(tiny_configuration(), {"clip_norm": clip_norm})
-    return model, Optimization(model, torch.device("cpu"), **{"total_steps": 10, "decay_steps": 4, **steps})
+    def translate(self, inputs):
+        return inputs * self.weight
 
 
-def test_the_learning_rate_falls_linearly_to_zero_over_the_last_steps():
-    _, optimization = make()
-    factors = [optimization.learning_rate_factor(step) for step in range(11)]
-    assert factors == [1, 1, 1, 1, 1, 1, 1, 0.75, 0.5, 0.25, 0]
+def make(clip_norm=100.0, schedule=SCHEDULE):
+    model = Line(tiny_configuration(), FIELDS, {"clip_norm": clip_norm})
+    return model, Optimization(model, CPU, schedule)
 
 
 def test_a_step_moves_by_rate_times_gradient():
@@ -48,10 +47,35 @@ def test_a_step_moves_by_rate_times_gradient():
     assert model.weight.item() == pytest.approx(0.8 - 0.05 * 2)
 
 
+def test_a_training_step_is_told_its_progress():
+    model, optimization = make(schedule=Schedule(num_epochs=5, iterations=4, decay_steps=1))
+    told = []
+    model.training_step = lambda batch, progress: iter(told.append(progress) or [])
+    for step in (0, 4, 19):
+        optimization.step({"slope": torch.tensor(1.0)}, step, ["a"])
+    assert told == [Progress(0, 0, 0.0), Progress(1, 4, 0.2), Progress(4, 19, 0.95)]
+
+
 def test_a_long_gradient_is_clipped_to_the_norm():
     model, optimization = make(clip_norm=0.5)
     optimization.step({"slope": torch.tensor(40.0)}, 0, ["a"])
     assert model.weight.item() == pytest.approx(1 - 0.1 * 0.5, abs=1e-5)
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_an_update_may_do_without_clipping(half):
+    model, optimization = half_precision(clip_norm=0.5) if half else make(clip_norm=0.5)
+    model.clip = False
+    optimization.step({"slope": torch.tensor(0.75)}, 0, ["a"])
+    assert model.weight.item() == pytest.approx(1 - 0.1 * 0.75)
+
+
+def test_without_clipping_a_gradient_that_is_not_finite_is_still_an_error():
+    model, optimization = make()
+    model.training_step = lambda batch, progress: iter([Update("line", Broken.apply(model.weight).sum(), {}, False)])
+    with pytest.raises(TrainingError, match=r"step 3, cases a: .*gradient norm nan"):
+        optimization.step({"slope": torch.tensor(1.0)}, 3, ["a"])
+    assert model.weight.item() == 1.0
 
 
 @pytest.mark.parametrize("slope", [float("nan"), float("inf")])
@@ -65,7 +89,7 @@ def test_a_broken_loss_names_step_case_and_loss_and_leaves_the_weights(slope):
 def half_precision(clip_norm=100.0):
     """As on a GPU without bf16, where gradients are scaled."""
     model, optimization = make(clip_norm)
-    optimization.precision = Precision(torch.device("cpu"), optimization.optimizers, torch.float16)
+    optimization.precision = Precision(CPU, optimization.optimizers, torch.float16)
     return model, optimization
 
 
@@ -78,7 +102,9 @@ def test_scaled_gradients_are_clipped_at_their_own_size():
 
 def test_a_gradient_that_the_scale_let_overflow_skips_the_update_and_lowers_the_scale():
     model, optimization = half_precision()
-    model.training_step = lambda batch: iter([Update("line", (model.weight.half() * batch["slope"]).float().sum(), {})])
+    model.training_step = lambda batch, progress: iter(
+        [Update("line", (model.weight.half() * batch["slope"]).float().sum(), {})]
+    )
     seen = []
     for step in range(3):  # float16 ends at 65504; the first scale is 65536
         optimization.step({"slope": torch.tensor(2.0).half()}, step, ["a"])
@@ -93,9 +119,9 @@ class Broken(torch.autograd.Function):
     backward = staticmethod(lambda context, gradient: gradient * float("nan"))
 
 
-def test_a_gradient_that_no_scale_helps_and_a_loss_that_is_broken_stop_under_float16_too():
+def test_under_float16_a_gradient_that_stays_broken_and_a_broken_loss_are_errors_too():
     model, optimization = half_precision()
-    model.training_step = lambda batch: iter([Update("line", Broken.apply(model.weight).sum(), {})])
+    model.training_step = lambda batch, progress: iter([Update("line", Broken.apply(model.weight).sum(), {})])
     for step in range(20):
         optimization.step({}, step, ["a"])
     with pytest.raises(TrainingError, match=r"step 20, cases a: .*gradient norm nan"):
@@ -106,27 +132,32 @@ def test_a_gradient_that_no_scale_helps_and_a_loss_that_is_broken_stop_under_flo
     assert model.weight.item() == 1.0
 
 
+def random_batch(samples):
+    """The masks of the samples differ in size; one is empty, one is full."""
+    random = torch.Generator().manual_seed(0)
+    shape = (samples, 1, 16, 16, 16)
+    batch = {key: torch.rand(shape, generator=random, dtype=torch.float64) for key in ("CT", "PET")}
+    shares = torch.tensor([0.9, 0.5, 0.1, 0.0, 1.0, 0.3])[:samples].view(-1, 1, 1, 1, 1)
+    return batch | {key: torch.rand(shape, generator=random) < shares for key in ("mask", "target_mask")}
+
+
 def trained(name, batch, numbers, batch_size):
     """Losses and weights after two steps of plain gradient descent, in float64."""
     torch.manual_seed(0)
-    model = load_model(name)(tiny_configuration(batch_size=batch_size), numbers)
+    model = load_model(name)(tiny_configuration(batch_size=batch_size), FIELDS, numbers)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter, std=0.1)
     model.double()
     model.adam = lambda parameters, rate=None: torch.optim.SGD(list(parameters), lr=1e-3)
-    optimization = Optimization(model, torch.device("cpu"), 10, 1)
-    optimization.precision = Precision(torch.device("cpu"), optimization.optimizers, None)
+    optimization = Optimization(model, CPU, Schedule(10, 1, 1))
+    optimization.precision = Precision(CPU, optimization.optimizers, None)
     losses = [optimization.step(batch, step, ["a"]) for step in range(2)]
     return losses, model.state_dict()
 
 
 @pytest.mark.parametrize("name", ["pix2pix", "cyclegan", "regression"])
 def test_accumulated_batches_are_one_large_batch(name):
-    random = torch.Generator().manual_seed(0)
-    batch = {key: torch.rand(6, 1, 16, 16, 16, generator=random, dtype=torch.float64) for key in ("ct", "pet")}
-    for key in ("mask", "pet_mask"):  # as many voxels as one may meet
-        shares = torch.tensor([0.9, 0.5, 0.1, 0.0, 1.0, 0.3]).view(6, 1, 1, 1, 1)
-        batch[key] = torch.rand(6, 1, 16, 16, 16, generator=random) < shares
+    batch = random_batch(6)
     whole = trained(name, batch, {}, batch_size=6)
     parts = trained(name, batch, {"accumulate_batches": 3}, batch_size=2)
     torch.testing.assert_close(parts, whole, rtol=1e-5, atol=1e-6)  # L1 is computed in float32
@@ -135,12 +166,21 @@ def test_accumulated_batches_are_one_large_batch(name):
         torch.testing.assert_close(once, whole, rtol=1e-5, atol=1e-6)
 
 
+def test_conditions_are_accumulated_with_their_samples():
+    model, optimization = make()
+    model.hyperparameters = type(model.hyperparameters)(accumulate_batches=3)
+    seen = []
+    model.training_step = lambda batch, progress: iter(seen.append((batch["CT"].tolist(), batch["sex"].tolist())) or [])
+    optimization.step({"CT": torch.arange(6.0), "sex": torch.arange(6)}, 0, ["a"])
+    assert seen == [([0.0, 1.0], [0, 1]), ([2.0, 3.0], [2, 3]), ([4.0, 5.0], [4, 5])]
+
+
 def test_while_batches_are_accumulated_no_more_than_one_of_them_holds_its_activations():
     """Counted: what autograd keeps, at the moment of the generator's first backward pass."""
 
     def kept(numbers, samples):
-        model = load_model("pix2pix")(tiny_configuration(batch_size=1), numbers)
-        optimization = Optimization(model, torch.device("cpu"), 10, 1)
+        model = load_model("pix2pix")(tiny_configuration(batch_size=1), FIELDS, numbers)
+        optimization = Optimization(model, CPU, Schedule(10, 1, 1))
         held, most = [0], [0]
 
         class Counted:
@@ -152,8 +192,8 @@ def test_while_batches_are_accumulated_no_more_than_one_of_them_holds_its_activa
             def __del__(self):
                 held[0] -= self.size
 
-        batch = {key: torch.rand(samples, 1, 16, 16, 16) for key in ("ct", "pet")}
-        batch["mask"] = batch["ct"] > 0.5
+        batch = {key: torch.rand(samples, 1, 16, 16, 16) for key in ("CT", "PET")}
+        batch["mask"] = batch["CT"] > 0.5
         with torch.autograd.graph.saved_tensors_hooks(Counted, lambda counted: counted.tensor):
             optimization.step(batch, 0, ["a"])
         return most[0]
@@ -165,4 +205,4 @@ def test_while_batches_are_accumulated_no_more_than_one_of_them_holds_its_activa
 
 def test_less_than_one_batch_cannot_be_accumulated():
     with pytest.raises(PlansError, match="accumulate_batches 0"):
-        load_model("pix2pix")(tiny_configuration(), {"accumulate_batches": 0})
+        load_model("pix2pix")(tiny_configuration(), FIELDS, {"accumulate_batches": 0})

@@ -1,8 +1,6 @@
-from dataclasses import replace
-
 import pytest
 import torch
-from tiny import tiny_configuration, tiny_plans
+from tiny import FIELDS, tiny_configuration, tiny_plans
 
 from ct2pet.checkpoint import save_checkpoint
 from ct2pet.errors import CheckpointError
@@ -13,16 +11,21 @@ from ct2pet.training.pretraining import find_checkpoint, take_weights
 
 def make(name="pix2pix", seed=0, **changes):
     torch.manual_seed(seed)
-    model = load_model(name)(tiny_configuration(**changes))
+    model = load_model(name)(tiny_configuration(**changes), FIELDS)
     for parameter in model.parameters():
         torch.nn.init.normal_(parameter)
     return model
 
 
+def with_generator(**arguments):
+    """The networks of the plan, of which the generator has other arguments."""
+    networks = tiny_configuration().networks
+    plan = networks["generator"]
+    return {**networks, "generator": NetworkPlan(plan.network_class, {**plan.arguments, **arguments})}
+
+
 def wider():
-    """A generator with other numbers of features."""
-    plan = tiny_configuration().generator
-    return NetworkPlan(plan.network_class, {**plan.arguments, "features_per_stage": [8, 24]})
+    return with_generator(features_per_stage=[8, 24])
 
 
 def write(path, source, **provenance):
@@ -54,7 +57,7 @@ def test_of_another_method_the_networks_that_fit_are_taken_and_the_others_are_na
 
 
 def test_a_network_of_another_shape_stays_as_it_is_as_a_whole(tmp_path):
-    source, model, before = make(generator=wider()), make(seed=1), make(seed=1)
+    source, model, before = make(networks=wider()), make(seed=1), make(seed=1)
     origin, said = take_weights(model, write(tmp_path / "c.pth", source))
     assert equal(model.generator, before.generator)
     assert equal(model.discriminator, source.discriminator)
@@ -62,8 +65,21 @@ def test_a_network_of_another_shape_stays_as_it_is_as_a_whole(tmp_path):
     assert "not of generator (generator.encoder.stages.1.0.convs.0.conv.weight is 24x8x3x3x3 there" in said
 
 
+def test_of_a_staged_method_each_network_of_each_stage_is_taken_by_itself(tmp_path):
+    source, model, before = make("regc2p"), make("regc2p", seed=1), make("regc2p", seed=1)
+    weights = {name: value for name, value in source.state_dict().items() if not name.startswith("parts.refinement.")}
+    path = tmp_path / "c.pth"
+    save_checkpoint(path, {"model": weights, "epoch": 7})
+    origin, said = take_weights(model, path)
+    assert equal(model.stages["slices"], source.stages["slices"])
+    assert equal(model.stages["refinement"], before.stages["refinement"])
+    assert {"parts.slices.generator", "parts.slices.discriminator"} <= {*origin["networks"]}
+    assert not [name for name in origin["networks"] if "refinement" in name]
+    assert "parts.refinement.generator (not in the checkpoint)" in said
+
+
 def test_where_nothing_fits_it_is_refused_and_nothing_is_changed(tmp_path):
-    path = write(tmp_path / "c.pth", make("regression", generator=wider()))
+    path = write(tmp_path / "c.pth", make("regression", networks=wider()))
     model = make(seed=1)
     with pytest.raises(CheckpointError, match=r"c\.pth: none of its networks fits: generator .*discriminator \(not in"):
         take_weights(model, path)
@@ -71,13 +87,11 @@ def test_where_nothing_fits_it_is_refused_and_nothing_is_changed(tmp_path):
 
 
 def test_deeper_and_shallower_networks_do_not_fit(tmp_path):
-    generator = tiny_configuration().generator
     deeper = {
-        **generator.arguments,
         **{"n_stages": 3, "features_per_stage": [8, 16, 16], "kernel_sizes": [[3] * 3] * 3},
         **{"strides": [[1] * 3, [2] * 3, [2] * 3], "n_conv_per_stage": [1] * 3, "n_conv_per_stage_decoder": [1] * 2},
     }
-    shallow, deep = make("regression"), make("regression", generator=replace(generator, arguments=deeper))
+    shallow, deep = make("regression"), make("regression", networks=with_generator(**deeper))
     for source, model in ((shallow, deep), (deep, shallow)):
         with pytest.raises(CheckpointError, match="none of its networks fits"):
             take_weights(model, write(tmp_path / "c.pth", source))

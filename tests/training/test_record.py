@@ -1,15 +1,20 @@
 import json
+from pathlib import Path
 
 from tiny import tiny_plans
 
 from ct2pet.provenance import case_digests, cases_among, command_line, digest
 from ct2pet.training.options import TrainingOptions
-from ct2pet.training.record import TrainingRecord, run_with
+from ct2pet.training.record import TrainingRecord
+from ct2pet.training.run import TrainingRun
+from ct2pet.training.schedule import Schedule
 
 
-def record(command="", seed=1):
+def record(command="", seed=1, origin=None):
     with command_line("ct2pet_train", command.split()):
-        return TrainingRecord("pix2pix", "trunk", tiny_plans(), ["A", "B"], run_with(TrainingOptions(seed=seed), 5, 7))
+        options, folder = TrainingOptions(seed=seed), Path("fold_0")
+        run = TrainingRun("pix2pix", "trunk", tiny_plans(), None, ["A", "B"], ["C"], folder, options, (), origin or {})
+        return TrainingRecord(run, Schedule(num_epochs=5, iterations=7, decay_steps=1))
 
 
 def test_it_says_what_the_training_was_made_from(tmp_path):
@@ -31,6 +36,10 @@ def test_it_says_what_the_training_was_made_from(tmp_path):
     assert run["processes"] == 1
 
 
+def test_what_the_run_says_of_its_origin_is_part_of_it():
+    assert record(origin={"fold": "3"}).content == {**record().content, "fold": "3"}
+
+
 def test_other_runs_of_the_same_training_stay(tmp_path):
     first, second = record("001"), record("001 --c")
     second.go_on(first.content)
@@ -43,7 +52,7 @@ def test_other_runs_of_the_same_training_stay(tmp_path):
     assert len(unknown.content["runs"]) == 1
 
 
-def test_a_validation_says_what_computes_it_and_not_who_trained():
+def test_a_validation_says_what_computed_it_and_what_had_trained():
     with command_line("ct2pet_train", ["001", "--val"]):
         content = record("001").of_validation()
     assert content["run"]["command"] == "ct2pet_train 001 --val"
@@ -64,6 +73,6 @@ def test_weights_of_another_training_are_noted_and_its_cases_count_as_seen():
     resumed = record("--c")
     resumed.go_on(found.content)
     assert {**resumed.content, "runs": None} == {**found.content, "runs": None}
-    silent = record()
-    silent.begin_with({**source, "training_cases": None})  # a checkpoint that does not say
-    assert silent.content["training_cases"] == record().content["training_cases"]
+    unknown = record()
+    unknown.begin_with({**source, "training_cases": None})  # a checkpoint that does not say
+    assert unknown.content["training_cases"] == record().content["training_cases"]

@@ -1,0 +1,118 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from field_sets import ORGANS, WITH_LABELS
+from tiny import FIELDS, tiny_configuration, tiny_plans
+from tiny_store import write_tiny_store
+from trainings import OPTIONS, make_trainer
+
+from ct2pet.evaluation import read_summary
+from ct2pet.imageio import read_volume
+from ct2pet.models.base import PredictionModel
+from ct2pet.planning.requirements import FieldNeeds, Requirements
+from ct2pet.preprocessing import DistrictStore, PreparedDistrict
+from ct2pet.preprocessing.preprocessor import decisions_of
+from ct2pet.training import TrainingRun
+from ct2pet.training.final_validation import FinalValidation
+from ct2pet.volume import Grid
+
+
+def test_whole_cases_are_evaluated_in_suv(tmp_path):
+    store = write_tiny_store(tmp_path / "store")
+    make_trainer(store, tmp_path, num_epochs=3, iterations_per_epoch=10, final_validation=True).run()
+    summary = read_summary(tmp_path / "validation" / "summary.json")
+    prediction = read_volume(tmp_path / "validation" / "A2.nii.gz")
+    case = store.open("A2")
+    content = case.read_all()
+    real_suv, mask = 10 * content["PET"].astype(np.float32), content["mask"]
+    assert prediction.grid.matches(case.grid)
+    assert (prediction.array[~mask] == 0).all()
+    assert (prediction.array >= 0).all()
+    expected = np.abs(prediction.array - real_suv)[mask].mean()
+    assert summary["cases"]["A2"]["trunk"]["mae"] == pytest.approx(expected, rel=1e-4)
+    training = [store.open(name).read_all() for name in ("A0", "A1")]
+    median = np.median(np.concatenate([10 * part["PET"][part["mask"]].astype(np.float32) for part in training]))
+    expected = np.abs(median - real_suv)[mask].mean()
+    assert summary["baselines"]["body_median"]["trunk"]["mae"] == pytest.approx(expected, rel=1e-2)
+    assert set(summary["mean"]) == {"trunk", "lesions"}
+
+
+class Thresholds(PredictionModel):
+    """The PET is the CT in its range, and its logits say liver above 0.2, spleen above 0.6 and never heart."""
+
+    requirements = Requirements(FieldNeeds(label_targets=(0, 1)))
+    monitor = "none"
+
+    def build(self, configuration, fields):
+        self.factor = torch.nn.Parameter(torch.ones(()))
+
+    def optimizers(self):
+        return {}
+
+    def training_step(self, batch, progress):
+        yield from ()
+
+    def validation_step(self, batch):
+        return {}
+
+    def predict(self, inputs):
+        ct = inputs["CT"]
+        logits = torch.cat([0.4 - ct, 0.4 - (ct - 0.4).abs(), ct - 0.4, ct - 99], dim=1)
+        return {"PET": (ct + 1) / 2, ORGANS.name: 50 * logits}
+
+
+def labelled_run(folder):
+    """One case whose CT falls from 1 to -1 along Z; its true labels lie one voxel lower, some outside the district."""
+    store = DistrictStore(folder / "store")
+    store.folder.mkdir()
+    shape = (24, 20, 22)
+    ct = np.broadcast_to(np.linspace(1, -1, shape[0], dtype=np.float32)[:, None, None], shape).copy()
+    labels = np.zeros(shape, np.uint8)
+    labels[1:11], labels[1:6] = 1, 2
+    mask = np.zeros(shape, bool)
+    mask[:, 2:-2, 3:-3] = True
+    case = PreparedDistrict({"CT": ct, "PET": (ct + 1) / 4}, mask, Grid(shape, (4.0, 3.0, 2.0)), {ORGANS.name: labels})
+    store.write("A0", case, "key", decisions_of(tiny_configuration()))
+    plans = replace(tiny_plans(spacing=[4.0, 3.0, 2.0]), fields=list(WITH_LABELS))
+    return TrainingRun("pix2pix", "trunk", plans, store, ["A0"], ["A0"], folder, OPTIONS)
+
+
+def test_a_predicted_label_map_is_written_and_compared_label_by_label(tmp_path):
+    run = labelled_run(tmp_path)
+    model = Thresholds(run.configuration, run.plans.all_fields)
+    regions = FinalValidation(run, model).run({})["cases"]["A0"]
+    content = run.store.open("A0").read_all()
+    written = read_volume(tmp_path / "validation" / f"A0_{ORGANS.name}.nii.gz")
+    suv = read_volume(tmp_path / "validation" / "A0_PET.nii.gz")
+    assert written.grid.matches(run.store.open("A0").grid)
+    np.testing.assert_allclose(suv.array, np.where(content["mask"], 5 * (content["CT"] + 1.0), 0), atol=0.02)
+    truth = np.where(content["mask"], content[ORGANS.name], 0)
+    for name, label in ORGANS.labels.items():
+        own, true = written.array == label, truth == label
+        found = regions[f"{ORGANS.name}:{name}"]
+        if not (own.any() or true.any()):
+            assert (name, found["dice"]) == ("heart", None)
+            continue
+        assert found["dice"] == pytest.approx(2 * (own & true).sum() / (own.sum() + true.sum()))
+        assert 0.5 < found["dice"] < 1
+        assert found["real_volume_ml"] == pytest.approx(true.sum() * 4 * 3 * 2 / 1000)
+    assert (written.array[~content["mask"]] == 0).all()
+    assert "mae" in regions["trunk"]
+
+
+def test_a_method_without_a_pet_among_its_targets_is_evaluated_by_its_labels_alone(tmp_path):
+    run = labelled_run(tmp_path)
+    fields = [FIELDS["CT"], ORGANS]
+    run = replace(run, plans=replace(run.plans, fields=fields))
+
+    class LabelsOnly(Thresholds):
+        requirements = Requirements(FieldNeeds(image_targets=(0, 0), label_targets=(1, 1)))
+
+        def predict(self, inputs):
+            return {ORGANS.name: super().predict(inputs)[ORGANS.name]}
+
+    summary = FinalValidation(run, LabelsOnly(run.configuration, run.plans.all_fields)).run({})
+    assert set(summary["cases"]["A0"]) == {f"{ORGANS.name}:{name}" for name in ORGANS.labels}
+    assert read_volume(tmp_path / "validation" / "A0.nii.gz").array.max() == 2
