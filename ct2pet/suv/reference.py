@@ -1,0 +1,211 @@
+"""The moment that the values of a PET series are decay corrected to, where Decay Correction (0054,1102) is START.
+
+The clocks that may name it, in this order: Series Time, unless it lies after the first acquisition (systems rewrite
+it when they process images); the private times of GE and Siemens; the earliest acquisition. This is the order of the
+vendor-neutral pseudo-code of the Quantitative Imaging Biomarkers Alliance (QIBA, 2018), with Siemens' private time
+added. The chosen one must agree with whatever else the headers record (ct2pet.suv.evidence).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from ct2pet.errors import ImageError
+from ct2pet.suv.clocks import nearest_day, read_date_time
+from ct2pet.suv.evidence import Evidence, FrameTimes, agreement, decay_seconds, describe, frame_times
+from ct2pet.suv.header import Creator, Frame, PrivateElement, name
+from ct2pet.suv.times import date_and_time, date_time, has_acquisition_times, injection
+
+LONGEST_BEFORE_FIRST_FRAME = timedelta(hours=2)
+"""A private scan time that lies farther before the first acquisition, and that nothing confirms, is no reference."""
+
+_GE = PrivateElement(
+    0x0009, "GEMS_PETD_01", 0x0D, "GE's scan date and time (0009,100D)", ("GE", "GEMS", "GENERAL ELECTRIC")
+)
+_SIEMENS = PrivateElement(
+    0x0071, "SIEMENS MED PT", 0x22, "Siemens' decay correction date and time (0071,1022)", ("SIEMENS", "CPS", "CTI")
+)
+_PRIVATE = (_GE, _SIEMENS)
+_SUPPLY = "give decay_reference in --weights_csv"
+
+
+@dataclass(frozen=True)
+class DecayReference:
+    """``tag`` says which tag names the ``moment``; ``notes`` are what a user should look at."""
+
+    moment: datetime
+    tag: str
+    notes: tuple[str, ...] = ()
+
+
+def decay_reference(slices: Sequence[Frame], half_life: float) -> DecayReference:
+    """The reference of a series that is corrected to the start of its scan; ``half_life`` in seconds.
+
+    Where Series Time lies after the first acquisition and neither a private time nor the earliest acquisition agrees
+    with what is recorded, Frame Reference Time and Decay Factor are computed back to the reference if they agree with
+    each other. Raises ImageError, naming the tags, where times differ by more than ``agreement``.
+    """
+    times, tolerance = frame_times(slices, half_life), agreement(half_life)
+    series = _series(slices[0], times, tolerance)
+    clocks = [] if series is None else [series]
+    clocks += _private(slices, times, tolerance)
+    for other in clocks[1:]:
+        _check_agree(clocks[0], other, tolerance)
+    chosen = clocks[0] if clocks else DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
+    denying = _denying(chosen, times, tolerance)
+    computed = _computed(slices[0], times, tolerance) if denying and not clocks else None
+    if computed is not None:
+        return computed
+    _check_supported(chosen, denying)
+    return _with_notes(chosen, slices[0], times, tolerance, confirmed=bool(times.recorded) or len(clocks) > 1)
+
+
+def _denying(reference: DecayReference, times: FrameTimes, tolerance: float) -> list[str]:
+    """The tags that contradict a reference."""
+    return [each.tag for each in times.recorded if not each.supports(reference.moment, times.first, tolerance)]
+
+
+def _check_supported(reference: DecayReference, denying: Sequence[str]) -> None:
+    if denying:
+        others = " and ".join(denying)
+        raise ImageError(f"{reference.tag} and {others} contradict each other about the decay reference: {_SUPPLY}")
+
+
+def _series(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
+    """Series Time; None where it lies after the first acquisition.
+
+    It counts on the day nearest to the acquisitions. If its date names another day, either the date did not change at
+    midnight or the series was made later: then something must confirm it, the acquisitions or what is recorded.
+    """
+    moment = date_and_time(first, "Series")
+    if moment is None:
+        return None
+    near = nearest_day(moment, times.first)
+    if near != moment:
+        agrees = abs((times.first - near).total_seconds()) <= tolerance
+        recorded = [each.supports(near, times.first, tolerance) for each in times.recorded]
+        if not agrees and not (recorded and all(recorded)):
+            return None
+    return DecayReference(near, name("SeriesTime")) if near <= times.first else None
+
+
+def _private(slices: Sequence[Frame], times: FrameTimes, tolerance: float) -> list[DecayReference]:
+    """The private times, on the day that is nearest to the first acquisition: de-identification shifts the dates of
+    the standard's tags alone."""
+    found = []
+    for element in _PRIVATE:
+        moments = [moment for frame in slices if (moment := _private_time(frame, element)) is not None]
+        if moments:
+            moment = min(nearest_day(each, times.first) for each in moments)
+            reference = DecayReference(moment, element.name)
+            _check_before(reference, times, tolerance)
+            found.append(reference)
+    return found
+
+
+def _private_time(frame: Frame, element: PrivateElement) -> datetime | None:
+    value = frame.private(element)
+    trusted = (Creator.OWN, Creator.MISSING) if frame.made_by(element.manufacturers) else (Creator.OWN,)
+    if value is None or value.creator not in trusted:
+        return None
+    try:
+        return read_date_time(value.text).replace(tzinfo=None)
+    except ValueError:  # also where it names no minute
+        return None
+
+
+def _check_before(private: DecayReference, times: FrameTimes, tolerance: float) -> None:
+    before = times.first - private.moment
+    confirmed = any(each.supports(private.moment, times.first, tolerance) for each in times.recorded)
+    if before < -timedelta(seconds=tolerance) or (before > LONGEST_BEFORE_FIRST_FRAME and not confirmed):
+        earliest = DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
+        _check_agree(private, earliest, tolerance)
+
+
+def _check_agree(one: DecayReference, other: DecayReference, tolerance: float) -> None:
+    apart = one.moment - other.moment
+    if abs(apart.total_seconds()) > tolerance:
+        raise ImageError(f"{one.tag} and {other.tag} contradict each other by {describe(apart)}: {_SUPPLY}")
+
+
+def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
+    """The reference by Frame Reference Time and Decay Factor; None where one is missing or they disagree."""
+    if len(times.recorded) < 2:
+        return None
+    offset, decay = times.recorded
+    delay = _counts_to(first, offset, decay, times.delay, tolerance)
+    if delay is None:
+        return None
+    moment = times.first + timedelta(seconds=delay - offset.offset)
+    note = (
+        f"{name('SeriesTime')} lies after the acquisition or is missing: the start of the scan is computed from "
+        f"{offset.tag} and {decay.tag}, {describe(times.first - moment)} before the earliest {name('AcquisitionTime')}"
+    )
+    return DecayReference(moment, f"{offset.tag} and {decay.tag}", (note,))
+
+
+def _counts_to(first: Frame, offset: Evidence, decay: Evidence, mean: float, tolerance: float) -> float | None:
+    """What the offset counts to, in seconds after the start of the frame.
+
+    Where the decay factor counts to the mean activity and the offset does not, the offset counts to the start (GE).
+    Where both count to the same, it is the mean, as the standard says, but the start for GE.
+    """
+    beyond = decay.offset - offset.offset
+    if abs(beyond - mean) < abs(beyond):
+        return 0.0 if abs(beyond - mean) <= tolerance else None
+    if abs(beyond) > tolerance:
+        return None
+    return 0.0 if first.made_by(_GE.manufacturers) else mean
+
+
+def _with_notes(
+    chosen: DecayReference, first: Frame, times: FrameTimes, tolerance: float, *, confirmed: bool
+) -> DecayReference:
+    if confirmed:
+        return chosen
+    before = times.first - chosen.moment
+    if abs(before.total_seconds()) > tolerance:
+        note = f"nothing in the headers confirms {chosen.tag}, {describe(before)} before the first acquisition"
+        return DecayReference(chosen.moment, chosen.tag, (note,))
+    series = date_and_time(first, "Series")
+    if series is not None and series - times.first > timedelta(seconds=tolerance):
+        note = f"{name('SeriesTime')} lies after the acquisition, and nothing in the headers confirms {chosen.tag}"
+        return DecayReference(chosen.moment, chosen.tag, (note,))
+    return chosen
+
+
+def dated_reference(slices: Sequence[Frame], half_life: float) -> DecayReference:
+    """The reference that Decay Correction DateTime (0018,9701) of enhanced objects names.
+
+    Raises ImageError where it is missing, names no minute, or contradicts the decay factors of the frames.
+    """
+    keyword = "DecayCorrectionDateTime"
+    moment = date_time(slices[0], keyword)
+    if moment is None:
+        raise ImageError(f"{name(keyword)} is missing, or names no minute: {_SUPPLY}")
+    reference = DecayReference(moment, name(keyword))
+    if decay_seconds(slices, half_life) is not None and has_acquisition_times(slices):
+        times = frame_times(slices, half_life)
+        _check_supported(reference, _denying(reference, times, agreement(half_life)))
+    return reference
+
+
+def administration_notes(slices: Sequence[Frame], drug: Frame, half_life: float) -> tuple[str, ...]:
+    """A note where the decay factors of values that are corrected to the injection (ADMIN) say something else.
+
+    What is missing for the comparison is no fault: such values need no times.
+    """
+    try:
+        times = frame_times(slices, half_life)
+        injected, tag = injection(slices[0], drug, times.first, half_life)
+    except ImageError:
+        return ()
+    factors = [each for each in times.recorded if each.tag == name("DecayFactor")]
+    if all(each.supports(injected, times.first, agreement(half_life)) for each in factors):
+        return ()
+    return (
+        f"{name('DecayFactor')} is not that from the injection ({tag}) to the scan, although {name('DecayCorrection')}"
+        " is ADMIN: if the values are corrected to the start of the scan, SUV are too low; compare with the scanner's",
+    )
