@@ -86,7 +86,7 @@ def in_one_scan(moments: Sequence[datetime]) -> list[datetime]:
     last ones. Where the moments spread over more than ``LONGEST_SCAN``, only their times of the day count, and the scan
     begins after the longest gap between these. Raises ValueError where they spread over longer even so.
     """
-    if max(moments) - min(moments) <= LONGEST_SCAN:
+    if not moments or max(moments) - min(moments) <= LONGEST_SCAN:
         return list(moments)
     ordered = sorted(moments, key=lambda moment: moment.time())
     following = [*ordered[1:], ordered[0]]
