@@ -60,8 +60,10 @@ def _grid(reader: sitk.ImageFileReader) -> Grid:
 
 
 def _without_space(reader: sitk.ImageFileReader) -> bool:
-    """Whether an NRRD leaves open what its axes mean; ITK takes those of DICOM then."""
-    return reader.GetFileName().lower().endswith(".nrrd") and "NRRD_space" not in reader.GetMetaDataKeys()
+    """Whether an NRRD leaves open what its axes mean; ITK takes those of DICOM then. No space has four axes, so that
+    ITK writes none for such images."""
+    is_nrrd = reader.GetFileName().lower().endswith(".nrrd") and reader.GetDimension() == 3
+    return is_nrrd and "NRRD_space" not in reader.GetMetaDataKeys()
 
 
 def _write_header_and_data(path: Path, image: sitk.Image) -> None:
