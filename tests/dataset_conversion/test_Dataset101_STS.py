@@ -53,7 +53,7 @@ def test_patients_become_a_dataset_without_problems(source, capsys):
 
 
 def test_values_and_grids_stay_and_the_district_is_the_body_that_the_pet_shows(source):
-    dataset = sts.convert(source)
+    dataset, _ = sts.convert(source)
     ct = read_volume(dataset.image("STS_001"))
     original = read_volume(source / "STS_001" / "CT_image.nii.gz")
     assert ct.array.dtype == np.int16
@@ -76,17 +76,42 @@ def test_a_ct_with_fractions_keeps_them(source):
     path = source / "STS_002" / "CT_image.nii.gz"
     volume = read_volume(path)
     write_volume(path, volume.with_array(volume.array + np.float32(0.5)))
-    converted = read_volume(sts.convert(source).image("STS_002"))
+    converted = read_volume(sts.convert(source)[0].image("STS_002"))
     np.testing.assert_array_equal(converted.array, volume.array + np.float32(0.5))
 
 
-def test_a_patient_who_cannot_be_converted_is_named_and_there_is_no_dataset_yet(source, capsys):
-    sts.convert(source)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_patient_who_cannot_be_converted_is_named_and_the_others_are_a_dataset(source, capsys, again):
+    """Also where an earlier run had converted all of them."""
+    if again:
+        sts.convert(source)
     (source / "STS_002" / "PET_mask.nii.gz").unlink()
     assert sts.main(["-i", str(source)]) == 1
-    message = capsys.readouterr().err
-    assert "STS_002: " in message
-    assert "PET_mask.nii.gz: no such file" in message
+    captured = capsys.readouterr()
+    assert "1 case(s) could not be converted:\nSTS_002: " in captured.err
+    assert "PET_mask.nii.gz: no such file" in captured.err
+    assert "1 training and 1 test cases" in captured.out
+    dataset = open_dataset("101")
+    assert dataset.cases("Tr") == ["STS_001"]
+    assert [*dataset.table] == ["STS_001", "STS_003"]
+    assert verify_dataset(dataset) == []
+    assert not list(dataset.folder.rglob("*STS_002*"))
+
+
+def test_an_image_that_is_cut_off_leaves_nothing_of_its_patient(source):
+    path = source / "STS_001" / "CT_image.nii.gz"
+    path.write_bytes(path.read_bytes()[:-100])
+    dataset, failures = sts.convert(source)
+    assert [*failures] == ["STS_001"]
+    assert dataset.cases("Tr") == ["STS_002"]
+    assert not list(dataset.folder.rglob("*STS_001*"))
+
+
+def test_no_patient_that_can_be_converted_is_no_dataset(source, capsys):
+    for path in source.glob("*/CT_image.nii.gz"):
+        path.unlink()
+    assert sts.main(["-i", str(source)]) == 2
+    assert "3 case(s) could not be converted" in capsys.readouterr().err
     assert not (source.parent / "raw" / sts.NAME / "dataset.json").exists()
 
 
@@ -108,7 +133,8 @@ def test_real_patients_among_them_one_whose_ct_and_pet_differ_by_a_slice(tmp_pat
     for case in ("STS_025", "STS_035", "STS_041"):
         (tmp_path / "nifti").mkdir(exist_ok=True)
         (tmp_path / "nifti" / case).symlink_to(REAL / case, target_is_directory=True)
-    dataset = sts.convert(tmp_path / "nifti")
+    dataset, failures = sts.convert(tmp_path / "nifti")
+    assert failures == {}
     assert verify_dataset(dataset) == []
     for case, split in (("STS_025", "Tr"), ("STS_035", "Tr"), ("STS_041", "Ts")):
         pet = read_volume(dataset.target(case, split))
