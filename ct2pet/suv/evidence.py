@@ -63,9 +63,10 @@ def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
     """Read the times of all slices.
 
     Frame Reference Time counts as not recorded where it is 0 in all slices although they begin at several times or
-    Decay Factor differs from 1, and Decay Factor where it is 1 in all slices: some systems write these in place of
-    nothing. Raises ImageError where the tags of the slices contradict each other: where the distance of two frames is
-    not the same by acquisition, reference time and decay factor, to within one frame and ``agreement``.
+    Decay Factor says that the first frame does not begin at the reference; and Decay Factor where it is 1 in all
+    slices: some systems write these in place of nothing. Raises ImageError where the tags of the slices contradict each
+    other: where the distance of two frames is not the same by acquisition, reference time and decay factor, to within
+    one frame and ``agreement``.
     """
     starts = acquisition_starts(slices)
     first = min(starts)
@@ -73,12 +74,13 @@ def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
     lengths = np.array([frame_seconds(frame) or 0.0 for frame in slices])
     offsets, decays = _reference_times(slices), decay_seconds(slices, half_life)
     tolerance = agreement(half_life)
-    if offsets is not None and not offsets.any() and (np.ptp(begun) > tolerance or decays is not None):
-        offsets = None
     earliest = _earliest(begun, offsets, decays)
-    _check_distances(earliest, tolerance + lengths, begun, offsets, decays)
     delay = mean_activity_delay(float(lengths[earliest]), half_life)
     delays = tuple(dict.fromkeys((0.0, delay, float(lengths[earliest]) / 2)))
+    if offsets is not None and not offsets.any():
+        at_reference = decays is None or Evidence("", float(decays[earliest]), delays).supports(first, first, tolerance)
+        offsets = offsets if at_reference and np.ptp(begun) <= tolerance else None
+    _check_distances(earliest, tolerance + lengths, begun, offsets, decays)
     recorded = [(name(_REFERENCE_TIME), offsets), (name(_DECAY_FACTOR), decays)]
     evidence = tuple(Evidence(tag, float(known[earliest]), delays) for tag, known in recorded if known is not None)
     return FrameTimes(first, evidence, delay)

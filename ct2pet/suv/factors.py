@@ -43,6 +43,8 @@ _HALF_LIVES = (60.0, 1e6)  # s: from shorter than rubidium-82 to longer than iod
 _DOSES = (1e6, 1e10)  # Bq
 _WEIGHTS = (1.5, 400.0)  # kg
 _USUAL_UPTAKE = (30.0, 180.0)  # min
+_LONGEST_USUAL = timedelta(minutes=_USUAL_UPTAKE[1])
+_PLACEHOLDER = time()  # midnight, which systems and de-identification write for a time that they do not know
 _LONGEST_BEFORE_INJECTION = timedelta(minutes=10)
 """A dynamic scan may begin, and its values be corrected to, so long before the injection."""
 _SUPPLY = "give {} in --weights_csv"
@@ -146,6 +148,8 @@ def _from_activity(slices: Sequence[Frame], decay: str, supplied: Supplied, note
     begun = min(acquisition_starts(slices)) if has_acquisition_times(slices) else min(moments)
     injected, tag = _injection(first, drug, begun, half_life, supplied)
     uptake = np.array([(moment - injected).total_seconds() for moment in moments])
+    if supplied.injection is None and injected.time() == _PLACEHOLDER and begun - injected > _LONGEST_USUAL:
+        raise ImageError(f"the injection ({tag}) is at midnight, hours before the scan: {_SUPPLY.format('injection')}")
     _check_uptake(begun - injected, min(moments) - injected, half_life, tag, notes)
     return at_injection * 2.0 ** (uptake / half_life), f"{clock}, injection by {tag}"
 

@@ -9,7 +9,7 @@ added. The chosen one must agree with whatever else the headers record (ct2pet.s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from ct2pet.errors import ImageError
@@ -43,23 +43,45 @@ class DecayReference:
 def decay_reference(slices: Sequence[Frame], half_life: float) -> DecayReference:
     """The reference of a series that is corrected to the start of its scan; ``half_life`` in seconds.
 
-    Where Series Time lies after the first acquisition and neither a private time nor the earliest acquisition agrees
-    with what is recorded, Frame Reference Time and Decay Factor are computed back to the reference if they agree with
-    each other. Raises ImageError, naming the tags, where times differ by more than ``agreement``.
+    Series Time is not used where Frame Reference Time and Decay Factor agree with each other and not with it. Where no
+    other clock agrees with these two, they are computed back to the reference. Raises ImageError, naming the tags,
+    where times differ by more than ``agreement``.
     """
     times, tolerance = frame_times(slices, half_life), agreement(half_life)
-    series = _series(slices[0], times, tolerance)
-    clocks = [] if series is None else [series]
-    clocks += _private(slices, times, tolerance)
+    computed = _computed(slices[0], times, tolerance)
+    series, private = _series(slices[0], times, tolerance), _private(slices, times, tolerance)
+    outvoted = series is not None and _outvoted(series, private, computed, times, tolerance)
+    clocks = [*([] if series is None or outvoted else [series]), *private]
     for other in clocks[1:]:
         _check_agree(clocks[0], other, tolerance)
     chosen = clocks[0] if clocks else DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
     denying = _denying(chosen, times, tolerance)
-    computed = _computed(slices[0], times, tolerance) if denying and not clocks else None
-    if computed is not None:
-        return computed
+    if denying and not clocks and computed is not None:
+        chosen, denying = computed, []
     _check_supported(chosen, denying)
-    return _with_notes(chosen, slices[0], times, tolerance, confirmed=bool(times.recorded) or len(clocks) > 1)
+    notes = [*chosen.notes]
+    if outvoted:
+        notes.append(f"{name('SeriesTime')} is not used: it contradicts {' and '.join(e.tag for e in times.recorded)}")
+    if not times.recorded and len(clocks) < 2:
+        notes += _unconfirmed(chosen, _written(slices[0]), times.first, timedelta(seconds=tolerance))
+    return replace(chosen, notes=tuple(notes))
+
+
+def _outvoted(
+    series: DecayReference,
+    private: Sequence[DecayReference],
+    computed: DecayReference | None,
+    times: FrameTimes,
+    tolerance: float,
+) -> bool:
+    """Whether both recorded tags deny Series Time, agree with each other, and no private time agrees with it."""
+    if computed is None or len(_denying(series, times, tolerance)) < len(times.recorded):
+        return False
+    return all(_seconds_apart(series, each) > tolerance for each in private)
+
+
+def _seconds_apart(one: DecayReference, other: DecayReference) -> float:
+    return abs((one.moment - other.moment).total_seconds())
 
 
 def _denying(reference: DecayReference, times: FrameTimes, tolerance: float) -> list[str]:
@@ -79,7 +101,7 @@ def _series(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference
     It counts on the day nearest to the acquisitions. If its date names another day, either the date did not change at
     midnight or the series was made later: then something must confirm it, the acquisitions or what is recorded.
     """
-    moment = date_and_time(first, "Series")
+    moment = _written(first)
     if moment is None:
         return None
     near = nearest_day(moment, times.first)
@@ -89,6 +111,11 @@ def _series(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference
         if not agrees and not (recorded and all(recorded)):
             return None
     return DecayReference(near, name("SeriesTime")) if near <= times.first else None
+
+
+def _written(first: Frame) -> datetime | None:
+    """Series Date and Time."""
+    return date_and_time(first, "Series")
 
 
 def _private(slices: Sequence[Frame], times: FrameTimes, tolerance: float) -> list[DecayReference]:
@@ -125,9 +152,9 @@ def _check_before(private: DecayReference, times: FrameTimes, tolerance: float) 
 
 
 def _check_agree(one: DecayReference, other: DecayReference, tolerance: float) -> None:
-    apart = one.moment - other.moment
-    if abs(apart.total_seconds()) > tolerance:
-        raise ImageError(f"{one.tag} and {other.tag} contradict each other by {describe(apart)}: {_SUPPLY}")
+    if _seconds_apart(one, other) > tolerance:
+        apart = describe(one.moment - other.moment)
+        raise ImageError(f"{one.tag} and {other.tag} contradict each other by {apart}: {_SUPPLY}")
 
 
 def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
@@ -139,11 +166,9 @@ def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReferen
     if delay is None:
         return None
     moment = times.first + timedelta(seconds=delay - offset.offset)
-    note = (
-        f"{name('SeriesTime')} lies after the acquisition or is missing: the start of the scan is computed from "
-        f"{offset.tag} and {decay.tag}, {describe(times.first - moment)} before the earliest {name('AcquisitionTime')}"
-    )
-    return DecayReference(moment, f"{offset.tag} and {decay.tag}", (note,))
+    tags = f"{offset.tag} and {decay.tag}"
+    distance = f"{describe(times.first - moment)} before the earliest {name('AcquisitionTime')}"
+    return DecayReference(moment, tags, (f"the decay reference is computed from {tags}: {distance}",))
 
 
 def _counts_to(first: Frame, offset: Evidence, decay: Evidence, mean: float, tolerance: float) -> float | None:
@@ -160,20 +185,14 @@ def _counts_to(first: Frame, offset: Evidence, decay: Evidence, mean: float, tol
     return 0.0 if first.made_by(_GE.manufacturers) else mean
 
 
-def _with_notes(
-    chosen: DecayReference, first: Frame, times: FrameTimes, tolerance: float, *, confirmed: bool
-) -> DecayReference:
-    if confirmed:
-        return chosen
-    before = times.first - chosen.moment
-    if abs(before.total_seconds()) > tolerance:
-        note = f"nothing in the headers confirms {chosen.tag}, {describe(before)} before the first acquisition"
-        return DecayReference(chosen.moment, chosen.tag, (note,))
-    series = date_and_time(first, "Series")
-    if series is not None and series - times.first > timedelta(seconds=tolerance):
-        note = f"{name('SeriesTime')} lies after the acquisition, and nothing in the headers confirms {chosen.tag}"
-        return DecayReference(chosen.moment, chosen.tag, (note,))
-    return chosen
+def _unconfirmed(chosen: DecayReference, series: datetime | None, first: datetime, bound: timedelta) -> list[str]:
+    """A note on a reference that rests on one clock, where another clock of the headers differs from it."""
+    if abs(first - chosen.moment) > bound:
+        distance = f"{describe(first - chosen.moment)} before the first acquisition"
+        return [f"nothing in the headers confirms {chosen.tag}, {distance}"]
+    if series is not None and abs(nearest_day(series, first) - chosen.moment) > bound:
+        return [f"{name('SeriesTime')} lies after the acquisition; nothing in the headers confirms {chosen.tag}"]
+    return []
 
 
 def dated_reference(slices: Sequence[Frame], half_life: float) -> DecayReference:

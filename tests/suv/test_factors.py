@@ -32,6 +32,17 @@ def test_a_date_of_the_injection_without_its_time_is_no_midnight():
     assert "Radiopharmaceutical Start DateTime (0018,1078) names no minute: give injection in --weights_csv" in message
 
 
+def test_a_midnight_hours_before_the_scan_is_no_time_of_the_injection():
+    """What de-identification writes for a time. Shortly before a scan at night it is one."""
+    for tags in ({"RadiopharmaceuticalStartTime": "000000"}, {"RadiopharmaceuticalStartDateTime": "20200102000000"}):
+        drug_tags = {"RadiopharmaceuticalStartTime": None, **tags}
+        message = refusal(series(drug_tags, SeriesTime="070000", AcquisitionTime="070000"))
+        assert "is at midnight, hours before the scan: give injection in --weights_csv" in message
+        assert factor(series(drug_tags, SeriesTime="015000", AcquisitionTime="015000")) == pytest.approx(AT_START)
+    given = Supplied(injection=time(0))
+    assert factor(series(SeriesTime="070000", AcquisitionTime="070000"), given) > AT_START
+
+
 def test_a_rewritten_series_time_does_not_move_the_decay_reference():
     # Measured from 9:00 to 9:02 of a list-mode scan that began at 8:10; Series Time is that of a later reconstruction.
     # The mean activity lies 59.937 s after the start of the frame: 3059.937 s after the reference, and the decay factor
@@ -41,7 +52,7 @@ def test_a_rewritten_series_time_does_not_move_the_decay_reference():
     found = suv_factors(series(**tags))
     assert found.factors[0] == pytest.approx(2.918961e-4, rel=1e-6)
     assert "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)" in found.how
-    assert "Series Time (0008,0031) lies after the acquisition" in found.notes[0]
+    assert "the decay reference is computed from" in found.notes[0]
 
 
 def test_beds_across_midnight_whose_date_does_not_change():
@@ -182,7 +193,7 @@ def test_what_the_user_says_fills_what_is_missing_and_is_told():
         ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing, or names no minute"),
         ({}, {"AcquisitionDate": "20201301"}, "(0008,0022) is not a valid date"),
         ({"RadiopharmaceuticalStartTime": "093000"}, {}, "lies 30 min after the scan: give injection"),
-        ({"RadiopharmaceuticalStartTime": "000000"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1380 min"),
+        ({"RadiopharmaceuticalStartTime": "000500"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1375 min"),
     ],
 )
 def test_what_is_missing_or_cannot_be_is_named(drug_tags, tags, named):

@@ -51,8 +51,8 @@ def test_the_start_is_computed_back_where_series_time_was_rewritten(system):
     assert abs(moment - (NINE - minutes(50))) < timedelta(seconds=0.1)
     assert tag == "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)"
     (note,) = notes(headers)
-    assert "Series Time (0008,0031) lies after the acquisition or is missing" in note
-    assert "50 min before the earliest Acquisition Time" in note
+    assert note.startswith("the decay reference is computed from Frame Reference Time (0054,1300) and Decay Factor")
+    assert note.endswith("50 min before the earliest Acquisition Time (0008,0032)")
 
 
 def test_both_tags_of_ge_count_to_the_start_of_the_frame_where_they_are_equal():
@@ -83,12 +83,32 @@ def test_records_that_disagree_are_not_chosen_between():
     assert "Frame Reference Time (0054,1300) and Decay Factor (0054,1321) contradict" in message
 
 
-@pytest.mark.parametrize("system", [{}, {"to_offset": 0.0}, {"to_factor": None}, {"to_offset": None}])
-def test_a_series_time_that_what_is_recorded_denies_is_refused(system):
+@pytest.mark.parametrize("system", [{"to_factor": None}, {"to_offset": None}])
+def test_a_series_time_that_one_record_denies_is_refused(system):
     """The series was opened half an hour before the scan."""
-    headers = beds(SeriesTime="083000", **system)
-    assert "Series Time (0008,0031) and " in refusal(headers)
-    assert "contradict each other about the decay reference" in refusal(headers)
+    message = refusal(beds(SeriesTime="083000", **system))
+    assert "Series Time (0008,0031) and " in message
+    assert "contradict each other about the decay reference: give decay_reference in --weights_csv" in message
+
+
+@pytest.mark.parametrize("system", [{}, {"to_offset": 0.0}])
+def test_a_series_time_that_two_records_deny_is_not_used(system):
+    for headers in (beds(SeriesTime="083000", **system), beds(1, SeriesTime="083000", **system)):
+        assert start(headers) == (NINE, "the earliest Acquisition Time (0008,0032)")
+        (note,) = notes(headers)
+        assert note == (
+            "Series Time (0008,0031) is not used: it contradicts Frame Reference Time (0054,1300) and Decay Factor "
+            "(0054,1321)"
+        )
+    moment, tag = start(late(SeriesTime="083000", **system))
+    assert abs(moment - (NINE - minutes(50))) < timedelta(seconds=0.1)
+    assert tag == "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)"
+
+
+def test_a_series_time_that_a_private_time_confirms_is_not_outvoted():
+    message = refusal(with_ge(beds(SeriesTime="083000"), "20200102083000"))
+    assert "Series Time (0008,0031) and Frame Reference Time (0054,1300) and Decay Factor (0054,1321)" in message
+    assert start(with_ge(beds(SeriesTime="083000"), "20200102090000"))[1] == "GE's scan date and time (0009,100D)"
 
 
 def test_a_series_time_that_nothing_confirms_is_taken_and_noted():
@@ -189,6 +209,12 @@ def across_midnight(dates, series_date="20200102", series_time="234000", **tags)
 )
 def test_beds_across_midnight_refer_to_the_first(headers):
     assert start(headers)[0].time() == datetime(2020, 1, 2, 23, 40).time()
+
+
+def test_a_date_that_did_not_change_is_not_noted():
+    unrecorded = {"FrameReferenceTime": None, "DecayFactor": None}
+    headers = across_midnight(["20200102", "20200102", "20200102"], "20200103", **unrecorded)
+    assert notes(headers) == ()
 
 
 def test_a_scan_after_midnight_whose_series_began_before_it():
