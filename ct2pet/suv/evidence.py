@@ -4,7 +4,8 @@ Frame Reference Time (0054,1300) is the offset of a frame from the reference, De
 by which its values were multiplied to be those of the reference (PS3.3 C.8.9.4). Both count from the reference to the
 time of the frame at which the activity has its mean (Siemens and Philips, as the standard defines it) or to the start
 of the frame (Frame Reference Time of GE, whose Decay Factor counts to the mean): Fritsak M et al. (2024),
-Vendor-Specific Approach for SUV Calculation, arXiv 2410.13348, and its implementation Z-Rad.
+Vendor-Specific Approach for SUV Calculation, arXiv 2410.13348, and its implementation Z-Rad; the soft-tissue sarcoma
+images of a Discovery ST on The Cancer Imaging Archive (doi 10.7937/K9/TCIA.2015.7GO2GSKS) are of GE's kind.
 """
 
 from __future__ import annotations

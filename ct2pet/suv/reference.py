@@ -28,6 +28,7 @@ _SIEMENS = PrivateElement(
     0x0071, "SIEMENS MED PT", 0x22, "Siemens' decay correction date and time (0071,1022)", ("SIEMENS", "CPS", "CTI")
 )
 _PRIVATE = (_GE, _SIEMENS)
+_COUNT_TO_MEAN = (*_SIEMENS.manufacturers, "PHILIPS")
 _SUPPLY = "give decay_reference in --weights_csv"
 
 
@@ -172,17 +173,20 @@ def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReferen
 
 
 def _counts_to(first: Frame, offset: Evidence, decay: Evidence, mean: float, tolerance: float) -> float | None:
-    """What the offset counts to, in seconds after the start of the frame.
+    """What the offset counts to, in seconds after the start of the frame; None where this cannot be told.
 
-    Where the decay factor counts to the mean activity and the offset does not, the offset counts to the start (GE).
-    Where both count to the same, it is the mean, as the standard says, but the start for GE.
+    Where the decay factor counts to the mean activity and the offset does not, the offset counts to the start. Where
+    both count to the same, it is the mean for Siemens and Philips, as the standard says, and the start for GE. For
+    other manufacturers it is not known: the start is taken where the mean lies within ``tolerance`` of it.
     """
     beyond = decay.offset - offset.offset
     if abs(beyond - mean) < abs(beyond):
         return 0.0 if abs(beyond - mean) <= tolerance else None
     if abs(beyond) > tolerance:
         return None
-    return 0.0 if first.made_by(_GE.manufacturers) else mean
+    if first.made_by(_COUNT_TO_MEAN):
+        return mean
+    return 0.0 if first.made_by(_GE.manufacturers) or mean <= tolerance else None
 
 
 def _unconfirmed(chosen: DecayReference, series: datetime | None, first: datetime, bound: timedelta) -> list[str]:

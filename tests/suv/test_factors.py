@@ -49,10 +49,13 @@ def test_a_rewritten_series_time_does_not_move_the_decay_reference():
     # is 2^(3059.937 / 6600) = 1.379038. From the injection at 7:10 to 8:10 pass 3600 s: 2e-4 * 2^(3600 / 6600)
     # = 2e-4 * e^0.378080 = 2e-4 * 1.459481 = 2.918961e-4. From the acquisition instead it would be 4e-4, 37% more.
     tags = {"SeriesTime": "173000", "FrameReferenceTime": 3059937.0, "DecayFactor": 1.379038}
-    found = suv_factors(series(**tags))
+    found = suv_factors(series(**tags, Manufacturer="SIEMENS"))
     assert found.factors[0] == pytest.approx(2.918961e-4, rel=1e-6)
     assert "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)" in found.how
     assert "the decay reference is computed from" in found.notes[0]
+    # GE's reference time counts to the start of the frame: 3000 s.
+    tags["FrameReferenceTime"] = 3000000.0
+    assert factor(series(**tags, Manufacturer="GE MEDICAL SYSTEMS")) == pytest.approx(2.918961e-4, rel=1e-6)
 
 
 def test_beds_across_midnight_whose_date_does_not_change():
