@@ -36,7 +36,6 @@ TEST_CASES = ("STS_003", "STS_014", "STS_024", "STS_032", "STS_041", "STS_051")
 they stay the test cases of the whole data set."""
 
 FILE_ENDING = ".nii.gz"
-_FAILED = "could not be converted"
 CITATION = {
     "licence": "CC BY 3.0",
     "reference": "Vallières M et al. (2015), doi 10.7937/K9/TCIA.2015.7GO2GSKS and 10.1088/0031-9155/60/14/5471",
@@ -44,11 +43,11 @@ CITATION = {
 }
 
 
-def convert(source: Path) -> tuple[RawDataset, dict[str, str]]:
-    """Write the raw dataset from the patients' folders in ``source``: the dataset, and why patients are not in it.
+def convert(source: Path) -> RawDataset:
+    """Write the raw dataset from the patients' folders in ``source``.
 
     dataset.json comes last: without it the folder is no dataset. Raises DatasetError where there are no patients, and
-    CasesFailed where none can be converted.
+    CasesFailed where some cannot be converted: the others are a dataset then.
     """
     patients = sorted(folder for folder in source.glob("STS_*") if folder.is_dir())
     if not patients:
@@ -57,13 +56,17 @@ def convert(source: Path) -> tuple[RawDataset, dict[str, str]]:
     (folder / "dataset.json").unlink(missing_ok=True)
     arguments = {patient.name: (patient, folder, split_of(patient.name)) for patient in patients}
     results = map_cases(convert_patient, arguments, description="Converting")
-    if not results.values:
-        raise CasesFailed(results.failures, some_done=False, what=_FAILED)
-    cases = sorted(results.values)
+    if results.values:
+        _write_dataset(folder, sorted(results.values))
+    if results.failures:
+        raise CasesFailed(results.failures, some_done=bool(results.values), what="could not be converted")
+    return RawDataset(folder)
+
+
+def _write_dataset(folder: Path, cases: list[str]) -> None:
     _write_table(folder / "cases.csv", cases)
     num_training = sum(case not in TEST_CASES for case in cases)
     write_dataset_json(folder, name="STS", districts={DISTRICT: 1}, num_training=num_training, **CITATION)
-    return RawDataset(folder), results.failures
 
 
 def split_of(case: str) -> str:
@@ -121,10 +124,18 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(parsed: argparse.Namespace) -> None:
-    dataset, failures = convert(parsed.source)
+    try:
+        convert(parsed.source)
+    except CasesFailed as error:
+        if error.some_done:
+            _print_counts()
+        raise
+    _print_counts()
+
+
+def _print_counts() -> None:
+    dataset = RawDataset(raw_folder() / NAME)
     print(f"{dataset.folder}: {len(dataset.cases('Tr'))} training and {len(dataset.cases('Ts'))} test cases")
-    if failures:
-        raise CasesFailed(failures, some_done=True, what=_FAILED)
 
 
 main = command("Dataset101_STS", __doc__, _add_arguments, _execute)

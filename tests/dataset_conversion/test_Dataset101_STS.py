@@ -5,6 +5,7 @@ import pytest
 
 from ct2pet.dataset import open_dataset, verify_dataset
 from ct2pet.dataset.splits import create_splits
+from ct2pet.errors import CasesFailed
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 from dataset_conversion import Dataset101_STS as sts
@@ -53,7 +54,7 @@ def test_patients_become_a_dataset_without_problems(source, capsys):
 
 
 def test_values_and_grids_stay_and_the_district_is_the_body_that_the_pet_shows(source):
-    dataset, _ = sts.convert(source)
+    dataset = sts.convert(source)
     ct = read_volume(dataset.image("STS_001"))
     original = read_volume(source / "STS_001" / "CT_image.nii.gz")
     assert ct.array.dtype == np.int16
@@ -76,7 +77,7 @@ def test_a_ct_with_fractions_keeps_them(source):
     path = source / "STS_002" / "CT_image.nii.gz"
     volume = read_volume(path)
     write_volume(path, volume.with_array(volume.array + np.float32(0.5)))
-    converted = read_volume(sts.convert(source)[0].image("STS_002"))
+    converted = read_volume(sts.convert(source).image("STS_002"))
     np.testing.assert_array_equal(converted.array, volume.array + np.float32(0.5))
 
 
@@ -101,8 +102,10 @@ def test_a_patient_who_cannot_be_converted_is_named_and_the_others_are_a_dataset
 def test_an_image_that_is_cut_off_leaves_nothing_of_its_patient(source):
     path = source / "STS_001" / "CT_image.nii.gz"
     path.write_bytes(path.read_bytes()[:-100])
-    dataset, failures = sts.convert(source)
-    assert [*failures] == ["STS_001"]
+    with pytest.raises(CasesFailed) as caught:
+        sts.convert(source)
+    assert [*caught.value.failures] == ["STS_001"]
+    dataset = open_dataset("101")
     assert dataset.cases("Tr") == ["STS_002"]
     assert not list(dataset.folder.rglob("*STS_001*"))
 
@@ -133,8 +136,7 @@ def test_real_patients_among_them_one_whose_ct_and_pet_differ_by_a_slice(tmp_pat
     for case in ("STS_025", "STS_035", "STS_041"):
         (tmp_path / "nifti").mkdir(exist_ok=True)
         (tmp_path / "nifti" / case).symlink_to(REAL / case, target_is_directory=True)
-    dataset, failures = sts.convert(tmp_path / "nifti")
-    assert failures == {}
+    dataset = sts.convert(tmp_path / "nifti")
     assert verify_dataset(dataset) == []
     for case, split in (("STS_025", "Tr"), ("STS_035", "Tr"), ("STS_041", "Ts")):
         pet = read_volume(dataset.target(case, split))
