@@ -1,9 +1,9 @@
-"""Soft-tissue sarcoma PET/CT (28 patients, mostly limbs) to ``$ct2pet_raw/Dataset101_STS``.
+"""Soft-tissue sarcoma PET/CT (51 patients, mostly limbs) to ``$ct2pet_raw/Dataset101_STS``.
 
-The input is the NIfTI part of the IBSI validation data set (https://github.com/theibsi/data_sets, ibsi_2_validation),
-a folder STS_xxx with CT_image, PET_image and PET_mask for each patient: CT in HU, PET in SUV (g/ml), the tumour on the
-PET's grid, all cut to 5 cm around the tumour. Licence: CC BY 3.0. Source of the images: Vallières M et al. (2015),
-Soft-tissue-Sarcoma, The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.7GO2GSKS.
+The input is the NIfTI part of the IBSI validation data set (https://github.com/theibsi/data_sets, folder
+ibsi_validation/nifti): a folder STS_xxx for each patient with CT_image.nii.gz (HU), PET_image.nii.gz (SUV, g/ml) and
+PET_mask.nii.gz (the tumour on the PET's grid), all cut to 5 cm around the tumour. Licence: CC BY 3.0. Source of the
+images: Vallières M et al. (2015), Soft-tissue-Sarcoma, The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.7GO2GSKS.
 
 CT and PET keep their own grids. The one district, ``limbs``, is the body as far as the PET shows it: in some patients
 the CT reaches beyond the PET.
@@ -31,7 +31,10 @@ from ct2pet.volume import Volume
 
 NAME = "Dataset101_STS"
 DISTRICT = "limbs"
-TEST_CASES = ("STS_003", "STS_014", "STS_024", "STS_032", "STS_041", "STS_051")  # every fifth of the 28, from the third
+TEST_CASES = ("STS_003", "STS_014", "STS_024", "STS_032", "STS_041", "STS_051")
+"""Every fifth, from the third, of the 28 patients that the published models of this dataset were trained and tested on;
+they stay the test cases of the whole data set."""
+
 FILE_ENDING = ".nii.gz"
 CITATION = {
     "licence": "CC BY 3.0",
@@ -44,7 +47,7 @@ def convert(source: Path) -> RawDataset:
     """Write the raw dataset from the patients' folders in ``source``.
 
     dataset.json comes last: without it the folder is no dataset. Raises DatasetError where there are no patients, and
-    CasesFailed where some cannot be converted.
+    CasesFailed where some cannot be converted: the others are a dataset then.
     """
     patients = sorted(folder for folder in source.glob("STS_*") if folder.is_dir())
     if not patients:
@@ -53,12 +56,17 @@ def convert(source: Path) -> RawDataset:
     (folder / "dataset.json").unlink(missing_ok=True)
     arguments = {patient.name: (patient, folder, split_of(patient.name)) for patient in patients}
     results = map_cases(convert_patient, arguments, description="Converting")
+    if results.values:
+        _write_dataset(folder, sorted(results.values))
     if results.failures:
         raise CasesFailed(results.failures, some_done=bool(results.values), what="could not be converted")
-    _write_table(folder / "cases.csv", list(arguments))
-    num_training = sum(case not in TEST_CASES for case in arguments)
-    write_dataset_json(folder, name="STS", districts={DISTRICT: 1}, num_training=num_training, **CITATION)
     return RawDataset(folder)
+
+
+def _write_dataset(folder: Path, cases: list[str]) -> None:
+    _write_table(folder / "cases.csv", cases)
+    num_training = sum(case not in TEST_CASES for case in cases)
+    write_dataset_json(folder, name="STS", districts={DISTRICT: 1}, num_training=num_training, **CITATION)
 
 
 def split_of(case: str) -> str:
@@ -67,19 +75,30 @@ def split_of(case: str) -> str:
 
 
 def convert_patient(source: Path, folder: Path, split: str) -> None:
-    """Write CT, PET, district map and lesion of one patient. Raises ImageError where a file cannot be read."""
+    """Write CT, PET, district map and lesion of one patient; the CT, which makes the case, comes last.
+
+    Raises ImageError where a file cannot be read or written. Nothing of the patient stays then, and nothing of an
+    earlier run.
+    """
     case = source.name
-    ct_hu = _as_integers(read_volume(source / "CT_image.nii.gz", "HU"))
-    pet_suv = read_volume(source / "PET_image.nii.gz", "SUV")
-    lesion = read_volume(source / "PET_mask.nii.gz", "label")
-    write_volume(folder / f"images{split}" / f"{case}_0000{FILE_ENDING}", ct_hu)
-    write_volume(folder / f"targets{split}" / f"{case}{FILE_ENDING}", pet_suv)
-    write_volume(folder / f"lesions{split}" / f"{case}{FILE_ENDING}", lesion.with_array(lesion.array > 0))
-    write_volume(folder / f"districts{split}" / f"{case}{FILE_ENDING}", district_map(ct_hu, pet_suv))
+    paths = {kind: folder / f"{kind}{split}" / f"{case}{FILE_ENDING}" for kind in ("targets", "lesions", "districts")}
+    paths["images"] = folder / f"images{split}" / f"{case}_0000{FILE_ENDING}"
+    try:
+        ct_hu = _as_integers(read_volume(source / "CT_image.nii.gz", "HU"))
+        pet_suv = read_volume(source / "PET_image.nii.gz", "SUV")
+        lesion = read_volume(source / "PET_mask.nii.gz", "label")
+        write_volume(paths["targets"], pet_suv)
+        write_volume(paths["lesions"], lesion.with_array(lesion.array > 0))
+        write_volume(paths["districts"], district_map(ct_hu, pet_suv))
+        write_volume(paths["images"], ct_hu)
+    except BaseException:
+        for path in paths.values():
+            path.unlink(missing_ok=True)
+        raise
 
 
 def district_map(ct_hu: Volume, pet_suv: Volume) -> Volume:
-    """1 inside the body as far as the PET reaches, 0 elsewhere; on the CT's grid in the house's order."""
+    """1 inside the body as far as the PET reaches, 0 elsewhere; on the CT's grid in canonical order."""
     oriented = ct_hu.to_canonical()
     seen = resample(pet_suv.with_array(np.ones(pet_suv.array.shape, np.uint8)), oriented.grid, labels=True)
     return oriented.with_array(body_mask(oriented) & (seen.array > 0), "label")
@@ -105,7 +124,17 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _execute(parsed: argparse.Namespace) -> None:
-    dataset = convert(parsed.source)
+    try:
+        convert(parsed.source)
+    except CasesFailed as error:
+        if error.some_done:
+            _print_counts()
+        raise
+    _print_counts()
+
+
+def _print_counts() -> None:
+    dataset = RawDataset(raw_folder() / NAME)
     print(f"{dataset.folder}: {len(dataset.cases('Tr'))} training and {len(dataset.cases('Ts'))} test cases")
 
 

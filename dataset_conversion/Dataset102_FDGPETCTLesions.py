@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ct2pet.cli.command import command
 from ct2pet.conversion import convert_dicom
-from ct2pet.conversion.converter import raise_failures
+from ct2pet.conversion.converter import raise_failures, raise_incomplete
 from ct2pet.conversion.patient_map import MapRow, read_map
 from ct2pet.dataset import RawDataset, write_dataset_json
 from ct2pet.dataset.train_test_split import split_dataset, write_table
@@ -124,6 +124,7 @@ def convert_tree(parsed: argparse.Namespace, clinical: ClinicalTable | None) -> 
     raise_failures(conversion)
     if parsed.split:
         print(", ".join(f"{number} {part}" for part, number in split_dataset(conversion.dataset).items()))
+    raise_incomplete(conversion)
 
 
 def add_clinical(dataset: RawDataset, rows: list[MapRow], clinical: ClinicalTable | None) -> None:

@@ -23,7 +23,7 @@ from pathlib import Path
 from ct2pet.cli.arguments import positive_integer
 from ct2pet.cli.command import command
 from ct2pet.conversion.converter import dataset_folder
-from ct2pet.dicom.tree import LeftOut
+from ct2pet.dicom.tree import LeftOut, regular_files
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import strip_suffix
 from dataset_conversion._clinical import sex_letter, years
@@ -40,11 +40,13 @@ _EMPTY = {"image", "images", "img", "volume"}
 
 
 def find_studies(source: Path) -> Found:
-    """The pairs below ``source`` and what is no pair. Raises DatasetError where studies.csv breaks a rule."""
+    """The pairs below ``source`` and what is no pair. Links are followed, each folder once. Raises DatasetError where
+    studies.csv breaks a rule."""
     groups: dict[str, dict[str, list[Path]]] = {}
     problems: list[LeftOut] = []
-    for path in sorted(source.rglob("*")):
-        if not path.name.lower().endswith((".nii", ".nii.gz")) or path.name.startswith(".") or not path.is_file():
+    unreadable: list[LeftOut] = []
+    for path in regular_files(source, unreadable):
+        if not _is_image(path):
             continue
         role, rest = role_of(strip_suffix(path))
         if role is None:
@@ -60,9 +62,14 @@ def find_studies(source: Path) -> Found:
             problems.append(LeftOut(next(iter(roles.values()))[0], reason))
         else:
             studies.append(_study(study, roles, table.get(study, {})))
+    problems += [item for item in unreadable if _is_image(item.path) or item.path.is_dir()]
     unknown = sorted({*table} - {*groups})
     notes = [f"{_TABLE}: {len(unknown)} row(s) belong to no study"] if unknown else []
     return Found(studies, problems, notes)
+
+
+def _is_image(path: Path) -> bool:
+    return path.name.lower().endswith((".nii", ".nii.gz")) and not path.name.startswith(".")
 
 
 def role_of(name: str) -> tuple[str | None, str]:

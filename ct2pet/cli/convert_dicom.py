@@ -39,8 +39,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--lesion_rois",
+        "--lesion_names",
+        dest="lesion_rois",
         metavar="PATTERN",
-        help="regions that are lesions, by name, such as '*tumour*' (default: all but organs and targets)",
+        help="regions that are lesions, by name, such as '*tumour*' (default: by codes and types, else by name)",
     )
     parser.add_argument(
         "--register",
@@ -53,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.cli.register import register_and_print
     from ct2pet.conversion import convert_dicom
-    from ct2pet.conversion.converter import raise_failures
+    from ct2pet.conversion.converter import raise_failures, raise_incomplete
     from ct2pet.dataset import RawDataset
     from ct2pet.dataset.train_test_split import split_dataset
 
@@ -66,6 +68,7 @@ def execute(arguments: argparse.Namespace) -> None:
     if arguments.split:
         counts = split_dataset(conversion.dataset)
         print(", ".join(f"{count} {part}" for part, count in counts.items()))
+    raise_incomplete(conversion)
 
 
 def _print(conversion: Conversion) -> None:

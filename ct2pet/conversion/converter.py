@@ -6,7 +6,7 @@ import csv
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ct2pet.conversion.exam import convert_exam
@@ -16,8 +16,10 @@ from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map,
 from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, image_path, read_records, remove_unfinished
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
-from ct2pet.dicom.pairing import Exam, pair
+from ct2pet.dicom.examinations import pair
+from ct2pet.dicom.pairing import Exam
 from ct2pet.dicom.reading import discreet
+from ct2pet.dicom.structures import unused_structures
 from ct2pet.dicom.tree import LeftOut, scan_tree
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.files import atomic_path
@@ -35,7 +37,8 @@ _BYTES_PER_VOXEL = 6  # of the largest series: its values and those of one slice
 @dataclass(frozen=True)
 class Conversion:
     """What a run did: the cases that it made, those that were there, those that failed, and what it left out.
-    ``chosen``: which series a new case was made of, and how its SUV were found."""
+    ``chosen``: which series a new case was made of, and how its SUV were found. ``incomplete``: new and old cases whose
+    series may lack slices at an end, and why."""
 
     dataset: Path
     new: tuple[str, ...]
@@ -45,6 +48,7 @@ class Conversion:
     left_out: tuple[LeftOut, ...]
     notes: Mapping[str, Sequence[str]]
     chosen: Mapping[str, str]
+    incomplete: Mapping[str, str] = field(default_factory=dict)
 
 
 def convert_dicom(
@@ -97,6 +101,7 @@ def convert_dicom(
             description="Converting",
         )
         records = {**records, **results.values}
+        unused += _unused_structures(named, records)
         _finish(folder, name, records, [*known, *_map_rows(named, records, source)], map_path)
         if list_path is not None:
             folders = {item.case: item.exam.pet.series.folder for item in named}
@@ -107,7 +112,10 @@ def convert_dicom(
     old = tuple(item.case for item in named if item.done)
     chosen = {case: record.choice for case, record in results.values.items()}
     failures = (results.failures, results.tracebacks)
-    return Conversion(folder, tuple(results.values), old, *failures, tuple(unused), notes, chosen)
+    incomplete = {
+        item.case: "; ".join(item.exam.incomplete) for item in named if item.case in records and item.exam.incomplete
+    }
+    return Conversion(folder, tuple(results.values), old, *failures, tuple(unused), notes, chosen, incomplete)
 
 
 def raise_failures(conversion: Conversion) -> None:
@@ -119,6 +127,18 @@ def raise_failures(conversion: Conversion) -> None:
             what="could not be converted",
             tracebacks=dict(conversion.tracebacks),
         )
+
+
+def raise_incomplete(conversion: Conversion) -> None:
+    """Raise CasesFailed where cases may lack slices at the end of a series. They are in the dataset."""
+    if conversion.incomplete:
+        raise CasesFailed(dict(conversion.incomplete), some_done=True, what="may be incomplete; restore their files")
+
+
+def _unused_structures(named: Iterable[Named], records: Mapping[str, Record]) -> list[LeftOut]:
+    """The structure objects of finished cases, of this run and earlier ones, that became nothing."""
+    found = [item for item in named if item.case in records]
+    return [unused for item in found for unused in unused_structures(item.exam.structures, records[item.case].notes)]
 
 
 def _summary(left_out: Sequence[LeftOut]) -> str:

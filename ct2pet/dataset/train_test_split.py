@@ -60,15 +60,18 @@ def split_dataset(folder: str | os.PathLike, seed: int = 12345) -> dict[str, int
     paper's split, which trains on ``train`` and validates on ``validation``. A case that has a part keeps it: after
     new cases came, only new patients are dealt out. An interrupted run is finished by the next one.
 
-    Returns how many cases each part has. Raises DatasetError where the column holds anything else, where there are
-    test cases without it, and where files are in the way or cannot be moved.
+    Returns how many cases each part has. Raises DatasetError where the patients are too few for a test part, where the
+    column holds anything else, where there are test cases without it, and where files are in the way or cannot be
+    moved.
     """
     folder = Path(folder)
     dataset = RawDataset(folder)
     cases = sorted({case for split in SPLITS for case in dataset.cases(split)})
     if not cases:
         raise DatasetError(f"{folder}: there is no case to be split")
-    parts = deal_parts(cases, dataset.patients(), dataset.diagnoses(), seed, _given(dataset))
+    given = _given(dataset)
+    _check_enough(dataset, cases, given)
+    parts = deal_parts(cases, dataset.patients(), dataset.diagnoses(), seed, given)
     moves = [move for case in cases for move in _moves(dataset, case, parts[case])]
     for _, target in moves:
         if target.exists():
@@ -83,6 +86,18 @@ def split_dataset(folder: str | os.PathLike, seed: int = 12345) -> dict[str, int
     write_json(folder / FILE_NAME, _folds(dataset, parts, seed))
     update_dataset_json(folder, numTraining=sum(part != TEST for part in parts.values()))
     return {part: sum(own == part for own in parts.values()) for part in PARTS}
+
+
+def _check_enough(dataset: RawDataset, cases: Sequence[str], given: Mapping[str, str]) -> None:
+    """Raise DatasetError where all cases would be training cases, and the user did not say so."""
+    patients = dataset.patients()
+    count = len({patients.get(case, case) for case in cases})
+    for_test, for_all = (_ORDER.index(part) + 1 for part in (TEST, VALIDATION))
+    if not given and count < for_test:
+        raise DatasetError(
+            f"{dataset.folder}: its {len(cases)} case(s) are of {count} patient(s) (cases.csv): a test part "
+            f"needs {for_test} patients, and training, validation and test together {for_all}"
+        )
 
 
 def _given_to_patients(patients: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:

@@ -2,42 +2,34 @@
 
 from __future__ import annotations
 
-import fnmatch
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 import numpy as np
 from pydicom.dataset import Dataset
 
+from ct2pet.dicom.meaning import Region, roi
 from ct2pet.errors import ImageError
 from ct2pet.volume import Grid
 
 _OFF_SLICE = 0.25  # of the distance of slices: a contour that lies farther from a slice lies between two
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
-_LESION_TYPES = ("", "GTV")
+_ROIS = "StructureSetROISequence"
 
 
-def lesion_rois(structure_set: Dataset, pattern: str | None) -> Iterator[tuple[str, list[np.ndarray]]]:
-    """A name for messages (its number, because a ROI's own name may name the patient) and the closed contours, (n, 3)
-    points in LPS mm, of each ROI that is a lesion.
-
-    ``pattern``: those whose name fits it, as a file's name fits ``*tumour*``, in capitals or not. None: all but those
-    whose type says that they are something else, an organ or a planning target volume, say.
-    """
-    names = {item.ROINumber: str(item.get("ROIName", "")) for item in structure_set.get("StructureSetROISequence", [])}
-    types = {
-        item.ReferencedROINumber: str(item.get("RTROIInterpretedType", "") or "")
-        for item in structure_set.get("RTROIObservationsSequence") or []
-    }
-    for item in structure_set.get("ROIContourSequence") or []:
-        number = item.ReferencedROINumber
-        if fits(names.get(number, ""), pattern) and (pattern or types.get(number, "") in _LESION_TYPES):
-            yield f"ROI {number}", [_points(contour, number) for contour in _closed(item)]
+def regions(structure_set: Dataset, pattern: str | None) -> list[Region]:
+    """Each ROI with contours, and whether it is a lesion (see ct2pet.dicom.meaning)."""
+    names = {item.ROINumber: str(item.get("ROIName", "") or "") for item in structure_set.get(_ROIS) or []}
+    observations = {item.ReferencedROINumber: item for item in structure_set.get("RTROIObservationsSequence") or []}
+    numbers = [item.ReferencedROINumber for item in structure_set.get("ROIContourSequence") or []]
+    return [roi(int(n), names.get(n, ""), observations.get(n, Dataset()), pattern) for n in numbers]
 
 
-def fits(name: str, pattern: str | None) -> bool:
-    """Whether a name fits a pattern with ``*`` and ``?``; upper and lower case are alike, None fits all."""
-    return pattern is None or fnmatch.fnmatchcase(name.strip().lower(), pattern.lower())
+def closed_contours(structure_set: Dataset, number: int) -> list[np.ndarray]:
+    """The closed contours, (n, 3) points in LPS mm, of one ROI."""
+    items = structure_set.get("ROIContourSequence") or []
+    own = [item for item in items if int(item.ReferencedROINumber) == number]
+    return [_points(contour) for item in own for contour in _closed(item)]
 
 
 def _closed(item: Dataset) -> Iterator[Dataset]:
@@ -46,10 +38,10 @@ def _closed(item: Dataset) -> Iterator[Dataset]:
             yield contour
 
 
-def _points(contour: Dataset, number: int) -> np.ndarray:
+def _points(contour: Dataset) -> np.ndarray:
     points = np.array(contour.ContourData, dtype=float)
     if points.size % 3 or not np.isfinite(points).all():
-        raise ImageError(f"ROI {number} has a contour whose points are not x, y, z")
+        raise ImageError("a contour has points that are not x, y, z")
     return points.reshape(-1, 3)
 
 

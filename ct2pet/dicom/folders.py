@@ -96,7 +96,8 @@ def _header(path: Path) -> Dataset | None:
         header = read_dataset(path, tags=[*tags, "SpecificCharacterSet"])
     except ImageError:
         return None
-    sop_class = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", "")
+    with quiet():
+        sop_class = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", "")
     return None if sop_class in (None, "", _DIRECTORY) else header
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,10 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from ct2pet.dicom.reading import DamagedFile, quiet, read_dataset
+from ct2pet.dicom.references import TAGS as REFERENCE_TAGS
+from ct2pet.dicom.references import References, references_of
 from ct2pet.errors import ImageError
+from ct2pet.suv.clocks import read_date, read_date_time, read_time
 
 CT, PET, STRUCTURE = "CT", "PET", "structure"
 _CLASSIC = {"1.2.840.10008.5.1.4.1.1.2": CT, "1.2.840.10008.5.1.4.1.1.128": PET}
@@ -23,9 +26,15 @@ _ENHANCED = {
     "1.2.840.10008.5.1.4.1.1.130": PET,
     "1.2.840.10008.5.1.4.1.1.128.1": PET,  # legacy converted
 }
-_STRUCTURES = {"1.2.840.10008.5.1.4.1.1.481.3": STRUCTURE, "1.2.840.10008.5.1.4.1.1.66.4": STRUCTURE}
+RT_STRUCTURE_SET = "1.2.840.10008.5.1.4.1.1.481.3"
+_STRUCTURES = {
+    RT_STRUCTURE_SET: STRUCTURE,
+    "1.2.840.10008.5.1.4.1.1.66.4": STRUCTURE,  # Segmentation
+    "1.2.840.10008.5.1.4.1.1.66.7": STRUCTURE,  # Label Map Segmentation
+}
 _KINDS = {**_CLASSIC, **_ENHANCED, **_STRUCTURES}
 _MODALITIES = {CT: ("CT",), PET: ("PT",), STRUCTURE: ("RTSTRUCT", "SEG")}
+_NO_REFERENCES = References()
 _DIRECTORY = "1.2.840.10008.1.3.10"
 _KEYWORDS = (
     *("SOPClassUID", "SOPInstanceUID", "StudyInstanceUID", "SeriesInstanceUID", "FrameOfReferenceUID"),
@@ -73,6 +82,7 @@ class Header:
     tilt: float
     lossy: bool
     grey: bool
+    references: References
 
     @property
     def name(self) -> str:
@@ -86,19 +96,21 @@ def read_header(path: Path) -> Header:
     Raises ImageError, whose message is the reason without the file's name, for anything else.
     """
     dataset = read_dataset(path, tags=_KEYWORDS)
-    sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
-    if sop_class == _DIRECTORY:
-        raise ImageError("a DICOMDIR")
-    if sop_class not in _KINDS:
-        raise ImageError(_name(sop_class))
-    kind = _KINDS[sop_class]
-    modality = str(dataset.get("Modality", "") or "")
-    if modality and modality not in _MODALITIES[kind]:
-        raise ImageError(
-            f"an object of the class {UID(sop_class).name} whose Modality is not {' or '.join(_MODALITIES[kind])}"
-        )
-    with quiet():
-        return _header(path, kind, sop_class in _ENHANCED, dataset)
+    with quiet():  # values are converted, and pydicom warns of them, when they are first used
+        sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+        if sop_class == _DIRECTORY:
+            raise ImageError("a DICOMDIR")
+        if sop_class not in _KINDS:
+            raise ImageError(_name(sop_class))
+        kind = _KINDS[sop_class]
+        modality = str(dataset.get("Modality", "") or "")
+        if modality and modality not in _MODALITIES[kind]:
+            expected = " or ".join(_MODALITIES[kind])
+            raise ImageError(f"an object of the class {UID(sop_class).name} whose Modality is not {expected}")
+        header = _header(path, kind, sop_class in _ENHANCED, dataset)
+        if kind != STRUCTURE:
+            return header
+        return replace(header, references=references_of(read_dataset(path, tags=REFERENCE_TAGS)))
 
 
 def _name(sop_class: str) -> str:
@@ -106,11 +118,9 @@ def _name(sop_class: str) -> str:
     if not sop_class:
         raise DamagedFile("a DICOM file without a SOPClassUID: damaged or cut off")
     uid = UID(sop_class)
-    return (
-        f"no CT or PET image ({uid.name})"
-        if uid.is_valid and uid.name != sop_class
-        else "an unknown kind of DICOM object"
-    )
+    if not uid.is_valid:
+        raise DamagedFile("a DICOM file whose SOPClassUID is no UID: damaged")
+    return f"no CT or PET image ({uid.name})" if uid.name != sop_class else "an unknown kind of DICOM object"
 
 
 def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
@@ -151,6 +161,7 @@ def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
         tilt=get(_number, "GantryDetectorTilt") or 0.0,
         lossy=get(_text, "LossyImageCompression") == "01",
         grey=(get(_whole, "SamplesPerPixel") or 1) == 1,
+        references=_NO_REFERENCES,
     )
 
 
@@ -209,22 +220,15 @@ def _attenuation_corrected(dataset: Dataset) -> bool | None:
 
 
 def acquisition_time(dataset: Dataset) -> datetime | None:
-    """When the image was acquired; where that is not said, when its series or study began."""
+    """When the image was acquired; where that is not said to the minute, when its series or study began."""
     try:
-        moment = _text(dataset, "AcquisitionDateTime")
-        if moment:
-            return _moment(moment[:8], moment[8:].split("+")[0].split("-")[0])
-        for kind in ("Acquisition", "Series", "Study"):
-            date = _text(dataset, f"{kind}Date") or _text(dataset, "SeriesDate") or _text(dataset, "StudyDate")
-            time = _text(dataset, f"{kind}Time")
-            if date and time:
-                return _moment(date, time)
-    except ValueError:  # not worth a case: the time only helps to choose between several CTs
+        return read_date_time(_text(dataset, "AcquisitionDateTime")).replace(tzinfo=None)
+    except ValueError:  # missing, imprecise or wrong
         pass
+    for kind in ("Acquisition", "Series", "Study"):
+        day = _text(dataset, f"{kind}Date") or _text(dataset, "SeriesDate") or _text(dataset, "StudyDate")
+        try:
+            return datetime.combine(read_date(day), read_time(_text(dataset, f"{kind}Time")))
+        except ValueError:  # not worth a case: the time only helps to choose between several CTs
+            continue
     return None
-
-
-def _moment(date: str, time: str) -> datetime:
-    clock = time.replace(":", "").split(".")[0].ljust(6, "0")
-    day = datetime.strptime(date.replace(".", "")[:8], "%Y%m%d")
-    return day + timedelta(hours=int(clock[:2]), minutes=int(clock[2:4]), seconds=int(clock[4:6]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -10,6 +9,7 @@ import numpy as np
 
 from ct2pet.dicom.frames import series_stack
 from ct2pet.dicom.headers import CT, PET, Header
+from ct2pet.dicom.kernels import is_sharp
 from ct2pet.dicom.series import Series, Stack
 from ct2pet.dicom.tree import LeftOut, Tree
 from ct2pet.errors import GeometryError, ImageError
@@ -19,8 +19,8 @@ _MOVING = {"DYNAMIC": "a dynamic series", "GATED": "a gated series"}
 _MOVING |= {word: "a gated series" for word in ("CARDIAC_GATED", "RESP_GATED", "CARDRESP_GATED")}
 _SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units elsewhere
 _SYNTHETIC = "SYNTHETIC"  # as ct2pet itself marks its images
-_SHARP_KERNEL = re.compile(r"LUNG|BONE|EDGE|SHARP|ULTRA|\b[A-Z]{1,2}[67]\d")
 _A_DAY = 86400.0
+_CT_KINDS = 7  # parts of the rank of a CT that say of what kind it is; time and series number follow
 
 
 @dataclass(frozen=True)
@@ -37,12 +37,14 @@ class Placed:
 
 @dataclass(frozen=True)
 class Exam:
-    """A PET with its CT. ``notes``: what a reader of the numbers should know about the choice, without identifiers."""
+    """A PET with its CT. ``notes``: what a reader of the numbers should know about the choice, without identifiers.
+    ``incomplete``: those of them that say why the ends of a series may be missing."""
 
     pet: Placed
     ct: Placed
     structures: tuple[Header, ...]
     notes: tuple[str, ...]
+    incomplete: tuple[str, ...] = ()
 
     @property
     def patient(self) -> str:
@@ -54,8 +56,9 @@ class Exam:
         return self.pet.first.study
 
 
-def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
-    """The examinations of a tree, by patient and time, and every series that is not used, with the reason."""
+def pair_images(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
+    """The examinations of a tree, by patient and time, and every series that is not used, with the reason. They have no
+    structures yet, see ct2pet.dicom.examinations."""
     left_out: list[LeftOut] = []
     placed = _place(tree, left_out)
     exams: list[Exam] = []
@@ -73,8 +76,9 @@ def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
             left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
             continue
         used.add(ct.first.series)
-        notes += [*_pet_notes(best, others), *_damage_notes(tree, best, ct)]
-        exams.append(Exam(best, ct, _structures(tree, best), tuple(notes)))
+        incomplete = [*_missing_slices(best), *_damage_notes(tree, best, ct)]
+        notes += [*_pet_notes(best, others), *incomplete]
+        exams.append(Exam(best, ct, (), tuple(notes), tuple(incomplete)))
     left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
     return sorted(exams, key=_chronological), left_out
 
@@ -145,10 +149,14 @@ def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
     alike = [other for other in others if _pet_rank(other)[:-2] == _pet_rank(pet)[:-2]]
     if alike:
         notes.append(f"the study has {len(alike)} more PET(s) of this kind; the lowest series number was chosen")
-    said, found = pet.first.num_slices, len(pet.stack.slices)
-    if said is not None and not pet.first.enhanced and said > found:
-        notes.append(f"the PET says that it has {said} slices, but {found} are there: its ends may be missing")
     return notes
+
+
+def _missing_slices(pet: Placed) -> list[str]:
+    said, found = pet.first.num_slices, len(pet.stack.slices)
+    if said is None or pet.first.enhanced or said <= found:
+        return []
+    return [f"the PET says that it has {said} slices, but {found} are there: its ends may be missing"]
 
 
 def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
@@ -169,6 +177,12 @@ def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[
         return None, ["no CT of the same place (they hardly overlap in space)"]
     best = min(fitting, key=lambda ct: _ct_rank(ct, pet))
     notes = []
+    alike = [ct for ct in fitting if _ct_rank(ct, pet)[:_CT_KINDS] == _ct_rank(best, pet)[:_CT_KINDS]]
+    if len(alike) > 1:
+        notes.append(
+            f"there are {len(alike) - 1} more CT(s) of this kind, such as phases of a gated one: the nearest in time, "
+            "or with the lowest series number, was chosen"
+        )
     if not _same_frame(best, pet):
         notes.append("CT and PET do not share a frame of reference: check how they lie to each other")
     if best.first.study != pet.first.study:
@@ -209,7 +223,7 @@ def _ct_rank(ct: Placed, pet: Placed) -> tuple:
         abs(grid.direction[8]) < 0.7,  # a sagittal or coronal reformation
         -round(pet.stack.grid.overlap(grid), 1),
         "ORIGINAL" not in ct.first.image_type,
-        bool(_SHARP_KERNEL.search(ct.first.kernel)),
+        is_sharp(ct.first.kernel),
         ct.first.lossy,
         _seconds_between(ct.series, pet.series),
         *_in_order(ct),
@@ -217,11 +231,11 @@ def _ct_rank(ct: Placed, pet: Placed) -> tuple:
 
 
 def _seconds_between(a: Series, b: Series) -> float:
-    return abs((a.time - b.time).total_seconds()) if a.time and b.time else _A_DAY
-
-
-def _structures(tree: Tree, pet: Placed) -> tuple[Header, ...]:
-    return tuple(item for item in tree.structures if (item.patient, item.study) == (pet.first.patient, pet.first.study))
+    """The shorter way around midnight: some systems leave the date as it was."""
+    if not (a.time and b.time):
+        return _A_DAY
+    apart = abs((a.time - b.time).total_seconds())
+    return min(apart, abs(_A_DAY - apart))
 
 
 def _unused(ct: Placed) -> LeftOut:

@@ -11,6 +11,7 @@ from pydicom.dataset import Dataset
 from pydicom.pixels import iter_pixels
 from pydicom.uid import UID
 
+from ct2pet.dicom.jpeg2000 import match_sign
 from ct2pet.dicom.reading import quiet, read_dataset
 from ct2pet.dicom.series import Slice, Stack
 from ct2pet.errors import ImageError
@@ -96,6 +97,7 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
         raise ImageError(f"{slices[0].name}: {error}") from None
     decoder = _decoder(slices[0], dataset)
     with quiet():
+        by_header = match_sign(dataset)
         indices = [item.frame for item in slices if item.frame is not None]
         frames = iter_pixels(dataset, indices=indices or None, raw=True, decoding_plugin=decoder)
         for item in slices:
@@ -106,6 +108,7 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
             except Exception as error:  # decoders raise all kinds of errors
                 reason = "missing, cut off or damaged"
                 raise ImageError(f"{item.name}: its pixels are {reason} ({type(error).__name__})") from None
+            stored = by_header(stored)
             yield stored, _padding(dataset, stored, item)
 
 

@@ -1,32 +1,35 @@
-"""Masks from DICOM SEG objects, binary and fractional (DICOM PS3.3 A.51 and C.8.20)."""
+"""Masks from DICOM SEG objects, binary, fractional and label maps (DICOM PS3.3 A.51, A.90 and C.8.20)."""
 
 from __future__ import annotations
 
 import numpy as np
 from pydicom.dataset import Dataset
 
-from ct2pet.dicom.contours import fits
+from ct2pet.dicom.meaning import Region, segment
 from ct2pet.errors import ImageError
 from ct2pet.suv.header import Frame, frames
-from ct2pet.volume import Grid, Volume
+from ct2pet.volume import Grid, Volume, label_mask
 
+_LABEL_MAP = "LABELMAP"
 _COSINE = 1e-3
 _REGULAR = 0.1  # of the distance of planes: how far one may lie from its place
 
 
-def lesion_segments(segmentation: Dataset, pattern: str | None) -> set[int]:
-    """The numbers of the segments whose label fits ``pattern``; None: all."""
-    items = segmentation.get("SegmentSequence") or []
-    return {int(item.SegmentNumber) for item in items if fits(str(item.get("SegmentLabel", "")), pattern)}
+def regions(segmentation: Dataset, pattern: str | None) -> list[Region]:
+    """Each segment, and whether it is a lesion (see ct2pet.dicom.meaning)."""
+    return [segment(item, pattern) for item in segmentation.get("SegmentSequence") or []]
 
 
 def segmentation_volume(segmentation: Dataset, segments: set[int]) -> Volume:
     """The voxels of any of the ``segments`` (uint8, 0 or 1) on the object's own grid: its planes, and between them
-    those without a frame, which are empty. A fractional value counts from one half on. The data set needs its pixels.
+    those without a frame, which are empty. A fractional value counts from one half on; the values of a label map are
+    the numbers of segments. The data set needs its pixels.
 
     Raises ImageError where planes are not parallel or not at regular distances, or the pixels cannot be decoded.
     """
-    chosen = [(index, frame) for index, frame in enumerate(frames([segmentation])) if _segment(frame) in segments]
+    label_map = segmentation.get("SegmentationType") == _LABEL_MAP
+    numbered = enumerate(frames([segmentation]))
+    chosen = [(index, frame) for index, frame in numbered if label_map or _segment(frame) in segments]
     if not chosen:
         raise ImageError("no frame of a lesion")
     positions = np.array([_numbers(frame, "ImagePositionPatient", 3) for _, frame in chosen])
@@ -39,10 +42,10 @@ def segmentation_volume(segmentation: Dataset, segments: set[int]) -> Volume:
     if np.abs(places - positions).max() > _REGULAR * spacing:
         raise ImageError("the planes of the segmentation are not at regular distances")
     stored = _pixels(segmentation)
-    threshold = _threshold(segmentation)
+    threshold, labels = _threshold(segmentation), sorted(segments)
     array = np.zeros((planes.max() + 1, *stored.shape[1:]), np.uint8)
     for (index, _), plane in zip(chosen, planes):
-        array[plane] |= stored[index] >= threshold
+        array[plane] |= label_mask(stored[index], labels) if label_map else stored[index] >= threshold
     row, column = _numbers(chosen[0][1], "PixelSpacing", 2)
     grid = Grid(array.shape, (spacing, row, column), tuple(origin.tolist()), tuple(rotation.ravel().tolist()))
     return Volume(array, grid, "label")

@@ -15,6 +15,7 @@ import numpy as np
 
 from ct2pet.dicom.headers import Header
 from ct2pet.errors import GeometryError
+from ct2pet.suv.clocks import in_one_scan
 from ct2pet.volume import Grid
 
 _COSINE = 1e-3  # two orientations, or a right angle, are the same within
@@ -45,7 +46,11 @@ class Series:
     @cached_property
     def time(self) -> datetime | None:
         """When its acquisition began, as far as the headers say."""
-        return min((header.time for header in self.headers if header.time), default=None)
+        times = [header.time for header in self.headers if header.time]
+        try:
+            return min(in_one_scan(times), default=None)
+        except ValueError:  # the times of a whole day
+            return min(times)
 
     @property
     def label(self) -> str:

@@ -61,7 +61,7 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder")
     left_out: list[LeftOut] = []
-    files = list(_files(root, left_out))
+    files = list(regular_files(root, left_out))
     if not files:
         raise DatasetError(f"{root}: there are no files in it that may be read")
     images: list[Header] = []
@@ -79,9 +79,11 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
     return Tree(root, tuple(group_series(images)), tuple(structures), tuple(left_out), len(files))
 
 
-def _files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
-    """The regular files below ``root``, sorted. Links are followed, each folder once."""
+def regular_files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
+    """The regular files below ``root``, sorted. Links are followed, each folder once; what is no regular file, and
+    folders that may not be read, are added to ``left_out``."""
     visited: set[tuple[int, int]] = set()
+    _is_new(root, visited)  # a link below it may lead back
 
     def unreadable(error: OSError) -> None:
         left_out.append(LeftOut(Path(error.filename), "a folder that may not be read"))

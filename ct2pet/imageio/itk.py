@@ -48,6 +48,8 @@ def _open(path: Path) -> sitk.ImageFileReader:
 
 
 def _grid(reader: sitk.ImageFileReader) -> Grid:
+    if _without_space(reader):
+        raise ImageError("its header has no field 'space': nothing says which side of the patient is left; add one")
     if reader.GetNumberOfComponents() != 1:
         raise ImageError(f"each voxel holds {reader.GetNumberOfComponents()} values; one volume is needed")
     shape = shape_of_three_axes(reader.GetSize())
@@ -55,6 +57,13 @@ def _grid(reader: sitk.ImageFileReader) -> Grid:
     direction = np.array(reader.GetDirection()).reshape(axes, axes)[:3, :3]
     spacing = reader.GetSpacing()[2::-1]
     return Grid(shape, spacing, reader.GetOrigin()[:3], tuple(direction.ravel().tolist()))
+
+
+def _without_space(reader: sitk.ImageFileReader) -> bool:
+    """Whether an NRRD leaves open what its axes mean; ITK takes those of DICOM then. No space has four axes, so that
+    ITK writes none for such images."""
+    is_nrrd = reader.GetFileName().lower().endswith(".nrrd") and reader.GetDimension() == 3
+    return is_nrrd and "NRRD_space" not in reader.GetMetaDataKeys()
 
 
 def _write_header_and_data(path: Path, image: sitk.Image) -> None:

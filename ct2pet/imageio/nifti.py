@@ -16,12 +16,17 @@ from ct2pet.volume import Grid, Volume
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _LARGEST_NIFTI1_AXIS = 32767
+_UNITS = {0: ("nothing", 1.0), 1: ("metres", 1e3), 2: ("millimetres", 1.0), 3: ("microns", 1e-3)}  # nifti1.h
+_PLAUSIBLE_MM = (0.01, 100.0)  # of voxels whose header names another unit than mm
 _HEADER_BYTES = 540  # of NIfTI-2, the larger one
 _CHUNK = 1 << 24
 
 
 class NiftiReader(Reader):
-    """Single-file NIfTI. The affine is the sform where it has a code, else the qform, else nibabel's default."""
+    """Single-file NIfTI. The affine is the sform where it has a code, else the qform, in the header's unit of lengths.
+
+    A file without both is refused: NIfTI leaves its orientation open, ITK takes the axes of DICOM, nibabel flips two.
+    """
 
     suffixes = (".nii.gz", ".nii")
 
@@ -66,7 +71,30 @@ def _read_header(file: BinaryIO) -> Any:
 
 
 def _grid(header: Any) -> Grid:
-    return Grid.from_affine(shape_of_three_axes(header.get_data_shape()), _RAS_TO_LPS @ header.get_best_affine())
+    shape = shape_of_three_axes(header.get_data_shape())
+    if header["sform_code"] <= 0 and header["qform_code"] <= 0:
+        raise ImageError(
+            "its sform_code and qform_code are 0: nothing says which side of the patient is left; "
+            "set one of them, with nibabel's set_sform(affine, code=1), say"
+        )
+    affine = _RAS_TO_LPS @ header.get_best_affine()
+    affine[:3] *= _mm_per_unit(header, np.linalg.norm(affine[:3, :3], axis=0))
+    return Grid.from_affine(shape, affine)
+
+
+def _mm_per_unit(header: Any, spacing: np.ndarray) -> float:
+    """Millimetres in the unit of lengths (bits 0 to 2 of xyzt_units); an unknown unit is taken for mm, as by ITK.
+
+    Raises ImageError for a code that is none, and for metres or microns that cannot be right."""
+    code = int(header["xyzt_units"]) & 0b111
+    if code not in _UNITS:
+        raise ImageError(f"its xyzt_units {int(header['xyzt_units'])} name no unit of lengths; mm is 2")
+    unit, factor = _UNITS[code]
+    low, high = _PLAUSIBLE_MM
+    if factor != 1 and not all(low <= size <= high for size in spacing * factor):
+        said = " x ".join(f"{size:g}" for size in spacing * factor)
+        raise ImageError(f"its xyzt_units say {unit}, which makes its voxels {said} mm; if its sizes are in mm, set 2")
+    return factor
 
 
 def _stored_type(header: Any) -> np.dtype:

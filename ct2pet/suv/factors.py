@@ -10,23 +10,43 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, time, timedelta
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from ct2pet.errors import ImageError
+from ct2pet.suv import philips
+from ct2pet.suv.clocks import nearest_day
+from ct2pet.suv.evidence import agreement, decay_seconds
 from ct2pet.suv.header import Frame, frames, name, same_in_all
+from ct2pet.suv.reference import administration_notes, dated_reference, decay_reference
 from ct2pet.suv.supplied import Supplied
-from ct2pet.suv.times import date_time, injection, last_before, mean_count_time, plausible, scan_start
+from ct2pet.suv.times import (
+    acquisition_starts,
+    has_acquisition_times,
+    injection,
+    last_before,
+    mean_activity_times,
+    plausible,
+)
 from ct2pet.suv.units import corrections, real_world_factor, texts, units
 
+_SERIES = ("PatientWeight", "DecayCorrection", "DecayCorrected", "DecayCorrectionDateTime", "SUVType", "SeriesTime")
+_DRUG = (
+    *("RadionuclideTotalDose", "RadionuclideHalfLife"),
+    *("RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime"),
+)
 _FLUORINE_18 = {"C-111A1", "77004003"}
 _HALF_LIFE_18F = 6586.2
 _HALF_LIVES = (60.0, 1e6)  # s: from shorter than rubidium-82 to longer than iodine-124
 _DOSES = (1e6, 1e10)  # Bq
 _WEIGHTS = (1.5, 400.0)  # kg
 _USUAL_UPTAKE = (30.0, 180.0)  # min
+_LONGEST_USUAL = timedelta(minutes=_USUAL_UPTAKE[1])
+_PLACEHOLDER = time()  # midnight, which systems and de-identification write for a time that they do not know
+_LONGEST_BEFORE_INJECTION = timedelta(minutes=10)
+"""A dynamic scan may begin, and its values be corrected to, so long before the injection."""
 _SUPPLY = "give {} in --weights_csv"
 
 
@@ -45,12 +65,12 @@ def suv_factors(headers: Sequence[Dataset], supplied: Supplied | None = None) ->
 
     ``headers``: the objects of one PET series, complete but for the pixels; all of them, because the scan's start may
     have to be told from the earliest. The factor belongs to values after Rescale Slope and Intercept. ``supplied``:
-    what the user says instead of, or in the absence of, weight, dose and time of injection.
+    what the user says instead of, or in the absence of, weight, dose, time of injection and decay reference.
 
     Raises ImageError: one line with the name and number of the tag that is missing, contradicts another, or cannot be.
     """
     slices, supplied = frames(headers), supplied or Supplied()
-    for keyword in ("PatientWeight", "DecayCorrection", "DecayCorrected", "DecayCorrectionDateTime", "SUVType"):
+    for keyword in _SERIES:
         same_in_all(slices, keyword)
     notes = list(corrections(slices[0]))
     unit, *others = {units(frame) for frame in slices}
@@ -58,39 +78,60 @@ def suv_factors(headers: Sequence[Dataset], supplied: Supplied | None = None) ->
         raise ImageError(f"{name('Units')} differs between the slices of the series")
     scale = np.array([real_world_factor(frame, unit) for frame in slices])
     if unit == "GML":
-        if supplied:
-            notes.append("the values are SUV already; what --weights_csv says about them is not used")
+        notes += _suv_notes(slices[0], supplied)
         return SuvFactors(scale, "values are SUVbw already (Units GML)", tuple(notes))
+    decay = _decay_correction(slices[0])  # before Philips' factors: they belong to corrected values
     if unit == "CNTS":
-        suv, activity = (_philips(slices, element) for element in (0x00, 0x09))
-        if suv is not None and (not supplied or activity is None):
-            notes += ["Philips' SUV factor is in the values; --weights_csv is not used"] if supplied else []
-            return SuvFactors(scale * suv, "Philips' SUV factor (7053,1000)", tuple(notes))
-        if activity is None:
-            raise ImageError(
-                "Units are CNTS, and Philips' factors (7053,1000) and (7053,1009) are missing or 0: no SUV without them"
-            )
+        suv, activity = _philips(slices, decay, supplied, notes)
+        if suv is not None:
+            return SuvFactors(scale * suv, philips.SUV_FACTOR.name, tuple(notes))
         scale = scale * activity
-        notes.append("activity by Philips' factor (7053,1009)")
-    factors, how = _from_activity(slices, supplied, notes)
+    factors, how = _from_activity(slices, decay, supplied, notes)
     return SuvFactors(scale * factors, how, tuple(notes))
 
 
-def _philips(slices: Sequence[Frame], element: int) -> np.ndarray | None:
-    """A factor of Philips' private group for each slice; None where one is missing or not above 0."""
-    values = [frame.private(0x7053, "Philips PET Private Group", element) for frame in slices]
-    try:
-        factors = np.array([0.0 if value is None else float(value) for value in values])
-    except ValueError:
-        raise ImageError(f"Philips' factor (7053,10{element:02d}) is not a number") from None
-    return factors if np.isfinite(factors).all() and (factors > 0).all() else None
+def _suv_notes(first: Frame, supplied: Supplied) -> list[str]:
+    notes = []
+    if supplied:
+        notes.append("the values are SUV already; what --weights_csv says about them is not used")
+    if _decay_correction(first, needed=False) == "NONE" and "SYNTHETIC" not in texts(first.get("ImageType") or []):
+        notes.append(f"{name('Units')} is GML and {name('DecayCorrection')} NONE: check that the SUV account for decay")
+    return notes
 
 
-def _from_activity(slices: Sequence[Frame], supplied: Supplied, notes: list[str]) -> tuple[np.ndarray, str]:
+def _philips(
+    slices: Sequence[Frame], decay: str, supplied: Supplied, notes: list[str]
+) -> tuple[np.ndarray | None, np.ndarray]:
+    """SUV per count, or None; and, where it is None, Bq/ml per count.
+
+    The SUV factor holds the decay from the injection to the start of the scan: it belongs to values that are corrected
+    to that start. For others, and with values that the user supplies, the activity factor is used.
+    """
+    suv = philips.factors(slices, philips.SUV_FACTOR, notes) if decay == "START" else None
+    if suv is not None and not supplied:
+        return suv, np.ones(len(slices))
+    activity = philips.factors(slices, philips.ACTIVITY_FACTOR, notes)
+    if activity is not None:
+        notes.append("activity by Philips' factor (7053,1009)")
+        return None, activity
+    if suv is not None:
+        notes.append("Philips' SUV factor is in the values; --weights_csv is not used")
+        return suv, np.ones(len(slices))
+    reason = (
+        philips.why_not(slices, philips.SUV_FACTOR)
+        if decay == "START"
+        else f"{philips.SUV_FACTOR.name} needs {name('DecayCorrection')} START, which is {decay}"
+    )
+    raise ImageError(
+        f"Units are CNTS: no SUV from it, because {reason}, and {philips.why_not(slices, philips.ACTIVITY_FACTOR)}"
+    )
+
+
+def _from_activity(slices: Sequence[Frame], decay: str, supplied: Supplied, notes: list[str]) -> tuple[np.ndarray, str]:
     """SUV per Bq/ml of each slice, and how."""
     first = slices[0]
     drugs = [frame.item("RadiopharmaceuticalInformationSequence") or Frame() for frame in slices]
-    for keyword in ("RadionuclideTotalDose", "RadionuclideHalfLife", "RadiopharmaceuticalStartTime"):
+    for keyword in _DRUG:
         same_in_all(drugs, keyword)
     drug = drugs[0]
     weight = _within(supplied.weight_kg or first.number("PatientWeight"), _WEIGHTS, "PatientWeight", "weight_kg", "kg")
@@ -98,25 +139,46 @@ def _from_activity(slices: Sequence[Frame], supplied: Supplied, notes: list[str]
     dose = _within(dose, _DOSES, "RadionuclideTotalDose", "dose_bq", "Bq")
     notes += [f"{what} from --weights_csv" for what in supplied.names]
     at_injection = weight * 1000 / dose
-    decay = _decay_correction(first)
-    if decay == "ADMIN":
+    if decay == "ADMIN" and supplied.decay_reference is None:
+        known = drug.number("RadionuclideHalfLife")
+        notes += administration_notes(slices, drug, known) if known is not None else ()
         return np.full(len(slices), at_injection), "activity at the injection (DecayCorrection ADMIN)"
     half_life = _half_life(drug, notes)
-    if decay == "NONE":
-        moments = [mean_count_time(frame, half_life) for frame in slices]
-        clock = f"uncorrected activity (DecayCorrection NONE) at the mean of each frame after {name('AcquisitionTime')}"
-    elif decay == "START":
-        moment, tag = scan_start(slices)
-        moments, clock = [moment] * len(slices), f"activity at the start of the scan by {tag}"
-    else:
-        corrected_to = date_time(first, "DecayCorrectionDateTime")
-        if corrected_to is None:
-            raise ImageError(f"{name('DecayCorrectionDateTime')} is missing")
-        moments, clock = [corrected_to] * len(slices), f"activity at {name('DecayCorrectionDateTime')}"
-    injected, tag = _injection(first, drug, min(moments), half_life, supplied)
+    moments, clock = _moments(slices, decay, half_life, supplied, notes)
+    begun = min(acquisition_starts(slices)) if has_acquisition_times(slices) else min(moments)
+    injected, tag = _injection(first, drug, begun, half_life, supplied)
     uptake = np.array([(moment - injected).total_seconds() for moment in moments])
-    _check_uptake(uptake.min(), uptake.max(), half_life, tag, notes)
+    if supplied.injection is None and injected.time() == _PLACEHOLDER and begun - injected > _LONGEST_USUAL:
+        raise ImageError(f"the injection ({tag}) is at midnight, hours before the scan: {_SUPPLY.format('injection')}")
+    _check_uptake(begun - injected, min(moments) - injected, half_life, tag, notes)
     return at_injection * 2.0 ** (uptake / half_life), f"{clock}, injection by {tag}"
+
+
+def _moments(
+    slices: Sequence[Frame], decay: str, half_life: float, supplied: Supplied, notes: list[str]
+) -> tuple[list[datetime], str]:
+    """The moment that the activity of each slice belongs to, and which tag says so."""
+    if supplied.decay_reference is not None:
+        return [_supplied_reference(slices, supplied.decay_reference)] * len(slices), "activity at --weights_csv's time"
+    if decay == "NONE":
+        seconds = decay_seconds(slices, half_life)
+        if seconds is not None and np.abs(seconds).max() > agreement(half_life):
+            raise ImageError(f"{name('DecayCorrection')} NONE and {name('DecayFactor')} contradict each other")
+        clock = f"uncorrected activity (DecayCorrection NONE) at the mean of each frame after {name('AcquisitionTime')}"
+        return mean_activity_times(slices, half_life), clock
+    if decay == "START":
+        reference, prefix = decay_reference(slices, half_life), "activity at the start of the scan by"
+    else:
+        reference, prefix = dated_reference(slices, half_life), "activity at"
+    notes += reference.notes
+    return [reference.moment] * len(slices), f"{prefix} {reference.tag}"
+
+
+def _supplied_reference(slices: Sequence[Frame], given: time | datetime) -> datetime:
+    if isinstance(given, datetime):
+        return given
+    begun = min(acquisition_starts(slices))
+    return nearest_day(datetime.combine(begun.date(), given), begun)
 
 
 def _within(value: float | None, limits: tuple[float, float], keyword: str, column: str, unit: str) -> float:
@@ -127,10 +189,13 @@ def _within(value: float | None, limits: tuple[float, float], keyword: str, colu
     return value
 
 
-def _decay_correction(frame: Frame) -> str:
-    """START, ADMIN, NONE, or DATED: to the moment that (0018,9701) names."""
+def _decay_correction(frame: Frame, *, needed: bool = True) -> str:
+    """START, ADMIN, NONE, or DATED: to the moment that (0018,9701) names. Empty where nothing says so and it is not
+    ``needed``."""
     classic, corrected = frame.get("DecayCorrection"), frame.get("DecayCorrected")
     if classic is None and corrected is None:
+        if not needed:
+            return ""
         raise ImageError(f"{name('DecayCorrection')} is missing")
     if classic is None:
         return "NONE" if corrected == "NO" else "DATED"
@@ -162,24 +227,25 @@ def _half_life(drug: Frame, notes: list[str]) -> float:
 
 
 def _injection(
-    first: Frame, drug: Frame, reference: datetime, half_life: float, supplied: Supplied
+    first: Frame, drug: Frame, begun: datetime, half_life: float, supplied: Supplied
 ) -> tuple[datetime, str]:
     if supplied.injection is None:
-        return injection(first, drug, reference, half_life)
+        return injection(first, drug, begun, half_life)
     if isinstance(supplied.injection, datetime):
         return supplied.injection, "--weights_csv"
-    return last_before(supplied.injection, reference, half_life), "--weights_csv"
+    return last_before(supplied.injection, begun, half_life), "--weights_csv"
 
 
-def _check_uptake(shortest: float, longest: float, half_life: float, tag: str, notes: list[str]) -> None:
-    """Seconds between injection and the moments that the activity belongs to."""
+def _check_uptake(uptake: timedelta, reference: timedelta, half_life: float, tag: str, notes: list[str]) -> None:
+    """From the injection to the first acquisition, and to the moment that the activity belongs to."""
     supply = _SUPPLY.format("injection")
-    minutes = shortest / 60
-    if shortest < 0:
+    minutes, before = uptake.total_seconds() / 60, -reference
+    if minutes < 0:
         raise ImageError(f"the injection ({tag}) lies {-minutes:.0f} min after the scan: {supply}")
-    if not plausible(longest, half_life):
-        raise ImageError(
-            f"the injection ({tag}) lies {longest / 60:.0f} min before the scan, which cannot be: {supply}"
-        )
+    if before > _LONGEST_BEFORE_INJECTION:
+        late = before.total_seconds() / 60
+        raise ImageError(f"the injection ({tag}) lies {late:.0f} min after the decay reference: {supply}")
+    if not plausible(uptake.total_seconds(), half_life):
+        raise ImageError(f"the injection ({tag}) lies {minutes:.0f} min before the scan, which cannot be: {supply}")
     if abs(half_life / _HALF_LIFE_18F - 1) < 0.01 and not _USUAL_UPTAKE[0] <= minutes <= _USUAL_UPTAKE[1]:
         notes.append(f"the scan began {minutes:.0f} min after the injection, which is unusual for FDG")

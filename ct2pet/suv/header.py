@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from pydicom.datadict import dictionary_description, tag_for_keyword
@@ -32,11 +36,18 @@ class Frame:
 
     def number(self, keyword: str) -> float | None:
         """The value as a number; None where it is missing, empty or 0 (what systems write for unknown)."""
+        return self.number_or_zero(keyword) or None
+
+    def number_or_zero(self, keyword: str) -> float | None:
+        """The value as a number, 0 too; None where it is missing or empty. Raises ImageError for anything else."""
         value = self.get(keyword)
         try:
-            return None if value is None else float(value) or None
+            number = None if value is None else float(value)
         except (TypeError, ValueError):
             raise ImageError(f"{name(keyword)} is not a number") from None
+        if number is not None and not math.isfinite(number):
+            raise ImageError(f"{name(keyword)} is not a number")
+        return number
 
     def item(self, keyword: str) -> Frame | None:
         """The only item of a sequence; None where there is none. Raises ImageError where there are several."""
@@ -45,18 +56,74 @@ class Frame:
             raise ImageError(f"{name(keyword)} has {len(items)} items, and nothing says which one counts")
         return Frame(items[0]) if items else None
 
-    def private(self, group: int, creator: str, element: int) -> Any:
-        """The value of a private element of ``creator``; None where it is missing or empty."""
+    def private(self, element: PrivateElement) -> PrivateValue | None:
+        """The value of a private element and who reserves its block; None where it is missing or empty.
+
+        Elements belong to the creator that reserves their block (PS3.5 7.8.1), wherever that block is.
+        """
         for dataset in self._datasets:
-            try:
-                value = dataset.private_block(group, creator)[element].value
-            except KeyError:
-                continue
-            if isinstance(value, bytes):  # stored without its representation
-                value = value.decode("ascii", "replace").strip(" \0")
-            if value not in (None, ""):
-                return value
+            for block in _blocks(dataset, element):
+                value = _text(dataset, element, block)
+                if value:
+                    return PrivateValue(value, Creator.OWN)
+            value = _text(dataset, element, _FIRST_BLOCK)
+            if value:
+                other = str(dataset.get((element.group, _FIRST_BLOCK), "") or "")
+                return PrivateValue(value, Creator.OTHER if other else Creator.MISSING)
         return None
+
+    def made_by(self, manufacturers: Sequence[str]) -> bool:
+        """Whether Manufacturer (0008,0070) is one of these, in any case and with any addition."""
+        said = str(self.get("Manufacturer") or "").upper()
+        return any(re.search(rf"\b{manufacturer}\b", said) for manufacturer in manufacturers)
+
+
+@dataclass(frozen=True)
+class PrivateElement:
+    """A private element: its ``creator`` reserves a block of the ``group``, and ``element`` is its place in that
+    block. ``name``: how messages call it, with its usual tag. ``manufacturers``: those that write it."""
+
+    group: int
+    creator: str
+    element: int
+    name: str
+    manufacturers: tuple[str, ...]
+
+
+class Creator(Enum):
+    """Who reserves the block of a private element."""
+
+    OWN = "its creator"
+    MISSING = "none: some archives remove the creators and leave the elements"
+    OTHER = "another creator: the element means something else"
+
+
+@dataclass(frozen=True)
+class PrivateValue:
+    """A value that is not empty, without padding."""
+
+    text: str
+    creator: Creator
+
+
+_FIRST_BLOCK = 0x10
+
+
+def _blocks(dataset: Dataset, element: PrivateElement) -> Iterator[int]:
+    """The blocks of the group that the creator reserves; its name counts without regard to capitals and spaces."""
+    for block in range(_FIRST_BLOCK, 0x100):
+        if (element.group, block) in dataset:
+            creator = str(dataset[element.group, block].value or "").strip("\0 ")
+            if creator.casefold() == element.creator.casefold():
+                yield block
+
+
+def _text(dataset: Dataset, element: PrivateElement, block: int) -> str:
+    tag = (element.group, block << 8 | element.element)
+    value = dataset[tag].value if tag in dataset else None
+    if isinstance(value, bytes):  # stored without its representation
+        value = value.decode("ascii", "replace")
+    return "" if value is None else str(value).strip("\0 ")
 
 
 def frames(headers: Sequence[Dataset]) -> list[Frame]:

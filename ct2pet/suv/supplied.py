@@ -12,17 +12,21 @@ from pathlib import Path
 from ct2pet.errors import DatasetError
 
 _KEYS = ("patient", "study", "case")
-_VALUES = ("weight_kg", "dose_bq", "injection")
+_VALUES = ("weight_kg", "dose_bq", "injection", "decay_reference")
 
 
 @dataclass(frozen=True)
 class Supplied:
-    """Values of one study. ``injection``: a time of the scanner's clock (the last one before the scan), or with its
-    date. None: the header's value counts."""
+    """Values of one study; None: the header's value counts.
+
+    ``injection``: a time of the scanner's clock (the last one before the scan), or with its date.
+    ``decay_reference``: the time that the values are decay corrected to (the one nearest to the scan), or with date.
+    """
 
     weight_kg: float | None = None
     dose_bq: float | None = None
     injection: time | datetime | None = None
+    decay_reference: time | datetime | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -79,8 +83,9 @@ def read_supplied(path: str | os.PathLike) -> SuppliedTable:
 
     Columns: ``patient`` (Patient ID) or ``case`` (the name that the conversion gives), or both; optional ``study``
     (Study Instance UID or date) for patients with several; ``weight_kg``, and optional ``dose_bq`` (at the time of
-    injection) and ``injection`` (HH:MM, HH:MM:SS, or with the date YYYY-MM-DDTHH:MM). An empty field leaves the
-    header's value. Raises DatasetError, naming the line and the column but no value, for anything else.
+    injection), ``injection`` and ``decay_reference`` (HH:MM, HH:MM:SS, or with the date YYYY-MM-DDTHH:MM). An empty
+    field leaves the header's value. Raises DatasetError, naming the line and the column but no value, for anything
+    else.
     """
     path = Path(path)
     try:
@@ -115,9 +120,11 @@ def _row(path: Path, line: int, record: dict) -> Row:
         dose = _positive(cells.get(column, ""))
         column = "injection"
         injection = _moment(cells.get(column, ""))
+        column = "decay_reference"
+        reference = _moment(cells.get(column, ""))
     except ValueError:
         raise DatasetError(f"{path}: line {line}, column {column}: not a usable value") from None
-    values = Supplied(weight, dose, injection)
+    values = Supplied(weight, dose, injection, reference)
     return Row(line, cells.get("patient", ""), cells.get("study", ""), cells.get("case", ""), values)
 
 
@@ -133,6 +140,8 @@ def _positive(text: str) -> float | None:
 def _moment(text: str) -> time | datetime | None:
     if not text:
         return None
+    if ":" not in text:  # a date without a time, an hour without its minutes: Python reads these as full hours
+        raise ValueError
     moment = datetime.fromisoformat(text) if "-" in text else time.fromisoformat(text)
     if moment.tzinfo is not None:
         raise ValueError

@@ -1,4 +1,4 @@
-"""The points in time that SUV needs: when the tracer was injected, and when its activity is meant.
+"""The points in time that SUV needs and headers name directly: acquisition, series, injection.
 
 All are the scanner's local time, without a zone. Date times that carry an offset from UTC are turned into the zone
 of (0008,0201) where the object names one; where it does not, the offset is taken to be that of all other times.
@@ -7,137 +7,161 @@ of (0008,0201) where the object names one; where it does not, the offset is take
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta, timezone
-from typing import Any
-
-from pydicom.valuerep import DA, DT, TM
+from typing import TypeVar
 
 from ct2pet.errors import ImageError
+from ct2pet.suv.clocks import Imprecise, in_one_scan, read_date, read_date_time, read_time, read_zone
 from ct2pet.suv.header import Frame, name
+
+SAME_INJECTION_S = 60.0
+"""Two times of one injection that differ by more contradict each other."""
 
 _ZONE = "TimezoneOffsetFromUTC"
 _PLAUSIBLE_HALF_LIVES = 5
 """An uptake of more half-lives is an error of the clock or of the date: 3% of the tracer would be left."""
 
 _ANY_DAY = date(2000, 1, 1)
-_LONGEST_SCAN = timedelta(hours=2)
+_T = TypeVar("_T", datetime, time, date, timezone)
 
 
-def _parsed(kind: Any, value: Any, keyword: str) -> Any:
+def _read(frame: Frame, keyword: str, read: Callable[[object], _T]) -> tuple[_T | None, Imprecise | None]:
+    """The value of a tag, or, where it names no minute, what it names instead. Raises ImageError for other values."""
+    value = frame.get(keyword)
     try:
-        return kind(str(value).strip())
+        return (None, None) if value is None else (read(value), None)
+    except Imprecise as vague:
+        return None, vague
     except (ValueError, OverflowError):
         raise ImageError(f"{name(keyword)} is not a valid date or time") from None
 
 
+def date_time(frame: Frame, keyword: str, zone: timezone | None = None) -> datetime | None:
+    """The local time of a tag of the representation DT; None where it is missing, or names no minute."""
+    return _local(_read(frame, keyword, read_date_time)[0], zone or _zone(frame))
+
+
 def _zone(frame: Frame) -> timezone | None:
-    value = str(frame.get(_ZONE) or "").strip()
-    if not value:
-        return None
     try:
-        return datetime.strptime(value, "%z").tzinfo  # type: ignore[return-value]
+        return None if frame.get(_ZONE) is None else read_zone(frame.get(_ZONE))
     except ValueError:
         raise ImageError(f"{name(_ZONE)} is not an offset") from None
 
 
-def date_time(frame: Frame, keyword: str, value: Any = None, zone: timezone | None = None) -> datetime | None:
-    """The local time of a tag of the representation DT (or of a ``value`` that came from elsewhere)."""
-    value = frame.get(keyword) if value is None else value
-    if value is None:
-        return None
-    moment = _parsed(DT, value, keyword)
-    zone = zone or _zone(frame)
-    if moment.tzinfo is not None and zone is not None:
-        moment = moment.astimezone(zone)
-    return datetime.combine(moment.date(), moment.time())
+def _local(moment: datetime | None, zone: timezone | None) -> datetime | None:
+    if moment is None or moment.tzinfo is None:
+        return moment
+    return (moment if zone is None else moment.astimezone(zone)).replace(tzinfo=None)
 
 
-def _date_and_time(frame: Frame, kind: str) -> datetime | None:
-    """The moment of two tags, ``SeriesDate`` and ``SeriesTime``, say.
+def date_and_time(frame: Frame, kind: str) -> datetime | None:
+    """The moment of two tags, ``SeriesDate`` and ``SeriesTime``, say; None where the time is missing, or names no
+    minute.
 
     De-identification may remove dates and leave times: then another date of the object serves, or any day at all.
     """
-    clock = frame.get(f"{kind}Time")
+    clock, _ = _read(frame, f"{kind}Time", read_time)
     if clock is None:
         return None
     keywords = (f"{each}Date" for each in (kind, "Acquisition", "Series", "Study") if frame.get(f"{each}Date"))
     keyword = next(keywords, None)
-    day = _ANY_DAY if keyword is None else _parsed(DA, frame.get(keyword), keyword)
-    return datetime.combine(day, _parsed(TM, clock, f"{kind}Time"))
+    day = None if keyword is None else _read(frame, keyword, read_date)[0]
+    return datetime.combine(day or _ANY_DAY, clock)
 
 
-def acquisition_start(frame: Frame) -> datetime | None:
-    """When the measurement of a slice began."""
+def acquisition_starts(slices: Sequence[Frame]) -> list[datetime]:
+    """When the measurement of each slice began. Dates that did not change at midnight are put right.
+
+    Raises ImageError where a slice names no minute, and where the times cannot be those of one scan.
+    """
+    starts = [_acquisition_start(frame) for frame in slices]
+    known = [start for start in starts if start is not None]
+    if len(known) < len(starts):
+        raise ImageError(f"{name('AcquisitionTime')} is missing, or names no minute")
+    try:
+        return in_one_scan(known)
+    except ValueError:
+        raise ImageError(f"{name('AcquisitionTime')} of the slices spreads over more than 12 hours") from None
+
+
+def has_acquisition_times(slices: Sequence[Frame]) -> bool:
+    """Whether the headers say of every slice when its measurement began."""
+    return all(_acquisition_start(frame) is not None for frame in slices)
+
+
+def _acquisition_start(frame: Frame) -> datetime | None:
     for keyword in ("FrameAcquisitionDateTime", "AcquisitionDateTime"):
         moment = date_time(frame, keyword)
         if moment is not None:
             return moment
-    return _date_and_time(frame, "Acquisition")
+    return date_and_time(frame, "Acquisition")
 
 
-def scan_start(slices: Sequence[Frame]) -> tuple[datetime, str]:
-    """The start of the scan, to which DecayCorrection START refers, and which tag says so.
-
-    As in QIBA's vendor-neutral pseudo-code: the series' date and time, unless they lie after the first acquisition
-    (post-processed series carry the time of their creation); then GE's private scan date and time, or else the first
-    acquisition of the series. GE's value is not used where it contradicts the acquisitions: where it lies after the
-    first, or more than two hours before it.
-    """
-    starts = [acquisition_start(frame) for frame in slices]
-    known = [start for start in starts if start is not None]
-    if len(known) < len(starts):
-        raise ImageError(f"{name('AcquisitionTime')} is missing")
-    first = min(known)
-    series = _date_and_time(slices[0], "Series")
-    if series is not None and series <= first:
-        return series, name("SeriesTime")
-    scanner = slices[0].private(0x0009, "GEMS_PETD_01", 0x0D)
-    if scanner is not None:
-        start = date_time(slices[0], "AcquisitionDateTime", scanner)
-        if start is not None and timedelta() <= first - start <= _LONGEST_SCAN:
-            return start, "GE's scan date and time (0009,100D)"
-    return first, f"the earliest {name('AcquisitionTime')}"
-
-
-def mean_count_time(frame: Frame, half_life: float) -> datetime:
-    """When the activity of a slice equalled its mean over the frame: the moment that uncorrected values belong to.
-
-    With the decay constant k and the duration T, ln(kT / (1 - exp(-kT))) / k after the start of the frame.
-    """
-    start = acquisition_start(frame)
-    if start is None:
-        raise ImageError(f"{name('AcquisitionTime')} is missing")
+def frame_seconds(frame: Frame) -> float | None:
+    """How long the measurement of a slice took, in seconds; None where the headers do not say."""
     milliseconds = frame.number("FrameAcquisitionDuration") or frame.number("ActualFrameDuration")
-    if milliseconds is None:
-        raise ImageError(f"{name('ActualFrameDuration')} is missing")
+    return None if milliseconds is None else milliseconds / 1000
+
+
+def mean_activity_delay(seconds: float, half_life: float) -> float:
+    """After how many seconds of a frame of ``seconds`` the activity equals its mean over the frame.
+
+    With the decay constant k and the duration T, ln(kT / (1 - exp(-kT))) / k (PS3.3 C.8.9.4.1.5).
+    """
     constant = math.log(2) / half_life
-    decay = constant * milliseconds / 1000
-    return start + timedelta(seconds=math.log(decay / -math.expm1(-decay)) / constant)
+    decay = constant * seconds
+    return math.log(decay / -math.expm1(-decay)) / constant if decay > 0 else 0.0
 
 
-def injection(frame: Frame, drug: Frame, reference: datetime, half_life: float) -> tuple[datetime, str]:
-    """When the tracer was injected, and which tag says so; ``reference`` is the time that the activity belongs to.
+def mean_activity_times(slices: Sequence[Frame], half_life: float) -> list[datetime]:
+    """When the activity of each slice equalled its mean over the frame: the moment that uncorrected values belong
+    to."""
+    moments = []
+    for frame, start in zip(slices, acquisition_starts(slices)):
+        seconds = frame_seconds(frame)
+        if seconds is None:
+            raise ImageError(f"{name('ActualFrameDuration')} is missing")
+        moments.append(start + timedelta(seconds=mean_activity_delay(seconds, half_life)))
+    return moments
+
+
+def injection(frame: Frame, drug: Frame, first: datetime, half_life: float) -> tuple[datetime, str]:
+    """When the tracer was injected, and which tag says so; ``first`` is the start of the first acquisition.
 
     (0018,1078) has a date; (0018,1072) has none and means the day of the scan, or the evening before (``last_before``).
-    A date that contradicts the scan (de-identification shifts some dates and not others) is not used, its time is.
+    A date that contradicts the scan (de-identification shifts some dates and not others) is not used, its time is. Of
+    a date without a time, or with its hour alone, only these are used: together with (0018,1072).
     """
-    dated = date_time(drug, "RadiopharmaceuticalStartDateTime", zone=_zone(frame))
-    clock = drug.get("RadiopharmaceuticalStartTime")
-    at = _parsed(TM, clock, "RadiopharmaceuticalStartTime") if clock is not None else None
-    if dated is None and at is None:
-        raise ImageError(f"{name('RadiopharmaceuticalStartTime')} is missing: give injection in --weights_csv")
-    if dated is not None and at is not None and _apart(dated.time(), at) > 60:
+    whole, vague = _read(drug, "RadiopharmaceuticalStartDateTime", read_date_time)
+    dated = _local(whole, _zone(frame))
+    at, vague_at = _read(drug, "RadiopharmaceuticalStartTime", read_time)
+    _check_same_injection(dated, vague, at, vague_at)
+    tag, dated_tag = name("RadiopharmaceuticalStartTime"), name("RadiopharmaceuticalStartDateTime")
+    if dated is not None and plausible((first - dated).total_seconds(), half_life):
+        return dated, dated_tag
+    if at is not None:
+        day = vague.day if vague is not None else None
+        if day is not None and plausible((first - datetime.combine(day, at)).total_seconds(), half_life):
+            return datetime.combine(day, at), tag
+        return last_before(at, first, half_life), tag
+    if dated is None:
+        how = "is missing" if vague is None and vague_at is None else "names no minute"
+        named = dated_tag if vague is not None and vague_at is None else tag
+        raise ImageError(f"{named} {how}: give injection in --weights_csv")
+    return last_before(dated.time(), first, half_life), f"the time of {dated_tag}, not its date"
+
+
+def _check_same_injection(
+    dated: datetime | None, vague: Imprecise | None, at: time | None, vague_at: Imprecise | None
+) -> None:
+    """Raise ImageError where the two tags of the injection contradict each other, as far as each is precise."""
+    hours = {source.hour for source in (vague, vague_at) if source is not None and source.hour is not None}
+    known = at if at is not None else dated.time() if dated is not None else None
+    apart = dated is not None and at is not None and _apart(dated.time(), at) > SAME_INJECTION_S
+    if apart or len(hours) > 1 or (known is not None and hours - {known.hour}):
         names = f"{name('RadiopharmaceuticalStartDateTime')} and {name('RadiopharmaceuticalStartTime')}"
         raise ImageError(f"{names} contradict each other: give injection in --weights_csv")
-    if dated is not None and plausible((reference - dated).total_seconds(), half_life):
-        return dated, name("RadiopharmaceuticalStartDateTime")
-    if at is not None:
-        return last_before(at, reference, half_life), name("RadiopharmaceuticalStartTime")
-    assert dated is not None
-    return last_before(
-        dated.time(), reference, half_life
-    ), f"the time of {name('RadiopharmaceuticalStartDateTime')}, not its date"
 
 
 def _apart(one: time, other: time) -> float:

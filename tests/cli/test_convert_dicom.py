@@ -56,6 +56,40 @@ def test_some_failed(folder, capsys):
     assert "Traceback" not in captured.err
 
 
+def test_damaged_slices_at_an_end_are_an_error_although_the_case_is_there(folder, capsys):
+    last = folder / "exam 0" / "CT11"
+    last.write_bytes(last.read_bytes()[:700])
+    for converted in ("1 case(s) converted\n", "0 case(s) converted, 1 were there"):  # again the next time
+        assert run(folder) == 1
+        captured = capsys.readouterr()
+        assert converted in captured.out
+        assert "1 case(s) may be incomplete; restore their files" in captured.err
+        assert "CLINIC_0001: 1 damaged file(s) lie beside its images" in captured.err
+    assert open_dataset("7").cases() == ["CLINIC_0001"]
+
+
+def test_missing_slices_at_an_end_are_an_error(folder, capsys):
+    (folder / "exam 0" / "PT8").unlink()
+    assert run(folder) == 1
+    assert "CLINIC_0001: the PET says that it has 9 slices, but 8 are there" in capsys.readouterr().err
+
+
+def test_a_split_of_an_incomplete_dataset_is_made_before_the_error(tmp_path, folder, capsys):
+    write_studies(folder / "more", study_of("B", 1), study_of("C", 2))
+    (folder / "exam 0" / "PT8").unlink()
+    assert run(folder, "--split") == 1
+    assert "2 train, 0 validation, 1 test" in capsys.readouterr().out
+
+
+def test_both_names_of_the_option_for_lesions(monkeypatch, tmp_path):
+    calls = []
+    result = conversion.Conversion(tmp_path, ("A_0001",), (), {}, {}, (), {}, {})
+    monkeypatch.setattr(conversion, "convert_dicom", lambda **options: calls.append(options["lesion_rois"]) or result)
+    for option in ("--lesion_rois", "--lesion_names"):
+        assert main(["-i", "in", "-d", "1", "-n", "A", option, "*a*"]) == 0
+    assert calls == ["*a*", "*a*"]
+
+
 def test_nothing_done(folder, tmp_path, capsys):
     assert run(tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.endswith("nowhere: no such folder\n")

@@ -2,12 +2,17 @@
 
 import csv
 
+import numpy as np
 import pytest
+from dicom_files import Study, ct_series, write
+from dicom_objects import rtstruct
 from dicom_studies import convert, missing_weight, study_of, write_studies
 
 from ct2pet.conversion.converter import group_left_out
+from ct2pet.dataset import RawDataset
 from ct2pet.dicom.tree import LeftOut
 from ct2pet.errors import DatasetError
+from ct2pet.imageio import read_volume
 
 
 def test_reasons_are_counted(tmp_path):
@@ -25,6 +30,27 @@ def test_what_is_not_used_stands_in_a_file_that_only_its_owner_may_read(tmp_path
     ((case, message),) = conversion.failures.items()
     assert found == [(case, message, "exam 1"), ("", "an empty file", "JANE DOE.txt")]
     assert "JANE" not in str([message, *(item.reason for item in conversion.left_out)])
+
+
+def test_every_structure_object_that_became_nothing_is_in_the_table_also_when_its_case_was_there(tmp_path, raw):
+    ct, pet = study_of("A")
+    source = write_studies(tmp_path / "in", (ct, pet))
+    square = [np.array([(-6.0, -6.0, -495.5), (6.0, -6.0, -495.5), (6.0, 6.0, -495.5), (-6.0, 6.0, -495.5)])]
+    write(rtstruct({"tumour": square}, referenced=pet, StudyInstanceUID="1.2.3"), source / "good")
+    write(rtstruct({"body": square}, referenced=pet, series="organs"), source / "organs")
+    write(rtstruct({"tumour": square}, Study("A"), ct_series(Study("A"), series="MR"), "mr"), source / "mr")
+    write(rtstruct({"tumour": square}, Study("STRANGER"), series="stranger"), source / "stranger")
+    for _ in range(2):
+        conversion = convert(source, left_out=tmp_path / "list.csv")
+        with (tmp_path / "list.csv").open(encoding="utf-8", newline="") as file:
+            found = {row["place"].split("/")[0]: row["reason"] for row in csv.DictReader(file)}
+        assert {*found} == {"organs", "mr", "stranger"}
+        assert "none of its regions is a lesion: regions 1 (untyped, named as an organ or the body)" in found["organs"]
+        assert "it is drawn on another series" in found["mr"]
+        assert "belongs to no case" in found["stranger"]
+        assert len(conversion.left_out) == 3
+    mask = read_volume(RawDataset(conversion.dataset).lesions("CLINIC_0001"))
+    assert mask.array.sum() == mask.array[1].sum() == 9
 
 
 def test_a_file_that_is_no_such_table_is_not_replaced(tmp_path, raw):

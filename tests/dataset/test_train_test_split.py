@@ -143,6 +143,28 @@ def test_own_test_cases_and_unknown_parts_are_refused(make_dataset):
     assert len(json.loads((folder / "splits_final.json").read_text())) == 2  # no validation case: no fold of its own
 
 
+@pytest.mark.parametrize(("patients", "said"), [("PPPP", "4 case(s) are of 1 patient(s)"), ("PPQQ", "of 2 patient(s)")])
+def test_too_few_patients_are_one_line_and_nothing_changes(make_dataset, monkeypatch, capsys, patients, said):
+    folder = make_dataset(train=names(4), test=()).folder
+    rows = [f"{case},{patient}" for case, patient in zip(names(4), patients)]
+    (folder / "cases.csv").write_text("\n".join(["case,patient", *rows]))
+    before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+    monkeypatch.setenv("ct2pet_raw", str(folder.parent))
+    assert split.main(["-d", "7"]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    (line,) = captured.err.splitlines()
+    assert said in line
+    assert "a test part needs 3 patients, and training, validation and test together 6" in line
+    assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
+
+
+def test_parts_that_the_user_gave_may_be_of_one_patient(make_dataset):
+    folder = make_dataset(train=names(2), test=()).folder
+    (folder / "cases.csv").write_text("case,patient,split\nc000,P,train\nc001,P,train\n")
+    assert split_dataset(folder) == {"train": 2, "validation": 0, "test": 0}
+
+
 def test_a_case_on_both_sides_is_refused_before_anything_moves(make_dataset):
     folder = make_dataset(train=("a", "b", "t")).folder
     (folder / "cases.csv").write_text("case,split\nt,test\n")

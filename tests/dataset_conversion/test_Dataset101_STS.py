@@ -5,6 +5,7 @@ import pytest
 
 from ct2pet.dataset import open_dataset, verify_dataset
 from ct2pet.dataset.splits import create_splits
+from ct2pet.errors import CasesFailed
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 from dataset_conversion import Dataset101_STS as sts
@@ -80,13 +81,40 @@ def test_a_ct_with_fractions_keeps_them(source):
     np.testing.assert_array_equal(converted.array, volume.array + np.float32(0.5))
 
 
-def test_a_patient_who_cannot_be_converted_is_named_and_there_is_no_dataset_yet(source, capsys):
-    sts.convert(source)
+@pytest.mark.parametrize("again", [False, True])
+def test_a_patient_who_cannot_be_converted_is_named_and_the_others_are_a_dataset(source, capsys, again):
+    """Also where an earlier run had converted all of them."""
+    if again:
+        sts.convert(source)
     (source / "STS_002" / "PET_mask.nii.gz").unlink()
     assert sts.main(["-i", str(source)]) == 1
-    message = capsys.readouterr().err
-    assert "STS_002: " in message
-    assert "PET_mask.nii.gz: no such file" in message
+    captured = capsys.readouterr()
+    assert "1 case(s) could not be converted:\nSTS_002: " in captured.err
+    assert "PET_mask.nii.gz: no such file" in captured.err
+    assert "1 training and 1 test cases" in captured.out
+    dataset = open_dataset("101")
+    assert dataset.cases("Tr") == ["STS_001"]
+    assert [*dataset.table] == ["STS_001", "STS_003"]
+    assert verify_dataset(dataset) == []
+    assert not list(dataset.folder.rglob("*STS_002*"))
+
+
+def test_an_image_that_is_cut_off_leaves_nothing_of_its_patient(source):
+    path = source / "STS_001" / "CT_image.nii.gz"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(CasesFailed) as caught:
+        sts.convert(source)
+    assert [*caught.value.failures] == ["STS_001"]
+    dataset = open_dataset("101")
+    assert dataset.cases("Tr") == ["STS_002"]
+    assert not list(dataset.folder.rglob("*STS_001*"))
+
+
+def test_no_patient_that_can_be_converted_is_no_dataset(source, capsys):
+    for path in source.glob("*/CT_image.nii.gz"):
+        path.unlink()
+    assert sts.main(["-i", str(source)]) == 2
+    assert "3 case(s) could not be converted" in capsys.readouterr().err
     assert not (source.parent / "raw" / sts.NAME / "dataset.json").exists()
 
 

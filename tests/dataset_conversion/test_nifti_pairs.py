@@ -67,6 +67,32 @@ def test_pairs_of_any_layout_become_a_dataset(source, tmp_path):
     assert (read_volume(dataset.file("PET", names["17"])).array == pet_of(1).array).all()
 
 
+def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
+    study = tmp_path / "archive" / "s1"
+    write_images({study / "ct.nii.gz": ct_of(4), study / "pet.nii.gz": pet_of(4)})
+    (source / "linked").symlink_to(tmp_path / "archive")
+    (tmp_path / "archive" / "circle").symlink_to(source)
+    (source / "x_ct.nii.gz").symlink_to(study / "ct.nii.gz")
+    (source / "x_pet.nii.gz").symlink_to(tmp_path / "nowhere.nii.gz")
+    assert run(source, "--patient_map", str(tmp_path / "map.csv")) == 0
+    with (tmp_path / "map.csv").open(newline="") as file:
+        assert {row["study_instance_uid"] for row in csv.DictReader(file)} == {
+            "Muster_Erika",
+            "17",
+            "case3",
+            "linked/s1",
+        }
+    printed = capsys.readouterr().out
+    assert "left out: a study without PET" in printed
+    assert "left out: no regular file (a broken link, a device)" in printed
+
+
+def test_a_source_that_is_a_link(source, tmp_path):
+    (tmp_path / "link").symlink_to(source)
+    assert run(tmp_path / "link") == 0
+    assert len(open_dataset("1").cases()) == 3
+
+
 def test_what_is_no_pair_is_counted_on_the_screen_and_named_in_the_table_only(source, tmp_path, capsys):
     write_images({source / "Geheim_CT.nii.gz": ct_of(5), source / "topogram.nii.gz": ct_of(6)})
     write_images({source / "17" / "ct.nii.gz": ct_of(7), source / "Meier_CT.nii.gz": ct_of(8)})

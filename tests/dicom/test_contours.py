@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from skimage.draw import polygon2mask
 
-from ct2pet.dicom.contours import fits, lesion_rois, rasterise
+from ct2pet.dicom.contours import closed_contours, rasterise, regions
 from ct2pet.errors import ImageError
 from ct2pet.volume import Grid
 
@@ -109,38 +109,44 @@ def test_polygons_of_any_shape_as_in_scikit_image(polygon):
 SQUARE = [(0.0, 0.0, 0.0), (9.0, 0.0, 0.0), (9.0, 9.0, 0.0)]
 
 
-def rois(pattern=None, types=(), **contours):
+def structure_set(types=(), **contours):
     (dataset,) = rtstruct(contours)
     for item, kind in zip(dataset.RTROIObservationsSequence, types):
         item.RTROIInterpretedType = kind
-    return {name: len(found) for name, found in lesion_rois(dataset, pattern)}
+    return dataset
 
 
-def test_all_rois_are_lesions_but_those_that_say_otherwise():
-    contours = {"a": [SQUARE], "b": [SQUARE, SQUARE], "c": [SQUARE], "d": [SQUARE]}
-    assert rois(types=["", "GTV", "EXTERNAL", "PTV"], **contours) == {"ROI 1": 1, "ROI 2": 2}
+def taken(dataset, pattern=None):
+    return [region.number for region in regions(dataset, pattern) if region.taken]
+
+
+def test_the_type_of_each_roi_counts():
+    contours = {"a": [SQUARE], "b": [SQUARE], "c": [SQUARE], "d": [SQUARE]}
+    assert taken(structure_set(["", "GTV", "EXTERNAL", "PTV"], **contours)) == [1, 2]
 
 
 def test_a_pattern_chooses_by_name_whatever_the_type():
-    contours = {"Tumour 1": [SQUARE], "tumour 2 ": [SQUARE], "heart": [SQUARE]}
-    assert rois("tumour*", types=["PTV", "", ""], **contours) == {"ROI 1": 1, "ROI 2": 1}
-    assert rois("liver", **contours) == {}
+    dataset = structure_set(["PTV", "", ""], **{"Tumour 1": [SQUARE], "tumour 2 ": [SQUARE], "heart": [SQUARE]})
+    assert taken(dataset, "tumour*") == [1, 2]
+    assert taken(dataset, "liver") == []
+
+
+def test_an_roi_without_contours_or_observation_is_none_or_untyped():
+    dataset = structure_set(a=[SQUARE], b=[SQUARE])
+    del dataset.ROIContourSequence[1]
+    del dataset.RTROIObservationsSequence
+    assert [region.number for region in regions(dataset, None)] == [1]
+    assert taken(dataset) == [1]
 
 
 def test_only_closed_contours_count():
     kinds = ("POINT", "OPEN_PLANAR", "CLOSEDPLANAR_XOR", "CLOSED_PLANAR")
-    assert rois(a=[(kind, SQUARE) for kind in kinds]) == {"ROI 1": 2}
+    assert len(closed_contours(structure_set(a=[(kind, SQUARE) for kind in kinds]), 1)) == 2
 
 
-def test_incomplete_points_are_named_by_number():
-    (dataset,) = rtstruct({"SECRET": [SQUARE]})
+def test_incomplete_points_are_named():
+    dataset = structure_set(SECRET=[SQUARE])
     dataset.ROIContourSequence[0].ContourSequence[0].ContourData = [0.0, 1.0]
-    with pytest.raises(ImageError, match="ROI 1 has a contour") as error:
-        list(lesion_rois(dataset, None))
+    with pytest.raises(ImageError, match="points that are not x, y, z") as error:
+        closed_contours(dataset, 1)
     assert "SECRET" not in str(error.value)
-
-
-def test_patterns():
-    assert fits("GTV mass", "gtv*")
-    assert fits("x", None)
-    assert not fits("a GTV", "gtv*")

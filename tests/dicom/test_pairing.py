@@ -11,33 +11,18 @@ from dicom_files import (
     ct_series,
     enhanced_ct,
     enhanced_pet,
-    new_object,
     pet_series,
     put,
     write,
 )
+from dicom_pairs import chosen, pair_all, reason
 
-from ct2pet.dicom.pairing import pair
+from ct2pet.dicom.pairing import pair_images
 from ct2pet.dicom.tree import scan_tree
 from ct2pet.volume import Grid
 
 STUDY = Study()
 SHORT_PET = Grid((5, 8, 9), PET_GRID.spacing, PET_GRID.origin)
-
-
-def pair_all(folder, **series):
-    for name, datasets in series.items():
-        write(datasets, folder / name)
-    return pair(scan_tree(folder))
-
-
-def chosen(exams):
-    return [(exam.pet.series.folder.name, exam.ct.series.folder.name) for exam in exams]
-
-
-def reason(left_out, folder):
-    (text,) = [item.reason for item in left_out if item.path.name == folder]
-    return text
 
 
 def test_a_pet_and_its_ct(tmp_path):
@@ -59,7 +44,7 @@ def test_patients_and_studies_of_one_folder_are_kept_apart(tmp_path):
     for number, study in enumerate(studies):
         write(ct_series(study), tmp_path, f"c{number}-{{}}")
         write(pet_series(study), tmp_path, f"p{number}-{{}}")
-    exams, left_out = pair(scan_tree(tmp_path))
+    exams, left_out = pair_images(scan_tree(tmp_path))
     assert [exam.patient for exam in exams] == ["PAT0", "PAT1", "PAT1", "PAT2"]
     assert exams[1].pet.series.time < exams[2].pet.series.time
     assert all(exam.ct.first.study == exam.pet.first.study for exam in exams)
@@ -141,6 +126,7 @@ def test_a_pet_with_a_missing_slice_is_named(tmp_path):
 def test_a_pet_whose_last_slices_are_missing_is_noted(tmp_path):
     exams, _ = pair_all(tmp_path, ct=ct_series(), pet=pet_series()[:-1])
     assert exams[0].notes == ("the PET says that it has 9 slices, but 8 are there: its ends may be missing",)
+    assert exams[0].incomplete == exams[0].notes
 
 
 @pytest.mark.parametrize("rest", [0, 700])
@@ -148,10 +134,11 @@ def test_a_last_slice_that_is_damaged_is_noted(tmp_path, rest):
     for folder, datasets in {"ct": ct_series(), "pet": pet_series(NumberOfSlices=None)}.items():
         last = write(datasets, tmp_path / folder)[-1]
     (tmp_path / "elsewhere").write_bytes(b"")
-    assert pair(scan_tree(tmp_path))[0][0].notes == ()
+    assert pair_images(scan_tree(tmp_path))[0][0].notes == ()
     last.write_bytes(last.read_bytes()[:rest])
     expected = "1 damaged file(s) lie beside its images: the ends of a series may be missing"
-    assert pair(scan_tree(tmp_path))[0][0].notes == (expected,)
+    (exam,), _ = pair_images(scan_tree(tmp_path))
+    assert exam.notes == exam.incomplete == (expected,)
 
 
 def test_pet_without_ct_and_ct_without_pet(tmp_path):
@@ -216,13 +203,40 @@ def test_the_original_ct(tmp_path):
     ct_choice(tmp_path, {}, {"ImageType": ["DERIVED", "SECONDARY", "AXIAL"]})
 
 
-@pytest.mark.parametrize("kernel", ["LUNG", "BONEPLUS", "B70f", ["Br64f", "3"], "Bl60f"])
-def test_the_ct_of_a_soft_kernel(tmp_path, kernel):
-    ct_choice(tmp_path, {"ConvolutionKernel": "B31f"}, {"ConvolutionKernel": kernel})
+@pytest.mark.parametrize(
+    ("soft", "sharp"),
+    [("B31f", "B80f"), ("B31f", ["Br64f", "3"]), ("STANDARD", "BONEPLUS"), ("FC08", "FC52"), ("B", "YC"), ("B", "L")],
+)
+def test_the_ct_of_a_soft_kernel(tmp_path, soft, sharp):
+    exam = ct_choice(tmp_path, {"ConvolutionKernel": soft}, {"ConvolutionKernel": sharp})
+    assert exam.notes == ()
 
 
 def test_the_ct_nearer_in_time(tmp_path):
     ct_choice(tmp_path, {"AcquisitionTime": "085700"}, {"AcquisitionTime": "091500"})
+
+
+def test_the_nearest_ct_across_midnight_whose_date_does_not_change(tmp_path):
+    late = {"AcquisitionTime": "000500", "AcquisitionDate": STUDY.date}
+    near, far = ct_series(series="a", AcquisitionTime="235800"), ct_series(series="b", AcquisitionTime="010500")
+    exams, _ = pair_all(tmp_path, pet=pet_series(**late), near=near, far=far)
+    assert chosen(exams) == [("pet", "near")]
+
+
+def test_a_date_without_a_time_is_no_time_of_a_ct(tmp_path):
+    """Acquisition DateTime names midnight of no day; Acquisition Time counts."""
+    near = ct_series(series="a", number=2, AcquisitionDateTime="20200102", AcquisitionTime="085700")
+    far = ct_series(series="b", number=1, AcquisitionTime="060000")
+    exams, _ = pair_all(tmp_path, pet=pet_series(), near=near, far=far)
+    assert chosen(exams) == [("pet", "near")]
+
+
+def test_of_equal_cts_the_choice_is_noted(tmp_path):
+    """Phases of a gated CT: nothing but their time, if that, tells them apart."""
+    phases = {f"phase{n}": ct_series(series=f"{n}", number=n) for n in (4, 2, 3)}
+    exams, _ = pair_all(tmp_path, pet=pet_series(number=9), **phases)
+    assert chosen(exams) == [("pet", "phase2")]
+    assert exams[0].notes[0].startswith("there are 2 more CT(s) of this kind, such as phases of a gated one")
 
 
 def test_another_frame_of_reference_or_study_is_noted(tmp_path):
@@ -242,15 +256,6 @@ def test_lossy_compression_is_noted(tmp_path):
     lossy = {"LossyImageCompression": "01"}
     exams, _ = pair_all(tmp_path, pet=pet_series(**lossy), ct=ct_series(**lossy))
     assert exams[0].notes == ("the CT was compressed with loss", "the PET was compressed with loss")
-
-
-def test_structures_of_the_study_come_along(tmp_path):
-    rtstruct = "1.2.840.10008.5.1.4.1.1.481.3"
-    own = new_object(rtstruct, STUDY, "RT", "RTSTRUCT")
-    foreign = new_object(rtstruct, STUDY.later(), "RT", "RTSTRUCT")
-    exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(), own=[own], foreign=[foreign])
-    assert [header.path.parent.name for header in exams[0].structures] == ["own"]
-    assert left_out == []
 
 
 def test_images_without_a_position_are_no_series(tmp_path):

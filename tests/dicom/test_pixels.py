@@ -4,8 +4,8 @@ import gdcm
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from dicom_compression import compress
 from dicom_files import CT_GRID, PET_GRID, ct_series, enhanced_pet, pet_series, pixels, put, values, write
-from pydicom import dcmread
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -132,23 +132,6 @@ LOSSY = {
     "JPEG-LS near-lossless": (gdcm.TransferSyntax.JPEGLSNearLossless, 16),
     "JPEG 2000": (gdcm.TransferSyntax.JPEG2000, 16),
 }
-
-
-def compress(path, syntax):
-    """Transcode a file with GDCM, in place."""
-    reader = gdcm.ImageReader()
-    reader.SetFileName(str(path))
-    assert reader.Read()
-    change = gdcm.ImageChangeTransferSyntax()
-    change.SetTransferSyntax(gdcm.TransferSyntax(syntax))
-    change.SetInput(reader.GetImage())
-    assert change.Change()
-    writer = gdcm.ImageWriter()
-    writer.SetFileName(str(path))
-    writer.SetFile(reader.GetFile())
-    writer.SetImage(change.GetOutput())
-    assert writer.Write()
-    assert dcmread(path).file_meta.TransferSyntaxUID == gdcm.TransferSyntax(syntax).GetString()
 
 
 def noisy_ct(**tags):

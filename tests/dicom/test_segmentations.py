@@ -7,7 +7,7 @@ from dicom_files import PET_GRID, TILTED, pet_series, write
 from dicom_seg import segmentation
 from pydicom import dcmread
 
-from ct2pet.dicom.segmentations import lesion_segments, segmentation_volume
+from ct2pet.dicom.segmentations import regions, segmentation_volume
 from ct2pet.errors import ImageError
 from ct2pet.resampling import resample
 from ct2pet.volume import Grid
@@ -117,10 +117,30 @@ def test_missing_positions_and_damaged_pixels_are_named(tmp_path):
         segmentation_volume(dataset, {1})
 
 
+def test_the_segments_of_a_label_map_come_back_as_highdicom_reads_them(tmp_path):
+    made = masks(OBLIQUE)
+    made[1] &= ~made[0]  # a label map holds no overlap
+    (path,) = write(segmentation(pet_series(grid=OBLIQUE), made, kind="LABELMAP"), tmp_path)
+    dataset = dcmread(path)
+    assert dataset.SOPClassUID == "1.2.840.10008.5.1.4.1.1.66.7"
+    for numbers in ({1}, {2}, {1, 2}):
+        expected = made[[number - 1 for number in sorted(numbers)]].any(axis=0)
+        assert np.array_equal(on(OBLIQUE, dataset, numbers), expected)
+    peer = hd.seg.segread(path).get_volume(segment_numbers=[2], combine_segments=True, relabel=True)
+    assert (peer.array > 0).sum() == made[1].sum()
+
+
+def test_label_maps_of_16_bits(tmp_path):
+    made = masks(PET_GRID)
+    made[1] &= ~made[0]
+    dataset = stored(tmp_path, pet_series(), made, kind="LABELMAP", numbers=[1, 300])
+    assert dataset.BitsAllocated == 16
+    assert np.array_equal(on(PET_GRID, dataset, {300}), made[1])
+
+
 def test_segments_by_label(tmp_path):
     dataset = stored(tmp_path, pet_series(), masks(PET_GRID), labels=["Tumour left", "Heart"])
-    assert lesion_segments(dataset, None) == {1, 2}
-    assert lesion_segments(dataset, "tumour*") == {1}
-    assert lesion_segments(dataset, "lung") == set()
+    for pattern, expected in ((None, {1, 2}), ("tumour*", {1}), ("lung", set())):
+        assert {region.number for region in regions(dataset, pattern) if region.taken} == expected
     with pytest.raises(ImageError, match="no frame"):
         segmentation_volume(dataset, {7})

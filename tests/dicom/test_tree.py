@@ -69,6 +69,26 @@ def test_names_everything_that_it_leaves_out(tmp_path):
     assert found["broken_link"] == "no regular file (a broken link, a device)"
 
 
+GARBLED = b"1.2.8\xff0.1\x0c008.5/1.4.1.1.2"
+
+
+@pytest.mark.parametrize(
+    "keyword", ["SOPClassUID", "SOPInstanceUID", "SeriesInstanceUID", "StudyInstanceUID", "Modality"]
+)
+def test_garbled_values_let_no_warnings_out(tmp_path, keyword, recwarn, caplog):
+    for path in write(ct_series(), tmp_path):
+        content = path.read_bytes()
+        value = ct_series()[0][keyword].value.encode()
+        start = content.rindex(value) if keyword == "Modality" else content.rindex(value[:20])
+        garbled = (GARBLED * 4)[: len(value)]
+        path.write_bytes(content[:start] + garbled + content[start + len(value) :])
+    tree = scan_tree(tmp_path)
+    assert len(recwarn) == len(caplog.records) == 0
+    if keyword == "SOPClassUID":
+        assert {item.reason for item in tree.left_out} == {"a DICOM file whose SOPClassUID is no UID: damaged"}
+        assert all(item.damaged for item in tree.left_out)
+
+
 def test_reads_data_sets_without_preamble_and_file_meta_information(tmp_path):
     for index, dataset in enumerate(ct_series()):
         del dataset.file_meta, dataset.preamble

@@ -149,6 +149,21 @@ def test_a_file_that_is_cut_off_is_named(tmp_path, suffix, kept):
         read_volume(path)
 
 
+def test_an_nrrd_that_does_not_say_how_it_is_oriented_is_refused(tmp_path):
+    head = "NRRD0004\ntype: short\ndimension: 3\n{}sizes: 5 4 3\n{}\nencoding: raw\nendian: little\n\n"
+    directions, data = "space directions: (2,0,0) (0,3,0) (0,0,4)", bytes(120)
+    for name, space, axes in (
+        ("dimension", "space dimension: 3\n", directions),
+        ("spacings", "", "spacings: 2 3 4"),
+        ("space", "space: right-anterior-superior\n", directions),
+    ):
+        (tmp_path / f"{name}.nrrd").write_bytes(head.format(space, axes).encode() + data)
+    for name in ("dimension", "spacings"):
+        with pytest.raises(ImageError, match=rf"{name}\.nrrd: its header has no field 'space'"):
+            read_volume(tmp_path / f"{name}.nrrd")
+    assert read_grid(tmp_path / "space.nrrd").direction == pytest.approx((-1, 0, 0, 0, -1, 0, 0, 0, 1))
+
+
 @pytest.mark.parametrize("suffix", [".nii.gz", ".nrrd", ".mha"])
 def test_a_compressed_file_with_wrong_bytes_is_named(tmp_path, suffix):
     path = tmp_path / f"wrong{suffix}"

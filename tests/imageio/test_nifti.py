@@ -5,6 +5,7 @@ import gzip
 import nibabel
 import numpy as np
 import pytest
+import SimpleITK as sitk
 
 from ct2pet.errors import ImageError
 from ct2pet.imageio import read_grid, read_volume, write_volume
@@ -78,7 +79,7 @@ def test_both_versions_and_header_extensions(tmp_path, kind):
     np.testing.assert_allclose(read.grid.affine, LPS @ AFFINE, atol=1e-5)
 
 
-@pytest.mark.parametrize(("sform", "qform"), [(1, 0), (0, 1), (1, 1), (2, 4), (0, 0)])
+@pytest.mark.parametrize(("sform", "qform"), [(1, 0), (0, 1), (1, 1), (2, 4)])
 def test_the_affine_is_the_one_nibabel_takes(tmp_path, sform, qform):
     image = nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), None)
     image.header.set_zooms((2, 3, 4))
@@ -87,6 +88,62 @@ def test_the_affine_is_the_one_nibabel_takes(tmp_path, sform, qform):
     image.to_filename(tmp_path / "a.nii.gz")
     grid = read_grid(tmp_path / "a.nii.gz")
     np.testing.assert_allclose(grid.affine, LPS @ nibabel.load(tmp_path / "a.nii.gz").affine, atol=1e-5)
+
+
+def test_a_file_that_does_not_say_how_it_is_oriented_is_refused(tmp_path):
+    """ITK reads it with the axes of DICOM and its corner at 0, nibabel flips two axes about the middle."""
+    nibabel.Nifti1Image(np.zeros((4, 5, 6), np.int16), None).to_filename(tmp_path / "a.nii.gz")
+    itk = np.array(sitk.ReadImage(str(tmp_path / "a.nii.gz")).GetDirection()).reshape(3, 3)
+    assert not np.allclose((LPS @ nibabel.load(tmp_path / "a.nii.gz").affine)[:3, :3], itk)
+    for call in (read_volume, read_grid):
+        with pytest.raises(
+            ImageError, match=r"a\.nii\.gz: its sform_code and qform_code are 0: nothing says which side"
+        ):
+            call(tmp_path / "a.nii.gz")
+
+
+def in_unit(path, unit, per_mm, *, sform=1, qform=1, kind=nibabel.Nifti1Image):
+    """An image whose header gives its lengths in a unit of which there are ``per_mm`` in a millimetre."""
+    affine = AFFINE * np.array([[per_mm], [per_mm], [per_mm], [1]])
+    image = kind(np.zeros((4, 5, 6), np.int16), None)
+    image.set_qform(affine, qform)
+    image.set_sform(affine, sform)
+    image.header.set_xyzt_units(unit, "sec")
+    image.to_filename(path)
+    return path
+
+
+@pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
+@pytest.mark.parametrize("codes", [(1, 1), (1, 0), (0, 1)])
+@pytest.mark.parametrize(("unit", "per_mm"), [("meter", 1e-3), ("micron", 1e3), ("mm", 1), ("unknown", 1)])
+def test_lengths_in_any_unit_are_those_that_simpleitk_reads(tmp_path, unit, per_mm, codes, kind):
+    path = in_unit(tmp_path / "a.nii.gz", unit, per_mm, sform=codes[0], qform=codes[1], kind=kind)
+    grid = read_grid(path)
+    np.testing.assert_allclose(grid.affine, LPS @ AFFINE, atol=1e-3)
+    if kind is nibabel.Nifti2Image:  # which SimpleITK does not read
+        return
+    image = sitk.ReadImage(str(path))
+    np.testing.assert_allclose(grid.spacing[::-1], image.GetSpacing(), rtol=1e-5)
+    np.testing.assert_allclose(grid.origin, image.GetOrigin(), atol=1e-3)
+    np.testing.assert_allclose(grid.direction, image.GetDirection(), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("unit", "named"), [("meter", "say metres, which makes its voxels 2000 x"), ("micron", "microns")]
+)
+def test_units_that_cannot_be_right_are_refused(tmp_path, unit, named):
+    path = in_unit(tmp_path / "a.nii.gz", unit, 1.0)
+    with pytest.raises(ImageError, match=named):
+        read_grid(path)
+
+
+def test_a_code_of_no_unit_is_refused(tmp_path):
+    path = in_unit(tmp_path / "a.nii", "mm", 1)
+    content = bytearray(path.read_bytes())
+    content[123] = 5  # xyzt_units of NIfTI-1
+    path.write_bytes(content)
+    with pytest.raises(ImageError, match="xyzt_units 5 name no unit"):
+        read_grid(path)
 
 
 @pytest.mark.parametrize("affine", [AFFINE + np.eye(4, k=1) * 0.5, np.zeros((4, 4)), np.full((4, 4), np.nan)])

@@ -1,24 +1,14 @@
 """SUV factors of known answer, worked out by hand (the standard case: ``suv_series``)."""
 
-from datetime import time
+from datetime import datetime, time
 
 import numpy as np
 import pytest
-from dicom_files import Study, pet_series, write
-from pydicom import dcmread
+from dicom_files import Study, pet_series
 from pydicom.sequence import Sequence
-from pydicom.uid import ImplicitVRLittleEndian
 from suv_series import AT_INJECTION, AT_START, drug, factor, refusal, series
 
 from ct2pet.suv import Supplied, suv_factors
-
-
-def philips(headers, **factors):
-    for header in headers:
-        block = header.private_block(0x7053, "Philips PET Private Group", create=True)
-        for element, value in factors.items():
-            block.add_new(int(element[1:], 16), "DS", str(value))
-    return headers
 
 
 def test_activity_at_the_start_of_the_scan():
@@ -31,6 +21,72 @@ def test_activity_at_the_start_of_the_scan():
 def test_a_scan_one_hour_after_the_injection():
     # 2^(3600 / 6586.2): 3600 / 6586.2 = 0.546597, times ln 2 = 0.378872, e^0.378872 = 1.460636; 2e-4 of it: 2.921272e-4
     assert factor(pet_series()) == pytest.approx(2.921272e-4, rel=1e-6)
+
+
+def test_a_date_of_the_injection_without_its_time_is_no_midnight():
+    # The helper's drug is injected at 8:00: one hour, 2.921272e-4, not the nine hours from midnight.
+    headers = pet_series(drug=drug(RadionuclideHalfLife=6586.2, RadiopharmaceuticalStartTime="080000",
+                                   RadiopharmaceuticalStartDateTime="20200102"))  # fmt: skip
+    assert factor(headers) == pytest.approx(2.921272e-4, rel=1e-6)
+    message = refusal(series({"RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20200102"}))
+    assert "Radiopharmaceutical Start DateTime (0018,1078) names no minute: give injection in --weights_csv" in message
+
+
+def test_a_midnight_hours_before_the_scan_is_no_time_of_the_injection():
+    """What de-identification writes for a time. Shortly before a scan at night it is one."""
+    for tags in ({"RadiopharmaceuticalStartTime": "000000"}, {"RadiopharmaceuticalStartDateTime": "20200102000000"}):
+        drug_tags = {"RadiopharmaceuticalStartTime": None, **tags}
+        message = refusal(series(drug_tags, SeriesTime="070000", AcquisitionTime="070000"))
+        assert "is at midnight, hours before the scan: give injection in --weights_csv" in message
+        assert factor(series(drug_tags, SeriesTime="015000", AcquisitionTime="015000")) == pytest.approx(AT_START)
+    given = Supplied(injection=time(0))
+    assert factor(series(SeriesTime="070000", AcquisitionTime="070000"), given) > AT_START
+
+
+def test_a_rewritten_series_time_does_not_move_the_decay_reference():
+    # Measured from 9:00 to 9:02 of a list-mode scan that began at 8:10; Series Time is that of a later reconstruction.
+    # The mean activity lies 59.937 s after the start of the frame: 3059.937 s after the reference, and the decay factor
+    # is 2^(3059.937 / 6600) = 1.379038. From the injection at 7:10 to 8:10 pass 3600 s: 2e-4 * 2^(3600 / 6600)
+    # = 2e-4 * e^0.378080 = 2e-4 * 1.459481 = 2.918961e-4. From the acquisition instead it would be 4e-4, 37% more.
+    tags = {"SeriesTime": "173000", "FrameReferenceTime": 3059937.0, "DecayFactor": 1.379038}
+    found = suv_factors(series(**tags, Manufacturer="SIEMENS"))
+    assert found.factors[0] == pytest.approx(2.918961e-4, rel=1e-6)
+    assert "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)" in found.how
+    assert "the decay reference is computed from" in found.notes[0]
+    # GE's reference time counts to the start of the frame: 3000 s.
+    tags["FrameReferenceTime"] = 3000000.0
+    assert factor(series(**tags, Manufacturer="GE MEDICAL SYSTEMS")) == pytest.approx(2.918961e-4, rel=1e-6)
+
+
+def test_beds_across_midnight_whose_date_does_not_change():
+    # Injected at 21:50, 6600 s before the first bed at 23:40: one half-life. The date is that of the start in all.
+    headers = series({"RadiopharmaceuticalStartTime": "215000"}, SeriesTime="234000")
+    for number, header in enumerate(headers):
+        clock = 23 * 60 + 40 + 4 * number
+        header.AcquisitionTime = f"{clock // 60 % 24:02d}{clock % 60:02d}00"
+    assert headers[-1].AcquisitionTime == "001200"
+    assert factor(headers) == pytest.approx(AT_START, rel=1e-12)
+    for header in headers:
+        header.SeriesTime = "080000"  # made the next day
+    assert factor(headers) == pytest.approx(AT_START, rel=1e-12)
+
+
+def test_uncorrected_beds_across_midnight():
+    # As above, half-lives of 6600 s: the bed at 1:30, 110 min after the first, has twice its factor.
+    headers = series(
+        {"RadiopharmaceuticalStartTime": "215000"},
+        **{"DecayCorrection": "NONE", "CorrectedImage": ["ATTN"], "ActualFrameDuration": 6600000},
+    )[:2]
+    headers[0].AcquisitionTime, headers[1].AcquisitionTime = "234000", "013000"
+    assert suv_factors(headers).factors == pytest.approx([5.545177e-4, 11.090355e-4], rel=1e-6)
+
+
+def test_a_scan_that_begins_before_the_injection():
+    # Dynamic: values of 9:00 belong to 7:09, one minute before the injection: 2e-4 * 2^(-60 / 6600) = 1.987436e-4
+    tags = {"SeriesTime": "070900", "FrameReferenceTime": 6660000.0, "DecayFactor": 2 ** (6660 / 6600)}
+    assert factor(series(**tags)) == pytest.approx(1.987436e-4, rel=1e-6)
+    tags = {"SeriesTime": "065900", "FrameReferenceTime": 7260000.0, "DecayFactor": 2 ** (7260 / 6600)}
+    assert "lies 11 min after the decay reference" in refusal(series(**tags))
 
 
 def test_activity_at_the_injection_needs_no_times():
@@ -58,6 +114,34 @@ def test_the_uncorrected_mean_of_a_decaying_source_becomes_its_suv():
     assert mean * factor(headers) == pytest.approx(1000 * AT_INJECTION, rel=1e-8)
 
 
+def test_uncorrected_activity_whose_decay_factors_differ_from_1_is_refused():
+    tags = {"DecayCorrection": "NONE", "CorrectedImage": ["ATTN"], "ActualFrameDuration": 120000}
+    assert "NONE and Decay Factor (0054,1321) contradict each other" in refusal(series(**tags, DecayFactor=1.37))
+    assert suv_factors(series(**tags, DecayFactor=1.002)).notes == ()  # 19 s of decay
+
+
+def test_values_that_are_corrected_to_the_injection_but_whose_decay_factor_is_another_are_noted():
+    found = suv_factors(series(DecayCorrection="ADMIN", DecayFactor=1.0063))
+    assert found.factors[0] == pytest.approx(AT_INJECTION, rel=1e-12)
+    assert "Decay Factor (0054,1321) is not that from the injection" in found.notes[0]
+
+
+def test_a_supplied_decay_reference_counts_before_the_headers():
+    # Values of 10:50, one half-life after 9:00: 2e-4 * 4; or on the day before, at 7:10, when the tracer was injected.
+    for given, expected in ((time(10, 50), 8e-4), (datetime(2020, 1, 2, 7, 10), 2e-4)):
+        for decay in ("START", "ADMIN"):
+            found = suv_factors(series(DecayCorrection=decay, SeriesTime="083000"), Supplied(decay_reference=given))
+            assert found.factors[0] == pytest.approx(expected, rel=1e-12)
+            assert "decay_reference from --weights_csv" in found.notes
+
+
+def test_suv_that_are_said_not_to_be_corrected_for_decay_are_noted():
+    (note,) = suv_factors(series(Units="GML", DecayCorrection="NONE", CorrectedImage=["ATTN"])).notes
+    assert "check that the SUV account for decay" in note
+    synthetic = {"ImageType": ["DERIVED", "PRIMARY", "SYNTHETIC"], "CorrectedImage": ["ATTN"]}
+    assert suv_factors(series(Units="GML", DecayCorrection="NONE", **synthetic)).notes == ()
+
+
 def test_suv_stays_what_it_is():
     headers = series({"RadionuclideTotalDose": None}, Study(weight=None), Units="GML")
     assert factor(headers) == 1
@@ -74,37 +158,6 @@ def test_other_units_are_refused(unit):
     assert "Units (0054,1001)" in refusal(series(Units=unit))
 
 
-def test_philips_suv_factor():
-    assert factor(philips(series(Units="CNTS"), x00=0.00123, x09=2.5)) == 0.00123
-
-
-def test_philips_activity_factor_where_the_suv_factor_is_missing_or_0():
-    # Counts times 2.5 are Bq/ml; then as BQML: 2.5 * 4e-4 = 1e-3
-    assert factor(philips(series(Units="CNTS"), x09=2.5)) == pytest.approx(1e-3, rel=1e-12)
-    assert factor(philips(series(Units="CNTS"), x00=0, x09=2.5)) == pytest.approx(1e-3, rel=1e-12)
-
-
-def test_philips_factors_may_differ_between_slices():
-    headers = series(Units="CNTS")
-    for index, header in enumerate(headers):
-        philips([header], x00=index + 1)
-    assert suv_factors(headers).factors.tolist() == list(range(1, 10))
-
-
-@pytest.mark.parametrize("headers", [series(Units="CNTS"), philips(series(Units="CNTS"), x00=0, x09=0)])
-def test_counts_without_philips_factors_are_refused(headers):
-    assert "(7053,1000) and (7053,1009)" in refusal(headers)
-
-
-def test_private_values_without_their_representation_are_read(tmp_path):
-    headers = philips(series(Units="CNTS"), x00=0.5)
-    for header in headers:
-        header.file_meta.TransferSyntaxUID = ImplicitVRLittleEndian
-        header[0x7053, 0x1000].VR = "UN"
-        header[0x7053, 0x1000].value = b"0.5 "
-    assert factor([dcmread(path) for path in write(headers, tmp_path)]) == 0.5
-
-
 def test_what_the_user_says_counts_before_the_headers():
     # 35 kg: half the factor; 700 MBq: half of it again; injection at 5:20: twice.
     assert factor(series(), Supplied(weight_kg=35.0)) == pytest.approx(2e-4, rel=1e-12)
@@ -117,14 +170,6 @@ def test_what_the_user_says_fills_what_is_missing_and_is_told():
     found = suv_factors(headers, Supplied(weight_kg=70.0, dose_bq=350e6))
     assert found.factors[0] == pytest.approx(AT_START, rel=1e-12)
     assert "weight_kg from --weights_csv" in found.notes
-
-
-def test_a_supplied_weight_goes_into_philips_activity_and_not_beside_a_factor_that_holds_another():
-    both = philips(series(Units="CNTS"), x00=0.5, x09=2.5)
-    assert factor(both, Supplied(weight_kg=35.0)) == pytest.approx(0.5e-3, rel=1e-12)
-    only = suv_factors(philips(series(Units="CNTS"), x00=0.5), Supplied(weight_kg=35.0))
-    assert only.factors[0] == 0.5
-    assert any("not used" in note for note in only.notes)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +193,10 @@ def test_a_supplied_weight_goes_into_philips_activity_and_not_beside_a_factor_th
         ({}, {"CorrectedImage": "DECY"}, "not corrected for attenuation"),
         ({}, {"Units": None}, "Units (0054,1001) is missing"),
         ({}, {"AcquisitionTime": None}, "Acquisition Time (0008,0032)"),
+        ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing, or names no minute"),
         ({}, {"AcquisitionDate": "20201301"}, "(0008,0022) is not a valid date"),
         ({"RadiopharmaceuticalStartTime": "093000"}, {}, "lies 30 min after the scan: give injection"),
-        ({"RadiopharmaceuticalStartTime": "000000"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1380 min"),
+        ({"RadiopharmaceuticalStartTime": "000500"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1375 min"),
     ],
 )
 def test_what_is_missing_or_cannot_be_is_named(drug_tags, tags, named):

@@ -21,6 +21,12 @@ def test_values_of_a_patient(tmp_path):
     assert found.find(patient="P3") is None
 
 
+def test_a_decay_reference(tmp_path):
+    found = table(tmp_path, "patient,decay_reference\nP1,09:00:30\nP2,2020-01-02T09:00\n")
+    assert found.find(patient="P1").values == Supplied(decay_reference=time(9, 0, 30))
+    assert found.find(patient="P2").values.names == ("decay_reference",)
+
+
 def test_the_row_that_says_most_counts(tmp_path):
     text = "patient,study,weight_kg\nP1,,70\nP1,2020-01-02,72\nP1,1.2.3,74\n"
     found = table(tmp_path, text)
@@ -68,6 +74,10 @@ def test_a_quoted_field_may_hold_the_separator(tmp_path):
         ("patient,weight_kg,dose_bq\nSECRET,70,inf\n", "line 2, column dose_bq"),
         ("patient,injection\nSECRET,25:00\n", "line 2, column injection"),
         ("patient,injection\nSECRET,2020-01-02T08:00+01:00\n", "line 2, column injection"),
+        ("patient,injection\nSECRET,2020-01-02\n", "line 2, column injection"),
+        ("patient,injection\nSECRET,08\n", "line 2, column injection"),
+        ("patient,injection\nSECRET,2020-01-02T08\n", "line 2, column injection"),
+        ("patient,decay_reference\nSECRET,9\n", "line 2, column decay_reference"),
         ("patient,weight_kg\n,70\n", "line 2 names no patient"),
     ],
 )

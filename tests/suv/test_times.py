@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 
 import pytest
-from dicom_files import Study, pet_series, radiopharmaceutical
+from dicom_files import pet_series, radiopharmaceutical
 from pydicom.valuerep import DT
 
 from ct2pet.errors import ImageError
 from ct2pet.suv.header import Frame, frames
-from ct2pet.suv.times import injection, mean_count_time, plausible, scan_start
+from ct2pet.suv.times import acquisition_starts, injection, mean_activity_delay, mean_activity_times, plausible
 
 HALF_LIFE = 6600.0
 NINE = datetime(2020, 1, 2, 9)
@@ -18,80 +18,64 @@ def slices(**tags):
     return pet_series(**tags)[:3]
 
 
-def start(headers):
-    return scan_start(frames(headers))
-
-
-def with_ge(headers, value, representation="DT"):
-    for header in headers:
-        header.private_block(0x0009, "GEMS_PETD_01", create=True).add_new(0x0D, representation, value)
-    return headers
-
-
 def injected(reference=NINE, zone=None, **tags):
     drug = radiopharmaceutical(**{"RadiopharmaceuticalStartTime": None, **tags})
     header = pet_series(TimezoneOffsetFromUTC=zone)[0]
     return injection(Frame(header), Frame(drug), reference, HALF_LIFE)
 
 
-def test_the_series_time_counts_where_it_is_not_after_the_acquisition():
-    assert start(slices(SeriesTime="085900"))[0] == NINE - timedelta(minutes=1)
-    assert start(slices(SeriesTime="090000.000"))[0] == NINE
+def starts(headers):
+    return acquisition_starts(frames(headers))
 
 
-def test_the_earliest_acquisition_counts_for_a_series_that_was_made_later():
-    headers = slices(SeriesTime="173000")
-    headers[0].AcquisitionTime, headers[1].AcquisitionTime = "090600", "090300.5"
-    moment, tag = start(headers)
-    assert moment == NINE  # of the third
-    assert "earliest Acquisition Time (0008,0032)" in tag
-    assert start(slices(SeriesDate="20200103", SeriesTime="080000"))[0] == NINE
-    assert start(slices(SeriesTime=None))[0] == NINE
-
-
-def test_times_count_where_dates_were_removed():
-    undated = {"SeriesDate": None, "AcquisitionDate": None}
-    assert start(slices(**undated, SeriesTime="173000"))[0] == NINE  # on the date of the study
-    moment, _ = start(slices(**undated, StudyDate=None, SeriesTime="173000"))
-    drug = Frame(radiopharmaceutical(RadiopharmaceuticalStartDateTime="20200102080000"))
-    injected_at, _ = injection(Frame(), drug, moment, HALF_LIFE)
-    assert moment - injected_at == timedelta(hours=1)
-
-
-def test_ges_private_scan_time_counts_for_a_series_that_was_made_later():
-    headers = with_ge(slices(SeriesTime="173000", AcquisitionTime="090300"), "20200102090000.00")
-    moment, tag = start(headers)
-    assert moment == NINE
-    assert "(0009,100D)" in tag
-
-
-def test_ges_private_scan_time_may_be_stored_without_its_representation():
-    headers = with_ge(slices(SeriesTime="173000", AcquisitionTime="090300"), b"20200102090000.00 ", "UN")
-    assert start(headers)[0] == NINE
-
-
-@pytest.mark.parametrize("value", ["20200102091000", "20200102063000", "20190607090000"])
-def test_ges_private_scan_time_does_not_count_where_it_contradicts_the_acquisitions(value):
-    """After the first of them, or hours or months before."""
-    assert start(with_ge(slices(SeriesTime="173000"), value))[0] == NINE
-
-
-def test_ges_private_scan_time_does_not_count_where_the_series_time_can_be_right():
-    assert start(with_ge(slices(SeriesTime="085900"), "20200102085500"))[0] == NINE - timedelta(minutes=1)
+def with_times(times, **tags):
+    headers = slices(**tags)
+    for header, time in zip(headers, times):
+        header.AcquisitionTime = time
+    return headers
 
 
 def test_one_slice_without_a_time_is_too_many():
     headers = slices()
     del headers[1].AcquisitionTime
-    with pytest.raises(ImageError, match=r"\(0008,0032\)"):
-        start(headers)
+    with pytest.raises(ImageError, match=r"\(0008,0032\) is missing, or names no minute"):
+        starts(headers)
 
 
-def test_the_mean_count_time_of_a_short_frame_is_its_middle():
+def test_an_acquisition_time_in_hours_alone_is_none():
+    with pytest.raises(ImageError, match=r"\(0008,0032\) is missing, or names no minute"):
+        starts(slices(AcquisitionTime="09"))
+
+
+def test_an_acquisition_date_time_without_a_time_leaves_the_acquisition_time():
+    assert starts(slices(AcquisitionDateTime="20200102"))[0] == NINE
+    assert starts(slices(AcquisitionDateTime="2020010217"))[0] == NINE
+    assert starts(slices(AcquisitionDateTime="202001020910"))[0] == NINE + timedelta(minutes=10)
+
+
+@pytest.mark.parametrize("date", ["20200102", None])
+def test_beds_across_midnight_whose_date_does_not_change_keep_their_order(date):
+    found = starts(with_times(["235600", "000400", "234000"], AcquisitionDate=date))
+    assert [(moment - found[2]).total_seconds() for moment in found] == [960, 1440, 0]
+
+
+def test_times_of_a_whole_day_are_no_scan():
+    with pytest.raises(ImageError, match=r"\(0008,0032\) of the slices spreads over more than 12 hours"):
+        starts(with_times(["000000", "080000", "160000"]))
+
+
+def test_the_mean_activity_of_a_short_frame_is_at_its_middle():
     # ln(x / (1 - exp(-x))) = x/2 - x^2/24 + ...: for 120 s the mean lies 60 s - 0.06 s after the start.
-    (frame, *_) = frames(slices(ActualFrameDuration=120000))
-    after = (mean_count_time(frame, HALF_LIFE) - NINE).total_seconds()
+    (moment, *_) = mean_activity_times(frames(slices(ActualFrameDuration=120000)), HALF_LIFE)
+    after = (moment - NINE).total_seconds()
     assert after == pytest.approx(60 - 120**2 * 0.693147 / 6600 / 24, abs=1e-3)
+    assert mean_activity_delay(0, HALF_LIFE) == 0
+
+
+def test_uncorrected_beds_across_midnight_are_those_of_one_scan():
+    headers = with_times(["234000", "235600", "001200"], ActualFrameDuration=120000)
+    found = mean_activity_times(frames(headers), HALF_LIFE)
+    assert [(moment - found[0]).total_seconds() for moment in found] == [0, 960, 1920]
 
 
 def test_an_injection_before_midnight():
@@ -142,9 +126,41 @@ def test_a_zone_that_is_none_is_refused():
         injected(zone="CET", RadiopharmaceuticalStartDateTime=DT("20200102080000+0000"))
 
 
-def test_the_study_of_another_date_changes_nothing():
-    one, other = (start(slices(study=Study(date=date)))[0].time() for date in ("20200102", "20210304"))
-    assert one == other
+@pytest.mark.parametrize("vague", ["20200102", "2020010208"])
+def test_a_date_of_the_injection_without_its_minute_leaves_the_time(vague):
+    found = injected(RadiopharmaceuticalStartDateTime=vague, RadiopharmaceuticalStartTime="080000")
+    assert found == (datetime(2020, 1, 2, 8), "Radiopharmaceutical Start Time (0018,1072)")
+
+
+def test_the_date_of_an_imprecise_value_counts_where_it_can_be_right():
+    vague = {"RadiopharmaceuticalStartDateTime": "20200101", "RadiopharmaceuticalStartTime": "233000"}
+    assert injected(datetime(2020, 1, 2, 0, 30), **vague)[0] == datetime(2020, 1, 1, 23, 30)
+    vague["RadiopharmaceuticalStartDateTime"] = "20190607"
+    assert injected(datetime(2020, 1, 2, 0, 30), **vague)[0] == datetime(2020, 1, 1, 23, 30)
+
+
+@pytest.mark.parametrize(
+    ("tags", "named"),
+    [
+        ({"RadiopharmaceuticalStartDateTime": "20200102"}, "0018,1078"),
+        ({"RadiopharmaceuticalStartDateTime": "2020010208"}, "0018,1078"),
+        ({"RadiopharmaceuticalStartTime": "08"}, "0018,1072"),
+        ({"RadiopharmaceuticalStartTime": "08", "RadiopharmaceuticalStartDateTime": "20200102"}, "0018,1072"),
+    ],
+)
+def test_an_injection_that_names_no_minute_is_refused(tags, named):
+    with pytest.raises(ImageError, match=rf"\({named}\) names no minute: give injection in --weights_csv"):
+        injected(**tags)
+
+
+def test_an_hour_that_contradicts_the_other_tag_is_refused():
+    with pytest.raises(ImageError, match="contradict"):
+        injected(RadiopharmaceuticalStartDateTime="2020010207", RadiopharmaceuticalStartTime="083000")
+    with pytest.raises(ImageError, match="contradict"):
+        injected(RadiopharmaceuticalStartDateTime="20200102083000", RadiopharmaceuticalStartTime="07")
+    assert injected(RadiopharmaceuticalStartDateTime="20200102083000", RadiopharmaceuticalStartTime="08")[0] == (
+        datetime(2020, 1, 2, 8, 30)
+    )
 
 
 def test_what_is_plausible():

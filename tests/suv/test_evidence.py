@@ -1,0 +1,92 @@
+"""What the frames of a series record of their decay reference, and by how much it may differ (see ``suv_beds``)."""
+
+from datetime import timedelta
+
+import pytest
+from suv_beds import HALF_LIFE, LATER, MEAN, NINE, beds, refusal, slices, start
+
+from ct2pet.errors import ImageError
+from ct2pet.suv.evidence import Evidence, agreement, describe, frame_times
+from ct2pet.suv.header import frames
+from ct2pet.suv.reference import decay_reference
+
+
+def test_the_bounds():
+    assert agreement(6586.2) == 60
+    assert agreement(4062.6) == pytest.approx(40.626)  # gallium-68
+    assert agreement(76.0) == 1
+
+
+def test_what_is_recorded():
+    times = frame_times(frames(beds(first=600.0)), HALF_LIFE)
+    assert times.first == NINE
+    assert times.delay == pytest.approx(MEAN, abs=1e-3)
+    assert [each.offset for each in times.recorded] == pytest.approx([600 + MEAN] * 2, abs=1e-3)
+    assert frame_times(frames(beds(to_offset=None, to_factor=None)), HALF_LIFE).recorded == ()
+
+
+def test_an_offset_may_count_to_the_start_or_the_mean_of_a_frame():
+    evidence = Evidence("", 600.0, (0.0, 300.0))
+    supported = [evidence.supports(NINE - timedelta(seconds=passed), NINE, 1.0) for passed in (600, 450, 300, 0)]
+    assert supported == [True, False, True, False]
+
+
+def test_distances_in_words():
+    assert describe(timedelta(seconds=-90)) == "90 s"
+    assert describe(timedelta(minutes=50)) == "50 min"
+
+
+def test_a_first_frame_at_the_reference_denies_an_earlier_series_time():
+    """Frame Reference Time 0 of a single bed is a value."""
+    assert "Frame Reference Time (0054,1300) contradict" in refusal(slices(SeriesTime="083000"))
+
+
+@pytest.mark.parametrize("seconds", [59, 61])
+def test_times_agree_within_a_minute(seconds):
+    clock = (NINE - timedelta(seconds=seconds)).strftime("%H%M%S")
+    headers = slices(SeriesTime=clock)
+    if seconds < 60:
+        assert start(headers)[0] == NINE - timedelta(seconds=seconds)
+    else:
+        assert "contradict" in refusal(headers)
+
+
+def test_times_of_a_short_lived_nuclide_agree_within_a_hundredth_of_its_half_life():
+    """Of rubidium-82 (76 s) a second is 0.9% of SUV."""
+    headers = slices(SeriesTime="085957", DecayFactor=None, ActualFrameDuration=None)
+    assert decay_reference(frames(headers), HALF_LIFE).moment == NINE - timedelta(seconds=3)
+    with pytest.raises(ImageError, match="contradict"):
+        decay_reference(frames(headers), 76.0)
+
+
+def test_frames_whose_distances_contradict_each_other_are_refused():
+    headers = beds()
+    headers[2].AcquisitionTime = "093000"
+    message = refusal(headers)
+    assert "Acquisition Time (0008,0032) and Frame Reference Time (0054,1300) contradict each other" in message
+    headers = beds()
+    headers[1].DecayFactor = 1.3
+    assert "Decay Factor (0054,1321) contradict each other" in refusal(headers)
+
+
+def test_planes_that_two_beds_share_may_have_the_times_of_either():
+    headers = beds()
+    headers[1].FrameReferenceTime = 1000 * (120 + MEAN)
+    headers[1].DecayFactor = 2 ** ((120 + MEAN) / HALF_LIFE)
+    assert start(headers)[0] == NINE
+
+
+def test_a_decay_factor_that_is_none_is_refused():
+    assert "Decay Factor (0054,1321) is not above 0" in refusal(slices(DecayFactor=-1.0))
+    assert "Decay Factor (0054,1321) is not above 0" in refusal(slices(DecayFactor=0.0))
+
+
+def test_one_acquisition_time_in_all_beds_is_that_of_the_scan():
+    """As an old system of GE writes it: the beds differ in Frame Reference Time and Decay Factor."""
+    headers = beds(to_offset=0.0)
+    for header in headers:
+        header.AcquisitionTime = "090000"
+    assert start(headers)[0] == NINE
+    for header in headers:
+        header.SeriesTime = LATER
+    assert start(headers)[0] == NINE
