@@ -18,7 +18,7 @@ from ct2pet.districts.segmenters.rules.scene import Scene
 from ct2pet.errors import DatasetError
 from ct2pet.volume import Volume
 
-_RULES = 1  # to be raised whenever the same CT gets another map
+_RULES = 2  # to be raised whenever the same CT gets another map
 
 
 class RulesSegmenter(Segmenter):
