@@ -74,7 +74,8 @@ def ct_and_truth(patient: Patient, scanner: Scanner, *, on_side: bool = False) -
     organs = anatomy.organs(scanner.ct_grid(patient))
     districts, lesions = anatomy.districts(organs), anatomy.lesions(organs)
     if on_side:
-        bottom = float(np.flatnonzero((organs.array > 0).any(axis=(0, 1)))[0])  # the right side, which turns down
+        trunk = (districts.array == DISTRICTS["trunk"]).any(axis=(0, 1))
+        bottom = float(np.flatnonzero(trunk)[0])  # the right side, which turns down
         reach = organs.grid.shape[2] / 2 - bottom
         drop = couch_top(patient) - organs.grid.origin[1] - (organs.grid.shape[1] / 2 + reach) * organs.grid.spacing[1]
         organs, districts, lesions = (lying_on_the_side(volume, drop) for volume in (organs, districts, lesions))
@@ -135,7 +136,7 @@ def print_dice(seeds: int, num_processes: int) -> None:
         print(
             f"{row.dice:6.3f}  confidence {row.confidence:.2f}  {row.district}, {row.view}, {row.posture} ({row.seed})"
         )
-    _print_reliability([row for row in rows if row.confidence is not None])
+    _print_reliability(rows)
 
 
 def _print_table(title: str, rows: list[Score], key: Callable[[Score], str]) -> None:
@@ -154,7 +155,7 @@ def _cell(dice: Iterable[float]) -> str:
 def _print_reliability(rows: list[Score]) -> None:
     print(f"\nconfidence      districts   mean Dice   worst   share with a Dice of at least {GOOD}")
     for low, high in pairwise(BINS):
-        dice = np.array([row.dice for row in rows if low <= row.confidence < high])
+        dice = np.array([row.dice for row in rows if row.confidence is not None and low <= row.confidence < high])
         numbers = f"{dice.mean():11.3f}{dice.min():8.3f}{np.mean(dice >= GOOD):8.2f}" if dice.size else ""
         print(f"{low:.2f} to {min(high, 1):.2f}{dice.size:13d} {numbers}")
 

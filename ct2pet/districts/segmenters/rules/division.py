@@ -26,7 +26,7 @@ from ct2pet.districts.segmenters.rules.sections import Sections, cut_sections
 
 HEAD, TRUNK, ARMS, LEGS = 1, 2, 3, 4
 NAMES = {HEAD: "head", TRUNK: "trunk", ARMS: "arms", LEGS: "legs"}
-_SURE, _FAIR, _CROPPED_HIP, _POOR, _GUESS = 0.95, 0.65, 0.45, 0.4, 0.25
+_SURE, _FAIR, _HALF_CHEST, _CROPPED_HIP, _POOR, _GUESS = 0.95, 0.65, 0.45, 0.45, 0.4, 0.25
 _LEAST_VOTES = 4
 _AGREE = 0.6  # of the sections below the ischia look like thighs
 _LEGS_MM = 60.0  # so much of thighs below a pelvis whose end was not found
@@ -72,6 +72,9 @@ def divide(scene: Scene) -> Division:
     survey = _Survey(scene, sections, measure_bones(scene, sections))
     division = Division(np.where(scene.body, np.uint8(TRUNK), np.uint8(0)), dict.fromkeys(NAMES, _SURE))
     anchor = anchor_of(scene, sections)
+    if scene.cut_side:
+        division.doubt(_HALF_CHEST, *NAMES)
+        division.warnings.append("the side of the field of view cuts the chest: the middle of the body is a guess")
     if anchor:
         _divide_around(survey, anchor, division)
     else:
@@ -83,7 +86,7 @@ def divide(scene: Scene) -> Division:
 def _divide_around(survey: _Survey, anchor: Anchor, division: Division) -> None:
     scene = survey.scene
     central = central_sections(scene, survey.sections, anchor)
-    arms = _take_arms(survey, central, anchor, division, bare=True)
+    arms = _take_arms(survey, central, anchor, division, bare=not scene.cut_side)
     _cut_neck(scene, scene.body & ~arms, anchor, division)
     if scene.lungs.any():
         division.middle = _down_to_pelvis(scene.body & ~arms, anchor.middle, anchor.chest)
@@ -234,12 +237,21 @@ def _name_limbs(scene: Scene, sections: Sections, bones: Bones, division: Divisi
     division.warnings.append("only limbs are in view: arms and legs are told by the thickness of bones and flesh")
     gas = ndimage.binary_erosion(scene.body, ball(_SKIN_MM)) & (scene.coarse.hu < _GAS_HU)
     if np.count_nonzero(gas) * scene.grid.voxel_ml > _GAS_ML:
-        division.doubt(_GUESS, ARMS, LEGS)
-        division.warnings.append("there is gas inside what was taken for limbs: is it head or trunk?")
+        _name_neck(scene, sections, division)
+        return
     for index in np.flatnonzero((np.abs(scores) < _CLEAR) & (volumes > 0) & (names > 0)):
         division.warnings.append(
             f"a limb of {volumes[index]:.0f} ml may be arm or leg: it was taken for {NAMES[int(names[index])]}"
         )
+
+
+def _name_neck(scene: Scene, sections: Sections, division: Division) -> None:
+    """Limbs hold no gas: a neck, perhaps with shoulders, or a part of the trunk."""
+    for z in np.flatnonzero(scene.body.any(axis=(1, 2))):
+        neck = sections.area[_largest(sections, int(z))] < _NECK_CM2
+        division.parts[z][scene.body[z]] = HEAD if neck else TRUNK
+    division.doubt(_GUESS, *NAMES)
+    division.warnings = ["there is gas inside, but neither lungs nor brain are in view: head and trunk are a guess"]
 
 
 def _drop_fragments(scene: Scene, parts: np.ndarray) -> None:

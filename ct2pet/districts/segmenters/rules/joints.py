@@ -46,11 +46,11 @@ def shoulder_joints(scene: Scene) -> list[Joint]:
     """The joints whose humeral head is in view, at most one a side."""
     if scene.middle is None:
         return []
-    parts, count = ndimage.label(humeral_heads(scene, scene.middle))
+    parts, _ = ndimage.label(humeral_heads(scene, scene.middle))
     best: dict[int, tuple[int, Joint]] = {}
     for index, box in enumerate(ndimage.find_objects(parts), start=1):
         part = parts[box] == index
-        size = np.count_nonzero(part)
+        size = int(np.count_nonzero(part))
         z, _, x = (start.start + mean for start, mean in zip(box, np.argwhere(part).mean(axis=0)))
         joint = Joint(round(z), float(x), 1 if x > scene.middle[round(z)] else -1)
         if size * scene.grid.voxel_ml >= _LEAST_ML and size > best.get(joint.side, (0, joint))[0]:
