@@ -1,9 +1,11 @@
-"""How well, how fast and in how much memory the segmenter ``rules`` divides phantoms.
+"""How well, how fast and in how much memory the segmenter ``rules`` divides phantoms, and whether it knows.
 
-Run: python benchmarks/district_rules.py [--seeds 24] [--num_processes 1]
+Run: python benchmarks/district_rules.py [--seeds 28] [--num_processes 1]
 Prints, for every view of a body (ct2pet.phantom.views), the mean and the worst Dice of the body and of each district
-over phantoms whose arms are raised, down, or one of each, in turn; then the user CPU seconds and the peak memory for a
-CT of 512 x 512 x 300 voxels. A district of which a view shows less than 50 ml is not counted: its Dice says nothing.
+over phantoms in the postures of POSTURES, one after the other; the same by posture; the worst districts; how
+often districts of each confidence are right; then the user CPU seconds and the peak memory for a CT of 512 x 512 x 300
+voxels. A district of which view and map show less than 50 ml is not counted: its Dice says nothing. A district that
+was not found has the confidence of the least sure district of its map.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import resource
 import subprocess
 import sys
 import time
-from collections import defaultdict
-from dataclasses import replace
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -23,72 +26,138 @@ from ct2pet.errors import DatasetError
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import CLINICAL, DEMO, DISTRICTS, Scanner, make_patient
 from ct2pet.phantom.anatomy import Anatomy
-from ct2pet.phantom.imaging import render_ct, smooth_texture
+from ct2pet.phantom.imaging import couch_top, render_ct, smooth_texture
 from ct2pet.phantom.patient import Patient
+from ct2pet.phantom.posture import lying_on_the_side
 from ct2pet.phantom.views import VIEWS, view
-from ct2pet.volume import Volume
+from ct2pet.volume import Box, Volume
 
-POSES = ("raised", "down", "left raised")
-LEAST_ML = 50.0
+POSTURES: dict[str, dict] = {
+    "raised": {"arms": "raised"},
+    "down": {"arms": "down"},
+    "left raised": {"arms": "left raised"},
+    "forward": {"arms": "forward"},
+    "elbows out": {"arms": "elbows out"},
+    "folded": {"arms": "folded"},
+    "left across": {"arms": "left across"},
+    "scoliosis": {"arms": "raised", "scoliosis_mm": 40.0},
+    "kyphosis": {"arms": "down", "kyphosis_mm": 50.0},
+    "obese": {"arms": "down", "fat": 55.0, "width": 1.15, "depth": 1.1, "weight_kg": 150.0},
+    "prosthesis": {"arms": "raised", "hip_prosthesis": True},
+    "amputated thigh": {"arms": "down", "amputated": "left thigh"},
+    "amputated forearm": {"arms": "down", "amputated": "left forearm"},
+    "decubitus": {"arms": "forward"},
+}
+LEAST_ML, GOOD = 50.0, 0.85
+BINS = (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.01)
+CIRCLE_MM = 500.0  # the field of view of most scanners; wider bodies end there
 SCANNER = replace(
-    DEMO, name="benchmark", ct_spacing=(4.0, 2.5, 2.5), ct_matrix=(168, 224), ct_blur_mm=1.5, ct_noise_hu=16.0
+    DEMO, name="benchmark", ct_spacing=(4.0, 2.5, 2.5), ct_matrix=(224, 224), ct_blur_mm=1.5, ct_noise_hu=16.0
 )
 
 
-def ct_and_truth(patient: Patient, scanner: Scanner) -> tuple[Volume, Volume]:
+@dataclass(frozen=True)
+class Score:
+    """The Dice of a district (or of the "body", without ``confidence``) in a view of a phantom."""
+
+    seed: int
+    posture: str
+    view: str
+    district: str
+    dice: float
+    confidence: float | None = None
+
+
+def ct_and_truth(patient: Patient, scanner: Scanner, *, on_side: bool = False) -> tuple[Volume, Volume]:
     """CT (HU) and districts, without the PET that a whole scan would simulate."""
     anatomy = Anatomy(patient)
     organs = anatomy.organs(scanner.ct_grid(patient))
+    districts, lesions = anatomy.districts(organs), anatomy.lesions(organs)
+    if on_side:
+        trunk = (districts.array == DISTRICTS["trunk"]).any(axis=(0, 1))
+        bottom = float(np.flatnonzero(trunk)[0])  # the right side, which turns down
+        reach = organs.grid.shape[2] / 2 - bottom
+        drop = couch_top(patient) - organs.grid.origin[1] - (organs.grid.shape[1] / 2 + reach) * organs.grid.spacing[1]
+        organs, districts, lesions = (lying_on_the_side(volume, drop) for volume in (organs, districts, lesions))
     random = np.random.default_rng(patient.seed)
-    lesions = anatomy.lesions(organs)
     ct_hu = render_ct(patient, scanner, organs, lesions.array, smooth_texture(organs.grid, random), random)
-    return organs.with_array(ct_hu, "HU"), anatomy.districts(organs)
+    return organs.with_array(ct_hu, "HU"), districts
 
 
-def dice_of(seed: int) -> dict[str, dict[str, float]]:
-    """Dice by view and district (or "body") of one phantom."""
-    patient = replace(make_patient(seed), field_of_view="whole", arms=POSES[seed % len(POSES)])
-    ct, truth = ct_and_truth(patient, SCANNER)
-    rows = {}
+def scores_of(seed: int) -> list[Score]:
+    """The scores of all views of one phantom."""
+    posture, changes = list(POSTURES.items())[seed % len(POSTURES)]
+    patient = replace(make_patient(seed), field_of_view="whole", **changes)
+    ct, truth = ct_and_truth(patient, SCANNER, on_side=posture == "decubitus")
+    ct, truth = _within_circle(ct, -1000), _within_circle(truth, 0)
+    rows = []
     for name in VIEWS:
         try:
             box = view(patient, truth, name)
         except DatasetError:
             continue
-        found = RulesSegmenter().segment(name, ct.crop(box), DISTRICTS).district_map.array
-        wanted = truth.crop(box).array
-        pairs = {"body": (found > 0, wanted > 0)}
-        pairs |= {district: (found == label, wanted == label) for district, label in DISTRICTS.items()}
-        rows[name] = {
-            district: 2 * np.count_nonzero(a & b) / (np.count_nonzero(a) + np.count_nonzero(b))
-            for district, (a, b) in pairs.items()
-            if max(np.count_nonzero(a), np.count_nonzero(b)) * ct.grid.voxel_ml > LEAST_ML
-        }
+        rows += _scores(ct, truth, box, Score(seed, posture, name, "", 0.0))
+    return rows
+
+
+def _within_circle(volume: Volume, outside: int) -> Volume:
+    y, x = (volume.grid.origin[i] + np.arange(volume.grid.shape[2 - i]) * volume.grid.spacing[2 - i] for i in (1, 0))
+    inside = np.hypot(y[:, None] - y.mean(), x[None] - x.mean()) < CIRCLE_MM / 2
+    return volume.with_array(np.where(inside, volume.array, outside).astype(volume.array.dtype))
+
+
+def _scores(ct: Volume, truth: Volume, box: Box, row: Score) -> list[Score]:
+    segmentation = RulesSegmenter().segment(row.view, ct.crop(box), DISTRICTS)
+    found, wanted = segmentation.district_map.array, truth.crop(box).array
+    pairs = {"body": (found > 0, wanted > 0)}
+    pairs |= {district: (found == label, wanted == label) for district, label in DISTRICTS.items()}
+    rows, confidence = [], segmentation.confidence
+    for district, (a, b) in pairs.items():
+        counts = np.count_nonzero(a), np.count_nonzero(b)
+        if max(counts) * ct.grid.voxel_ml > LEAST_ML:
+            sure = None if district == "body" else confidence.get(district, min(confidence.values()))
+            dice = 2 * np.count_nonzero(a & b) / sum(counts)
+            rows.append(replace(row, district=district, dice=dice, confidence=sure))
     return rows
 
 
 def print_dice(seeds: int, num_processes: int) -> None:
     results = map_cases(
-        dice_of, {str(seed): (seed,) for seed in range(seeds)}, num_processes=num_processes, description="phantoms"
+        scores_of, {str(seed): (seed,) for seed in range(seeds)}, num_processes=num_processes, description="phantoms"
     )
-    table: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for rows in results.values.values():
-        for name, row in rows.items():
-            for district, value in row.items():
-                table[name][district].append(value)
+    rows = [row for part in results.values.values() for row in part]
+    print(f"{len(results.values)} phantoms; failed: {sorted(results.failures) or 'none'}")
+    sure = [row for row in rows if row.confidence is None or row.confidence >= 0.5]
+    _print_table("Dice, mean / worst, by view", rows, lambda row: row.view)
+    _print_table("Dice, mean / worst, by posture", rows, lambda row: row.posture)
+    _print_table("Dice, mean / worst, where the confidence is at least 0.5, by view", sure, lambda row: row.view)
+    print("\nthe worst districts of a confidence of at least 0.5")
+    for row in sorted((row for row in sure if row.confidence is not None), key=lambda row: row.dice)[:25]:
+        print(
+            f"{row.dice:6.3f}  confidence {row.confidence:.2f}  {row.district}, {row.view}, {row.posture} ({row.seed})"
+        )
+    _print_reliability(rows)
+
+
+def _print_table(title: str, rows: list[Score], key: Callable[[Score], str]) -> None:
     columns = ("body", *DISTRICTS)
-    print(f"Dice, mean / worst of {len(results.values)} phantoms; failed: {sorted(results.failures) or 'none'}")
-    print(f"{'':24}" + "".join(f"{name:>16}" for name in columns))
-    everything = defaultdict(list)
-    for name, row in table.items():
-        print(f"{name:24}" + "".join(_cell(row[district]) for district in columns))
-        for district in columns:
-            everything[district] += row[district]
-    print(f"{'all':24}" + "".join(_cell(everything[district]) for district in columns))
+    print(f"\n{title:50}" + "".join(f"{name:>16}" for name in columns))
+    for name in (*dict.fromkeys(map(key, rows)), "all"):
+        mine = [row for row in rows if name in ("all", key(row))]
+        print(f"{name:50}" + "".join(_cell(row.dice for row in mine if row.district == column) for column in columns))
 
 
-def _cell(values: list[float]) -> str:
+def _cell(dice: Iterable[float]) -> str:
+    values = list(dice)
     return f"{np.mean(values):8.3f} /{min(values):6.3f}" if values else f"{'-':>16}"
+
+
+def _print_reliability(rows: list[Score]) -> None:
+    print(f"\nconfidence      districts   mean Dice   worst   share with a Dice of at least {GOOD}")
+    for low, high in pairwise(BINS):
+        dice = np.array([row.dice for row in rows if row.confidence is not None and low <= row.confidence < high])
+        numbers = f"{dice.mean():11.3f}{dice.min():8.3f}{np.mean(dice >= GOOD):8.2f}" if dice.size else ""
+        print(f"{low:.2f} to {min(high, 1):.2f}{dice.size:13d} {numbers}")
 
 
 def print_speed() -> None:
@@ -108,7 +177,7 @@ def print_speed() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=24)
+    parser.add_argument("--seeds", type=int, default=2 * len(POSTURES))
     parser.add_argument("--num_processes", type=int, default=1)
     parser.add_argument("--speed", action="store_true", help="time and memory only, in this process")
     arguments = parser.parse_args()

@@ -25,6 +25,11 @@ _THICK_SHARE = 0.3  # of a part that the opening leaves: an arm of 4 cm has 0.36
 _GAP_MM = 7.0  # air that is reached through a gap of twice this lies outside, though arms and trunk enclose it
 _FINGERS_ML = 150.0
 _LONG_SHARE = 0.5  # of the scan's length: what is thin and so long is table
+_LUNG_HU = (-940.0, -500.0)
+_LUNG_SHARE = 0.8  # of a lung is so dense; of air beside the patient, noise and streaks included, less
+_LUNG_ML = 20.0  # without its rim
+_ENCLOSED = 0.85  # share of a lung's surface that is body; of air beside the patient or foam it is less
+_AIRWAY_CM2 = 6.0  # a hole of a slice that is so small is airway or bowel, though it opens outwards elsewhere
 _TOO_DENSE = 0.15  # of a body: no more of it is as dense as hard bone
 _HARD_HU = 600.0
 
@@ -114,7 +119,7 @@ def _patient(hu: np.ndarray, dense: np.ndarray) -> np.ndarray:
     parts, _ = ndimage.label(grown)
     body = _wanted(parts, core, hu, dense)[parts]
     body |= _fingers(tissue & ~body, body, dense)
-    return _filled(body)
+    return _filled(body, _cut_lungs(body, hu))
 
 
 def _wanted(parts: np.ndarray, core: np.ndarray, hu: np.ndarray, dense: np.ndarray) -> np.ndarray:
@@ -124,8 +129,7 @@ def _wanted(parts: np.ndarray, core: np.ndarray, hu: np.ndarray, dense: np.ndarr
     bony = np.bincount(index, weights=dense.ravel()) > _BONY * sizes
     solid = np.bincount(index, weights=(hu > _SOLID_HU).ravel()) > _SOLID_SHARE * sizes
     at_side = np.zeros(length, dtype=bool)
-    for face in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
-        at_side[np.unique(face)] = True
+    at_side[_at_sides(parts)] = True
     sizes[0] = 0
     limb = bony & (sizes * STEP_MM**3 / 1000 > _SMALLEST_BONY_ML)
     cut = at_side & (sizes >= _SMALLEST_PART * sizes.max()) & (thick >= _THICK_SHARE * sizes)
@@ -146,16 +150,51 @@ def _beneath(parts: np.ndarray, main: int, candidates: np.ndarray) -> np.ndarray
     return beneath
 
 
-def _filled(tissue: np.ndarray) -> np.ndarray:
-    """Axial slices filled, but not with air that arms enclose: that is reached from the sides through wide gaps."""
+def _filled(tissue: np.ndarray, lungs: np.ndarray) -> np.ndarray:
+    """Axial slices filled, ``lungs`` included, but not with air that arms enclose: that is reached from the sides
+    through wide gaps, and is wider than an airway."""
+    tissue = tissue | lungs
     filled = np.stack([ndimage.binary_fill_holes(axial | _hole(axial)) for axial in tissue])
     wide = ndimage.binary_erosion(~tissue, ball(_GAP_MM), border_value=1)
     parts, count = ndimage.label(wide)
     outside = np.zeros(count + 1, dtype=bool)
-    for face in (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1]):
-        outside[np.unique(face)] = True
+    outside[_at_sides(parts)] = True
     outside[0] = False
-    return filled & ~(ndimage.binary_dilation(outside[parts], ball(_GAP_MM)) & ~tissue)
+    beside = ndimage.binary_dilation(outside[parts], ball(_GAP_MM)) & ~tissue
+    return filled & ~(beside & ~_narrow_holes(filled & ~tissue))
+
+
+def _cut_lungs(body: np.ndarray, hu: np.ndarray) -> np.ndarray:
+    """Lungs that the side of the field of view cuts: no tissue closes them there, so that no slice encloses them."""
+    parts, count = ndimage.label(ndimage.binary_erosion(~body & (hu < _LUNG_HU[1]), CROSS, border_value=1))
+    large = np.bincount(parts.ravel(), minlength=count + 1) * STEP_MM**3 / 1000 > _LUNG_ML
+    found, boxes = np.zeros_like(body), ndimage.find_objects(parts)
+    for number in _at_sides(parts):
+        if number == 0 or not large[number]:
+            continue
+        box = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in boxes[number - 1])
+        core = parts[box] == number
+        if np.mean(hu[box][core] > _LUNG_HU[0]) < _LUNG_SHARE:
+            continue
+        lung = ndimage.binary_dilation(core, CROSS, iterations=2, mask=~body[box])
+        shell = ndimage.binary_dilation(lung, CROSS) & ~lung
+        if np.mean(body[box][shell]) > _ENCLOSED:
+            found[box] |= lung
+    return found
+
+
+def _at_sides(parts: np.ndarray) -> np.ndarray:
+    """The numbers of the parts (0 too) that reach the sides of the field of view."""
+    faces = (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1])
+    return np.unique(np.concatenate([np.unique(face) for face in faces]))
+
+
+def _narrow_holes(holes: np.ndarray) -> np.ndarray:
+    """Those holes of axial slices that are no larger than an airway."""
+    in_plane = np.zeros((3, 3, 3), dtype=bool)
+    in_plane[1] = ndimage.generate_binary_structure(2, 1)
+    parts, _ = ndimage.label(holes, in_plane)
+    return holes & (np.bincount(parts.ravel()) * STEP_MM**2 / 100 < _AIRWAY_CM2)[parts]
 
 
 def _hole(axial: np.ndarray) -> np.ndarray:

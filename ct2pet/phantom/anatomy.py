@@ -10,6 +10,7 @@ import numpy as np
 from ct2pet.phantom.frame import Frame
 from ct2pet.phantom.head import draw_head
 from ct2pet.phantom.patient import Patient
+from ct2pet.phantom.posture import amputate, bend
 from ct2pet.phantom.shapes import Stroke, ellipsoid, paint
 from ct2pet.phantom.skeleton import draw_skeleton
 from ct2pet.phantom.sketch import Sketch
@@ -48,6 +49,8 @@ class Anatomy:
         x, y, z = self.frame.axes(grid)
         labels = np.zeros(grid.shape, dtype=np.uint8)
         paint(self._strokes, labels, x, y, z, self.frame.moved(z, breath_mm))
+        amputate(labels, self.patient, x, z)
+        bend(labels, grid, self.patient, z)
         return Volume(labels, grid, "label")
 
     def districts(self, organs: Volume) -> Volume:
@@ -55,7 +58,9 @@ class Anatomy:
         x, y, z = self.frame.axes(organs.grid)
         districts = np.zeros(organs.grid.shape, dtype=np.uint8)
         paint(district_strokes(self.patient), districts, x, y, z)
-        divide(districts, organs.array, x, y, z)
+        divide(districts, x, y, z)
+        bend(districts, organs.grid, self.patient, z)
+        districts[organs.array == 0] = 0
         return organs.with_array(districts)
 
     def lesions(self, organs: Volume, breath_mm: float = 0.0) -> Volume:
@@ -70,6 +75,7 @@ class Anatomy:
         ]
         found = np.zeros(grid.shape, dtype=np.uint8)
         paint(strokes, found, x, y, z, moved)
+        bend(found, grid, self.patient, reference)
         forbidden = np.zeros(256, dtype=bool)
         forbidden[[0, *labels_with_parts("skin", *GAS)]] = True
         found[forbidden[organs.array]] = 0

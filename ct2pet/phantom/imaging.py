@@ -6,14 +6,16 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import erf
 
+from ct2pet.phantom.frame import Frame
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.scanner import Scanner
-from ct2pet.phantom.tissues import AIR_HU, COUCH_FOAM_HU, COUCH_SHELL_HU, TISSUES
+from ct2pet.phantom.tissues import AIR_HU, COUCH_FOAM_HU, COUCH_SHELL_HU, LABELS, TISSUES
 from ct2pet.volume import Grid, Volume
 
 FWHM = 2.3548200450309493
 """Full width at half maximum of a Gaussian, in standard deviations."""
 _TEXTURE_MM = 14.0
+_PROSTHESIS_MM = 760.0  # reference mm: the stem of the prosthesis of a hip ends there
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071
 
 
@@ -68,9 +70,13 @@ def render_ct(
     mean = _table([AIR_HU, *(patient.hu[tissue.name] for tissue in TISSUES)])
     grain = _table([0.0, *(tissue.hu_texture for tissue in TISSUES)])
     couch, seen = _couch(organs.grid, patient), [lesion.hu for lesion in patient.lesions]
+    heights = Frame(patient).z_to_reference(_axis(organs.grid, 0))
+    right = _axis(organs.grid, 2)[None] < 0
     hu = np.empty(organs.grid.shape, dtype=np.float32)
     for k, labels in enumerate(organs.array):  # slice by slice: the temporaries of a whole CT would take gigabytes
         hu[k] = mean[labels] + grain[labels] * texture[k]
+        if patient.hip_prosthesis and heights[k] > _PROSTHESIS_MM:
+            hu[k][(labels == LABELS["femur"]) & right] = _HIGHEST_HU
         np.copyto(hu[k], couch, where=labels == 0)
         for number in np.unique(lesions[k][lesions[k] > 0]):
             shown = seen[number - 1]

@@ -16,6 +16,10 @@ DIAGNOSES: tuple[str, ...] = (
     "colorectal cancer",
 )
 
+ARM_POSES: tuple[str, ...] = ("raised", "down", "left raised", "forward", "elbows out", "folded", "left across")
+"""How both arms lie: beside the head; beside the hips; the left one raised and the right one down; raised in front of
+the face; hands behind the head; hands on the belly; the left hand on the belly and the right arm down."""
+
 
 @dataclass(frozen=True)
 class Lesion:
@@ -43,9 +47,13 @@ class Patient:
 
     ``leg_share`` and ``width`` and ``depth`` scale the reference skeleton, ``fat`` (reference mm) is the thickness of
     the fat under the skin of the trunk and ``muscle`` (reference mm) what the limbs have more or less than the
-    reference. ``arms`` is "raised", "down" or, never drawn at random, "left raised" (and the right one down);
+    reference. ``arms`` is "raised" or "down" or, never drawn at random, one of ``ARM_POSES``;
     ``field_of_view`` "thigh" (skull base to mid-thigh) or "whole" (head to toe). ``suv`` and ``hu`` hold each tissue's
     mean. ``lesions`` belong to the ``diagnosis``.
+
+    Never drawn at random either: ``scoliosis_mm``, how far the spine leaves the middle line at the middle of the
+    trunk; ``kyphosis_mm``, how far the head lies in front of its place; ``amputated``, "" or "left thigh" (nothing is
+    left below its middle) or "left forearm"; ``hip_prosthesis``, whether the right hip is metal.
     """
 
     seed: int
@@ -65,6 +73,10 @@ class Patient:
     suv: Mapping[str, float] = field(default_factory=dict)
     hu: Mapping[str, float] = field(default_factory=dict)
     lesions: tuple[Lesion, ...] = ()
+    scoliosis_mm: float = 0.0
+    kyphosis_mm: float = 0.0
+    amputated: str = ""
+    hip_prosthesis: bool = False
 
     def organ(self, name: str) -> Organ:
         """How the organ differs from the reference (not at all where nothing was drawn)."""

@@ -58,12 +58,27 @@ class Limb:
 
 
 def arm_of(patient: Patient, *, left: bool = True) -> Limb:
-    """An arm: beside the head and bent over it where it is raised, beside the hip where it is down."""
+    """An arm of the patient's pose (``patient.ARM_POSES``), written as if it were the left one."""
+    pose, shoulder = patient.arms, (160.0, 8.0, 1374.0)
     aside = 0.8 * (patient.fat - _THIN)
-    shoulder = (160.0, 8.0, 1374.0)
-    if patient.arms == "raised" or (patient.arms == "left raised" and left):
+    if pose == "raised" or (pose == "left raised" and left):
         return Limb(shoulder, (205.0, -8.0, 1640.0), (105.0, -30.0, 1850.0), (40.0, -45.0, 1985.0))
+    if pose == "forward":
+        up = 0.0 if left else 45.0  # one forearm lies over the other
+        return Limb(shoulder, (200.0, -118.0, 1560.0), (60.0, -128.0, 1715.0 + up), (-40.0, -124.0, 1760.0 + up))
+    if pose == "elbows out":
+        return Limb(shoulder, (256.0, 26.0, 1545.0), (120.0, 50.0, 1725.0), (10.0, 60.0, 1745.0))
+    if pose == "folded" or (pose == "left across" and left):
+        front, up = _belly_front(patient, 1050.0) - 22, 0.0 if left else 60.0
+        elbow, wrist = (226.0 + aside, 0.4 * front, 1110.0), (110.0, front, 1050.0 + up)
+        return Limb(shoulder, elbow, wrist, (-20.0, front - 6, 1040.0 + up))
     return Limb(shoulder, (216.0 + aside, 22.0, 1095.0), (222.0 + aside, -12.0, 855.0), (218.0 + aside, -28.0, 700.0))
+
+
+def _belly_front(patient: Patient, z: float) -> float:
+    """y of the skin in front of the middle line."""
+    _, cy, _, ry = trunk_wall(patient, 1).section(np.array(z))
+    return float(cy - ry)
 
 
 def belly_of(patient: Patient) -> float:
@@ -172,9 +187,9 @@ def district_strokes(patient: Patient) -> list[Stroke]:
     return strokes
 
 
-def divide(districts: np.ndarray, labels: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
+def divide(districts: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -> None:
     """Cut, in place: the head from the trunk at the root of the neck, the legs from the trunk by planes along the
-    groins; and nothing outside the body (where ``labels`` is 0).
+    groins.
 
     The root of the neck runs from the jugular notch to the spinous process of C7 and rises over the shoulders.
     The planes of the groins rise from the lowest point of the ischia through the middle of the femoral necks: a thigh
@@ -188,4 +203,3 @@ def divide(districts: np.ndarray, labels: np.ndarray, x: np.ndarray, y: np.ndarr
     districts[central] = np.where(np.broadcast_to(neck < 0, districts.shape)[central], head, trunk)
     lower = (districts == trunk) | (districts == legs)
     districts[lower] = np.where(np.broadcast_to(groin > 0, districts.shape)[lower], legs, trunk)
-    districts[labels == 0] = 0

@@ -22,32 +22,51 @@ _ENDS = {
     "legs": (-1000.0, 770.0),
     "narrow": (MID_THIGH, SKULL_BASE),
     "one thigh": (520.0, 750.0),
+    "neck slab": (1345.0, 1520.0),
+    "left half of the chest": (1130.0, 1420.0),
+    "left shoulder": (1240.0, 1460.0),
+    "heart": (1150.0, 1330.0),
+    "left hip": (720.0, 940.0),
+    "one knee": (410.0, 590.0),
 }
 """From and to (reference mm above the soles)."""
-_NARROW_MM = 210.0
+_COLUMNS = {
+    "narrow": (-210.0, 210.0),
+    "one thigh": (0.0, np.inf),
+    "neck slab": (-130.0, 130.0),
+    "left half of the chest": (10.0, np.inf),
+    "left shoulder": (70.0, np.inf),
+    "heart": (-90.0, 120.0),
+    "left hip": (5.0, 200.0),
+    "one knee": (0.0, np.inf),
+}
+_ALL = (-np.inf, np.inf)
+_ROWS = {"heart": (-110.0, 40.0), "left hip": (-110.0, 90.0)}
+"""Sides from right to left, and from front to back (patient mm), of the views that do not show all."""
 VIEWS = (*_ENDS, "one arm")
 
 
 def view(patient: Patient, districts: Volume, name: str) -> Box:
     """The box of voxels that the view ``name`` (of ``VIEWS``) shows of a patient who was scanned from head to toe.
 
-    ``districts`` is the map of the whole scan (axis-parallel, in patient mm). "narrow" is a field of view of 420 mm,
-    "one thigh" and "one arm" hold the left one alone. Raises DatasetError for another name, and where no box holds the
-    arm without the trunk.
+    ``districts`` is the map of the whole scan (axis-parallel, in patient mm). "narrow" is a field of view of 420 mm;
+    "one thigh", "one knee" and "one arm" hold the left one alone. Raises DatasetError for another name, and where no
+    box holds the arm without the trunk.
     """
     if name == "one arm":
         return _one_arm(districts.array)
     if name not in _ENDS:
         raise DatasetError(f"the phantom has no view {name!r}; it has {', '.join(VIEWS)}")
     grid = districts.grid
-    z, _, x = (grid.origin[i] + np.arange(grid.shape[2 - i]) * grid.spacing[2 - i] for i in (2, 1, 0))
+    z, y, x = (grid.origin[i] + np.arange(grid.shape[2 - i]) * grid.spacing[2 - i] for i in (2, 1, 0))
     low, high = (float(Frame(patient).z_from_reference(end)) for end in _ENDS[name])
-    inside = np.abs(x) < _NARROW_MM if name == "narrow" else x > (0 if name == "one thigh" else -np.inf)
-    return _box(np.flatnonzero((z >= low) & (z <= high)), np.flatnonzero(inside), grid.shape)
+    spans = ((z, (low, high)), (y, _ROWS.get(name, _ALL)), (x, _COLUMNS.get(name, _ALL)))
+    return _box(*(np.flatnonzero((axis > first) & (axis < last)) for axis, (first, last) in spans))
 
 
-def _box(slices: np.ndarray, columns: np.ndarray, shape: tuple[int, int, int]) -> Box:
-    return Box((int(slices[0]), 0, int(columns[0])), (int(slices[-1]) + 1, shape[1], int(columns[-1]) + 1))
+def _box(slices: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Box:
+    first, last = zip(*((int(index[0]), int(index[-1]) + 1) for index in (slices, rows, columns)))
+    return Box(first, last)
 
 
 def _one_arm(districts: np.ndarray) -> Box:
@@ -60,4 +79,4 @@ def _one_arm(districts: np.ndarray) -> Box:
     first = int(others[-1]) + 1 if others.size else half
     if not (part[:, :, first:] > 0).any():
         raise DatasetError("the arm lies too near to the trunk for a view of its own")
-    return _box(slices, np.arange(first, districts.shape[2]), districts.shape)
+    return _box(slices, np.arange(districts.shape[1]), np.arange(first, districts.shape[2]))

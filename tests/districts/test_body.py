@@ -111,3 +111,38 @@ def test_the_reduction_keeps_the_sum():
     np.testing.assert_allclose((dense.array * counts).sum(), (array > 220).sum(), rtol=1e-5)
     np.testing.assert_allclose(mean.array[1, 1, 3], array[2:4, 4:8, 9:].mean(), rtol=1e-5)
     np.testing.assert_allclose(mean.grid.origin, (1.0, 1.5, 0.5))
+
+
+def test_lungs_that_the_side_of_the_view_cuts_are_inside_and_air_beside_the_patient_is_not():
+    ct, truth = patient(with_table=False)
+    for cut in (np.s_[:, :, 55:], np.s_[:, 50:, :], np.s_[:, 40:70, 50:80]):  # x = 110 and y = 105 mm: inside a lung
+        part = Volume(np.ascontiguousarray(ct.array[cut]), Grid(ct.array[cut].shape, SPACING))
+        lung = part.array < -750
+        lung &= truth[cut]
+        mask = body_mask(part)
+        assert lung.sum() > 1000
+        assert mask[lung].mean() > 0.97
+        assert dice(mask, truth[cut]) > 0.99
+
+
+def test_noisy_air_and_foam_beside_a_limb_are_no_lung():
+    hu = np.full(SHAPE, -1000.0)
+    y, x = np.ogrid[: SHAPE[1], : SHAPE[2]]
+    hu[:, np.hypot(y - 50, x - 60) < 40] = 40
+    hu[:, np.hypot(y - 50, x - 60) < 9] = 900
+    hu[:, 100:] = np.where(hu[:, 100:] > 0, hu[:, 100:], -900)  # foam beneath
+    hu += np.random.default_rng(0).normal(0, 80, SHAPE)
+    cut = np.s_[:, 20:, 40:]
+    truth = np.broadcast_to(np.hypot(y - 50, x - 60) < 40, SHAPE)[cut]
+    assert dice(body_mask(Volume(hu[cut].astype(np.int16), Grid(hu[cut].shape, SPACING))), truth) > 0.99
+
+
+def test_a_narrow_airway_that_opens_at_the_side_elsewhere_is_inside():
+    hu = np.full((24, 60, 60), -1000.0)
+    y, x = np.ogrid[:60, :60]
+    hu[:, np.hypot(y - 30, x - 30) < 24] = 40
+    hu[:, np.hypot(y - 26, x - 30) < 6] = -1000
+    hu[16:, :26, 24:37] = -1000  # an open mouth that the front of the view cuts
+    mask = body_mask(Volume(hu[:, 10:].astype(np.int16), Grid((24, 50, 60), (4.0, 2.0, 2.0))))
+    assert mask[:14, 16, 30].all()
+    assert not mask[18:, 5, 30].any()

@@ -28,6 +28,12 @@ def whole(standard_patient, body_grid):
         ("chest", {"head", "trunk", "arms"}),
         ("abdomen and pelvis", {"trunk", "arms", "legs"}),
         ("one arm", {"arms"}),
+        ("neck slab", {"head", "trunk", "arms"}),
+        ("left half of the chest", {"head", "trunk", "arms"}),
+        ("left shoulder", {"head", "trunk", "arms"}),
+        ("heart", {"trunk"}),
+        ("left hip", {"trunk", "legs", "arms"}),
+        ("one knee", {"legs"}),
     ],
 )
 def test_a_view_shows_its_districts(whole, name, shown):
@@ -43,6 +49,15 @@ def test_one_thigh_is_the_left_one_and_narrow_is_narrow(whole):
     narrow = districts.grid.crop(view(patient, districts, "narrow"))
     assert abs(narrow.shape[2] * narrow.spacing[2] - 420) <= 8
     assert view(patient, districts, "whole").shape == districts.array.shape
+
+
+@pytest.mark.parametrize("name", ["heart", "left hip", "neck slab"])
+def test_the_sides_of_a_crop_cut_the_body(whole, name):
+    patient, districts = whole
+    part = districts.crop(view(patient, districts, name)).array > 0
+    assert part[:, :, 0].any()
+    assert part[:, :, -1].any()
+    assert part[:, 0].any() == (name != "neck slab")
 
 
 def test_other_views_are_refused_and_an_arm_within_the_trunk_has_none(whole):

@@ -7,6 +7,7 @@ import numpy as np
 from scipy import ndimage
 
 from ct2pet.districts.body import STEP_MM
+from ct2pet.districts.segmenters.rules.joints import cut_at_joint, humeral_heads, shoulder_joints
 from ct2pet.districts.segmenters.rules.scene import Scene, span, voxels
 from ct2pet.districts.segmenters.rules.sections import Sections
 
@@ -24,8 +25,6 @@ _ASIDE_MM = 25.0  # shafts of humeri lie so far to the side of the lungs, and so
 _SHAFT_MM = (8.0, 52.0)
 _ROUND = 0.55
 _SHAFT_SLICES = 5
-_THICK_MM = 12.0  # radius that fits into a humeral head, and into no other bone of the shoulder
-_SHOULDER_MM = 100.0
 _OFF_SKULL_MM = 26.0  # from the brain; what is bone beyond, above the face, is an arm's
 _FACE_MM = 60.0
 _REACH_MM = 24.0
@@ -38,7 +37,10 @@ def find_arms(scene: Scene, sections: Sections, apart: np.ndarray) -> np.ndarray
     _follow_all(scene, apart, seeds, grown)
     if not grown.any():
         return apart
-    return apart | _around(scene, sections, apart, seeds, grown)
+    arms = apart | _around(scene, sections, apart, seeds, grown)
+    for joint in shoulder_joints(scene):
+        cut_at_joint(scene, joint, arms, grown | seeds, apart)
+    return arms
 
 
 def _shafts(scene: Scene) -> np.ndarray:
@@ -59,23 +61,10 @@ def _shafts(scene: Scene) -> np.ndarray:
             round_ = blob.sum() * STEP_MM**2 > _ROUND * sides.max() ** 2
             if beside and round_ and _SHAFT_MM[0] <= sides.max() <= _SHAFT_MM[1]:
                 found[z][box] |= blob
-    found |= _humeral_heads(scene, scene.middle)
+    found |= humeral_heads(scene, scene.middle)
     parts, _ = ndimage.label(found, structure=np.ones((3, 3, 3)))
     long_enough = [False, *(box[0].stop - box[0].start >= _SHAFT_SLICES for box in ndimage.find_objects(parts))]
     return np.array(long_enough)[parts]
-
-
-def _humeral_heads(scene: Scene, middle: np.ndarray) -> np.ndarray:
-    """The only thick bones at the shoulders that lie far from the middle line."""
-    found = np.zeros_like(scene.body)
-    size = voxels(_THICK_MM)
-    rows, columns = np.ogrid[-size : size + 1, -size : size + 1]
-    disc = rows**2 + columns**2 <= size**2
-    low, high = scene.shoulder - voxels(_BELOW_APEX_MM), scene.shoulder + voxels(_ABOVE_APEX_MM)
-    for z in range(max(0, low), min(len(found), high + 1)):
-        aside = np.abs(np.arange(found.shape[2]) - middle[z]) * STEP_MM > _SHOULDER_MM
-        found[z] = ndimage.binary_opening(ndimage.binary_fill_holes(scene.bone[z]) & aside, disc)
-    return found
 
 
 def _over_the_head(scene: Scene) -> np.ndarray:

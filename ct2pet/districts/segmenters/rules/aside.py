@@ -16,6 +16,7 @@ _BAND_MM = 28.0  # about the middle line; head, neck and trunk lie on it, arms s
 _HEAD_MM = 50.0  # half a head's width and less: so near the middle line lie the middles of its parts
 _SEED = 0.03  # share of a section that lung or brain takes
 _THIGH = 0.18  # of the trunk above: thighs are larger, hands and forearms smaller
+_TRUNK_MM = 250.0  # from the lungs down, no legs
 _SCALP_MM = 28.0  # skull and scalp above the brain
 _SHOULDER_MM = 72.0  # above and below the apex of the lungs
 _GIRDLE_CM2 = 1.0
@@ -68,6 +69,10 @@ def arm_sections(scene: Scene, sections: Sections, bones: Bones, central: np.nda
     shoulders = slice(max(0, scene.shoulder - voxels(_SHOULDER_MM)), scene.shoulder + voxels(_SHOULDER_MM))
     aside = scene.body & ~central[sections.labels]
     aside[shoulders] &= ~(joined & several)[sections.labels[shoulders]]
+    if scene.cut_side:  # in half a chest, what lies before or behind the lung is breast or back
+        columns = np.flatnonzero(scene.lungs.any(axis=(0, 1)))
+        beside = sections.x > columns[-1] if scene.cut_side < 0 else sections.x < columns[0]
+        aside &= beside[sections.labels]
     return _limbs(scene, sections, aside, bare=bare)
 
 
@@ -92,11 +97,15 @@ class _Sorter:
     def __init__(self, scene: Scene, sections: Sections, anchor: Anchor) -> None:
         self._sections, self._anchor = sections, anchor
         self._is_central = np.zeros(len(sections.area), dtype=bool)
-        columns = np.abs(np.arange(scene.body.shape[2])[None] - anchor.middle[:, None]) * STEP_MM < _BAND_MM
+        last = scene.body.shape[2] - 1
+        middle = np.clip(anchor.middle, 0, last)  # where it lies outside the view, the body enters at that side
+        columns = np.abs(np.arange(last + 1)[None] - middle[:, None]) * STEP_MM < _BAND_MM
         band = np.broadcast_to(columns[:, None], scene.body.shape)
         self._on_band = sections.share_of(band & scene.body) * sections.area
         self._numbers = [sections.numbers(z) for z in range(len(scene.body))]
         self._legs = False
+        # half a body shows one piece beside the trunk where whole ones show two legs or two arms: this high, an arm
+        self._thighs = anchor.chest - (voxels(_TRUNK_MM) if scene.cut_side else 0)
 
     def central(self) -> np.ndarray:
         """bool by the section's number."""
@@ -105,7 +114,7 @@ class _Sorter:
         for z in range(anchor.start + 1, min(anchor.vertex + 1, len(self._numbers))):
             self._follow_middle(z, z - 1)
         for z in range(anchor.start - 1, -1, -1):
-            if z >= anchor.chest:
+            if z >= self._thighs:
                 self._follow_middle(z, z + 1)
             else:
                 self._follow_down(z)

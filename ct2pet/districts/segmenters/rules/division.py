@@ -12,6 +12,7 @@ from ct2pet.districts.segmenters.rules.arms import find_arms
 from ct2pet.districts.segmenters.rules.aside import Anchor, anchor_of, arm_sections, central_sections
 from ct2pet.districts.segmenters.rules.bones import LIMB, UNKNOWN, Bones, change, measure_bones, votes
 from ct2pet.districts.segmenters.rules.bones import TRUNK as TRUNK_VOTE
+from ct2pet.districts.segmenters.rules.hips import find_hip
 from ct2pet.districts.segmenters.rules.levels import (
     above_neck,
     below_groins,
@@ -25,7 +26,7 @@ from ct2pet.districts.segmenters.rules.sections import Sections, cut_sections
 
 HEAD, TRUNK, ARMS, LEGS = 1, 2, 3, 4
 NAMES = {HEAD: "head", TRUNK: "trunk", ARMS: "arms", LEGS: "legs"}
-_SURE, _FAIR, _POOR, _GUESS = 0.95, 0.65, 0.4, 0.25
+_SURE, _FAIR, _HALF_CHEST, _CROPPED_HIP, _POOR, _GUESS = 0.95, 0.65, 0.45, 0.45, 0.4, 0.25
 _LEAST_VOTES = 4
 _AGREE = 0.6  # of the sections below the ischia look like thighs
 _LEGS_MM = 60.0  # so much of thighs below a pelvis whose end was not found
@@ -71,6 +72,9 @@ def divide(scene: Scene) -> Division:
     survey = _Survey(scene, sections, measure_bones(scene, sections))
     division = Division(np.where(scene.body, np.uint8(TRUNK), np.uint8(0)), dict.fromkeys(NAMES, _SURE))
     anchor = anchor_of(scene, sections)
+    if scene.cut_side:
+        division.doubt(_HALF_CHEST, *NAMES)
+        division.warnings.append("the side of the field of view cuts the chest: the middle of the body is a guess")
     if anchor:
         _divide_around(survey, anchor, division)
     else:
@@ -82,7 +86,7 @@ def divide(scene: Scene) -> Division:
 def _divide_around(survey: _Survey, anchor: Anchor, division: Division) -> None:
     scene = survey.scene
     central = central_sections(scene, survey.sections, anchor)
-    arms = _take_arms(survey, central, anchor, division, bare=True)
+    arms = _take_arms(survey, central, anchor, division, bare=not scene.cut_side)
     _cut_neck(scene, scene.body & ~arms, anchor, division)
     if scene.lungs.any():
         division.middle = _down_to_pelvis(scene.body & ~arms, anchor.middle, anchor.chest)
@@ -174,19 +178,30 @@ def _divide_by_bones(survey: _Survey, division: Division) -> None:
     if trunk.size < 3:
         _name_limbs(scene, sections, bones, division)
         return
-    main = np.array([_largest(sections, int(z)) for z in trunk])
-    whole = float(np.median(sections.cut[main])) < _WHOLE
-    purity = (np.sum(found[lowest:] == TRUNK_VOTE) + np.sum(found[:lowest] < 0)) / len(found)
-    division.doubt(_GUESS if not whole else _FAIR if purity > _PURE else _POOR, *NAMES)
     division.warnings.append("neither lungs nor brain are in view: the districts are told from the bones alone")
-    if whole and np.median(sections.area[main]) < _NECK_CM2:
+    main = np.array([_largest(sections, int(z)) for z in trunk])
+    if np.median(sections.cut[main]) >= _WHOLE:
+        _divide_crop(survey, found, lowest, division)
+        return
+    purity = (np.sum(found[lowest:] == TRUNK_VOTE) + np.sum(found[:lowest] < 0)) / len(found)
+    division.doubt(_FAIR if purity > _PURE else _POOR, *NAMES)
+    if np.median(sections.area[main]) < _NECK_CM2:
         division.parts[division.parts > 0] = HEAD
         return
-    if not whole:
-        division.warnings.append("the field of view cuts the body on all sides: the districts are a guess")
-        division.parts[:lowest][scene.body[:lowest]] = LEGS
-        return
     _divide_pelvis(survey, found, trunk, main, division)
+
+
+def _divide_crop(survey: _Survey, found: np.ndarray, lowest: int, division: Division) -> None:
+    """A view whose sides cut the body all around. ``found``: the votes; from ``lowest`` on they are for the trunk."""
+    scene = survey.scene
+    division.warnings.append("the field of view cuts the body on all sides: the districts are a guess")
+    hip = find_hip(scene, survey.bones, found, lowest)
+    if hip is None:
+        division.doubt(_GUESS, *NAMES)
+        return
+    division.doubt(_CROPPED_HIP if hip.seen else _POOR, *NAMES)
+    middle = np.full(len(scene.body), hip.middle)
+    division.parts[below_groins(scene, middle, hip.level) & scene.body] = LEGS
 
 
 def _divide_pelvis(survey: _Survey, found: np.ndarray, trunk: np.ndarray, main: np.ndarray, division: Division) -> None:
@@ -222,12 +237,21 @@ def _name_limbs(scene: Scene, sections: Sections, bones: Bones, division: Divisi
     division.warnings.append("only limbs are in view: arms and legs are told by the thickness of bones and flesh")
     gas = ndimage.binary_erosion(scene.body, ball(_SKIN_MM)) & (scene.coarse.hu < _GAS_HU)
     if np.count_nonzero(gas) * scene.grid.voxel_ml > _GAS_ML:
-        division.doubt(_GUESS, ARMS, LEGS)
-        division.warnings.append("there is gas inside what was taken for limbs: is it head or trunk?")
+        _name_neck(scene, sections, division)
+        return
     for index in np.flatnonzero((np.abs(scores) < _CLEAR) & (volumes > 0) & (names > 0)):
         division.warnings.append(
             f"a limb of {volumes[index]:.0f} ml may be arm or leg: it was taken for {NAMES[int(names[index])]}"
         )
+
+
+def _name_neck(scene: Scene, sections: Sections, division: Division) -> None:
+    """Limbs hold no gas: a neck, perhaps with shoulders, or a part of the trunk."""
+    for z in np.flatnonzero(scene.body.any(axis=(1, 2))):
+        neck = sections.area[_largest(sections, int(z))] < _NECK_CM2
+        division.parts[z][scene.body[z]] = HEAD if neck else TRUNK
+    division.doubt(_GUESS, *NAMES)
+    division.warnings = ["there is gas inside, but neither lungs nor brain are in view: head and trunk are a guess"]
 
 
 def _drop_fragments(scene: Scene, parts: np.ndarray) -> None:

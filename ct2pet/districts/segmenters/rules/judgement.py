@@ -29,7 +29,7 @@ def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str
     warnings += _units(scene, division) + _metal(scene, division)
     warnings += _missing(scene, division, ml)
     warnings += _grown_arms(scene, division, ml)
-    for part in (ARMS, LEGS):
+    for part in () if scene.cut_side else (ARMS, LEGS):
         warnings += _unequal(scene, division, part)
     warnings += _cut_by_the_view(scene, division)
     return {NAMES[part]: round(division.sure[part], 2) for part in NAMES if ml[part] > 0}, tuple(warnings)
@@ -73,7 +73,7 @@ def _missing(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:
         division.doubt(0.5, HEAD)
     if above > _SHOULDERS_MM and ml[ARMS] < _LEAST_ML:
         warnings.append("no arms found, though the shoulders are in view")
-        division.doubt(0.6, TRUNK)
+        division.doubt(0.45, TRUNK)
     return warnings
 
 
@@ -98,7 +98,7 @@ def _unequal(scene: Scene, division: Division, part: int) -> list[str]:
         return []
     if part == ARMS and min(left, right) >= _LEAST_ML and _one_raised(division, limb, columns):
         return []
-    division.doubt(0.5, part)
+    division.doubt(0.45, part)
     name = NAMES[part]
     if min(left, right) < _LEAST_ML:
         return [f"{name}: only the {'left' if left > right else 'right'} one was found"]

@@ -15,6 +15,7 @@ from ct2pet.districts.segmenters.rules.scene import Scene, voxels
 
 _NECK_SLOPE = 0.3
 _NECK_MM = 60.0  # half as wide as a neck; beyond, shoulders rise
+_NECK_MOST_MM = 100.0  # no head or neck reaches farther from the middle line
 _WIDENS = 1.5  # shoulders are so much wider than a neck
 _NECK_REACH_MM = 260.0  # from the middle of the brain down to the shoulders
 _GROIN_SLOPE = 0.57
@@ -37,7 +38,8 @@ def above_neck(scene: Scene, middle: np.ndarray, level: int) -> np.ndarray:
     centre = rows.mean() if rows.size else len(y) / 2
     aside = np.maximum(0, np.abs(x[None] - middle[:, None]) - _NECK_MM / STEP_MM)
     root = level + _NECK_SLOPE * (y - centre)
-    return z[:, None, None] > root[None, :, None] + aside[:, None, :]
+    within = np.abs(x[None] - middle[:, None]) * STEP_MM < _NECK_MOST_MM
+    return (z[:, None, None] > root[None, :, None] + aside[:, None, :]) & within[:, None]
 
 
 def shoulder_level(scene: Scene, central: np.ndarray) -> int | None:

@@ -15,6 +15,8 @@ _BONE_SHARE = 0.2
 _GAS_HU = -500.0
 _AIRWAY_HU = -960.0  # gas in airways and bowel is darker than any lung, that of emphysema included
 _LUNG_ML = 100.0  # without its rim; gas in the bowel seldom reaches it
+_APEX_ML = 40.0  # an apex, or the edge of a lung, is a lung where ribs surround it
+_RIB_MM, _RIB_SHARE = 14.0, 0.45  # share of a lung's surface so near to bone: 0.5 and more, of the colon's less
 _APEX_CM2 = 2.0
 _BRAIN_ML = 100.0
 _BRAIN_HU = (-10.0, 100.0)
@@ -24,6 +26,8 @@ _SKULL_MM = 8.0
 _MEDIASTINUM_MM = 12.0
 _ONE_LUNG = 0.7
 _SPINE_MM = 44.0  # a spine lies within it of either lung
+_HALF_CHEST_MM = 134.0  # from the middle line to the outer border of a lung
+_CUT_DEEP, _CUT_FLAT = 0.6, 0.3  # of the body's depth: a side of the view through the chest, or past it
 _NECK_MM = 150.0  # from the brain down to the shoulders
 
 
@@ -79,9 +83,18 @@ class Scene:
         parts, count = ndimage.label(ndimage.binary_erosion(gas, CROSS, border_value=1))
         if not count:
             return np.zeros_like(gas)
-        wanted = np.bincount(parts.ravel()) * self.grid.voxel_ml > _LUNG_ML
+        volumes = np.bincount(parts.ravel()) * self.grid.voxel_ml
+        wanted = volumes > _LUNG_ML
+        for number in np.flatnonzero((volumes > _APEX_ML) & ~wanted):
+            wanted[number] = number > 0 and self._ribs_surround(parts == number, gas)
         wanted[0] = False
         return ndimage.binary_dilation(wanted[parts], CROSS, mask=gas)
+
+    def _ribs_surround(self, core: np.ndarray, gas: np.ndarray) -> bool:
+        lung = ndimage.binary_dilation(core, CROSS, iterations=2, mask=gas)
+        shell = ndimage.binary_dilation(lung, CROSS) & ~lung
+        near = ndimage.binary_dilation(self.bone, ball(STEP_MM), iterations=round(_RIB_MM / STEP_MM))
+        return bool(near[shell].mean() > _RIB_SHARE)
 
     @cached_property
     def brain(self) -> np.ndarray:
@@ -127,8 +140,26 @@ class Scene:
         order = np.argsort(heights)
         return np.interp(np.arange(self.body.shape[0]), np.array(heights)[order], np.array(columns)[order])
 
+    @cached_property
+    def cut_side(self) -> int:
+        """On which side (-1: low x, 1: high x) the view ends in the middle of the chest, so that one half alone is
+        seen; 0 where it shows both halves, or no lungs."""
+        where = span(self.lungs)
+        if where is None:
+            return 0
+        depths = np.count_nonzero(self.body[where[0] : where[1] + 1], axis=1)
+        first, last = (float(np.median(depths[:, k] / np.maximum(depths.max(axis=1), 1))) for k in (0, -1))
+        if max(first, last) < _CUT_DEEP or min(first, last) > _CUT_FLAT:
+            return 0
+        return -1 if first > last else 1
+
     def _chest_middle(self, lungs: np.ndarray) -> float:
-        """Between the lungs, and the spine where one lung is missing: then lung, not mediastinum, lies between."""
+        """Between the lungs, and the spine where one lung is missing: then lung, not mediastinum, lies between. Where
+        one half of the chest is in view, as far from the lung's outer border as in most people."""
+        if self.cut_side:
+            columns = np.flatnonzero(lungs.any(axis=(0, 1)))
+            border, half = columns[0] if self.cut_side > 0 else columns[-1], _HALF_CHEST_MM / STEP_MM
+            return float(border + self.cut_side * half)
         between, width = _middle_column(lungs), voxels(_MEDIASTINUM_MM)
         profile = lungs.sum(axis=(0, 1))
         inner = profile[max(0, round(between) - width) : round(between) + width + 1]

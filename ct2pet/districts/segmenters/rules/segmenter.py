@@ -14,11 +14,13 @@ from ct2pet.districts.base import Segmentation, Segmenter
 from ct2pet.districts.body import find_body, on_fine_grid
 from ct2pet.districts.segmenters.rules.division import NAMES, divide
 from ct2pet.districts.segmenters.rules.judgement import judge
+from ct2pet.districts.segmenters.rules.position import quarter_turns, turned
 from ct2pet.districts.segmenters.rules.scene import Scene
 from ct2pet.errors import DatasetError
 from ct2pet.volume import Volume
 
-_RULES = 1  # to be raised whenever the same CT gets another map
+_TURNED, _TURNED_CUT = 0.7, 0.45  # the most for patients who do not lie on the back, and where the view cuts them
+_RULES = 2  # to be raised whenever the same CT gets another map
 
 
 class RulesSegmenter(Segmenter):
@@ -42,10 +44,16 @@ class RulesSegmenter(Segmenter):
         if unknown:
             raise DatasetError(f"the segmenter rules finds {', '.join(self.districts)}, not {', '.join(unknown)}")
         coarse = find_body(ct_hu)
-        scene = Scene(coarse)
+        turns = quarter_turns(coarse)
+        scene = Scene(turned(coarse, turns) if turns else coarse)
         division = divide(scene)
+        if turns:
+            cut = scene.body[:, :, [0, -1]].any() or scene.body[:, [0, -1]].any()
+            division.doubt(_TURNED_CUT if cut else _TURNED, *NAMES)
+            division.warnings.append(f"the patient seems to lie {'prone' if turns == 2 else 'on the side'}")
         confidence, warnings = judge(scene, division)
-        found = on_fine_grid(ct_hu, coarse, _everywhere(division.parts))
+        parts = np.rot90(division.parts, -turns, axes=(1, 2))
+        found = on_fine_grid(ct_hu, coarse, _everywhere(parts))
         labels = np.zeros(len(NAMES) + 1, dtype=np.uint8)
         for part, name in NAMES.items():
             labels[part] = districts.get(name, 0)

@@ -7,6 +7,7 @@ from ct2pet.districts.body import find_body
 from ct2pet.districts.segmenters.rules.scene import Scene, span, voxels
 from ct2pet.phantom.frame import Frame
 from ct2pet.phantom.tissues import LABELS, labels_of
+from ct2pet.phantom.views import view
 from ct2pet.volume import Box
 
 
@@ -38,6 +39,30 @@ def test_a_missing_lung_does_not_shift_the_middle():
     scene = Scene(find_body(ct.with_array(hu).crop(box)))
     assert scene.lungs.any()
     assert abs(scene.grid.origin[0] + 4 * scene.middle[0]) < 20
+
+
+def test_half_a_chest_has_its_middle_where_the_other_half_would_begin():
+    patient, ct, districts, _ = body(6, "raised")
+    whole = Scene(find_body(ct.crop(view(patient, districts, "chest"))))
+    half = Scene(find_body(ct.crop(view(patient, districts, "left shoulder"))))
+    assert whole.cut_side == 0
+    assert half.cut_side == -1
+    assert abs(half.grid.origin[0] + 4 * half.middle[half.lungs.any(axis=(1, 2))][0]) < 25
+    crop = ct.crop(view(patient, districts, "left shoulder"))
+    assert Scene(find_body(crop.with_array(np.ascontiguousarray(crop.array[:, :, ::-1])))).cut_side == 1
+
+
+def test_an_apex_among_ribs_is_a_lung_and_gas_of_that_size_in_the_belly_is_not():
+    hu = rod(air(20, 60, 90), (30, 45), 100, 40, ratio=1.4)
+    rod(hu, (30, 36), 20, -800, slices=slice(5, 20))
+    rod(hu, (30, 60), 20, -800, slices=slice(5, 20))
+    assert not scene_of(hu).lungs.any()
+    y, x = np.ogrid[:60, :90]
+    ring = np.hypot(y - 30, x - 36) * 4
+    hu[5:20, (ring > 24) & (ring < 32)] = 600
+    lungs = scene_of(hu).lungs
+    assert lungs[10, 30, 36]
+    assert not lungs[10, 30, 60]
 
 
 def test_gas_in_the_bowel_is_no_lung_and_a_pelvis_no_brain():

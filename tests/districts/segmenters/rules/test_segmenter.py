@@ -12,7 +12,7 @@ from ct2pet.phantom import DISTRICTS
 from ct2pet.phantom.tissues import LABELS
 from ct2pet.phantom.views import view
 from ct2pet.resampling import resample
-from ct2pet.volume import Grid, Volume
+from ct2pet.volume import Box, Grid, Volume
 
 FLOORS = {"head": 0.95, "trunk": 0.97, "arms": 0.9, "legs": 0.95}
 SLABS = {"head": 0.8, "trunk": 0.95, "arms": 0.8, "legs": 0.95}  # of neck and arms a chest shows little but the border
@@ -47,6 +47,34 @@ def test_every_view_of_a_body_is_divided(name, seed, arms):
     assert inside.mean() > 0.99
     assert set(found.confidence) >= set(scores)
     assert all(0 <= sure <= 1 for sure in found.confidence.values())
+
+
+@pytest.mark.parametrize(("name", "arms"), [("left shoulder", "down"), ("left half of the chest", "raised")])
+def test_half_a_chest_is_divided_and_a_person_should_look(name, arms):
+    _, truth = seen(name, 1, arms)
+    found = segmented(name, 1, arms)
+    scores = dice(found.district_map, truth)
+    assert scores["trunk"] > 0.93
+    assert scores["arms"] > 0.83
+    assert max(found.confidence.values()) < LOW_CONFIDENCE
+    assert any("cuts the chest" in warning for warning in found.warnings)
+
+
+@pytest.mark.parametrize("seed", [1, 3])
+def test_a_slab_of_the_neck_is_head_above_trunk(seed):
+    _, truth = seen("neck slab", seed, "down")
+    scores = dice(segmented("neck slab", seed, "down").district_map, truth)
+    assert min(scores["head"], scores["trunk"]) > 0.92
+
+
+def test_a_neck_without_lungs_is_no_limb():
+    ct, truth = seen("neck slab", 1, "down")
+    upper = ct.crop(Box((len(ct.array) // 2, 0, 0), ct.array.shape))
+    found = segment(upper)
+    assert set(np.unique(found.district_map.array)) == {0, DISTRICTS["head"]}
+    assert (truth.array[len(ct.array) // 2 + 3 :] != DISTRICTS["legs"]).all()
+    assert found.confidence["head"] < LOW_CONFIDENCE
+    assert found.warnings
 
 
 @pytest.fixture(scope="module")
