@@ -49,7 +49,7 @@ def test_every_structure_object_that_became_nothing_is_in_the_table_also_when_it
         assert "it is drawn on another series" in found["mr"]
         assert "belongs to no case" in found["stranger"]
         assert len(conversion.left_out) == 3
-    mask = read_volume(RawDataset(conversion.dataset).lesions("CLINIC_0001"))
+    mask = read_volume(RawDataset(conversion.dataset).file("lesions", "CLINIC_0001"))
     assert mask.array.sum() == mask.array[1].sum() == 9
 
 
