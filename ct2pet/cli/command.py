@@ -77,5 +77,11 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
         print(f"{name}: {error}", file=sys.stderr)
         return SOME_FAILED if isinstance(error, CasesFailed) and error.some_done else NOTHING_DONE
     hint = "" if verbose else " (--verbose shows where)"
-    print(f"{name}: unexpected {type(error).__name__}: {error}{hint}", file=sys.stderr)
+    print(f"{name}: {_unexpected(error)}{hint}", file=sys.stderr)
     return NOTHING_DONE
+
+
+def _unexpected(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"unexpected {type(error).__name__}: {error}"
