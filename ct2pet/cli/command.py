@@ -7,6 +7,7 @@ import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.interruption import EndedBySignal, run_until_signal
@@ -17,7 +18,11 @@ Main = Callable[[Sequence[str] | None], int]
 
 
 class _StrictParser(argparse.ArgumentParser):
-    """Abbreviated options are typos here. ``allow_abbrev=False`` still lets those with one dash pass."""
+    """Abbreviated options are typos here. ``allow_abbrev=False`` still lets those with one dash pass. An error is one
+    line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(NOTHING_DONE, f"{self.prog}: {message} (--help lists the options)\n")
 
     def _get_option_tuples(self, option_string: str) -> list:
         return []
