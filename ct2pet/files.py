@@ -15,6 +15,7 @@ from typing import Any
 from ct2pet.errors import Ct2PetError, WriteError
 from ct2pet.json_text import JsonError, parse_json
 
+_BLOCK_BYTES = 512  # the least that a disk writes: a full one refuses it
 _PROBE_BYTES = 2**16
 _REMEDIES = {
     errno.ENOSPC: "make room on the disk or choose another folder",
@@ -188,7 +189,7 @@ def check_writable(folder: str | os.PathLike) -> None:
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=Path(folder)) as file:
-            file.write(bytes(_PROBE_BYTES))
+            file.write(bytes(_BLOCK_BYTES))
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:

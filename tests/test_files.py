@@ -264,7 +264,7 @@ def test_a_name_that_is_too_long_and_a_folder_below_a_file_are_named(tmp_path):
 
 
 def test_a_full_disk_is_found_before_the_work(tmp_path):
-    with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(1000):
+    with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(100):
         check_writable(tmp_path)
     check_writable(tmp_path)
     assert names(tmp_path) == []

@@ -14,7 +14,7 @@ from ct2pet.outputs import (
 
 def test_a_full_disk_is_found_before_the_work(tmp_path):
     for check in (check_output_folder, check_output_file):
-        with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(1000):
+        with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(100):
             check(tmp_path / "new" / "summary")
     assert list(tmp_path.iterdir()) == []
 
