@@ -65,6 +65,8 @@ setup(
         "acvl-utils>=0.2",
         "dynamic-network-architectures>=0.3",
         "dacite>=1.8",
+        "pydantic>=2.5",
+        "filelock>=3.30",
         "blosc2>=2.5",
         "isal>=1.5",
         "threadpoolctl>=3.1",

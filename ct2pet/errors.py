@@ -5,6 +5,24 @@ class Ct2PetError(Exception):
     """A problem that the user can solve. The commands print its message without a traceback."""
 
 
+class WriteError(Ct2PetError, OSError):
+    """A file or folder that cannot be written: a full disk, missing rights, a name that is too long.
+
+    An OSError too, with ``errno`` and ``strerror`` of its cause, so that callers may handle it as one.
+    """
+
+    def __init__(self, message: str, cause: OSError) -> None:
+        super().__init__(message)
+        self.errno, self.strerror = cause.errno, cause.strerror
+        self._message = message
+
+    def __str__(self) -> str:
+        return self._message
+
+    def __reduce__(self) -> tuple:
+        return WriteError, (self._message, OSError(self.errno, self.strerror))
+
+
 class ImageError(Ct2PetError):
     """An image file that cannot be read, written or used as it is."""
 

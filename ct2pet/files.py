@@ -1,8 +1,9 @@
-"""Files that are whole or not there at all."""
+"""Files that are whole or not there at all, and errors that name the file and say what to do."""
 
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import os
 import shutil
@@ -11,7 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ct2pet.errors import Ct2PetError
+from ct2pet.errors import Ct2PetError, WriteError
+from ct2pet.json_text import JsonError, parse_json
+
+_BLOCK_BYTES = 512  # the least that a disk writes: a full one refuses it
+_PROBE_BYTES = 2**16
+_REMEDIES = {
+    errno.ENOSPC: "make room on the disk or choose another folder",
+    errno.EDQUOT: "the user's quota is used up: make room or choose another folder",
+    errno.EFBIG: "the system allows no larger file there (ulimit -f, or its file system): choose another folder",
+    errno.EROFS: "it is mounted read-only: choose another folder",
+    errno.EACCES: "choose another folder, or get the permission to write",
+    errno.EPERM: "choose another folder, or get the permission to write",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+_ONLY_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
 @contextlib.contextmanager
@@ -21,18 +36,23 @@ def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[P
     Whoever reads ``path`` sees the old file or the whole new one, however the process ends. The temporary name
     starts with a dot and keeps the suffixes (writers choose the format by them); it is unique, so that several
     processes may write the same file and the last one wins. ``private``: only the owner may read the file.
+
+    Raises WriteError, naming ``path``, where it cannot be written, also where a library inside the block hides a full
+    disk behind an error of its own. Other errors of the block are passed on.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor, name = tempfile.mkstemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent)
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor, name = tempfile.mkstemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent)
     os.close(descriptor)
     temporary = Path(name)
     try:
-        yield temporary
-        _flush_to_disk(temporary)
-        if not private:
-            temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner can read
-        temporary.replace(path)
+        with writing(path, temporary):
+            yield temporary
+            _flush_to_disk(temporary)
+            if not private:
+                temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -41,18 +61,62 @@ def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[P
 def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     """Yield a temporary folder beside ``path`` that becomes ``path`` when the block ends without an error.
 
-    A folder that is there is replaced as a whole; whoever is killed leaves the old one, the new one, or none.
+    A folder that is there is replaced as a whole; whoever is killed leaves the old one, the new one, or none. Raises
+    WriteError as ``atomic_path``.
     """
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent))
+    with writing(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent))
     try:
-        yield temporary
-        temporary.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only the owner can enter
-        remove_folder(path)
-        temporary.replace(path)
+        with writing(path, temporary):
+            yield temporary
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only the owner can enter
+            remove_folder(path)
+            temporary.replace(path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
+    """Errors of the system inside the block become a WriteError that names ``path`` and the remedy. With ``temporary``,
+    which is written in its place, only those that kept it from being written."""
+    try:
+        yield
+    except Ct2PetError:
+        raise
+    except Exception as error:
+        cause = error if temporary is None else _cause_in_writing(error, temporary)
+        if not isinstance(cause, OSError):
+            raise
+        raise _not_written(path, cause) from error
+
+
+def _not_written(path: Path, cause: OSError) -> WriteError:
+    remedy = _REMEDIES.get(cause.errno or 0, "choose another folder")
+    return WriteError(f"{path}: cannot be written ({cause.strerror or cause}); {remedy}", cause)
+
+
+def _cause_in_writing(error: Exception, temporary: Path) -> OSError | None:
+    """The error of the system that kept ``temporary`` from being written; None where it was something else."""
+    if isinstance(error, OSError):
+        named = {Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)}
+        own = any(name.is_relative_to(temporary) for name in named)
+        return error if own or error.errno in _ONLY_OF_WRITING else None
+    return _failure_of_probe(temporary)
+
+
+def _failure_of_probe(temporary: Path) -> OSError | None:
+    """Libraries in C++ raise a RuntimeError where the disk is full: write more there, and see what the system says."""
+    try:
+        with (temporary / "probe" if temporary.is_dir() else temporary).open("ab") as file:
+            file.write(bytes(_PROBE_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
 
 
 def remove_folder(path: str | os.PathLike) -> None:
@@ -84,30 +148,59 @@ def write_json(path: str | os.PathLike, content: Any) -> None:
 def copy_file(source: str | os.PathLike, target: str | os.PathLike) -> None:
     """Copy the content of a file, atomically."""
     with atomic_path(target) as temporary:
+        with reading(source):
+            Path(source).open("rb").close()
         shutil.copyfile(source, temporary)
 
 
-def read_json(path: str | os.PathLike) -> Any:
-    """Read a JSON file. Raises Ct2PetError, naming the file, where it is missing or not JSON."""
+@contextlib.contextmanager
+def reading(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetError) -> Iterator[None]:
+    """Errors of the system inside the block become an ``error_class`` that names ``path`` and says why it cannot be
+    read: no such file, no permission to read, a folder."""
     try:
-        return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise Ct2PetError(f"{path}: no such file") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise Ct2PetError(f"{path}: cannot be read as JSON ({error})") from None
+        yield
+    except Ct2PetError:
+        raise
+    except OSError as error:
+        reasons = {
+            errno.ENOENT: "no such file",
+            errno.EACCES: "no permission to read",
+            errno.EPERM: "no permission to read",
+            errno.EISDIR: "is a folder, not a file",
+        }
+        reason = reasons.get(error.errno or 0, f"cannot be read ({error.strerror or error})")
+        raise error_class(f"{path}: {reason}") from None
+
+
+def read_json(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetError) -> Any:
+    """Read a JSON file (UTF-8). Raises ``error_class``, naming the file, where it is missing, may not be read, or is
+    not JSON as ``parse_json`` reads it."""
+    with reading(path, error_class):
+        content = Path(path).read_bytes()
+    try:
+        return parse_json(content)
+    except JsonError as error:
+        raise error_class(f"{path}: {error}") from None
 
 
 def check_writable(folder: str | os.PathLike) -> None:
-    """Make ``folder`` where it is missing. Raises Ct2PetError where no file can be written into it."""
+    """Make ``folder`` where it is missing. Raises WriteError, naming it, where no file can be written into it: missing
+    rights, a full disk, a file of this name."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=Path(folder)):
-            pass
+        with tempfile.TemporaryFile(dir=Path(folder)) as file:
+            file.write(bytes(_BLOCK_BYTES))
+            file.flush()
+            os.fsync(file.fileno())
     except OSError as error:
-        raise Ct2PetError(f"{folder}: nothing can be written there ({error.strerror}); choose another folder") from None
+        remedy = _REMEDIES.get(error.errno or 0, "choose another folder")
+        raise WriteError(f"{folder}: nothing can be written there ({error.strerror}); {remedy}", error) from None
 
 
 def remove_partial_files(folder: str | os.PathLike) -> None:
     """Remove what killed processes left half-written in ``folder`` (not in its subfolders)."""
     for leftover in Path(folder).glob(".partial-*"):
-        leftover.unlink(missing_ok=True)
+        if leftover.is_dir() and not leftover.is_symlink():
+            shutil.rmtree(leftover, ignore_errors=True)
+        else:
+            leftover.unlink(missing_ok=True)

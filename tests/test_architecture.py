@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
-    *("errors", "files", "paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
+    *("errors", "interruption", "json_text", "files", "outputs", "schema", "locks"),
+    *("paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
     *(
         "evaluation",

@@ -1,4 +1,19 @@
-from ct2pet.errors import CasesFailed
+import errno
+import pickle
+
+import pytest
+
+from ct2pet.errors import CasesFailed, Ct2PetError, WriteError
+
+
+def test_a_write_error_is_one_of_the_system_and_says_its_own_text():
+    error = WriteError("a.json: cannot be written", OSError(errno.ENOSPC, "No space left on device", "/tmp/x"))
+    for one in (error, pickle.loads(pickle.dumps(error))):
+        assert str(one) == "a.json: cannot be written"
+        assert (one.errno, one.strerror) == (errno.ENOSPC, "No space left on device")
+        with pytest.raises(OSError, match=r"a\.json"):
+            raise one
+        assert isinstance(one, Ct2PetError)
 
 
 def test_failed_cases_are_named_one_a_line_in_order():

@@ -1,18 +1,22 @@
+import errno
 import os
 import stat
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from full_disk import file_size_limit
 from road import PulledPlugError
 
-from ct2pet.errors import Ct2PetError
+from ct2pet.errors import Ct2PetError, PlansError, WriteError
 from ct2pet.files import (
     atomic_folder,
     atomic_path,
     check_writable,
     copy_file,
     read_json,
+    reading,
     remove_folder,
     remove_partial_files,
     write_json,
@@ -116,14 +120,40 @@ def test_what_is_not_json_is_refused_and_the_old_file_stays(tmp_path, value):
     assert names(tmp_path) == ["x.json"]
 
 
-@pytest.mark.parametrize("content", [None, b'{"a": 1', b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "content", [None, b'{"a": 1', b"\xff\xfe\x00", b"", b"[NaN]", b"[" * 10_000, b'{"a": 1, "a": 2}']
+)
 def test_unreadable_json_is_named(tmp_path, content):
     path = tmp_path / "dataset.json"
     if content is not None:
         path.write_bytes(content)
-    with pytest.raises(Ct2PetError, match=r"dataset\.json") as caught:
-        read_json(path)
+    with pytest.raises(PlansError, match=r"dataset\.json: ") as caught:
+        read_json(path, PlansError)
     assert "\n" not in str(caught.value)
+
+
+def test_a_folder_in_place_of_a_file_is_told(tmp_path):
+    with pytest.raises(Ct2PetError, match=f"{tmp_path}: is a folder, not a file"):
+        read_json(tmp_path)
+
+
+def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def forbidden(path):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+
+    monkeypatch.setattr(Path, "read_bytes", forbidden)
+    with pytest.raises(Ct2PetError, match=r"x\.json: no permission to read$"):
+        read_json(tmp_path / "x.json")
+
+
+def test_other_errors_of_reading_are_named_and_own_errors_are_passed_on():
+    with (
+        pytest.raises(PlansError, match=r"x\.nii: cannot be read \(Input/output error\)"),
+        reading("x.nii", PlansError),
+    ):
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    with pytest.raises(WriteError), reading("x.nii"):
+        raise WriteError("y", OSError(errno.ENOSPC, "full"))
 
 
 def test_a_folder_that_can_be_written_is_made_and_one_that_cannot_is_named(tmp_path):
@@ -162,3 +192,88 @@ def test_a_folder_can_be_removed_and_need_not_be_there(tmp_path):
     remove_folder(tmp_path / "folder")
     remove_folder(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+
+
+def too_large(temporary):
+    temporary.write_bytes(bytes(5000))
+
+
+def hidden_by_a_library(temporary):
+    """As torch and blosc2 do it."""
+    try:
+        too_large(temporary)
+    except OSError:
+        raise RuntimeError from None
+
+
+@pytest.mark.parametrize("how", [too_large, hidden_by_a_library])
+@pytest.mark.parametrize("atomic", [atomic_path, atomic_folder])
+def test_a_full_disk_is_named_with_a_remedy_and_what_was_there_stays(tmp_path, atomic, how):
+    with atomic(tmp_path / "old") as temporary:
+        (temporary / "x" if temporary.is_dir() else temporary).write_text("old")
+
+    def write():
+        with file_size_limit(1000), atomic(tmp_path / "old") as temporary:
+            how(temporary / "x" if temporary.is_dir() else temporary)
+
+    with pytest.raises(WriteError, match=r"old: cannot be written \(File too large\); .*choose another folder"):
+        write()
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["old"]
+    assert names(tmp_path) == ["old"]
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"),
+    [(errno.ENOSPC, "make room on the disk"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
+)
+def test_the_remedy_is_that_of_the_cause(tmp_path, monkeypatch, number, remedy):
+    def refuse(**options):
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("ct2pet.files.tempfile.mkstemp", refuse)
+    with pytest.raises(
+        WriteError, match=rf"x\.json: cannot be written \({os.strerror(number)}\); .*{remedy}"
+    ) as caught:
+        write_json(tmp_path / "x.json", {})
+    assert caught.value.errno == number
+
+
+def test_errors_of_other_files_inside_the_block_are_not_blamed_on_the_file(tmp_path):
+    for error in (PermissionError(errno.EACCES, "Permission denied", "ct.nii"), RuntimeError("not about files")):
+        with pytest.raises(type(error)) as caught:
+            write_half(tmp_path / "pet.nii", lambda error=error: (_ for _ in ()).throw(error))
+        assert caught.value is error
+    assert names(tmp_path) == []
+
+
+def test_a_source_that_may_not_be_read_is_named_by_the_copy(tmp_path):
+    with pytest.raises(Ct2PetError, match=r"a\.json: no such file") as caught:
+        copy_file(tmp_path / "a.json", tmp_path / "b.json")
+    assert not isinstance(caught.value, WriteError)
+
+
+def test_a_name_that_is_too_long_and_a_folder_below_a_file_are_named(tmp_path):
+    with pytest.raises(WriteError, match="choose a shorter name"):
+        write_json(tmp_path / ("x" * 300), {})
+    (tmp_path / "file").touch()
+    with pytest.raises(WriteError, match=r"file/x\.json: cannot be written"):
+        write_json(tmp_path / "file" / "x.json", {})
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(WriteError, match=r"folder: cannot be written \(Is a directory\)"):
+        write_json(tmp_path / "folder", {})
+
+
+def test_a_full_disk_is_found_before_the_work(tmp_path):
+    with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(100):
+        check_writable(tmp_path)
+    check_writable(tmp_path)
+    assert names(tmp_path) == []
+
+
+def test_half_written_folders_of_killed_processes_are_removed_too(tmp_path):
+    (tmp_path / ".partial-abcd-series").mkdir()
+    (tmp_path / ".partial-abcd-series" / "1.dcm").touch()
+    (tmp_path / ".partial-abcd-ct.nii").touch()
+    (tmp_path / "series").mkdir()
+    remove_partial_files(tmp_path)
+    assert names(tmp_path) == ["series"]

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import math
+from collections.abc import Callable
 from pathlib import Path
 
 Parser = argparse.ArgumentParser
+_MOST_PROCESSES = 1024
+_MOST_DIGITS = 20
 
 
 def add_dataset(parser: Parser) -> None:
@@ -38,7 +42,7 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
     parser.add_argument(
         flag,
         dest="num_processes",
-        type=positive_integer,
+        type=integer(1, _MOST_PROCESSES),
         metavar="N",
         help="processes (default: one a core; fewer where the memory is short)",
     )
@@ -66,7 +70,7 @@ def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
 def add_memory_target(parser: Parser) -> None:
     parser.add_argument(
         "-gpu_memory_target",
-        type=positive_number,
+        type=number(0.01, 10_000, "GiB"),
         metavar="GIB",
         help="memory that one training may take, in GiB (on a CPU: of RAM); moves patch and batch size",
     )
@@ -87,25 +91,34 @@ def add_folder(parser: Parser, flag: str, destination: str, help_text: str, requ
     parser.add_argument(flag, dest=destination, type=Path, required=required, metavar="FOLDER", help=help_text)
 
 
-def positive_integer(text: str) -> int:
-    """An argparse type: a whole number of at least 1."""
-    value = int(text)
-    if value < 1:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 1")
-    return value
+def integer(lowest: int, highest: int) -> Callable[[str], int]:
+    """An argparse type: a whole number from ``lowest`` to ``highest``."""
+
+    def whole_number(text: str) -> int:
+        digits = text.removeprefix("-")
+        value = int(text) if digits.isascii() and digits.isdecimal() and len(digits) <= _MOST_DIGITS else None
+        if value is None or not lowest <= value <= highest:
+            raise argparse.ArgumentTypeError(f"expected a whole number from {lowest} to {highest}, not {text!r}")
+        return value
+
+    return whole_number
 
 
-def whole_number(text: str) -> int:
-    """An argparse type: a whole number of at least 0."""
-    value = int(text)
-    if value < 0:
-        raise argparse.ArgumentTypeError(f"{text} is not at least 0")
-    return value
+def number(lowest: float, highest: float, unit: str = "") -> Callable[[str], float]:
+    """An argparse type: a number from ``lowest`` to ``highest``, in ``unit``."""
+
+    def real_number(text: str) -> float:
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not lowest <= value <= highest:
+            bounds = f"{lowest:g} to {highest:g}{unit and f' {unit}'}"
+            raise argparse.ArgumentTypeError(f"expected a number from {bounds}, not {text!r}")
+        return value
+
+    return real_number
 
 
-def positive_number(text: str) -> float:
-    """An argparse type: a number above 0."""
-    value = float(text)
-    if not value > 0:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
-    return value
+positive_integer = integer(1, 1_000_000)
+seed = integer(0, 2**32 - 1)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
-import os
 import signal
 import sys
-import threading
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from ct2pet.errors import CasesFailed, Ct2PetError
+from ct2pet.interruption import EndedBySignal, run_until_signal
 from ct2pet.provenance import command_line
 
 DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
@@ -19,7 +18,11 @@ Main = Callable[[Sequence[str] | None], int]
 
 
 class _StrictParser(argparse.ArgumentParser):
-    """Abbreviated options are typos here. ``allow_abbrev=False`` still lets those with one dash pass."""
+    """Abbreviated options are typos here. ``allow_abbrev=False`` still lets those with one dash pass. An error is one
+    line, without the usage."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(NOTHING_DONE, f"{self.prog}: {message} (--help lists the options)\n")
 
     def _get_option_tuples(self, option_string: str) -> list:
         return []
@@ -48,49 +51,18 @@ def command(
         parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
         arguments = sys.argv[1:] if arguments is None else arguments
         parsed = parser.parse_args(arguments)
-        try:
-            with _ended_by_signals(), command_line(name, arguments):
+
+        def work() -> None:
+            with command_line(name, arguments):
                 execute(parsed)
+
+        try:
+            run_until_signal(work)
         except BaseException as error:
             return _report(error, name, parsed.verbose)
         return DONE
 
     return main
-
-
-class _EndedBySignal(BaseException):
-    """As KeyboardInterrupt: what is half-written is removed, and processes of ours end."""
-
-    def __init__(self, number: int) -> None:
-        super().__init__()
-        self.number = number
-
-
-def _end(number: int, frame: object) -> None:
-    for each in _ending_signals():
-        signal.signal(each, signal.SIG_IGN)  # the first one is being followed
-    raise _EndedBySignal(number)
-
-
-def _ending_signals() -> list[int]:
-    return [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
-
-
-@contextlib.contextmanager
-def _ended_by_signals() -> Iterator[None]:
-    """Inside the block SIGTERM and SIGUSR1, by which clusters announce the end, end the work in order.
-
-    Not in processes of torchrun, which may wait for each other and hear no handler then: there they just end.
-    """
-    if threading.current_thread() is not threading.main_thread() or "TORCHELASTIC_RUN_ID" in os.environ:
-        yield
-        return
-    before = {number: signal.signal(number, _end) for number in _ending_signals()}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _report(error: BaseException, name: str, verbose: bool) -> int:
@@ -103,12 +75,18 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
     if isinstance(error, KeyboardInterrupt):
         print(f"{name}: interrupted; what is finished stays", file=sys.stderr)
         return INTERRUPTED
-    if isinstance(error, _EndedBySignal):
+    if isinstance(error, EndedBySignal):
         print(f"{name}: ended by {signal.Signals(error.number).name}; what is finished stays", file=sys.stderr)
         return 128 + error.number
     if isinstance(error, Ct2PetError):
         print(f"{name}: {error}", file=sys.stderr)
         return SOME_FAILED if isinstance(error, CasesFailed) and error.some_done else NOTHING_DONE
     hint = "" if verbose else " (--verbose shows where)"
-    print(f"{name}: unexpected {type(error).__name__}: {error}{hint}", file=sys.stderr)
+    print(f"{name}: {_unexpected(error)}{hint}", file=sys.stderr)
     return NOTHING_DONE
+
+
+def _unexpected(error: BaseException) -> str:
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return f"{error.filename}: {error.strerror}"
+    return f"unexpected {type(error).__name__}: {error}"

@@ -11,6 +11,9 @@ import argparse
 from pathlib import Path
 
 from ct2pet.cli.command import command
+from ct2pet.outputs import check_output_folder, check_replaceable, holds_texts
+
+_BEGINNINGS = {".json": '{\n  "models": [', ".csv": "table,subject,metric,", ".tex": r"\begin{table}"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +32,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _check(folder: Path) -> None:
+    check_output_folder(folder)
+    for ending in _BEGINNINGS:
+        check_replaceable(folder / f"comparison{ending}", _is_comparison, "a comparison of ct2pet_compare")
+
+
+def _is_comparison(path: Path) -> bool:
+    return holds_texts(path, _BEGINNINGS[path.suffix])
+
+
 def execute(arguments: argparse.Namespace) -> None:
+    if arguments.output is not None:
+        _check(arguments.output)
     from ct2pet.api.comparison import compare_results
     from ct2pet.evaluation.comparing import METRICS, text
     from ct2pet.evaluation.comparing.files import write_comparison

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ct2pet.cli.arguments import add_device
 from ct2pet.cli.command import command
+from ct2pet.outputs import check_output_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,6 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    check_output_folder(arguments.output)
     from ct2pet.api.demo import run_demo
 
     print(f"report: {run_demo(arguments.output, device=arguments.device)}")

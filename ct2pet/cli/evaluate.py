@@ -10,6 +10,8 @@ from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
 from ct2pet.cli.command import command
+from ct2pet.outputs import check_apart, check_output_file, check_output_folder, check_replaceable, holds_keys
+from ct2pet.paths import raw_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,12 +29,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_processes(parser)
 
 
+def _check(arguments: argparse.Namespace, output: Path) -> None:
+    check_output_file(output)
+    check_replaceable(output, _is_summary, "a summary of ct2pet_evaluate")
+    if arguments.error_maps is not None:
+        check_apart(arguments.error_maps, raw_folder(), "--error_maps")
+        check_output_folder(arguments.error_maps)
+
+
+def _is_summary(path: Path) -> bool:
+    return holds_keys(path, ("cases", "mean"))
+
+
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.api.evaluation import evaluate, summary_file
     from ct2pet.errors import CasesFailed
     from ct2pet.evaluation import read_summary, table
 
     output = arguments.output or summary_file(arguments.predictions)
+    _check(arguments, output)
     try:
         evaluate(
             arguments.predictions,

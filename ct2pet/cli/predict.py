@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, positive_integer
+from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, integer, number, positive_integer
 from ct2pet.cli.command import command
+from ct2pet.errors import Ct2PetError
+from ct2pet.outputs import check_apart
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"
     )
-    parser.add_argument("-part_id", type=int, default=0, metavar="N", help="which share, from 0 on (default: 0)")
+    parser.add_argument(
+        "-part_id", type=integer(0, 999_999), default=0, metavar="N", help="which share, from 0 on (default: 0)"
+    )
 
 
 def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
@@ -77,7 +81,7 @@ def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
 def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-step_size",
-        type=_share,
+        type=number(0.1, 1),
         metavar="SHARE",
         help="from window to window, as a share of the window (default: the plans')",
     )
@@ -87,7 +91,7 @@ def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--blend_mm",
-        type=_not_negative,
+        type=number(0, 500, "mm"),
         metavar="MM",
         help="blend districts over so many mm, 0: cut (default: the plans')",
     )
@@ -102,21 +106,16 @@ def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _share(text: str) -> float:
-    value = float(text)
-    if not 0 < value <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
-    return value
-
-
-def _not_negative(text: str) -> float:
-    value = float(text)
-    if not value >= 0:
-        raise argparse.ArgumentTypeError(f"{text} is below 0")
-    return value
+def _check(arguments: argparse.Namespace) -> None:
+    if not arguments.part_id < arguments.num_parts:
+        raise Ct2PetError(f"-part_id {arguments.part_id}: the parts are 0 to {arguments.num_parts - 1} (-num_parts)")
+    if arguments.like is not None and not arguments.like.exists():
+        raise Ct2PetError(f"--like {arguments.like}: no such file or folder")
+    check_apart(arguments.target, arguments.source, "-o")
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    _check(arguments)
     from ct2pet.api.prediction import predict
     from ct2pet.inference.options import PredictionOptions
 

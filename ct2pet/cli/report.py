@@ -10,6 +10,9 @@ from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes, positive_integer
 from ct2pet.cli.command import command
+from ct2pet.outputs import check_output_file, check_output_folder, check_replaceable, holds_texts
+
+_OF_A_REPORT = ("<!DOCTYPE html>", "Synthetic PET from CT")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +38,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_processes(parser)
 
 
+def _check(arguments: argparse.Namespace) -> None:
+    output = arguments.output or arguments.predictions / "report.html"
+    check_output_file(output)
+    check_replaceable(output, _is_report, "a report of ct2pet_report")
+    if arguments.figures is not None:
+        check_output_folder(arguments.figures)
+
+
+def _is_report(path: Path) -> bool:
+    return holds_texts(path, *_OF_A_REPORT)
+
+
 def execute(arguments: argparse.Namespace) -> None:
+    _check(arguments)
     from ct2pet.api.reporting import report
 
     path = report(

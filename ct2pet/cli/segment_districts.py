@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ct2pet.cli.arguments import add_device, add_processes, add_segmenter
 from ct2pet.cli.command import command
+from ct2pet.outputs import check_apart
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +38,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    if arguments.source is not None and arguments.target is not None:
+        check_apart(arguments.target, arguments.source, "-o")
     from ct2pet.api.segmentation import segment_districts
 
     segment_districts(**{name: value for name, value in vars(arguments).items() if name != "verbose"})

@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_dataset
+from ct2pet.cli.arguments import add_dataset, seed
 from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     parser.add_argument(
-        "--seed", type=int, default=12345, metavar="N", help="another number gives another split (default: 12345)"
+        "--seed", type=seed, default=12345, metavar="N", help="another number gives another split (default: 12345)"
     )
 
 

@@ -6,10 +6,11 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_configurations, add_device, add_plans, positive_integer, whole_number
+from ct2pet.cli.arguments import add_configurations, add_device, add_plans, integer, positive_integer, seed
 from ct2pet.cli.command import command
 
 
@@ -22,7 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_device(parser)
     parser.add_argument(
         "-num_gpus",
-        type=positive_integer,
+        type=integer(1, 1024),
         default=1,
         metavar="N",
         help="train a district on each of N GPUs (default: 1)",
@@ -55,14 +56,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "-num_workers",
-        type=whole_number,
+        type=integer(0, 256),
         metavar="N",
         help="threads that read patches ahead; 0: none (default: 1 on a CPU, up to 8 on a GPU)",
     )
     parser.add_argument(
         "--compile", action="store_true", help="translate the networks by torch.compile before the first steps"
     )
-    parser.add_argument("--seed", type=int, default=12345, metavar="N", help="of all randomness (default: 12345)")
+    parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="of all randomness (default: 12345)")
     parser.add_argument("--deterministic", action="store_true", help="two runs give the same weights; may be slower")
 
 
@@ -86,9 +87,9 @@ def execute(arguments: argparse.Namespace) -> None:
 def _fold(text: str) -> int | str:
     if text == "all":
         return text
-    if text.isdecimal():
+    if re.fullmatch("[0-9]{1,6}", text):
         return int(text)
-    raise argparse.ArgumentTypeError(f"{text} is neither a number nor all")
+    raise argparse.ArgumentTypeError(f"expected the number of a fold, or all, not {text!r}")
 
 
 main = command("ct2pet_train", __doc__ or "", add_arguments, execute)

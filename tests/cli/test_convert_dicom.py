@@ -100,4 +100,4 @@ def test_nothing_done(folder, tmp_path, capsys):
 def test_a_number_below_one_is_refused(folder, capsys):
     with pytest.raises(SystemExit):
         main(["-i", str(folder), "-d", "0", "-n", "CLINIC"])
-    assert "not at least 1" in capsys.readouterr().err
+    assert "-d: expected a whole number from 1" in capsys.readouterr().err

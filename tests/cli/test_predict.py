@@ -28,7 +28,9 @@ def test_defaults_choose_nothing(called):
     }
 
 
-def test_every_option_arrives_as_an_argument_of_the_function(called):
+def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("pets").mkdir()
     line = "-i in -o out -d 001 -m pix2pix -p mine -c head trunk -f 0 all -chk checkpoint_best.pth --districts maps"
     line += " --segmenter moose --weights w"
     line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
