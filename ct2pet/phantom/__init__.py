@@ -5,6 +5,7 @@ Segars WP et al., "4D XCAT phantom for multimodality imaging research", Med Phys
 code are this project's own. Where uptake and CT numbers come from stands in ``tissues``.
 """
 
+from ct2pet.phantom.nodule_writer import write_nodule_dataset
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import CaseVolumes, scan
@@ -27,4 +28,5 @@ __all__ = [
     "make_patient",
     "scan",
     "write_dataset",
+    "write_nodule_dataset",
 ]
