@@ -103,6 +103,14 @@ def whole_number(text: str) -> int:
     return value
 
 
+def number_from_zero(text: str) -> float:
+    """An argparse type: a number of at least 0."""
+    value = float(text)
+    if not value >= 0:
+        raise argparse.ArgumentTypeError(f"{text} is not at least 0")
+    return value
+
+
 def positive_number(text: str) -> float:
     """An argparse type: a number above 0."""
     value = float(text)
