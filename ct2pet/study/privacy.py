@@ -6,14 +6,16 @@ is not how near a synthetic image is to a training image, but whether it is near
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from ct2pet.study.slices import Slices, to_network
 
 _PERCENTILE = 1.0
-_ROWS = 64
 
 
 @dataclass(frozen=True)
@@ -58,32 +60,28 @@ def privacy_report(synthetic: Slices, training: Slices, real_test: Slices, *, pa
 def nearest_distances(
     images: Slices, training: Slices, *, other_patients: bool = False
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The distance (N,) from each image to the nearest training image or its mirror images, and that one's index (N,).
+    """The distance (N,) from each image to the nearest training image, and that one's index (N,).
 
-    Both are averaged over 2 x 2 pixels first, so that noise and shifts of a pixel do not hide a copy.
-    ``other_patients``: training images of the image's own patient are left out.
+    Training images are compared as they are, mirrored, and shifted by a pixel; all are averaged over 2 x 2 pixels
+    first, so that neither these changes nor noise hide a copy. ``other_patients``: training images of the image's own
+    patient are left out.
     """
-    queries, references = _flat(images), [_flat(training, axes) for axes in ((), (2,), (3,), (2, 3))]
-    distances, nearest = np.empty(len(images)), np.empty(len(images), dtype=np.int64)
-    for first in range(0, len(images), _ROWS):
-        part = slice(first, first + _ROWS)
-        squares = np.min([_squared_distances(queries[part], reference) for reference in references], axis=0)
-        if other_patients:
-            squares[images.patients[part][:, None] == training.patients[None, :]] = np.inf
-        nearest[part] = squares.argmin(axis=1)
-        distances[part] = np.sqrt(squares.min(axis=1) / queries.shape[1])
-    return distances, nearest
+    queries, best = _flat(to_network(images.images, images.channels)), np.full((len(images), len(training)), np.inf)
+    for reference in _variants(to_network(training.images, training.channels)):
+        np.minimum(best, cdist(queries, _flat(reference), "sqeuclidean"), out=best)
+    if other_patients:
+        best[images.patients[:, None] == training.patients[None, :]] = np.inf
+    return np.sqrt(best.min(axis=1) / queries.shape[1]), best.argmin(axis=1)
 
 
-def _flat(slices: Slices, mirrored: tuple[int, ...] = ()) -> np.ndarray:
+def _variants(images: np.ndarray) -> Iterator[np.ndarray]:
+    for mirrored in ((), (2,), (3,), (2, 3)):
+        for shift in itertools.product((-1, 0, 1), repeat=2):
+            yield np.roll(np.flip(images, mirrored), shift, axis=(2, 3))
+
+
+def _flat(images: np.ndarray) -> np.ndarray:
     """float64 (N, values): 2 x 2 means; an odd last row or column is left out."""
-    images = to_network(slices.images, slices.channels)
     height, width = (n // 2 * 2 for n in images.shape[2:])
-    images = np.flip(images, mirrored)[:, :, :height, :width]
-    means = images.reshape(*images.shape[:2], height // 2, 2, width // 2, 2).mean(axis=(3, 5), dtype=np.float64)
-    return means.reshape(len(images), -1)
-
-
-def _squared_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    squares = (first**2).sum(axis=1)[:, None] + (second**2).sum(axis=1)[None, :] - 2 * first @ second.T
-    return np.clip(squares, 0, None)
+    parts = images[:, :, :height, :width].reshape(*images.shape[:2], height // 2, 2, width // 2, 2)
+    return parts.mean(axis=(3, 5), dtype=np.float64).reshape(len(images), -1)

@@ -93,7 +93,9 @@ def test_the_interval_of_one_run_is_that_of_delongs_variance():
     labels, scores = scores_of(200, 5)
     low, high = auc_interval(labels, scores)
     error = delong_by_placements(labels, np.zeros(200), scores)[1]
-    assert (low, high) == pytest.approx((auc(labels, scores) - 1.96 * error, auc(labels, scores) + 1.96 * error), abs=0.015)
+    assert (low, high) == pytest.approx(
+        (auc(labels, scores) - 1.96 * error, auc(labels, scores) + 1.96 * error), abs=0.015
+    )
 
 
 def test_runs_that_scatter_widen_the_interval():
