@@ -130,9 +130,8 @@ def _check_numbers(what: str, slices: Slices, few_allowed: bool) -> None:
             raise DatasetError(f"no {what} patient is {name}; a study needs patients of both classes")
         if number < LEAST_PATIENTS and not few_allowed:
             raise DatasetError(
-                f"only {number} {what} patient(s) are {name}: below {LEAST_PATIENTS} one patient moves sensitivity "
-                "or specificity by more than 10%, and no difference between arms can be told from chance; "
-                "--few_patients goes on all the same"
+                f"only {number} {what} patient(s) are {name}: below {LEAST_PATIENTS} the result depends on single "
+                "patients, and no difference between arms can be told from chance; --few_patients goes on all the same"
             )
 
 
