@@ -23,6 +23,8 @@ COMMANDS = [
     "evaluate",
     "compare",
     "report",
+    "augmentation_study",
+    "reader_study",
 ]
 
 SEGMENTERS = {
@@ -35,6 +37,12 @@ def version() -> str:
     """The version that ct2pet names, read without importing it."""
     text = (ROOT / "ct2pet" / "__init__.py").read_text(encoding="utf-8")
     return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE).group(1)
+
+
+CLASSIFIERS = {
+    "mobilenet": ["torchvision"],  # of the same build (CPU or CUDA) as torch
+    "yolov8": ["ultralytics>=8.3"],  # AGPL-3.0
+}
 
 
 setup(
@@ -51,7 +59,7 @@ setup(
         "ct2pet_plans",
     ],
     package_dir={"ct2pet_plans": "plans"},
-    package_data={"ct2pet_plans": ["*.json"], "ct2pet.report": ["assets/*"]},
+    package_data={"ct2pet_plans": ["*.json"], "ct2pet.report": ["assets/*"], "ct2pet.study.reader_study": ["assets/*"]},
     install_requires=[
         "torch>=2.6",
         "batchgenerators>=0.25",
@@ -78,6 +86,7 @@ setup(
     ],
     extras_require={
         **SEGMENTERS,
+        **CLASSIFIERS,
         "dev": [
             *SEGMENTERS["moose"],
             *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
@@ -87,6 +96,7 @@ setup(
             "ruff>=0.5",
             "mypy>=1.10",
             "scikit-image>=0.21",
+            "scikit-learn>=1.3",
             "hypothesis>=6.90",
             "highdicom>=0.22",
             "build>=1.0",

@@ -25,12 +25,13 @@ ORDER = [
         "checkpoint",
         "inference",
         "training",
+        "study",
         "report",
         "phantom",
     ),
     *("api", "cli"),
 ]
-WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "api"}
+WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}
 SHARED_BY_COMMANDS = {"arguments", "command"}
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_device, add_folder, positive_integer, whole_number
+from ct2pet.cli.arguments import add_device, add_folder, positive_integer, seed
 from ct2pet.cli.command import command
 
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-n", dest="count", type=positive_integer, default=1, metavar="N", help="how many images (default: 1)"
     )
-    parser.add_argument("--seed", type=whole_number, default=12345, metavar="N", help="(default: 12345)")
+    parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="(default: 12345)")
     why = "needed where several are trained"
     parser.add_argument("-d", dest="dataset", metavar="DATASET", help=f"trained on this dataset, 104; {why}")
     parser.add_argument("-m", dest="model", metavar="MODEL", help=f"the method; {why}")

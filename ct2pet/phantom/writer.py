@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,9 +11,9 @@ import numpy as np
 
 from ct2pet.dataset import write_dataset_json
 from ct2pet.errors import CasesFailed, DatasetError
-from ct2pet.files import atomic_path
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
+from ct2pet.phantom._cases_table import write_cases_table
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import scan
@@ -24,10 +23,6 @@ from ct2pet.phantom.tissues import LABELS
 from ct2pet.volume import Volume
 
 FILE_ENDING = ".nii.gz"
-_COLUMNS = (
-    *("case", "patient", "diagnosis", "sex", "age", "height_cm", "weight_kg"),
-    *("arms", "field_of_view", "num_lesions", "seed"),
-)
 _FOLDERS = {"ct": "images", "pet": "targets", "districts": "districts", "lesions": "lesions", "organs": "organs"}
 _BYTES_PER_VOXEL = 20  # measured at the peak of a scan, per voxel of the CT
 _LONGEST_MM = 2000.0
@@ -101,7 +96,7 @@ def write_cases(
     )
     if results.failures:
         raise CasesFailed(results.failures, some_done=bool(results.values))
-    _write_table(folder / "cases.csv", {case: results.values[case] for case in cases})
+    write_cases_table(folder / "cases.csv", [results.values[case] for case in cases])
 
 
 def _patient_seed(seed: int, number: int) -> int:
@@ -137,10 +132,3 @@ def _row(case: str, patient: Patient) -> dict[str, object]:
         "num_lesions": len(patient.lesions),
         "seed": patient.seed,
     }
-
-
-def _write_table(path: Path, rows: dict[str, dict[str, object]]) -> None:
-    with atomic_path(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        table = csv.DictWriter(file, _COLUMNS)
-        table.writeheader()
-        table.writerows(rows.values())

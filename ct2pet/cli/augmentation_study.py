@@ -1,0 +1,89 @@
+"""Measure what added images bring a classifier: the same real patients, several ways to augment them, equal steps.
+
+Every arm is tested on the dataset's test patients. An interrupted study goes on where it was.
+
+Example: ct2pet_augmentation_study -d 104 -o study --classifiers resnet18 vgg16 --ratios 0 1 2 --seeds 5
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ct2pet.cli.arguments import (
+    add_dataset,
+    add_device,
+    add_folder,
+    number,
+    positive_integer,
+)
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_dataset(parser)
+    add_folder(parser, "-o", "output", "for the runs and study.json")
+    parser.add_argument(
+        "--classifiers",
+        nargs="+",
+        default=["resnet18"],
+        metavar="NAME",
+        help="resnet18, vgg16, mobilenet, yolov8_cls, small_cnn or your own (default: resnet18)",
+    )
+    parser.add_argument(
+        "--arms",
+        nargs="+",
+        default=["classical", "oversampling", "mixup", "pca_gaussian"],
+        metavar="ARM",
+        help="beside real: classical, oversampling, mixup, pca_gaussian, oracle, duplicates, random_labels "
+        "(default: the first four)",
+    )
+    parser.add_argument(
+        "--ratios",
+        nargs="+",
+        type=number(0, 100),
+        default=[1.0],
+        metavar="N",
+        help="added images for each real one; 0 is the arm real, always there (default: 1)",
+    )
+    parser.add_argument("--seeds", type=positive_integer, default=5, metavar="N", help="runs of each (default: 5)")
+    parser.add_argument(
+        "--patients", type=positive_integer, metavar="N", help="train on N patients a run; the others are the oracle's"
+    )
+    parser.add_argument(
+        "--kinds", nargs="+", choices=("pet", "ct"), default=["pet"], help="images, one channel each (default: pet)"
+    )
+    parser.add_argument("--size_mm", type=number(1, 1000, "mm"), default=64.0, metavar="MM", help="of a slice (default: 64)")
+    parser.add_argument("--pixels", type=positive_integer, default=64, metavar="N", help="of a slice (default: 64)")
+    parser.add_argument(
+        "--slices_per_case", type=positive_integer, default=3, metavar="N", help="through the lesion (default: 3)"
+    )
+    parser.add_argument(
+        "--steps", type=positive_integer, default=400, metavar="N", help="of each training (default: 400)"
+    )
+    parser.add_argument(
+        "--few_patients", action="store_true", help="go on with fewer than ten patients of a class; says little"
+    )
+    add_device(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.augmentation_study import study_augmentation
+    from ct2pet.api.device import choose_device
+    from ct2pet.study.classification import ClassifierOptions
+    from ct2pet.study.slices import SliceOptions
+    from ct2pet.study.study import StudyOptions
+
+    options = StudyOptions(
+        classifiers=tuple(arguments.classifiers),
+        arms=tuple(arguments.arms),
+        ratios=tuple(arguments.ratios),
+        seeds=arguments.seeds,
+        patients=arguments.patients,
+        few_patients=arguments.few_patients,
+        training=ClassifierOptions(steps=arguments.steps, device=choose_device(arguments.device)),
+    )
+    slices = SliceOptions(arguments.size_mm, arguments.pixels, arguments.slices_per_case)
+    study_augmentation(arguments.dataset, arguments.output, kinds=arguments.kinds, slices=slices, options=options)
+
+
+main = command("ct2pet_augmentation_study", __doc__ or "", add_arguments, execute)

@@ -1,0 +1,198 @@
+"""An augmentation study: every arm with every classifier and seed, each run stored when it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ct2pet.errors import Ct2PetError, DatasetError
+from ct2pet.files import read_json, write_json
+from ct2pet.provenance import digest
+from ct2pet.study.arms import REAL, WITH_RATIO, Ingredients, check_arms, training_set
+from ct2pet.study.classification import ClassifierOptions, train_classifier
+from ct2pet.study.generators import Sampler
+from ct2pet.study.results import summarize
+from ct2pet.study.slices import Slices
+
+STUDY_FILE = "study.json"
+LEAST_PATIENTS = 10
+_RUNS = "runs"
+_SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class StudyData:
+    """Real slices. ``training`` and ``test`` hold other patients; ``extra``: real slices beyond the training patients,
+    for the oracle (None: the training patients that a run does not draw). ``sampler``: a generator that was trained on
+    training patients only, ``sampler_name`` says which."""
+
+    training: Slices
+    test: Slices
+    extra: Slices | None = None
+    sampler: Sampler | None = None
+    sampler_name: str = ""
+
+
+@dataclass(frozen=True)
+class StudyOptions:
+    """``ratios``: added images for each real one. ``patients``: how many training patients each run draws (None: all).
+    ``validation_share`` of them choose the weights and are not trained on. Below ``LEAST_PATIENTS`` training or test
+    patients of a class a study is refused unless ``few_patients`` is set."""
+
+    classifiers: tuple[str, ...] = ("resnet18",)
+    arms: tuple[str, ...] = (REAL, "classical", "oversampling", "mixup", "pca_gaussian")
+    ratios: tuple[float, ...] = (1.0,)
+    seeds: int = 5
+    patients: int | None = None
+    validation_share: float = 0.25
+    few_patients: bool = False
+    training: ClassifierOptions = field(default_factory=ClassifierOptions)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One training: ``ratio`` is 0 for arms that add no images by ratio."""
+
+    arm: str
+    classifier: str
+    ratio: float
+    seed: int
+
+    @property
+    def name(self) -> str:
+        return f"{self.arm}__{self.classifier}__ratio{self.ratio:g}__seed{self.seed}"
+
+
+def runs_of(options: StudyOptions) -> Iterator[Run]:
+    """All runs, the seeds outermost: an interrupted study has whole seeds. The arm of real images alone comes first."""
+    arms = dict.fromkeys((REAL, *options.arms))
+    for seed in range(options.seeds):
+        for classifier in options.classifiers:
+            for arm in arms:
+                for ratio in options.ratios if arm in WITH_RATIO else (0.0,):
+                    if ratio > 0 or arm not in WITH_RATIO:
+                        yield Run(arm, classifier, float(ratio), seed)
+
+
+def run_study(
+    data: StudyData, options: StudyOptions, folder: Path, *, progress: Callable[[str], None] = lambda line: None
+) -> dict[str, Any]:
+    """Train every run that ``folder`` does not hold yet, and write study.json, whose content is returned.
+
+    The same data and options give the same results on one machine, in one go or interrupted. ``progress`` is called
+    with a line after each run. Raises DatasetError where the patients cannot be divided, and Ct2PetError where
+    ``folder`` holds a study of other data or options.
+    """
+    _check(data, options)
+    folder = Path(folder)
+    _check_settings(folder / _SETTINGS, data, options)
+    results = []
+    for run in runs_of(options):
+        path = folder / _RUNS / f"{run.name}.json"
+        if not path.exists():
+            write_json(path, _execute(run, data, options))
+            progress(f"{run.name} done")
+        results.append(read_json(path))
+    study = {"options": asdict(options), "generator": data.sampler_name, **summarize(_labels(data.test), results)}
+    write_json(folder / STUDY_FILE, study)
+    return study
+
+
+def _labels(test: Slices) -> np.ndarray:
+    return np.array(list(test.patient_labels().values()))
+
+
+def _check(data: StudyData, options: StudyOptions) -> None:
+    shared = set(data.training.patients) & set(data.test.patients)
+    if data.extra is not None:
+        shared |= set(data.extra.patients) & (set(data.test.patients) | set(data.training.patients))
+    if shared:
+        raise DatasetError(f"{len(shared)} patient(s) are on two sides of the split; {min(shared)} is one")
+    if len(data.training.classes) != 2:
+        raise DatasetError(f"a study compares two classes, not {len(data.training.classes)}")
+    for what, slices in (("training", data.training), ("test", data.test)):
+        _check_numbers(what, slices, options.few_patients)
+    more_real = data.extra is not None or options.patients is not None
+    check_arms(options.arms, generator=data.sampler is not None, more_real=more_real)
+    if options.patients is not None and options.patients > len(data.training.patient_labels()):
+        raise DatasetError(f"only {len(data.training.patient_labels())} training patients, not {options.patients}")
+
+
+def _check_numbers(what: str, slices: Slices, few_allowed: bool) -> None:
+    labels = list(slices.patient_labels().values())
+    for label, name in enumerate(slices.classes):
+        number = labels.count(label)
+        if number == 0:
+            raise DatasetError(f"no {what} patient is {name}; a study needs patients of both classes")
+        if number < LEAST_PATIENTS and not few_allowed:
+            raise DatasetError(
+                f"only {number} {what} patient(s) are {name}: below {LEAST_PATIENTS} the result depends on single "
+                "patients, and no difference between arms can be told from chance; --few_patients goes on all the same"
+            )
+
+
+def _check_settings(path: Path, data: StudyData, options: StudyOptions) -> None:
+    """The seeds, arms, ratios and classifiers may grow; what changes the result of a run may not."""
+    same = {
+        "patients": options.patients,
+        "validation_share": options.validation_share,
+        "training": asdict(options.training),
+        "generator": data.sampler_name,
+        "data": [_digest(slices) for slices in (data.training, data.test, data.extra)],
+    }
+    if path.exists() and read_json(path) != same:
+        raise Ct2PetError(f"{path.parent}: holds a study of other data or settings; choose another folder")
+    write_json(path, same)
+
+
+def _digest(slices: Slices | None) -> str | None:
+    if slices is None:
+        return None
+    sums = slices.images.sum(axis=(1, 2, 3), dtype=np.float64).round(3).tolist()
+    return digest([sums, slices.labels.tolist(), slices.patients.tolist()])
+
+
+def _execute(run: Run, data: StudyData, options: StudyOptions) -> dict[str, Any]:
+    training, validation, rest = draw_patients(data.training, options.patients, options.validation_share, run.seed)
+    extra = data.extra if data.extra is not None else rest
+    number = round(run.ratio * len(training))
+    ingredients = Ingredients(
+        training, number, run.seed, run.classifier, options.training, extra=extra, sampler=data.sampler
+    )
+    own = training_set(run.arm, ingredients)
+    trained = train_classifier(run.classifier, own, validation, options.training, run.seed)
+    probabilities = trained.by_patient(data.test)[:, 1]
+    return {
+        **asdict(run),
+        "images": len(own.slices),
+        "counts": own.counts,
+        "step": trained.step,
+        "probabilities": [round(float(p), 6) for p in probabilities],
+    }
+
+
+def draw_patients(
+    slices: Slices, number: int | None, validation_share: float, seed: int
+) -> tuple[Slices, Slices, Slices | None]:
+    """``number`` patients (None: all), drawn within each class in its share of all, divided into training and
+    validation; and the slices of the others (None where there are none). Raises DatasetError where a class has fewer
+    than two."""
+    random = np.random.default_rng([seed, 19])
+    labels = slices.patient_labels()
+    share = 1.0 if number is None else number / len(labels)
+    training: list[str] = []
+    validation: list[str] = []
+    for label, name in enumerate(slices.classes):
+        own = random.permutation([patient for patient, its in labels.items() if its == label]).tolist()
+        drawn = own[: round(share * len(own))]
+        if len(drawn) < 2:
+            raise DatasetError(f"{len(drawn)} patient(s) of the class {name}: training and validation need one each")
+        held_out = max(1, round(validation_share * len(drawn)))
+        validation += drawn[:held_out]
+        training += drawn[held_out:]
+    rest = set(labels) - set(training) - set(validation)
+    return slices.of_patients(training), slices.of_patients(validation), slices.of_patients(rest) if rest else None

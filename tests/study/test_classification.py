@@ -1,0 +1,90 @@
+"""Training of classifiers: it learns, it is the same every time, and patients stay apart."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from disc_slices import disc_slices
+
+from ct2pet.errors import PluginError, TrainingError
+from ct2pet.study.classification import ClassifierOptions, patient_means, train_classifier
+from ct2pet.study.statistics import auc
+from ct2pet.study.training_set import TrainingSet
+
+QUICK = ClassifierOptions(steps=30, batch_size=16, check_every=10)
+
+
+@pytest.fixture(scope="module")
+def trained(training, validation):
+    return train_classifier("small_cnn", TrainingSet(training), validation, QUICK, seed=4)
+
+
+def test_it_learns_what_tells_the_classes_apart(trained, tested):
+    labels = np.array(list(tested.patient_labels().values()))
+    assert auc(labels, trained.by_patient(tested)[:, 1]) > 0.85
+
+
+def test_shuffled_labels_teach_nothing(training, validation, tested):
+    shuffled = replace(training, labels=np.random.default_rng(0).permutation(training.labels))
+    network = train_classifier("small_cnn", TrainingSet(shuffled), validation, QUICK, seed=4)
+    with_right_ones = train_classifier("small_cnn", TrainingSet(training), validation, QUICK, seed=4)
+    labels = np.array(list(tested.patient_labels().values()))
+    wrong, right = (auc(labels, own.by_patient(tested)[:, 1]) for own in (network, with_right_ones))
+    assert wrong < right - 0.05
+
+
+def test_the_same_arguments_give_the_same_weights_and_leave_the_global_random_numbers_alone(
+    trained, training, validation
+):
+    torch.manual_seed(99)
+    before = torch.get_rng_state()
+    again = train_classifier("small_cnn", TrainingSet(training), validation, QUICK, seed=4)
+    assert torch.equal(before, torch.get_rng_state())
+    for one, two in zip(trained.network.parameters(), again.network.parameters()):
+        assert torch.equal(one, two)
+
+
+def test_the_weights_of_the_lowest_validation_loss_are_kept(training, validation):
+    """Labels of the validation patients the wrong way round: the less is learned, the lower the loss."""
+    wrong = replace(validation, labels=1 - validation.labels)
+    options = replace(QUICK, steps=60)
+    assert train_classifier("small_cnn", TrainingSet(training), wrong, options, seed=4).step == 10
+
+
+def test_a_patient_has_the_mean_of_its_slices(trained, tested):
+    by_slice = trained.probabilities(tested)
+    by_patient = trained.by_patient(tested)
+    for number, patient in enumerate(tested.patient_labels()):
+        np.testing.assert_allclose(by_patient[number], by_slice[tested.patients == patient].mean(axis=0))
+    np.testing.assert_allclose(by_patient.sum(axis=1), 1)
+
+
+def test_means_of_patients_whose_slices_are_scattered():
+    values = np.array([[1.0], [2.0], [3.0]])
+    np.testing.assert_array_equal(patient_means(values, np.array(["b", "a", "b"])), [[2.0], [2.0]])
+
+
+def test_a_patient_on_both_sides_is_refused(training):
+    with pytest.raises(TrainingError, match="both in training and in validation, patient_000 is one"):
+        train_classifier("small_cnn", TrainingSet(training), training, QUICK, seed=0)
+
+
+def test_a_class_that_is_missing_is_refused(training, validation):
+    benign = validation.take(validation.labels == 0)
+    with pytest.raises(TrainingError, match="validation patients do not have all classes"):
+        train_classifier("small_cnn", TrainingSet(training), benign, QUICK, seed=0)
+
+
+def test_slices_that_are_too_small_and_values_that_are_no_numbers_are_said(training, validation):
+    small = disc_slices(8, pixels=8)
+    with pytest.raises(TrainingError, match="at least 16 pixels, not 8"):
+        train_classifier("small_cnn", TrainingSet(small), validation, QUICK, seed=0)
+    broken = replace(training, images=np.full_like(training.images, np.nan))
+    with pytest.raises(TrainingError, match="not a finite number"):
+        train_classifier("small_cnn", TrainingSet(broken), validation, QUICK, seed=0)
+
+
+def test_an_unknown_classifier_lists_those_that_there_are(training, validation):
+    with pytest.raises(PluginError, match="resnet18, small_cnn, vgg16"):
+        train_classifier("resnet", TrainingSet(training), validation, QUICK, seed=0)

@@ -1,0 +1,60 @@
+"""Features for distances between sets of images."""
+
+import numpy as np
+import pytest
+import torch
+from disc_slices import disc_slices
+from torch import nn
+
+from ct2pet.errors import CheckpointError, Ct2PetError, PluginError
+from ct2pet.study.classification import ClassifierOptions, TrainedClassifier, train_classifier
+from ct2pet.study.features import classifier_features, inception_features, random_features
+from ct2pet.study.slices import to_network
+from ct2pet.study.training_set import TrainingSet
+
+
+def test_random_features_are_the_same_in_every_process_and_leave_the_random_numbers_alone(training):
+    torch.manual_seed(3)
+    before = torch.get_rng_state()
+    first, second = random_features(1)(training), random_features(1)(training)
+    assert torch.equal(before, torch.get_rng_state())
+    np.testing.assert_array_equal(first, second)
+    assert first.shape == (len(training), 2 * (16 + 32 + 64))
+    assert not np.allclose(first, random_features(1, seed=4)(training))
+
+
+def test_random_features_see_uptake_and_size(training):
+    """A linear discriminant of them separates the classes of discs."""
+    features = random_features(1)(training)
+    features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-9)
+    difference = features[training.labels == 1].mean(axis=0) - features[training.labels == 0].mean(axis=0)
+    scores = features @ difference
+    assert np.median(scores[training.labels == 1]) > np.quantile(scores[training.labels == 0], 0.9)
+
+
+def test_classifier_features_are_what_its_last_layer_sees(training, validation):
+    options = ClassifierOptions(steps=10, batch_size=16, check_every=10)
+    trained = train_classifier("small_cnn", TrainingSet(training), validation, options, seed=0)
+    features = torch.from_numpy(classifier_features(trained)(validation)).float()
+    last = trained.network[-1]
+    logits = trained.network(torch.from_numpy(to_network(validation.images, validation.channels)))
+    torch.testing.assert_close(last(features), logits, atol=1e-4, rtol=1e-4)
+
+
+def test_a_classifier_without_a_linear_layer_is_refused():
+    network = nn.Sequential(nn.Conv2d(1, 2, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    with pytest.raises(Ct2PetError, match="no linear layer"):
+        classifier_features(TrainedClassifier(network, "cpu", 1))
+
+
+def test_weights_that_are_none_are_named(tmp_path):
+    file = tmp_path / "weights.pth"
+    torch.save({"a": torch.zeros(2)}, file)
+    with pytest.raises((CheckpointError, PluginError), match=r"weights\.pth|torchvision"):
+        inception_features(file)
+
+
+def test_features_do_not_depend_on_the_batch():
+    slices = disc_slices(80, per_patient=2)
+    alone = random_features(1)(slices.take(np.array([140])))
+    np.testing.assert_allclose(random_features(1)(slices)[140], alone[0], rtol=1e-4, atol=1e-5)
