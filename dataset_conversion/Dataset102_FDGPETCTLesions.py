@@ -85,8 +85,8 @@ def _study(folder: Path, there: dict[str, Path], clinical: ClinicalTable | None)
     return Study(
         name=f"{subject}/{folder.name}",
         patient=subject,
-        ct=ct,
-        pet=there["SUV"],
+        image=ct,
+        target=there["SUV"],
         lesions=there.get("SEG"),
         diagnosis=person.diagnosis,
         sex=person.sex,

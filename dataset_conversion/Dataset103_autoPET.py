@@ -73,8 +73,8 @@ def _study(source: Path, name: str, patient: str, place: str, clinical: Clinical
     return Study(
         name=name,
         patient=patient,
-        ct=source / "imagesTr" / (name + _CT),
-        pet=source / "imagesTr" / (name + _PET),
+        image=source / "imagesTr" / (name + _CT),
+        target=source / "imagesTr" / (name + _PET),
         lesions=lesions if lesions.is_file() else None,
         diagnosis=person.diagnosis,
         sex=person.sex,
@@ -123,7 +123,7 @@ def _execute(parsed: argparse.Namespace) -> None:
         citation=CITATION,
     )
     if not parsed.split:
-        print(keep_folds(parsed.source, outcome.dataset, outcome.names))
+        print(keep_folds(parsed.source, RawDataset(outcome.folder), outcome.names))
     report(found, outcome, split=parsed.split, places=parsed.source)
 
 

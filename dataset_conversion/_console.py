@@ -1,4 +1,4 @@
-"""The arguments and the last words of the converters of NIfTI."""
+"""The arguments and the final messages of the converters."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def report(found: Found, outcome: Outcome, *, split: bool, places: Path | None) 
         print(f"left out: {where}{problem.reason}")
     for note in found.notes:
         print(note)
-    folder = outcome.dataset.folder
-    print(f"{folder}: {len(outcome.names)} case(s)")
+    print(f"{outcome.folder}: {len(outcome.names)} case(s)")
     if outcome.failures:
         raise CasesFailed(
             dict(outcome.failures),
@@ -40,4 +39,4 @@ def report(found: Found, outcome: Outcome, *, split: bool, places: Path | None) 
             tracebacks=dict(outcome.tracebacks),
         )
     if split:
-        print(", ".join(f"{number} {part}" for part, number in split_dataset(folder).items()))
+        print(", ".join(f"{number} {part}" for part, number in split_dataset(outcome.folder).items()))

@@ -1,4 +1,5 @@
-"""What the converters of NIfTI share: studies with a CT and a PET in SUV to a raw dataset with names of ours.
+"""What the converters share: studies of two images (a CT or a low-dose PET, and a PET) to a raw dataset with names of
+ours.
 
 Cases are NAME_0001 ..., patients P0001 ..., in an order that says nothing about the names in the source. A second run
 does only what is not there yet. ``conversion/CASE.json`` says of each case what it is (ct2pet.conversion.records).
@@ -9,6 +10,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ from ct2pet.conversion.records import (
     remove_unfinished,
     write_record,
 )
-from ct2pet.dataset import RawDataset, write_dataset_json
+from ct2pet.dataset import write_dataset_json
 from ct2pet.dataset.contents import LEAST_OVERLAP
 from ct2pet.dataset.plausibility import ct_problems, label_problems, number_problems, pet_problems
 from ct2pet.dataset.raw import read_table
@@ -46,12 +48,13 @@ _BYTES_PER_VOXEL = 12
 
 @dataclass(frozen=True)
 class Study:
-    """``name`` and ``patient`` are the source's, and unique there. ``age`` is in years."""
+    """``name`` and ``patient`` are the source's, and unique there. ``image``: the CT, or another image that the PET
+    (``target``) is to be made of. ``age`` is in years."""
 
     name: str
     patient: str
-    ct: Path
-    pet: Path
+    image: Path
+    target: Path
     lesions: Path | None = None
     diagnosis: str = ""
     sex: str = ""
@@ -72,10 +75,25 @@ class Found:
 class Outcome:
     """``names``: the case of every study that is in the dataset, by the study's name."""
 
-    dataset: RawDataset
+    folder: Path
     names: Mapping[str, str]
     failures: Mapping[str, str]
     tracebacks: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How studies of one kind become cases.
+
+    ``write_images(study, case, patient, folder)`` writes the images of a case and returns its record. ``memory_gib``:
+    what one process needs for the largest of the studies. ``write_description(folder, name=, num_training=,
+    **citation)`` writes dataset.json. ``image``: what messages call the study's image.
+    """
+
+    write_images: Callable[[Study, str, str, Path], Record]
+    memory_gib: Callable[[Sequence[Study]], float]
+    write_description: Callable[..., None]
+    image: str
 
 
 def convert_studies(
@@ -83,6 +101,7 @@ def convert_studies(
     source: Path,
     found: Found,
     *,
+    recipe: Recipe | None = None,
     named: bool = True,
     num_processes: int | None = None,
     patient_map: Path | None = None,
@@ -91,11 +110,12 @@ def convert_studies(
 ) -> Outcome:
     """Write the studies as the raw dataset ``folder`` (DatasetNNN_NAME).
 
-    ``named``: failures name the study as the source does; off where its names may be those of patients.
-    ``patient_map`` and ``left_out`` are written as by ct2pet.conversion.convert_dicom; ``citation``: further keys of
-    dataset.json. Failed studies are in the outcome, not raised. Raises DatasetError where there is nothing to convert
-    or the folder is not ours.
+    ``recipe``: CT and PET in NIfTI by default. ``named``: failures name the study as the source does; off where its
+    names may be those of patients. ``patient_map`` and ``left_out`` are written as by ct2pet.conversion.convert_dicom;
+    ``citation``: further keys of dataset.json. Failed studies are in the outcome, not raised. Raises DatasetError where
+    there is nothing to convert or the folder is not ours.
     """
+    recipe = recipe or CT_AND_PET
     for path, option in ((patient_map, "--patient_map"), (left_out, "--left_out")):
         if path is not None:
             check_private_place(path, folder, option)
@@ -115,16 +135,16 @@ def convert_studies(
     results = map_cases(
         convert_study,
         {
-            case: (study, case, patients[study.patient], folder, study.name if named else "")
+            case: (recipe, study, case, patients[study.patient], folder, study.name if named else "")
             for case, study in sorted(new.items())
         },
         num_processes=num_processes or default_processes(),
-        memory_per_process_gib=_memory_gib(found.studies),
+        memory_per_process_gib=recipe.memory_gib(found.studies),
         description="Converting",
     )
     records = {**records, **results.values}
     if left_out is not None:
-        places = {case: study.pet for case, study in new.items()}
+        places = {case: study.target for case, study in new.items()}
         write_left_out(left_out, source, found.problems, results.failures, places)
     if patient_map is not None:
         write_map(patient_map, [_map_row(study, cases, patients, source) for study in found.studies])
@@ -132,52 +152,54 @@ def convert_studies(
         raise CasesFailed(results.failures, some_done=False, what="could not be converted")
     _write_cases(folder, {cases[study.name]: study for study in found.studies}, records)
     num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
-    write_dataset_json(
-        folder, name=prefix, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, **citation
-    )
+    recipe.write_description(folder, name=prefix, num_training=num_training, **citation)
     names = {study.name: cases[study.name] for study in found.studies if cases[study.name] in records}
-    return Outcome(RawDataset(folder), names, results.failures, results.tracebacks)
+    return Outcome(folder, names, results.failures, results.tracebacks)
 
 
-def convert_study(study: Study, case: str, patient: str, folder: Path, label: str) -> Record:
+def convert_study(recipe: Recipe, study: Study, case: str, patient: str, folder: Path, label: str) -> Record:
     """Write the images of a study and then its record. Raises ImageError, nothing of the case stays then."""
     try:
-        pet = _checked(study.pet, "SUV", pet_problems)
-        grids = {"pet": pet.grid}
         remove_case(folder, case)
-        write_volume(image_path(folder, "targets", case), pet)
-        del pet
-        ct = _checked(study.ct, "HU", ct_problems)
-        grids["ct"] = ct.grid
-        _check_place(study.ct, ct.grid, grids["pet"])
-        write_volume(image_path(folder, "images", case), as_integers(ct))
-        del ct
-        if study.lesions is not None:
-            lesions = _checked(study.lesions, "label", lambda array: label_problems(array, None))
-            _check_place(study.lesions, lesions.grid, grids["pet"])
-            write_volume(image_path(folder, "lesions", case), lesions.with_array(lesions.array > 0))
-        facts = {
-            role: {"shape": list(grid.shape), "spacing_mm": [round(value, 4) for value in grid.spacing]}
-            for role, grid in grids.items()
-        }
-        record = Record(
-            patient=patient,
-            source=_digest(study.name),
-            sex=study.sex,
-            age=study.age,
-            ct=facts["ct"],
-            pet=facts["pet"],
-            suv="as in the source",
-            lesions=study.lesions is not None,
-            notes=study.notes,
-        )
+        record = recipe.write_images(study, case, patient, folder)
         write_record(folder, case, record)
     except BaseException as error:
         remove_case(folder, case)
         if isinstance(error, (Ct2PetError, OSError)):
-            raise ImageError(_without_paths(str(error), study, label)) from error
+            raise ImageError(_without_paths(str(error), study, recipe.image, label)) from error
         raise
     return record
+
+
+def _write_ct_and_pet(study: Study, case: str, patient: str, folder: Path) -> Record:
+    pet = _checked(study.target, "SUV", pet_problems)
+    grids = {"pet": pet.grid}
+    write_volume(image_path(folder, "targets", case), pet)
+    del pet
+    ct = _checked(study.image, "HU", ct_problems)
+    grids["ct"] = ct.grid
+    _check_place(study.image, ct.grid, grids["pet"])
+    write_volume(image_path(folder, "images", case), as_integers(ct))
+    del ct
+    if study.lesions is not None:
+        lesions = _checked(study.lesions, "label", lambda array: label_problems(array, None))
+        _check_place(study.lesions, lesions.grid, grids["pet"])
+        write_volume(image_path(folder, "lesions", case), lesions.with_array(lesions.array > 0))
+    facts = {
+        role: {"shape": list(grid.shape), "spacing_mm": [round(value, 4) for value in grid.spacing]}
+        for role, grid in grids.items()
+    }
+    return Record(
+        patient=patient,
+        source=study_digest(study),
+        sex=study.sex,
+        age=study.age,
+        ct=facts["ct"],
+        pet=facts["pet"],
+        suv="as in the source",
+        lesions=study.lesions is not None,
+        notes=study.notes,
+    )
 
 
 def _checked(path: Path, unit: str, problems_of: Callable[[np.ndarray], list[str]]) -> Volume:
@@ -194,9 +216,9 @@ def _check_place(path: Path, grid: Grid, pet_grid: Grid) -> None:
         raise ImageError(f"{path}: it overlaps the PET in space by {100 * overlap:.0f}% only")
 
 
-def _without_paths(message: str, study: Study, label: str) -> str:
+def _without_paths(message: str, study: Study, image: str, label: str) -> str:
     """The message with the roles of the study's files in place of their paths, which may name patients."""
-    roles = {study.ct: "CT", study.pet: "PET", study.lesions: "lesions"}
+    roles = {study.image: image, study.target: "PET", study.lesions: "lesions"}
     for path in sorted((path for path in roles if path is not None), key=lambda path: -len(str(path))):
         message = message.replace(str(path), roles[path])
     return f"{label}: {message}" if label else message
@@ -206,6 +228,11 @@ def as_integers(ct_hu: Volume) -> Volume:
     """HU in int16, half of float32's size, where nothing is lost."""
     integers = ct_hu.array.astype(np.int16)
     return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
+
+
+def study_digest(study: Study) -> str:
+    """What a record says of its source: the same for the same study, and no name."""
+    return _digest(study.name)
 
 
 def _digest(name: str) -> str:
@@ -240,14 +267,23 @@ def _free(prefix: str, taken: set[str]) -> Any:
 
 
 def _map_row(study: Study, cases: Mapping[str, str], patients: Mapping[str, str], source: Path) -> MapRow:
-    place = study.pet.parent
+    place = study.target.parent
     where = str(place.relative_to(source)) if place.is_relative_to(source) else str(place)
     return MapRow(cases[study.name], patients[study.patient], study.patient, study.name, "", where)
 
 
 def _memory_gib(studies: Sequence[Study]) -> float:
-    voxels = max(count_voxels(path) for study in studies for path in (study.ct, study.pet))
+    voxels = max(count_voxels(path) for study in studies for path in (study.image, study.target))
     return _PROCESS_GIB + voxels * _BYTES_PER_VOXEL / 2**30
+
+
+CT_AND_PET = Recipe(
+    _write_ct_and_pet,
+    _memory_gib,
+    partial(write_dataset_json, districts=DISTRICTS, file_ending=FILE_ENDING),
+    image="CT",
+)
+"""CT (HU), PET (SUV) and lesions in NIfTI."""
 
 
 def _write_cases(folder: Path, studies: Mapping[str, Study], records: Mapping[str, Record]) -> None:

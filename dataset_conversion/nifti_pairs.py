@@ -93,8 +93,8 @@ def _study(name: str, roles: dict[str, list[Path]], row: dict[str, str]) -> Stud
     return Study(
         name=name,
         patient=row.get("patient") or name,
-        ct=roles["CT"][0],
-        pet=roles["PET"][0],
+        image=roles["CT"][0],
+        target=roles["PET"][0],
         lesions=roles["lesions"][0] if "lesions" in roles else None,
         diagnosis=row.get("diagnosis", ""),
         sex=sex_letter(row.get("sex", "")),

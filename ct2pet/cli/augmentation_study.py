@@ -52,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kinds", nargs="+", choices=("pet", "ct"), default=["pet"], help="images, one channel each (default: pet)"
     )
-    parser.add_argument("--size_mm", type=number(1, 1000, "mm"), default=64.0, metavar="MM", help="of a slice (default: 64)")
+    parser.add_argument(
+        "--size_mm", type=number(1, 1000, "mm"), default=64.0, metavar="MM", help="of a slice (default: 64)"
+    )
     parser.add_argument("--pixels", type=positive_integer, default=64, metavar="N", help="of a slice (default: 64)")
     parser.add_argument(
         "--slices_per_case", type=positive_integer, default=3, metavar="N", help="through the lesion (default: 3)"

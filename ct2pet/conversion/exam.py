@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
-from pydicom.dataset import Dataset
 
 from ct2pet.conversion.records import Record, image_path, remove_case, source_digest, write_record
+from ct2pet.conversion.series_facts import age_of, geometry_of, sex_of, stack_headers, suv_of_slices
 from ct2pet.dataset.plausibility import ct_problems, pet_problems
-from ct2pet.dicom.pairing import Exam, Placed
+from ct2pet.dicom.pairing import Exam
 from ct2pet.dicom.pixels import read_ct, read_pet
-from ct2pet.dicom.reading import discreet, quiet, read_dataset
-from ct2pet.dicom.series import Series, Stack
+from ct2pet.dicom.reading import discreet, quiet
+from ct2pet.dicom.series import Series
 from ct2pet.dicom.structures import read_lesions
 from ct2pet.errors import Ct2PetError, ImageError
 from ct2pet.imageio import write_volume
-from ct2pet.suv import Supplied, SuvFactors, suv_factors
+from ct2pet.suv import Supplied
 from ct2pet.volume import Volume
-
-_AGE = re.compile(r"(\d{3})([DWMY])")
-_OLDEST = 90  # and older: rarer ages can identify
 
 
 def convert_exam(
@@ -56,8 +49,8 @@ def _convert(
     exam: Exam, case: str, patient: str, folder: Path, supplied: Supplied | None, lesion_rois: str | None
 ) -> Record:
     with _told_of(exam.pet.series):
-        headers = _headers(exam.pet.stack)
-        suv = _of_slices(exam.pet.stack, headers, suv_factors(list(headers.values()), supplied))
+        headers = stack_headers(exam.pet.stack)
+        suv = suv_of_slices(exam.pet.stack, headers, supplied)
     lesions = read_lesions(exam.structures, exam.pet, exam.ct, lesion_rois)
     notes = [*exam.notes, *suv.notes, *lesions.notes]
     remove_case(folder, case)
@@ -74,10 +67,10 @@ def _convert(
     return Record(
         patient=patient,
         source=source_digest(exam),
-        sex=_sex(header),
-        age=_age(header),
-        ct=_facts(exam.ct),
-        pet=_facts(exam.pet),
+        sex=sex_of(header),
+        age=age_of(header),
+        ct=geometry_of(exam.ct),
+        pet=geometry_of(exam.pet),
         suv=suv.how,
         lesions=lesions.mask is not None,
         notes=tuple(notes),
@@ -93,51 +86,7 @@ def _told_of(series: Series) -> Iterator[None]:
         raise ImageError(f"{series.label}: {error}") from error
 
 
-def _headers(stack: Stack) -> dict[Path, Dataset]:
-    """The data sets of a series without their pixels, in the order of its slices."""
-    headers: dict[Path, Dataset] = {}
-    for item in stack.slices:
-        if item.path not in headers:
-            try:
-                headers[item.path] = read_dataset(item.path)
-            except ImageError as error:
-                raise ImageError(f"{item.name}: {error}") from None
-    return headers
-
-
-def _of_slices(stack: Stack, headers: dict[Path, Dataset], found: SuvFactors) -> SuvFactors:
-    """The factors in the order of the slices; they come in the order of the files and their frames."""
-    frames = [len(header.get("PerFrameFunctionalGroupsSequence") or [None]) for header in headers.values()]
-    first = dict(zip(headers, np.cumsum([0, *frames])))
-    order = [first[item.path] + (item.frame or 0) for item in stack.slices]
-    return SuvFactors(found.factors[order], found.how, found.notes)
-
-
 def _write(path: Path, volume: Volume) -> Sequence[str]:
     problems = pet_problems(volume.array) if volume.unit == "SUV" else ct_problems(volume.array)
     write_volume(path, volume)
     return [f"{'PET' if volume.unit == 'SUV' else 'CT'}: {problem}" for problem in problems]
-
-
-def _facts(placed: Placed) -> dict[str, Any]:
-    """What a reader of the record may want to know of a series: numbers only."""
-    grid = placed.stack.grid
-    return {
-        "series_number": placed.first.series_number,
-        "shape": list(grid.shape),
-        "spacing_mm": [round(value, 4) for value in grid.spacing],
-    }
-
-
-def _sex(header: Dataset) -> str:
-    sex = str(header.get("PatientSex", "") or "").strip().upper()
-    return sex if sex in ("M", "F", "O") else ""
-
-
-def _age(header: Dataset) -> str:
-    """Years, 90 for all that are older; empty where the header does not say."""
-    match = _AGE.fullmatch(str(header.get("PatientAge", "") or "").strip().upper())
-    if not match:
-        return ""
-    years = int(match[1]) / {"D": 365.25, "W": 52.18, "M": 12, "Y": 1}[match[2]]
-    return str(min(int(years), _OLDEST))

@@ -27,13 +27,19 @@ _UNNAMED = "ct_"
 
 
 def only_ct_series(folder: Path) -> Series:
-    """The only CT series below a folder; other objects beside it are passed over.
+    """The only CT series below a folder; see ``only_series``."""
+    return only_series(folder, CT)
+
+
+def only_series(folder: Path, kind: str) -> Series:
+    """The only series of a kind (``headers.CT`` or ``headers.PET``) below a folder; other objects beside it are passed
+    over.
 
     Raises ImageError, without the folder's name, where there is none, or several, or where damaged files lie beside its
     images: a slice that is missed at an end leaves no gap.
     """
     tree = scan_tree(folder)
-    found = [series for series in tree.series if series.kind == CT]
+    found = [series for series in tree.series if series.kind == kind]
     if len(found) == 1:
         places = {header.path.parent for header in found[0].headers}
         damaged = [item.reason for item in tree.left_out if item.damaged and item.path.parent in places]
@@ -43,10 +49,10 @@ def only_ct_series(folder: Path) -> Series:
         return found[0]
     if found:
         names = "; ".join(series.label for series in found)
-        raise ImageError(f"it holds {len(found)} CT series ({names}); put each into a folder of its own")
+        raise ImageError(f"it holds {len(found)} {kind} series ({names}); put each into a folder of its own")
     reasons = Counter(item.reason for item in tree.left_out)
     what = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
-    raise ImageError(f"there is no CT series (DICOM) in this folder{f', but {what}' if what else ''}")
+    raise ImageError(f"there is no {kind} series (DICOM) in this folder{f', but {what}' if what else ''}")
 
 
 def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:

@@ -6,8 +6,8 @@ code are this project's own. Where uptake and CT numbers come from stands in ``t
 """
 
 from ct2pet.phantom.lowdose import write_low_dose_dataset
-from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_map
 from ct2pet.phantom.nodule_writer import write_nodule_dataset
+from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_map
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import CaseVolumes, scan

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ct2pet.dataset.low_dose import check_dose_fraction
 from ct2pet.errors import DatasetError
 from ct2pet.phantom.imaging import FWHM
 from ct2pet.phantom.scanner import Scanner
@@ -48,12 +49,6 @@ class Acquisition:
             pet_suv = (self.counts / self.counts_per_suv).astype(np.float32)
         sigma = [self.filter_mm / FWHM / spacing for spacing in self.grid.spacing]
         return gaussian_filter(pet_suv, sigma, mode="constant")
-
-
-def check_dose_fraction(dose_fraction: float) -> None:
-    """Raise DatasetError where a dose fraction is not above 0 and at most 1."""
-    if not 0 < dose_fraction <= 1:
-        raise DatasetError(f"a dose fraction must be above 0 and at most 1, not {dose_fraction:g}")
 
 
 def acquire(

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from functools import partial
-from pathlib import Path
 
-from ct2pet.files import write_json
-from ct2pet.phantom.acquisition import check_dose_fraction
+from ct2pet.dataset.low_dose import check_dose_fraction, write_low_dose_json
 from ct2pet.phantom.paper_organs import PAPER_LABELS, paper_organ_map
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.scan import scan
@@ -35,25 +33,19 @@ def write_low_dose_dataset(
     """
     check_dose_fraction(dose_fraction)
     write_cases(folder, cohort, partial(_case_volumes, dose_fraction=dose_fraction), num_processes=num_processes)
-    content = {
-        "name": name,
-        "channel_names": {"0": "PET_low"},
-        "kinds": {"PET_low": "pet"},
-        "targets": {
-            "PET": {"kind": "pet", "unit": "SUVbw g/ml"},
-            "organs": {"kind": "labels", "folder": "organs", "labels": PAPER_LABELS},
-        },
-        "dose_fraction": dose_fraction,
-        "districts": {},
-        "numTraining": cohort.num_train,
-        "file_ending": FILE_ENDING,
-        "phantom": {
+    write_low_dose_json(
+        folder,
+        name=name,
+        dose_fraction=dose_fraction,
+        num_training=cohort.num_train,
+        organs=PAPER_LABELS,
+        file_ending=FILE_ENDING,
+        phantom={
             "seed": cohort.seed,
             "scanner": cohort.scanner.name,
             "respiratory_mismatch_mm": cohort.scanner.respiratory_mismatch_mm,
         },
-    }
-    write_json(Path(folder) / "dataset.json", content)
+    )
 
 
 def _case_volumes(patient: Patient, scanner: Scanner, dose_fraction: float) -> dict[str, Volume]:

@@ -17,8 +17,9 @@ import numpy as np
 from scipy.ndimage import binary_erosion
 
 from ct2pet.errors import DatasetError
+from ct2pet.phantom.acquisition import acquire
 from ct2pet.phantom.anatomy import Anatomy
-from ct2pet.phantom.imaging import activity_map, count, render_ct, seen_by_pet, smooth_texture
+from ct2pet.phantom.imaging import activity_map, render_ct, seen_by_pet, smooth_texture
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scanner import CLINICAL, Scanner
@@ -195,7 +196,7 @@ def scan_nodule(case: NodulePatient, scanner: Scanner = CLINICAL) -> NoduleVolum
     texture = smooth_texture(organs_seen.grid, _random(case, "texture"))
     activity = organs_seen.with_array(activity_map(case.patient, organs_seen.array, nodule.array, texture), "SUV")
     expected = seen_by_pet(activity, pet_grid, scanner.psf_mm)
-    pet_suv = count(expected, pet_grid, scanner, weight, _random(case, "counts"))
+    pet_suv = acquire(expected, pet_grid, scanner, weight, _random(case, "counts")).image()
     share = seen_by_pet(nodule.with_array((nodule.array > 0).astype(np.float32)), pet_grid, 0.0)
     return NoduleVolumes(
         Volume(ct_hu, ct_grid, "HU").crop(ct_box),

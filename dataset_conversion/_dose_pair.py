@@ -1,0 +1,157 @@
+"""A low-dose and a full-dose PET of one acquisition (two folders of DICOM files) to the images of a case in SUV."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from ct2pet.conversion.records import Record, image_path
+from ct2pet.conversion.series_facts import age_of, geometry_of, sex_of, stack_headers, suv_of_slices
+from ct2pet.dataset.contents import LEAST_OVERLAP
+from ct2pet.dataset.plausibility import pet_problems
+from ct2pet.dicom.folders import only_series
+from ct2pet.dicom.frames import series_stack
+from ct2pet.dicom.headers import PET, read_header
+from ct2pet.dicom.pairing import Placed
+from ct2pet.dicom.pixels import read_pet
+from ct2pet.dicom.reading import discreet, quiet
+from ct2pet.errors import Ct2PetError, ImageError
+from ct2pet.imageio import write_volume
+from ct2pet.suv import SuppliedTable, SuvFactors
+from ct2pet.volume import Volume
+from dataset_conversion._pairs import Study, study_digest
+
+LOW, FULL = "low-dose PET", "full-dose PET"
+_SAME = 0.05  # relative: durations and mean SUV that differ by less are the same
+_PROCESS_GIB = 0.4
+_BYTES_PER_VOXEL = 8
+
+
+@dataclass(frozen=True)
+class _Pet:
+    """One PET: where it lies, how it becomes SUV, and the header of its first slice."""
+
+    placed: Placed
+    suv: SuvFactors
+    header: Dataset
+
+    def read(self) -> Volume:
+        volume = read_pet(self.placed.stack, self.suv.factors)
+        problems = pet_problems(volume.array)
+        if problems:
+            raise ImageError(problems[0])
+        return volume
+
+
+def write_dose_pair(
+    study: Study, case: str, patient: str, folder: Path, *, dose_fraction: float, supplied: SuppliedTable
+) -> Record:
+    """Write the low-dose PET (``study.image``) as the image and the full-dose PET as the target of a case; its record.
+
+    Raises a Ct2PetError, which says which of them, where one is no PET that can be put into SUV, where they are not of
+    one patient or do not overlap in space, and where the low dose was acquired for longer than the full one.
+    """
+    with quiet(), discreet():
+        with _about(FULL):
+            full = _open(study.target, supplied)
+        with _about(LOW):
+            low = _open(study.image, supplied)
+        notes = _compare(low, full, dose_fraction)
+        with _about(FULL):
+            volume = full.read()
+        write_volume(image_path(folder, "targets", case), volume)
+        mean = float(volume.array.mean())
+        del volume
+        with _about(LOW):
+            volume = low.read()
+        write_volume(image_path(folder, "images", case), volume)
+        ratio = float(volume.array.mean()) / mean
+        if abs(ratio - 1) > _SAME:
+            notes.append(f"the mean SUV of the low-dose PET is {ratio:.2f} times that of the full-dose PET")
+        return Record(
+            patient=patient,
+            source=study_digest(study),
+            sex=sex_of(full.header),
+            age=age_of(full.header),
+            ct={},
+            pet=geometry_of(full.placed),
+            suv=full.suv.how,
+            lesions=False,
+            notes=(*notes, *dict.fromkeys([*full.suv.notes, *low.suv.notes])),
+        )
+
+
+def memory_gib(studies: Sequence[Study]) -> float:
+    """Of one process, for the largest full-dose PET."""
+    return _PROCESS_GIB + max(_num_voxels(study.target) for study in studies) * _BYTES_PER_VOXEL / 2**30
+
+
+def _num_voxels(folder: Path) -> int:
+    """About the voxels of the PET in a folder: its files times the pixels of the first image."""
+    files = [path for path in folder.rglob("*") if path.is_file()]
+    for path in files:
+        try:
+            shape = read_header(path).shape
+        except ImageError:
+            continue
+        if shape is not None:
+            return len(files) * shape[0] * shape[1]
+    return 0
+
+
+@contextmanager
+def _about(which: str) -> Iterator[None]:
+    """Let errors begin with the PET that they are about."""
+    try:
+        yield
+    except Ct2PetError as error:
+        raise ImageError(f"{which}: {error}") from error
+
+
+def _open(folder: Path, supplied: SuppliedTable) -> _Pet:
+    series = only_series(folder, PET)
+    placed = Placed(series, series_stack(series))
+    if placed.first.attenuation_corrected is False:
+        raise ImageError("not attenuation-corrected (CorrectedImage)")
+    headers = stack_headers(placed.stack)
+    row = supplied.find(patient=placed.first.patient, study=(placed.first.study,))
+    suv = suv_of_slices(placed.stack, headers, row.values if row else None)
+    return _Pet(placed, suv, next(iter(headers.values())))
+
+
+def _compare(low: _Pet, full: _Pet, dose_fraction: float) -> list[str]:
+    """What a user should know of the pair. Raises ImageError where it is none."""
+    if low.placed.first.patient != full.placed.first.patient:
+        raise ImageError(f"the {LOW} and the {FULL} are of different patients (PatientID)")
+    if {header.sop_instance for header in low.placed.series.headers} & {
+        header.sop_instance for header in full.placed.series.headers
+    }:
+        raise ImageError(f"the {LOW} and the {FULL} are the same images (SOPInstanceUID)")
+    own, other = low.placed.stack.grid, full.placed.stack.grid
+    overlap = min(own.overlap(other), other.overlap(own))
+    if overlap < LEAST_OVERLAP:
+        raise ImageError(f"the {LOW} overlaps the {FULL} in space by {100 * overlap:.0f}% only")
+    notes = [] if own.matches(other) else ["the grids of the two PETs differ"]
+    seconds = [_seconds(pet.header) for pet in (low, full)]
+    if None in seconds:
+        return notes
+    ratio = seconds[0] / seconds[1]  # type: ignore[operator]
+    if ratio > 1 + _SAME:
+        raise ImageError(
+            f"the {LOW} was acquired for {seconds[0]:g} s a frame, the {FULL} for {seconds[1]:g} s "
+            "(ActualFrameDuration): the low dose cannot be above the full one"
+        )
+    if abs(ratio - 1) > _SAME and not np.isclose(ratio, dose_fraction, rtol=0.2):
+        notes.append(f"the frames of the low-dose PET last {ratio:.3g} of the full ones, not {dose_fraction:.3g}")
+    return notes
+
+
+def _seconds(header: Dataset) -> float | None:
+    """How long a frame was acquired; None where the header does not say."""
+    milliseconds = header.get("ActualFrameDuration")
+    return float(milliseconds) / 1000 if milliseconds else None
