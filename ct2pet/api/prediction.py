@@ -11,6 +11,7 @@ from tqdm import tqdm
 
 from ct2pet.api.device import choose_device
 from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import PET
 from ct2pet.districts.records import print_records
 from ct2pet.files import check_writable
 from ct2pet.imageio import write_volume
@@ -49,7 +50,7 @@ def predict(
     loaded = load_trained(trained, options.configurations, options.folds)
     fields = loaded.plans.all_fields
     all_cases = find_cases(source, target, fields)
-    dicom = DicomOutput(options.dicom)
+    dicom = DicomOutput(options.dicom, next((one.name for one in fields.targets if one.kind == PET), None))
     dicom.check(source, all_cases)
     cases = part(all_cases, options.num_parts, options.part_id)
     maps = choose_maps(source, all_cases, loaded.plans, options)
