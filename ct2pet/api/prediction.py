@@ -12,6 +12,7 @@ from tqdm import tqdm
 
 from ct2pet.api.device import choose_device
 from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import PET
 from ct2pet.dataset.predictions import NOT_PREDICTED
 from ct2pet.districts.records import print_records
 from ct2pet.errors import Ct2PetError
@@ -62,7 +63,7 @@ def predict(
     if not fields.inputs:
         raise Ct2PetError(f"{trained.model} makes images without input images: use ct2pet_synthesize")
     all_cases = find_cases(source, target, fields)
-    dicom = DicomOutput(options.dicom)
+    dicom = DicomOutput(options.dicom, next((one.name for one in fields.targets if one.kind == PET), None))
     dicom.check(source, all_cases)
     cases = part(all_cases, options.num_parts, options.part_id)
     maps = choose_maps(source, all_cases, loaded.plans, options)

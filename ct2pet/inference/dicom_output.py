@@ -1,4 +1,4 @@
-"""Predictions of DICOM CTs as DICOM series: where they lie, and when they are written."""
+"""Predicted PETs of DICOM CTs as DICOM series: where they lie, and when they are written."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from pathlib import Path
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import check_writable, remove_folder
-from ct2pet.imageio import read_volume, strip_suffix
+from ct2pet.imageio import read_volume
 from ct2pet.inference.input_files import Case
 
 FOLDER = "dicom"  # beside the predictions
 
 
 def dicom_folder(case: Case) -> Path:
-    """Where the DICOM series of a prediction lies."""
-    return case.output.parent / FOLDER / strip_suffix(case.output)
+    """Where the DICOM series of the predicted PET lies."""
+    return case.output.parent / FOLDER / case.name_beside
 
 
 def remove_series(case: Case) -> None:
@@ -32,18 +32,23 @@ def remove_series(case: Case) -> None:
 
 @dataclass(frozen=True)
 class DicomOutput:
-    """Writes the series, where ``wanted``. ``how``: what made the PETs."""
+    """Writes the series of the target ``pet`` (None: no PET is predicted), where ``wanted``. ``how``: what made the
+    PETs."""
 
     wanted: bool
+    pet: str | None
     how: str = ""
 
     def by(self, how: str) -> DicomOutput:
         return replace(self, how=how)
 
     def check(self, source: Path, cases: Sequence[Case]) -> None:
-        """Raise a Ct2PetError where a CT is no DICOM series. Says which cases are not called like their folders."""
+        """Raise a Ct2PetError where there is no PET or a CT is no DICOM series. Says which cases are not called like
+        their folders."""
         from ct2pet.dicom.folders import is_renamed
 
+        if self.wanted and self.pet is None:
+            raise Ct2PetError("--dicom writes PETs, and this model predicts none. Leave out --dicom")
         files = [case for case in cases if not case.image.is_dir()]
         if self.wanted and files:
             raise Ct2PetError(
@@ -76,4 +81,5 @@ class DicomOutput:
         remove_series(case)
         folder = dicom_folder(case)
         check_writable(folder.parent)
-        write_pet_series(folder, read_volume(case.output, "SUV"), read_source(case.image), self.how + note)
+        pet = read_volume(case.outputs[self.pet or ""], "SUV")
+        write_pet_series(folder, pet, read_source(case.image), self.how + note)

@@ -24,7 +24,7 @@ from ct2pet.districts.records import OWN, MapRecord, finished, is_own, record_of
 from ct2pet.districts.segmenters.files import FilesSegmenter
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import Ct2PetError, DatasetError
-from ct2pet.imageio import read_volume
+from ct2pet.imageio import read_volume, strip_suffix
 from ct2pet.inference.input_files import Case, beside
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.planning.plans import Plans
@@ -48,14 +48,14 @@ class DistrictMaps:
     def of(self, case: Case, inputs: Mapping[str, Volume]) -> Volume:
         """The labels. Raises a Ct2PetError that says why there are none."""
         ct = inputs[self.image.name]
-        source = self._source(case.name)
+        source, name = self._source(case.name), case.name
         path = made_map(case)
         if source is self.segmenter and is_own(path):  # corrected by hand since
-            source = FilesSegmenter(path.parent)
+            source, name = FilesSegmenter(path.parent), case.name_beside
         if source is not self.segmenter:
-            found = segment_ct(source, case.name, ct, self.districts)
+            found = segment_ct(source, name, ct, self.districts)
             if found.confidence or found.warnings:
-                self.records[case.name] = record_of(found, source.identity(case.name), self.districts)
+                self.records[case.name] = record_of(found, source.identity(name), self.districts)
             return found.district_map
         record = finished(path, source.identity(case.name), self.districts) if self.keep else None
         if record is not None:
@@ -103,7 +103,8 @@ class BodyMaps:
 
 def made_map(case: Case) -> Path:
     """Where the map lies that is made for the prediction of a case."""
-    return case.output.parent / FOLDER / case.output.name
+    ending = case.output.name.removeprefix(strip_suffix(case.output))
+    return case.output.parent / FOLDER / (case.name_beside + ending)
 
 
 def choose_maps(

@@ -45,6 +45,11 @@ class Case:
         return next(iter(self.outputs.values()))
 
     @property
+    def name_beside(self) -> str:
+        """What other files are called that are made for its predictions: as the prediction, of several as the case."""
+        return strip_suffix(self.output) if len(self.outputs) == 1 else self.name
+
+    @property
     def is_done(self) -> bool:
         """Whether every prediction is there."""
         return all(path.exists() for path in self.outputs.values())

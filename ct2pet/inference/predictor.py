@@ -108,22 +108,21 @@ class Predictor:
         region = self._region(prepared, configuration.masking)
         report = None if progress is None else lambda part: progress(part * share)
         found = predict_volume(district.models, prepared.images, region, self.windows, progress=report)
-        return {
-            one.name: self._in_units(one, found[one.name], prepared, region, district) for one in self.fields.targets
+        volumes = {
+            one.name: Volume(self._in_units(one, found[one.name], district), prepared.grid, one.rules.unit)
+            for one in self.fields.targets
         }
+        return continued(volumes, region, self.blend_mm / 2)
 
-    def _in_units(
-        self, target: Field, array: np.ndarray, prepared: PreparedDistrict, region: np.ndarray, district: DistrictModels
-    ) -> Volume:
+    def _in_units(self, target: Field, array: np.ndarray, district: DistrictModels) -> np.ndarray:
         if target.rules.is_labels:
-            return Volume(array, prepared.grid, target.rules.unit)
+            return array
         if not np.isfinite(array).all():
             inputs = ", ".join(one.name for one in self.fields.inputs)
             raise Ct2PetError(
                 f"the model of {district.name} gave values that are not numbers; does the {inputs} hold NaN?"
             )
-        values = denormalize(array, district.configuration.normalization[target.name])
-        return continued(Volume(values, prepared.grid, target.rules.unit), region, self.blend_mm / 2)
+        return denormalize(array, district.configuration.normalization[target.name])
 
     def _region(self, prepared: PreparedDistrict, masking: Masking) -> np.ndarray:
         """Which voxels to predict: the district, and of its neighbours what is blended and what the network sees."""
@@ -133,15 +132,18 @@ class Predictor:
         return prepared.mask | (visible(prepared.mask, prepared.grid, Masking("context", margin)) & prepared.body)
 
 
-def continued(volume: Volume, region: np.ndarray, margin_mm: float) -> Volume:
-    """The volume with the value of the nearest voxel of ``region`` (bool, not empty) wherever it lies outside, on a
-    grid that reaches ``margin_mm`` and two voxels farther.
+def continued(volumes: Mapping[str, Volume], region: np.ndarray, margin_mm: float) -> Volumes:
+    """Volumes on one grid with the value of the nearest voxel of ``region`` (bool, not empty) wherever they lie outside
+    it, on a grid that reaches ``margin_mm`` and two voxels farther.
 
-    So neither interpolation at a district's edge nor blending meets what no network said.
+    So neither interpolation at a district's edge, nor the nearest voxel of a finer grid, nor blending meets what no
+    network said.
     """
-    margin = tuple(math.ceil(margin_mm / s) + 2 for s in volume.grid.spacing)
-    box = Box(tuple(-m for m in margin), tuple(n + m for n, m in zip(volume.grid.shape, margin)))  # type: ignore[arg-type]
+    grid = next(iter(volumes.values())).grid
+    margin = tuple(math.ceil(margin_mm / s) + 2 for s in grid.spacing)
+    box = Box(tuple(-m for m in margin), tuple(n + m for n, m in zip(grid.shape, margin)))  # type: ignore[arg-type]
     around = [(m, m) for m in margin]
     outside = np.pad(~region, around, constant_values=True)
-    nearest = distance_transform_edt(outside, sampling=volume.grid.spacing, return_distances=False, return_indices=True)
-    return Volume(np.pad(volume.array, around)[tuple(nearest)], volume.grid.crop(box), volume.unit)
+    nearest = tuple(distance_transform_edt(outside, sampling=grid.spacing, return_distances=False, return_indices=True))
+    wider = grid.crop(box)
+    return {name: Volume(np.pad(one.array, around)[nearest], wider, one.unit) for name, one in volumes.items()}

@@ -76,16 +76,15 @@ class SlidingWindow:
         positions = self.positions(mask)
         channels = [torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)) for image in images]
         box = Box.around(mask) or Box((0, 0, 0), (0, 0, 0))
-        average = _SlabAverage(box)
+        average = _SlabAverage(box, self.patch_size[0])
         for first in range(0, len(positions), self.batch_size):
             some = positions[first : first + self.batch_size]
-            yield from average.finished(before=some[0][0])
             windows = torch.stack([self._cut(channels, outside, position) for position in some])
-            for name, answers in function(windows).items():
-                if answers.shape[2:] != windows.shape[2:] or len(answers) != len(windows):
-                    raise ValueError(f"windows of {tuple(windows.shape)} became {name} of {tuple(answers.shape)}")
-                for position, answer in zip(some, answers.to("cpu", torch.float32)):
-                    average.add(name, position, answer)
+            found = {name: _checked(windows, name, answers) for name, answers in function(windows).items()}
+            for number, position in enumerate(some):
+                yield from average.finished(before=position[0])
+                for name, answers in found.items():
+                    average.add(name, position, answers[number])
             if progress is not None:
                 progress(len(some) / len(positions))
         yield from average.finished(before=box.stop[0])
@@ -94,6 +93,13 @@ class SlidingWindow:
         box = [[a, a + p] for a, p in zip(position, self.patch_size)]
         parts = [crop_and_pad_nd(image, box, pad_value=value) for image, value in zip(channels, outside)]
         return torch.stack(parts)
+
+
+def _checked(windows: torch.Tensor, name: str, answers: torch.Tensor) -> torch.Tensor:
+    """The answers to windows, on the CPU."""
+    if answers.shape[2:] != windows.shape[2:] or len(answers) != len(windows):
+        raise ValueError(f"windows of {tuple(windows.shape)} became {name} of {tuple(answers.shape)}")
+    return answers.to("cpu", torch.float32)
 
 
 def _covering(mask: np.ndarray, patch_size: Sequence[int], overlap: float) -> Iterator[tuple[int, ...]]:
@@ -126,10 +132,11 @@ def _positions(start: int, stop: int, size: int, patch: int, overlap: float) -> 
 
 class _SlabAverage:
     """Sum / count of the windows inside a box, updated window by window: where all windows agree, it is exactly what
-    they say, which a sum in float32 would round. Holds the slices that are not finished."""
+    they say, which a sum in float32 would round. Holds the slices that are not finished, and gives slabs of at most
+    ``depth`` slices."""
 
-    def __init__(self, box: Box) -> None:
-        self.box = box
+    def __init__(self, box: Box, depth: int) -> None:
+        self.box, self.depth = box, depth
         self.first = box.start[0]  # the first slice that is not finished
         self._means: dict[str, torch.Tensor] = {}
         self._counts: dict[str, torch.Tensor] = {}
@@ -157,19 +164,22 @@ class _SlabAverage:
             self._counts[name] = torch.cat([count, torch.zeros(missing, *plane)])
 
     def finished(self, before: int) -> Iterator[Slab]:
-        """The slices before ``before``, which no later window reaches, as one slab."""
+        """The slices before ``before``, which no later window reaches."""
         before = min(before, self.box.stop[0])
-        depth = before - self.first
-        if depth <= 0:
-            return
-        box = Box((self.first, *self.box.start[1:]), (before, *self.box.stop[1:]))
+        while self.first < before:
+            yield self._next(min(before, self.first + self.depth))
+
+    def _next(self, stop: int) -> Slab:
+        """The first slices, up to ``stop``, which are then forgotten."""
+        depth = stop - self.first
+        box = Box((self.first, *self.box.start[1:]), (stop, *self.box.stop[1:]))
         for name, mean in self._means.items():  # no window lies where the mask has a gap
             self._grow(name, len(mean), depth)
         means = {name: mean[:, :depth] for name, mean in self._means.items()}
-        yield Slab(box, means)
-        self.first = before
+        self.first = stop
         self._means = {name: mean[:, depth:].clone() for name, mean in self._means.items()}
         self._counts = {name: count[depth:].clone() for name, count in self._counts.items()}
+        return Slab(box, means)
 
 
 def _all_channels(box: Sequence[slice]) -> tuple[slice, ...]:

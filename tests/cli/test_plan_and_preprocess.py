@@ -37,7 +37,7 @@ def test_the_three_parts_alone(called):
     assert called == [
         ("verify", "1", {"num_processes": 2}),
         ("extract_fingerprint", "1", {"num_processes": 2}),
-        ("plan", "1", {"plans_name": "ct2petPlans", "gpu_memory_target": 0.5, "models": ["pix2pix"]}),
+        ("plan", "1", {"plans_name": "ct2petPlans", "gpu_memory_target": 0.5}),
         ("preprocess", "1", {"plans_name": "ct2petPlans", "configurations": ["head"], "num_processes": 2}),
     ]
 

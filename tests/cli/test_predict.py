@@ -1,31 +1,24 @@
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from ct2pet.api import prediction
 from ct2pet.cli.predict import main
+from ct2pet.inference.options import PredictionOptions
 
 
 @pytest.fixture
 def called(monkeypatch):
+    """The source, target and options of each call."""
     calls = []
-    monkeypatch.setattr(prediction, "predict", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(prediction, "predict", lambda source, target, options: calls.append((source, target, options)))
     return calls
 
 
-def test_defaults_choose_nothing(called):
+def test_the_defaults_are_those_of_the_function(called):
     assert main(["-i", "in", "-o", "out"]) == 0
-    ((_, options),) = called
-    chosen = {name: value for name, value in options.items() if value is not None and value is not False}
-    assert chosen == {
-        "source": Path("in"),
-        "target": Path("out"),
-        "checkpoint": "checkpoint_final.pth",
-        "grid": "pet",
-        "mirror": True,
-        "num_parts": 1,
-        "part_id": 0,
-    }
+    assert called == [(Path("in"), Path("out"), PredictionOptions())]
 
 
 def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, monkeypatch):
@@ -36,10 +29,9 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
     line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
     line += " --continue_prediction --float32"
     assert main([*line.split(), "-num_parts", "3", "-part_id", "2"]) == 0
-    ((_, options),) = called
-    assert options == {
-        "source": Path("in"),
-        "target": Path("out"),
+    ((source, target, options),) = called
+    assert (source, target) == (Path("in"), Path("out"))
+    assert asdict(options) == {
         "dataset": "001",
         "model": "pix2pix",
         "plans_name": "mine",

@@ -3,26 +3,29 @@ import logging
 import pytest
 import torch
 from hand_models import Scaled, hand_configuration, scaled, two_district_case
+from tiny import FIELDS
 
 from ct2pet.inference import bfloat16
-from ct2pet.inference.bfloat16 import FastTranslation
+from ct2pet.inference.bfloat16 import FastWindows
 from ct2pet.inference.predictor import DistrictModels, Predictor
+from ct2pet.inference.volumes import WindowOptions
 
 CPU = torch.device("cpu")
 
 
 class Convolution:
-    """A 1 x 1 x 1 convolution that remembers whether it was asked for in bfloat16."""
+    """A 1 x 1 x 1 convolution by output; ``fast`` records which calls were in bfloat16."""
 
-    def __init__(self, weight):
-        self.layer = torch.nn.Conv3d(1, 1, 1, bias=False)
-        torch.nn.init.constant_(self.layer.weight, weight)
+    def __init__(self, **weights):
+        self.layers = {name: torch.nn.Conv3d(1, 1, 1, bias=False) for name in weights}
+        for name, layer in self.layers.items():
+            torch.nn.init.constant_(layer.weight, weights[name])
         self.fast = []
 
     @torch.no_grad()
     def __call__(self, windows):
         self.fast.append(torch.is_autocast_enabled("cpu"))
-        return self.layer(windows)
+        return {name: layer(windows) for name, layer in self.layers.items()}
 
 
 @pytest.fixture
@@ -36,50 +39,56 @@ def windows(seed=0):
 
 
 def test_all_but_the_first_windows_are_in_bfloat16_where_it_changes_little(native):
-    function = Convolution(1.001)
-    translate = FastTranslation(function, CPU, tolerance=0.01)
-    torch.testing.assert_close(translate(windows()), 1.001 * windows())
-    later = translate(windows(1))
+    function = Convolution(PET=1.001, CT=2.001)
+    fast = FastWindows(function, CPU, {"PET": 0.01, "CT": 0.02})
+    first = fast(windows())
+    later = fast(windows(1))
+    for name, weight in (("PET", 1.001), ("CT", 2.001)):
+        torch.testing.assert_close(first[name], weight * windows())
+        assert later[name].dtype == torch.bfloat16
+        assert 0 < (later[name] - weight * windows(1)).abs().max() < 0.02
     assert function.fast == [True, False, True]
-    assert later.dtype == torch.bfloat16
-    assert 0 < (later - 1.001 * windows(1)).abs().max() < 0.01
 
 
-def test_float32_it_stays_where_bfloat16_changes_much_and_the_user_hears_of_it(native, caplog):
-    function = Convolution(1.001)
-    translate = FastTranslation(function, CPU, tolerance=1e-5)
+@pytest.mark.parametrize("strict", ["PET", "CT"])
+def test_float32_stays_and_the_log_says_so_where_bfloat16_changes_one_output_much(native, caplog, strict):
+    function = Convolution(PET=1.001, CT=2.001)
+    fast = FastWindows(function, CPU, {"PET": 0.01, "CT": 0.02, strict: 1e-5})
     with caplog.at_level(logging.WARNING):
-        results = [translate(windows(seed)) for seed in range(3)]
+        results = [fast(windows(seed)) for seed in range(3)]
     for seed, result in enumerate(results):
-        torch.testing.assert_close(result, 1.001 * windows(seed))
+        torch.testing.assert_close(result["PET"], 1.001 * windows(seed))
+        torch.testing.assert_close(result["CT"], 2.001 * windows(seed))
     assert function.fast == [True, False, False, False]
     assert len(caplog.records) == 1
     assert "float32" in caplog.text
+    assert all(f"{name} 0.0" in caplog.text for name in ("PET", "CT"))
 
 
-def test_a_device_that_only_emulates_bfloat16_is_not_asked_for_it(monkeypatch):
+def test_a_device_that_only_emulates_bfloat16_computes_in_float32(monkeypatch):
     monkeypatch.setattr(bfloat16, "native_bfloat16", lambda device: False)
-    function = Convolution(1.001)
-    torch.testing.assert_close(FastTranslation(function, CPU, tolerance=1.0)(windows()), 1.001 * windows())
+    function = Convolution(PET=1.001)
+    torch.testing.assert_close(FastWindows(function, CPU, {"PET": 1.0})(windows())["PET"], 1.001 * windows())
     assert function.fast == [False]
 
 
-class Asked(Scaled):
+class Recording(Scaled):
     fast: tuple = ()
 
-    def translate(self, ct):
+    def translate(self, inputs):
         type(self).fast += (torch.is_autocast_enabled("cpu"),)
-        return super().translate(ct)
+        return super().translate(inputs)
 
 
 @pytest.mark.parametrize(("float32", "expected"), [(True, {False}), (False, {False, True})])
 def test_float32_is_the_users_choice(native, float32, expected):
     ct, labels = two_district_case()
     configuration = hand_configuration(labels=[1, 2], patch_size=[4, 4, 4])
-    district = DistrictModels("both", configuration, [scaled(1.0, configuration, Asked)])
-    Asked.fast = ()
-    Predictor([district], float32=float32).predict(ct, labels, ct.grid)
-    assert set(Asked.fast) == expected
+    district = DistrictModels("both", configuration, [scaled(1.0, configuration, Recording)])
+    Recording.fast = ()
+    predictor = Predictor([district], FIELDS, windows=WindowOptions(bfloat16=not float32))
+    predictor.predict({"CT": ct}, labels, ct.grid)
+    assert set(Recording.fast) == expected
 
 
 def test_a_processor_without_bfloat16_is_known(monkeypatch):

@@ -7,21 +7,32 @@ from dataclasses import replace
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from dicom_files import Study, ct_series, write
 from dicom_objects import plant_identifiers
 from dicom_pets import ORIENTATIONS, read_by_itk
 from full_disk import file_size_limit
 from hand_models import Scaled, two_district_case, write_trained
 from road import content_of, killed_until_done
+from two_targets import (
+    TWO_INPUTS,
+    TWO_TARGETS,
+    ScaledAndThresholded,
+    two_target_configuration,
+    two_target_plans,
+    write_two_target_model,
+)
 
 from ct2pet.api.prediction import predict
 from ct2pet.cli.convert_dicom import main as convert
 from ct2pet.cli.predict import main
+from ct2pet.dataset import Fields
 from ct2pet.dicom.folders import dicom_cases
 from ct2pet.dicom.reading import quiet
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference import trained_models
+from ct2pet.inference.dicom_output import DicomOutput
 from ct2pet.volume import Volume
 
 SECRET = "ZZSECRET"
@@ -70,6 +81,27 @@ def test_each_case_is_a_nifti_file_and_a_dicom_series(scans, grid):
         assert "model scaled" in first.DerivationDescription
     if grid == "ct":
         assert pet.grid.matches(read_volume(scans / "scans" / "b").grid)
+
+
+def test_of_several_predictions_the_pet_becomes_the_series_wherever_it_stands(scans, monkeypatch):
+    monkeypatch.setattr(trained_models, "load_model", {"both": ScaledAndThresholded}.__getitem__)
+    plans = two_target_plans(
+        Fields((TWO_INPUTS[0], *TWO_TARGETS[::-1])),
+        districts={"low": 1, "high": 2},
+        configurations={n: two_target_configuration(labels=[label]) for label, n in ((1, "low"), (2, "high"))},
+    )
+    write_two_target_model(scans / "results", plans)
+    assert [path.name for path in run(scans, model="both")][:2] == ["a_organs.nii.gz", "a_PET.nii.gz"]
+    pet = read_volume(scans / "out" / "a_PET.nii.gz")
+    (image,) = (read_by_itk(path) for path in (scans / "out" / "dicom").iterdir() if path.name == "a")
+    assert pet.array.max() > 1
+    np.testing.assert_allclose(sitk.GetArrayFromImage(image), pet.array, atol=pet.array.max() / 65535)
+
+
+def test_a_model_without_a_pet_gives_no_series(scans):
+    with pytest.raises(Ct2PetError, match="--dicom writes PETs, and this model predicts none"):
+        DicomOutput(True, None).check(scans, [])
+    DicomOutput(False, None).check(scans, [])
 
 
 def test_without_the_option_dicom_cts_become_nifti_alone(scans):
@@ -204,7 +236,7 @@ def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing, alone):
 
 
 def test_the_conversion_reads_the_same_suv_and_says_what_they_are(scans, monkeypatch, capsys):
-    """A PET from a PACS that somebody takes for a measured one."""
+    """A synthetic PET that comes back from a PACS."""
     monkeypatch.setenv("ct2pet_raw", str(scans / "raw"))
     (path,) = run(scans, source="scans/b")
     shutil.copytree(scans / "scans" / "b", scans / "export" / "ct")

@@ -6,8 +6,17 @@ import pytest
 from hand_models import Scaled, hand_plans, two_district_case, write_trained
 from road import killed_until_done, times_of
 from stub_segmenter import Halves, use_stubs
+from two_targets import (
+    TWO_INPUTS,
+    TWO_TARGETS,
+    ScaledAndThresholded,
+    two_target_configuration,
+    two_target_plans,
+    write_two_target_model,
+)
 
 from ct2pet.api.prediction import predict
+from ct2pet.dataset import Fields
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume, write_volume
@@ -106,7 +115,7 @@ def test_cases_without_a_map_beside_the_others_are_segmented(scans):
     assert (scans.parent / "all" / "districts" / "a.nii.gz").exists()
 
 
-def test_maps_that_are_named_are_all_there_is(scans):
+def test_maps_that_are_named_are_the_only_ones(scans):
     _, labels = two_district_case()
     write_volume(scans.parent / "maps" / "a.nii.gz", labels)
     with pytest.raises(CasesFailed, match=r"b: .*no district map"):
@@ -124,7 +133,40 @@ def test_a_map_corrected_by_hand_is_used_and_stays(scans):
     assert made(scans, "a").read_bytes() == corrected
 
 
-def test_continued_it_segments_nothing_twice(scans, monkeypatch):
+def test_a_map_corrected_by_hand_is_used_for_a_prediction_of_any_name(scans):
+    """The map is called as the prediction, not as the case."""
+    ct, target = scans / "a_0000.nii.gz", scans.parent / "out" / "pet.nii.gz"
+    (path,) = predict(ct, target, device="cpu")
+    before = path.read_bytes()
+    own = target.parent / "districts" / "pet.nii.gz"
+    write_volume(own, read_volume(own).with_array(np.full_like(read_volume(own).array, 1)))
+    corrected = own.read_bytes()
+    predict(ct, target, device="cpu")
+    assert path.read_bytes() != before
+    assert own.read_bytes() == corrected
+
+
+def test_the_map_of_a_case_with_several_predictions_is_called_as_the_case(scans, monkeypatch):
+    """So that it can be corrected by hand, and given to another prediction."""
+    monkeypatch.setattr(trained_models, "load_model", {"both": ScaledAndThresholded}.__getitem__)
+    fields = Fields((TWO_INPUTS[0], *TWO_TARGETS))
+    configurations = {name: two_target_configuration(labels=[label]) for label, name in ((1, "low"), (2, "high"))}
+    plans = two_target_plans(fields, districts={"low": 1, "high": 2}, configurations=configurations)
+    write_two_target_model(scans.parent / "results", plans)
+    first = [path.read_bytes() for path in run(scans, model="both")]
+    assert len(first) == 4
+    again = predict(scans, scans.parent / "again", model="both", districts=made(scans, "a").parent, device="cpu")
+    assert [path.read_bytes() for path in again] == first
+    labels = read_volume(made(scans, "a"))
+    write_volume(made(scans, "a"), labels.with_array(np.where(labels.array == 1, 1, 0).astype(np.uint8)))
+    found = [read_volume(path).array for path in run(scans, model="both")]
+    for array in found[:2]:
+        assert array[labels.array == 1].any()
+        assert not array[labels.array == 2].any()
+    assert [path.read_bytes() for path in run(scans, model="both")[2:]] == first[2:]
+
+
+def test_a_continued_prediction_segments_nothing_twice(scans, monkeypatch):
     _, second = run(scans)
     second.unlink()
     times = times_of(made(scans, "a").parent)

@@ -4,23 +4,40 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import uniform_filter
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
+from ct2pet.volume import Box
 
 
 def blob(shape, seed):
-    """An irregular mask: some smooth noise above its 70th percentile."""
+    """An irregular mask, never empty: some smooth noise from its 70th percentile on."""
     noise = uniform_filter(np.random.default_rng(seed).normal(size=shape), 5)
-    return noise > np.percentile(noise, 70)
+    return noise >= np.percentile(noise, 70)
 
 
 def image(shape, seed=0):
     return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
 
 
+def identity(windows):
+    return {"out": windows}
+
+
+def merged(window, images, mask, function, progress=None, outside=None):
+    """The slabs as volumes (channels, Z, Y, X) by name; not a number where there is no slab."""
+    volumes = {}
+    for slab in window.slabs(images, outside or [-1.0] * len(images), mask, function, progress):
+        for name, mean in slab.means.items():
+            volume = volumes.setdefault(name, np.full((len(mean), *mask.shape), np.nan, np.float32))
+            volume[(slice(None), *slab.box.slices)] = mean.numpy()
+    return volumes
+
+
 shapes = st.tuples(*[st.integers(1, 14)] * 3)
 patches = st.tuples(*[st.integers(1, 8)] * 3)
 overlaps = st.sampled_from([0.0, 0.25, 0.5, 0.6, 0.75, 0.9])
+CHANNELS = {"PET": 1, "organs": 5}
 
 
 def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
@@ -31,34 +48,98 @@ def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(shapes, patches, overlaps, st.integers(0, 99), st.integers(1, 3))
-def test_identity_gives_the_input_inside_the_mask_and_zero_outside(shape, patch, overlap, seed, batch):
-    ct, mask = image(shape, seed), blob(shape, seed)
-    pet = SlidingWindow(patch, overlap, batch).translate(ct, mask, lambda windows: windows)
-    assert pet.dtype == np.float32
-    np.testing.assert_array_equal(pet, np.where(mask, ct, 0))
+@given(shapes, patches, overlaps, st.integers(0, 99), st.integers(1, 3), st.integers(1, 3))
+def test_identity_gives_the_inputs_inside_the_mask(shape, patch, overlap, seed, batch, num_inputs):
+    images, mask = [image(shape, seed + number) for number in range(num_inputs)], blob(shape, seed)
+    out = merged(SlidingWindow(patch, overlap, batch), images, mask, identity)["out"]
+    assert len(out) == num_inputs
+    for channel, expected in zip(out, images):
+        np.testing.assert_array_equal(channel[mask], expected[mask])
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
-@given(shapes, patches, overlaps, st.integers(0, 99))
-def test_the_average_is_that_of_a_brute_force_sum_and_count(shape, patch, overlap, seed):
-    """Each window adds its own number, so that every voxel's average depends on which windows met there."""
+@given(shapes, patches, overlaps, st.integers(0, 99), st.integers(1, 4))
+def test_the_average_is_that_of_sum_and_count_over_the_whole_volume(shape, patch, overlap, seed, batch):
+    """Every window answers random numbers of its own; sums and counts are taken in float64, apart from the slabs."""
     mask = blob(shape, seed)
-    window = SlidingWindow(patch, overlap)
-    total, count = np.zeros(shape), np.zeros(shape)
-    for number, position in enumerate(window.positions(mask)):
-        for offset in np.ndindex(*patch):
-            voxel = tuple(p + o for p, o in zip(position, offset))
-            if all(0 <= v < n for v, n in zip(voxel, shape)):
-                total[voxel] += number
-                count[voxel] += 1
-    assert (count[mask] > 0).all()
-    numbers = iter(range(10**6))
-    pet = window.translate(
-        image(shape), mask, lambda x: torch.stack([torch.full(x.shape[1:], float(next(numbers))) for _ in x])
-    )
-    expected = np.divide(total, count, out=np.zeros(shape), where=count > 0)
-    np.testing.assert_allclose(pet[mask], expected[mask], rtol=1e-5, atol=1e-5)
+    window = SlidingWindow(patch, overlap, batch)
+    answers = [
+        {name: random.uniform(-1, 1, (channels, *patch)).astype(np.float32) for name, channels in CHANNELS.items()}
+        for random in map(np.random.default_rng, range(len(window.positions(mask))))
+    ]
+    remaining = iter(answers)
+
+    def function(windows):
+        some = [next(remaining) for _ in windows]
+        return {name: torch.from_numpy(np.stack([one[name] for one in some])) for name in CHANNELS}
+
+    found = merged(window, [image(shape)], mask, function)
+    for name, channels in CHANNELS.items():
+        total, count = np.zeros((channels, *shape)), np.zeros(shape)
+        for position, answer in zip(window.positions(mask), answers):
+            inside = tuple(slice(max(0, a), a + n) for a, n in zip(position, patch))
+            part = tuple(slice(max(0, -a), n - a) for a, n in zip(position, shape))
+            total[(slice(None), *inside)] += answer[name][(slice(None), *part)]
+            count[inside] += 1
+        assert (count[mask] > 0).all()
+        expected = total / np.maximum(count, 1)
+        np.testing.assert_allclose(found[name][:, mask], expected[:, mask], rtol=0, atol=1e-6)
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(shapes, patches, overlaps, st.integers(0, 99), st.floats(-9, 9, width=32))
+def test_constant_in_is_exactly_constant_out_in_every_output_and_channel(shape, patch, overlap, seed, value):
+    mask = blob(shape, seed)
+
+    def function(windows):
+        assert (windows == value).all()
+        channels = {name: torch.arange(number).reshape(1, -1, 1, 1, 1) for name, number in CHANNELS.items()}
+        return {name: windows + channel for name, channel in channels.items()}
+
+    constant = np.full(shape, value, np.float32)
+    found = merged(SlidingWindow(patch, overlap), [constant], mask, function, outside=[value])
+    for name, number in CHANNELS.items():
+        for channel in range(number):
+            assert (found[name][channel][mask] == np.float32(value) + np.float32(channel)).all()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(st.integers(1, 8), overlaps, st.integers(0, 40), st.integers(0, 99), st.integers(1, 4))
+def test_the_slabs_are_the_box_of_the_mask_once_in_order_and_without_gaps(depth, overlap, gap, seed, batch):
+    """Also where the mask has slices without a voxel in it, more than a window is deep."""
+    parts = [blob((6, 9, 8), seed), np.zeros((gap, 9, 8), bool), blob((5, 9, 8), seed + 1)]
+    mask = np.pad(np.concatenate(parts), [(2, 3), (0, 0), (0, 0)])
+    window = SlidingWindow((depth, 4, 4), overlap, batch)
+    boxes = [slab.box for slab in window.slabs([image(mask.shape)], [0.0], mask, identity)]
+    whole = Box.around(mask)
+    assert [box.start[0] for box in boxes] == [whole.start[0], *(box.stop[0] for box in boxes[:-1])]
+    assert boxes[-1].stop[0] == whole.stop[0]
+    assert {(box.start[1:], box.stop[1:]) for box in boxes} == {(whole.start[1:], whole.stop[1:])}
+    assert all(box.shape[0] >= 1 for box in boxes)
+
+
+class LargestTensor(TorchDispatchMode):
+    """The number of values of the largest tensor that torch makes inside the block."""
+
+    numel = 0
+
+    def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+        result = function(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.numel = max(self.numel, result.numel())
+        return result
+
+
+@pytest.mark.parametrize("gap", [False, True])
+def test_the_memory_of_the_slabs_is_bounded_by_a_window_whatever_the_length_of_the_body(gap):
+    """19 channels over 240 slices; also where most slices hold no voxel of the mask."""
+    mask = np.ones((240, 8, 8), bool)
+    mask[20:220] = not gap
+    window = SlidingWindow((8, 8, 8), 0.5)
+    with LargestTensor() as largest:
+        for slab in window.slabs([image(mask.shape)], [0.0], mask, lambda x: {"labels": x.expand(-1, 19, -1, -1, -1)}):
+            assert slab.box.shape[0] <= 8
+    assert 0 < largest.numel <= 2 * 19 * 8**3  # the answers of two windows; the whole volume has 15 times as many
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -86,12 +167,15 @@ def test_windows_that_are_left_out_change_nothing_inside_the_mask(seed):
 
     class Everywhere(SlidingWindow):
         def positions(self, mask):
-            return [*air, *super().positions(mask)]
+            return sorted([*air, *super().positions(mask)])
 
     with torch.no_grad():
-        some, all_ = (one.translate(ct, mask, function) for one in (window, Everywhere(patch, 0.5)))
+        some, all_ = (
+            merged(one, [ct], mask, lambda x: {"out": function(x)})["out"][0]
+            for one in (window, Everywhere(patch, 0.5))
+        )
     assert len(air) > 20
-    np.testing.assert_allclose(some, all_, atol=1e-6)
+    np.testing.assert_allclose(some[mask], all_[mask], atol=1e-6)
 
 
 def test_windows_follow_the_body_not_its_box():
@@ -108,12 +192,12 @@ def test_windows_follow_the_body_not_its_box():
     assert max(rows[0]) - min(rows[0]) < 30 < max(rows[-1]) - min(rows[-1])
 
 
-def test_windows_that_touch_no_voxel_of_the_mask_are_not_translated():
+def test_windows_that_touch_no_voxel_of_the_mask_are_not_computed():
     mask = np.zeros((32, 8, 8), bool)
     mask[:4], mask[-4:] = True, True
     seen = []
     window = SlidingWindow((8, 8, 8), 0.0)
-    window.translate(image(mask.shape), mask, lambda x: seen.append(len(x)) or x)
+    merged(window, [image(mask.shape)], mask, lambda x: seen.append(len(x)) or identity(x))
     assert window.positions(mask) == [(0, 0, 0), (24, 0, 0)]
     assert sum(seen) == 2
 
@@ -130,16 +214,23 @@ def test_the_rim_ends_with_the_volume():
     assert (starts[0], starts[-1]) == (0, 38)
 
 
-def test_a_window_larger_than_the_box_shows_what_is_around_it_and_air_only_beyond_the_volume():
-    ct = np.full((6, 20, 20), 0.5, np.float32)
-    mask = np.zeros(ct.shape, bool)
+def test_a_window_larger_than_the_box_shows_what_is_around_it_and_beyond_the_volume_what_each_image_has_outside():
+    images = [np.full((6, 20, 20), value, np.float32) for value in (0.5, 0.25)]
+    mask = np.zeros(images[0].shape, bool)
     mask[2:5, 0:4, 9:11] = True
     seen = []
-    SlidingWindow((8, 8, 8), 0.5).translate(ct, mask, lambda x: seen.append(x.clone()) or x)
+    merged(
+        SlidingWindow((8, 8, 8), 0.5),
+        images,
+        mask,
+        lambda x: seen.append(x.clone()) or identity(x),
+        outside=[-1.0, 0.0],
+    )
     (window,) = seen
-    assert window.shape == (1, 1, 8, 8, 8)
-    assert (window[0, 0, 1:7] == 0.5).all()
-    assert (window[0, 0, [0, 7]] == -1).all()
+    assert window.shape == (1, 2, 8, 8, 8)
+    for channel, inside, outside in ((0, 0.5, -1), (1, 0.25, 0)):
+        assert (window[0, channel, 1:7] == inside).all()
+        assert (window[0, channel, [0, 7]] == outside).all()
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 0.5, 0.8])
@@ -153,25 +244,26 @@ def test_neighbours_overlap_by_at_least_the_share_asked_for(overlap):
     assert steps.max() - steps.min() <= 1
 
 
-def test_an_empty_mask_calls_nothing_and_gives_zeros():
-    pet = SlidingWindow((4, 4, 4), 0.5).translate(image((5, 6, 7)), np.zeros((5, 6, 7), bool), pytest.fail)
-    np.testing.assert_array_equal(pet, np.zeros((5, 6, 7)))
+def test_an_empty_mask_calls_nothing_and_gives_no_slab():
+    window = SlidingWindow((4, 4, 4), 0.5)
+    assert list(window.slabs([image((5, 6, 7))], [0.0], np.zeros((5, 6, 7), bool), pytest.fail)) == []
 
 
 def test_flipped_views_are_taken_as_they_are():
     ct, mask = image((9, 8, 7))[::-1, :, ::-1], blob((9, 8, 7), 2)[::-1]
-    pet = SlidingWindow((4, 4, 4), 0.5).translate(ct, mask, lambda x: x)
-    np.testing.assert_array_equal(pet, np.where(mask, ct, 0))
+    found = merged(SlidingWindow((4, 4, 4), 0.5), [ct], mask, identity)["out"][0]
+    np.testing.assert_array_equal(found[mask], ct[mask])
 
 
 def test_progress_adds_up_to_the_whole():
     shares = []
     mask = blob((20, 20, 20), 3)
-    SlidingWindow((6, 6, 6), 0.5, 3).translate(image(mask.shape), mask, lambda x: x, shares.append)
+    merged(SlidingWindow((6, 6, 6), 0.5, 3), [image(mask.shape)], mask, identity, shares.append)
     assert len(shares) > 5
     assert sum(shares) == pytest.approx(1)
 
 
 def test_a_function_that_changes_the_shape_is_refused():
-    with pytest.raises(ValueError, match="were translated to"):
-        SlidingWindow((4, 4, 4), 0.5).translate(image((5, 5, 5)), blob((5, 5, 5), 0), lambda x: x[..., 1:])
+    for wrong in (lambda x: {"out": x[..., 1:]}, lambda x: {"out": x[:0]}):
+        with pytest.raises(ValueError, match=r"windows of \(.*\) became out of"):
+            merged(SlidingWindow((4, 4, 4), 0.5), [image((5, 5, 5))], blob((5, 5, 5), 0), wrong)

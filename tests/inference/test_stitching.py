@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import distance_transform_edt, uniform_filter
 
 from ct2pet.inference import stitching
-from ct2pet.inference.stitching import Stitcher, border_weight, output_grid
+from ct2pet.inference.stitching import LabelStitcher, Stitcher, border_weight, output_grid
 from ct2pet.volume import Box, Grid, Volume
 
 TURNED = (0.8, 0.0, 0.6, 0.0, 1.0, 0.0, -0.6, 0.0, 0.8)
@@ -157,6 +157,62 @@ def test_another_grid_is_interpolated_in_physical_space():
     stitcher = Stitcher(labels)
     stitcher.add(Volume(ramp(source), source), [1])
     np.testing.assert_allclose(stitcher.result().array, ramp(labels.grid), rtol=1e-5)
+
+
+def organs_like(volume, seed):
+    values = np.random.default_rng(seed).integers(0, 20, volume.grid.shape).astype(np.uint8)
+    return volume.with_array(values, "label")
+
+
+@settings(max_examples=20, deadline=None, derandomize=True)
+@given(st.integers(1, 4), st.integers(0, 99), st.sampled_from([1, 2**22]))
+def test_label_maps_are_stitched_as_a_choice_by_district(number, seed, slab_voxels):
+    """Each voxel has the label of its own district, whatever the others say of it; the order does not matter."""
+    districts = label_volume(territories((13, 12, 11), number, seed))
+    expected = np.zeros(districts.grid.shape, np.uint8)
+    for order in (1, -1):
+        stitcher = LabelStitcher(districts, np.dtype(np.uint8))
+        for label in range(1, number + 1)[::order]:
+            organs = organs_like(districts, label)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(stitching, "_SLAB_VOXELS", slab_voxels)
+                stitcher.add(organs, [label])
+            expected = np.where(districts.array == label, organs.array, expected)
+        result = stitcher.result()
+        np.testing.assert_array_equal(result.array, expected)
+        assert (result.array.dtype, result.unit) == (np.uint8, "label")
+
+
+def test_a_label_map_of_one_district_leaves_the_others_background():
+    districts = label_volume(territories((13, 12, 11), 3))
+    organs = organs_like(districts, 0)
+    stitcher = LabelStitcher(districts, np.dtype(np.uint16))
+    stitcher.add(organs, [1, 3])
+    stitcher.add(organs, [9])  # occurs nowhere
+    expected = np.where(np.isin(districts.array, [1, 3]), organs.array, 0)
+    np.testing.assert_array_equal(stitcher.result().array, expected)
+    assert stitcher.result().array.dtype == np.uint16
+
+
+def test_label_maps_come_from_another_grid_by_nearest_neighbour():
+    """Labels by a plane in space: no label between two others appears at their border, and both sides are right."""
+    districts = label_volume(np.ones((12, 12, 12), np.uint8), (3.0, 3.0, 3.0))
+    source = Grid((40, 40, 40), (1.5, 1.5, 1.5), (-12.0, 0.0, 6.0))
+
+    def distance(grid):
+        """From a plane, in mm."""
+        index = np.stack([*np.indices(grid.shape)[::-1], np.ones(grid.shape)])
+        x, y, z, _ = np.einsum("ij,jzyx->izyx", grid.affine, index)
+        return (0.6 * (x - 9) + 0.8 * (z - 27)) + 0 * y
+
+    labels = np.where(distance(source) > 0, 17, 3).astype(np.uint8)
+    stitcher = LabelStitcher(districts, np.dtype(np.uint8))
+    stitcher.add(Volume(labels, source, "label"), [1])
+    found, expected = stitcher.result().array, np.where(distance(districts.grid) > 0, 17, 3)
+    clear = np.abs(distance(districts.grid)) > 1.5 * np.sqrt(3) / 2
+    assert set(np.unique(found)) == {3, 17}
+    assert clear.mean() > 0.8
+    np.testing.assert_array_equal(found[clear], expected[clear])
 
 
 @pytest.mark.parametrize("direction", [Grid((1, 1, 1), (1, 1, 1)).direction, TURNED, FLIPPED_AND_PERMUTED])
