@@ -27,14 +27,13 @@ class LDOSHyperparameters(Hyperparameters):
     """The loss is phi x ``lambda_denoising`` x L1 + ``lambda_segmentation`` x (cross-entropy + soft Dice), with phi =
     exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
     epochs. ``residual``: the denoising decoder says what to add to the low-dose PET. The paper does not name its
-    optimizer: it is nnU-Net's, SGD with Nesterov ``momentum`` and ``weight_decay``."""
+    optimizer: it is Adam, because nnU-Net's SGD needs far longer trainings (documentation/explanation/ldos.md)."""
 
     num_epochs: int = 500
-    learning_rate: float = 1e-2
+    learning_rate: float = 1e-3
+    beta1: float = 0.9
     clip_norm: float = 12.0
     schedule: str = POLYNOMIAL
-    momentum: float = 0.99
-    weight_decay: float = 3e-5
     lambda_denoising: float = 1.0
     lambda_segmentation: float = 1.0
     denoising_decay: float = 1.0
@@ -62,13 +61,7 @@ class LDOS(PredictionModel):
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         hparams = self.hyperparameters
-        optimizer = torch.optim.SGD(
-            self.parameters(),
-            hparams.learning_rate,
-            momentum=hparams.momentum,
-            nesterov=True,
-            weight_decay=hparams.weight_decay,
-        )
+        optimizer = torch.optim.Adam(self.parameters(), hparams.learning_rate, (hparams.beta1, hparams.beta2))
         return {"network": optimizer}
 
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
