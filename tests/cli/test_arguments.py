@@ -15,6 +15,7 @@ COMMANDS = sorted(
     path.stem for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py") if path.stem not in ("arguments", "command")
 )
 NEEDED = {
+    "augmentation_study": "-d 001 -o study",
     "compare": "results",
     "convert_dicom": "-i in -d 1 -n NAME",
     "demo": "",
@@ -24,10 +25,12 @@ NEEDED = {
     "plan_experiment": "-d 001",
     "predict": "-i in -o out",
     "preprocess": "-d 001",
+    "reader_study": "--key key.json make",
     "register": "-d 001",
     "report": "-d 001 -i predictions",
     "segment_districts": "-d 001",
     "split": "-d 001",
+    "synthesize": "-d 001 -m toy -o out -n 1",
     "train": "001 pix2pix all",
 }
 HOSTILE = [

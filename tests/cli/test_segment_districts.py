@@ -35,10 +35,10 @@ def test_every_option_arrives(called):
     ]
 
 
-def test_rules_is_the_default(called):
+def test_the_dataset_s_segmenter_or_rules_is_the_default(called):
     assert main(["-i", "in", "-o", "out"]) == 0
     given = {name: value for name, value in called[0].items() if value}
-    assert given == {"source": Path("in"), "target": Path("out"), "segmenter": "rules"}
+    assert given == {"source": Path("in"), "target": Path("out")}
 
 
 def test_an_unknown_segmenter_is_a_line_with_the_known_ones_and_some_failed_cases_are_exit_code_1(
@@ -49,7 +49,7 @@ def test_an_unknown_segmenter_is_a_line_with_the_known_ones_and_some_failed_case
         write_volume(tmp_path / "cts" / f"{case}.nii.gz", case_volumes()["ct"])
     line = ["-i", str(tmp_path / "cts"), "-o", str(tmp_path / "maps"), "-np", "1", "--segmenter"]
     assert main([*line, "ruels"]) == 2
-    assert "ct2pet_segment_districts: there is no segmenter 'ruels'; there are: files, moose" in capsys.readouterr().err
+    assert "ct2pet_segment_districts: there is no segmenter 'ruels'; there are: body, files, moose" in capsys.readouterr().err
     assert main([*line, "halves"]) == 1
     said = capsys.readouterr()
     assert "unlucky: nothing looks like a body" in said.err
