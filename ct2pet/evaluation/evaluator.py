@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from ct2pet.dataset.fields import PET
+from ct2pet.dataset import Field
+from ct2pet.dataset.fields import ORGANS, PET
 from ct2pet.dataset.predictions import NOT_PREDICTED, prediction_name
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
 from ct2pet.evaluation.case import evaluate_scene
-from ct2pet.evaluation.label_evaluation import label_regions
+from ct2pet.evaluation.label_evaluation import label_regions, uptake_regions
 from ct2pet.evaluation.lesions import FIXED_SUV, SHARE_OF_MAX
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 from ct2pet.evaluation.multiscale import WEIGHTS, WINDOW
@@ -141,11 +142,23 @@ def _evaluate_files(
     if references.has_pet:
         result = _evaluate_pet(predictions, reference, references, body_median_suv, error_map)
     for one in references.label_targets:
-        true = reference.labels.get(one.name)
-        if true is None:
-            raise ImageError(f"no true {one.name} to compare with")
-        predicted = read_volume(predictions[one.name], unit=one.rules.unit)
-        result = result.with_regions(label_regions(predicted, read_volume(true, unit=one.rules.unit), one))
+        pet = predictions[_pet_name(references)] if references.has_pet else None
+        result = _with_labels(result, one, (predictions[one.name], pet), reference)
+    return result
+
+
+def _with_labels(
+    result: CaseResult, field: Field, predicted: tuple[Path, Path | None], reference: Reference
+) -> CaseResult:
+    """The result with the metrics of a label map; ``predicted``: this map and the PET, where one is predicted."""
+    true = reference.labels.get(field.name)
+    if true is None:
+        raise ImageError(f"no true {field.name} to compare with")
+    fake_map, real_map = (read_volume(path, unit=field.rules.unit) for path in (predicted[0], true))
+    result = result.with_regions(label_regions(fake_map, real_map, field))
+    if field.name == ORGANS and predicted[1] is not None and reference.pet is not None:
+        fake, real = (read_volume(path, unit="SUV") for path in (predicted[1], reference.pet))
+        result = result.with_regions(uptake_regions((fake, fake_map), (real, real_map), field))
     return result
 
 

@@ -24,6 +24,7 @@ TITLES = {
 
 VOLUME = "_volume"  # the suffix of metrics that count the whole volume, air included
 BIAS = "_bias"
+PREDICTED_ORGAN = "predicted_organ_"  # the prefix of a bias between the predicted organ and the true one
 QUANTITIES = {  # measured in both PETs of a region: ``real_suv_mean``, ``fake_suv_mean`` and ``suv_mean_bias`` (%)
     "suv_mean": "SUVmean",
     "suv_max": "SUVmax",
@@ -35,7 +36,6 @@ QUANTITIES = {  # measured in both PETs of a region: ``real_suv_mean``, ``fake_s
 }
 UNITS = {"mtv41": "ml", "mtv4": "ml", "tlg41": "g", "tlg4": "g"}  # SUV (g/ml) x ml = g; of all others SUV
 ERRORS = ("mae", "rmse", "psnr", "ssim", "ms_ssim", "ccc", "mae_best_shift")
-BIASES = tuple(f"{quantity}{BIAS}" for quantity in QUANTITIES)
 HEADERS = {
     "mae": "MAE [SUV]",
     "rmse": "RMSE [SUV]",
@@ -45,6 +45,8 @@ HEADERS = {
     "ccc": "CCC",
     "mae_best_shift": "MAE best shift [SUV]",
     **{f"{quantity}{BIAS}": f"{title} bias [%]" for quantity, title in QUANTITIES.items()},
+    f"{PREDICTED_ORGAN}suv_mean{BIAS}": "SUVmean bias in the predicted organ [%]",
+    f"{PREDICTED_ORGAN}suv_max{BIAS}": "SUVmax bias in the predicted organ [%]",
     "mae_volume": "MAE volume [SUV]",
     "rmse_volume": "RMSE volume [SUV]",
     "psnr_volume": "PSNR volume [dB]",
@@ -55,7 +57,8 @@ HEADERS = {
         for role in ("real", "fake")
     },
 }
-_DIGITS = {"psnr": 2, **dict.fromkeys(BIASES, 1)}
+_DIGITS = {"psnr": 2}
+_DIGITS_OF_A_BIAS = 1
 
 
 def metrics_of(values: Collection[str]) -> list[str]:
@@ -87,8 +90,9 @@ def value_text(metric: str, value: float | None) -> str:
     """A metric's value with its digits; a dash where it does not exist."""
     if value is None:
         return "–"
-    sign = "+" if metric.endswith(BIAS) else ""
-    return f"{value:{sign}.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
+    if metric.endswith(BIAS):
+        return f"{value:+.{_DIGITS_OF_A_BIAS}f}"
+    return f"{value:.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
 
 
 def mean_text(metric: str, number: Mapping[str, float | None]) -> str:
