@@ -193,9 +193,7 @@ def _not_predicted(prediction: Path, references: References) -> list[str]:
     return [name for name, label in references.districts.items() if label in labels]
 
 
-def _all_not_predicted(
-    files: Mapping[str, Mapping[str, Path] | None], references: References
-) -> dict[str, list[str]]:
+def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], references: References) -> dict[str, list[str]]:
     """The cases with districts for which there was no model: their whole body is counted without these."""
     if not references.has_pet:
         return {}

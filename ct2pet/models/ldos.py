@@ -14,6 +14,7 @@ import torch
 
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import MASK
+from ct2pet.errors import PlansError
 from ct2pet.losses.denoising_segmentation import averaged_to, denoising_loss, segmentation_loss
 from ct2pet.models.base import Batch, Hyperparameters, Losses, PredictionModel, Progress, Update, WeightedMean
 from ct2pet.models.base.hyperparameters import POLYNOMIAL
@@ -21,13 +22,16 @@ from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import FieldNeeds, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import from_input, unit_scale
 
+ADAM, SGD = "adam", "sgd"
+
 
 @dataclass(frozen=True)
 class LDOSHyperparameters(Hyperparameters):
     """The loss is phi x ``lambda_denoising`` x L1 + ``lambda_segmentation`` x (cross-entropy + soft Dice), with phi =
     exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
-    epochs. ``residual``: the denoising decoder says what to add to the low-dose PET. The paper does not name its
-    optimizer: it is Adam, because nnU-Net's SGD needs far longer trainings (documentation/explanation/ldos.md)."""
+    epochs. ``residual``: the denoising decoder says what to add to the low-dose PET. ``optimizer``: ``adam``, or
+    ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is nnU-Net's and needs a ``learning_rate`` of 1e-2
+    and longer trainings (documentation/explanation/ldos.md)."""
 
     num_epochs: int = 500
     learning_rate: float = 1e-3
@@ -38,6 +42,14 @@ class LDOSHyperparameters(Hyperparameters):
     lambda_segmentation: float = 1.0
     denoising_decay: float = 1.0
     residual: bool = True
+    optimizer: str = ADAM
+    momentum: float = 0.99
+    weight_decay: float = 3e-5
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.optimizer not in (ADAM, SGD):
+            raise PlansError(f"the optimizer {self.optimizer!r} does not exist; there are {ADAM} and {SGD}")
 
 
 class LDOS(PredictionModel):
@@ -60,9 +72,13 @@ class LDOS(PredictionModel):
         self.labels = next(one for one in fields.targets if one.rules.is_labels)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
-        hparams = self.hyperparameters
-        optimizer = torch.optim.Adam(self.parameters(), hparams.learning_rate, (hparams.beta1, hparams.beta2))
-        return {"network": optimizer}
+        hparams, weights = self.hyperparameters, self.parameters()
+        if hparams.optimizer == ADAM:
+            return {"network": torch.optim.Adam(weights, hparams.learning_rate, (hparams.beta1, hparams.beta2))}
+        sgd = torch.optim.SGD(
+            weights, hparams.learning_rate, hparams.momentum, weight_decay=hparams.weight_decay, nesterov=True
+        )
+        return {"network": sgd}
 
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         hparams = self.hyperparameters

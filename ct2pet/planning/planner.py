@@ -195,18 +195,19 @@ def _configuration(
         augmentation=Augmentation(
             rotation_degrees=[10.0, 10.0, 10.0],
             rotation_probability=0.3,
-            flip_axes=_flip_axes(fields),
+            flip_axes=planned_flip_axes(fields),
             flip_probability=0.5,
             noise_std=0.01,
             noise_probability=0.3,
         ),
         tile_overlap=0.5,
-        mirror_axes=_flip_axes(fields) if budget.device == "cuda" else [],
+        mirror_axes=planned_flip_axes(fields) if budget.device == "cuda" else [],
         networks=plan_networks(roles, size),
     )
 
 
-def _flip_axes(fields: Fields) -> list[int]:
-    """Left and right, which are nearly alike (head and feet, front and back are not), unless labels name a side."""
+def planned_flip_axes(fields: Fields) -> list[int]:
+    """The axes to mirror: left and right, which are nearly alike (head and feet, front and back
+    are not), unless labels name a side."""
     sided = any(_SIDES.search(name) for one in fields.label_maps for name in one.labels)
     return [] if sided else [2]

@@ -18,7 +18,7 @@ from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.planning.configuration import Configuration, NetworkPlan
 from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.normalization_rules import plan_normalization
-from ct2pet.planning.planner import District, occurring, planned_fields
+from ct2pet.planning.planner import District, occurring, planned_fields, planned_flip_axes
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
@@ -76,8 +76,12 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
     decisions = content["configuration"]
     planned = plan_normalization(district.fields, district.seen)
     fixed = {one.name: content["normalization"].get(one.kind, {}) for one in district.fields.images}
+    sided = 2 not in planned_flip_axes(district.fields)
+    augmentation = decisions["augmentation"]
+    flip_axes = [axis for axis in augmentation["flip_axes"] if axis != 2 or not sided]
     complete = {
         **decisions,
+        "augmentation": {**augmentation, "flip_axes": flip_axes},
         "labels": district.labels,
         "spacing": district.spacing,
         "median_shape": district.median_shape,

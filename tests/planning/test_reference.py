@@ -3,8 +3,10 @@ from dataclasses import replace
 import pytest
 from fingerprints import GAN, description, district, fingerprint
 
+from ct2pet.dataset.description import WHOLE_BODY
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
+from ct2pet.models.ldos import LDOS
 from ct2pet.models.pix2pix import Pix2Pix
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
@@ -79,3 +81,38 @@ def test_a_dataset_that_the_papers_methods_cannot_take_is_refused():
     low_dose = description(channel_names={}, targets={"PET": {}})
     with pytest.raises(PlansError, match=f"{PAPER}: pix2pix takes at least 1 input image"):
         reference_plans(PAPER, fingerprint(head=district()), low_dose, METHODS)
+
+
+def ldos_plans(**organs):
+    targets = {
+        "PET": {"kind": "pet", "unit": "SUVbw g/ml"},
+        "organs": {"kind": "labels", "folder": "organs", "labels": organs},
+    }
+    fields = {"channel_names": {"0": "PET_low"}, "kinds": {"PET_low": "pet"}, "targets": targets}
+    low_dose = description({}, dose_fraction=0.05, **fields)
+    percentiles = {name: {"0.5": 0.0, "5": 0.0, "50": 1.0, "95": 5.0, "99.5": 8.0} for name in ("PET_low", "PET")}
+    seen = replace(district(), percentiles=percentiles)
+    found = fingerprint(**{WHOLE_BODY: seen})
+    return reference_plans("paper_ldos", found, low_dose, {**METHODS, "ldos": LDOS.requirements})
+
+
+def test_ldos_is_planned_as_in_its_paper_and_in_nnu_net():
+    planned = ldos_plans(liver=1, spleen=2)
+    (chosen,) = planned.configurations.values()
+    assert (chosen.patch_size, chosen.batch_size) == ([192] * 3, 2)
+    network = chosen.networks["shared_encoder"].arguments
+    assert network["features_per_stage"] == [32, 64, 128, 256, 320, 320]
+    assert network["n_blocks_per_stage"] == [1, 3, 4, 6, 6, 6]
+    assert network["deep_supervision"]
+    numbers = LDOS(chosen, planned.all_fields, planned.hyperparameters("ldos")).hyperparameters
+    assert (numbers.num_epochs, numbers.optimizer, numbers.learning_rate) == (500, "sgd", 1e-2)
+    assert (numbers.momentum, numbers.weight_decay, numbers.clip_norm) == (0.99, 3e-5, 12.0)
+    assert (numbers.schedule, numbers.residual) == ("polynomial", False)
+
+
+def test_organs_with_a_side_are_not_mirrored_left_and_right():
+    flips = [
+        next(iter(ldos_plans(**organs).configurations.values())).augmentation.flip_axes
+        for organs in ({"kidney": 1}, {"kidney_left": 1, "kidney_right": 2})
+    ]
+    assert flips == [[2], []]

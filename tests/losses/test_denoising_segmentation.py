@@ -1,0 +1,76 @@
+"""The losses against nnU-Net's."""
+
+import pytest
+import torch
+from nnunetv2.training.loss.compound_losses import DC_and_CE_loss
+from nnunetv2.training.loss.deep_supervision import DeepSupervisionWrapper
+from nnunetv2.training.loss.dice import MemoryEfficientSoftDiceLoss
+
+from ct2pet.losses.denoising_segmentation import (
+    averaged_to,
+    cross_entropy,
+    deep_supervision_weights,
+    denoising_loss,
+    segmentation_loss,
+    soft_dice_loss,
+)
+
+DICE = {"batch_dice": False, "smooth": 1e-5, "do_bg": False, "ddp": False}
+
+
+def example(size, classes=5, seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    logits = torch.randn(2, classes, *size, generator=generator, requires_grad=True)
+    labels = torch.randint(0, classes - 1, (2, 1, *size), generator=generator)  # the last class does not occur
+    return logits, labels
+
+
+@pytest.mark.parametrize("size", [(6, 5, 4), (7, 8)])
+def test_value_and_gradient_are_nnu_net_s(size):
+    (own, labels), (other, _) = example(size), example(size)
+    loss = cross_entropy(own, labels) + soft_dice_loss(own, labels)
+    expected = DC_and_CE_loss(DICE, {}, dice_class=MemoryEfficientSoftDiceLoss)(other, labels)
+    torch.testing.assert_close(loss, expected)
+    loss.backward()
+    expected.backward()
+    torch.testing.assert_close(own.grad, other.grad)
+
+
+def test_a_perfect_prediction_has_a_dice_of_1_for_every_class_also_where_it_does_not_occur():
+    labels = example((6, 5, 4))[1]
+    logits = torch.nn.functional.one_hot(labels[:, 0], 5).movedim(-1, 1) * 200.0
+    assert soft_dice_loss(logits, labels).item() == pytest.approx(-1)
+
+
+def test_all_scales_are_weighted_as_nnu_net_weights_them():
+    scales = [example((8 >> level,) * 3, seed=level)[0] for level in range(3)]
+    labels = example((8, 8, 8))[1]
+    truths = [labels[:, :, :: 2**level, :: 2**level, :: 2**level] for level in range(3)]
+    nearest = [torch.nn.functional.interpolate(labels.float(), size.shape[2:], mode="nearest-exact") for size in truths]
+    single = DC_and_CE_loss(DICE, {}, dice_class=MemoryEfficientSoftDiceLoss)
+    wrapped = DeepSupervisionWrapper(single, [2 / 3, 1 / 3, 0.0])
+    assert deep_supervision_weights(3) == pytest.approx([2 / 3, 1 / 3, 0.0])
+    torch.testing.assert_close(segmentation_loss(scales, labels), wrapped(scales, [one.long() for one in nearest]))
+
+
+def test_without_deep_supervision_the_one_scale_counts_fully():
+    logits, labels = example((6, 5, 4))
+    expected = cross_entropy(logits, labels) + soft_dice_loss(logits, labels)
+    torch.testing.assert_close(segmentation_loss([logits], labels), expected)
+
+
+def test_denoising_counts_nothing_outside_the_mask():
+    target = torch.rand(2, 1, 8, 8, 8, generator=torch.Generator().manual_seed(1))
+    mask = torch.zeros_like(target, dtype=torch.bool)
+    mask[..., :4] = True  # whole voxels of the lower resolutions, too
+    noise = torch.where(mask, 0.0, 7.0)
+    scales = [averaged_to(target, (8 >> level,) * 3) + averaged_to(noise, (8 >> level,) * 3) for level in range(3)]
+    assert denoising_loss(scales, target, mask).item() == pytest.approx(0, abs=1e-6)
+    lifted = [scale + 0.5 for scale in scales]
+    assert denoising_loss(lifted, target, mask).item() == pytest.approx(0.5, rel=1e-5)
+
+
+def test_averaging_conserves_the_mean():
+    image = torch.rand(1, 1, 8, 12, 4, generator=torch.Generator().manual_seed(2))
+    assert averaged_to(image, (4, 6, 2)).mean().item() == pytest.approx(image.mean().item(), rel=1e-6)
+    assert averaged_to(image, (8, 12, 4)) is image

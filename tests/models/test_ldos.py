@@ -1,0 +1,122 @@
+import math
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_configuration
+from tiny_models import START, random_weights, tiny_model
+
+from ct2pet.dataset import Field, Fields
+from ct2pet.errors import PlansError
+from ct2pet.losses.denoising_segmentation import denoising_loss, segmentation_loss
+from ct2pet.planning.configuration import Normalization
+from ct2pet.planning.networks import NetworkSize, plan_network
+from ct2pet.planning.topology import unet_topology
+
+FIELDS = Fields(
+    (
+        Field("PET_low", "input", "pet"),
+        Field("PET", "target", "pet"),
+        Field("organs", "target", "labels", labels={"liver": 1, "spleen": 2}),
+    )
+)
+
+
+def make(**hyperparameters):
+    topology = unet_topology([16] * 3, [4.0] * 3, 3)
+    network = plan_network("shared_encoder", NetworkSize([16] * 3, topology, 4, 16))
+    configuration = tiny_configuration(
+        networks={"shared_encoder": network},
+        normalization={
+            "PET_low": Normalization(0.0, 10.0, False, [-1.0, 1.0]),
+            "PET": Normalization(0.0, 10.0, False, [0.0, 1.0]),
+        },
+        slices=None,
+    )
+    return tiny_model("ldos", configuration, FIELDS, **hyperparameters)
+
+
+def make_batch():
+    generator = torch.Generator().manual_seed(0)
+    pet = torch.rand(2, 1, 16, 16, 16, generator=generator)
+    low = (pet + 0.1 * torch.randn(pet.shape, generator=generator)) * 2 - 1
+    labels = torch.randint(0, 3, pet.shape, generator=generator)
+    return {"PET_low": low, "PET": pet, "organs": labels, "mask": torch.ones_like(pet, dtype=torch.bool)}
+
+
+def loss_at(model, batch, fraction):
+    (update,) = model.training_step(batch, replace(START, fraction=fraction))
+    return update
+
+
+def test_its_loss_is_the_decayed_denoising_and_the_segmentation_loss():
+    model, batch = make(lambda_denoising=3.0, lambda_segmentation=2.0), make_batch()
+    random_weights(model)
+    outputs = dict(zip(("PET", "organs"), model.network_of_both(batch["PET_low"])))
+    images = [
+        image + torch.nn.functional.adaptive_avg_pool3d((batch["PET_low"] + 1) / 2, image.shape[2:])
+        for image in outputs["PET"]
+    ]
+    l1 = denoising_loss(images, batch["PET"], batch["mask"])
+    overlap = segmentation_loss(outputs["organs"], batch["organs"])
+    for fraction in (0.0, 0.4, 1.0):
+        update = loss_at(model, batch, fraction)
+        torch.testing.assert_close(update.loss, 2 * overlap + 3 * math.exp(-fraction) * l1)
+
+
+def test_the_decay_is_the_papers_over_its_500_epochs():
+    model, batch = make(lambda_segmentation=0.0), make_batch()
+    random_weights(model)
+    first, later = (loss_at(model, batch, epoch / 500).loss.item() for epoch in (0, 350))
+    assert later / first == pytest.approx(math.exp(-0.002 * 350))
+
+
+def test_without_weights_of_its_head_the_residual_model_gives_back_the_low_dose_pet_in_suv():
+    model, batch = make(), make_batch()
+    for name, parameter in model.named_parameters():
+        if "decoders.0.seg_layers" in name:
+            torch.nn.init.zeros_(parameter)
+    model.eval()
+    torch.testing.assert_close(model.predict(batch)["PET"], (batch["PET_low"] + 1) / 2)
+
+
+def test_without_denoising_only_the_encoder_and_the_decoder_of_labels_learn():
+    model, batch = make(lambda_denoising=0.0), make_batch()
+    random_weights(model)
+    loss_at(model, batch, 0.0).loss.backward()
+    still = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}
+    assert {name for name, _ in model.named_parameters() if "decoders.0." in name} <= still
+    assert not any("encoder." in name for name in still if "weight" in name)
+
+
+def test_the_state_dict_holds_each_tensor_once():
+    model = make()
+    pointers = [tensor.data_ptr() for tensor in model.state_dict().values()]
+    assert len(pointers) == len(set(pointers))
+
+
+def test_the_optimizer_is_a_choice():
+    adam, sgd = (make(optimizer=name).optimizers()["network"] for name in ("adam", "sgd"))
+    assert isinstance(adam, torch.optim.Adam)
+    assert isinstance(sgd, torch.optim.SGD)
+    assert sgd.defaults["nesterov"]
+    assert sgd.defaults["momentum"] == 0.99
+    with pytest.raises(PlansError, match="'lion' does not exist; there are adam and sgd"):
+        make(optimizer="lion")
+
+
+def test_the_validation_dice_counts_the_labels_that_occur():
+    model, batch = make(), make_batch()
+    batch["organs"] = torch.zeros_like(batch["organs"])
+    batch["organs"][0, :, :8] = 1
+
+    def predict(inputs):
+        logits = torch.zeros(2, 3, 16, 16, 16)
+        logits[0, 1, :4] = 9.0  # half of the liver; in the second sample nothing
+        return {"PET": batch["PET"] + 0.25, "organs": logits}
+
+    model.predict = predict
+    found = model.validation_step(batch)
+    assert (found["dice"].total, found["dice"].weight) == (pytest.approx(2 / 3), 1)
+    mean = found["mae_suv"]
+    assert mean.total / mean.weight * mean.scale == pytest.approx(2.5)
