@@ -50,14 +50,20 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
 
 
 def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Minus the mean soft Dice of the classes without the background, sample by sample (nnU-Net's
-    MemoryEfficientSoftDiceLoss with do_bg=False, batch_dice=False), in float32."""
+    """Minus the mean soft Dice of the classes that occur, without the background, sample by sample, in float32.
+
+    nnU-Net's MemoryEfficientSoftDiceLoss (do_bg=False, batch_dice=False) where all classes occur in every sample. In
+    that loss a class that does not occur has a Dice of 1 as soon as its probability is 0 everywhere. In small patches
+    most of 18 organs do not occur, and a network learns never to predict half of them (documentation/explanation/
+    ldos.md).
+    """
     probabilities = logits.float().softmax(1)[:, 1:].flatten(2)
     truth = functional.one_hot(labels[:, 0].long(), logits.shape[1]).movedim(-1, 1)[:, 1:].flatten(2)
     intersection = (probabilities * truth).sum(2)
     sizes = probabilities.sum(2) + truth.sum(2)
     dice = (2 * intersection + _SMOOTH) / (sizes + _SMOOTH).clamp(min=1e-8)
-    return -dice.mean()
+    occurs = truth.any(2)
+    return -(dice * occurs).sum() / occurs.sum().clamp(min=1)
 
 
 def averaged_to(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -18,20 +18,22 @@ from ct2pet.errors import PlansError
 from ct2pet.losses.denoising_segmentation import averaged_to, denoising_loss, segmentation_loss
 from ct2pet.models.base import Batch, Hyperparameters, Losses, PredictionModel, Progress, Update, WeightedMean
 from ct2pet.models.base.hyperparameters import POLYNOMIAL
+from ct2pet.networks import gaussian_smooth
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import FieldNeeds, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import from_input, unit_scale
 
 ADAM, SGD = "adam", "sgd"
+_SMOOTHING_VOXELS = 0.85  # standard deviation: 2 voxels FWHM, where a filter alone is best at 5% dose
 
 
 @dataclass(frozen=True)
 class LDOSHyperparameters(Hyperparameters):
     """The loss is phi x ``lambda_denoising`` x L1 + ``lambda_segmentation`` x (cross-entropy + soft Dice), with phi =
     exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
-    epochs. ``residual``: the denoising decoder says what to add to the low-dose PET. ``optimizer``: ``adam``, or
-    ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is nnU-Net's and needs a ``learning_rate`` of 1e-2
-    and longer trainings (documentation/explanation/ldos.md)."""
+    epochs. ``residual``: the denoising decoder says what to add to a smoothed low-dose PET, in units of the patch's
+    standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is
+    nnU-Net's and needs a ``learning_rate`` of 1e-2 and longer trainings (documentation/explanation/ldos.md)."""
 
     num_epochs: int = 500
     learning_rate: float = 1e-3
@@ -98,7 +100,8 @@ class LDOS(PredictionModel):
         images, logits = (outputs[order.index(one.name)] for one in (self.image, self.labels))
         if self.hyperparameters.residual:
             known = from_input(low_dose, self.planned.normalization[self.image.name])
-            images = [image + averaged_to(known, image.shape[2:]) for image in images]
+            smoothed, deviation = gaussian_smooth(known, [_SMOOTHING_VOXELS] * (known.ndim - 2)), _deviation(known)
+            images = [deviation * image + averaged_to(smoothed, image.shape[2:]) for image in images]
         return images, logits
 
     def predict(self, inputs: Batch) -> dict[str, torch.Tensor]:
@@ -120,6 +123,11 @@ class LDOS(PredictionModel):
             "dice": WeightedMean(float(dice.sum()), dice.numel()),
             "mae_suv": WeightedMean(float(error.sum()), error.numel(), scale),
         }
+
+
+def _deviation(image: torch.Tensor) -> torch.Tensor:
+    """The standard deviation of each sample (N, C, 1, ...). Instance norms remove it from what the network sees."""
+    return image.std(dim=tuple(range(2, image.ndim)), keepdim=True)
 
 
 def _dice(predicted: torch.Tensor, truth: torch.Tensor, num_classes: int) -> torch.Tensor:

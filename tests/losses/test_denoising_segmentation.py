@@ -21,7 +21,7 @@ DICE = {"batch_dice": False, "smooth": 1e-5, "do_bg": False, "ddp": False}
 def example(size, classes=5, seed=0):
     generator = torch.Generator().manual_seed(seed)
     logits = torch.randn(2, classes, *size, generator=generator, requires_grad=True)
-    labels = torch.randint(0, classes - 1, (2, 1, *size), generator=generator)  # the last class does not occur
+    labels = torch.randint(0, classes, (2, 1, *size), generator=generator)
     return logits, labels
 
 
@@ -36,10 +36,21 @@ def test_value_and_gradient_are_nnu_net_s(size):
     torch.testing.assert_close(own.grad, other.grad)
 
 
-def test_a_perfect_prediction_has_a_dice_of_1_for_every_class_also_where_it_does_not_occur():
+def test_a_perfect_prediction_has_a_dice_of_1():
     labels = example((6, 5, 4))[1]
     logits = torch.nn.functional.one_hot(labels[:, 0], 5).movedim(-1, 1) * 200.0
     assert soft_dice_loss(logits, labels).item() == pytest.approx(-1)
+
+
+def test_a_class_that_does_not_occur_has_no_part_in_dice():
+    logits, labels = example((6, 5, 4))
+    labels = labels.clamp(max=3)
+    without = soft_dice_loss(logits.softmax(1)[:, :4].log(), labels)  # the same probabilities up to a factor
+    assert soft_dice_loss(torch.cat([logits[:, :4], torch.full_like(logits[:, 4:], -50)], 1), labels).item() == (
+        pytest.approx(without.item())
+    )
+    nothing = soft_dice_loss(logits, torch.zeros_like(labels))
+    assert nothing.item() == 0
 
 
 def test_all_scales_are_weighted_as_nnu_net_weights_them():

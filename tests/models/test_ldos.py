@@ -1,8 +1,10 @@
 import math
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
+from scipy.ndimage import gaussian_filter
 from tiny import tiny_configuration
 from tiny_models import START, random_weights, tiny_model
 
@@ -49,14 +51,25 @@ def loss_at(model, batch, fraction):
     return update
 
 
+def residuals_added(residuals, low):
+    """In SUV / 10: the smoothed low-dose PET and the residuals in units of its deviation, by SciPy and NumPy."""
+    smoothed = torch.stack([torch.from_numpy(smooth(one[0].numpy())[None]) for one in low])
+    deviation = torch.from_numpy(low.numpy().std(axis=(2, 3, 4), keepdims=True, ddof=1))
+    pool = torch.nn.functional.adaptive_avg_pool3d
+    return [deviation * one + pool(smoothed, one.shape[2:]) for one in residuals]
+
+
+def smooth(image):
+    """A Gaussian of 2 voxels FWHM, of which only the part inside counts."""
+    inside = gaussian_filter(np.ones_like(image), 0.85, mode="constant", truncate=8)
+    return gaussian_filter(image, 0.85, mode="constant", truncate=8) / inside
+
+
 def test_its_loss_is_the_decayed_denoising_and_the_segmentation_loss():
     model, batch = make(lambda_denoising=3.0, lambda_segmentation=2.0), make_batch()
     random_weights(model)
     outputs = dict(zip(("PET", "organs"), model.network_of_both(batch["PET_low"])))
-    images = [
-        image + torch.nn.functional.adaptive_avg_pool3d((batch["PET_low"] + 1) / 2, image.shape[2:])
-        for image in outputs["PET"]
-    ]
+    images = residuals_added(outputs["PET"], (batch["PET_low"] + 1) / 2)
     l1 = denoising_loss(images, batch["PET"], batch["mask"])
     overlap = segmentation_loss(outputs["organs"], batch["organs"])
     for fraction in (0.0, 0.4, 1.0):
@@ -71,13 +84,14 @@ def test_the_decay_is_the_papers_over_its_500_epochs():
     assert later / first == pytest.approx(math.exp(-0.002 * 350))
 
 
-def test_without_weights_of_its_head_the_residual_model_gives_back_the_low_dose_pet_in_suv():
+def test_without_weights_of_its_head_the_residual_model_only_smooths_the_low_dose_pet():
     model, batch = make(), make_batch()
     for name, parameter in model.named_parameters():
         if "decoders.0.seg_layers" in name:
             torch.nn.init.zeros_(parameter)
     model.eval()
-    torch.testing.assert_close(model.predict(batch)["PET"], (batch["PET_low"] + 1) / 2)
+    (expected,) = residuals_added([torch.zeros_like(batch["PET"])], (batch["PET_low"] + 1) / 2)
+    torch.testing.assert_close(model.predict(batch)["PET"], expected)
 
 
 def test_without_denoising_only_the_encoder_and_the_decoder_of_labels_learn():
@@ -120,3 +134,13 @@ def test_the_validation_dice_counts_the_labels_that_occur():
     assert (found["dice"].total, found["dice"].weight) == (pytest.approx(2 / 3), 1)
     mean = found["mae_suv"]
     assert mean.total / mean.weight * mean.scale == pytest.approx(2.5)
+
+
+def test_doubled_counts_per_suv_double_the_denoised_pet():
+    """Instance norms take the scale of their input; the standard deviation of the input brings it back."""
+    model, batch = make(), make_batch()
+    random_weights(model)
+    model.eval()
+    low = (batch["PET_low"] + 1) / 2
+    once, twice = (model.predict({"PET_low": factor * low * 2 - 1})["PET"] for factor in (10, 20))
+    torch.testing.assert_close(twice, 2 * once, rtol=1e-3, atol=1e-3)
