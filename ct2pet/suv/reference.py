@@ -9,36 +9,25 @@ added. The chosen one must agree with whatever else the headers record (ct2pet.s
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from ct2pet.errors import ImageError
-from ct2pet.suv.clocks import nearest_day, read_date_time
-from ct2pet.suv.evidence import Evidence, FrameTimes, agreement, decay_seconds, describe, frame_times
-from ct2pet.suv.header import Creator, Frame, PrivateElement, name
-from ct2pet.suv.times import date_and_time, date_time, has_acquisition_times, injection
-
-LONGEST_BEFORE_FIRST_FRAME = timedelta(hours=2)
-"""A private scan time that lies farther before the first acquisition, and that nothing confirms, is no reference."""
-
-_GE = PrivateElement(
-    0x0009, "GEMS_PETD_01", 0x0D, "GE's scan date and time (0009,100D)", ("GE", "GEMS", "GENERAL ELECTRIC")
+from ct2pet.suv.clocks import nearest_day
+from ct2pet.suv.evidence import Evidence, FrameTimes, Meaning, agreement, decay_seconds, describe, frame_times
+from ct2pet.suv.header import Frame, name
+from ct2pet.suv.scan_clocks import (
+    COUNT_TO_MEAN,
+    GE,
+    SUPPLY,
+    DecayReference,
+    check_agree,
+    private_clocks,
+    seconds_apart,
+    series_clock,
+    series_time,
 )
-_SIEMENS = PrivateElement(
-    0x0071, "SIEMENS MED PT", 0x22, "Siemens' decay correction date and time (0071,1022)", ("SIEMENS", "CPS", "CTI")
-)
-_PRIVATE = (_GE, _SIEMENS)
-_COUNT_TO_MEAN = (*_SIEMENS.manufacturers, "PHILIPS")
-_SUPPLY = "give decay_reference in --weights_csv"
-
-
-@dataclass(frozen=True)
-class DecayReference:
-    """``tag`` says which tag names the ``moment``; ``notes`` are what a user should look at."""
-
-    moment: datetime
-    tag: str
-    notes: tuple[str, ...] = ()
+from ct2pet.suv.times import date_time, has_acquisition_times, injection
 
 
 def decay_reference(slices: Sequence[Frame], half_life: float) -> DecayReference:
@@ -50,39 +39,62 @@ def decay_reference(slices: Sequence[Frame], half_life: float) -> DecayReference
     """
     times, tolerance = frame_times(slices, half_life), agreement(half_life)
     computed = _computed(slices[0], times, tolerance)
-    series, private = _series(slices[0], times, tolerance), _private(slices, times, tolerance)
-    outvoted = series is not None and _outvoted(series, private, computed, times, tolerance)
+    series, private = series_clock(slices[0], times, tolerance), private_clocks(slices, times, tolerance)
+    outvoted = series is not None and _outvoted(slices[0], series, private, computed, times, tolerance)
     clocks = [*([] if series is None or outvoted else [series]), *private]
     for other in clocks[1:]:
-        _check_agree(clocks[0], other, tolerance)
+        check_agree(clocks[0], other, tolerance)
     chosen = clocks[0] if clocks else DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
-    denying = _denying(chosen, times, tolerance)
+    denying, notes = _denying(chosen, times, tolerance), []
     if denying and not clocks and computed is not None:
         chosen, denying = computed, []
+    excuse = _excuse(slices[0], chosen, private, times, tolerance) if denying and clocks else None
+    if excuse is not None:
+        denying, notes = [], [excuse]
     _check_supported(chosen, denying)
-    notes = [*chosen.notes]
     if outvoted:
         notes.append(f"{name('SeriesTime')} is not used: it contradicts {' and '.join(e.tag for e in times.recorded)}")
     if not times.recorded and len(clocks) < 2:
-        notes += _unconfirmed(chosen, _written(slices[0]), times.first, timedelta(seconds=tolerance))
-    return replace(chosen, notes=tuple(notes))
+        notes += _unconfirmed(chosen, series_time(slices[0]), times.first, timedelta(seconds=tolerance))
+    return replace(chosen, notes=(*chosen.notes, *notes))
 
 
 def _outvoted(
+    first: Frame,
     series: DecayReference,
     private: Sequence[DecayReference],
     computed: DecayReference | None,
     times: FrameTimes,
     tolerance: float,
 ) -> bool:
-    """Whether both recorded tags deny Series Time, agree with each other, and no private time agrees with it."""
+    """Whether both recorded tags deny Series Time, agree with each other, and no private time agrees with it.
+
+    A Series Time that is the acquisition time of all frames may be right, and that time the scan's: then the records
+    count from it. Siemens and Philips write the acquisition time of the frame.
+    """
     if computed is None or len(_denying(series, times, tolerance)) < len(times.recorded):
         return False
-    return all(_seconds_apart(series, each) > tolerance for each in private)
+    at_first = abs((series.moment - times.first).total_seconds()) <= tolerance
+    if at_first and times.meaning is Meaning.OPEN and not first.made_by(COUNT_TO_MEAN):
+        return False
+    return all(seconds_apart(series, each) > tolerance for each in private)
 
 
-def _seconds_apart(one: DecayReference, other: DecayReference) -> float:
-    return abs((one.moment - other.moment).total_seconds())
+def _excuse(
+    first: Frame, chosen: DecayReference, private: Sequence[DecayReference], times: FrameTimes, tolerance: float
+) -> str | None:
+    """Why what is recorded need not agree with the chosen clock, as a note; None where it must.
+
+    The records of GE count from the one acquisition time of all frames, where that is the reference. A Frame Reference
+    Time of 0 without a decay factor is what systems write in place of nothing: a private time counts before it.
+    """
+    at_first = abs((chosen.moment - times.first).total_seconds()) <= tolerance
+    agree = len(times.recorded) == 2 and _counts_to(first, *times.recorded, times.delay, tolerance) is not None
+    if at_first and agree and times.meaning is Meaning.OPEN and first.made_by(GE.manufacturers):
+        return f"{name('AcquisitionTime')} is taken for that of the whole scan, as GE writes it"
+    if private and [each.offset for each in times.recorded] == [0.0]:
+        return f"{times.recorded[0].tag} is 0 and not used: it contradicts {private[0].tag}"
+    return None
 
 
 def _denying(reference: DecayReference, times: FrameTimes, tolerance: float) -> list[str]:
@@ -93,74 +105,13 @@ def _denying(reference: DecayReference, times: FrameTimes, tolerance: float) -> 
 def _check_supported(reference: DecayReference, denying: Sequence[str]) -> None:
     if denying:
         others = " and ".join(denying)
-        raise ImageError(f"{reference.tag} and {others} contradict each other about the decay reference: {_SUPPLY}")
-
-
-def _series(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
-    """Series Time; None where it lies after the first acquisition.
-
-    It counts on the day nearest to the acquisitions. If its date names another day, either the date did not change at
-    midnight or the series was made later: then something must confirm it, the acquisitions or what is recorded.
-    """
-    moment = _written(first)
-    if moment is None:
-        return None
-    near = nearest_day(moment, times.first)
-    if near != moment:
-        agrees = abs((times.first - near).total_seconds()) <= tolerance
-        recorded = [each.supports(near, times.first, tolerance) for each in times.recorded]
-        if not agrees and not (recorded and all(recorded)):
-            return None
-    return DecayReference(near, name("SeriesTime")) if near <= times.first else None
-
-
-def _written(first: Frame) -> datetime | None:
-    """Series Date and Time."""
-    return date_and_time(first, "Series")
-
-
-def _private(slices: Sequence[Frame], times: FrameTimes, tolerance: float) -> list[DecayReference]:
-    """The private times, on the day that is nearest to the first acquisition: de-identification shifts the dates of
-    the standard's tags alone."""
-    found = []
-    for element in _PRIVATE:
-        moments = [moment for frame in slices if (moment := _private_time(frame, element)) is not None]
-        if moments:
-            moment = min(nearest_day(each, times.first) for each in moments)
-            reference = DecayReference(moment, element.name)
-            _check_before(reference, times, tolerance)
-            found.append(reference)
-    return found
-
-
-def _private_time(frame: Frame, element: PrivateElement) -> datetime | None:
-    value = frame.private(element)
-    trusted = (Creator.OWN, Creator.MISSING) if frame.made_by(element.manufacturers) else (Creator.OWN,)
-    if value is None or value.creator not in trusted:
-        return None
-    try:
-        return read_date_time(value.text).replace(tzinfo=None)
-    except ValueError:  # also where it names no minute
-        return None
-
-
-def _check_before(private: DecayReference, times: FrameTimes, tolerance: float) -> None:
-    before = times.first - private.moment
-    confirmed = any(each.supports(private.moment, times.first, tolerance) for each in times.recorded)
-    if before < -timedelta(seconds=tolerance) or (before > LONGEST_BEFORE_FIRST_FRAME and not confirmed):
-        earliest = DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
-        _check_agree(private, earliest, tolerance)
-
-
-def _check_agree(one: DecayReference, other: DecayReference, tolerance: float) -> None:
-    if _seconds_apart(one, other) > tolerance:
-        apart = describe(one.moment - other.moment)
-        raise ImageError(f"{one.tag} and {other.tag} contradict each other by {apart}: {_SUPPLY}")
+        raise ImageError(f"{reference.tag} and {others} contradict each other about the decay reference: {SUPPLY}")
 
 
 def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
-    """The reference by Frame Reference Time and Decay Factor; None where one is missing or they disagree."""
-    if len(times.recorded) < 2:
+    """The reference by Frame Reference Time and Decay Factor; None where one is missing, where they disagree, and for
+    GE where it is open what they count from."""
+    if len(times.recorded) < 2 or (times.meaning is Meaning.OPEN and first.made_by(GE.manufacturers)):
         return None
     offset, decay = times.recorded
     delay = _counts_to(first, offset, decay, times.delay, tolerance)
@@ -184,9 +135,9 @@ def _counts_to(first: Frame, offset: Evidence, decay: Evidence, mean: float, tol
         return 0.0 if abs(beyond - mean) <= tolerance else None
     if abs(beyond) > tolerance:
         return None
-    if first.made_by(_COUNT_TO_MEAN):
+    if first.made_by(COUNT_TO_MEAN):
         return mean
-    return 0.0 if first.made_by(_GE.manufacturers) or mean <= tolerance else None
+    return 0.0 if first.made_by(GE.manufacturers) or mean <= tolerance else None
 
 
 def _unconfirmed(chosen: DecayReference, series: datetime | None, first: datetime, bound: timedelta) -> list[str]:
@@ -207,7 +158,7 @@ def dated_reference(slices: Sequence[Frame], half_life: float) -> DecayReference
     keyword = "DecayCorrectionDateTime"
     moment = date_time(slices[0], keyword)
     if moment is None:
-        raise ImageError(f"{name(keyword)} is missing, or names no minute: {_SUPPLY}")
+        raise ImageError(f"{name(keyword)} is missing, or names no minute: {SUPPLY}")
     reference = DecayReference(moment, name(keyword))
     if decay_seconds(slices, half_life) is not None and has_acquisition_times(slices):
         times = frame_times(slices, half_life)

@@ -50,8 +50,6 @@ def test_a_late_part_of_a_scan_refers_to_its_start():
         ("SIEMENS", {}),
         ("CPS", {"to_offset": 60.0, "to_factor": 60.0}),
         ("Philips Medical Systems", {}),
-        ("GE MEDICAL SYSTEMS", {"to_offset": 0.0}),
-        ("GE MEDICAL SYSTEMS", {"to_offset": 0.0, "to_factor": 0.0}),
         ("ACME", {"to_offset": 0.0}),
         ("ACME", {"to_offset": 0.0, "to_factor": 0.0}),
     ],
@@ -64,6 +62,15 @@ def test_the_start_is_computed_back_where_series_time_was_rewritten(manufacturer
     (note,) = notes(headers)
     assert note.startswith("the decay reference is computed from Frame Reference Time (0054,1300) and Decay Factor")
     assert note.endswith("50 min before the earliest Acquisition Time (0008,0032)")
+
+
+GE = "GE MEDICAL SYSTEMS"
+
+
+def test_the_start_is_computed_back_for_ge_where_the_beds_have_times_of_their_own():
+    for system in ({"to_offset": 0.0}, {"to_offset": 0.0, "to_factor": 0.0}):
+        headers = beds(3, first=3000.0, SeriesTime=LATER, Manufacturer=GE, **system)
+        assert abs(start(headers)[0] - (NINE - minutes(50))) < timedelta(seconds=0.1)
 
 
 def test_what_both_tags_of_an_unknown_manufacturer_count_to_matters_in_long_frames():
@@ -146,6 +153,14 @@ def test_a_private_time_of_ge_or_siemens_names_the_start_where_series_time_was_r
         moment, found = start(headers)
         assert moment == NINE - minutes(50)
         assert tag in found
+
+
+def test_a_private_time_counts_before_a_reference_time_of_0_alone():
+    headers = with_siemens(slices(SeriesTime=LATER, AcquisitionTime="090300"), "20200102090000")
+    assert start(headers)[0] == NINE
+    assert notes(headers)[0].startswith("Frame Reference Time (0054,1300) is 0 and not used: it contradicts Siemens'")
+    headers[0].FrameReferenceTime = headers[1].FrameReferenceTime = headers[2].FrameReferenceTime = 1000
+    assert "contradict" in refusal(headers)
 
 
 def test_a_private_time_may_be_stored_without_its_representation():
