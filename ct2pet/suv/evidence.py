@@ -63,12 +63,22 @@ class Meaning(Enum):
 @dataclass(frozen=True)
 class FrameTimes:
     """The times of the slices of a series: the earliest acquisition time and its ``meaning``, what is ``recorded`` of
-    the reference, and the ``delay`` in seconds from the start of the first frame to its mean activity."""
+    the reference, and the ``delay`` in seconds from the start of the first frame to its mean activity. Times agree
+    within ``tolerance`` seconds."""
 
     first: datetime
     recorded: tuple[Evidence, ...]
     delay: float
     meaning: Meaning
+    tolerance: float
+
+    def contradicting(self, reference: datetime) -> list[str]:
+        """The recorded tags that do not agree with a reference."""
+        return [each.tag for each in self.recorded if not each.supports(reference, self.first, self.tolerance)]
+
+    def begin_at(self, moment: datetime) -> bool:
+        """Whether the earliest acquisition time agrees with a moment."""
+        return abs((moment - self.first).total_seconds()) <= self.tolerance
 
 
 def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
@@ -97,7 +107,7 @@ def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
     meaning = _meaning(begun, offsets, decays, tolerance + float(lengths[earliest]))
     recorded = [(name(_REFERENCE_TIME), offsets), (name(_DECAY_FACTOR), decays)]
     evidence = tuple(Evidence(tag, float(known[earliest]), delays) for tag, known in recorded if known is not None)
-    return FrameTimes(first, () if meaning is Meaning.SCAN else evidence, delay, meaning)
+    return FrameTimes(first, () if meaning is Meaning.SCAN else evidence, delay, meaning, tolerance)
 
 
 def _meaning(begun: np.ndarray, offsets: np.ndarray | None, decays: np.ndarray | None, tolerance: float) -> Meaning:

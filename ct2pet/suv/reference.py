@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 from ct2pet.errors import ImageError
 from ct2pet.suv.clocks import nearest_day
-from ct2pet.suv.evidence import Evidence, FrameTimes, Meaning, agreement, decay_seconds, describe, frame_times
+from ct2pet.suv.evidence import Evidence, FrameTimes, Meaning, decay_seconds, describe, frame_times
 from ct2pet.suv.header import Frame, name
 from ct2pet.suv.scan_clocks import (
     COUNT_TO_MEAN,
@@ -37,84 +37,85 @@ def decay_reference(slices: Sequence[Frame], half_life: float) -> DecayReference
     other clock agrees with these two, they are computed back to the reference. Raises ImageError, naming the tags,
     where times differ by more than ``agreement``.
     """
-    times, tolerance = frame_times(slices, half_life), agreement(half_life)
-    computed = _computed(slices[0], times, tolerance)
-    series, private = series_clock(slices[0], times, tolerance), private_clocks(slices, times, tolerance)
-    outvoted = series is not None and _outvoted(slices[0], series, private, computed, times, tolerance)
-    clocks = [*([] if series is None or outvoted else [series]), *private]
+    times, first = frame_times(slices, half_life), slices[0]
+    computed = _computed(first, times)
+    series, private = series_clock(first, times), private_clocks(slices, times)
+    if contradicted := series is not None and _contradicted(series, private, computed, first, times):
+        series = None
+    clocks = [*([series] if series is not None else []), *private]
     for other in clocks[1:]:
-        check_agree(clocks[0], other, tolerance)
-    chosen = clocks[0] if clocks else DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
-    denying, notes = _denying(chosen, times, tolerance), []
-    if denying and not clocks and computed is not None:
-        chosen, denying = computed, []
-    excuse = _excuse(slices[0], chosen, private, times, tolerance) if denying and clocks else None
-    if excuse is not None:
-        denying, notes = [], [excuse]
-    _check_supported(chosen, denying)
-    if outvoted:
+        check_agree(clocks[0], other, times.tolerance)
+    chosen = _checked(clocks[0], private, first, times) if clocks else _without_clock(computed, times)
+    notes = []
+    if contradicted:
         notes.append(f"{name('SeriesTime')} is not used: it contradicts {' and '.join(e.tag for e in times.recorded)}")
     if not times.recorded and len(clocks) < 2:
-        notes += _unconfirmed(chosen, series_time(slices[0]), times.first, timedelta(seconds=tolerance))
+        notes += _unconfirmed(chosen, series_time(first), times)
     return replace(chosen, notes=(*chosen.notes, *notes))
 
 
-def _outvoted(
-    first: Frame,
+def _contradicted(
     series: DecayReference,
     private: Sequence[DecayReference],
     computed: DecayReference | None,
+    first: Frame,
     times: FrameTimes,
-    tolerance: float,
 ) -> bool:
-    """Whether both recorded tags deny Series Time, agree with each other, and no private time agrees with it.
+    """Whether both recorded tags contradict Series Time and agree with each other, and no private time confirms it.
 
     A Series Time that is the acquisition time of all frames may be right, and that time the scan's: then the records
     count from it. Siemens and Philips write the acquisition time of the frame.
     """
-    if computed is None or len(_denying(series, times, tolerance)) < len(times.recorded):
+    if computed is None or len(times.contradicting(series.moment)) < len(times.recorded):
         return False
-    at_first = abs((series.moment - times.first).total_seconds()) <= tolerance
-    if at_first and times.meaning is Meaning.OPEN and not first.made_by(COUNT_TO_MEAN):
+    if times.begin_at(series.moment) and times.meaning is Meaning.OPEN and not first.made_by(COUNT_TO_MEAN):
         return False
-    return all(seconds_apart(series, each) > tolerance for each in private)
+    return all(seconds_apart(series, each) > times.tolerance for each in private)
 
 
-def _excuse(
-    first: Frame, chosen: DecayReference, private: Sequence[DecayReference], times: FrameTimes, tolerance: float
-) -> str | None:
-    """Why what is recorded need not agree with the chosen clock, as a note; None where it must.
+def _checked(
+    chosen: DecayReference, private: Sequence[DecayReference], first: Frame, times: FrameTimes
+) -> DecayReference:
+    """A clock, with a note where what is recorded need not agree with it. Raises ImageError where it must.
 
-    The records of GE count from the one acquisition time of all frames, where that is the reference. A Frame Reference
-    Time of 0 without a decay factor is what systems write in place of nothing: a private time counts before it.
+    The records of GE count from the one acquisition time of all frames, where a clock agrees with that. A Frame
+    Reference Time of 0 without a decay factor is what systems write in place of nothing: a private time counts before.
     """
-    at_first = abs((chosen.moment - times.first).total_seconds()) <= tolerance
-    agree = len(times.recorded) == 2 and _counts_to(first, *times.recorded, times.delay, tolerance) is not None
-    if at_first and agree and times.meaning is Meaning.OPEN and first.made_by(GE.manufacturers):
-        return f"{name('AcquisitionTime')} is taken for that of the whole scan, as GE writes it"
+    contradicting = times.contradicting(chosen.moment)
+    if not contradicting:
+        return chosen
+    agree = len(times.recorded) == 2 and _counts_to(first, *times.recorded, times) is not None
+    of_scan = times.begin_at(chosen.moment) and times.meaning is Meaning.OPEN and first.made_by(GE.manufacturers)
+    if agree and of_scan:
+        note = f"{name('AcquisitionTime')} is taken for that of the whole scan, as GE writes it"
+        return replace(chosen, notes=(note,))
     if private and [each.offset for each in times.recorded] == [0.0]:
-        return f"{times.recorded[0].tag} is 0 and not used: it contradicts {private[0].tag}"
-    return None
+        note = f"{times.recorded[0].tag} is 0 and not used: it contradicts {private[0].tag}"
+        return replace(chosen, notes=(note,))
+    raise _contradiction(chosen, contradicting)
 
 
-def _denying(reference: DecayReference, times: FrameTimes, tolerance: float) -> list[str]:
-    """The tags that contradict a reference."""
-    return [each.tag for each in times.recorded if not each.supports(reference.moment, times.first, tolerance)]
+def _without_clock(computed: DecayReference | None, times: FrameTimes) -> DecayReference:
+    """The earliest acquisition, or what is computed from the records where they contradict it. Raises ImageError."""
+    earliest = DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
+    contradicting = times.contradicting(times.first)
+    if contradicting and computed is None:
+        raise _contradiction(earliest, contradicting)
+    return computed if contradicting and computed is not None else earliest
 
 
-def _check_supported(reference: DecayReference, denying: Sequence[str]) -> None:
-    if denying:
-        others = " and ".join(denying)
-        raise ImageError(f"{reference.tag} and {others} contradict each other about the decay reference: {SUPPLY}")
+def _contradiction(reference: DecayReference, contradicting: Sequence[str]) -> ImageError:
+    others = " and ".join(contradicting)
+    return ImageError(f"{reference.tag} and {others} contradict each other about the decay reference: {SUPPLY}")
 
 
-def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
+def _computed(first: Frame, times: FrameTimes) -> DecayReference | None:
     """The reference by Frame Reference Time and Decay Factor; None where one is missing, where they disagree, and for
     GE where it is open what they count from."""
     if len(times.recorded) < 2 or (times.meaning is Meaning.OPEN and first.made_by(GE.manufacturers)):
         return None
     offset, decay = times.recorded
-    delay = _counts_to(first, offset, decay, times.delay, tolerance)
+    delay = _counts_to(first, offset, decay, times)
     if delay is None:
         return None
     moment = times.first + timedelta(seconds=delay - offset.offset)
@@ -123,29 +124,29 @@ def _computed(first: Frame, times: FrameTimes, tolerance: float) -> DecayReferen
     return DecayReference(moment, tags, (f"the decay reference is computed from {tags}: {distance}",))
 
 
-def _counts_to(first: Frame, offset: Evidence, decay: Evidence, mean: float, tolerance: float) -> float | None:
+def _counts_to(first: Frame, offset: Evidence, decay: Evidence, times: FrameTimes) -> float | None:
     """What the offset counts to, in seconds after the start of the frame; None where this cannot be told.
 
     Where the decay factor counts to the mean activity and the offset does not, the offset counts to the start. Where
     both count to the same, it is the mean for Siemens and Philips, as the standard says, and the start for GE. For
-    other manufacturers it is not known: the start is taken where the mean lies within ``tolerance`` of it.
+    other manufacturers it is not known: the start is taken where the mean agrees with it.
     """
-    beyond = decay.offset - offset.offset
+    beyond, mean = decay.offset - offset.offset, times.delay
     if abs(beyond - mean) < abs(beyond):
-        return 0.0 if abs(beyond - mean) <= tolerance else None
-    if abs(beyond) > tolerance:
+        return 0.0 if abs(beyond - mean) <= times.tolerance else None
+    if abs(beyond) > times.tolerance:
         return None
     if first.made_by(COUNT_TO_MEAN):
         return mean
-    return 0.0 if first.made_by(GE.manufacturers) or mean <= tolerance else None
+    return 0.0 if first.made_by(GE.manufacturers) or mean <= times.tolerance else None
 
 
-def _unconfirmed(chosen: DecayReference, series: datetime | None, first: datetime, bound: timedelta) -> list[str]:
+def _unconfirmed(chosen: DecayReference, series: datetime | None, times: FrameTimes) -> list[str]:
     """A note on a reference that rests on one clock, where another clock of the headers differs from it."""
-    if abs(first - chosen.moment) > bound:
-        distance = f"{describe(first - chosen.moment)} before the first acquisition"
+    if not times.begin_at(chosen.moment):
+        distance = f"{describe(times.first - chosen.moment)} before the first acquisition"
         return [f"nothing in the headers confirms {chosen.tag}, {distance}"]
-    if series is not None and abs(nearest_day(series, first) - chosen.moment) > bound:
+    if series is not None and not times.begin_at(nearest_day(series, times.first)):
         return [f"{name('SeriesTime')} lies after the acquisition; nothing in the headers confirms {chosen.tag}"]
     return []
 
@@ -161,8 +162,9 @@ def dated_reference(slices: Sequence[Frame], half_life: float) -> DecayReference
         raise ImageError(f"{name(keyword)} is missing, or names no minute: {SUPPLY}")
     reference = DecayReference(moment, name(keyword))
     if decay_seconds(slices, half_life) is not None and has_acquisition_times(slices):
-        times = frame_times(slices, half_life)
-        _check_supported(reference, _denying(reference, times, agreement(half_life)))
+        contradicting = frame_times(slices, half_life).contradicting(moment)
+        if contradicting:
+            raise _contradiction(reference, contradicting)
     return reference
 
 
@@ -176,8 +178,7 @@ def administration_notes(slices: Sequence[Frame], drug: Frame, half_life: float)
         injected, tag = injection(slices[0], drug, times.first, half_life)
     except ImageError:
         return ()
-    factors = [each for each in times.recorded if each.tag == name("DecayFactor")]
-    if all(each.supports(injected, times.first, agreement(half_life)) for each in factors):
+    if name("DecayFactor") not in times.contradicting(injected):
         return ()
     return (
         f"{name('DecayFactor')} is not that from the injection ({tag}) to the scan, although {name('DecayCorrection')}"

@@ -43,7 +43,7 @@ def seconds_apart(one: DecayReference, other: DecayReference) -> float:
     return abs((one.moment - other.moment).total_seconds())
 
 
-def series_clock(first: Frame, times: FrameTimes, tolerance: float) -> DecayReference | None:
+def series_clock(first: Frame, times: FrameTimes) -> DecayReference | None:
     """Series Time; None where it lies after the first acquisition.
 
     It counts on the day nearest to the acquisitions. If its date names another day, either the date did not change at
@@ -54,9 +54,8 @@ def series_clock(first: Frame, times: FrameTimes, tolerance: float) -> DecayRefe
         return None
     near = nearest_day(moment, times.first)
     if near != moment:
-        agrees = abs((times.first - near).total_seconds()) <= tolerance
-        recorded = [each.supports(near, times.first, tolerance) for each in times.recorded]
-        if not agrees and not (recorded and all(recorded)):
+        recorded = times.recorded and not times.contradicting(near)
+        if not recorded and not times.begin_at(near):
             return None
     return DecayReference(near, name("SeriesTime")) if near <= times.first else None
 
@@ -66,7 +65,7 @@ def series_time(first: Frame) -> datetime | None:
     return date_and_time(first, "Series")
 
 
-def private_clocks(slices: Sequence[Frame], times: FrameTimes, tolerance: float) -> list[DecayReference]:
+def private_clocks(slices: Sequence[Frame], times: FrameTimes) -> list[DecayReference]:
     """The private times, on the day that is nearest to the first acquisition: de-identification shifts the dates of
     the standard's tags alone."""
     found = []
@@ -75,7 +74,7 @@ def private_clocks(slices: Sequence[Frame], times: FrameTimes, tolerance: float)
         if moments:
             moment = min(nearest_day(each, times.first) for each in moments)
             reference = DecayReference(moment, element.name)
-            _check_before(reference, times, tolerance)
+            _check_before(reference, times)
             found.append(reference)
     return found
 
@@ -91,12 +90,12 @@ def _private_time(frame: Frame, element: PrivateElement) -> datetime | None:
         return None
 
 
-def _check_before(private: DecayReference, times: FrameTimes, tolerance: float) -> None:
+def _check_before(private: DecayReference, times: FrameTimes) -> None:
     before = times.first - private.moment
-    confirmed = any(each.supports(private.moment, times.first, tolerance) for each in times.recorded)
-    if before < -timedelta(seconds=tolerance) or (before > LONGEST_BEFORE_FIRST_FRAME and not confirmed):
+    confirmed = len(times.contradicting(private.moment)) < len(times.recorded)
+    if before < -timedelta(seconds=times.tolerance) or (before > LONGEST_BEFORE_FIRST_FRAME and not confirmed):
         earliest = DecayReference(times.first, f"the earliest {name('AcquisitionTime')}")
-        check_agree(private, earliest, tolerance)
+        check_agree(private, earliest, times.tolerance)
 
 
 def check_agree(one: DecayReference, other: DecayReference, tolerance: float) -> None:

@@ -38,7 +38,7 @@ def test_distances_in_words():
     assert describe(timedelta(minutes=50)) == "50 min"
 
 
-def test_a_first_frame_at_the_reference_denies_an_earlier_series_time():
+def test_a_first_frame_at_the_reference_contradicts_an_earlier_series_time():
     """Frame Reference Time 0 of a single bed is a value."""
     assert "Frame Reference Time (0054,1300) contradict" in refusal(slices(SeriesTime="083000"))
 

@@ -105,7 +105,7 @@ def test_records_that_disagree_are_not_chosen_between():
 
 
 @pytest.mark.parametrize("system", [{"to_factor": None}, {"to_offset": None}])
-def test_a_series_time_that_one_record_denies_is_refused(system):
+def test_a_series_time_that_contradicts_one_record_is_refused(system):
     """The series was opened half an hour before the scan."""
     message = refusal(beds(SeriesTime="083000", **system))
     assert "Series Time (0008,0031) and " in message
@@ -113,7 +113,7 @@ def test_a_series_time_that_one_record_denies_is_refused(system):
 
 
 @pytest.mark.parametrize("system", [{}, {"to_offset": 0.0}])
-def test_a_series_time_that_two_records_deny_is_not_used(system):
+def test_a_series_time_that_contradicts_two_records_is_not_used(system):
     for headers in (beds(SeriesTime="083000", **system), beds(1, SeriesTime="083000", **system)):
         assert start(headers) == (NINE, "the earliest Acquisition Time (0008,0032)")
         (note,) = notes(headers)
@@ -126,7 +126,7 @@ def test_a_series_time_that_two_records_deny_is_not_used(system):
     assert tag == "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)"
 
 
-def test_a_series_time_that_a_private_time_confirms_is_not_outvoted():
+def test_a_series_time_that_a_private_time_confirms_is_used():
     message = refusal(with_ge(beds(SeriesTime="083000"), "20200102083000"))
     assert "Series Time (0008,0031) and Frame Reference Time (0054,1300) and Decay Factor (0054,1321)" in message
     assert start(with_ge(beds(SeriesTime="083000"), "20200102090000"))[1] == "GE's scan date and time (0009,100D)"
@@ -271,7 +271,7 @@ def test_an_enhanced_object_names_its_reference():
             dated(DecayCorrectionDateTime=value)
 
 
-def test_an_enhanced_reference_that_the_decay_factors_deny_is_refused():
+def test_an_enhanced_reference_that_contradicts_the_decay_factors_is_refused():
     assert dated(DecayCorrectionDateTime="20200102081000", DecayFactor=2 ** (3000 / HALF_LIFE)).moment.minute == 10
     with pytest.raises(ImageError, match=r"\(0018,9701\) and Decay Factor \(0054,1321\) contradict"):
         dated(DecayFactor=2 ** (3000 / HALF_LIFE))
