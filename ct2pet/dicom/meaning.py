@@ -1,4 +1,4 @@
-"""Whether a region that somebody drew is a lesion: by codes, by the type of an ROI, and otherwise by its name.
+"""Whether a region of a structure set or a segmentation is a lesion: by codes, by the type of an ROI, or by its name.
 
 Codes are those of PS3.16: the category (CID 7150 and 9580) and the type (CID 7159 and 9534) of a segment. Types of ROIs
 are the defined terms of RT ROI Interpreted Type (3006,00A4), PS3.3 C.8.8.8. A region of which neither says anything is
@@ -37,7 +37,7 @@ _LESION_TYPES = (
     *(Code("C168968", "NCIt", "FDG-Avid Tumor"), Code("1240414004", "SCT", "Malignant neoplasm")),
 )
 _NO_LESION_TYPES = (codes.cid7159.Background, codes.cid7159.Normal)
-_SAY_NOTHING = (  # what tools write for anything
+_UNSPECIFIC = (  # what tools write for any segment
     *(codes.cid7150.Tissue, Code("113343008", "SCT", "Organ"), Code("385432009", "SCT", "Not applicable")),
 )
 _SNOMED = {"SNM3": "SRT", "99SDM": "SRT"}  # older names of SNOMED RT
@@ -147,7 +147,7 @@ def _by_codes(number: int, categories: Sequence[Code], types: Sequence[Code]) ->
     if _any(categories, _LESION_CATEGORIES):
         return Region(number, True, "coded as Morphologically Abnormal Structure")
     anatomy = [code for code in types if code.scheme_designator == "FMA" or _any([code], _anatomy())]
-    vague = _any(categories, _SAY_NOTHING) and (not types or _any(types, _SAY_NOTHING))
+    vague = _any(categories, _UNSPECIFIC) and (not types or _any(types, _UNSPECIFIC))
     if anatomy or (_any(categories, _OTHER_CATEGORIES) and not vague):
         return Region(number, False, "coded as anatomy, tissue or another structure than a lesion")
     return None

@@ -14,6 +14,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import Enum
 
 import numpy as np
 
@@ -50,14 +51,34 @@ class Evidence:
         return any(abs(passed + delay - self.offset) <= tolerance for delay in self.delays)
 
 
+class Meaning(Enum):
+    """What Acquisition Time is the start of. It is a frame's own by the standard; software of GE writes that of the
+    scan into all frames, older one at least."""
+
+    FRAME = "each frame"
+    SCAN = "the scan"
+    OPEN = "either: all frames have one time and lie at one distance from the reference"
+
+
 @dataclass(frozen=True)
 class FrameTimes:
-    """The times of the slices of a series: when the first frame began, what is ``recorded`` of the reference, and the
-    ``delay`` in seconds from the start of the first frame to its mean activity."""
+    """The times of the slices of a series: the earliest acquisition time and its ``meaning``, what is ``recorded`` of
+    the reference, and the ``delay`` in seconds from the start of the first frame to its mean activity. Times agree
+    within ``tolerance`` seconds."""
 
     first: datetime
     recorded: tuple[Evidence, ...]
     delay: float
+    meaning: Meaning
+    tolerance: float
+
+    def contradicting(self, reference: datetime) -> list[str]:
+        """The recorded tags that do not agree with a reference."""
+        return [each.tag for each in self.recorded if not each.supports(reference, self.first, self.tolerance)]
+
+    def begin_at(self, moment: datetime) -> bool:
+        """Whether the earliest acquisition time agrees with a moment."""
+        return abs((moment - self.first).total_seconds()) <= self.tolerance
 
 
 def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
@@ -65,9 +86,10 @@ def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
 
     Frame Reference Time counts as not recorded where it is 0 in all slices although they begin at several times or
     Decay Factor says that the first frame does not begin at the reference; and Decay Factor where it is 1 in all
-    slices: some systems write these in place of nothing. Raises ImageError where the tags of the slices contradict each
-    other: where the distance of two frames is not the same by acquisition, reference time and decay factor, to within
-    one frame and ``agreement``.
+    slices: some systems write these in place of nothing. Where all frames have one acquisition time but several
+    distances from the reference, that time is the scan's, and says nothing of these distances. Raises ImageError where
+    the tags of the slices contradict each other: where the distance of two frames is not the same by acquisition,
+    reference time and decay factor, to within one frame and ``agreement``.
     """
     starts = acquisition_starts(slices)
     first = min(starts)
@@ -82,9 +104,17 @@ def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
         at_reference = decays is None or Evidence("", float(decays[earliest]), delays).supports(first, first, tolerance)
         offsets = offsets if at_reference and np.ptp(begun) <= tolerance else None
     _check_distances(earliest, tolerance + lengths, begun, offsets, decays)
+    meaning = _meaning(begun, offsets, decays, tolerance + float(lengths[earliest]))
     recorded = [(name(_REFERENCE_TIME), offsets), (name(_DECAY_FACTOR), decays)]
     evidence = tuple(Evidence(tag, float(known[earliest]), delays) for tag, known in recorded if known is not None)
-    return FrameTimes(first, evidence, delay)
+    return FrameTimes(first, () if meaning is Meaning.SCAN else evidence, delay, meaning, tolerance)
+
+
+def _meaning(begun: np.ndarray, offsets: np.ndarray | None, decays: np.ndarray | None, tolerance: float) -> Meaning:
+    if np.ptp(begun) > tolerance:
+        return Meaning.FRAME
+    moved = any(known is not None and np.ptp(known) > tolerance for known in (offsets, decays))
+    return Meaning.SCAN if moved else Meaning.OPEN
 
 
 _REFERENCE_TIME, _DECAY_FACTOR = "FrameReferenceTime", "DecayFactor"

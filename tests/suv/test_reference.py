@@ -50,8 +50,6 @@ def test_a_late_part_of_a_scan_refers_to_its_start():
         ("SIEMENS", {}),
         ("CPS", {"to_offset": 60.0, "to_factor": 60.0}),
         ("Philips Medical Systems", {}),
-        ("GE MEDICAL SYSTEMS", {"to_offset": 0.0}),
-        ("GE MEDICAL SYSTEMS", {"to_offset": 0.0, "to_factor": 0.0}),
         ("ACME", {"to_offset": 0.0}),
         ("ACME", {"to_offset": 0.0, "to_factor": 0.0}),
     ],
@@ -64,6 +62,15 @@ def test_the_start_is_computed_back_where_series_time_was_rewritten(manufacturer
     (note,) = notes(headers)
     assert note.startswith("the decay reference is computed from Frame Reference Time (0054,1300) and Decay Factor")
     assert note.endswith("50 min before the earliest Acquisition Time (0008,0032)")
+
+
+GE = "GE MEDICAL SYSTEMS"
+
+
+def test_the_start_is_computed_back_for_ge_where_the_beds_have_times_of_their_own():
+    for system in ({"to_offset": 0.0}, {"to_offset": 0.0, "to_factor": 0.0}):
+        headers = beds(3, first=3000.0, SeriesTime=LATER, Manufacturer=GE, **system)
+        assert abs(start(headers)[0] - (NINE - minutes(50))) < timedelta(seconds=0.1)
 
 
 def test_what_both_tags_of_an_unknown_manufacturer_count_to_matters_in_long_frames():
@@ -98,7 +105,7 @@ def test_records_that_disagree_are_not_chosen_between():
 
 
 @pytest.mark.parametrize("system", [{"to_factor": None}, {"to_offset": None}])
-def test_a_series_time_that_one_record_denies_is_refused(system):
+def test_a_series_time_that_contradicts_one_record_is_refused(system):
     """The series was opened half an hour before the scan."""
     message = refusal(beds(SeriesTime="083000", **system))
     assert "Series Time (0008,0031) and " in message
@@ -106,7 +113,7 @@ def test_a_series_time_that_one_record_denies_is_refused(system):
 
 
 @pytest.mark.parametrize("system", [{}, {"to_offset": 0.0}])
-def test_a_series_time_that_two_records_deny_is_not_used(system):
+def test_a_series_time_that_contradicts_two_records_is_not_used(system):
     for headers in (beds(SeriesTime="083000", **system), beds(1, SeriesTime="083000", **system)):
         assert start(headers) == (NINE, "the earliest Acquisition Time (0008,0032)")
         (note,) = notes(headers)
@@ -119,7 +126,7 @@ def test_a_series_time_that_two_records_deny_is_not_used(system):
     assert tag == "Frame Reference Time (0054,1300) and Decay Factor (0054,1321)"
 
 
-def test_a_series_time_that_a_private_time_confirms_is_not_outvoted():
+def test_a_series_time_that_a_private_time_confirms_is_used():
     message = refusal(with_ge(beds(SeriesTime="083000"), "20200102083000"))
     assert "Series Time (0008,0031) and Frame Reference Time (0054,1300) and Decay Factor (0054,1321)" in message
     assert start(with_ge(beds(SeriesTime="083000"), "20200102090000"))[1] == "GE's scan date and time (0009,100D)"
@@ -146,6 +153,14 @@ def test_a_private_time_of_ge_or_siemens_names_the_start_where_series_time_was_r
         moment, found = start(headers)
         assert moment == NINE - minutes(50)
         assert tag in found
+
+
+def test_a_private_time_counts_before_a_reference_time_of_0_alone():
+    headers = with_siemens(slices(SeriesTime=LATER, AcquisitionTime="090300"), "20200102090000")
+    assert start(headers)[0] == NINE
+    assert notes(headers)[0].startswith("Frame Reference Time (0054,1300) is 0 and not used: it contradicts Siemens'")
+    headers[0].FrameReferenceTime = headers[1].FrameReferenceTime = headers[2].FrameReferenceTime = 1000
+    assert "contradict" in refusal(headers)
 
 
 def test_a_private_time_may_be_stored_without_its_representation():
@@ -256,7 +271,7 @@ def test_an_enhanced_object_names_its_reference():
             dated(DecayCorrectionDateTime=value)
 
 
-def test_an_enhanced_reference_that_the_decay_factors_deny_is_refused():
+def test_an_enhanced_reference_that_contradicts_the_decay_factors_is_refused():
     assert dated(DecayCorrectionDateTime="20200102081000", DecayFactor=2 ** (3000 / HALF_LIFE)).moment.minute == 10
     with pytest.raises(ImageError, match=r"\(0018,9701\) and Decay Factor \(0054,1321\) contradict"):
         dated(DecayFactor=2 ** (3000 / HALF_LIFE))
