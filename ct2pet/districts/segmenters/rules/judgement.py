@@ -14,6 +14,7 @@ _LEAST_ML = 30.0
 _UNEQUAL = 1.6  # left and right limbs differ by no more
 _GROWN = 0.35  # a share of the arms' volume
 _CUT_VOXELS, _CUT_SLICES = 3, 5
+_REMNANT_ML = 250.0  # of a district that the side of the view cuts, less is hard to tell from its neighbour
 _BELOW_LUNGS_MM = 560.0  # from the lungs down to where every adult has thighs
 _ABOVE_APEX_MM = 200.0  # from the apex up to where every adult has brain
 _SHOULDERS_MM = 60.0
@@ -118,7 +119,8 @@ def _cut_by_the_view(scene: Scene, division: Division) -> list[str]:
         slices = np.count_nonzero((border & (division.parts == part)).sum(axis=(1, 2)) >= _CUT_VOXELS)
         if slices >= _CUT_SLICES:
             warnings.append(f"{name}: cut by the side of the field of view over {slices * STEP_MM / 10:.0f} cm")
-            division.doubt(0.8, part)
+            ml = np.count_nonzero(division.parts == part) * scene.grid.voxel_ml
+            division.doubt(0.8 if ml > _REMNANT_ML else 0.45, part)
     return warnings
 
 
