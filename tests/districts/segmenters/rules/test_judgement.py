@@ -111,3 +111,10 @@ def test_little_of_a_district_at_the_side_of_the_view_is_doubted(slices, low):
     division.parts[slices:][scene.body[slices:]] = TRUNK
     confidence, _ = judge(scene, division)
     assert (confidence["legs"] < LOW_CONFIDENCE) == low
+
+
+def test_a_small_district_is_less_sure_than_a_large_one():
+    scene, division = division_of(two_legs())
+    division.parts[39:][scene.body[39:]] = TRUNK
+    confidence, _ = judge(scene, division)
+    assert confidence["trunk"] == 0.75 < confidence["legs"] == 0.9
