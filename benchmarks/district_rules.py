@@ -96,6 +96,8 @@ def scores_of(seed: int) -> list[Score]:
             box = view(patient, truth, name)
         except DatasetError:
             continue
+        if np.count_nonzero(truth.crop(box).array) * truth.grid.voxel_ml < LEAST_ML:  # the knee of a lost leg
+            continue
         rows += _scores(ct, truth, box, Score(seed, posture, name, "", 0.0))
     return rows
 

@@ -14,6 +14,8 @@ _LEAST_ML = 30.0
 _UNEQUAL = 1.6  # left and right limbs differ by no more
 _GROWN = 0.35  # a share of the arms' volume
 _CUT_VOXELS, _CUT_SLICES = 3, 5
+_SMALL_ML, _SMALL_SURE = 500.0, 0.75  # of so small a district, a border that is 5 mm off is a large share
+_REMNANT_ML = 250.0  # of a district that the side of the view cuts, less is hard to tell from its neighbour
 _BELOW_LUNGS_MM = 560.0  # from the lungs down to where every adult has thighs
 _ABOVE_APEX_MM = 200.0  # from the apex up to where every adult has brain
 _SHOULDERS_MM = 60.0
@@ -32,6 +34,7 @@ def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str
     for part in () if scene.cut_side else (ARMS, LEGS):
         warnings += _unequal(scene, division, part)
     warnings += _cut_by_the_view(scene, division)
+    division.doubt(_SMALL_SURE, *(part for part in NAMES if ml[part] < _SMALL_ML))
     return {NAMES[part]: round(division.sure[part], 2) for part in NAMES if ml[part] > 0}, tuple(warnings)
 
 
@@ -81,7 +84,7 @@ def _grown_arms(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:
     if ml[ARMS] < _LEAST_ML or division.apart is None:
         return []
     grown = float(np.count_nonzero((division.parts == ARMS) & ~division.apart) * scene.grid.voxel_ml / ml[ARMS])
-    division.doubt(0.95 - 0.6 * max(0.0, grown - 0.2), ARMS)
+    division.doubt(0.95 - 0.65 * max(0.0, grown - 0.2), ARMS)
     if grown < _GROWN:
         return []
     return [f"{100 * grown:.0f}% of the arms touch the trunk: their border lies midway between the bones"]
@@ -118,7 +121,8 @@ def _cut_by_the_view(scene: Scene, division: Division) -> list[str]:
         slices = np.count_nonzero((border & (division.parts == part)).sum(axis=(1, 2)) >= _CUT_VOXELS)
         if slices >= _CUT_SLICES:
             warnings.append(f"{name}: cut by the side of the field of view over {slices * STEP_MM / 10:.0f} cm")
-            division.doubt(0.8, part)
+            ml = np.count_nonzero(division.parts == part) * scene.grid.voxel_ml
+            division.doubt(0.8 if ml > _REMNANT_ML else 0.45, part)
     return warnings
 
 

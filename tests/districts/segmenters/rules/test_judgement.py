@@ -102,3 +102,19 @@ def test_a_long_scan_without_legs_or_brain_is_told():
     assert [any(word in warning for warning in warnings) for word in ("no legs", "no brain", "no arms")] == [True] * 3
     assert confidence == {"trunk": 0.3}
     assert patient.arms == "raised"
+
+
+@pytest.mark.parametrize(("slices", "low"), [(40, False), (6, True)])
+def test_little_of_a_district_at_the_side_of_the_view_is_doubted(slices, low):
+    scene, division = division_of(rod(air(40, 60, 60), (30, 2), 60, 40), middle=40.0)
+    division.middle = None
+    division.parts[slices:][scene.body[slices:]] = TRUNK
+    confidence, _ = judge(scene, division)
+    assert (confidence["legs"] < LOW_CONFIDENCE) == low
+
+
+def test_a_small_district_is_less_sure_than_a_large_one():
+    scene, division = division_of(two_legs())
+    division.parts[39:][scene.body[39:]] = TRUNK
+    confidence, _ = judge(scene, division)
+    assert confidence["trunk"] == 0.75 < confidence["legs"] == 0.9
