@@ -11,7 +11,7 @@ from ct2pet.volume import Volume
 _FWHM_MM = 14.0  # of the Gaussian that averages noise: 5% of a dose leaves a few counts a voxel
 _FWHM = 2.3548200450309493  # of a Gaussian, in standard deviations
 _SATURATION_SUV = 1.5  # what is hotter counts as this: brain, bladder and tumours must neither spread nor set the scale
-_THRESHOLD = 0.27  # of the body's median uptake: half of the fat under the skin
+_THRESHOLD = 0.23  # of the body's uptake: about half of that of the fat under the skin
 _SMALLEST_PART = 0.003  # of the largest part: a hand, beside a whole body
 _BINS = 3000
 
@@ -20,13 +20,14 @@ def pet_outline(pet_suv: Volume) -> Volume:
     """1 inside the patient, lungs and gas included, 0 outside; uint8, on the PET's grid.
 
     ``pet_suv``: (Z, Y, X), SUV of any dose, any orientation and part of the body. The PET is smoothed by a Gaussian of
-    14 mm, and body is what lies above 27% of the median uptake of the body itself; the largest parts stay, and axial
-    slices are filled. Raises DatasetError where the PET holds no uptake, or values that are no numbers.
+    14 mm, and body is what lies above 23% of the body's own uptake; the largest parts stay, and axial slices are
+    filled. The outline lies some millimetres outside the skin, and gaps of less than about 2 cm between limbs are
+    closed. Raises DatasetError where the PET holds no uptake, or values that are no numbers.
     """
     oriented = pet_suv.to_canonical()
+    if not np.isfinite(oriented.array).all():
+        raise DatasetError("the PET holds values that are not a number or infinite")
     uptake = np.minimum(oriented.array, _SATURATION_SUV, dtype=np.float32)
-    if not np.isfinite(uptake).all():
-        raise DatasetError("the PET holds values that are no numbers")
     sigma = [_FWHM_MM / _FWHM / spacing for spacing in oriented.grid.spacing]
     ndimage.gaussian_filter(
         uptake, sigma, mode="nearest", truncate=3, output=uptake
@@ -38,8 +39,12 @@ def pet_outline(pet_suv: Volume) -> Volume:
 
 
 def _threshold(uptake: np.ndarray) -> float:
-    """The highest value that is ``_THRESHOLD`` times the median of what lies above it, found from above: the air
-    around the patient never enters the median, whatever share of the image it has."""
+    """The highest value that is ``_THRESHOLD`` times the body's uptake, where body is what lies above this value.
+
+    The body's uptake is its median weighted by uptake: half of the activity lies in hotter voxels. Air that noise lifts
+    above the threshold has little weight in it, whatever share of the image it takes, and approached from above the
+    threshold stops before it sinks into the air.
+    """
     counts, edges = np.histogram(uptake, _BINS, (0, _SATURATION_SUV))
     if not counts[1:].any():
         raise DatasetError("no body found in the PET: it holds no uptake")
@@ -47,8 +52,8 @@ def _threshold(uptake: np.ndarray) -> float:
     threshold, lower = np.inf, _THRESHOLD * centres[np.flatnonzero(counts)[-1]]
     while lower < threshold:
         threshold = lower
-        above = np.cumsum(np.where(centres > threshold, counts, 0))
-        lower = _THRESHOLD * centres[above.searchsorted(above[-1] / 2)]
+        activity = np.cumsum(np.where(centres > threshold, counts * centres, 0))
+        lower = _THRESHOLD * centres[activity.searchsorted(activity[-1] / 2)]
     return float(threshold)
 
 

@@ -83,7 +83,7 @@ DEMO = Scanner(
 """Small and quick, for the demonstration: whole patients that a laptop learns from in minutes."""
 
 DEMO_LOW_COUNTS = replace(DEMO, name="demo_low_counts", counts=DEMO.counts / 5)
-"""DEMO with a fifth of its counts: 5% of its dose are as noisy in the liver as those of CLINICAL."""
+"""DEMO with a fifth of its counts: about as noisy in the liver as CLINICAL."""
 
 COARSE = Scanner(
     "coarse",
