@@ -16,7 +16,7 @@ from ct2pet.study.statistics import (
     classification,
     delong_test,
     gain_share_interval,
-    mcnemar,
+    mcnemar_of_runs,
 )
 
 _THRESHOLD = 0.5
@@ -39,8 +39,8 @@ def summarize(labels: np.ndarray, results: Sequence[Result]) -> dict[str, Any]:
 
 def _row(labels: np.ndarray, group: Sequence[Result], groups: Mapping[tuple, Sequence[Result]]) -> dict[str, Any]:
     """Means over the runs, with confusion counts summed over them. The difference to ``real`` has a bootstrap interval
-    over patients and runs; DeLong's and McNemar's tests compare the probabilities averaged over the runs. None is what
-    does not apply."""
+    over patients and runs; DeLong's test compares the mean AUCs, McNemar's the answers run by run. None is what does
+    not apply."""
     first = group[0]
     scores = _scores(group)
     each = [classification(labels, own, _THRESHOLD) for own in scores]
@@ -63,16 +63,15 @@ _COMPARISON = ("auc_difference", "auc_difference_ci95", "p_delong", "p_mcnemar")
 
 
 def _comparison(labels: np.ndarray, real: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
-    means = real.mean(axis=0), scores.mean(axis=0)
-    right = [(own >= _THRESHOLD) == (labels == 1) for own in means]
+    right = [(own >= _THRESHOLD) == (labels == 1) for own in (real, scores)]
     difference = np.mean([classification(labels, own).auc for own in scores]) - np.mean(
         [classification(labels, own).auc for own in real]
     )
     values = (
         float(difference),
         auc_difference_interval(labels, real, scores),
-        delong_test(labels, *means).p,
-        mcnemar(*right),
+        delong_test(labels, real, scores).p,
+        mcnemar_of_runs(*right),
     )
     return dict(zip(_COMPARISON, values))
 

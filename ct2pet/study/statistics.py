@@ -119,6 +119,10 @@ def _wins(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     return (difference > 0) + 0.5 * (difference == 0)
 
 
+def _mean_wins(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    return np.mean([_wins(own[positive], own[~positive]) for own in scores], axis=0)
+
+
 @dataclass(frozen=True)
 class DeLong:
     """``difference``: AUC of the second minus AUC of the first, with its standard error and two-sided p-value."""
@@ -130,10 +134,14 @@ class DeLong:
 
 def delong_test(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLong:
     """Whether two classifiers have different AUCs on the same patients (DeLong ER, DeLong DM, Clarke-Pearson DL,
-    Biometrics 44 (1988) 837). p is 1 where both rank all patients alike."""
+    Biometrics 44 (1988) 837). p is 1 where both rank all patients alike.
+
+    Of several runs (runs, patients) the mean AUCs are compared, not the AUC of averaged scores: an average of networks
+    that were trained on different patients is a better classifier than each of them. The test is about new patients for
+    the same trained networks; ``auc_difference_interval`` is about new networks, too.
+    """
     _check(labels)
-    positive = np.asarray(labels) == 1
-    wins = [_wins(np.asarray(scores)[positive], np.asarray(scores)[~positive]) for scores in (first, second)]
+    wins = [_mean_wins(np.asarray(labels) == 1, np.atleast_2d(scores)) for scores in (first, second)]
     difference = float(wins[1].mean() - wins[0].mean())
     change = wins[1] - wins[0]
     variance = sum(float(np.var(change.mean(axis=axis), ddof=1)) / change.shape[1 - axis] for axis in (0, 1))
@@ -141,6 +149,14 @@ def delong_test(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> De
         return DeLong(difference, 0.0, 1.0 if difference == 0 else 0.0)
     error = math.sqrt(variance)
     return DeLong(difference, error, float(2 * stats.norm.sf(abs(difference) / error)))
+
+
+def mcnemar_of_runs(first_right: np.ndarray, second_right: np.ndarray) -> float:
+    """McNemar's test of several runs (runs, patients): twice the median of the runs' p-values, which is a valid
+    p-value however the runs depend on each other (Meinshausen et al., J. Am. Stat. Assoc. 104 (2009) 1671); of one run
+    its own."""
+    each = [mcnemar(first, second) for first, second in zip(first_right, second_right, strict=True)]
+    return each[0] if len(each) == 1 else min(1.0, 2 * float(np.median(each)))
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:

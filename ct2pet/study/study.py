@@ -115,15 +115,20 @@ def _check(data: StudyData, options: StudyOptions) -> None:
     if len(data.training.classes) != 2:
         raise DatasetError(f"a study compares two classes, not {len(data.training.classes)}")
     for what, slices in (("training", data.training), ("test", data.test)):
-        _check_numbers(what, slices, options.few_patients)
-    more_real = data.extra is not None or options.patients is not None
+        _check_classes(what, slices, options.few_patients)
+    number = len(set(data.training.patients))
+    if options.patients is not None and options.patients > number:
+        raise DatasetError(f"only {number} training patients, not {options.patients}")
+    more_real = data.extra is not None or (options.patients or number) < number
     check_arms(options.arms, generator=data.sampler is not None, more_real=more_real)
-    if options.patients is not None and options.patients > len(data.training.patient_labels()):
-        raise DatasetError(f"only {len(data.training.patient_labels())} training patients, not {options.patients}")
 
 
-def _check_numbers(what: str, slices: Slices, few_allowed: bool) -> None:
-    labels = list(slices.patient_labels().values())
+def _check_classes(what: str, slices: Slices, few_allowed: bool) -> None:
+    own = slices.patient_labels()
+    mixed = [str(name) for name, label in zip(slices.patients, slices.labels) if own[str(name)] != label]
+    if mixed:
+        raise DatasetError(f"the {what} patient {mixed[0]} has cases of both classes; keep those of one of them")
+    labels = list(own.values())
     for label, name in enumerate(slices.classes):
         number = labels.count(label)
         if number == 0:

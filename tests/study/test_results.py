@@ -58,11 +58,8 @@ def test_arms_are_compared_with_real_images_alone(study):
     assert oracle["auc_difference"] == pytest.approx(oracle["auc"] - real["auc"])
     assert oracle["auc_difference_ci95"][0] > 0
     assert row_of(study, "random_labels", 1.0)["auc_difference"] < 0
-    means = [
-        np.mean([run["probabilities"] for run in study["runs"] if run["arm"] == arm], axis=0)
-        for arm in ("real", "oracle")
-    ]
-    assert oracle["p_delong"] == pytest.approx(delong_test(LABELS, *means).p)
+    scores = [[run["probabilities"] for run in study["runs"] if run["arm"] == arm] for arm in ("real", "oracle")]
+    assert oracle["p_delong"] == pytest.approx(delong_test(LABELS, *np.array(scores)).p)
 
 
 def test_p_values_are_corrected_for_all_comparisons(study):

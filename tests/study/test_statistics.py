@@ -14,6 +14,7 @@ from ct2pet.study.statistics import (
     delong_test,
     gain_share_interval,
     mcnemar,
+    mcnemar_of_runs,
 )
 
 
@@ -76,6 +77,21 @@ def test_delongs_test_keeps_its_level():
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.09
 
 
+def test_of_several_runs_the_mean_auc_is_tested_and_not_that_of_the_mean_score():
+    """Runs that err on different patients average out in the mean score, but not in the mean AUC."""
+    labels, _ = scores_of(80, 3)
+    random = np.random.default_rng(1)
+    noisy = labels + random.normal(0, 1.5, (20, 80))
+    steady = np.tile(labels + random.normal(0, 1.5, 80), (20, 1))
+    found = delong_test(labels, noisy, steady)
+    areas = [np.mean([auc(labels, own) for own in runs]) for runs in (noisy, steady)]
+    assert found.difference == pytest.approx(areas[1] - areas[0])
+    assert auc(labels, noisy.mean(axis=0)) > 0.95 > areas[0] + 0.1
+    better = steady[0] + 0.2 * labels
+    same = delong_test(labels, steady, np.tile(better, (20, 1)))
+    assert same.p == pytest.approx(delong_test(labels, steady[0], better).p)
+
+
 def test_equal_ranks_do_not_differ():
     labels, scores = scores_of(30, 4)
     found = delong_test(labels, scores, np.exp(scores))
@@ -87,6 +103,9 @@ def test_mcnemar_is_the_exact_test_of_the_discordant_pairs():
     second = np.array([True] * 30 + [False] * 9 + [True] * 2 + [False] * 5)
     assert mcnemar(first, second) == pytest.approx(2 * stats.binom.cdf(2, 11, 0.5))
     assert mcnemar(first, first) == 1.0
+    assert mcnemar_of_runs(first[None], second[None]) == mcnemar(first, second)
+    runs = np.array([first, first, first]), np.array([first, second, ~second])
+    assert mcnemar_of_runs(*runs) == pytest.approx(2 * mcnemar(first, second))
 
 
 def test_the_interval_of_one_run_is_that_of_delongs_variance():

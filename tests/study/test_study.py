@@ -139,6 +139,18 @@ def test_one_class_alone_is_refused_even_then(training, tested, tmp_path):
         run_study(benign, replace(OPTIONS, few_patients=True), tmp_path)
 
 
+def test_a_patient_of_both_classes_is_named(training, tested, tmp_path):
+    labels = training.labels.copy()
+    labels[5] = 1 - labels[5]
+    with pytest.raises(DatasetError, match="training patient patient_002 has cases of both classes"):
+        run_study(StudyData(replace(training, labels=labels), tested), OPTIONS, tmp_path)
+
+
+def test_an_oracle_needs_patients_that_are_not_drawn(data, tmp_path):
+    with pytest.raises(Ct2PetError, match="oracle needs more real patients"):
+        run_study(data, replace(OPTIONS, patients=40), tmp_path)
+
+
 def test_more_patients_than_there_are(data, tmp_path):
     with pytest.raises(DatasetError, match="only 40 training patients, not 50"):
         run_study(data, replace(OPTIONS, patients=50), tmp_path)

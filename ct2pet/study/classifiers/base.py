@@ -6,7 +6,6 @@ import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import ModuleType
-from typing import Any
 
 import torch
 from torch import nn
@@ -29,7 +28,7 @@ class Classifier:
     least_pixels: int = 32
 
 
-class TwoDimensions(nn.Module):
+class KeepBatchAxis(nn.Module):
     """Networks of dynamic_network_architectures, which drop the axis of a batch of one (``squeeze``), with (N, classes)
     logits for every N."""
 
@@ -42,14 +41,14 @@ class TwoDimensions(nn.Module):
         return self.network(images).reshape(len(images), -1)
 
 
-def optional_module(name: str, classifier: str, install: str) -> ModuleType:
+def optional_module(name: str, needed_by: str, install: str) -> ModuleType:
     """Import an optional package. Raises PluginError with the way to install it where it is missing or does not fit the
     torch that is installed."""
     try:
         return importlib.import_module(name)
     except Exception as error:  # a torchvision of another torch raises RuntimeError
         package = name.split(".")[0]
-        reason: Any = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise PluginError(
-            f"{classifier} needs {package}, which cannot be imported ({reason}); install it with {install}"
+            f"{needed_by} needs {package}, which cannot be imported ({reason}); install it with {install}"
         ) from None

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dynamic_network_architectures.architectures.resnet import ResNet18
 from torch import nn
 
-from ct2pet.study.classifiers.base import Classifier, TwoDimensions
+from ct2pet.study.classifiers.base import Classifier, KeepBatchAxis
 
 
 def _build(channels: int, classes: int) -> nn.Module:
-    return TwoDimensions(ResNet18(classes, channels))
+    return KeepBatchAxis(ResNet18(classes, channels))
 
 
 CLASSIFIER = Classifier(_build)

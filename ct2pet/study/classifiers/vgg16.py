@@ -6,11 +6,11 @@ from __future__ import annotations
 from dynamic_network_architectures.architectures.vgg import VGG16
 from torch import nn
 
-from ct2pet.study.classifiers.base import Classifier, TwoDimensions
+from ct2pet.study.classifiers.base import Classifier, KeepBatchAxis
 
 
 def _build(channels: int, classes: int) -> nn.Module:
-    return TwoDimensions(VGG16(classes, channels))
+    return KeepBatchAxis(VGG16(classes, channels))
 
 
 CLASSIFIER = Classifier(_build, learning_rate=3e-4)

@@ -5,6 +5,7 @@ not contain it. The network is built from the description in the package, with r
 
 from __future__ import annotations
 
+import logging
 import os
 
 import torch
@@ -31,6 +32,7 @@ class _Logits(nn.Module):
 def _build(channels: int, classes: int) -> nn.Module:
     os.environ.setdefault("YOLO_OFFLINE", "True")  # no look for a network connection at the import
     tasks = optional_module("ultralytics.nn.tasks", "yolov8_cls", _INSTALL)
+    logging.getLogger("ultralytics").setLevel(logging.WARNING)  # it prints a summary of every network
     return _Logits(tasks.ClassificationModel(_DESCRIPTION, ch=channels, nc=classes, verbose=False))
 
 

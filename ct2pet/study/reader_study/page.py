@@ -46,10 +46,10 @@ def make_reader_study(
     shown = [encoded(image) for image in [*images[0], *images[1]]]
     shown = [shown[index] for index in order]
     name = hashlib.sha256(b"".join(shown)).hexdigest()[:12]
-    with atomic_path(page) as temporary:
-        temporary.write_text(_document(name, shown), encoding="utf-8")
     answers = ["real" if index < options.number else "synthetic" for index in order]
     write_json(key, {"study": name, "seed": options.seed, "images": answers})
+    with atomic_path(page) as temporary:
+        temporary.write_text(_document(name, shown), encoding="utf-8")
     return name
 
 
