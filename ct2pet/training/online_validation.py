@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import torch
 
@@ -27,8 +28,13 @@ class OnlineValidation:
         configuration = replace(model.planned, sampling=Sampling(lesion_fraction=0.0))
         patches = _BATCHES * configuration.batch_size
         size = max(_FEWEST, configuration.batch_size)
-        loader = PatchLoader(store, cases, configuration, model.fields, BatchPlan(size, seed=0))
-        self.batches = [loader.batch(number).tensors for number in range(patches // size)]
+        self.loader = PatchLoader(store, cases, configuration, model.fields, BatchPlan(size, seed=0))
+        self.num_batches = patches // size
+
+    @cached_property
+    def batches(self) -> list[dict[str, torch.Tensor]]:
+        """The patches, read when they are first needed: who validates whole cases alone needs no drafts of a stage."""
+        return [self.loader.batch(number).tensors for number in range(self.num_batches)]
 
     @torch.no_grad()
     def metrics(self, model: Model, device: torch.device) -> dict[str, float]:

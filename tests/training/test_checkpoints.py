@@ -14,6 +14,8 @@ from ct2pet.planning.plans import Plans
 from ct2pet.provenance import cases_among
 from ct2pet.training import checkpoints as checkpoints_module
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
+
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory):

@@ -16,6 +16,7 @@ from train_tiny import tiny_trainer
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 HELPERS = Path(train_tiny.__file__).parent
 
 

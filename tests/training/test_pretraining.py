@@ -1,12 +1,19 @@
+import json
+from dataclasses import replace
+
 import pytest
 import torch
 from tiny import FIELDS, tiny_configuration, tiny_plans
+from tiny_store import write_tiny_store
+from trainings import AVERAGED, final_weights, make_trainer, run_until, same
 
-from ct2pet.checkpoint import save_checkpoint
+from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.models import load_model
 from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.training.pretraining import find_checkpoint, take_weights
+
+pytestmark = pytest.mark.usefixtures("without_pictures")
 
 
 def make(name="pix2pix", seed=0, **changes):
@@ -110,3 +117,29 @@ def test_a_file_a_training_and_a_model_folder_lead_to_a_checkpoint(tmp_path):
         find_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match="no such checkpoint"):
         take_weights(make(), find_checkpoint(tmp_path / "nothing.pth"))
+
+
+def test_a_training_begins_with_the_weights_of_another_one_and_records_it(tmp_path, monkeypatch, capsys):
+    store = write_tiny_store(tmp_path / "store")
+    make_trainer(store, tmp_path / "first", num_epochs=1).run()
+    options = {"num_epochs": 2, "pretrained_weights": tmp_path / "first"}
+    plans = replace(tiny_plans(), models=AVERAGED)
+    run_until(make_trainer(store, tmp_path / "second", plans, **options), 0, monkeypatch)  # after one step
+    trainer = make_trainer(store, tmp_path / "second", plans, **options)
+    monkeypatch.setattr(trainer, "_epochs", lambda first: 0)
+    trainer.run()
+    assert same(trainer.method.state_dict(), final_weights(tmp_path / "first"))
+    assert same(trainer.average.weights(), final_weights(tmp_path / "first"))
+    assert "weights taken of generator, discriminator" in capsys.readouterr().err
+
+    run_until(make_trainer(store, tmp_path / "second", plans, **options), 1, monkeypatch)
+    capsys.readouterr()
+    make_trainer(store, tmp_path / "second", plans, resume=True, num_epochs=2).run()
+    assert "weights taken" not in capsys.readouterr().err
+    make_trainer(store, tmp_path / "whole", plans, **options).run()
+    assert same(final_weights(tmp_path / "second"), final_weights(tmp_path / "whole"))
+    provenance = load_checkpoint(tmp_path / "second" / "checkpoint_final.pth")["provenance"]
+    source = provenance["pretrained_weights"]
+    assert (source["configuration"], source["epoch"]) == ("trunk", 1)
+    assert source["networks"] == ["generator", "discriminator"]
+    assert json.loads((tmp_path / "second" / "provenance.json").read_text()) == provenance

@@ -3,20 +3,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_plans
+from tiny import FIELDS, tiny_plans
 from tiny_store import write_tiny_store
+from trainings import PulledPlugError, final_weights, make_run, same
 
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.imageio import read_volume
-from ct2pet.inference.stages import translate_volume
+from ct2pet.inference.volumes import predict_volume
 from ct2pet.models import load_model
-from ct2pet.preprocessing.normalization import pet_as_input
-from ct2pet.training import StagedTraining, TrainingOptions
-from ct2pet.training import staged as staged_module
-from ct2pet.training.trainer import Trainer
+from ct2pet.preprocessing.storage import read_images
+from ct2pet.training import Stage, Trainer, train, validate
+from ct2pet.training.drafts import DraftStore
 from ct2pet.volume import Box
 
-OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
+pytestmark = pytest.mark.usefixtures("without_pictures")
 CASES = ["A0", "A1", "A2", "A3"]
 SPLITS = [{"train": [c for c in CASES if c != case], "val": [case]} for case in CASES]
 NUMBERS = {"num_epochs": 2, "iterations_per_epoch": 2, "inner_folds": 2, "learning_rate": 1e-2}
@@ -30,39 +30,44 @@ def store(tmp_path_factory):
 def make(store, folder, training=CASES[:3], validation=CASES[3:], model="regc2p", numbers=None, **options):
     own = NUMBERS if model == "regc2p" else {"num_epochs": 2, "iterations_per_epoch": 2}
     plans = replace(tiny_plans(), models={model: {**own, **(numbers or {})}})
-    cases = ([*training], [*validation])
-    return StagedTraining(model, "trunk", plans, store, cases, SPLITS, folder, replace(OPTIONS, **options))
+    return make_run(store, folder, plans, model, ([*training], [*validation]), SPLITS, **options)
 
 
 @pytest.fixture(scope="module")
 def trained(store, tmp_path_factory):
     """A training of A0, A1 and A2, done in one go and validated."""
     folder = tmp_path_factory.mktemp("trained") / "fold_0"
-    make(store, folder, final_validation=True).run()
+    train(make(store, folder, final_validation=True))
     return folder
 
 
 def model_of(checkpoint):
     content = load_checkpoint(checkpoint)
-    model = load_model("regc2p")(tiny_plans().configuration("trunk"), content["plans"]["models"]["regc2p"])
+    numbers = content["plans"]["models"]["regc2p"]
+    model = load_model("regc2p")(tiny_plans().configuration("trunk"), FIELDS, numbers)
     model.load_state_dict(content["model"])
     return model.eval()
 
 
-def stored(store, case):
-    opened = store.open(case)
-    content = opened.read(Box((0, 0, 0), opened.shape))
-    return content["ct"].astype(np.float32), content["mask"]
+def drafts_of(store, folder):
+    """The cases with what the first stage predicted of them."""
+    return DraftStore(store, folder / "slices" / "drafts", make(store, folder).build().stages["slices"])
 
 
-@torch.inference_mode()
+def predicted(model, store, case, **options):
+    content = store.open(case).read_all()
+    with torch.inference_mode():
+        return predict_volume([model], {"CT": content["CT"].astype(np.float32)}, content["mask"], **options)["PET"]
+
+
 def test_a_draft_is_made_by_a_training_that_has_not_seen_the_case(store, trained):
     nearest = {}
     for case in CASES:
-        draft = np.load(trained / "drafts" / f"{case}.npy").astype(np.float32)
+        box = Box((0, 0, 0), store.open(case).shape)
+        (draft,) = read_images(trained / "slices" / "drafts" / f"{case}.b2nd", box).astype(np.float32)
         distances = {}
         for path in trained.glob("slices/**/checkpoint_final.pth"):
-            pet = translate_volume(model_of(path), *stored(store, case), until="slices")
+            pet = predicted(model_of(path), store, case, until="slices")
             distances[path.parent.name] = np.abs(pet - draft).max()
         nearest[case], second = sorted(distances, key=distances.__getitem__)[:2]
         assert distances[nearest[case]] < 0.1 * distances[second]
@@ -80,61 +85,68 @@ def test_the_final_checkpoint_holds_the_first_stage_as_it_was_trained(trained):
             assert torch.equal(value, first[name]), name
     last = "parts.refinement.generator.decoder.seg_layers.0.weight"
     assert not torch.equal(whole["model"][last], first[last])
-    assert whole["provenance"]["second_stage_learns_from"] == "predictions of cases left out of 2 inner trainings"
+    said = {"slices": "predictions of cases left out of 2 inner trainings"}
+    assert whole["provenance"]["stages_learn_from"] == said
 
 
-@torch.inference_mode()
 def test_validation_goes_through_both_stages(store, trained):
-    ct, mask = stored(store, "A3")
-    expected = 10 * np.maximum(translate_volume(model_of(trained / "checkpoint_final.pth"), ct, mask), 0)
-    np.testing.assert_allclose(read_volume(trained / "validation" / "A3.nii.gz").array, expected, atol=1e-4)
+    expected = 10 * np.maximum(predicted(model_of(trained / "checkpoint_final.pth"), store, "A3"), 0)
+    written = trained / "validation" / "A3.nii.gz"
+    np.testing.assert_allclose(read_volume(written).array, expected, atol=1e-4)
+    written.unlink()
+    validate(make(store, trained))
+    np.testing.assert_allclose(read_volume(written).array, expected, atol=1e-4)
 
 
-def test_the_second_stage_learns_from_drafts(store, trained, tmp_path):
-    second = make(store, trained)
-    drafts = staged_module.DraftStore(store, trained / "drafts")
-    trainer = second._trainer(tmp_path, staged_module.Stage("refinement", drafts))
-    batch = trainer.loader.batch(0)
-    lowest = min(pet_as_input(np.load(trained / "drafts" / f"{case}.npy").astype(np.float32)).min() for case in CASES)
-    assert batch.tensors["ct"].min() >= min(lowest, -1.0)
+def test_the_second_stage_learns_from_drafts_and_not_from_the_ct(store, trained, tmp_path):
+    run, drafts = make(store, trained), drafts_of(store, trained)
+    trainer = Trainer(run, run.build(), Stage("refinement", drafts))
+    batch = trainer.loop.loader.batch(0)
+    assert {*batch.tensors} == {"PET_draft", "PET", "mask"}
+    known = np.unique(np.concatenate([drafts.open(case).read_all()["PET_draft"].ravel() for case in CASES[:3]]))
+    patch = batch.tensors["PET_draft"].numpy()
+    assert np.isin(patch[batch.tensors["mask"].numpy()], known.astype(np.float32)).all()
     inside = batch.tensors["mask"]
-    assert not torch.allclose((batch.tensors["ct"][inside] + 1) / 4, batch.tensors["pet"][inside], atol=0.05)
+    assert not torch.allclose((batch.tensors["PET_draft"][inside] + 1) / 2, batch.tensors["PET"][inside], atol=0.05)
 
 
-def test_all_cases_are_trained_and_drafted_for_the_fold_all(store, tmp_path):
-    make(store, tmp_path, CASES, CASES, num_epochs=1).run()
+def test_all_cases_are_trained_and_predicted_for_the_fold_all(store, tmp_path):
+    train(make(store, tmp_path, CASES, CASES, num_epochs=1))
     for number in range(2):
         record = load_checkpoint(tmp_path / "slices" / f"inner_{number}" / "checkpoint_final.pth")["provenance"]
         assert record["num_training_cases"] == 2
-    assert {path.stem for path in (tmp_path / "drafts").glob("*.npy")} == {*CASES}
+    assert {path.stem for path in (tmp_path / "slices" / "drafts").glob("*.b2nd")} == {*CASES}
 
 
 def test_without_inner_folds_it_says_that_predictions_are_of_training_cases(store, tmp_path, caplog):
-    make(store, tmp_path, numbers={"inner_folds": 1}, num_epochs=1).run()
-    assert "predictions of cases that the first was trained with" in caplog.text
-    origin = load_checkpoint(tmp_path / "checkpoint_final.pth")["provenance"]["second_stage_learns_from"]
-    assert origin == "predictions of cases that the first stage was trained with"
+    train(make(store, tmp_path, numbers={"inner_folds": 1}, num_epochs=1))
+    assert "predictions of cases that the stage was trained with" in caplog.text
+    origin = load_checkpoint(tmp_path / "checkpoint_final.pth")["provenance"]["stages_learn_from"]
+    assert origin == {"slices": "predictions of cases that the stage was trained with"}
     assert not list((tmp_path / "slices").glob("inner_*"))
 
 
 def test_without_the_second_stage_there_is_one_training_in_the_folder_itself(store, tmp_path):
-    make(store, tmp_path, numbers={"refinement": False}, num_epochs=1).run()
+    train(make(store, tmp_path, numbers={"refinement": False}, num_epochs=1))
     assert (tmp_path / "checkpoint_final.pth").exists()
     assert not (tmp_path / "slices").exists()
-    assert not (tmp_path / "drafts").exists()
 
 
-def test_a_method_of_one_stage_is_trained_as_ever(store, tmp_path):
-    staged = make(store, tmp_path / "staged", model="pix2pix")
-    staged.run()
-    plans, cases = staged.plans, staged.cases
-    Trainer("pix2pix", "trunk", plans, store, cases, tmp_path / "plain", OPTIONS).run()
-    one, other = (load_checkpoint(tmp_path / name / "checkpoint_final.pth")["model"] for name in ("staged", "plain"))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+def test_a_method_of_one_stage_is_trained_by_one_trainer(store, tmp_path):
+    train(make(store, tmp_path / "staged", model="pix2pix"))
+    run = make(store, tmp_path / "plain", model="pix2pix")
+    Trainer(run, run.build()).run()
+    assert same(final_weights(tmp_path / "staged"), final_weights(tmp_path / "plain"))
 
 
-class PulledPlugError(BaseException):
-    """The process is gone."""
+def test_cases_without_the_district_are_neither_trained_nor_predicted(tmp_path):
+    store = write_tiny_store(tmp_path / "store", 3, shape=(16, 16, 18))
+    record = store.record("A0")
+    store.write("A3", None, "key", record["decisions"])
+    train(make(store, tmp_path / "fold", CASES, ["A3"], num_epochs=1))
+    assert {path.stem for path in (tmp_path / "fold" / "slices" / "drafts").glob("*.b2nd")} == {"A0", "A1", "A2"}
+    provenance = load_checkpoint(tmp_path / "fold" / "checkpoint_final.pth")["provenance"]
+    assert provenance["num_training_cases"] == 3
 
 
 def test_killed_in_any_stage_and_resumed_it_ends_with_the_same_weights(store, trained, tmp_path, monkeypatch):
@@ -151,19 +163,18 @@ def test_killed_in_any_stage_and_resumed_it_ends_with_the_same_weights(store, tr
     folder = tmp_path / "fold_0"
     for _ in range(4):
         with pytest.raises(PulledPlugError):
-            make(store, folder, resume=True).run()
-    make(store, folder, resume=True).run()
+            train(make(store, folder, resume=True))
+    train(make(store, folder, resume=True))
     assert [path.relative_to(folder).as_posix() for path in kills] == [
         "slices",
         "slices/inner_0",
         "slices/inner_1",
         ".",
     ]
-    one, other = (load_checkpoint(path / "checkpoint_final.pth")["model"] for path in (trained, folder))
-    assert all(torch.equal(one[name], other[name]) for name in one)
+    assert same(final_weights(trained), final_weights(folder))
 
 
 def test_finished_stages_and_drafts_are_left_alone(store, trained):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
-    make(store, trained, resume=True, final_validation=True).run()
+    train(make(store, trained, resume=True, final_validation=True))
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before

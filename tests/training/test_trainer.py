@@ -25,6 +25,7 @@ from ct2pet.models import load_model
 from ct2pet.models.base import WeightedMean
 from ct2pet.training import Stage, Trainer
 
+pytestmark = pytest.mark.usefixtures("without_pictures")
 LENGTHS = {
     **AVERAGED,
     "cyclegan": {**SHORT, "pool_size": 3, "accumulate_batches": 2},  # the pool is full when it is interrupted
