@@ -78,13 +78,13 @@ def test_finished_is_what_the_same_segmenter_makes_of_the_same_districts(tmp_pat
     assert finished(path, RULES, DISTRICTS) is None
 
 
-def test_origins_are_told_once_and_what_made_most_comes_first(tmp_path):
+def test_every_origin_is_listed_once_and_the_one_of_most_maps_first(tmp_path):
     paths = [tmp_path / f"{name}.nii.gz" for name in "abcd"]
     other = SegmenterIdentity("rules", "0.1", {"mm": 5})
     for path, segmenter in zip(paths, (RULES, other, other)):
         written(path, segmenter)
     write_volume(paths[3], LABELS)
-    assert origins(paths) == [other, OWN, RULES]
+    assert origins(map(read_record, paths)) == [other, OWN, RULES]
     assert origins([]) == []
 
 

@@ -2,12 +2,17 @@ from dataclasses import replace
 
 import pytest
 import torch
-from hand_models import Scaled, hand_plans, write_trained
+from hand_models import Scaled, hand_plans, two_district_case, write_trained
+from tiny import tiny_configuration, tiny_plans
+from version_1_models import PLANS_1, write_model
 
+from ct2pet.api.prediction import predict
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, Ct2PetError
+from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference import trained_models
 from ct2pet.inference.trained_models import choose, find_trained, load_trained, model_folder
+from ct2pet.models import load_model
 
 ALL = {"low": {"all": 1.0}, "high": {"all": 2.0}}
 
@@ -135,3 +140,32 @@ def test_a_checkpoint_that_does_not_belong_there_is_named(tmp_path, content, mes
     change(tmp_path, "low", 1, **content)
     with pytest.raises(Ct2PetError, match=rf"low.fold_1.checkpoint_final\.pth: .*{message}"):
         load_trained(find_trained(tmp_path)[0])
+
+
+@pytest.mark.parametrize("method", ["pix2pix", "reggan", "regc2p"])
+def test_a_model_of_plans_of_version_1_predicts_what_its_weights_do_under_version_2(tmp_path, monkeypatch, method):
+    monkeypatch.setattr(trained_models, "load_model", load_model)
+    labels = {"low": [1], "high": [2]}
+    configurations = {name: tiny_configuration(labels=own, mirror_axes=[2]) for name, own in labels.items()}
+    plans = replace(
+        tiny_plans(), districts={"low": 1, "high": 2}, configurations=configurations, models={}, blend_mm=4.0
+    )
+    torch.manual_seed(3)
+    models = {name: load_model(method)(own, plans.all_fields) for name, own in configurations.items()}
+    for model in models.values():
+        for parameter in model.parameters():  # last layers begin at 0
+            torch.nn.init.normal_(parameter, std=0.2)
+    weights = {name: model.state_dict() for name, model in models.items()}
+    for version, content in (("1", PLANS_1), ("2", plans.to_json())):
+        write_model(tmp_path / version, method, content, weights)
+    ct, district_map = two_district_case()
+    write_volume(tmp_path / "imagesTs" / "a_0000.nii.gz", ct)
+    write_volume(tmp_path / "districtsTs" / "a.nii.gz", district_map)
+    predictions = []
+    for version in "12":
+        monkeypatch.setenv("ct2pet_results", str(tmp_path / version))
+        predictions += predict(tmp_path / "imagesTs", tmp_path / f"out{version}", device="cpu", float32=True)
+    first, second = (path.read_bytes() for path in predictions)
+    assert first == second
+    values = read_volume(predictions[0]).array[district_map.array > 0]
+    assert values.std() > 0.01  # not the same everywhere

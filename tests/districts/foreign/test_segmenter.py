@@ -1,10 +1,11 @@
-"""The process of a foreign package: what it may not do, and how its end and ours become one line or none."""
+"""The process of a foreign package: what it may not do, and how it ends."""
 
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -63,8 +64,8 @@ def test_its_processes_end_with_ours(moose, tmp_path, monkeypatch, ending):
         "segmenter = make_segmenter('moose', weights=sys.argv[1], device='cpu')\n"
         "segment_ct(segmenter, 'case', blocks((50, 150))[0], DISTRICTS)\n"
     )
-    helpers = os.path.join(os.path.dirname(os.path.dirname(__file__)), "helpers")
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([helpers, os.environ["PYTHONPATH"]])}
+    helpers = Path(__file__).parents[2] / "helpers"
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(helpers), os.environ["PYTHONPATH"]])}
     ours = subprocess.Popen(
         [sys.executable, "-c", script, str(moose[0].weights)], env=environment, stderr=subprocess.DEVNULL
     )
