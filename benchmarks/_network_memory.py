@@ -14,6 +14,7 @@ from typing import Any
 from _measure import peak_mib, run_process
 
 from ct2pet.planning import network_size
+from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.network_recipes import (
     PATCHGAN,
     SHARED_ENCODER,
@@ -22,7 +23,6 @@ from ct2pet.planning.network_recipes import (
     shared_encoder_arguments,
     unet_arguments,
 )
-from ct2pet.planning.plans import NetworkPlan
 from ct2pet.planning.topology import Topology, unet_topology
 
 STEPS = 2  # from the second one on the optimizer's moments are in memory
@@ -46,16 +46,13 @@ AT_THE_LARGEST = (
 
 @dataclass(frozen=True)
 class Network:
-    """A class, its arguments for a patch and the features of the first stage, what differs from them, and channels."""
+    """A class, its arguments for a patch and the features of the first stage, what differs from them, and the channels
+    that it gives."""
 
     network_class: str
     arguments: Callable[[Sequence[int], int], dict[str, Any]]
     changes: dict[str, Any]
-    channels: dict[str, Any]
-
-    @property
-    def out_channels(self) -> int | list[int]:
-        return self.channels.get("out_channels") or self.channels.get("num_classes", 1)
+    out_channels: int | list[int] = 1
 
 
 def _topology(patch_size: Sequence[int]) -> Topology:
@@ -81,22 +78,22 @@ def _encoder_of(
     return lambda *size: {name: value for name, value in arguments(*size).items() if name not in of_decoder}
 
 
-ONE_TO_ONE, ONE_TO_TWO = {"input_channels": 1, "num_classes": 1}, {"input_channels": 1, "out_channels": [1, 19]}
+TWO_OUTPUTS = [1, 19]
 SUPERVISED, UNSUPERVISED = {"deep_supervision": True}, {"deep_supervision": False}
 NO_NORM, PLAIN = {"norm_op": None}, {"encoder_class": network_size.PLAIN_ENCODER}
 NETWORKS = {
-    "PlainConvUNet": Network(UNET, _plain, {}, ONE_TO_ONE),
-    "PlainConvUNet, deep supervision": Network(UNET, _plain, SUPERVISED, ONE_TO_ONE),
-    "PlainConvUNet, no norm": Network(UNET, _plain, NO_NORM, ONE_TO_ONE),
-    "ResidualEncoderUNet": Network(network_size.RESIDUAL_ENCODER_UNET, _residual, UNSUPERVISED, ONE_TO_ONE),
-    "ResidualEncoderUNet, deep s.": Network(network_size.RESIDUAL_ENCODER_UNET, _residual, SUPERVISED, ONE_TO_ONE),
-    "ResidualUNet": Network(network_size.RESIDUAL_UNET, _residual, UNSUPERVISED, ONE_TO_ONE),
-    "SharedEncoderUNet": Network(SHARED_ENCODER, _residual, UNSUPERVISED, ONE_TO_TWO),
-    "SharedEncoderUNet, deep s.": Network(SHARED_ENCODER, _residual, SUPERVISED, ONE_TO_TWO),
-    "SharedEncoderUNet, plain": Network(SHARED_ENCODER, _plain, PLAIN, ONE_TO_TWO),
-    "PlainConvEncoder": Network(network_size.PLAIN_ENCODER, _encoder_of(_plain), {}, {"input_channels": 1}),
-    "ResidualEncoder": Network(network_size.RESIDUAL_ENCODER, _encoder_of(_residual), {}, {"input_channels": 1}),
-    "PatchGAN, 4 times the features": Network(PATCHGAN, _patchgan, {}, {"in_channels": 1}),
+    "PlainConvUNet": Network(UNET, _plain, {}),
+    "PlainConvUNet, deep supervision": Network(UNET, _plain, SUPERVISED),
+    "PlainConvUNet, no norm": Network(UNET, _plain, NO_NORM),
+    "ResidualEncoderUNet": Network(network_size.RESIDUAL_ENCODER_UNET, _residual, UNSUPERVISED),
+    "ResidualEncoderUNet, deep s.": Network(network_size.RESIDUAL_ENCODER_UNET, _residual, SUPERVISED),
+    "ResidualUNet": Network(network_size.RESIDUAL_UNET, _residual, UNSUPERVISED),
+    "SharedEncoderUNet": Network(SHARED_ENCODER, _residual, UNSUPERVISED, TWO_OUTPUTS),
+    "SharedEncoderUNet, deep s.": Network(SHARED_ENCODER, _residual, SUPERVISED, TWO_OUTPUTS),
+    "SharedEncoderUNet, plain": Network(SHARED_ENCODER, _plain, PLAIN, TWO_OUTPUTS),
+    "PlainConvEncoder": Network(network_size.PLAIN_ENCODER, _encoder_of(_plain), {}),
+    "ResidualEncoder": Network(network_size.RESIDUAL_ENCODER, _encoder_of(_residual), {}),
+    "PatchGAN, 4 times the features": Network(PATCHGAN, _patchgan, {}),
 }
 
 
@@ -126,7 +123,7 @@ def measure(network: Network, size: tuple[int, list[int], int, str], device: str
 
     features, patch_size, batch_size, optimizer_name = size
     arguments = {**network.arguments(patch_size, features), **network.changes}
-    module = build_network(NetworkPlan(network.network_class, arguments), **network.channels).to(device)
+    module = build_network(NetworkPlan(network.network_class, arguments), 1, network.out_channels).to(device)
     optimizers = {"Adam": torch.optim.Adam, "SGD": lambda p: torch.optim.SGD(p, lr=1e-3, momentum=0.99, nesterov=True)}
     optimizer = optimizers[optimizer_name](module.parameters())
     for _ in range(STEPS):

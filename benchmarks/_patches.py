@@ -27,19 +27,21 @@ def prepare(folder: Path, size: str) -> None:
     import numpy as np
     from _whole_body import district_map, make_case
 
-    from ct2pet.preprocessing import DistrictStore, case_on_plan_grid
+    from ct2pet.dataset.fields import ct_to_pet
+    from ct2pet.preprocessing import DistrictStore, prepare_case
 
     case = make_case("quick")
     pet = case["pet"]
     plan = configuration(32, 16, list(pet.grid.spacing))
-    prepared = case_on_plan_grid(case["ct"], pet, district_map(case["ct"].grid), plan)
+    volumes = {"CT": case["ct"], "PET": pet}
+    prepared = prepare_case(volumes, district_map(case["ct"].grid), plan, ct_to_pet())
     assert prepared is not None
     DistrictStore(folder / "store").write(_CASE, prepared, "", {})
     _nnunet.quietly()
     from nnunetv2.training.dataloading.nnunet_dataset import comp_blosc2_params, nnUNetDatasetBlosc2
 
-    data = np.stack([prepared.district.ct, prepared.pet])
-    seg = prepared.district.mask[None].astype(np.int16)
+    data = np.stack([*prepared.images.values()])
+    seg = prepared.mask[None].astype(np.int16)
     voxels = np.argwhere(seg > 0)[::50]
     for patch in PATCHES[size]:
         own = folder / f"nnunet{patch}"
@@ -73,17 +75,18 @@ def _rates(size: str, batches: Callable[[int], Callable[[int], Any]]) -> dict[st
 
 
 def ct2pet(folder: Path, size: str) -> dict[str, float]:
+    from ct2pet.dataset.fields import ct_to_pet
     from ct2pet.preprocessing import DistrictStore
-    from ct2pet.training.augmentation import PairedAugmenter
-    from ct2pet.training.data_loader import PatchLoader
+    from ct2pet.training.augmentation import Augmenter
+    from ct2pet.training.data_loader import BatchPlan, PatchLoader
 
     spacing = _spacing(folder)
 
     def batches(patch: int) -> Callable[[int], Any]:
         plan = configuration(patch, 16, spacing)
-        augment = PairedAugmenter(plan.augmentation, plan.patch_size, spacing)
+        augment = Augmenter(plan, ct_to_pet())
         store = DistrictStore(folder / "store")
-        loader = PatchLoader(store, [_CASE], plan.patch_size, BATCH, plan.sampling, 0, augment.margin)
+        loader = PatchLoader(store, [_CASE], plan, ct_to_pet(), BatchPlan(BATCH, seed=0, margin=augment.margin))
 
         def batch(number: int) -> Any:
             found = loader.batch(number)

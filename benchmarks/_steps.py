@@ -25,7 +25,7 @@ def _batch() -> dict[str, Any]:
     shape = (BATCH, 1, PATCH, PATCH, PATCH)
     random = torch.Generator().manual_seed(0)
     mask = torch.ones(shape, dtype=torch.bool)
-    return {"ct": torch.rand(shape, generator=random) * 2 - 1, "pet": torch.rand(shape, generator=random), "mask": mask}
+    return {"CT": torch.rand(shape, generator=random) * 2 - 1, "PET": torch.rand(shape, generator=random), "mask": mask}
 
 
 def _rate(size: str, step: Callable[[int], Any]) -> dict[str, float]:
@@ -42,12 +42,15 @@ def _told(seconds: dict[str, float], steps: int = 1) -> dict[str, float]:
 def ct2pet(folder: Path, size: str, bfloat16: bool) -> dict[str, float]:
     import torch
 
+    from ct2pet.dataset.fields import ct_to_pet
     from ct2pet.models.pix2pix import Pix2Pix
     from ct2pet.training.optimization import Optimization
+    from ct2pet.training.schedule import Schedule
 
     torch.cpu._is_avx512_bf16_supported = lambda: bfloat16
-    model = Pix2Pix(configuration(PATCH, FEATURES[size], [1.0] * 3), {"lambda_l1": L1, "lambda_l2": L2})
-    optimization = Optimization(model, torch.device("cpu"), 1000, 100)
+    numbers = {"lambda_l1": L1, "lambda_l2": L2}
+    model = Pix2Pix(configuration(PATCH, FEATURES[size], [1.0] * 3), ct_to_pet(), numbers)
+    optimization = Optimization(model, torch.device("cpu"), Schedule(num_epochs=1, iterations=1000, decay_steps=100))
     batch = _batch()
     return _rate(size, lambda number: optimization.step(batch, number, ["case"]))
 
@@ -59,7 +62,7 @@ def _networks(size: str, channels: int = 2) -> tuple[Any, Any, Any, Any]:
     from ct2pet.networks import build_network
 
     plan = configuration(PATCH, FEATURES[size], [1.0] * 3)
-    networks = build_network(plan.generator), build_network(plan.discriminator, in_channels=channels)
+    networks = build_network(plan.network("generator"), 1, 1), build_network(plan.network("discriminator"), channels, 1)
     rates = [torch.optim.Adam(network.parameters(), 2e-4, (0.5, 0.999), fused=True) for network in networks]
     return (*networks, *rates)  # type: ignore[return-value]
 
@@ -82,7 +85,7 @@ def bare(folder: Path, size: str, bfloat16: bool) -> dict[str, float]:
 
     generator, discriminator, of_generator, of_discriminator = _networks(size)
     batch = _batch()
-    ct, real = batch["ct"], batch["pet"]
+    ct, real = batch["CT"], batch["PET"]
     precision = functools.partial(torch.autocast, "cpu", torch.bfloat16, enabled=bfloat16)
 
     def step(number: int) -> None:
@@ -111,7 +114,7 @@ def published_order(folder: Path, size: str, bfloat16: bool) -> dict[str, float]
 
     generator, discriminator, of_generator, of_discriminator = _networks(size)
     batch = _batch()
-    ct, real = batch["ct"], batch["pet"]
+    ct, real = batch["CT"], batch["PET"]
     precision = functools.partial(torch.autocast, "cpu", torch.bfloat16, enabled=bfloat16)
 
     def cost(pet: Any, wanted: float) -> Any:
@@ -144,7 +147,7 @@ def monai(folder: Path, size: str, bfloat16: bool) -> dict[str, float]:
 
     generator, discriminator, of_generator, of_discriminator = _networks(size, channels=1)
     batch = _batch()
-    one = {"image": batch["ct"], "label": batch["pet"]}
+    one = {"image": batch["CT"], "label": batch["PET"]}
     trainer = AdversarialTrainer(
         torch.device("cpu"),
         max_epochs=1,

@@ -26,7 +26,6 @@ from arm_tables import BODY, MAIN, Claim, Finished, tables
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
 
 import ct2pet.models
-from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.api.planning import extract_fingerprint, plan, preprocess
 from ct2pet.evaluation import read_summary
 from ct2pet.files import read_json, write_json
@@ -36,6 +35,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.preprocessing.preprocessor import decisions_of, store_folder
 from dataset_conversion.Dataset101_STS import convert
 

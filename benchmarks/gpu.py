@@ -26,18 +26,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from training_loop import CT_HU, SPACING_MM, write_store
+from training_loop import CT_HU, DESCRIPTION, DISTRICT, SPACING_MM, make_trainer
 
 from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
 from ct2pet.models import load_model
 from ct2pet.planning.memory_estimate import estimate_training_gib
-from ct2pet.planning.planner import plan_experiment
+from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_plans
 from ct2pet.training import Trainer, TrainingOptions
 
-PAPER, DEFAULT, TRUNK = "paper_2503_15555", "default", "trunk"
-BOXES = {TRUNK: (160, 80, 110), WHOLE_BODY: (450, 80, 130)}  # voxels of 4 mm
+PAPER, DEFAULT = "paper_2503_15555", "default"
+BOXES = {DISTRICT: (160, 80, 110), WHOLE_BODY: (450, 80, 130)}  # voxels of 4 mm
 BUDGETS = {8: 8.0, 24: 24.0, 80: 76.0}  # GB of the card: GiB for the training
 METHODS = ("pix2pix", "cyclegan")
 EAGER, LAST, COMPILE, GRAPHS = "eager", "channels last", "--compile", "CUDA graphs"
@@ -46,21 +46,22 @@ EAGER, LAST, COMPILE, GRAPHS = "eager", "channels last", "--compile", "CUDA grap
 def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> Plans:
     """The paper's plans, or the default ones for a budget."""
     districts = {
-        name: DistrictFingerprint(["case"], [[SPACING_MM] * 3], [[SPACING_MM * n for n in box]], [1.0], CT_HU, {})
+        name: DistrictFingerprint(["case"], [[SPACING_MM] * 3], [[SPACING_MM * n for n in box]], {"CT": CT_HU})
         for name, box in BOXES.items()
     }
-    fingerprint = Fingerprint("Dataset900_Benchmark", 1, [[SPACING_MM] * 3], districts)
+    fingerprint = Fingerprint("Dataset900_Benchmark", districts)
     needs = {method: load_model(method).requirements}
     if name == PAPER:
-        return reference_plans(PAPER, fingerprint, {TRUNK: 1}, needs)
-    return plan_experiment(fingerprint, {TRUNK: 1}, needs, device=device, memory_target_gib=memory_gib)
+        return reference_plans(PAPER, fingerprint, DESCRIPTION, needs)
+    return plan_experiment(fingerprint, DESCRIPTION, needs, PlanRequest(device=device, memory_target_gib=memory_gib))
 
 
-def make_trainer(plans: Plans, district: str, method: str, folder: Path, device: str, mode: str) -> Trainer:
-    options = TrainingOptions(device=device, show_bar=False, final_validation=False, compile=mode == COMPILE)
-    plans = replace(plans, configurations={TRUNK: replace(plans.configuration(district), labels=[1])})
-    store = write_store(folder / "store", plans)
-    trainer = Trainer(method, TRUNK, plans, store, (store.cases[:3], store.cases[3:]), folder / "training", options)
+def trainer_of(task: dict, plans: Plans, folder: Path) -> Trainer:
+    """A trainer as the task says: its district in place of the benchmark's own, and how networks are run."""
+    mode = task.get("mode", EAGER)
+    options = TrainingOptions(device=task["device"], show_bar=False, final_validation=False, compile=mode == COMPILE)
+    plans = replace(plans, configurations={DISTRICT: replace(plans.configuration(task["district"]), labels=[1])})
+    trainer = make_trainer(task["method"], plans, folder, options)
     if mode == LAST:
         trainer.model.to(memory_format=torch.channels_last_3d)
     if mode == GRAPHS:
@@ -79,7 +80,7 @@ def make_trainer(plans: Plans, district: str, method: str, folder: Path, device:
 def measure_memory(trainer: Trainer, steps: int) -> dict[str, float]:
     """The peak (GiB) of some steps and a look at the validation patches."""
     trainer.loop.run(range(steps))
-    trainer.online_validation.mae_suv(trainer.model, trainer.device)
+    trainer.online_validation.metrics(trainer.model, trainer.device)
     if trainer.device.type != "cuda":
         return {"peak": 0.0, "context": 0.0}
     free, total = torch.cuda.mem_get_info()
@@ -125,15 +126,13 @@ def child(task: dict) -> None:
     torch.manual_seed(0)
     plans = plans_for(task["plans"], task["method"], task["device"], task["memory_gib"])
     with tempfile.TemporaryDirectory() as folder:
-        trainer = make_trainer(
-            plans, task["district"], task["method"], Path(folder), task["device"], task.get("mode", EAGER)
-        )
+        trainer = trainer_of(task, plans, Path(folder))
         work = measure_speed if task["what"] == "speed" else measure_memory
-        configuration = trainer.configuration
+        model = trainer.model
         found = work(trainer, task["steps"]) | {
-            "patch": "x".join(map(str, configuration.patch_size)),
-            "batch": configuration.batch_size,
-            "estimate": estimate_training_gib(configuration, trainer.model.requirements, task["device"]),
+            "patch": "x".join(map(str, model.planned.patch_size)),
+            "batch": model.planned.batch_size,
+            "estimate": estimate_training_gib(model.configuration, model.fields, model.requirements, task["device"]),
         }
     print(json.dumps(found))
 
@@ -171,7 +170,7 @@ def speed(device: str, tiny: bool) -> None:
     modes = [EAGER] if tiny else [EAGER, LAST, COMPILE, GRAPHS]
     for name, steps in {PAPER: 400, DEFAULT: 100}.items():
         for mode in modes:
-            task = {"what": "speed", "plans": name, "district": TRUNK, "method": "pix2pix", "device": device}
+            task = {"what": "speed", "plans": name, "district": DISTRICT, "method": "pix2pix", "device": device}
             found = ask(task | {"mode": mode, "memory_gib": 0.6 if tiny else 8.0, "steps": 2 if tiny else steps})
             if isinstance(found, str):
                 print(f"| {name} | | | {mode} | {found} | | | |", flush=True)

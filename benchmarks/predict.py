@@ -129,7 +129,7 @@ def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
     _nnunet.quietly()
     import SimpleITK as sitk
     import torch
-    from _model import SUV
+    from _pix2pix import SUV
     from _whole_body import grids
     from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
     from nnunetv2.preprocessing.preprocessors.default_preprocessor import DefaultPreprocessor
@@ -155,7 +155,7 @@ def nnunet(folder: Path, size: str, window: int) -> dict[str, Any]:
 
 def monai(folder: Path, size: str, window: int, batch: int, bfloat16: bool) -> dict[str, Any]:
     import torch
-    from _model import CT_WINDOW, SUV
+    from _pix2pix import CT_WINDOW, SUV
     from _whole_body import grids
     from monai.data.utils import dense_patch_slices
     from monai.inferers import utils as inferers

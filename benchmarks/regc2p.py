@@ -25,7 +25,6 @@ import torch
 from known_fields import Patients, Phantoms, Sarcomas
 
 from ct2pet.api.evaluation import evaluate
-from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.api.prediction import predict
 from ct2pet.api.training import train
 from ct2pet.evaluation import read_summary
@@ -34,6 +33,7 @@ from ct2pet.imageio import read_volume
 from ct2pet.inference.trained_models import find_trained, load_trained
 from ct2pet.models.base import Model
 from ct2pet.paths import results_folder
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.training import TrainingOptions
 from ct2pet.volume import Box, Grid
 

@@ -64,9 +64,9 @@ def make_method(work: Path, method: str) -> dict[str, Any]:
 def predict(work: Path, models: Path, method: str) -> Path:
     """Predict the test cases of ``work`` with the models of another run."""
     target = work / f"{method}_{'own' if models == work else 'other'}"
-    os.environ["ct2pet_results"] = str(models / "results")
+    os.environ.update(ct2pet_results=str(models / "results"))
     run(f"predict -i {work / 'raw' / DATASET / 'imagesTs'} -o {target} -m {method} -device cpu")
-    os.environ["ct2pet_results"] = str(work / "results")
+    os.environ.update(ct2pet_results=str(work / "results"))
     return target
 
 

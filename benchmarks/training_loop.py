@@ -25,15 +25,17 @@ import numpy as np
 import torch
 from scipy import ndimage
 
+from ct2pet.dataset import Description
+from ct2pet.dataset.fields import ct_to_pet
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
 from ct2pet.models import load_model
-from ct2pet.models.base import Batch, Model, parse_hyperparameters
-from ct2pet.planning.planner import plan_experiment
+from ct2pet.models.base import Batch, Model, Progress
+from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_plans
-from ct2pet.preprocessing import DistrictStore, PreparedCase, PreparedDistrict
+from ct2pet.preprocessing import DistrictStore, PreparedDistrict
 from ct2pet.preprocessing.preprocessor import decisions_of
-from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import Trainer, TrainingOptions, TrainingRun
 from ct2pet.training.mixed_precision import Precision
 from ct2pet.volume import Grid
 
@@ -41,20 +43,21 @@ SHAPE, SPACING_MM = (90, 70, 100), 4.0
 CT_HU = {"0.5": -900.0, "5": -100.0, "95": 300.0, "99.5": 1000.0}
 Optimizers = Mapping[str, torch.optim.Optimizer]
 METHOD, DISTRICT = "pix2pix", "trunk"
+DESCRIPTION = Description({"districts": {DISTRICT: 1}}, ct_to_pet())
 
 
 def plans_by_name(device: str) -> dict[str, Plans]:
     """The default plans for the device, without and with a moving average, and those of the paper."""
     box = [[SPACING_MM * n for n in SHAPE]]
-    seen = DistrictFingerprint(["case"], [[SPACING_MM] * 3], box, [1.0], CT_HU, {})
-    fingerprint = Fingerprint("Dataset900_Benchmark", 1, [[SPACING_MM] * 3], {DISTRICT: seen})
+    seen = DistrictFingerprint(["case"], [[SPACING_MM] * 3], box, {"CT": CT_HU})
+    fingerprint = Fingerprint("Dataset900_Benchmark", {DISTRICT: seen})
     needs = {METHOD: load_model(METHOD).requirements}
-    default = plan_experiment(fingerprint, {DISTRICT: 1}, needs, device=device, memory_target_gib=8)
+    default = plan_experiment(fingerprint, DESCRIPTION, needs, PlanRequest(device=device, memory_target_gib=8))
     averaged = {METHOD: {**default.models[METHOD], "ema_decay": 0.999}}
     return {
         "default": default,
         "default, ema_decay": replace(default, models=averaged),
-        "paper_2503_15555": reference_plans("paper_2503_15555", fingerprint, {DISTRICT: 1}, needs),
+        "paper_2503_15555": reference_plans("paper_2503_15555", fingerprint, DESCRIPTION, needs),
     }
 
 
@@ -66,16 +69,24 @@ def write_store(folder: Path, plans: Plans, num_cases: int = 4) -> DistrictStore
     for number in range(num_cases):
         noise = ndimage.gaussian_filter(np.random.default_rng(number).standard_normal(SHAPE), 2)
         ct = np.where(mask, np.clip(4 * noise, -1, 1), -1).astype(np.float32)
-        district = PreparedDistrict(ct, mask, Grid(SHAPE, (SPACING_MM,) * 3))
         pet = np.where(mask, (ct + 1) / 4, 0).astype(np.float32)
-        store.write(f"case{number}", PreparedCase(district, pet, None), "", decisions_of(plans.configuration(DISTRICT)))
+        prepared = PreparedDistrict({"CT": ct, "PET": pet}, mask, Grid(SHAPE, (SPACING_MM,) * 3))
+        store.write(f"case{number}", prepared, "", decisions_of(plans.configuration(DISTRICT)))
     return store
+
+
+def make_trainer(method: str, plans: Plans, folder: Path, options: TrainingOptions) -> Trainer:
+    """A trainer of ``method`` on three cases of noise, with a fourth one to validate."""
+    store = write_store(folder / "store", plans)
+    cases = store.cases[:3], store.cases[3:]
+    run = TrainingRun(method, DISTRICT, plans, store, *cases, folder / "training", options)
+    return Trainer(run, run.build())
 
 
 def bare_steps(model: Model, optimizers: Optimizers, precision: Precision, batches: Sequence[Batch]) -> None:
     """Forward, backward and step, and nothing else."""
-    for batch in batches:
-        updates = model.training_step(batch)
+    for number, batch in enumerate(batches):
+        updates = model.training_step(batch, Progress(0, number, 0.0))
         while True:
             with precision.autocast():
                 update = next(updates, None)
@@ -115,15 +126,14 @@ class Clock:
 
 def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) -> Clock:
     """Rounds of bare steps and of the trainer's, in turn, and five ends of an epoch."""
-    store = write_store(folder / "store", plans)
     options = TrainingOptions(device=device, show_bar=False, final_validation=False)
-    trainer = Trainer(METHOD, DISTRICT, plans, store, (store.cases[:3], store.cases[3:]), folder / "training", options)
-    bare = load_model(METHOD)(plans.configuration(DISTRICT), plans.hyperparameters(METHOD)).to(trainer.device)
+    trainer = make_trainer(METHOD, plans, folder, options)
+    bare = trainer.settings.build().to(trainer.device)
     optimizers, precision = bare.optimizers(), trainer.optimization.precision
     clock = Clock(trainer.device)
     for number in range(rounds + 1):
         numbers = range(number * steps, (number + 1) * steps)
-        batches = [trainer.loop._augmented(trainer.loader.batch(n)) for n in numbers]
+        batches = [trainer.loop._augmented(trainer.loop.loader.batch(n)) for n in numbers]
         work = {
             "bare": partial(bare_steps, bare, optimizers, precision, batches),
             "loop": partial(trainer.loop.run, numbers),
@@ -153,12 +163,12 @@ def main() -> None:
             continue
         with tempfile.TemporaryDirectory() as folder:
             clock = measure(plans, Path(folder), options.device, options.rounds, options.steps)
-        numbers = parse_hyperparameters(load_model(METHOD).Hyperparameters, plans.hyperparameters(METHOD))
+        iterations = plans.hyperparameters(METHOD)["iterations_per_epoch"]
         for kind, title in enumerate(("wall", "processors")):
             step, added = clock.median("bare", kind) / options.steps, clock.added(kind)
             end, median = clock.median("end", kind), statistics.median(added)
             quarters = statistics.quantiles(added)
-            share = end / (numbers.iterations_per_epoch * step)
+            share = end / (iterations * step)
             print(
                 f"| {name} | {title} | {1000 * step:.1f} | {median:+.1%} | {end:.2f} s, {share:+.1%} "
                 f"| {median + share:+.1%} | {quarters[0]:+.1%} to {quarters[2]:+.1%} |",

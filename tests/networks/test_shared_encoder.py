@@ -13,8 +13,8 @@ from torch import nn
 from ct2pet.errors import PlansError
 from ct2pet.networks import build_network, guard_small_maps
 from ct2pet.networks.shared_encoder import SharedEncoderUNet
+from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.network_recipes import SHARED_ENCODER
-from ct2pet.planning.plans import NetworkPlan
 
 OUTPUTS = [1, 3]
 
@@ -186,9 +186,10 @@ def test_guarding_small_maps_keeps_the_weights_names():
 
 def test_a_misspelt_argument_and_a_network_without_outputs_are_refused():
     named = encoder_arguments(conv_op="torch.nn.Conv3d", norm_op="torch.nn.InstanceNorm3d", nonlin="torch.nn.LeakyReLU")
-    named |= {"input_channels": 1, "n_conv_per_stage_decoder": 1}
-    assert len(build_network(NetworkPlan(SHARED_ENCODER, {**named, "out_channels": OUTPUTS}))(image())) == 2
+    named |= {"n_conv_per_stage_decoder": 1}
+    outputs = build_network(NetworkPlan(SHARED_ENCODER, named), 1, OUTPUTS)(image())
+    assert [output.shape[1] for output in outputs] == OUTPUTS
     with pytest.raises(PlansError, match=r"SharedEncoderUNet .*wheels"):
-        build_network(NetworkPlan(SHARED_ENCODER, {**named, "out_channels": OUTPUTS, "wheels": 4}))
+        build_network(NetworkPlan(SHARED_ENCODER, {**named, "wheels": 4}), 1, OUTPUTS)
     with pytest.raises(PlansError, match="at least one output"):
-        build_network(NetworkPlan(SHARED_ENCODER, {**named, "out_channels": []}))
+        build_network(NetworkPlan(SHARED_ENCODER, named), 1, [])

@@ -12,7 +12,6 @@ from ct2pet.planning.network_recipes import (
     shared_encoder_arguments,
     unet_arguments,
 )
-from ct2pet.planning.networks import plan_discriminator, plan_generator
 from ct2pet.planning.topology import patchgan_maps, unet_topology
 
 PATCHES = {"isotropic": ([16, 16, 16], [4, 4, 4]), "flat": ([10, 32, 24], [8, 2, 2]), "slice": ([32, 24], [2, 2])}
@@ -70,14 +69,3 @@ def test_a_shared_encoder_has_outputs_at_all_resolutions_but_the_lowest(patch_an
         sizes.append(size)
     for channels, levels in zip([1, 3], network(torch.randn(1, 1, *patch))):
         assert [list(level.shape) for level in levels] == [[1, channels, *size] for size in sizes]
-
-
-def test_the_recipes_equal_the_present_planner_s_arguments(patch_and_topology):
-    """Characterisation, while both exist."""
-    patch, topology = patch_and_topology
-    for features, limit in ((8, 128), (32, 320)):
-        generator = plan_generator(topology, features, limit)
-        channels = {"input_channels": 1, "num_classes": 1}
-        assert generator.arguments == {**unet_arguments(topology, features, limit), **channels}
-        discriminator = plan_discriminator(patch, features)
-        assert discriminator.arguments == {**patchgan_arguments(patch, features), "in_channels": 2}

@@ -1,5 +1,3 @@
-import itertools
-
 import pytest
 import torch
 from network_classes import (
@@ -13,11 +11,8 @@ from network_classes import (
 )
 
 from ct2pet.errors import PlansError
-from ct2pet.planning import memory_estimate
 from ct2pet.planning.network_recipes import PATCHGAN, SHARED_ENCODER, UNET
 from ct2pet.planning.network_size import PLAIN_ENCODER, RESIDUAL_ENCODER, RESIDUAL_ENCODER_UNET, RESIDUAL_UNET, count
-from ct2pet.planning.networks import plan_discriminator, plan_generator, registration_plan
-from ct2pet.planning.topology import unet_topology
 
 CUBE, FLAT, SLICE = ([24, 24, 24], [4.0] * 3), ([12, 48, 40], [8.0, 2.0, 2.0]), ([64, 96], [2.0] * 2)
 NO_NORM = {"norm_op": None, "norm_op_kwargs": None}
@@ -163,25 +158,3 @@ def test_a_residual_encoder_of_192_voxels_with_two_decoders():
     on_meta = built(SHARED_ENCODER, arguments, 1, [1, 19], device="meta")
     assert parameters == sum(parameter.numel() for parameter in on_meta.parameters())
     assert activations == 6**3 * count(SHARED_ENCODER, arguments, [32] * 3, 1, [1, 19])[1]
-
-
-@pytest.mark.parametrize("spacing", [[4.0, 4.0, 4.0], [8.0, 2.0, 2.0]], ids=["isotropic", "flat"])
-@pytest.mark.parametrize("patch", [[32, 32, 32], [64, 40, 48], [96, 96, 96]], ids=str)
-def test_existing_plans_count_as_before(patch, spacing):
-    """Characterisation, while both counting functions exist."""
-    for stages, features in itertools.product(range(2, 7), (8, 16, 24, 32, 64)):
-        for axes in (2, 3):
-            topology = unet_topology(patch[-axes:], spacing[-axes:], stages)
-            generator = plan_generator(topology, features, 320)
-            _assert_as_before(generator, patch[-axes:], 1, 1)
-            _assert_as_before(registration_plan(generator, axes), patch[-axes:], 2, axes)
-            _assert_as_before(plan_discriminator(patch[-axes:], features), patch[-axes:], 2, 1)
-            without = {**generator.arguments, "norm_op": None, "deep_supervision": False}
-            _assert_as_before(type(generator)(UNET, without), patch[-axes:], 1, 1)
-
-
-def _assert_as_before(network, patch, in_channels, out_channels):
-    channels = ("input_channels", "num_classes", "in_channels")
-    arguments = {name: value for name, value in network.arguments.items() if name not in channels}
-    found = count(network.network_class, arguments, patch, in_channels, out_channels)
-    assert found == memory_estimate.count(network, patch)
