@@ -76,7 +76,7 @@ class LDOS(PredictionModel):
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         hparams, weights = self.hyperparameters, self.parameters()
         if hparams.optimizer == ADAM:
-            return {"network": torch.optim.Adam(weights, hparams.learning_rate, (hparams.beta1, hparams.beta2))}
+            return {"network": self.adam(weights)}
         sgd = torch.optim.SGD(
             weights, hparams.learning_rate, hparams.momentum, weight_decay=hparams.weight_decay, nesterov=True
         )
