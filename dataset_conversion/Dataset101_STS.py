@@ -58,8 +58,7 @@ def convert(source: Path) -> RawDataset:
     results = map_cases(convert_patient, arguments, description="Converting")
     if results.values:
         _write_dataset(folder, sorted(results.values))
-    if results.failures:
-        raise CasesFailed(results.failures, some_done=bool(results.values), what="could not be converted")
+    results.raise_failures("could not be converted")
     return RawDataset(folder)
 
 

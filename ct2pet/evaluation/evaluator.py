@@ -117,12 +117,9 @@ def _provenance(references: References, median: dict[str, Any], failures: Mappin
 def _prediction_files(folder: Path, references: References) -> dict[str, dict[str, Path] | None]:
     """The prediction of every target of every case; None where one is missing."""
     there = image_files(folder)
-    if references.fields is None:
-        names = {case: {PET: case} for case in references.cases}
-    else:
-        fields = references.fields
-        targets = [one.name for one in fields.targets]
-        names = {case: {name: prediction_name(case, name, fields) for name in targets} for case in references.cases}
+    fields = references.fields
+    targets = [one.name for one in fields.targets]
+    names = {case: {name: prediction_name(case, name, fields) for name in targets} for case in references.cases}
     found: dict[str, dict[str, Path] | None] = {}
     for case, own in names.items():
         complete = all(name in there for name in own.values())
@@ -203,8 +200,6 @@ def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], reference
 
 def _pet_name(references: References) -> str:
     """The target that is evaluated as a PET: the first of this kind."""
-    if references.fields is None:
-        return PET
     return next(one.name for one in references.fields.targets if one.kind == PET)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.errors import DatasetError
 from ct2pet.files import write_json
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
@@ -48,8 +48,7 @@ def write_nodule_dataset(
     results = map_cases(
         _write_case, cases, num_processes=num_processes, memory_per_process_gib=_MEMORY_GIB, description="nodules"
     )
-    if results.failures:
-        raise CasesFailed(results.failures, some_done=bool(results.values))
+    results.raise_failures("could not be written")
     write_cases_table(folder / "cases.csv", [results.values[case] for case in cases])
     write_json(folder / "dataset.json", _description(num_train, seed, scanner))
 

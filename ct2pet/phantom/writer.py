@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from ct2pet.dataset import write_dataset_json
-from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.errors import DatasetError
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
 from ct2pet.phantom._cases_table import write_cases_table
@@ -94,8 +94,7 @@ def write_cases(
     results = map_cases(
         _write_case, cases, num_processes=num_processes, memory_per_process_gib=memory, description="phantom"
     )
-    if results.failures:
-        raise CasesFailed(results.failures, some_done=bool(results.values))
+    results.raise_failures("could not be written")
     write_cases_table(folder / "cases.csv", [results.values[case] for case in cases])
 
 

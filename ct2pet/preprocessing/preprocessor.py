@@ -16,7 +16,7 @@ import numpy as np
 from ct2pet.dataset.fields import DISTRICTS, LESIONS, PET, Field
 from ct2pet.dataset.plausibility import number_problems, unit_problems
 from ct2pet.districts.whole_body import whole_body_map
-from ct2pet.errors import CasesFailed, DatasetError, ImageError, PlansError
+from ct2pet.errors import DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
@@ -66,13 +66,8 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
         memory_per_process_gib=memory_gib,
         description="Preprocessing",
     )
-    if results.failures:
-        raise CasesFailed(
-            results.failures,
-            some_done=any(store.recorded_cases() for store in stores.values()),
-            what="could not be preprocessed",
-            tracebacks=results.tracebacks,
-        )
+    earlier = any(store.recorded_cases() for store in stores.values())
+    results.raise_failures("could not be preprocessed", some_done=earlier)
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from raw_cases import permuted
 
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.evaluation import evaluator
-from ct2pet.evaluation.references import References
+from ct2pet.evaluation.references import Reference, References
 from ct2pet.evaluation.summary_file import read_summary
-from ct2pet.imageio import read_volume, write_volume
+from ct2pet.imageio import image_files, read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((12, 10, 8), (4.0, 4.0, 4.0))
@@ -33,7 +33,12 @@ def write_case(folder, case, fake, volumes):
 
 
 def references_in(folder):
-    return References.from_folders(folder / "real", folder / "maps", DISTRICTS, folder / "lesions")
+    """Of all real PETs in the folder; maps and lesions may be missing."""
+    maps, lesions = (image_files(folder / kind) for kind in ("maps", "lesions"))
+    real = image_files(folder / "real")
+    return References(
+        {case: Reference(pet, maps.get(case), lesions.get(case)) for case, pet in real.items()}, DISTRICTS
+    )
 
 
 def test_a_folder_is_summarised_and_written(tmp_path):
