@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.dataset.description import Description, read_dataset_json
 from ct2pet.dataset.fields import Field, Fields
 from ct2pet.errors import DatasetError
@@ -102,7 +103,7 @@ class RawDataset:
     @cached_property
     def table(self) -> dict[str, dict[str, str]]:
         """The rows of cases.csv by case; empty without that file. Raises DatasetError where it breaks a rule."""
-        path = self.folder / "cases.csv"
+        path = self.folder / layout.CASES
         return read_table(path) if path.is_file() else {}
 
     def patients(self) -> dict[str, str]:

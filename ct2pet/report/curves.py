@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import reading
 
-LOG = "training_log.csv"
+LOG = layout.TRAINING_LOG
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
