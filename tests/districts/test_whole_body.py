@@ -30,7 +30,9 @@ def test_without_a_field_every_voxel_is_body():
 
 
 def test_the_body_is_not_looked_for_in_a_pet():
-    with pytest.raises(DatasetError, match=r"body cannot be found in low_dose \(pet\); name another input as body_mask"):
+    with pytest.raises(
+        DatasetError, match=r"body cannot be found in low_dose \(pet\); name another input as body_mask"
+    ):
         whole_body_map(box_of_tissue(), Field("low_dose", "input", "pet", "SUV"))
 
 
