@@ -80,10 +80,14 @@ class RawDataset:
         return [name[: -len(ending)] for name in self.file_names(self.leading, split) if name.endswith(ending)]
 
     def file_names(self, field: Field, split: str) -> list[str]:
-        """The sorted names of the files in a field's folder, those with a leading dot excepted."""
+        """The sorted names of the files in a field's folder, those with a leading dot excepted. Raises DatasetError for
+        a link that leads nowhere: its case would be missing without a word."""
         folder = self.folder / f"{field.folder}{_known(split)}"
         if not folder.is_dir():
             return []
+        for entry in folder.iterdir():
+            if entry.is_symlink() and not entry.exists():
+                raise DatasetError(f"{entry}: what it links to does not exist; restore it or remove the link")
         return sorted(entry.name for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
 
     def path(self, field: Field | str, case: str, split: str) -> Path:
