@@ -87,6 +87,8 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
 
 
 def _unexpected(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory: end other programs, or try fewer processes at a time"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return f"unexpected {type(error).__name__}: {error}"
