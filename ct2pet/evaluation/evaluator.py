@@ -11,6 +11,7 @@ import numpy as np
 
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import ORGANS, PET
+from ct2pet.dataset.plausibility import number_problems, unit_problems
 from ct2pet.dataset.predictions import NOT_PREDICTED, prediction_name
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
@@ -213,6 +214,9 @@ def _read_reference(reference: Reference, references: References) -> tuple[Volum
     if reference.pet is None:
         raise ImageError("no real PET to compare with")
     real = read_volume(reference.pet, unit="SUV")
+    problems = number_problems(real.array) or unit_problems(real.array)
+    if problems:
+        raise ImageError(f"{reference.pet}: {problems[0]}")
     if references.has_districts:
         if reference.district_map is None:
             raise ImageError(

@@ -37,8 +37,11 @@ class NiftiReader(Reader):
             array = np.empty(grid.shape, _stored_type(header))
             _skip(file, header.get_data_offset() - file.tell())
             _fill(file, array)
-            while file.read(_CHUNK):  # to the end of a compressed file, where its checksum is
-                pass
+            more = 0
+            while chunk := file.read(_CHUNK):  # to the end of a compressed file, where its checksum is
+                more += len(chunk)
+            if more:
+                raise ImageError(f"it holds {more} bytes more than its header says: its type or size was changed")
         return Volume(_scaled(array, *header.get_slope_inter()), grid)
 
     def read_grid(self, path: Path) -> Grid:

@@ -139,8 +139,10 @@ def decisions_of(configuration: Configuration) -> dict[str, Any]:
 
 
 def check_store(store: DistrictStore, configuration: Configuration) -> None:
-    """Raises PlansError where a stored case was made with other decisions: the plans were edited since."""
+    """Raises PlansError where a stored case was made with other decisions: the plans were edited since. Raises
+    DatasetError where a file of a case is not as it was written."""
     for case in store.recorded_cases():
+        store.check_files(case)
         stored, wanted = store.record(case)["decisions"], decisions_of(configuration)
         changed = [name for name in _DECISIONS if stored[name] != wanted[name]]
         if changed:

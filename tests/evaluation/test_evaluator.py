@@ -158,3 +158,14 @@ def test_organs_and_diagnoses_reach_the_summary(tmp_path):
     assert summary["mean"]["organ:brain"]["mae"]["mean"] == 0.0
     assert summary["mean"]["organ:2"]["mae"]["n"] == 1
     assert summary["groups"]["lymphoma"]["organ:brain"]["mae"]["n"] == 1
+
+
+def test_a_real_pet_that_is_no_suv_fails_its_case_alone(tmp_path):
+    for case, factor in (("a", 1), ("b", 5000)):
+        real, labels, lesions = case_volumes()
+        write_case(tmp_path, case, real, (real.with_array(real.array * np.float32(factor)), labels, lesions))
+    with pytest.raises(CasesFailed) as error:
+        evaluator.evaluate_predictions(tmp_path / "fake", references_in(tmp_path), tmp_path / "summary.json")
+    assert error.value.failures.keys() == {"b"}
+    assert "real/b.nii.gz: its values reach" in error.value.failures["b"]
+    assert "Bq/ml" in error.value.failures["b"]
