@@ -66,7 +66,14 @@ def convert(source: Path) -> RawDataset:
 def _write_dataset(folder: Path, cases: list[str]) -> None:
     _write_table(folder / layout.CASES, cases)
     num_training = sum(case not in TEST_CASES for case in cases)
-    write_dataset_json(folder, name="STS", districts={DISTRICT: 1}, num_training=num_training, **CITATION)
+    write_dataset_json(
+        folder,
+        name="STS",
+        districts={DISTRICT: 1},
+        num_training=num_training,
+        segmenter={"name": "body"},  # so that a new CT can be predicted without a map of its own
+        **CITATION,
+    )
 
 
 def split_of(case: str) -> str:
