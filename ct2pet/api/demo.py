@@ -1,4 +1,4 @@
-"""The whole road on a procedural phantom, as ``ct2pet_demo`` and ``make demo`` go it."""
+"""All stages on a procedural phantom, for ``ct2pet_demo`` and ``make demo``."""
 
 from __future__ import annotations
 

@@ -66,8 +66,8 @@ def convert_dicom(
     """Convert every PET with its CT below ``source``. Started again, it goes on with the cases that are not there.
 
     ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: where to write which case
-    is whom; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions are
-    lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases are
+    is which patient; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions
+    are lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases are
     in the result, not raised.
 
     Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.

@@ -49,7 +49,7 @@ def segment_cases(
     num_processes: int = 1,
     pictures: bool = False,
 ) -> CaseResults:
-    """Write the maps of the ``tasks`` and, where asked for, their pictures; by case the record (None: somebody's own
+    """Write the maps of the ``tasks`` and, where asked for, their pictures; by case the record (None: the user's own
     map), or why there is none."""
     tasks = list(tasks)
     voxels = max((count_voxels(task.ct) for task in tasks), default=0)

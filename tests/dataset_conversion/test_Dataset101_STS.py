@@ -14,7 +14,7 @@ from dataset_conversion import Dataset101_STS as sts
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "sts" / "nifti"
 real_data = pytest.mark.skipif(not REAL.is_dir(), reason="the sarcoma images (../shared/data/sts) are not here")
 
-# the array runs to the front and to the right, as in files from a scanner: not the house's order
+# the array runs to the front and to the right, as in files from a scanner: not canonical
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 CT_GRID = Grid((12, 40, 40), (3.0, 2.0, 2.0), (40.0, 40.0, 0.0), FLIPPED)
 PET_GRID = Grid((11, 16, 20), (3.0, 5.0, 4.0), (38.5, 38.5, 0.0), FLIPPED)  # one slice less than the CT
