@@ -67,8 +67,8 @@ def convert_dicom(
 
     ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: where to write which case
     is which patient; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions
-    are lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases are
-    in the result, not raised.
+    are lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases
+    are in the result, not raised.
 
     Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
     """

@@ -50,8 +50,8 @@ class RegGAN(ImageTranslation):
     A network needs thousands of steps before it sees a shift, and until then the generator learns blurred PETs. So
     optical flow comes first and the network finds the rest. Two things keep generator and registration from agreeing
     on an unwanted solution. A generator that draws a fine grid could have any PET made of it by moves of a fraction of
-    a voxel: fields are smoothed. A generator that moves all PETs to one side would have them moved back: the mean of all
-    fields of the training is taken from each.
+    a voxel: fields are smoothed. A generator that moves all PETs to one side would have them moved back: the mean of
+    all fields of the training is taken from each.
     """
 
     Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters

@@ -5,8 +5,9 @@ import torch
 
 from ct2pet.api.training import train
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.errors import CheckpointError
+from ct2pet.errors import CheckpointError, Ct2PetError
 from ct2pet.inference.trained_models import find_trained, load_trained
+from ct2pet.locks import folder_lock
 from ct2pet.planning.plans import Plans
 from ct2pet.training import TrainingOptions
 
@@ -92,3 +93,16 @@ def test_weights_of_another_training_are_taken_where_they_fit(wide_whole_body, c
     torch.save({"model": {}, "format_version": 1}, low / "empty.pth")
     with pytest.raises(CheckpointError, match="none of its networks fits"):
         go(["low"], fold=0, pretrained_weights=low / "empty.pth")
+
+
+def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
+    folder = results / "pix2pix__ct2petPlans__low" / "fold_all"
+    with (
+        folder_lock(folder, "a training"),
+        pytest.raises(Ct2PetError, match=r"fold_all: process \d+ works in this folder"),
+    ):
+        go(["low"])
+    assert not list(folder.glob("*.pth"))
+    go(["low"])
+    assert (folder / "checkpoint_final.pth").exists()
+    assert not list(folder.glob(".ct2pet-lock*"))
