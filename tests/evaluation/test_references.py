@@ -4,8 +4,7 @@ import pytest
 from ct2pet.dataset import RawDataset, write_dataset_json
 from ct2pet.errors import DatasetError
 from ct2pet.evaluation.references import Reference, References
-from ct2pet.imageio import image_files
-from ct2pet.imageio import write_volume
+from ct2pet.imageio import image_files, write_volume
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((3, 3, 3), (4.0, 4.0, 4.0))
