@@ -8,14 +8,14 @@ from pathlib import Path
 from ct2pet import layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation import read_summary
-from ct2pet.evaluation.comparing import METRICS, Comparison, compare, compare_with_baselines
+from ct2pet.evaluation.comparing import Comparison, compare, compare_with_baselines
 from ct2pet.provenance import without_names
 
 _SUMMARY = layout.SUMMARY
 _PLACES = (_SUMMARY, f"validation/{_SUMMARY}")  # in a folder of predictions, in that of a training
 
 
-def compare_results(results: Sequence[str | Path], metrics: Sequence[str] = METRICS) -> Comparison:
+def compare_results(results: Sequence[str | Path], metrics: Sequence[str] | None = None) -> Comparison:
     """Compare evaluated models case by case: every one with the first, or a single one with its trivial baselines.
 
     ``results``: summary.json files, or folders of predictions or trainings that hold one. A model is called as the

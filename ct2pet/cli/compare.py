@@ -28,7 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o", dest="output", type=Path, metavar="FOLDER", help="write comparison.json, .csv and .tex (LaTeX) there"
     )
     parser.add_argument(
-        "-metrics", nargs="+", metavar="METRIC", help="(default: mae psnr ssim suv_mean_bias suv_max_bias)"
+        "-metrics",
+        nargs="+",
+        metavar="METRIC",
+        help="(default: mae psnr ssim suv_mean_bias suv_max_bias, and of predicted labels dice iou hd95 asd)",
     )
 
 
@@ -46,10 +49,10 @@ def execute(arguments: argparse.Namespace) -> None:
     if arguments.output is not None:
         _check(arguments.output)
     from ct2pet.api.comparison import compare_results
-    from ct2pet.evaluation.comparing import METRICS, text
+    from ct2pet.evaluation.comparing import text
     from ct2pet.evaluation.comparing.files import write_comparison
 
-    comparison = compare_results(arguments.results, arguments.metrics or METRICS)
+    comparison = compare_results(arguments.results, arguments.metrics)
     print(text(comparison))
     if arguments.output is not None:
         for path in write_comparison(arguments.output, comparison):

@@ -1,4 +1,4 @@
-"""From predicted and real PETs to ``summary.json``."""
+"""From predicted and real PETs and label maps to ``summary.json``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
 from ct2pet.evaluation.case import evaluate_scene
-from ct2pet.evaluation.label_evaluation import label_regions, uptake_regions
+from ct2pet.evaluation.label_evaluation import label_regions, read_labels, uptake_regions
 from ct2pet.evaluation.lesions import FIXED_SUV, SHARE_OF_MAX
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 from ct2pet.evaluation.multiscale import WEIGHTS, WINDOW
@@ -45,7 +45,8 @@ def evaluate_predictions(
     num_processes: int = 1,
     error_maps: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate the images in the folder ``predictions`` (CASE.nii.gz, SUV) against every case of ``references``.
+    """Evaluate the images in the folder ``predictions`` (CASE.nii.gz; of several targets CASE_TARGET.nii.gz) against
+    every case of ``references``.
 
     Returns the summary, and writes it to ``output``, and the errors of every case (prediction - real PET in SUV, 0
     outside the body, on the real PET's grid) as CASE.nii.gz into the folder ``error_maps``, where given. Raises
@@ -53,9 +54,9 @@ def evaluate_predictions(
     failed, and before where no training case gives the median of the body; DatasetError where there is no case at all.
     """
     if not references.cases:
-        raise DatasetError("there is no real PET to compare the predictions with")
+        raise DatasetError("there is no case to compare the predictions with")
     if error_maps is not None:
-        _refuse_to_overwrite(Path(error_maps), Path(predictions), references)
+        _check_error_maps(Path(error_maps), Path(predictions), references)
     files = _prediction_files(Path(predictions), references)
     failures = {case: f"no prediction in {predictions}" for case, found in files.items() if found is None}
     present = {case: reference for case, reference in references.cases.items() if case not in failures}
@@ -90,8 +91,10 @@ def evaluate_predictions(
     return summary
 
 
-def _refuse_to_overwrite(folder: Path, predictions: Path, references: References) -> None:
-    """Error maps are named as the images that they are made from."""
+def _check_error_maps(folder: Path, predictions: Path, references: References) -> None:
+    """There must be a PET to be wrong; and error maps are named as the images that they are made from."""
+    if not references.has_pet:
+        raise DatasetError(f"{folder}: no PET is predicted, so there are no error maps; leave out --error_maps")
     inputs = [file for case in references.cases.values() for file in vars(case).values() if isinstance(file, Path)]
     if folder.resolve() in {predictions.resolve(), *(file.parent.resolve() for file in inputs)}:
         raise DatasetError(f"{folder}: error maps would overwrite the images there; give them a folder of their own")
@@ -152,7 +155,7 @@ def _with_labels(
     true = reference.labels.get(field.name)
     if true is None:
         raise ImageError(f"no true {field.name} to compare with")
-    fake_map, real_map = (read_volume(path, unit=field.rules.unit) for path in (predicted[0], true))
+    fake_map, real_map = (read_labels(path, field) for path in (predicted[0], true))
     result = result.with_regions(label_regions(fake_map, real_map, field))
     if field.name == ORGANS and predicted[1] is not None and reference.pet is not None:
         fake, real = (read_volume(path, unit="SUV") for path in (predicted[1], reference.pet))
@@ -169,8 +172,8 @@ def _evaluate_pet(
 ) -> CaseResult:
     name = _pet_name(references)
     real, district_map = _read_reference(reference, references)
-    left_out = _not_predicted(predictions[name], references)
-    districts = {name: label for name, label in references.districts.items() if name not in left_out}
+    left_out = _not_predicted(predictions, references)
+    districts = {name: label for name, label in references.regions.items() if name not in left_out}
     if not districts:
         raise ImageError(f"{predictions[name]}: none of its districts was predicted")
     lesions, organs = (read_volume(path) if path else None for path in (reference.lesions, reference.organs))
@@ -182,12 +185,10 @@ def _evaluate_pet(
     return result if references.has_districts else result.without([BODY])
 
 
-def _not_predicted(prediction: Path, references: References) -> list[str]:
-    """The districts of a case for which there was no model, as the map beside the prediction says."""
-    path = prediction.parent / NOT_PREDICTED / prediction.name
-    if not path.exists():
-        return []
-    labels = {*np.unique(read_volume(path).array).tolist()}
+def _not_predicted(predictions: Mapping[str, Path], references: References) -> list[str]:
+    """The districts of a case for which there was no model, as the map beside its (first) prediction says."""
+    paths = [path.parent / NOT_PREDICTED / path.name for path in predictions.values()]
+    labels = {label for path in paths if path.exists() for label in np.unique(read_volume(path).array).tolist()}
     return [name for name, label in references.districts.items() if label in labels]
 
 
@@ -195,7 +196,7 @@ def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], reference
     """The cases with districts for which there was no model: their whole body is counted without these."""
     if not references.has_pet:
         return {}
-    found = {case: _not_predicted(own[_pet_name(references)], references) for case, own in files.items() if own}
+    found = {case: _not_predicted(own, references) for case, own in files.items() if own}
     return {case: names for case, names in found.items() if names}
 
 
@@ -250,7 +251,7 @@ def _body_median(references: References, present: Mapping[str, Reference], num_p
 
 
 def _body_histogram(reference: Reference, references: References) -> np.ndarray:
-    real, labels = real_and_labels(*_read_reference(reference, references), references.districts)
+    real, labels = real_and_labels(*_read_reference(reference, references), references.regions)
     return suv_histogram(real.array[labels > 0])
 
 

@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
+import numpy as np
+
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import ORGANS
+from ct2pet.errors import ImageError
 from ct2pet.evaluation.label_metrics import label_metrics
 from ct2pet.evaluation.names import BIAS, ORGAN, PREDICTED_ORGAN
 from ct2pet.evaluation.organ_uptake import PetWithLabels, organ_uptake
 from ct2pet.evaluation.results import Regions
+from ct2pet.imageio import read_volume
 from ct2pet.resampling import resample
 from ct2pet.volume import Volume
+
+
+def read_labels(path: Path, field: Field) -> Volume:
+    """A label map of ``field`` as integers, whatever type it is stored in. Raises ImageError, naming the file, where it
+    holds something else than its labels."""
+    volume = read_volume(path, unit=field.rules.unit)
+    problems = field.problems(volume.array)
+    if problems:
+        raise ImageError(f"{path}: {problems[0]}")
+    return volume.with_array(volume.array.astype(np.uint16, copy=False))
 
 
 def label_regions(predicted: Volume, reference: Volume, field: Field) -> Regions:

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from ct2pet.errors import DatasetError
-from ct2pet.evaluation.results import Metrics
+from ct2pet.evaluation.names import LABEL_METRICS, ORGAN, PREDICTED_ORGAN
+from ct2pet.evaluation.results import Metrics, Regions
 from ct2pet.evaluation.statistics import describe
 
 LabelCases = Mapping[str, Mapping[str, Metrics]]  # {CASE: {LABEL: {METRIC: value or None}}}
+_KEPT = (*LABEL_METRICS, "real_volume_ml", "fake_volume_ml")
 Descriptions = dict[str, dict[str, Any]]  # {METRIC: as of statistics.describe}
 
 
@@ -38,6 +40,23 @@ class LabelSummary:
     labels: Mapping[str, Descriptions]
     mean: Descriptions
     presence: Mapping[str, Presence]
+
+
+def label_cases(cases: Mapping[str, Regions]) -> LabelCases:
+    """The label metrics in the ``cases`` of a summary.json. The biases are those of the predicted label (see
+    ``organ_uptake``), not those of the region, which are counted in the true one."""
+    return {
+        case: {
+            region.removeprefix(ORGAN): {
+                metric.removeprefix(PREDICTED_ORGAN): value
+                for metric, value in metrics.items()
+                if metric in _KEPT or metric.startswith(PREDICTED_ORGAN)
+            }
+            for region, metrics in regions.items()
+            if LABEL_METRICS[0] in metrics
+        }
+        for case, regions in cases.items()
+    }
 
 
 def summarise_labels(cases: LabelCases, folds: Mapping[str, object] | None = None) -> LabelSummary:

@@ -12,11 +12,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing.files import literal
 from ct2pet.evaluation.comparing.wording import subject_title
 from ct2pet.evaluation.label_summary import LabelSummary, Presence, standard_deviation
 from ct2pet.evaluation.names import region_title
-from ct2pet.evaluation.text_table import aligned
 
 MEAN = "mean"
 MISSED = "Missed"

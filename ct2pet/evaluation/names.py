@@ -35,6 +35,7 @@ QUANTITIES = {  # measured in both PETs of a region: ``real_suv_mean``, ``fake_s
     "tlg4": "TLG SUV ≥ 4",
 }
 UNITS = {"mtv41": "ml", "mtv4": "ml", "tlg41": "g", "tlg4": "g"}  # SUV (g/ml) x ml = g; of all others SUV
+LABEL_METRICS = ("dice", "iou", "hd95", "asd")  # of a predicted label map
 ERRORS = ("mae", "rmse", "psnr", "ssim", "ms_ssim", "ccc", "mae_best_shift")
 HEADERS = {
     "mae": "MAE [SUV]",
@@ -47,6 +48,10 @@ HEADERS = {
     **{f"{quantity}{BIAS}": f"{title} bias [%]" for quantity, title in QUANTITIES.items()},
     f"{PREDICTED_ORGAN}suv_mean{BIAS}": "SUVmean bias in the predicted organ [%]",
     f"{PREDICTED_ORGAN}suv_max{BIAS}": "SUVmax bias in the predicted organ [%]",
+    "dice": "Dice",
+    "iou": "IoU",
+    "hd95": "HD95 [mm]",
+    "asd": "ASD [mm]",
     "mae_volume": "MAE volume [SUV]",
     "rmse_volume": "RMSE volume [SUV]",
     "psnr_volume": "PSNR volume [dB]",
@@ -57,7 +62,7 @@ HEADERS = {
         for role in ("real", "fake")
     },
 }
-_DIGITS = {"psnr": 2}
+_DIGITS = {"psnr": 2, "hd95": 2, "asd": 2}
 _DIGITS_OF_A_BIAS = 1
 
 
@@ -72,14 +77,20 @@ def region_title(region: str) -> str:
     return f"{title} (organ)" if region.startswith(ORGAN) else title
 
 
+def is_label(region: str) -> bool:
+    """Whether it is an organ, or a label of another predicted map (``FIELD:LABEL``); districts have no colon."""
+    return ":" in region
+
+
 def is_measurement(metric: str) -> bool:
     """Whether it is a quantity of one PET (``real_…``, ``fake_…``) and no error."""
     return metric.startswith(("real_", "fake_"))
 
 
 def column_blocks(values: Collection[str]) -> list[list[str]]:
-    """The metrics of a region that tables show, in groups that fit a page: errors, biases, and whole volume."""
-    shown = [metric for metric in metrics_of(values) if not is_measurement(metric)]
+    """The metrics of a region that tables of errors show, in groups that fit a page: errors, biases, and whole volume.
+    Labels have a table of their own (label_tables)."""
+    shown = [metric for metric in metrics_of(values) if not is_measurement(metric) and metric not in LABEL_METRICS]
     volume = [metric for metric in shown if metric.endswith(VOLUME)]
     biases = [metric for metric in shown if metric.endswith(BIAS)]
     errors = [metric for metric in shown if metric not in volume and metric not in biases]

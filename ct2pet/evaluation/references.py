@@ -8,10 +8,11 @@ from pathlib import Path
 
 from ct2pet.dataset import Field, Fields, RawDataset
 from ct2pet.dataset.fields import DISTRICTS, LESIONS, ORGANS, PET, ct_to_pet
+from ct2pet.districts.whole_body import BODY_LABEL
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import image_files
 
-BODY = "body"  # of a dataset without districts: the one region that is also the whole body
+BODY = "body"  # of a dataset without districts: the name of the one region, which is the whole body
 
 
 @dataclass(frozen=True)
@@ -34,10 +35,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class References:
-    """The cases to compare with. ``districts`` and ``organs`` map names to labels; ``training`` holds the cases whose
-    body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it), ``diagnoses``
-    the diagnosis of each case that has one; ``fields``: those of the dataset. ``body``: of a dataset without
-    districts the field in which the body is found (None: all voxels count)."""
+    """The cases to compare with. ``districts`` (none, or some) and ``organs`` map names to labels; ``training`` holds
+    the cases whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it),
+    ``diagnoses`` the diagnosis of each case that has one. ``fields``: those of the dataset. ``body``: of a dataset
+    without districts the field in which the body is found (None: all voxels count)."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
@@ -51,7 +52,12 @@ class References:
     @property
     def has_districts(self) -> bool:
         """Whether maps say where the districts are; otherwise the body is the one region."""
-        return [*self.districts] != [BODY]
+        return bool(self.districts)
+
+    @property
+    def regions(self) -> Mapping[str, int]:
+        """The districts, or the body, and their labels."""
+        return self.districts or {BODY: BODY_LABEL}
 
     @property
     def has_pet(self) -> bool:
@@ -81,7 +87,7 @@ class References:
         description = dataset.description
         return cls(
             cases,
-            dataset.districts or {BODY: 1},
+            dataset.districts,
             training,
             dataset.diagnoses(),
             dataset.name,

@@ -5,9 +5,22 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ct2pet.evaluation import label_tables
 from ct2pet.evaluation.baselines import NAMES
+from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.headline import plain_answer
-from ct2pet.evaluation.names import HEADERS, METHODS, ORGAN, PREDICTION, TITLES, column_blocks, mean_text, value_text
+from ct2pet.evaluation.label_summary import label_cases, summarise_labels
+from ct2pet.evaluation.names import (
+    HEADERS,
+    METHODS,
+    ORGAN,
+    PREDICTION,
+    TITLES,
+    column_blocks,
+    is_label,
+    mean_text,
+    value_text,
+)
 
 FOOTNOTE = (
     "* made from the real PET: not an alternative, but a scale of what blur or misregistration cost. Mean ± standard "
@@ -32,23 +45,31 @@ def region_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
     return [
         rows(summary, region, columns)
         for region, metrics in summary["mean"].items()
-        if not region.startswith(ORGAN)
+        if not is_label(region)
         for columns in column_blocks(metrics)
     ]
 
 
 def organ_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
-    """A table for each of two metrics: a line an organ, a column a method."""
-    organs = {name: metrics for name, metrics in summary["mean"].items() if name.startswith(ORGAN)}
+    """A table for each of two metrics: a line an organ, a column a method; none where no PET is predicted."""
     tables = []
-    for metric in ("mae", "suv_mean_bias") if organs else ():
+    for metric in ("mae", "suv_mean_bias"):
+        organs = {
+            name: metrics for name, metrics in summary["mean"].items() if name.startswith(ORGAN) and metric in metrics
+        }
         table = [[f"organs: {HEADERS[metric]}", *(TITLES[method] for method in METHODS)]]
         for name, metrics in organs.items():
             title = f"{name.removeprefix(ORGAN)} (n = {metrics[metric]['n']})"
             others = [summary["baselines"][method].get(name, {}).get(metric) for method in NAMES]
             table.append([title, mean_text(metric, metrics[metric]), *(value_text(metric, value) for value in others)])
-        tables.append(table)
+        tables += [table] if organs else []
     return tables
+
+
+def label_block(summary: Mapping[str, Any]) -> list[str]:
+    """The table of the predicted labels as text, if there are any."""
+    labels = summarise_labels(label_cases(summary["cases"]))
+    return [label_tables.text_table(labels)] if labels.labels else []
 
 
 def detection_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
@@ -74,10 +95,5 @@ def _short(value: float | None) -> str:
 def table(summary: Mapping[str, Any]) -> str:
     """The summary as text for the screen: blocks per region, the prediction above the four baselines."""
     blocks = [*region_blocks(summary), *organ_blocks(summary), *detection_blocks(summary)]
-    return "\n\n".join([*map(aligned, blocks), FOOTNOTE, plain_answer(summary)])
-
-
-def aligned(lines: list[list[str]]) -> str:
-    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    texts = ["  ".join([line[0].ljust(widths[0]), *map(str.rjust, line[1:], widths[1:])]) for line in lines]
-    return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:]])
+    errors = [*map(aligned, blocks), FOOTNOTE] if blocks else []
+    return "\n\n".join([*errors, *label_block(summary), plain_answer(summary)])

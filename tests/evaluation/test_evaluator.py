@@ -120,7 +120,7 @@ def test_nothing_at_all_writes_nothing(tmp_path):
         evaluator.evaluate_predictions(tmp_path / "empty", references_in(tmp_path), path)
     assert not caught.value.some_done
     assert not path.exists()
-    with pytest.raises(DatasetError, match="no real PET"):
+    with pytest.raises(DatasetError, match="no case to compare"):
         evaluator.evaluate_predictions(tmp_path / "fake", References({}, DISTRICTS), path)
 
 

@@ -1,3 +1,6 @@
+from label_maps import metrics
+from summaries import label_summary, summary_with_labels, synthetic_summary
+
 from ct2pet.evaluation import headline
 
 
@@ -44,7 +47,7 @@ def test_regions_without_numbers_are_left_out():
     assert "lesions" not in headline.plain_answer(found)
     empty = summary_of({"whole_body": None}, {}, {})
     assert "Nothing could be compared" in headline.plain_answer(empty)
-    assert "Nothing could be compared" in headline.plain_answer({"mean": {}, "baselines": {}})
+    assert "Nothing could be compared" in headline.plain_answer({"cases": {}, "mean": {}, "baselines": {}})
 
 
 def test_organs_are_counted():
@@ -61,3 +64,22 @@ def test_lesions_are_not_hidden_behind_the_mean():
     assert "In lesions its mean SUV is 42% too low (2 case(s))." in headline.plain_answer(found)
     found["mean"]["lesions"] = {"suv_mean_bias": {"mean": 7.0, "se": 1.0, "n": 2}}
     assert "7% too high" in headline.plain_answer(found)
+
+
+def test_labels_are_summarised_by_their_mean_the_lowest_and_those_that_are_missed():
+    """liver 85%, spleen 33.33%, heart 25%, and the mean of the labels in each case."""
+    by_case = [(0.8 + 0.6 + 0.0) / 3, (0.9 + 0.4) / 2, (0.7 + 0.0) / 2, (1.0 + 0.5) / 2]
+    assert headline.plain_answer(label_summary()) == (
+        f"The predicted labels have a mean Dice coefficient of {25 * sum(by_case):.2f}% over 3 label(s) and 4 case(s), "
+        "the lowest in heart (25.00%). 1 of 8 labels are missed."
+    )
+    found = {"a": {"liver": metrics(0.5)}, "b": {"liver": metrics(None)}}
+    assert "missed" not in headline.plain_answer(label_summary(found))
+    assert "Nothing could be compared" in headline.plain_answer(label_summary({"a": {"liver": metrics(None)}}))
+
+
+def test_labels_are_said_after_the_pet():
+    answer = headline.plain_answer(summary_with_labels())
+    assert answer.startswith("The synthetic PET is better than")
+    assert "The predicted labels have a mean Dice coefficient" in answer
+    assert "Dice" not in headline.plain_answer(synthetic_summary())

@@ -1,5 +1,6 @@
 import pytest
-from summaries import synthetic_results, synthetic_summary
+from label_maps import label_cases
+from summaries import label_summary, synthetic_results, synthetic_summary
 
 from ct2pet.evaluation.baselines import NAMES
 from ct2pet.evaluation.names import METHODS
@@ -58,3 +59,13 @@ def test_groups_are_the_cases_of_one_diagnosis():
         cases = [case for case, named in found["diagnoses"].items() if named == diagnosis]
         values = [found["cases"][case]["whole_body"]["ssim"] for case in cases]
         assert regions["whole_body"]["ssim"]["mean"] == pytest.approx(sum(values) / 3)
+
+
+def test_labels_alone_have_means_and_no_baselines():
+    found = label_summary()
+    values = [labels["liver"]["dice"] for labels in label_cases().values()]
+    mean = found["mean"]["organ:liver"]["dice"]
+    assert (mean["mean"], mean["n"]) == (pytest.approx(sum(values) / 4), 4)
+    assert found["mean"]["organ:spleen"]["hd95"]["n"] == 2  # missed in one case, absent in another
+    assert found["baselines"] == found["baseline_cases"] == {name: {} for name in NAMES}
+    assert found["detection"]["curves"] == {}

@@ -1,14 +1,15 @@
 import json
 
 import pytest
-from summaries import synthetic_summary
+from summaries import label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.summary_file import read_summary, write_summary
 
 
-def test_what_was_written_is_read(tmp_path):
-    summary = synthetic_summary()
+@pytest.mark.parametrize("make", [synthetic_summary, label_summary, summary_with_labels])
+def test_what_was_written_is_read(tmp_path, make):
+    summary = make()
     write_summary(tmp_path / "summary.json", summary)
     assert read_summary(tmp_path / "summary.json") == summary
 

@@ -1,5 +1,9 @@
-from summaries import synthetic_summary
+from label_maps import label_cases
+from summaries import label_summary, summary_with_labels, synthetic_summary
 
+from ct2pet.evaluation import label_tables
+from ct2pet.evaluation.headline import plain_answer
+from ct2pet.evaluation.label_summary import summarise_labels
 from ct2pet.evaluation.text_table import table
 
 
@@ -48,3 +52,21 @@ def test_volume_columns_stand_apart_and_are_explained():
     header = next(line for line in text.splitlines() if "MAE volume [SUV]" in line)
     assert "MAE [SUV]" not in header
     assert "flatters" in text
+
+
+def test_of_labels_alone_it_is_their_table_and_the_answer():
+    summary = label_summary()
+    labels = label_tables.text_table(summarise_labels(label_cases()))
+    assert table(summary) == f"{labels}\n\n{plain_answer(summary)}"
+
+
+def test_labels_stand_in_a_table_of_their_own_beside_the_errors_of_the_pet():
+    summary = summary_with_labels()
+    text = table(summary)
+    lines = text.splitlines()
+    assert label_tables.text_table(summarise_labels(label_cases())) in text
+    headers = [line for line in lines if "Dice" in line and "[%]" in line]
+    assert len(headers) == 1
+    assert text.count("liver (n = 4)") == 2  # its mean absolute error and its bias
+    assert "heart (n" not in text  # there is no PET's error in it
+    assert plain_answer(summary) in text

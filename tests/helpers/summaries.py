@@ -1,6 +1,7 @@
 """A summary of made-up numbers, through the code that makes real ones: for whatever reads summary.json."""
 
 import numpy as np
+from label_maps import label_cases
 
 from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.names import ERRORS, METHODS, QUANTITIES, REAL
@@ -41,6 +42,24 @@ def synthetic_summary(num_cases=6, seed=0, provenance=None):
     return summarise(
         results, {"ct2pet_version": "0", "failed_cases": []} if provenance is None else provenance, diagnoses
     )
+
+
+def label_summary(cases=None, provenance=None):
+    """The summary of a method that predicts labels alone; ``cases``: {CASE: {LABEL: {METRIC: value}}}."""
+    cases = label_cases() if cases is None else cases
+    results = {case: CaseResult({}).with_regions(_organs(labels)) for case, labels in cases.items()}
+    return summarise(results, {"ct2pet_version": "0", "failed_cases": []} if provenance is None else provenance)
+
+
+def summary_with_labels():
+    """The summary of a method that predicts a PET and labels: ``synthetic_results`` and ``label_cases``."""
+    results = synthetic_results(4)
+    labels = dict(zip(results, label_cases().values()))
+    return summarise({case: results[case].with_regions(_organs(labels[case])) for case in results}, {})
+
+
+def _organs(labels):
+    return {f"organ:{label}": metrics for label, metrics in labels.items()}
 
 
 def _real(rng):

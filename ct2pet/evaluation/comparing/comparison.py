@@ -11,14 +11,15 @@ import numpy as np
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
-from ct2pet.evaluation.names import BIAS, LESIONS, ORGAN, PREDICTION, VOLUME, is_measurement
+from ct2pet.evaluation.names import BIAS, LABEL_METRICS, LESIONS, PREDICTION, VOLUME, is_label, is_measurement
 from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
 
-METRICS = ("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias")
-DISTRICTS, DIAGNOSES, ORGANS = "districts", "diagnoses", "organs"  # tables; LESIONS is one, too
+METRICS = ("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias", *LABEL_METRICS)
+DISTRICTS, DIAGNOSES, ORGANS, LABELS = "districts", "diagnoses", "organs", "labels"  # tables; LESIONS is one, too
 WHOLE_VOLUME = "whole_volume"  # in the table of the districts: the paper's numbers, air included
-_HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "ccc")
+MEAN_OF_LABELS = "mean_of_the_labels"  # the subject of the table of the labels: their mean in each case
+_HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "ccc", "dice", "iou")
 
 Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
 
@@ -72,12 +73,13 @@ class Comparison:
         return dataclasses.asdict(self)
 
     def of_table(self, table: str) -> list[Line]:
-        """The lines of one of the tables, "districts", "lesions", "organs" or "diagnoses"."""
+        """The lines of one of the tables: "districts", "lesions", "labels", "organs" or "diagnoses"."""
         return [line for line in self.lines if line.table == table]
 
 
-def compare(summaries: Mapping[str, Mapping[str, Any]], metrics: Sequence[str] = METRICS) -> Comparison:
-    """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name.
+def compare(summaries: Mapping[str, Mapping[str, Any]], metrics: Sequence[str] | None = None) -> Comparison:
+    """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name;
+    ``metrics``: by default those of METRICS that the first one has.
 
     Raises Ct2PetError that says what is wrong where they cannot be compared (see ``pairing.check_pairs``), or where
     a metric is unknown.
@@ -88,17 +90,22 @@ def compare(summaries: Mapping[str, Mapping[str, Any]], metrics: Sequence[str] =
     return _compared(models, first, metrics, {name: summary["provenance"] for name, summary in summaries.items()})
 
 
-def compare_with_baselines(summary: Mapping[str, Any], metrics: Sequence[str] = METRICS) -> Comparison:
-    """Compare a model, "prediction", with its four trivial baselines. Raises Ct2PetError as ``compare`` does."""
+def compare_with_baselines(summary: Mapping[str, Any], metrics: Sequence[str] | None = None) -> Comparison:
+    """Compare a model, "prediction", with its four trivial baselines. Raises Ct2PetError as ``compare`` does, and where
+    there are no baselines."""
     check_training_cases(PREDICTION, summary)
+    if not all(summary["baseline_cases"].values()):
+        raise Ct2PetError(
+            f"{PREDICTION}: baselines are PETs, and only labels were predicted; name a second summary to compare with"
+        )
     models = {PREDICTION: summary["cases"], **summary["baseline_cases"]}
     return _compared(models, summary, metrics, {PREDICTION: summary["provenance"]})
 
 
 def _compared(
-    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str], provenance: dict[str, Any]
+    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str] | None, provenance: dict[str, Any]
 ) -> Comparison:
-    _check_metrics(metrics, summary["cases"])
+    metrics = _known_metrics(metrics, summary["cases"])
     found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
     drafts = [(subject, numbers) for subject, numbers in found if any(numbers.values())]
     lines: list[Line] = []
@@ -113,9 +120,11 @@ def _compared(
 
 @dataclass(frozen=True)
 class _Subject:
+    """Of several ``regions`` the mean counts."""
+
     table: str
     name: str
-    region: str
+    regions: tuple[str, ...]
     metric: str
     cases: tuple[str, ...]
 
@@ -124,29 +133,34 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
     """All lines that there may be, in the order of the tables."""
     cases = tuple(summary["cases"])
     regions = list(dict.fromkeys(region for found in summary["cases"].values() for region in found))
-    places = [name for name in regions if name not in (WHOLE_BODY, LESIONS) and not name.startswith(ORGAN)]
+    labels = tuple(name for name in regions if is_label(name))
+    places = [name for name in regions if name not in (WHOLE_BODY, LESIONS, *labels)]
     places += [WHOLE_BODY] * (WHOLE_BODY in regions)
-    tables = {DISTRICTS: places, LESIONS: [name for name in regions if name == LESIONS]}
-    tables[ORGANS] = [name for name in regions if name.startswith(ORGAN)]
+    tables = {DISTRICTS: places, LESIONS: [name for name in regions if name == LESIONS], ORGANS: list(labels)}
     for table, names in tables.items():
-        yield from (_Subject(table, name, name, metric, cases) for name in names for metric in metrics)
+        yield from (_Subject(table, name, (name,), metric, cases) for name in names for metric in metrics)
         if table == DISTRICTS:
             volume = [f"{metric}{VOLUME}" for metric in metrics]
-            yield from (_Subject(table, WHOLE_VOLUME, WHOLE_BODY, metric, cases) for metric in volume)
+            yield from (_Subject(table, WHOLE_VOLUME, (WHOLE_BODY,), metric, cases) for metric in volume)
+    overlaps = [metric for metric in metrics if metric in LABEL_METRICS]
+    yield from (_Subject(LABELS, MEAN_OF_LABELS, labels, metric, cases) for metric in overlaps if labels)
     for diagnosis in sorted(set(summary["diagnoses"].values())):
         own = tuple(case for case in cases if summary["diagnoses"].get(case) == diagnosis)
-        yield from (_Subject(DIAGNOSES, diagnosis, places[-1], metric, own) for metric in metrics if places)
+        yield from (_Subject(DIAGNOSES, diagnosis, tuple(places[-1:]), metric, own) for metric in metrics if places)
 
 
 def _common(models: Mapping[str, Cases], subject: _Subject) -> dict[str, list[float]]:
-    """The values of each model in the cases where all of them have one."""
+    """The values of each model in the cases (and of several regions in those) where all of them have one."""
+    rows = [row for case in subject.cases if (row := _row([cases[case] for cases in models.values()], subject))]
+    return {name: [row[index] for row in rows] for index, name in enumerate(models)}
+
+
+def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Subject) -> list[float]:
+    """One case: the value of each model, ``found`` being its regions; empty where they have none in common."""
     size: Callable[[float], float] = abs if subject.metric.endswith(BIAS) else float
-    values = {
-        name: [cases[case].get(subject.region, {}).get(subject.metric) for case in subject.cases]
-        for name, cases in models.items()
-    }
-    rows = [row for row in zip(*values.values()) if None not in row]
-    return {name: [size(row[index]) for row in rows] for index, name in enumerate(values)}
+    columns = [[regions.get(name, {}).get(subject.metric) for regions in found] for name in subject.regions]
+    complete = [[size(value) for value in column if value is not None] for column in columns if None not in column]
+    return [sum(values) / len(values) for values in zip(*complete)]
 
 
 def _lines_of_table(drafts: Sequence[tuple[_Subject, dict[str, list[float]]]]) -> list[Line]:
@@ -174,9 +188,13 @@ def _line(subject: _Subject, numbers: Mapping[str, list[float]], differences: di
     return Line(subject.table, subject.name, subject.metric, higher, described, best, differences)
 
 
-def _check_metrics(metrics: Sequence[str], cases: Cases) -> None:
+def _known_metrics(metrics: Sequence[str] | None, cases: Cases) -> Sequence[str]:
+    """``metrics`` (by default those of METRICS that the cases have). Raises Ct2PetError where one is unknown."""
     every = {metric: None for regions in cases.values() for found in regions.values() for metric in found}
     known = [metric for metric in every if not is_measurement(metric) and not metric.endswith(VOLUME)]
+    if metrics is None:
+        return [metric for metric in METRICS if metric in known]
     unknown = [metric for metric in metrics if metric not in known]
     if unknown:
         raise Ct2PetError(f"the summary has no metric {listed(unknown)}; there are: {', '.join(known) or 'none'}")
+    return metrics

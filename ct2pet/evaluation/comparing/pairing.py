@@ -12,13 +12,15 @@ from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
 _FROM_THE_REAL_PET = ("zeros", "blurred", "shifted")  # baselines that the prediction and the training cases leave alone
 _TOLERANCE = 1e-5  # relative; sums of other machines and versions differ in their last digits
 _SHOWN = 5
+_Flat = dict[tuple[str, str, str], Any]  # by case, region and metric
 
 
 def check_pairs(summaries: Mapping[str, Mapping[str, Any]]) -> None:
     """Raise Ct2PetError, which says where, unless the summaries are of the same cases, compared with the same real
     PETs, districts and lesions in the same way, and no case was trained with.
 
-    That the references are the same shows in the baselines that are made from them: their numbers must agree.
+    That the references are the same shows in the baselines that are made from them, and in the volumes of the labels:
+    these numbers must agree.
     """
     for name, summary in summaries.items():
         check_training_cases(name, summary)
@@ -76,19 +78,28 @@ def _check_same(first: str, other: str, one: Mapping[str, Any], two: Mapping[str
 def _check_references(first: str, other: str, summaries: Mapping[str, Mapping[str, Any]]) -> None:
     for name in _FROM_THE_REAL_PET:
         one, two = (_flat(summaries[model]["baseline_cases"][name]) for model in (first, other))
-        different = sorted(
-            key for key in {*one, *two} if key not in one or key not in two or not _same(one[key], two[key])
+        _check_equal(first, other, one, two, f" of the baseline {name}")
+    one, two = (_label_volumes(summaries[model]["cases"]) for model in (first, other))
+    both = one.keys() & two.keys()
+    _check_equal(first, other, {key: one[key] for key in both}, {key: two[key] for key in both}, "")
+
+
+def _check_equal(first: str, other: str, one: _Flat, two: _Flat, of: str) -> None:
+    different = sorted(key for key in {*one, *two} if key not in one or key not in two or not _same(one[key], two[key]))
+    if different:
+        case, region, metric = key = different[0]
+        raise Ct2PetError(
+            f"{first} and {other} were compared with other references: in {case}, {region}, the {metric}{of} is "
+            f"{one.get(key)} and {two.get(key)}; evaluate both with one version against the same real PETs and maps"
         )
-        if different:
-            case, region, metric = key = different[0]
-            raise Ct2PetError(
-                f"{first} and {other} were compared with other references: in {case}, {region}, the {metric} of the "
-                f"baseline {name} is {one.get(key)} and {two.get(key)}; evaluate both with one version against the "
-                "same real PETs, district maps and lesions"
-            )
 
 
-def _flat(cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> dict[tuple[str, str, str], Any]:
+def _label_volumes(cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> _Flat:
+    """The volumes of the labels in the true maps."""
+    return {key: value for key, value in _flat(cases).items() if key[2] == "real_volume_ml"}
+
+
+def _flat(cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> _Flat:
     return {
         (case, region, metric): value
         for case, regions in cases.items()

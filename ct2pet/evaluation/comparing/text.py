@@ -4,8 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing import wording
-from ct2pet.evaluation.comparing.comparison import DISTRICTS, ORGANS, WHOLE_VOLUME, Comparison, Difference, Line
+from ct2pet.evaluation.comparing.comparison import (
+    DISTRICTS,
+    LABELS,
+    MEAN_OF_LABELS,
+    ORGANS,
+    WHOLE_VOLUME,
+    Comparison,
+    Difference,
+    Line,
+)
 from ct2pet.evaluation.names import LESIONS
 from ct2pet.planning.plans import WHOLE_BODY
 
@@ -28,11 +38,11 @@ def text(comparison: Comparison) -> str:
 
 def answer(comparison: Comparison, other: str) -> str:
     """In words: which of the first model and ``other`` is better in the first metric, by how much, and how sure that
-    is: in the whole body (or the last region that there is) and in lesions."""
-    places = [line for line in comparison.lines if line.table == DISTRICTS and line.subject != WHOLE_VOLUME]
-    lesions = [line for line in comparison.lines if line.table == LESIONS]
+    is: in the whole body (or the last region that there is), in lesions, and over the predicted labels."""
+    places = [line for line in comparison.of_table(DISTRICTS) if line.subject != WHOLE_VOLUME]
     last = [line for line in places if line.subject == places[-1].subject]
-    sentences = [_sentence(comparison, lines[0], other) for lines in (last, lesions) if lines]
+    others = (comparison.of_table(table) for table in (LESIONS, LABELS))
+    sentences = [_sentence(comparison, lines[0], other) for lines in (last, *others) if lines]
     return " ".join(sentences) or "Nothing could be compared: in no case all models have a number."
 
 
@@ -54,7 +64,8 @@ def _sentence(comparison: Comparison, line: Line, other: str) -> str:
 
 def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[str]) -> str:
     better, worse = map(wording.model_title, models)
-    where = "inside the body" if line.subject == WHOLE_BODY else f"in {wording.subject_title(line.subject).lower()}"
+    places = {WHOLE_BODY: "inside the body", MEAN_OF_LABELS: "in the mean of the labels"}
+    where = places.get(line.subject, f"in {wording.subject_title(line.subject).lower()}")
     difference = line.differences[other]
     if not line.gain(other):
         return f"There is no difference between {better} and {worse} {where}"
@@ -101,7 +112,7 @@ def _block(comparison: Comparison, table: str, other: str) -> str:
             ]
         )
         before = subject
-    return _aligned(rows)
+    return aligned(rows, left=2)
 
 
 def _with_interval(metric: str, difference: Difference) -> str:
@@ -115,12 +126,3 @@ def _with_interval(metric: str, difference: Difference) -> str:
 def _better(line: Line, first: str, other: str) -> str:
     mark = wording.marks(line.differences[other].p)
     return f"{wording.model_title(first if line.gain(other) > 0 else other)} {mark}" if mark else "–"
-
-
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
-    """Columns of one width, the first two to the left."""
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    lines = [
-        "  ".join([*map(str.ljust, row[:2], widths), *map(str.rjust, row[2:], widths[2:])]).rstrip() for row in rows
-    ]
-    return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:]])

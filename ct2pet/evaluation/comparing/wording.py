@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from ct2pet.evaluation.comparing.comparison import DIAGNOSES, DISTRICTS, ORGANS, WHOLE_VOLUME, Line
+from ct2pet.evaluation.comparing.comparison import DIAGNOSES, DISTRICTS, LABELS, ORGANS, WHOLE_VOLUME, Line
 from ct2pet.evaluation.names import BIAS, HEADERS, LESIONS, ORGAN, TITLES, mean_text, value_text
 
 MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
@@ -12,6 +12,7 @@ CAPTIONS = {
     DISTRICTS: "Districts and whole body",
     LESIONS: "Lesions",
     ORGANS: "Organs",
+    LABELS: "Predicted labels",
     DIAGNOSES: "Diagnoses, inside the body",
 }
 _UNIT = re.compile(r" \[(.+)\]$")

@@ -3,8 +3,9 @@ import json
 
 import numpy as np
 import pytest
+from label_maps import metrics as label_metrics
 from scipy import stats
-from summaries import synthetic_summary
+from summaries import label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing import compare, compare_with_baselines
@@ -177,3 +178,60 @@ def test_it_is_json(comparison):
     content = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     assert content["models"] == ["ours", "theirs", "third"]
     assert content["lines"][0]["differences"]["theirs"]["test"]["pairs"] == NUMBER
+
+
+def labelled(seed, missed=()):
+    """A summary of two labels in NUMBER cases with random Dice and distances; ``missed``: cases without a spleen."""
+    rng = np.random.default_rng(seed)
+    cases = {}
+    for number in range(NUMBER):
+        liver, spleen = (label_metrics(rng.uniform(0.5, 1), rng.uniform(1, 9)) for _ in range(2))
+        gone = f"c{number:02d}" in missed
+        cases[f"c{number:02d}"] = {"liver": liver, "spleen": label_metrics(0.0, fake_ml=0.0) if gone else spleen}
+    return label_summary(cases)
+
+
+def test_predicted_labels_are_compared_one_by_one_and_by_their_mean():
+    ours, theirs = labelled(1), labelled(2)
+    comparison = compare({"ours": ours, "theirs": theirs})
+    assert {one.metric for one in comparison.lines} == {"dice", "iou", "hd95", "asd"}
+    assert list(comparison.num_tests) == ["organs", "labels"]
+    line = line_of(comparison, "organs", "organ:liver", "dice")
+    liver = [values(summary, "organ:liver", "dice") for summary in (ours, theirs)]
+    assert line.numbers["theirs"]["mean"] == pytest.approx(liver[1].mean())
+    assert line.differences["theirs"].test.p_t == pytest.approx(stats.ttest_rel(*liver).pvalue)
+    assert line.higher_is_better
+    means = [(values(one, "organ:liver", "hd95") + values(one, "organ:spleen", "hd95")) / 2 for one in (ours, theirs)]
+    line = line_of(comparison, "labels", "mean_of_the_labels", "hd95")
+    assert line.differences["theirs"].test.mean == pytest.approx((means[1] - means[0]).mean())
+    assert line.differences["theirs"].test.p_wilcoxon == pytest.approx(stats.wilcoxon(means[1] - means[0]).pvalue)
+    assert not line.higher_is_better
+
+
+def test_in_the_mean_of_the_labels_those_count_that_every_model_has():
+    """Otherwise a model would gain distance by missing a label that is hard to find."""
+    ours, theirs = labelled(1, missed=["c03"]), labelled(2)
+    line = line_of(compare({"ours": ours, "theirs": theirs}), "labels", "mean_of_the_labels", "hd95")
+    assert line.numbers["ours"]["n"] == NUMBER
+    expected = (values(theirs, "organ:liver", "hd95") + values(theirs, "organ:spleen", "hd95")) / 2
+    expected[3] = theirs["cases"]["c03"]["organ:liver"]["hd95"]
+    assert line.numbers["theirs"]["mean"] == pytest.approx(expected.mean())
+
+
+def test_a_pet_and_labels_are_compared_together_and_a_pet_without_labels_as_before():
+    both = compare({"a": summary_with_labels(), "b": summary_with_labels()})
+    assert list(both.num_tests) == ["districts", "lesions", "organs", "labels"]
+    assert not [line for line in both.of_table("districts") if line.metric == "dice"]
+    alone = compare({"a": synthetic_summary(4), "b": synthetic_summary(4)})
+    assert "labels" not in alone.num_tests
+    assert {line.metric for line in alone.lines} == {
+        *("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias"),
+        *("mae_volume", "psnr_volume", "ssim_volume"),
+    }
+
+
+def test_labels_alone_have_no_baselines_to_be_compared_with():
+    with pytest.raises(Ct2PetError, match="only labels were predicted; name a second summary"):
+        compare_with_baselines(labelled(1))
+    with pytest.raises(Ct2PetError, match=r"no metric mae; there are: dice, iou, hd95, asd"):
+        compare({"a": labelled(1), "b": labelled(2)}, ["mae"])

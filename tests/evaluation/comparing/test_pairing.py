@@ -1,7 +1,8 @@
 import copy
 
 import pytest
-from summaries import synthetic_summary
+from label_maps import metrics
+from summaries import label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
@@ -60,6 +61,19 @@ def test_what_was_evaluated_in_another_way_is_refused(pair, change, told):
     with pytest.raises(Ct2PetError, match=told) as caught:
         check_pairs(pair)
     assert "a and b" in str(caught.value)
+
+
+def test_labels_of_other_true_maps_are_refused():
+    """Their volumes differ."""
+    one, two = ({"a": {"liver": metrics(0.5, real_ml=ml)}} for ml in (10.0, 11.0))
+    check_pairs({"a": label_summary(one), "b": label_summary({"a": {"liver": metrics(0.9, fake_ml=3.0)}})})
+    expected = r"other references: in a, organ:liver, the real_volume_ml is 10.0 and 11.0; .* PETs and maps"
+    with pytest.raises(Ct2PetError, match=expected):
+        check_pairs({"a": label_summary(one), "b": label_summary(two)})
+
+
+def test_a_model_that_gives_no_labels_may_be_compared_with_one_that_does():
+    check_pairs({"a": summary_with_labels(), "b": synthetic_summary(4, provenance={}) | {"diagnoses": {}}})
 
 
 def test_every_model_is_checked_against_the_first(pair):

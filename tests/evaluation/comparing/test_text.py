@@ -1,7 +1,8 @@
 import copy
 
 import pytest
-from summaries import synthetic_summary
+from label_maps import metrics as label_metrics
+from summaries import label_summary, synthetic_summary
 
 from ct2pet.evaluation.comparing import answer, compare, compare_with_baselines, text
 
@@ -88,3 +89,19 @@ def test_where_nothing_is_left_it_says_so(summary):
             metrics.update(mae=None)
             metrics.pop("mae_volume", None)
     assert "Nothing could be compared" in answer(compare({"a": none, "b": none}, ["mae"]), "b")
+
+
+def test_labels_alone_are_compared_by_their_mean_on_the_screen():
+    def labelled(dice):
+        return {"liver": label_metrics(dice), "spleen": label_metrics(0.5)}
+
+    one = label_summary({f"c{number:02d}": labelled(0.9) for number in range(20)})
+    two = label_summary({f"c{number:02d}": labelled(0.7 + 0.04 * (number % 2)) for number in range(20)})
+    shown = text(compare({"mine": one, "other": two}))
+    lines = shown.splitlines()
+    assert lines[0].startswith("Predicted labels")
+    assert [line for line in lines if line.startswith("Mean of the labels (n = 20)  Dice ↑")]
+    assert not [line for line in lines if line.startswith("Liver")]
+    assert lines[-1].startswith(
+        "mine is better than other in the mean of the labels: Dice 0.700 against 0.610, a difference of 0.090 over 20 "
+    )
