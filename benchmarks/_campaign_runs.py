@@ -54,11 +54,15 @@ def load() -> None:
 def run(line: str, root: Path, limit_s: float, interruption: Interruption | None = None) -> Outcome:
     """A command (its name without ct2pet_, and its arguments) whose folders are below ``root``. It is killed, with all
     processes that it started, after ``limit_s`` seconds, or 30 s after the signal."""
+    ready, told = os.pipe()
     with tempfile.TemporaryFile() as output:
-        started = time.monotonic()
         process = os.fork()
         if not process:
-            _become(line, root, output.fileno())
+            _become(line, root, output.fileno(), told)
+        os.close(told)
+        os.read(ready, 1)  # the command begins now, or its process has ended
+        os.close(ready)
+        started = time.monotonic()
         code, timed_out, sent = _watch(process, started, limit_s, interruption)
         ended = time.monotonic()
         output.seek(0)
@@ -67,7 +71,7 @@ def run(line: str, root: Path, limit_s: float, interruption: Interruption | None
     return Outcome(line, code, text, ended - started, timed_out, waited)
 
 
-def _become(line: str, root: Path, output: int) -> None:
+def _become(line: str, root: Path, output: int, told: int) -> None:
     """In the new process: the command, and nothing of this program after it."""
     code = 99
     try:
@@ -81,7 +85,9 @@ def _become(line: str, root: Path, output: int) -> None:
         used = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
         resource.setrlimit(resource.RLIMIT_AS, (used + _MOST_MEMORY, used + _MOST_MEMORY))
         name, *arguments = line.split()
-        code = import_module(f"ct2pet.cli.{name}").main(arguments)
+        main = import_module(f"ct2pet.cli.{name}").main
+        os.write(told, b".")
+        code = main(arguments)
     except SystemExit as stop:
         code = stop.code if isinstance(stop.code, int) else 99
     except BaseException:
