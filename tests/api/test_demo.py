@@ -6,7 +6,7 @@ from road import PulledPlugError, content_of, times_of
 
 from ct2pet.api import demo, evaluation, planning
 from ct2pet.phantom import COARSE
-from ct2pet.planning import planner
+from ct2pet.planning import budget
 
 FOLDERS = [f"ct2pet_{kind}" for kind in ("raw", "preprocessed", "results")]
 
@@ -18,7 +18,7 @@ def shrunken():
         patch.setattr(demo, "DEMO", COARSE)
         for name, number in {"_NUM_TRAIN": 3, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
             patch.setattr(demo, name, number)
-        patch.setattr(planner, "available_memory_gib", lambda: 0.78)
+        patch.setattr(budget, "available_memory_gib", lambda: 0.78)
         for module in (demo, planning, evaluation):
             patch.setattr(module, "default_processes", lambda: 1)
         patch.setenv("ct2pet_raw", "/of/the/user")
@@ -78,7 +78,7 @@ def test_begun_again_it_trains_nothing_twice(interrupted, done):
 def test_run_again_when_done_it_keeps_data_models_and_predictions_whatever_memory_is_free(
     interrupted, done, shrunken, capsys
 ):
-    shrunken.setattr(planner, "available_memory_gib", lambda: 4.0)
+    shrunken.setattr(budget, "available_memory_gib", lambda: 4.0)
     folder = interrupted[0]
     before, summary = times_of(folder), (folder / "summary.json").read_bytes()
     assert demo.run_demo(folder, device="cpu") == done

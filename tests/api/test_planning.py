@@ -67,7 +67,7 @@ def test_a_case_that_changes_is_written_again_and_no_other(raw, preprocessed):
     write_case(raw.folder, "case1", case_volumes(9))
     preprocess("901", **ALONE)
     changed = {path.name for path, time in times_of(preprocessed).items() if times[path] != time}
-    assert changed == {"case1.b2nd", "case1.json"}
+    assert changed == {"case1.b2nd", "case1_labels.b2nd", "case1.json"}
 
 
 def test_only_the_chosen_configurations_are_preprocessed(raw, preprocessed):
