@@ -3,6 +3,7 @@ import pytest
 
 from ct2pet.dataset.fields import Field
 from ct2pet.districts.body import body_mask
+from ct2pet.districts.pet_outline import pet_outline
 from ct2pet.districts.whole_body import region_labels, whole_body_map
 from ct2pet.errors import DatasetError
 from ct2pet.volume import Grid, Volume
@@ -29,9 +30,19 @@ def test_without_a_field_every_voxel_is_body():
     assert (found.array == 1).all()
 
 
-def test_the_body_is_not_looked_for_in_a_pet():
-    with pytest.raises(DatasetError, match=r"body cannot be found in low_dose \(pet\); name another input as body_mask"):
-        whole_body_map(box_of_tissue(), Field("low_dose", "input", "pet", "SUV"))
+def test_the_body_of_a_pet_is_its_outline():
+    ct = box_of_tissue()
+    pet = ct.with_array(np.where(ct.array > -500, 1.0, 0.0).astype(np.float32), "SUV")
+    found = whole_body_map(pet, Field("low_dose", "input", "pet", "SUV"))
+    np.testing.assert_array_equal(found.array, pet_outline(pet).array)
+    assert 0 < found.array.sum() < found.array.size
+
+
+def test_the_body_is_not_looked_for_in_labels():
+    with pytest.raises(
+        DatasetError, match=r"cannot be found in organs \(labels\); name another input as body_mask"
+    ):
+        whole_body_map(box_of_tissue(), Field("organs", "input", "labels"))
 
 
 def test_the_whole_body_is_the_union_of_the_districts_or_the_one_label():
