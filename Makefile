@@ -1,5 +1,5 @@
 # Needs Python 3.10 or newer and make. Everything else is installed into .venv.
-.PHONY: demo test bench bench-full
+.PHONY: demo test bench bench-full campaign campaign-full
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -25,6 +25,14 @@ bench: $(BENCH)/installed
 
 bench-full: $(BENCH)/installed
 	$(BENCH)/bin/python benchmarks/run_all.py --size full
+
+# Changed files, kills and signals against all commands, which must not fail in silence. A quarter of an hour;
+# campaign-full takes four hours.
+campaign: $(INSTALLED)
+	$(BIN)/python benchmarks/campaign.py
+
+campaign-full: $(INSTALLED)
+	$(BIN)/python benchmarks/campaign.py --full
 
 $(BENCH)/installed: setup.py constraints.txt benchmarks/requirements.txt
 	@$(BENCH)/bin/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear $(BENCH)

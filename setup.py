@@ -81,7 +81,6 @@ setup(
         "tqdm>=4.64",
         "psutil>=5.9",
         "matplotlib>=3.7",
-        "pillow>=9.4",
         "tensorboard>=2.12",
     ],
     extras_require={

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import partial
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -11,9 +12,20 @@ from unittest.mock import patch
 
 from ct2pet.api.training import train
 from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training.schedule import Schedule
 
 _EPOCHS = 6  # about; validation, checkpoints and the log, which count, come once in each
 _OPTIONS = TrainingOptions(num_workers=0, show_bar=False, final_validation=False, save_every=10**6)
+
+
+@dataclass(frozen=True)
+class ScheduleOfFactors(Schedule):
+    """A schedule whose learning rates are multiplied with ``factor``(step)."""
+
+    factor: Callable[[int], float] = lambda step: 1.0
+
+    def learning_rate_factor(self, step: int) -> float:
+        return self.factor(step)
 
 
 class TrainerByTheClock(Trainer):
@@ -34,10 +46,12 @@ class TrainerByTheClock(Trainer):
         def factor(step: int) -> float:
             left = self.seconds - (time.process_time() - self.started)
             if left > 0:
-                self.steps = step + 1
+                self.steps = max(self.steps, step + 1)
             return min(1.0, max(0.0, left / max(1e-6, decay)))
 
-        self.optimization.learning_rate_factor = factor  # type: ignore[method-assign]
+        planned = self.schedule
+        self.schedule = ScheduleOfFactors(planned.num_epochs, planned.iterations, planned.decay_steps, factor=factor)
+        self.optimization.schedule = self.schedule
         super().run()
 
     def _stalled(self) -> bool:

@@ -26,11 +26,12 @@ from arm_tables import BODY, MAIN, Claim, Finished, tables
 from variants import ARMS, DEFAULT, PAPER, VARIANTS, Arm
 
 import ct2pet.models
-from ct2pet.api.planning import extract_fingerprint, plan, preprocess
+from ct2pet.api.planning import extract_fingerprint, plan
+from ct2pet.api.preprocessing import preprocess
 from ct2pet.evaluation import read_summary
 from ct2pet.files import read_json, write_json
 from ct2pet.fingerprint.fingerprint import Fingerprint
-from ct2pet.inference.trained_models import model_folder
+from ct2pet.layout import SUMMARY, model_folder
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.planning.configuration import Configuration
@@ -42,7 +43,6 @@ from dataset_conversion.Dataset101_STS import convert
 PHANTOM, STS = "Dataset998_Phantoms", "Dataset101_STS"
 ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of this benchmark alone
 
-SUMMARY = "summary.json"
 TRAINING = "training.json"
 _SEED, _MEMORY_GIB = 2503, 8.0
 _CLAIMS: dict[str, list[Claim]] = {

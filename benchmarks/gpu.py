@@ -28,11 +28,11 @@ from pathlib import Path
 import torch
 from training_loop import CT_HU, DESCRIPTION, DISTRICT, SPACING_MM, make_trainer
 
-from ct2pet.fingerprint.fingerprint import WHOLE_BODY, DistrictFingerprint, Fingerprint
-from ct2pet.models import load_model
+from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
+from ct2pet.models import load_model, model_names
 from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.planner import PlanRequest, plan_experiment
-from ct2pet.planning.plans import Plans
+from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.reference import reference_plans
 from ct2pet.training import Trainer, TrainingOptions
 
@@ -50,10 +50,11 @@ def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> 
         for name, box in BOXES.items()
     }
     fingerprint = Fingerprint("Dataset900_Benchmark", districts)
-    needs = {method: load_model(method).requirements}
+    needs = {name: load_model(name).requirements for name in model_names()}
     if name == PAPER:
         return reference_plans(PAPER, fingerprint, DESCRIPTION, needs)
-    return plan_experiment(fingerprint, DESCRIPTION, needs, PlanRequest(device=device, memory_target_gib=memory_gib))
+    request = PlanRequest(device=device, memory_target_gib=memory_gib, sized_for=(method,))
+    return plan_experiment(fingerprint, DESCRIPTION, needs, request)
 
 
 def trainer_of(task: dict, plans: Plans, folder: Path) -> Trainer:

@@ -86,6 +86,7 @@ def _passes(windows: int, window: int, folder: Path, size: str) -> float:
 def ct2pet(folder: Path, size: str, window: int, *options: str) -> dict[str, Any]:
     os.environ.update({f"ct2pet_{kind}": str(folder / kind) for kind in ("raw", "preprocessed", "results")})
     from ct2pet.cli.predict import main
+    from ct2pet.inference import predictor
     from ct2pet.inference.sliding_window import SlidingWindow
 
     ct, maps = _case(folder)
@@ -100,7 +101,7 @@ def ct2pet(folder: Path, size: str, window: int, *options: str) -> dict[str, Any
     SlidingWindow.positions = counted  # type: ignore[method-assign]
     output = _prediction(folder, window, *options)
     arguments = ["-i", str(ct), "-o", str(output), "--districts", str(maps), "-p", f"window{window}"]
-    with timed(SlidingWindow, "translate", told):
+    with timed(predictor, "predict_volume", told):
         assert main([*arguments, "--disable_tta", *options]) == 0
     return {**told, "passes": _passes(told["windows"], window, folder, size)}
 

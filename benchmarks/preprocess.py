@@ -90,8 +90,8 @@ def equality(folder: Path, size: str) -> dict[str, float]:
 
     from ct2pet.imageio import read_volume
     from ct2pet.planning.plans import Plans
-    from ct2pet.preprocessing import DistrictStore, case_on_plan_grid, plan_grid
-    from ct2pet.volume import Box
+    from ct2pet.preprocessing import DistrictStore, plan_grid, prepare_case
+    from ct2pet.preprocessing.normalization import denormalize
 
     raw = folder / "raw" / NAME
     images = [
@@ -99,26 +99,25 @@ def equality(folder: Path, size: str) -> dict[str, float]:
         *(raw / kind / f"{CASE}.nii.gz" for kind in ("targetsTr", "districtsTr")),
     ]
     ct, pet, districts = map(read_volume, images)
-    plans = Plans.load(folder / "preprocessed" / NAME / "ct2petPlans.json").configuration("trunk")
-    grid = plan_grid(pet.grid, plans.spacing)
+    plans = Plans.load(folder / "preprocessed" / NAME / "ct2petPlans.json")
+    trunk = plans.configuration("trunk")
+    grid = plan_grid(pet.grid, trunk.spacing)
     itk = sitk.Cast(sitk.ReadImage(str(images[0])), sitk.sitkFloat32)
     reference = sitk.Image(grid.shape[::-1], sitk.sitkFloat32)
     reference.SetSpacing(grid.spacing[::-1])
     reference.SetOrigin(grid.origin)
     expected = sitk.GetArrayFromImage(sitk.Resample(itk, reference, sitk.Transform(), sitk.sitkLinear, -1024.0))
-    window = plans.ct_normalization
-    expected = expected.clip(window.lower_hu, window.upper_hu)
-    half = (window.upper_hu - window.lower_hu) / 2
-    prepared = case_on_plan_grid(ct, pet, districts, plans)
-    assert prepared is not None
-    district = prepared.district
+    window = trunk.normalization["CT"]
+    expected = expected.clip(window.lower, window.upper)
+    district = prepare_case({"CT": ct, "PET": pet}, districts, trunk, plans.all_fields)
+    assert district is not None
     corner = np.linalg.inv(grid.affine) @ np.array([*district.grid.origin, 1.0])
     start = np.rint(corner[2::-1]).astype(int)
     own = expected[tuple(slice(a, a + n) for a, n in zip(start, district.grid.shape))][district.mask]
     stored = DistrictStore(folder / "preprocessed" / NAME / "ct2petPlans_trunk").open(CASE)
-    read = stored.read(Box((0, 0, 0), stored.shape))["ct"].astype(np.float64)[district.mask]
-    computed = district.ct.astype(np.float64)[district.mask]
-    back = [(values + 1) * half + window.lower_hu for values in (computed, read)]
+    read = stored.read_all()["CT"].astype(np.float64)[district.mask]
+    computed = district.images["CT"].astype(np.float64)[district.mask]
+    back = [denormalize(values, window) for values in (computed, read)]
     return {"computed": float(abs(back[0] - own).max()), "stored": float(abs(back[1] - own).max())}
 
 

@@ -35,7 +35,7 @@ from ct2pet.models.base import Model
 from ct2pet.paths import results_folder
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.training import TrainingOptions
-from ct2pet.volume import Box, Grid
+from ct2pet.volume import Grid
 
 RATE = 1e-3  # trainings of minutes: ten times the paper's
 
@@ -159,7 +159,7 @@ def registration_error(patients: Patients, dataset: str) -> str:
     lengths, left = [], []
     for number, case in enumerate(store.cases):
         stored = store.open(case)
-        content = stored.read(Box((0, 0, 0), stored.shape))
+        content = stored.read_all()
         found = _found(stage, content, stored.grid)
         true = patients.field(number, millimetres).at(stored.grid)[1:]
         inside = content["mask"]
@@ -180,8 +180,8 @@ def registration_error(patients: Patients, dataset: str) -> str:
 def _found(stage: Model, content: dict, grid: Grid) -> np.ndarray:
     """The in-plane field (mm; Y, X) that the registration network finds, slice by slice or in the whole volume."""
     in_2d = stage.requirements.dimensions == 2
-    multiples = [np.prod(axis) for axis in zip(*stage.planned.generator.arguments["strides"])]
-    volumes = [torch.from_numpy(content[name].astype(np.float32))[:, None] for name in ("ct", "pet", "mask")]
+    multiples = [np.prod(axis) for axis in zip(*stage.planned.network("generator").arguments["strides"])]
+    volumes = [torch.from_numpy(content[name].astype(np.float32))[:, None] for name in ("CT", "PET", "mask")]
     if not in_2d:
         volumes = [volume.transpose(0, 1)[None] for volume in volumes]
     padding = [(0, int(-n % m)) for n, m in zip(volumes[0].shape[2:], multiples)]

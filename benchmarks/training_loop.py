@@ -28,7 +28,7 @@ from scipy import ndimage
 from ct2pet.dataset import Description
 from ct2pet.dataset.fields import ct_to_pet
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
-from ct2pet.models import load_model
+from ct2pet.models import load_model, model_names
 from ct2pet.models.base import Batch, Model, Progress
 from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
@@ -51,8 +51,9 @@ def plans_by_name(device: str) -> dict[str, Plans]:
     box = [[SPACING_MM * n for n in SHAPE]]
     seen = DistrictFingerprint(["case"], [[SPACING_MM] * 3], box, {"CT": CT_HU})
     fingerprint = Fingerprint("Dataset900_Benchmark", {DISTRICT: seen})
-    needs = {METHOD: load_model(METHOD).requirements}
-    default = plan_experiment(fingerprint, DESCRIPTION, needs, PlanRequest(device=device, memory_target_gib=8))
+    needs = {name: load_model(name).requirements for name in model_names()}
+    request = PlanRequest(device=device, memory_target_gib=8, sized_for=(METHOD,))
+    default = plan_experiment(fingerprint, DESCRIPTION, needs, request)
     averaged = {METHOD: {**default.models[METHOD], "ema_decay": 0.999}}
     return {
         "default": default,

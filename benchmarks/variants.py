@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
-from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan
+from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan, Normalization
+from ct2pet.planning.network_size import RESIDUAL_ENCODER_UNET
 from ct2pet.planning.networks import plan_discriminator, plan_generator
-from ct2pet.planning.plans import CTNormalization
 from ct2pet.planning.topology import unet_topology
 
 DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
@@ -37,8 +37,17 @@ def augmentation(**values: Any) -> Change:
     return lambda c, seen: replace(c, augmentation=replace(c.augmentation, **values))
 
 
+def with_networks(c: Configuration, **networks: NetworkPlan) -> Configuration:
+    """The configuration with other networks of these roles."""
+    return replace(c, networks={**c.networks, **networks})
+
+
 def generator(**values: Any) -> Change:
-    return lambda c, seen: replace(c, generator=replace(c.generator, arguments={**c.generator.arguments, **values}))
+    def change(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+        planned = c.network("generator")
+        return with_networks(c, generator=replace(planned, arguments={**planned.arguments, **values}))
+
+    return change
 
 
 def patch(edge: int, batch_size: int) -> Change:
@@ -47,12 +56,10 @@ def patch(edge: int, batch_size: int) -> Change:
     def change(c: Configuration, seen: DistrictFingerprint) -> Configuration:
         size = [max(8, min(edge, -(-n // 8) * 8)) for n in c.median_shape]
         topology = unet_topology(size, c.spacing, 5)
-        features = c.generator.arguments["features_per_stage"][0]
-        base = c.discriminator.arguments["base_features"]
-        return replace(
-            c,
-            patch_size=size,
-            batch_size=batch_size,
+        features = c.network("generator").arguments["features_per_stage"][0]
+        base = c.network("discriminator").arguments["base_features"]
+        return with_networks(
+            replace(c, patch_size=size, batch_size=batch_size),
             generator=plan_generator(topology, features, 128),
             discriminator=plan_discriminator(size, base),
         )
@@ -61,16 +68,15 @@ def patch(edge: int, batch_size: int) -> Change:
 
 
 def residual(c: Configuration, seen: DistrictFingerprint) -> Configuration:
-    """nnU-Net's residual encoder: one to four blocks a stage, one convolution in the decoder."""
-    arguments = dict(c.generator.arguments)
+    """nnU-Net's residual encoder: one to six blocks a stage, one convolution in the decoder."""
+    arguments = dict(c.network("generator").arguments)
     stages = arguments["n_stages"]
     del arguments["n_conv_per_stage"]
     arguments |= {
         "n_blocks_per_stage": [1, 3, 4, 6, 6, 6][:stages],
         "n_conv_per_stage_decoder": [1] * (stages - 1),
     }
-    name = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
-    return replace(c, generator=NetworkPlan(name, arguments))
+    return with_networks(c, generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments))
 
 
 def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
@@ -78,11 +84,10 @@ def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     the patches on lesions, its CT window, rotations, flips and mirroring."""
     changed = patch(128, 2)(c, seen)
     topology = unet_topology(changed.patch_size, c.spacing, 6)
-    at = seen.ct_percentiles_hu
-    return replace(
+    at = seen.percentiles["CT"]
+    changed = replace(
         changed,
-        generator=plan_generator(topology, 32, 320),
-        ct_normalization=CTNormalization(at["0.5"], at["99.5"]),
+        normalization={**c.normalization, "CT": Normalization(at["0.5"], at["99.5"], True, [-1.0, 1.0])},
         sampling=replace(c.sampling, lesion_fraction=0.33),
         augmentation=replace(
             c.augmentation,
@@ -93,6 +98,7 @@ def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
         ),
         mirror_axes=[0, 1, 2],
     )
+    return with_networks(changed, generator=plan_generator(topology, 32, 320))
 
 
 ARMS = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import glob
 import json
 import os
 import shutil
@@ -200,7 +201,17 @@ def check_writable(folder: str | os.PathLike) -> None:
 def remove_partial_files(folder: str | os.PathLike) -> None:
     """Remove what killed processes left half-written in ``folder`` (not in its subfolders)."""
     for leftover in Path(folder).glob(".partial-*"):
-        if leftover.is_dir() and not leftover.is_symlink():
-            shutil.rmtree(leftover, ignore_errors=True)
-        else:
-            leftover.unlink(missing_ok=True)
+        _remove_leftover(leftover)
+
+
+def remove_partial_files_of(path: Path) -> None:
+    """Remove what killed processes left half-written of ``path`` alone: other files of its folder may be in work."""
+    for leftover in path.parent.glob(f".partial-????????-{glob.escape(path.name)}"):
+        _remove_leftover(leftover)
+
+
+def _remove_leftover(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

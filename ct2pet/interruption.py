@@ -7,16 +7,18 @@ work then goes on. Here the exception is raised again until it has reached ``run
 
 from __future__ import annotations
 
+import contextlib
 import os
 import queue
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _SECONDS_BETWEEN = 0.02  # after which it is raised again, where it was dropped
 _SECONDS_TO_CLEAN_UP = 0.5  # after which it is looked again, where a block was cleaning up
+_held_back = 0  # blocks of ``held_back`` that the main thread is in
 _LONGEST_CHAIN = 1000  # of exceptions, each raised while the one before was handled
 
 
@@ -58,6 +60,17 @@ def run_until_signal(work: Callable[[], None]) -> None:
         failure = _exception(delivery.number, failure)
     if failure is not None:
         raise failure
+
+
+@contextlib.contextmanager
+def held_back() -> Iterator[None]:
+    """Inside the block, which must be short, a signal raises nothing; its exception is raised after it."""
+    global _held_back
+    _held_back += 1
+    try:
+        yield
+    finally:
+        _held_back -= 1
 
 
 def _exception(number: int, cause: BaseException | None = None) -> BaseException:
@@ -107,6 +120,8 @@ class _Delivery:
         if not sent_again:
             self.number = number
             self._arrived.put(number)
+        if _held_back:
+            return
         cleaning_up = self._is_on_its_way()
         self._pause = _SECONDS_TO_CLEAN_UP if cleaning_up else _SECONDS_BETWEEN
         if cleaning_up and (sent_again or number != signal.SIGINT):

@@ -17,7 +17,7 @@ import psutil
 from filelock import FileLock, Timeout
 
 from ct2pet.errors import Ct2PetError, WriteError
-from ct2pet.files import read_json, write_json, writing
+from ct2pet.files import read_json, remove_partial_files_of, write_json, writing
 
 LOCK_FILE = ".ct2pet-lock"
 OWNER_FILE = ".ct2pet-lock.json"  # the number of the process that holds the lock, and since when; no name of a machine
@@ -42,6 +42,7 @@ def folder_lock(folder: str | os.PathLike, what: str) -> Iterator[None]:
         yield
         return
     try:
+        remove_partial_files_of(folder / OWNER_FILE)
         write_json(folder / OWNER_FILE, {"process": os.getpid(), "since": _start(os.getpid()), "what": what})
         yield
     finally:

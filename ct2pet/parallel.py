@@ -20,6 +20,7 @@ import psutil
 from tqdm import tqdm
 
 from ct2pet.errors import CasesFailed, Ct2PetError
+from ct2pet.interruption import held_back
 
 _GIB = 2.0**30
 _SECONDS_TO_END = 10.0
@@ -176,7 +177,7 @@ class _Worker:
         self.place = place
         self.pipe, theirs = context.Pipe()
         self.process = context.Process(target=_work, args=(theirs, function, num_processes), daemon=True)
-        with _interruptions_held_back():
+        with _signals_held_back():
             self.process.start()
         theirs.close()  # now only the process holds it, and its death is the end of the file
         self.case = ""
@@ -251,18 +252,20 @@ def _pickled(function: Callable, arguments: tuple) -> Any:
 
 
 @contextlib.contextmanager
-def _interruptions_held_back() -> Iterator[None]:
-    """A process that is started inside the block hears of no Ctrl-C, so that one in its first seconds is not answered
-    with the traceback of its imports; the caller hears of it after the block."""
+def _signals_held_back() -> Iterator[None]:
+    """Inside the block no signal that ends the command interrupts it, so that no process is left half-started. In a
+    process that is started there the system holds back Ctrl-C, which the caller answers, so that it does not show the
+    traceback of imports."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     resource_tracker.ensure_running()  # which would let interruptions pass while it starts
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    with held_back():
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+        try:
+            yield
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _prepare_process(num_processes: int) -> None:

@@ -26,12 +26,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from ct2pet import __version__
+from ct2pet import __version__, layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json
 
-PREDICTION_FILE = "prediction.json"  # in a folder of predictions: what they were made with
-TRAINING_FILE = "provenance.json"  # in the folder of a training
+PREDICTION_FILE = layout.PREDICTION  # in a folder of predictions: what they were made with
+TRAINING_FILE = layout.TRAINING_PROVENANCE  # in the folder of a training
 _LIBRARIES = ("numpy", "scipy", "SimpleITK", "nibabel")
 _LENGTH = 16  # hex digits of a case's digest: enough to tell a billion apart
 _command: contextvars.ContextVar[str | None] = contextvars.ContextVar("command", default=None)

@@ -1,4 +1,4 @@
-"""The one geometry of the house: grids of voxels in physical space, and volumes on them."""
+"""The geometry of all images: grids of voxels in physical space, and volumes on them."""
 
 from __future__ import annotations
 
@@ -154,7 +154,7 @@ class Grid:
         return order, flipped
 
     def to_canonical(self) -> Grid:
-        """The same voxels in the house's order: Z towards the head, Y to the back, X to the patient's left (LPS)."""
+        """The same voxels in canonical order: Z towards the head, Y to the back, X to the patient's left (LPS)."""
         return self._rearranged(*self._canonical_axes())
 
     def reorient_like(self, other: Grid) -> Grid:
@@ -194,7 +194,7 @@ class Volume:
             raise GeometryError(f"an array of shape {self.array.shape} does not fit a grid of {self.grid.shape}")
 
     def to_canonical(self) -> Volume:
-        """The volume in the house's order of axes (see Grid.to_canonical), without resampling. A view, no copy."""
+        """The volume in canonical order of axes (see Grid.to_canonical), without resampling. A view, no copy."""
         return self._rearranged(*self.grid._canonical_axes())
 
     def reorient_like(self, other: Grid) -> Volume:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 import numpy as np
 
+from ct2pet import layout
 from ct2pet.cli.command import command
 from ct2pet.dataset import RawDataset, write_dataset_json
 from ct2pet.districts.body import body_mask
@@ -53,20 +54,26 @@ def convert(source: Path) -> RawDataset:
     if not patients:
         raise DatasetError(f"{source}: there are no folders STS_xxx in it")
     folder = raw_folder() / NAME
-    (folder / "dataset.json").unlink(missing_ok=True)
+    (folder / layout.DATASET).unlink(missing_ok=True)
     arguments = {patient.name: (patient, folder, split_of(patient.name)) for patient in patients}
     results = map_cases(convert_patient, arguments, description="Converting")
     if results.values:
         _write_dataset(folder, sorted(results.values))
-    if results.failures:
-        raise CasesFailed(results.failures, some_done=bool(results.values), what="could not be converted")
+    results.raise_failures("could not be converted")
     return RawDataset(folder)
 
 
 def _write_dataset(folder: Path, cases: list[str]) -> None:
-    _write_table(folder / "cases.csv", cases)
+    _write_table(folder / layout.CASES, cases)
     num_training = sum(case not in TEST_CASES for case in cases)
-    write_dataset_json(folder, name="STS", districts={DISTRICT: 1}, num_training=num_training, **CITATION)
+    write_dataset_json(
+        folder,
+        name="STS",
+        districts={DISTRICT: 1},
+        num_training=num_training,
+        segmenter={"name": "body"},  # so that a new CT can be predicted without a map of its own
+        **CITATION,
+    )
 
 
 def split_of(case: str) -> str:

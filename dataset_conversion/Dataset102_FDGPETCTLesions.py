@@ -21,6 +21,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.cli.command import command
 from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.converter import raise_failures, raise_incomplete
@@ -134,7 +135,7 @@ def add_clinical(dataset: RawDataset, rows: list[MapRow], clinical: ClinicalTabl
         person = (clinical.find(row.patient_id, row.study_instance_uid) if clinical else None) or Person()
         for column in ("diagnosis", "sex", "age"):
             table[row.case][column] = table[row.case].get(column) or getattr(person, column)
-    write_table(dataset.folder / "cases.csv", table)
+    write_table(dataset.folder / layout.CASES, table)
     said = dataset.description
     write_dataset_json(
         dataset.folder,

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from ct2pet import layout
 from ct2pet.conversion.converter import DISTRICTS
 from ct2pet.conversion.left_out import write_left_out
 from ct2pet.conversion.patient_map import MapRow, check_private_place, write_map
@@ -128,7 +129,7 @@ def convert_studies(
         raise DatasetError(f"{folder}: is there, but was not made by a conversion; remove it or choose another name")
     records = read_records(folder)
     cases, patients = _number(found.studies, records, folder)
-    (folder / "dataset.json").unlink(missing_ok=True)
+    (folder / layout.DATASET).unlink(missing_ok=True)
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
     remove_unfinished(folder, prefix, records)
     new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
@@ -288,7 +289,7 @@ CT_AND_PET = Recipe(
 
 def _write_cases(folder: Path, studies: Mapping[str, Study], records: Mapping[str, Record]) -> None:
     """cases.csv: rows and columns that a user added stay."""
-    path = folder / "cases.csv"
+    path = folder / layout.CASES
     table: dict[str, dict[str, str]] = read_table(path) if path.is_file() else {}
     for case, record in records.items():
         own = {"case": case, "patient": record.patient, "sex": record.sex, "age": record.age}

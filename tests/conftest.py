@@ -5,6 +5,7 @@ import shutil
 import socket
 
 import pytest
+from raw_cases import case_volumes, write_raw
 from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
 
 
@@ -44,3 +45,28 @@ def road_copy(walked, tmp_path, monkeypatch):
     copy = Road(tmp_path)
     copy.enter(monkeypatch)
     return copy
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    """Three cases, ready for training. The district low is in the first two only."""
+    from ct2pet.api.planning import plan_and_preprocess  # torch, which most tests do not need
+
+    root = tmp_path_factory.mktemp("prepared")
+    cases = {f"case{number}": case_volumes(number) for number in range(3)}
+    array = cases["case2"]["district_map"].array
+    array[array == 1] = 0
+    with pytest.MonkeyPatch.context() as patch:
+        for kind in ("raw", "preprocessed"):
+            patch.setenv(f"ct2pet_{kind}", str(root / kind))
+        write_raw(root / "raw", cases)
+        plan_and_preprocess("901", num_processes=1, device="cpu", gpu_memory_target=0.5)
+    return root / "preprocessed"
+
+
+@pytest.fixture
+def results(prepared, tmp_path, monkeypatch):
+    """The results of the prepared dataset, empty; commands read and write there."""
+    monkeypatch.setenv("ct2pet_preprocessed", str(prepared))
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
+    return tmp_path / "results" / "Dataset901_Hand"

@@ -133,7 +133,12 @@ def test_every_command_has_a_main_of_its_name():
 
 def test_tests_mirror_the_code():
     across = {"test_architecture.py", "test_documentation.py", "test_privacy.py", "cli/test_help.py"}
-    across |= {"test_new_shapes.py", "training/test_loader_fields.py", "training/test_misalignment.py"}
+    across |= {
+        "test_new_shapes.py",
+        "training/test_loader_fields.py",
+        "training/test_misalignment.py",
+        "training/test_three_stages.py",
+    }
     across |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py", "training/test_interruption.py"}
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in across}):
         module = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))

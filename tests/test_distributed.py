@@ -29,34 +29,34 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def both(store, folders):
-    """What two processes say after the same work, done once."""
+    """What two processes return after the same work, done once."""
     return work_together.together(work_together.everything, 2, METHODS, store, folders["two"])
 
 
-def test_every_process_hears_of_the_others(both):
+def test_every_process_exchanges_with_the_others(both):
     for rank, process in enumerate(both):
         assert process["messages"] == {
-            "count": 2,
-            "is_main": rank == 0,
-            "share": slice(3 * rank, 3 * rank + 3),
-            "average": [[1.5, 3.0], 5.0],
-            "total": [2.0, 1.0],
-            "gathered": [[0.0, 0.0], [1.0, 1.0]],
-            "collected": ["of 0", "of 1"],
-            "of_main": "of 0",
+            "world_size": 2,
+            "is_main_process": rank == 0,
+            "batch_share": slice(3 * rank, 3 * rank + 3),
+            "all_reduce_mean": [[1.5, 3.0], 5.0],
+            "all_reduce_sum": [2.0, 1.0],
+            "all_gather": [[0.0, 0.0], [1.0, 1.0]],
+            "all_gather_object": ["of 0", "of 1"],
+            "broadcast_object": "of 0",
         }
 
 
-def test_a_process_alone_talks_to_itself():
+def test_a_process_alone_gets_its_own_values():
     assert work_together.messages() == {
-        "count": 1,
-        "is_main": True,
-        "share": slice(0, 6),
-        "average": [[1.0, 2.0], 0.0],
-        "total": [1.0, 0.0],
-        "gathered": [[0.0, 0.0]],
-        "collected": ["of 0"],
-        "of_main": "of 0",
+        "world_size": 1,
+        "is_main_process": True,
+        "batch_share": slice(0, 6),
+        "all_reduce_mean": [[1.0, 2.0], 0.0],
+        "all_reduce_sum": [1.0, 0.0],
+        "all_gather": [[0.0, 0.0]],
+        "all_gather_object": ["of 0"],
+        "broadcast_object": "of 0",
     }
 
 
@@ -104,8 +104,8 @@ def test_a_training_goes_on_with_another_number_of_processes(both, store, folder
         assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
-def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
-    monkeypatch.setattr(distributed, "count", lambda: 4)
+def test_a_batch_that_cannot_be_shared_is_an_error(monkeypatch):
+    monkeypatch.setattr(distributed, "world_size", lambda: 4)
     with pytest.raises(TrainingError, match="a batch of 6 cannot be shared equally by 4 processes: start 1 or 2 or 3"):
         distributed.batch_share(6)
 
@@ -113,7 +113,7 @@ def test_a_batch_that_cannot_be_shared_is_told(monkeypatch):
 @pytest.mark.parametrize(
     ("device", "reason"), [("mps", "cannot share the device mps"), ("cuda", "more processes here than there are GPUs")]
 )
-def test_a_device_that_processes_cannot_share_is_told(monkeypatch, device, reason):
+def test_a_device_that_processes_cannot_share_is_an_error(monkeypatch, device, reason):
     for name, value in {"TORCHELASTIC_RUN_ID": "1", "WORLD_SIZE": "64", "LOCAL_RANK": "63"}.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(TrainingError, match=reason), distributed.process_group(device):

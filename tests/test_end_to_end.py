@@ -162,7 +162,7 @@ def test_the_papers_plans_are_planned_preprocessed_and_trained(road_copy):
     assert prepare(road_copy, "-p paper_2503_15555") == 0
     plans = json.loads((road_copy.preprocessed / "paper_2503_15555.json").read_text())
     head = plans["configurations"]["head"]
-    assert (head["patch_size"], head["batch_size"], head["pet_normalization"]["upper_suv"]) == ([32] * 3, 1, 20.0)
+    assert (head["patch_size"], head["batch_size"], head["normalization"]["PET"]["upper"]) == ([32] * 3, 1, 20.0)
     assert run(f"train 077 pix2pix all -c head -p paper_2503_15555 {SHORT}") == 0
     assert (road_copy.results / "pix2pix__paper_2503_15555__head" / "fold_all" / "checkpoint_final.pth").exists()
 
@@ -260,13 +260,13 @@ def test_what_a_user_edits_in_the_plans_is_obeyed(road_copy, monkeypatch):
     shapes, step = [], Optimization.step
 
     def watched(self, batch, *arguments):
-        shapes.append(tuple(batch["ct"].shape))
+        shapes.append(tuple(batch["CT"].shape))
         return step(self, batch, *arguments)
 
     monkeypatch.setattr(Optimization, "step", watched)
 
     planned = road_copy.plans["configurations"]["legs"]
-    multiple = int(np.prod(planned["generator"]["arguments"]["strides"], axis=0)[2])
+    multiple = int(np.prod(planned["networks"]["generator"]["arguments"]["strides"], axis=0)[2])
     patch_size = [*planned["patch_size"][:2], planned["patch_size"][2] + multiple]
 
     def edit(plans):

@@ -19,6 +19,7 @@ from ct2pet.files import (
     reading,
     remove_folder,
     remove_partial_files,
+    remove_partial_files_of,
     write_json,
 )
 
@@ -277,3 +278,15 @@ def test_half_written_folders_of_killed_processes_are_removed_too(tmp_path):
     (tmp_path / "series").mkdir()
     remove_partial_files(tmp_path)
     assert names(tmp_path) == ["series"]
+
+
+def test_only_leftovers_of_the_named_file_are_removed(tmp_path):
+    own = [tmp_path / f".partial-abcdefgh-{name}" for name in ("a[1].nii.gz", "a1.nii.gz")]
+    for path in own:
+        path.write_text("half")
+    folder = tmp_path / ".partial-abcdefgh-series"
+    folder.mkdir()
+    remove_partial_files_of(tmp_path / "a[1].nii.gz")
+    assert [path.exists() for path in own] == [False, True]
+    remove_partial_files_of(tmp_path / "series")
+    assert not folder.exists()

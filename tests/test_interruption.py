@@ -8,7 +8,7 @@ import sys
 import threading
 import time
 import weakref
-from multiprocessing import connection
+from multiprocessing import connection, popen_spawn_posix
 from pathlib import Path
 
 import case_functions
@@ -16,7 +16,7 @@ import interrupted_command
 import pytest
 
 from ct2pet import parallel
-from ct2pet.interruption import EndedBySignal, run_until_signal
+from ct2pet.interruption import EndedBySignal, held_back, run_until_signal
 from ct2pet.parallel import map_cases
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
@@ -238,6 +238,36 @@ def test_the_processes_of_cases_end_with_the_command(number, monkeypatch):
     assert interrupted(work, number) < 60  # the cases sleep for 120 s each
     assert len(children) == 2
     assert not any(child.is_alive() for child in children)
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_signal_that_is_held_back_is_raised_after_the_block(number):
+    reached = []
+
+    def work():
+        with held_back(), held_back():
+            signal.raise_signal(number)
+            time.sleep(0.3)
+            reached.append("end")
+        work_on()
+
+    assert interrupted(work, number) < LONG / 3
+    assert reached == ["end"]
+
+
+@pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
+def test_a_process_of_a_case_is_started_as_a_whole_or_not_at_all(number, monkeypatch, capfd):
+    """A process that gets only half of what it needs to begin would show a traceback."""
+    original = popen_spawn_posix.spawn.get_command_line
+
+    def get_command_line(**options):  # between the making of the pipes and the start of the process
+        signal.raise_signal(number)
+        return original(**options)
+
+    monkeypatch.setattr(popen_spawn_posix.spawn, "get_command_line", get_command_line)
+    interrupted(lambda: map_cases(case_functions.double, {"a": (1,), "b": (2,)}, num_processes=2), number)
+    assert not multiprocessing.active_children()
+    assert "Traceback" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize("work", sorted(interrupted_command.WORK))

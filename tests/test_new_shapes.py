@@ -106,7 +106,8 @@ def equal(one, other):
 
 
 def prepare(method):
-    assert run(f"plan_and_preprocess -d 050 --verify_dataset_integrity -np 1 -device cpu -gpu_memory_target 0.39 -m {method}") == 0
+    checks_and_size = "--verify_dataset_integrity -np 1 -device cpu -gpu_memory_target 0.39"
+    assert run(f"plan_and_preprocess -d 050 {checks_and_size} -m {method}") == 0
 
 
 def test_two_inputs_and_one_output(work, monkeypatch, capsys):

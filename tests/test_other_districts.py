@@ -60,7 +60,7 @@ def test_each_has_numbers_of_its_own_in_the_fingerprint_and_the_plans(walked_wit
     road, _ = walked_with_six
     fingerprint = json.loads((road.preprocessed / "dataset_fingerprint.json").read_text())
     assert list(fingerprint["districts"]) == NAMES
-    assert len({seen["volumes_ml"][0] for seen in fingerprint["districts"].values()}) == 7
+    assert len({tuple(seen["box_sizes_mm"][0]) for seen in fingerprint["districts"].values()}) == 7
     assert list(road.plans["configurations"]) == NAMES
     assert {name: c["labels"] for name, c in road.plans["configurations"].items()} == {
         **{name: [label] for name, label in SIX.items()},

@@ -86,12 +86,9 @@ def test_a_process_that_dies_frees_its_place():
     assert "exit code 7" in results.failures["case2"]
 
 
-def test_a_process_that_starts_hears_of_no_interruption():
-    """Ctrl-C reaches the whole group: the caller answers for all."""
-    with parallel._interruptions_held_back():
-        blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
-    assert signal.SIGINT in blocked
-    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, set())
+def test_a_worker_leaves_ctrl_c_to_the_caller_and_can_be_ended_by_the_other_signals():
+    values = map_cases(case_functions.held_back_signals, numbered(2), num_processes=2).values
+    assert set(values.values()) == {(signal.SIG_IGN.value, ("SIGINT",))}
 
 
 def test_processes_are_limited_by_the_free_memory(monkeypatch):

@@ -10,7 +10,7 @@ import torch
 from torch.nn import functional
 
 from ct2pet.losses import masked_l1
-from ct2pet.models.base import Batch, Losses, Update
+from ct2pet.models.base import Batch, Losses, Progress, Update
 from ct2pet.models.pix2pix import Pix2Pix, Pix2PixHyperparameters
 
 
@@ -29,8 +29,9 @@ class TriedPix2Pix(Pix2Pix):
     Hyperparameters = TriedHyperparameters
     hyperparameters: TriedHyperparameters
 
-    def training_step(self, batch: Batch) -> Iterator[Update]:
-        yield from super().training_step({**batch, "pet": self.compressed(batch["pet"])})
+    def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
+        target = self.target.name
+        yield from super().training_step({**batch, target: self.compressed(batch[target])}, progress)
 
     def distance(
         self, fake_pet: torch.Tensor, real_pet: torch.Tensor, mask: torch.Tensor
@@ -41,8 +42,8 @@ class TriedPix2Pix(Pix2Pix):
         fake, real, inside = (local_maxima(image) for image in (fake_pet * mask, real_pet * mask, mask.float()))
         return loss + numbers.lambda_max * masked_l1(fake, real, inside > 0), parts
 
-    def translate(self, ct: torch.Tensor) -> torch.Tensor:
-        return self.expanded(super().translate(ct))
+    def translate(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.expanded(super().translate(inputs))
 
     def compressed(self, pet: torch.Tensor) -> torch.Tensor:
         knee = self.hyperparameters.knee

@@ -10,7 +10,6 @@ from typing import Any, TextIO
 
 import torch
 
-from ct2pet.errors import CasesFailed
 from ct2pet.parallel import CaseResults, default_processes, map_cases_on
 from ct2pet.provenance import command_of, this_command
 
@@ -28,10 +27,7 @@ def train_at_once(work: Callable[..., Any], districts: Mapping[str, tuple], devi
 
 def done_or_raise(results: CaseResults) -> dict[str, Any]:
     """The values of the districts; CasesFailed where any failed."""
-    if results.failures:
-        raise CasesFailed(
-            results.failures, some_done=bool(results.values), tracebacks=results.tracebacks, noun="district"
-        )
+    results.raise_failures("failed", noun="district")
     return results.values
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation import read_summary
 from ct2pet.evaluation.comparing import Comparison, compare, compare_with_baselines
 from ct2pet.provenance import without_names
 
-_SUMMARY = "summary.json"
+_SUMMARY = layout.SUMMARY
 _PLACES = (_SUMMARY, f"validation/{_SUMMARY}")  # in a folder of predictions, in that of a training
 
 

@@ -1,4 +1,4 @@
-"""The whole road on a procedural phantom, as ``ct2pet_demo`` and ``make demo`` go it."""
+"""All stages on a procedural phantom, for ``ct2pet_demo`` and ``make demo``."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.planning import extract_fingerprint, plan
 from ct2pet.api.prediction import predict
@@ -40,7 +41,7 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
     with _working_in(folder):
         raw = folder / "raw" / DATASET
         with _step("1/6 a phantom dataset"):
-            if not (raw / "dataset.json").exists():
+            if not (raw / layout.DATASET).exists():
                 write_dataset(
                     raw,
                     num_train=_NUM_TRAIN,
@@ -61,9 +62,9 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
             predictions = folder / "predictions"
             predict(raw / "imagesTs", predictions, device=device, continue_prediction=True)
         with _step("6/6 evaluation and report"):
-            summary = evaluate(predictions, DATASET, output=folder / "summary.json")
+            summary = evaluate(predictions, DATASET, output=folder / layout.SUMMARY)
             curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in folders}
-            report = folder / "report.html"
+            report = folder / layout.REPORT
             report_of_dataset(open_dataset(DATASET), predictions, summary, report, curves=curves)
     print(table(summary))
     return report

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ct2pet import layout
 from ct2pet.dataset import open_dataset
 from ct2pet.evaluation import References, evaluate_predictions
 from ct2pet.parallel import default_processes
@@ -12,7 +13,7 @@ from ct2pet.parallel import default_processes
 
 def summary_file(predictions: Path) -> Path:
     """Where the summary of a folder of predictions lies by default."""
-    return Path(predictions) / "summary.json"
+    return Path(predictions) / layout.SUMMARY
 
 
 def evaluate(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -35,6 +36,7 @@ from ct2pet.inference.predictor import Predictor
 from ct2pet.inference.record import PredictionRecord, provenance
 from ct2pet.inference.trained_models import choose, find_trained, load_trained
 from ct2pet.inference.volumes import WindowOptions
+from ct2pet.locks import folder_lock
 from ct2pet.parallel import map_cases
 from ct2pet.paths import results_folder
 from ct2pet.provenance import device_name, this_run, without_path
@@ -87,20 +89,26 @@ def predict(
     run = this_run(device=device_name(str(predictor.device)))
     if any(case.image.is_dir() for case in all_cases):
         run = without_path(run, source)
-    content = provenance(trained, loaded, options.folds, settings)
-    record = PredictionRecord.beside(target, cases, content, run)
-    work = record.begin(cases, options.continue_prediction, dicom)
-    grids = OutputGrids(loaded, options.grid, None if options.like is None else Path(options.like))
-    dicom = dicom.by(f"model {trained.model}, plans {trained.plans_name}")
-    try:
-        _predict_cases(
-            work,
-            _CasePrediction(predictor, fields, maps, grids, dicom, uncovered, options.require_all_districts),
-            len(cases) - len(work),
-        )
-    finally:
-        print_records(maps.records)
+    with _alone_in(all_cases[0].output.parent, options):
+        content = provenance(trained, loaded, options.folds, settings)
+        record = PredictionRecord.beside(target, cases, content, run)
+        work = record.begin(cases, options.continue_prediction, dicom)
+        grids = OutputGrids(loaded, options.grid, None if options.like is None else Path(options.like))
+        dicom = dicom.by(f"model {trained.model}, plans {trained.plans_name}")
+        try:
+            _predict_cases(
+                work,
+                _CasePrediction(predictor, fields, maps, grids, dicom, uncovered, options.require_all_districts),
+                len(cases) - len(work),
+            )
+        finally:
+            print_records(maps.records)
     return [path for case in cases for path in case.outputs.values()]
+
+
+def _alone_in(folder: Path, options: PredictionOptions) -> contextlib.AbstractContextManager[None]:
+    """The lock of the predictions' folder, which processes with a share of the cases each have in common."""
+    return folder_lock(folder, "a prediction") if options.num_parts == 1 else contextlib.nullcontext()
 
 
 @dataclass(frozen=True)

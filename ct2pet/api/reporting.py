@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.api.evaluation import summary_file
 from ct2pet.dataset import open_dataset
 from ct2pet.errors import Ct2PetError
@@ -42,7 +43,7 @@ def report(
         open_dataset(dataset),
         predictions,
         read_summary(summary or summary_file(predictions)),
-        output or predictions / "report.html",
+        output or predictions / layout.REPORT,
         split=split,
         curves=training_curves(predictions),
         other=other,
@@ -55,7 +56,7 @@ def report(
 def _model_name(summary: Path) -> str:
     """What the other model is called: the folder of its summary.json, or the file's own name."""
     path = summary.resolve()
-    return path.parent.name if path.name == "summary.json" and path.parent.name else path.stem
+    return path.parent.name if path.name == layout.SUMMARY and path.parent.name else path.stem
 
 
 def training_curves(predictions: Path) -> dict[str, list[dict[str, float]]]:

@@ -87,7 +87,7 @@ def segment_missing(
     device: str | None = None,
 ) -> dict[str, MapRecord | None]:
     """Segment the cases of a raw dataset that have no finished map, by default as the others were; the record of every
-    case's map (None: somebody's own). No map that is there is touched, whoever made it.
+    case's map (None: the user's own). No map that is there is touched, whoever made it.
 
     Raises CasesFailed, naming them, for CTs without a map, and Ct2PetError where another segmenter made the maps that
     are there.

@@ -7,6 +7,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+from ct2pet import layout
+
 Parser = argparse.ArgumentParser
 _MOST_PROCESSES = 1024
 _MOST_DIGITS = 20
@@ -24,7 +26,11 @@ def add_dataset(parser: Parser) -> None:
 
 def add_plans(parser: Parser) -> None:
     parser.add_argument(
-        "-p", dest="plans", default="ct2petPlans", metavar="PLANS", help="name of the plans (default: ct2petPlans)"
+        "-p",
+        dest="plans",
+        default=layout.DEFAULT_PLANS,
+        metavar="PLANS",
+        help="name of the plans (default: ct2petPlans)",
     )
 
 

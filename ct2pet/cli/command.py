@@ -14,6 +14,7 @@ from ct2pet.interruption import EndedBySignal, run_until_signal
 from ct2pet.provenance import command_line
 
 DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
+_VERBOSE = "--verbose"
 Main = Callable[[Sequence[str] | None], int]
 
 
@@ -41,28 +42,31 @@ def command(
     """
 
     def main(arguments: Sequence[str] | None = None) -> int:
-        parser = _StrictParser(
-            prog=name,
-            description=description,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
-            allow_abbrev=False,
-        )
-        add_arguments(parser)
-        parser.add_argument("--verbose", action="store_true", help="show the traceback of an error")
-        arguments = sys.argv[1:] if arguments is None else arguments
-        parsed = parser.parse_args(arguments)
+        words = sys.argv[1:] if arguments is None else arguments
 
         def work() -> None:
-            with command_line(name, arguments):
+            parsed = _parsed(name, description, add_arguments, words)
+            with command_line(name, words):
                 execute(parsed)
 
         try:
             run_until_signal(work)
         except BaseException as error:
-            return _report(error, name, parsed.verbose)
+            return _report(error, name, _VERBOSE in words)
         return DONE
 
     return main
+
+
+def _parsed(
+    name: str, description: str, add_arguments: Callable[[argparse.ArgumentParser], None], words: Sequence[str]
+) -> argparse.Namespace:
+    parser = _StrictParser(
+        prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    add_arguments(parser)
+    parser.add_argument(_VERBOSE, action="store_true", help="show the traceback of an error")
+    return parser.parse_args(words)
 
 
 def _report(error: BaseException, name: str, verbose: bool) -> int:
@@ -87,6 +91,8 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
 
 
 def _unexpected(error: BaseException) -> str:
+    if isinstance(error, MemoryError):
+        return "not enough memory: end other programs, or try fewer processes at a time"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return f"unexpected {type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""The whole road on a procedural phantom, on a CPU, in minutes: data, plans, training, prediction, report.
+"""All stages on a procedural phantom, on a CPU, in minutes: data, plans, training, prediction, report.
 
 Example: ct2pet_demo -o my_demo
 """

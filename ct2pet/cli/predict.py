@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, integer, number, positive_integer
 from ct2pet.cli.command import command
 from ct2pet.errors import Ct2PetError
@@ -72,7 +73,7 @@ def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-chk",
         dest="checkpoint",
-        default="checkpoint_final.pth",
+        default=layout.CHECKPOINT_FINAL,
         metavar="FILE",
         help="or checkpoint_best.pth (default: checkpoint_final.pth)",
     )

@@ -35,7 +35,6 @@ def execute(arguments: argparse.Namespace) -> None:
 def register_and_print(dataset: RawDataset, cases: list[str] | None, num_processes: int | None) -> None:
     """Register, and say what was found where it is of interest. Raises CasesFailed where cases failed."""
     from ct2pet.dataset.alignment import align_dataset, count_outcomes
-    from ct2pet.errors import CasesFailed
     from ct2pet.parallel import default_processes
 
     results = align_dataset(dataset, cases, num_processes or default_processes())
@@ -43,13 +42,7 @@ def register_and_print(dataset: RawDataset, cases: list[str] | None, num_process
         if cases or record["outcome"] != "aligned":
             print(f"{case}: {record['outcome']}: {record['reason']}")
     print(f"{dataset.folder}: {count_outcomes(results.values.values()) or 'no case'}")
-    if results.failures:
-        raise CasesFailed(
-            results.failures,
-            some_done=bool(results.values),
-            what="could not be registered",
-            tracebacks=results.tracebacks,
-        )
+    results.raise_failures("could not be registered")
 
 
 main = command("ct2pet_register", __doc__ or "", add_arguments, execute)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes, positive_integer
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_output_file, check_output_folder, check_replaceable, holds_texts
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    output = arguments.output or arguments.predictions / "report.html"
+    output = arguments.output or arguments.predictions / layout.REPORT
     check_output_file(output)
     check_replaceable(output, _is_report, "a report of ct2pet_report")
     if arguments.figures is not None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 
+from ct2pet import layout
 from ct2pet.cli.arguments import add_device, add_folder, positive_integer, seed
 from ct2pet.cli.command import command
 
@@ -33,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-chk",
         dest="checkpoint",
-        default="checkpoint_final.pth",
+        default=layout.CHECKPOINT_FINAL,
         metavar="FILE",
         help="or checkpoint_best.pth (default: checkpoint_final.pth)",
     )

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.conversion.exam import convert_exam
 from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
@@ -65,9 +66,9 @@ def convert_dicom(
     """Convert every PET with its CT below ``source``. Started again, it goes on with the cases that are not there.
 
     ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: where to write which case
-    is whom; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions are
-    lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases are
-    in the result, not raised.
+    is which patient; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions
+    are lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases
+    are in the result, not raised.
 
     Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
     """
@@ -90,7 +91,7 @@ def convert_dicom(
         raise DatasetError(f"{source}: no PET with its CT in {tree.num_files} files; {_summary(unused)}")
     named = name_exams(exams, name, records, known)
     try:
-        (folder / "dataset.json").unlink(missing_ok=True)
+        (folder / layout.DATASET).unlink(missing_ok=True)
         (folder / RECORDS).mkdir(parents=True, exist_ok=True)
         remove_unfinished(folder, name, records)
         results = map_cases(
@@ -229,7 +230,7 @@ def _finish(
         return
     if map_path is not None:
         write_map(map_path, {row.case: row for row in rows}.values())
-    _write_table(folder / "cases.csv", records)
+    _write_table(folder / layout.CASES, records)
     num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
     write_dataset_json(
         folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"

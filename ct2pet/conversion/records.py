@@ -1,7 +1,7 @@
 """What was done for each case: ``conversion/CASE.json`` in the dataset. Written last, it says that a case is whole.
 
 A record names no patient, date, file or UID. Its ``source`` is a digest of the UIDs of all images that were used: it
-tells whether an examination is in the dataset, and nobody finds an examination from it.
+tells whether an examination is in the dataset; no examination can be found from it.
 """
 
 from __future__ import annotations

@@ -9,13 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from ct2pet import layout
 from ct2pet.dataset.field_parsing import check_labels, is_count, parse_fields
 from ct2pet.dataset.fields import ORGANS, Fields
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json, write_json
 from ct2pet.imageio import image_suffixes
 
-FILE_NAME = "dataset.json"
+FILE_NAME = layout.DATASET
 WHOLE_BODY = "whole_body"  # the union of all districts, a configuration of its own: no district may have this name
 _REQUIRED = ("channel_names", "numTraining", "file_ending", "districts")
 _CT_AND_PET = {

@@ -8,6 +8,7 @@ import numpy as np
 
 _LARGEST_SUV = 200.0  # that a hundredth of the voxels may exceed; a hot bladder is smaller, Bq/ml are thousands
 _LARGEST_NO_SUV = 0.1  # the warmest tissue of any part of the body is above
+_LARGEST_VOXEL_SUV, _LARGEST_HU = 1e4, 1e5  # what exceeds these is a damaged voxel, not a hot or dense one
 _SMALLEST_SUV = -1.0  # some reconstructions leave slightly negative noise
 
 
@@ -23,6 +24,8 @@ def ct_problems(ct_hu: np.ndarray) -> list[str]:
     """Signs that a CT is not in HU: air or fat (below -20 HU) and soft tissue (-200 to 300 HU) are in every one."""
     low, high = ct_hu.min(), ct_hu.max()
     soft = sum(np.count_nonzero((part > -200) & (part < 300)) for part in ct_hu) / ct_hu.size
+    if max(-float(low), float(high)) > _LARGEST_HU:
+        return [f"its values, {low:g} to {high:g}, are beyond any HU: voxels are damaged"]
     if low < -20 and soft >= 0.01:
         return []
     return [f"its values, {low:g} to {high:g}, are not a CT in HU (air -1000, water 0): rescale it"]
@@ -46,12 +49,20 @@ def unit_problems(pet_suv: np.ndarray) -> list[str]:
     high = float(pet_suv.max())
     if high > _LARGEST_SUV and np.percentile(pet_suv, 99) > _LARGEST_SUV:
         return [f"its values reach {high:g}: this looks like Bq/ml; convert it to SUV (g/ml)"]
+    if high > _LARGEST_VOXEL_SUV:
+        return [f"its largest value is {high:g}, beyond any SUV: voxels are damaged"]
     return []
+
+
+def _values(array: np.ndarray) -> list[float]:
+    if array.dtype.kind == "u" and array.itemsize < 4:
+        return np.flatnonzero(np.bincount(array.ravel())).tolist()  # far faster than sorting
+    return np.unique(array).tolist()
 
 
 def label_problems(array: np.ndarray, allowed: Collection[int] | None, *, needs_one: bool = False) -> list[str]:
     """Signs that a map does not hold labels, or not those that dataset.json names (``allowed``; None: any)."""
-    found: set[float] = set().union(*(np.unique(part).tolist() for part in array))
+    found: set[float] = set().union(*(_values(part) for part in array))
     if any(label < 0 or label != int(label) for label in found):
         return ["it holds values that are no labels (whole numbers from 0 on)"]
     unknown = sorted(int(label) for label in found - {0, *(allowed or found)})

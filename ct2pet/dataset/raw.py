@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.dataset.description import Description, read_dataset_json
 from ct2pet.dataset.fields import Field, Fields
 from ct2pet.errors import DatasetError
@@ -79,10 +80,14 @@ class RawDataset:
         return [name[: -len(ending)] for name in self.file_names(self.leading, split) if name.endswith(ending)]
 
     def file_names(self, field: Field, split: str) -> list[str]:
-        """The sorted names of the files in a field's folder, those with a leading dot excepted."""
+        """The sorted names of the files in a field's folder, those with a leading dot excepted. Raises DatasetError for
+        a link that leads nowhere: its case would be missing without a word."""
         folder = self.folder / f"{field.folder}{_known(split)}"
         if not folder.is_dir():
             return []
+        for entry in folder.iterdir():
+            if entry.is_symlink() and not entry.exists():
+                raise DatasetError(f"{entry}: what it links to does not exist; restore it or remove the link")
         return sorted(entry.name for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
 
     def path(self, field: Field | str, case: str, split: str) -> Path:
@@ -102,7 +107,7 @@ class RawDataset:
     @cached_property
     def table(self) -> dict[str, dict[str, str]]:
         """The rows of cases.csv by case; empty without that file. Raises DatasetError where it breaks a rule."""
-        path = self.folder / "cases.csv"
+        path = self.folder / layout.CASES
         return read_table(path) if path.is_file() else {}
 
     def patients(self) -> dict[str, str]:

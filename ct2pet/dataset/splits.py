@@ -10,11 +10,12 @@ from typing import Any
 
 import numpy as np
 
+from ct2pet import layout
 from ct2pet.dataset.raw import RawDataset
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json, write_json
 
-FILE_NAME = "splits_final.json"
+FILE_NAME = layout.SPLITS
 NUM_FOLDS = 5
 Split = dict[str, list[str]]
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ct2pet import layout
 from ct2pet.dataset.description import update_dataset_json
 from ct2pet.dataset.fields import CATEGORY
 from ct2pet.dataset.raw import SPLITS, RawDataset
@@ -151,7 +152,7 @@ def _write_column(dataset: RawDataset, parts: Mapping[str, str]) -> None:
     table: dict[str, dict[str, Any]] = {case: dict(row) for case, row in dataset.table.items()}
     for case, part in parts.items():
         table[case] = {**table.get(case, {"case": case}), COLUMN: part}
-    write_table(dataset.folder / "cases.csv", table)
+    write_table(dataset.folder / layout.CASES, table)
 
 
 def write_table(path: Path, table: Mapping[str, Mapping[str, Any]], columns: Sequence[str] = ("case",)) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.dataset.contents import CaseContents, check_case
 from ct2pet.dataset.fields import CATEGORY, INPUT, TARGET, Field
 from ct2pet.dataset.raw import SPLITS, RawDataset, check_case_name
@@ -81,7 +82,7 @@ def _count_problems(dataset: RawDataset) -> Iterator[Problem]:
         yield Problem("", str(dataset.folder / f"{leading.folder}Tr"), f"there is no training case (CASE{ending})")
     elif count != said:
         message = f"numTraining is {said}, but there are {count} images {leading.name}"
-        yield Problem("", str(dataset.folder / "dataset.json"), message)
+        yield Problem("", str(dataset.folder / layout.DATASET), message)
 
 
 def _name_problems(dataset: RawDataset) -> Iterator[Problem]:
@@ -131,7 +132,7 @@ def _pair_problems(dataset: RawDataset) -> Iterator[Problem]:
 
 
 def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
-    path = dataset.folder / "cases.csv"
+    path = dataset.folder / layout.CASES
     try:
         rows, patients = dataset.table, dataset.patients()
     except DatasetError as error:
@@ -147,7 +148,7 @@ def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
 
 
 def _class_problems(dataset: RawDataset) -> Iterator[Problem]:
-    path = dataset.folder / "cases.csv"
+    path = dataset.folder / layout.CASES
     for condition in dataset.fields.conditions:
         for case, value in dataset.classes(condition.name).items():
             if value not in condition.labels:

@@ -37,7 +37,7 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def discreet() -> Iterator[None]:
-    """Let errors that nobody foresaw keep their kind and place, but not their text: it may quote a header, or name a
+    """Let unforeseen errors keep their kind and place, but not their text: it may quote a header, or name a
     file that is named after a patient."""
     try:
         yield

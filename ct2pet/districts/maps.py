@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from ct2pet.districts.base import Segmenter
 from ct2pet.districts.records import MapRecord, part_of_line, read_record, record_file, record_of, write_map
 from ct2pet.districts.segment import segment_ct
 from ct2pet.errors import ImageError
+from ct2pet.files import remove_partial_files_of
 from ct2pet.imageio import count_voxels, read_volume, strip_suffix
 from ct2pet.parallel import CaseResults, map_cases
 from ct2pet.resampling import resample
@@ -49,7 +49,7 @@ def segment_cases(
     num_processes: int = 1,
     pictures: bool = False,
 ) -> CaseResults:
-    """Write the maps of the ``tasks`` and, where asked for, their pictures; by case the record (None: somebody's own
+    """Write the maps of the ``tasks`` and, where asked for, their pictures; by case the record (None: the user's own
     map), or why there is none."""
     tasks = list(tasks)
     voxels = max((count_voxels(task.ct) for task in tasks), default=0)
@@ -82,18 +82,12 @@ def make_map(
     segmenter: Segmenter, case: str, ct: Volume, district_map: Path, districts: Mapping[str, int]
 ) -> tuple[Volume, MapRecord]:
     """Segment a CT (HU) and write the map and its record."""
-    _remove_leftovers(district_map, record_file(district_map))
+    for path in (district_map, record_file(district_map)):
+        remove_partial_files_of(path)
     found = segment_ct(segmenter, case, ct, districts)
     record = record_of(found, segmenter.identity(case), districts)
     write_map(district_map, found.district_map, record)
     return found.district_map, record
-
-
-def _remove_leftovers(*files: Path) -> None:
-    """What a run that was killed over these files left half-written; others may be under way elsewhere."""
-    for path in files:
-        for leftover in path.parent.glob(f".partial-????????-{glob.escape(path.name)}"):
-            leftover.unlink(missing_ok=True)
 
 
 def read_ct(path: Path) -> Volume:
@@ -116,5 +110,5 @@ def _draw(task: MapTask, ct: Volume, labels: Volume, districts: dict[str, int], 
 
     captions = {name: name if record is None else part_of_line(name, record) for name in districts}
     picture = picture_file(task.district_map)
-    _remove_leftovers(picture)
+    remove_partial_files_of(picture)
     write_picture(picture, ct, labels, districts, captions)

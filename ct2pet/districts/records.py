@@ -1,4 +1,4 @@
-"""The record beside a district map: what made it, how sure it was. A map without one is somebody's own."""
+"""The record beside a district map: what made it, how sure it was. A map without one is the user's own."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def record_of(found: Segmentation, segmenter: SegmenterIdentity, districts: Mapp
 
 
 def write_map(path: Path, district_map: Volume, record: MapRecord) -> None:
-    """Write a map and its record. Wherever it is interrupted, no map is taken for somebody's own, and none that is not
+    """Write a map and its record. Wherever it is interrupted, no map is taken for the user's own, and none that is not
     whole for finished."""
     write_json(record_file(path), dataclasses.asdict(record))
     write_volume(path, district_map)

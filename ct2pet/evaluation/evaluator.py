@@ -11,6 +11,7 @@ import numpy as np
 
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import ORGANS, PET
+from ct2pet.dataset.plausibility import number_problems, unit_problems
 from ct2pet.dataset.predictions import NOT_PREDICTED, prediction_name
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
@@ -120,12 +121,9 @@ def _provenance(references: References, median: dict[str, Any], failures: Mappin
 def _prediction_files(folder: Path, references: References) -> dict[str, dict[str, Path] | None]:
     """The prediction of every target of every case; None where one is missing."""
     there = image_files(folder)
-    if references.fields is None:
-        names = {case: {PET: case} for case in references.cases}
-    else:
-        fields = references.fields
-        targets = [one.name for one in fields.targets]
-        names = {case: {name: prediction_name(case, name, fields) for name in targets} for case in references.cases}
+    fields = references.fields
+    targets = [one.name for one in fields.targets]
+    names = {case: {name: prediction_name(case, name, fields) for name in targets} for case in references.cases}
     found: dict[str, dict[str, Path] | None] = {}
     for case, own in names.items():
         complete = all(name in there for name in own.values())
@@ -204,8 +202,6 @@ def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], reference
 
 def _pet_name(references: References) -> str:
     """The target that is evaluated as a PET: the first of this kind."""
-    if references.fields is None:
-        return PET
     return next(one.name for one in references.fields.targets if one.kind == PET)
 
 
@@ -219,6 +215,9 @@ def _read_reference(reference: Reference, references: References) -> tuple[Volum
     if reference.pet is None:
         raise ImageError("no real PET to compare with")
     real = read_volume(reference.pet, unit="SUV")
+    problems = number_problems(real.array) or unit_problems(real.array)
+    if problems:
+        raise ImageError(f"{reference.pet}: {problems[0]}")
     if references.has_districts:
         if reference.district_map is None:
             raise ImageError(

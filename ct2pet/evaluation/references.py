@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from ct2pet.dataset import Field, Fields, RawDataset
-from ct2pet.dataset.fields import DISTRICTS, LESIONS, ORGANS, PET
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, ORGANS, PET, ct_to_pet
 from ct2pet.districts.whole_body import BODY_LABEL
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import image_files
@@ -37,9 +37,8 @@ class Reference:
 class References:
     """The cases to compare with. ``districts`` (none, or some) and ``organs`` map names to labels; ``training`` holds
     the cases whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it),
-    ``diagnoses`` the diagnosis of each case that has one; ``dataset_name`` is empty for plain folders. ``fields``:
-    those of the dataset; None for plain folders, which hold PETs. ``body``: of a dataset without districts the field in
-    which the body is found (None: all voxels count)."""
+    ``diagnoses`` the diagnosis of each case that has one. ``fields``: those of the dataset. ``body``: of a dataset
+    without districts the field in which the body is found (None: all voxels count)."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
@@ -47,7 +46,7 @@ class References:
     diagnoses: Mapping[str, str] = field(default_factory=dict)
     dataset_name: str = ""
     organs: Mapping[str, int] = field(default_factory=dict)
-    fields: Fields | None = None
+    fields: Fields = field(default_factory=ct_to_pet)
     body: Field | None = None
 
     @property
@@ -63,12 +62,12 @@ class References:
     @property
     def has_pet(self) -> bool:
         """Whether a PET is predicted."""
-        return self.fields is None or any(one.kind == PET for one in self.fields.targets)
+        return any(one.kind == PET for one in self.fields.targets)
 
     @property
     def label_targets(self) -> tuple[Field, ...]:
         """The label maps that are predicted."""
-        return () if self.fields is None else self.fields.label_maps
+        return self.fields.label_maps
 
     @classmethod
     def from_dataset(
@@ -96,15 +95,6 @@ class References:
             dataset.fields,
             None if description.body_mask is None else dataset.fields[description.body_mask],
         )
-
-    @classmethod
-    def from_folders(
-        cls, real_pets: Path, district_maps: Path, districts: Mapping[str, int], lesions: Path | None = None
-    ) -> References:
-        """The cases of plain folders: a file CASE.nii.gz (or another image format) in each. Every PET is a case."""
-        maps, masks = image_files(district_maps), image_files(lesions) if lesions else {}
-        cases = {case: Reference(pet, maps.get(case), masks.get(case)) for case, pet in image_files(real_pets).items()}
-        return cls(cases, dict(districts))
 
 
 def _of_dataset(dataset: RawDataset, case: str, split: str) -> Reference:

@@ -27,7 +27,7 @@ class CaseResult:
     """One case, by method ("prediction" and the names of the baselines).
 
     ``regions``: {METHOD: {REGION: {METRIC: value or None}}}. ``lesions``: {METHOD: one entry a lesion}; None where
-    nobody marked lesions, while a mask without any gives empty lists. ``hot_spots``: as ``lesions``, and also of the
+    lesions were not marked, while a mask without any gives empty lists. ``hot_spots``: as ``lesions``, and also of the
     method "real".
     """
 

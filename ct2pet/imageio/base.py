@@ -48,7 +48,7 @@ def shape_of_three_axes(size: tuple[int, ...]) -> tuple[int, int, int]:
     return z, y, x
 
 
-def house_type(array: np.ndarray) -> np.ndarray:
+def common_type(array: np.ndarray) -> np.ndarray:
     """The array in native byte order, floating-point numbers in float32. Raises ImageError for other than numbers."""
     if array.dtype.kind not in "iufb":
         raise ImageError(f"its values are of the type {array.dtype}; integers or real numbers are needed")

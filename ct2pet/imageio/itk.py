@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from ct2pet.errors import ImageError
 from ct2pet.files import atomic_path
 from ct2pet.imageio._complete import check_complete
-from ct2pet.imageio.base import Reader, house_type, shape_of_three_axes
+from ct2pet.imageio.base import Reader, common_type, shape_of_three_axes
 from ct2pet.resampling import to_itk
 from ct2pet.volume import Grid, Volume
 
@@ -26,7 +26,7 @@ class ItkReader(Reader):
         grid = _grid(reader)
         check_complete(path)  # ITK returns compressed data that are damaged without a word
         array = sitk.GetArrayFromImage(reader.Execute()).reshape(grid.shape)
-        return Volume(house_type(array), grid)
+        return Volume(common_type(array), grid)
 
     def read_grid(self, path: Path) -> Grid:
         return _grid(_open(path))

@@ -11,7 +11,7 @@ from isal import igzip
 
 from ct2pet.errors import ImageError
 from ct2pet.files import atomic_path
-from ct2pet.imageio.base import Reader, house_type, shape_of_three_axes
+from ct2pet.imageio.base import Reader, common_type, shape_of_three_axes
 from ct2pet.volume import Grid, Volume
 
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -37,8 +37,11 @@ class NiftiReader(Reader):
             array = np.empty(grid.shape, _stored_type(header))
             _skip(file, header.get_data_offset() - file.tell())
             _fill(file, array)
-            while file.read(_CHUNK):  # to the end of a compressed file, where its checksum is
-                pass
+            more = 0
+            while chunk := file.read(_CHUNK):  # to the end of a compressed file, where its checksum is
+                more += len(chunk)
+            if more:
+                raise ImageError(f"it holds {more} bytes more than its header says: its type or size was changed")
         return Volume(_scaled(array, *header.get_slope_inter()), grid)
 
     def read_grid(self, path: Path) -> Grid:
@@ -122,7 +125,7 @@ def _fill(file: BinaryIO, array: np.ndarray) -> None:
 
 
 def _scaled(array: np.ndarray, slope: float | None, inter: float | None) -> np.ndarray:
-    array = house_type(array)
+    array = common_type(array)
     slope, inter = (1.0 if slope is None else slope), (0.0 if inter is None else inter)
     if (slope, inter) == (1.0, 0.0):
         return array

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import glob
-import shutil
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import check_writable, remove_folder
+from ct2pet.files import check_writable, remove_folder, remove_partial_files_of
 from ct2pet.imageio import read_volume
 from ct2pet.inference.input_files import Case
 
@@ -26,8 +24,7 @@ def remove_series(case: Case) -> None:
     """Remove the DICOM series of a case, and what a run that was killed left of it."""
     folder = dicom_folder(case)
     remove_folder(folder)
-    for leftover in folder.parent.glob(f".partial-????????-{glob.escape(folder.name)}"):
-        shutil.rmtree(leftover)
+    remove_partial_files_of(folder)
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from typing import Any
 
 import ct2pet
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import read_json, write_json
+from ct2pet.files import read_json, remove_partial_files_of, write_json
 from ct2pet.imageio import strip_suffix
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
@@ -115,5 +114,4 @@ def _clear(case: Case, keep: bool) -> None:
             path.unlink(missing_ok=True)
         remove_series(case)
     for path in case.outputs.values():
-        for leftover in path.parent.glob(f".partial-????????-{glob.escape(path.name)}"):
-            leftover.unlink()
+        remove_partial_files_of(path)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.predictor import DistrictModels
@@ -184,6 +186,8 @@ def _model(content: dict[str, Any], plans: Plans, path: Path) -> Method:
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[-1].strip()
         raise CheckpointError(f"{path}: its weights do not fit the networks of its plans ({reason})") from None
+    if not all(bool(torch.isfinite(weights).all()) for weights in model.state_dict().values()):
+        raise CheckpointError(f"{path}: its weights hold values that are not numbers: the training went wrong")
     return model
 
 

@@ -29,7 +29,7 @@ _SMOOTHING_VOXELS = 0.85  # standard deviation: 2 voxels FWHM, where a filter al
 
 @dataclass(frozen=True)
 class LDOSHyperparameters(Hyperparameters):
-    """The loss is phi x ``lambda_denoising`` x L1 + ``lambda_segmentation`` x (cross-entropy + soft Dice), with phi =
+    """The loss is phi x ``lambda_denoising`` x L1 (SUV) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is
     exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
     epochs. ``residual``: the denoising decoder says what to add to a smoothed low-dose PET, in units of the patch's
     standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is
@@ -76,7 +76,7 @@ class LDOS(PredictionModel):
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         hparams, weights = self.hyperparameters, self.parameters()
         if hparams.optimizer == ADAM:
-            return {"network": torch.optim.Adam(weights, hparams.learning_rate, (hparams.beta1, hparams.beta2))}
+            return {"network": self.adam(weights)}
         sgd = torch.optim.SGD(
             weights, hparams.learning_rate, hparams.momentum, weight_decay=hparams.weight_decay, nesterov=True
         )
@@ -88,7 +88,8 @@ class LDOS(PredictionModel):
         parts: Losses = {"segmentation": segmentation_loss(logits, batch[self.labels.name])}
         loss = hparams.lambda_segmentation * parts["segmentation"]
         if hparams.lambda_denoising > 0:
-            parts["l1"] = denoising_loss(images, batch[self.image.name], batch[MASK])
+            scale = unit_scale(self.planned.normalization[self.image.name])
+            parts["l1"] = scale * denoising_loss(images, batch[self.image.name], batch[MASK])
             phi = math.exp(-hparams.denoising_decay * progress.fraction)
             loss = loss + phi * hparams.lambda_denoising * parts["l1"]
         yield Update("network", loss, parts)

@@ -30,7 +30,7 @@ class RegGANHyperparameters(Hyperparameters):
     """The loss of generator and registration is ``lambda_correction`` x L1 + ``lambda_smooth`` x mean squared gradient
     of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window. Without
     ``registration`` the PETs are taken to lie where the CTs lie; without ``initial_flow`` its network must find all of
-    a field (Kong et al.); with ``lambda_adversarial`` 0 nobody discriminates. Fields are smoothed by a Gaussian of
+    a field (Kong et al.); with ``lambda_adversarial`` 0 there is no discriminator. Fields are smoothed by a Gaussian of
     ``field_sigma_mm`` (0: as the network says; see the class)."""
 
     learning_rate: float = 1e-4
@@ -49,9 +49,9 @@ class RegGAN(ImageTranslation):
 
     A network needs thousands of steps before it sees a shift, and until then the generator learns blurred PETs. So
     optical flow comes first and the network finds the rest. Two things keep generator and registration from agreeing
-    on what nobody wants. A generator that draws a fine grid could have any PET made of it by moves of a fraction of a
-    voxel: fields are smoothed. A generator that moves all PETs to one side would have them moved back: the mean of all
-    fields of the training is taken from each.
+    on an unwanted solution. A generator that draws a fine grid could have any PET made of it by moves of a fraction of
+    a voxel: fields are smoothed. A generator that moves all PETs to one side would have them moved back: the mean of
+    all fields of the training is taken from each.
     """
 
     Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters

@@ -1,6 +1,6 @@
 """Tumours: where each disease puts them, how large, how hot, and whether CT shows them.
 
-Sites and sizes are this project's choice, after what is usual in reading rooms; uptake spans what PERCIST calls
+Sites and sizes are this project's choice, after what is usual in clinical reports; uptake spans what PERCIST calls
 measurable (above 1.5 times the liver; Wahl RL et al., J Nucl Med 2009;50 Suppl 1:122S-150S) and faint lesions below.
 """
 

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet import layout
+from ct2pet.errors import DatasetError
 from ct2pet.files import write_json
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
@@ -40,7 +41,7 @@ def write_nodule_dataset(
     if num_train < 0 or num_test < 0 or num_train + num_test < 1:
         raise DatasetError(f"{folder}: a dataset of {num_train} training and {num_test} test cases cannot be written")
     folder = Path(folder)
-    (folder / "dataset.json").unlink(missing_ok=True)
+    (folder / layout.DATASET).unlink(missing_ok=True)
     cases = {
         f"nodule_{number:04d}": (folder, f"nodule_{number:04d}", split, (seed, number), scanner)
         for number, split in enumerate(["Tr"] * num_train + ["Ts"] * num_test, start=1)
@@ -48,10 +49,9 @@ def write_nodule_dataset(
     results = map_cases(
         _write_case, cases, num_processes=num_processes, memory_per_process_gib=_MEMORY_GIB, description="nodules"
     )
-    if results.failures:
-        raise CasesFailed(results.failures, some_done=bool(results.values))
-    write_cases_table(folder / "cases.csv", [results.values[case] for case in cases])
-    write_json(folder / "dataset.json", _description(num_train, seed, scanner))
+    results.raise_failures("could not be written")
+    write_cases_table(folder / layout.CASES, [results.values[case] for case in cases])
+    write_json(folder / layout.DATASET, _description(num_train, seed, scanner))
 
 
 def _description(num_train: int, seed: int, scanner: Scanner) -> dict[str, object]:

@@ -49,7 +49,7 @@ class Scanner:
         the PET and not finer than 2 mm."""
         spacing = tuple(max(2.0, min(ct, pet / 1.6)) for ct, pet in zip(self.ct_spacing, self.pet_spacing))
         fov = [n * s for n, s in zip(self.pet_matrix, self.pet_spacing[1:])]
-        reach = [min(fov[0], 420.0), min(fov[1], 640.0)]  # nobody is larger
+        reach = [min(fov[0], 420.0), min(fov[1], 640.0)]  # larger than any phantom
         matrix = tuple(math.ceil(length / step) for length, step in zip(reach, spacing[1:]))
         return _grid(patient, spacing, matrix)  # type: ignore[arg-type]
 

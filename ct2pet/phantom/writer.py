@@ -9,8 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from ct2pet import layout
 from ct2pet.dataset import write_dataset_json
-from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.errors import DatasetError
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
 from ct2pet.phantom._cases_table import write_cases_table
@@ -82,7 +83,7 @@ def write_cases(
         numbers = f"{cohort.num_train} training and {cohort.num_test} test cases"
         raise DatasetError(f"{folder}: a dataset of {numbers} cannot be written")
     folder, scanner = Path(folder), cohort.scanner
-    (folder / "dataset.json").unlink(missing_ok=True)
+    (folder / layout.DATASET).unlink(missing_ok=True)
     splits = ["Tr"] * cohort.num_train + ["Ts"] * cohort.num_test
     cases = {
         case: (folder, case, split, _patient_seed(cohort.seed, number), scanner, case_volumes)
@@ -94,9 +95,8 @@ def write_cases(
     results = map_cases(
         _write_case, cases, num_processes=num_processes, memory_per_process_gib=memory, description="phantom"
     )
-    if results.failures:
-        raise CasesFailed(results.failures, some_done=bool(results.values))
-    write_cases_table(folder / "cases.csv", [results.values[case] for case in cases])
+    results.raise_failures("could not be written")
+    write_cases_table(folder / layout.CASES, [results.values[case] for case in cases])
 
 
 def _patient_seed(seed: int, number: int) -> int:

@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
@@ -13,6 +15,7 @@ from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.topology import patchgan_maps
 
 _MASKINGS = ("hard", "context")
+_MOST_FEATURES = 8192  # of a layer; more is a mistake that would take all memory
 
 
 def check_fields(fields: Sequence[Field], where: str) -> None:
@@ -96,6 +99,10 @@ def _check_networks(
     number = {2: "two", 3: "three"}[dimensions]
     rules: dict[str, Any] = {f"patch_size must be {number} positive numbers (voxels)": _positive(size, dimensions)}
     for role, network in networks.items():
+        features = network.arguments.get("features_per_stage", network.arguments.get("base_features", 1))
+        rules[f"the {role}'s features must be 1 to {_MOST_FEATURES}"] = all(
+            isinstance(number, int) and 1 <= number <= _MOST_FEATURES for number in np.ravel(features).tolist()
+        )
         if is_discriminator(network):
             maps = patchgan_maps(size or [0], strides_of(network))
             rules[f"patch_size is too small for the {role}'s strides"] = min(map(min, maps)) >= 1

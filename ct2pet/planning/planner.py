@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ct2pet import layout
 from ct2pet.dataset import Description, Fields
 from ct2pet.districts.whole_body import region_labels
 from ct2pet.errors import PlansError
@@ -35,7 +36,7 @@ class PlanRequest:
     """What a user asks of the planner. ``device``: the kind that will train. ``sized_for``: the methods for which
     patch and batch leave memory (None: all)."""
 
-    plans_name: str = "ct2petPlans"
+    plans_name: str = layout.DEFAULT_PLANS
     device: str = "cpu"
     memory_target_gib: float | None = None
     sized_for: Collection[str] | None = None

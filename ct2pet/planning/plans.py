@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -83,6 +84,8 @@ class Plans:
         except (dacite.DaciteError, TypeError, ValueError) as error:
             raise PlansError(f"{source}: {explained(error)}") from None
         check_fields(plans.fields, source)
+        if not 0 <= plans.blend_mm < math.inf:
+            raise PlansError(f"{source}: blend_mm must be a number from 0 on (mm), not {plans.blend_mm}")
         for name, configuration in plans.configurations.items():
             check_configuration(configuration, plans.all_fields, f"{source}: configuration {name}")
         return plans

@@ -5,18 +5,16 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from ct2pet.dataset.fields import DISTRICTS, LESIONS, PET, Field
-from ct2pet.dataset.plausibility import number_problems, unit_problems
+from ct2pet.dataset.contents import place_problems
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, Field
 from ct2pet.districts.whole_body import whole_body_map
-from ct2pet.errors import CasesFailed, DatasetError, ImageError, PlansError
+from ct2pet.errors import DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
 from ct2pet.parallel import map_cases
@@ -66,22 +64,18 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
         memory_per_process_gib=memory_gib,
         description="Preprocessing",
     )
-    if results.failures:
-        raise CasesFailed(
-            results.failures,
-            some_done=any(store.recorded_cases() for store in stores.values()),
-            what="could not be preprocessed",
-            tracebacks=results.tracebacks,
-        )
+    earlier = any(store.recorded_cases() for store in stores.values())
+    results.raise_failures("could not be preprocessed", some_done=earlier)
 
 
 @dataclass(frozen=True)
 class CaseSources:
     """What a training case is made of: its raw ``files`` by field (None where there is none), its class in each
-    condition."""
+    condition, and the ``regions`` among its fields: lesions and districts."""
 
     files: Mapping[str, Path | None]
     conditions: Mapping[str, str]
+    regions: Sequence[Field] = ()
 
 
 def preprocess_case(
@@ -90,10 +84,15 @@ def preprocess_case(
     """Write one case into some ``stores`` ({configuration: (store, key)}). The raw files are read once."""
     fields, files = plans.all_fields, sources.files
     volumes = _read_all(files)
+    leading = fields.inputs[0] if fields.inputs else fields.targets[0]
     for one in (*fields.inputs, *fields.targets):
         if volumes[one.name] is None:
             raise DatasetError(f"there is no {one.name} of this case")
-        problems = stored_problems(one, volumes[one.name].array)
+    for one in (*fields.inputs, *fields.targets, *sources.regions):
+        volume = volumes[one.name]
+        if volume is None:
+            continue
+        problems = one.problems(volume.array) or place_problems(volume.grid, volumes[leading.name].grid, leading.name)
         if problems:  # they would be stored without a word, and break a training days later
             raise ImageError(f"{files[one.name]}: {problems[0]}")
     district_map = _district_map(plans, volumes)
@@ -125,19 +124,12 @@ def _district_map(plans: Plans, volumes: dict[str, Any]) -> Volume:
     return whole_body_map(volumes[image.name], body)
 
 
-def stored_problems(field: Field, array: np.ndarray) -> list[str]:
-    """Signs that an image must not be stored: as Field.problems, but a PET may be dark or slightly negative."""
-    if field.kind == PET:
-        return number_problems(array) or unit_problems(array)
-    return field.problems(array)
-
-
 def case_sources(dataset: RawDataset, case: str, plans: Plans) -> CaseSources:
     """What a training case is made of."""
     fields = dataset.fields
     regions = [fields[LESIONS], *([fields[DISTRICTS]] if plans.districts else [])]
     files = dataset.files([*plans.all_fields.inputs, *plans.all_fields.targets, *regions], case)
-    return CaseSources(files, {one.name: dataset.classes(one.name)[case] for one in fields.conditions})
+    return CaseSources(files, {one.name: dataset.classes(one.name)[case] for one in fields.conditions}, regions)
 
 
 def decisions_of(configuration: Configuration) -> dict[str, Any]:
@@ -147,8 +139,10 @@ def decisions_of(configuration: Configuration) -> dict[str, Any]:
 
 
 def check_store(store: DistrictStore, configuration: Configuration) -> None:
-    """Raises PlansError where a stored case was made with other decisions: the plans were edited since."""
+    """Raises PlansError where a stored case was made with other decisions: the plans were edited since. Raises
+    DatasetError where a file of a case is not as it was written."""
     for case in store.recorded_cases():
+        store.check_files(case)
         stored, wanted = store.record(case)["decisions"], decisions_of(configuration)
         changed = [name for name in _DECISIONS if stored[name] != wanted[name]]
         if changed:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -126,6 +127,17 @@ class DistrictStore:
             raise DatasetError(f"{self.folder / case}.json: the district is absent in this case")
         return StoredCase(self.folder, case, record)
 
+    def check_files(self, case: str) -> None:
+        """Raises DatasetError where a file is not as it was written: flipped bits read as other voxels."""
+        for ending, expected in self.record(case).get("crc32", {}).items():
+            path = self.folder / f"{case}{ending}"
+            try:
+                intact = crc32_of(path) == expected
+            except OSError as error:
+                raise DatasetError(f"{path}: cannot be read ({error.strerror}); preprocess again") from None
+            if not intact:
+                raise DatasetError(f"{path}: its checksum is wrong: it was changed or damaged; preprocess again")
+
     def is_done(self, case: str, key: str) -> bool:
         """Whether the case is finished, from the sources and with the decisions that ``key`` stands for."""
         try:
@@ -163,8 +175,18 @@ class DistrictStore:
                 "labels_found": {name: _labels_in(labels) for name, labels in prepared.labels.items()},
                 "has_lesions": prepared.lesions is not None,
                 "conditions": dict(conditions or {}),
+                "crc32": {ending: crc32_of(self.folder / f"{case}{ending}") for ending in (IMAGES, REGIONS)},
             }
         write_json(self.folder / f"{case}.json", record)
+
+
+def crc32_of(path: Path) -> int:
+    """The CRC-32 of a file."""
+    found = 0
+    with path.open("rb") as file:
+        while chunk := file.read(2**22):
+            found = zlib.crc32(chunk, found)
+    return found
 
 
 def write_images(path: Path, images: Sequence[np.ndarray]) -> None:

@@ -29,7 +29,7 @@ def certainty(own: Mapping[str, float | None], theirs: Mapping[str, float | None
     lower = sum((own[case] or 0.0) < (theirs[case] or 0.0) for case in cases)
     text = f"Its error is lower than that of {name} in {lower} of {len(cases)} cases"
     if test.ci95 is None or test.mean is None:
-        return f"{text}; of one case nobody can say how sure that is."
+        return f"{text}; one case gives no interval."
     mean, low, high = (f"{value:+.3f}".replace("-", "−") for value in (test.mean, *test.ci95))
     return f"{text}; mean difference {mean} SUV [95% interval {low} … {high}]{_p(test)}."
 
@@ -41,7 +41,7 @@ def _p(test: PairedTest) -> str:
 
 
 def certainties(summary: Summary) -> list[str]:
-    """How sure it is that the best baseline that does not see the real PET is beaten; empty where nobody can say."""
+    """How sure it is that the best baseline that does not see the real PET is beaten; empty where that is unknown."""
     best = best_blind_baseline(summary, WHOLE_BODY)
     if best is None:
         return []

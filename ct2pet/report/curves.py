@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import csv
+import math
 from pathlib import Path
 
+from ct2pet import layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import reading
 
-LOG = "training_log.csv"
+LOG = layout.TRAINING_LOG
 
 
 def read_log(path: Path) -> list[dict[str, float]]:
@@ -19,6 +21,6 @@ def read_log(path: Path) -> list[dict[str, float]]:
             rows = [{name: float(text) for name, text in row.items() if text} for row in csv.DictReader(file)]
     except (ValueError, TypeError, AttributeError, csv.Error):  # of a text that is not UTF-8, a table or numbers
         raise Ct2PetError(f"{path}: cannot be read as a training log") from None
-    if any("epoch" not in row for row in rows):
+    if not all(math.isfinite(row.get("epoch", math.nan)) for row in rows):
         raise Ct2PetError(f"{path}: not a training log: a row without its epoch")
     return rows

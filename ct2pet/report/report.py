@@ -10,7 +10,6 @@ from typing import Any
 from ct2pet.dataset import RawDataset
 from ct2pet.dataset.fields import PET
 from ct2pet.dataset.predictions import prediction_name
-from ct2pet.errors import CasesFailed
 from ct2pet.evaluation.comparing import answer, compare
 from ct2pet.evaluation.comparing.pairing import check_pairs
 from ct2pet.evaluation.headline import plain_answer
@@ -127,8 +126,7 @@ def report_of_dataset(
     write_report(path, summary, shown, curves=curves, other=other, title=title)
     if figures is not None:
         write_figures(figures, summary, shown, curves=curves, other=other)
-    if done.failures:
-        raise CasesFailed(done.failures, some_done=True, what="could not be pictured", tracebacks=done.tracebacks)
+    done.raise_failures("could not be pictured", some_done=True)
     return Path(path)
 
 

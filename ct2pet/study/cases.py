@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from ct2pet import layout
 from ct2pet.dataset.raw import read_table
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json
 from ct2pet.study.slices import KINDS, LabelledCase
 
-_FILE, _TABLE = "dataset.json", "cases.csv"
+_FILE, _TABLE = layout.DATASET, layout.CASES
 
 
 def read_condition(folder: Path, condition: str | None = None) -> tuple[str, list[str]]:

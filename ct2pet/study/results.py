@@ -11,12 +11,13 @@ import numpy as np
 from ct2pet.evaluation.statistics import holm
 from ct2pet.study.arms import ORACLE, REAL
 from ct2pet.study.statistics import (
-    auc_difference_interval,
+    auc_difference,
     auc_interval,
     classification,
     delong_test,
     gain_share_interval,
-    mcnemar_of_runs,
+    mcnemar,
+    p_of_runs,
 )
 
 _THRESHOLD = 0.5
@@ -31,16 +32,16 @@ def summarize(labels: np.ndarray, results: Sequence[Result]) -> dict[str, Any]:
     for result in results:
         groups.setdefault((result["classifier"], result["arm"], result["ratio"]), []).append(result)
     rows = [_row(labels, group, groups) for group in groups.values()]
-    corrected = holm([row["p_delong"] for row in rows])
-    for row, p in zip(rows, corrected):
-        row["p_delong_holm"] = p
+    for test in ("p_bootstrap", "p_delong", "p_mcnemar"):
+        for row, p in zip(rows, holm([row[test] for row in rows])):
+            row[f"{test}_holm"] = p
     return {"test_patients": np.bincount(labels).tolist(), "arms": rows, "runs": list(results)}
 
 
 def _row(labels: np.ndarray, group: Sequence[Result], groups: Mapping[tuple, Sequence[Result]]) -> dict[str, Any]:
     """Means over the runs, with confusion counts summed over them. The difference to ``real`` has a bootstrap interval
-    over patients and runs; DeLong's test compares the mean AUCs, McNemar's the answers run by run. None is what does
-    not apply."""
+    and p-value over patients and runs; DeLong's and McNemar's tests compare run by run, and have twice the median
+    p-value. All are also corrected by Holm for the number of comparisons. None is what does not apply."""
     first = group[0]
     scores = _scores(group)
     each = [classification(labels, own, _THRESHOLD) for own in scores]
@@ -59,21 +60,15 @@ def _row(labels: np.ndarray, group: Sequence[Result], groups: Mapping[tuple, Seq
     return row
 
 
-_COMPARISON = ("auc_difference", "auc_difference_ci95", "p_delong", "p_mcnemar")
+_COMPARISON = ("auc_difference", "auc_difference_ci95", "p_bootstrap", "p_delong", "p_mcnemar")
 
 
 def _comparison(labels: np.ndarray, real: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+    difference = auc_difference(labels, real, scores)
+    delong = p_of_runs([delong_test(labels, first, second).p for first, second in zip(real, scores)])
     right = [(own >= _THRESHOLD) == (labels == 1) for own in (real, scores)]
-    difference = np.mean([classification(labels, own).auc for own in scores]) - np.mean(
-        [classification(labels, own).auc for own in real]
-    )
-    values = (
-        float(difference),
-        auc_difference_interval(labels, real, scores),
-        delong_test(labels, real, scores).p,
-        mcnemar_of_runs(*right),
-    )
-    return dict(zip(_COMPARISON, values))
+    answers = p_of_runs([mcnemar(first, second) for first, second in zip(*right)])
+    return dict(zip(_COMPARISON, (difference.mean, difference.ci95, difference.p, delong, answers)))
 
 
 def _share(labels: np.ndarray, real: np.ndarray, scores: np.ndarray, oracle: np.ndarray) -> dict[str, Any]:
@@ -118,7 +113,7 @@ def text_table(study: Mapping[str, Any]) -> str:
     runs = max(row["runs"] for row in study["arms"])
     notes = [
         f"{negative} + {positive} real test patients, {runs} run(s) each. AUC, sensitivity and specificity are means",
-        "of the runs; intervals are bootstrapped over patients and runs. p: DeLong's test, corrected by Holm.",
+        "of the runs; intervals and p are bootstrapped over patients and runs, p is corrected by Holm.",
         "Of oracle: share of the gain that more real patients bring.",
     ]
     counts = [
@@ -135,7 +130,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
     if row["auc_difference"] is not None:
         ends = row["auc_difference_ci95"]
         difference = f"{row['auc_difference']:+.3f} [{ends[0]:+.3f}, {ends[1]:+.3f}]"
-        p = f"{row['p_delong_holm']:.3g}"
+        p = f"{row['p_bootstrap_holm']:.3g}"
     if row["share_of_oracle_gain"] is not None:
         share = "{:.0%} [{:.0%}, {:.0%}]".format(row["share_of_oracle_gain"], *row["share_of_oracle_gain_ci95"])
     return (

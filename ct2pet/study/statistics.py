@@ -7,6 +7,7 @@ patient.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -68,13 +69,27 @@ def auc_interval(labels: np.ndarray, scores: np.ndarray, *, seed: int = SEED) ->
     return _interval(_bootstrapped(labels, np.atleast_2d(scores), seed))
 
 
-def auc_difference_interval(labels: np.ndarray, first: np.ndarray, second: np.ndarray, *, seed: int = SEED) -> Interval:
-    """The 95% bootstrap interval of (mean AUC of ``second``) - (mean AUC of ``first``): paired by run and by patient.
+@dataclass(frozen=True)
+class AucDifference:
+    """``mean``: difference of the mean AUCs, with its 95% bootstrap interval and two-sided bootstrap p-value (at least
+    2 in 2001)."""
 
-    Both are (runs, patients); run i of both shares its seed. Resampled as in ``auc_interval``.
+    mean: float
+    ci95: Interval
+    p: float
+
+
+def auc_difference(labels: np.ndarray, first: np.ndarray, second: np.ndarray, *, seed: int = SEED) -> AucDifference:
+    """(mean AUC of ``second``) - (mean AUC of ``first``): paired by run and by patient.
+
+    Both are (runs, patients); run i of both shares its seed. Patients and runs are resampled as in ``auc_interval``,
+    so that the answer is about new patients and newly trained networks.
     """
     first, second = np.atleast_2d(first), np.atleast_2d(second)
-    return _interval(_bootstrapped(labels, second, seed) - _bootstrapped(labels, first, seed))
+    mean = np.mean([auc(labels, own) for own in second]) - np.mean([auc(labels, own) for own in first])
+    differences = _bootstrapped(labels, second, seed) - _bootstrapped(labels, first, seed)
+    beyond = min((differences <= 0).sum(), (differences >= 0).sum())
+    return AucDifference(float(mean), _interval(differences), min(1.0, 2 * float(beyond + 1) / (NUM_RESAMPLES + 1)))
 
 
 def gain_share_interval(
@@ -119,10 +134,6 @@ def _wins(positive: np.ndarray, negative: np.ndarray) -> np.ndarray:
     return (difference > 0) + 0.5 * (difference == 0)
 
 
-def _mean_wins(positive: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    return np.mean([_wins(own[positive], own[~positive]) for own in scores], axis=0)
-
-
 @dataclass(frozen=True)
 class DeLong:
     """``difference``: AUC of the second minus AUC of the first, with its standard error and two-sided p-value."""
@@ -134,14 +145,10 @@ class DeLong:
 
 def delong_test(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> DeLong:
     """Whether two classifiers have different AUCs on the same patients (DeLong ER, DeLong DM, Clarke-Pearson DL,
-    Biometrics 44 (1988) 837). p is 1 where both rank all patients alike.
-
-    Of several runs (runs, patients) the mean AUCs are compared, not the AUC of averaged scores: an average of networks
-    that were trained on different patients is a better classifier than each of them. The test is about new patients for
-    the same trained networks; ``auc_difference_interval`` is about new networks, too.
-    """
+    Biometrics 44 (1988) 837). p is 1 where both rank all patients alike."""
     _check(labels)
-    wins = [_mean_wins(np.asarray(labels) == 1, np.atleast_2d(scores)) for scores in (first, second)]
+    positive = np.asarray(labels) == 1
+    wins = [_wins(np.asarray(scores)[positive], np.asarray(scores)[~positive]) for scores in (first, second)]
     difference = float(wins[1].mean() - wins[0].mean())
     change = wins[1] - wins[0]
     variance = sum(float(np.var(change.mean(axis=axis), ddof=1)) / change.shape[1 - axis] for axis in (0, 1))
@@ -149,14 +156,6 @@ def delong_test(labels: np.ndarray, first: np.ndarray, second: np.ndarray) -> De
         return DeLong(difference, 0.0, 1.0 if difference == 0 else 0.0)
     error = math.sqrt(variance)
     return DeLong(difference, error, float(2 * stats.norm.sf(abs(difference) / error)))
-
-
-def mcnemar_of_runs(first_right: np.ndarray, second_right: np.ndarray) -> float:
-    """McNemar's test of several runs (runs, patients): twice the median of the runs' p-values, which is a valid
-    p-value however the runs depend on each other (Meinshausen et al., J. Am. Stat. Assoc. 104 (2009) 1671); of one run
-    its own."""
-    each = [mcnemar(first, second) for first, second in zip(first_right, second_right, strict=True)]
-    return each[0] if len(each) == 1 else min(1.0, 2 * float(np.median(each)))
 
 
 def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:
@@ -167,3 +166,9 @@ def mcnemar(first_right: np.ndarray, second_right: np.ndarray) -> float:
     if only_first + only_second == 0:
         return 1.0
     return float(stats.binomtest(only_first, only_first + only_second).pvalue)
+
+
+def p_of_runs(p_values: Sequence[float]) -> float:
+    """One p-value of the tests of several runs on the same patients: twice their median, which is valid however the
+    runs depend on each other (Meinshausen et al., J. Am. Stat. Assoc. 104 (2009) 1671); of one run its own."""
+    return p_values[0] if len(p_values) == 1 else min(1.0, 2 * float(np.median(p_values)))

@@ -16,7 +16,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from ct2pet.errors import ImageError
-from ct2pet.suv import philips
+from ct2pet.suv import nuclides, philips
 from ct2pet.suv.clocks import nearest_day
 from ct2pet.suv.evidence import agreement, decay_seconds
 from ct2pet.suv.header import Frame, frames, name, same_in_all
@@ -37,9 +37,6 @@ _DRUG = (
     *("RadionuclideTotalDose", "RadionuclideHalfLife"),
     *("RadiopharmaceuticalStartTime", "RadiopharmaceuticalStartDateTime"),
 )
-_FLUORINE_18 = {"C-111A1", "77004003"}
-_HALF_LIFE_18F = 6586.2
-_HALF_LIVES = (60.0, 1e6)  # s: from shorter than rubidium-82 to longer than iodine-124
 _DOSES = (1e6, 1e10)  # Bq
 _WEIGHTS = (1.5, 400.0)  # kg
 _USUAL_UPTAKE = (30.0, 180.0)  # min
@@ -143,7 +140,7 @@ def _from_activity(slices: Sequence[Frame], decay: str, supplied: Supplied, note
         known = drug.number("RadionuclideHalfLife")
         notes += administration_notes(slices, drug, known) if known is not None else ()
         return np.full(len(slices), at_injection), "activity at the injection (DecayCorrection ADMIN)"
-    half_life = _half_life(drug, notes)
+    half_life = nuclides.half_life(drug, notes)
     moments, clock = _moments(slices, decay, half_life, supplied, notes)
     begun = min(acquisition_starts(slices)) if has_acquisition_times(slices) else min(moments)
     injected, tag = _injection(first, drug, begun, half_life, supplied)
@@ -207,25 +204,6 @@ def _decay_correction(frame: Frame, *, needed: bool = True) -> str:
     return classic
 
 
-def _half_life(drug: Frame, notes: list[str]) -> float:
-    """Seconds; what the nuclide's code says counts where the tag is missing."""
-    seconds = drug.number("RadionuclideHalfLife")
-    nuclide = drug.item("RadionuclideCodeSequence")
-    fluorine = nuclide is not None and str(nuclide.get("CodeValue")) in _FLUORINE_18
-    if seconds is None and fluorine:
-        notes.append(
-            f"{name('RadionuclideHalfLife')} is missing; that of fluorine-18 is used, as the nuclide's code says"
-        )
-        return _HALF_LIFE_18F
-    if seconds is None:
-        raise ImageError(f"{name('RadionuclideHalfLife')} is missing, and no code says that the nuclide is fluorine-18")
-    if not _HALF_LIVES[0] <= seconds <= _HALF_LIVES[1]:
-        raise ImageError(f"{name('RadionuclideHalfLife')} of {seconds:g} s is none of a PET tracer")
-    if fluorine and abs(seconds / _HALF_LIFE_18F - 1) > 0.01:
-        raise ImageError(f"{name('RadionuclideHalfLife')} of {seconds:g} s contradicts the nuclide's code, fluorine-18")
-    return seconds
-
-
 def _injection(
     first: Frame, drug: Frame, begun: datetime, half_life: float, supplied: Supplied
 ) -> tuple[datetime, str]:
@@ -247,5 +225,6 @@ def _check_uptake(uptake: timedelta, reference: timedelta, half_life: float, tag
         raise ImageError(f"the injection ({tag}) lies {late:.0f} min after the decay reference: {supply}")
     if not plausible(uptake.total_seconds(), half_life):
         raise ImageError(f"the injection ({tag}) lies {minutes:.0f} min before the scan, which cannot be: {supply}")
-    if abs(half_life / _HALF_LIFE_18F - 1) < 0.01 and not _USUAL_UPTAKE[0] <= minutes <= _USUAL_UPTAKE[1]:
+    fluorine = abs(half_life / nuclides.FLUORINE_18 - 1) < nuclides.AGREEMENT
+    if fluorine and not _USUAL_UPTAKE[0] <= minutes <= _USUAL_UPTAKE[1]:
         notes.append(f"the scan began {minutes:.0f} min after the injection, which is unusual for FDG")

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ct2pet import layout
 from ct2pet.errors import TrainingError
 from ct2pet.files import atomic_path
 
@@ -88,14 +89,14 @@ class TrainingLog:
     def _draw(self) -> None:
         """Draw progress.png, and leave some time until the next one: short epochs have better things to do."""
         started = time.monotonic()
-        with atomic_path(self.folder / "progress.png") as path:
+        with atomic_path(self.folder / layout.PROGRESS_PICTURE) as path:
             _plot(self.rows, self.monitor.column, path)
         self._drawn = len(self.rows)
         self._next_picture = time.monotonic() + (time.monotonic() - started) / _SHARE_OF_TIME
 
     def _write_table(self) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with atomic_path(self.folder / "training_log.csv") as path, path.open("w", newline="") as file:
+        with atomic_path(self.folder / layout.TRAINING_LOG) as path, path.open("w", newline="") as file:
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +13,7 @@ from ct2pet.errors import TrainingError
 from ct2pet.files import copy_file, read_json
 from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.layout import DATASET, PLANS, TRAINING_PROVENANCE, fold_folder, model_folder
+from ct2pet.locks import folder_lock
 from ct2pet.paths import results_folder
 from ct2pet.planning.adoption import adopt_networks
 from ct2pet.planning.plans import WHOLE_BODY, Plans
@@ -102,10 +104,16 @@ class TrainingRequest:
         )
 
 
+def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:
+    """The lock of a training's folder, which one process of a group holds for all."""
+    return folder_lock(folder, "a training") if distributed.is_main_process() else contextlib.nullcontext()
+
+
 def train_one(device: str, request: TrainingRequest, configuration: str) -> Path:
-    """Train (or validate) one configuration; the folder of the training."""
-    with reporting_out_of_memory(device, configuration, _LESS_MEMORY):
-        run = request.run_of(configuration, device)
+    """Train (or validate) one configuration; the folder of the training. Raises Ct2PetError where another process
+    trains it."""
+    run = request.run_of(configuration, device)
+    with reporting_out_of_memory(device, configuration, _LESS_MEMORY), _alone_in(run.folder):
         if distributed.is_main_process():  # a model folder says by itself what it was trained for
             run.plans.save(run.folder.parent / PLANS)
             copy_file(request.preprocessed.folder / DATASET, run.folder.parent / DATASET)

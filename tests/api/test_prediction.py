@@ -20,6 +20,7 @@ from ct2pet.districts.body import body_mask
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference import trained_models
+from ct2pet.locks import folder_lock
 from ct2pet.provenance import case_digests, command_line
 from ct2pet.volume import Grid, Volume
 
@@ -202,7 +203,8 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
     run(raw)
     whole = content_of(raw / "out")
     shutil.rmtree(raw / "out")
-    assert killed_until_done(lambda: run(raw, continue_prediction=True), monkeypatch) == 3
+    kills = killed_until_done(lambda: run(raw, continue_prediction=True), monkeypatch)
+    assert kills == 4  # at the record of the lock, at prediction.json and at each of two PETs
     assert content_of(raw / "out") == whole
     assert [name for name in partial_files(raw / "out") if not name.endswith("prediction.json")] == []
 
@@ -288,3 +290,13 @@ def test_an_input_of_another_kind_fails_its_case_alone(two):
     assert list(caught.value.failures) == ["a"]
     assert "a_0001.nii.gz: its smallest value is -1000: SUV are not negative" in caught.value.failures["a"]
     assert sorted(path.name for path in (two / "out").glob("*.nii.gz")) == ["b_PET.nii.gz", "b_organs.nii.gz"]
+
+
+def test_a_second_prediction_into_one_folder_is_refused_unless_both_have_a_share(raw):
+    target = raw / "out"
+    with folder_lock(target, "a prediction"):
+        with pytest.raises(Ct2PetError, match=r"out: process \d+ works in this folder .*a prediction"):
+            predict(raw / "imagesTs", target, device="cpu")
+        assert not list(target.glob("*.nii.gz"))
+        predict(raw / "imagesTs", target, device="cpu", num_parts=2, part_id=0)
+    assert [path.name for path in target.glob("*.nii.gz")] == ["a.nii.gz"]

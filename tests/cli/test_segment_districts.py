@@ -49,7 +49,8 @@ def test_an_unknown_segmenter_is_a_line_with_the_known_ones_and_some_failed_case
         write_volume(tmp_path / "cts" / f"{case}.nii.gz", case_volumes()["ct"])
     line = ["-i", str(tmp_path / "cts"), "-o", str(tmp_path / "maps"), "-np", "1", "--segmenter"]
     assert main([*line, "ruels"]) == 2
-    assert "ct2pet_segment_districts: there is no segmenter 'ruels'; there are: body, files, moose" in capsys.readouterr().err
+    known = "body, files, moose"
+    assert f"ct2pet_segment_districts: there is no segmenter 'ruels'; there are: {known}" in capsys.readouterr().err
     assert main([*line, "halves"]) == 1
     said = capsys.readouterr()
     assert "unlucky: nothing looks like a body" in said.err

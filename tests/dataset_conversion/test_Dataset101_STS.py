@@ -5,6 +5,7 @@ import pytest
 
 from ct2pet.dataset import open_dataset, verify_dataset
 from ct2pet.dataset.splits import create_splits
+from ct2pet.districts import make_segmenter
 from ct2pet.errors import CasesFailed
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Grid, Volume
@@ -13,7 +14,7 @@ from dataset_conversion import Dataset101_STS as sts
 REAL = Path(__file__).parents[2].parent / "shared" / "data" / "sts" / "nifti"
 real_data = pytest.mark.skipif(not REAL.is_dir(), reason="the sarcoma images (../shared/data/sts) are not here")
 
-# the array runs to the front and to the right, as in files from a scanner: not the house's order
+# the array runs to the front and to the right, as in files from a scanner: not canonical
 FLIPPED = (-1.0, 0.0, 0.0, 0.0, -1.0, 0.0, 0.0, 0.0, 1.0)
 CT_GRID = Grid((12, 40, 40), (3.0, 2.0, 2.0), (40.0, 40.0, 0.0), FLIPPED)
 PET_GRID = Grid((11, 16, 20), (3.0, 5.0, 4.0), (38.5, 38.5, 0.0), FLIPPED)  # one slice less than the CT
@@ -71,6 +72,17 @@ def test_values_and_grids_stay_and_the_district_is_the_body_that_the_pet_shows(s
     body[11] = 0  # beyond the PET
     np.testing.assert_array_equal(districts.array, Volume(body, CT_GRID).to_canonical().array)
     assert districts.grid.matches(CT_GRID.to_canonical())
+
+
+def test_the_map_of_a_new_ct_is_that_of_the_training(source):
+    dataset = sts.convert(source)
+    name = dataset.description.segmenter
+    path = dataset.file("CT", "STS_001")
+    found = make_segmenter(name).segment("STS_001", read_volume(path).to_canonical(), dataset.districts).district_map
+    stored = read_volume(dataset.file("districts", "STS_001")).array
+    beyond_the_pet = found.array.astype(bool) & ~stored.astype(bool)
+    assert not (stored.astype(bool) & ~found.array.astype(bool)).any()
+    assert {*np.flatnonzero(beyond_the_pet.any(axis=(1, 2)))} == {11}
 
 
 def test_a_ct_with_fractions_keeps_them(source):

@@ -21,7 +21,7 @@ def giving(labels, grid=CT.grid):
     return Giving()
 
 
-def test_a_segmenter_sees_the_houses_order_and_the_map_comes_back_in_the_cts():
+def test_a_segmenter_gets_the_canonical_order_and_the_map_has_the_cts():
     upright = segment_ct(Halves(), "a", CT, DISTRICTS).district_map
     assert (upright.array[:3] == 7).all()
     assert (upright.array[3:] == 2).all()

@@ -1,5 +1,4 @@
 import numpy as np
-import pytest
 
 from ct2pet.dataset.fields import Field
 from ct2pet.districts.body import body_mask

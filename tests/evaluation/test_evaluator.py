@@ -9,9 +9,9 @@ from ct2pet.dataset import RawDataset, update_dataset_json
 from ct2pet.districts.body import body_mask
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.evaluation import evaluator
-from ct2pet.evaluation.references import References
+from ct2pet.evaluation.references import Reference, References
 from ct2pet.evaluation.summary_file import read_summary
-from ct2pet.imageio import read_volume, write_volume
+from ct2pet.imageio import image_files, read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((12, 10, 8), (4.0, 4.0, 4.0))
@@ -36,7 +36,12 @@ def write_case(folder, case, fake, volumes):
 
 
 def references_in(folder):
-    return References.from_folders(folder / "real", folder / "maps", DISTRICTS, folder / "lesions")
+    """Of all real PETs in the folder; maps and lesions may be missing."""
+    maps, lesions = (image_files(folder / kind) for kind in ("maps", "lesions"))
+    real = image_files(folder / "real")
+    return References(
+        {case: Reference(pet, maps.get(case), lesions.get(case)) for case, pet in real.items()}, DISTRICTS
+    )
 
 
 def test_a_folder_is_summarised_and_written(tmp_path):
@@ -156,6 +161,17 @@ def test_organs_and_diagnoses_reach_the_summary(tmp_path):
     assert summary["mean"]["organ:brain"]["mae"]["mean"] == 0.0
     assert summary["mean"]["organ:2"]["mae"]["n"] == 1
     assert summary["groups"]["lymphoma"]["organ:brain"]["mae"]["n"] == 1
+
+
+def test_a_real_pet_that_is_no_suv_fails_its_case_alone(tmp_path):
+    for case, factor in (("a", 1), ("b", 5000)):
+        real, labels, lesions = case_volumes()
+        write_case(tmp_path, case, real, (real.with_array(real.array * np.float32(factor)), labels, lesions))
+    with pytest.raises(CasesFailed) as error:
+        evaluator.evaluate_predictions(tmp_path / "fake", references_in(tmp_path), tmp_path / "summary.json")
+    assert error.value.failures.keys() == {"b"}
+    assert "real/b.nii.gz: its values reach" in error.value.failures["b"]
+    assert "Bq/ml" in error.value.failures["b"]
 
 
 def evaluated(dataset, predictions, **options):

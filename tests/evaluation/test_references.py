@@ -27,15 +27,6 @@ def test_files_are_found_by_case_and_doubles_are_refused(tmp_path):
         image_files(tmp_path / "nowhere")
 
 
-def test_folders_leave_gaps_where_files_are_missing(tmp_path):
-    pets = [put(tmp_path / "pet" / f"{case}.nii.gz") for case in "ab"]
-    the_map = put(tmp_path / "maps" / "a.nii.gz")
-    lesions = put(tmp_path / "lesions" / "b.nii.gz")
-    found = References.from_folders(tmp_path / "pet", tmp_path / "maps", {"body": 1}, tmp_path / "lesions")
-    assert found.cases == {"a": Reference(pets[0], the_map), "b": Reference(pets[1], None, lesions)}
-    assert not found.training
-
-
 def test_a_split_brings_its_training_cases_along(tmp_path):
     folder = tmp_path / "Dataset001_X"
     for kind, split, ending in (("images", "Tr", "_0000"), ("targets", "Tr", ""), ("districts", "Tr", "")):

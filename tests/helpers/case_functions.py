@@ -1,6 +1,7 @@
 """Functions that map_cases runs in other processes: they must be importable there."""
 
 import os
+import signal
 import threading
 import time
 
@@ -58,3 +59,9 @@ def on_place(place, number):
 
 def die_on_place(place, number):
     return die_at_two(number)
+
+
+def held_back_signals(_):
+    """How this process treats SIGINT, and the signals that the system holds back from it."""
+    blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
+    return signal.getsignal(signal.SIGINT).value, tuple(sorted(signal.Signals(number).name for number in blocked))

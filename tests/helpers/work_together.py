@@ -1,4 +1,4 @@
-"""What several processes do together, as torchrun starts them, and one alone in the same way."""
+"""Work for several processes, as torchrun starts them, which one process can do, too."""
 
 import contextlib
 import multiprocessing
@@ -9,18 +9,19 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from tiny import NO_AUGMENTATION, tiny_configuration, tiny_plans
+from tiny import FIELDS, NO_AUGMENTATION, tiny_configuration, tiny_plans
+from trainings import ROTATIONS, PulledPlugError, make_trainer
 
 from ct2pet import distributed
 from ct2pet.models import load_model
 from ct2pet.preprocessing import DistrictStore
-from ct2pet.training import Trainer, TrainingOptions, optimization
+from ct2pet.training import optimization
 from ct2pet.training.optimization import Optimization
+from ct2pet.training.schedule import Schedule
 
 LENGTH = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}
 NUMBERS = {"cyclegan": {"pool_size": 3}}
-ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
-OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0)
+CASES = (["A0", "A1"], ["A2", "A3"])
 
 
 def together(function, count, *arguments):
@@ -42,19 +43,19 @@ def _joined(function, rank, count, port, arguments):
 
 
 def messages():
-    """The answers of every function of ct2pet.distributed to this process."""
+    """What every function of ct2pet.distributed returns to this process."""
     rank = distributed.rank()
     tensors = [torch.tensor([1.0, 2.0]) * (rank + 1), torch.tensor(10.0 * rank)]
     distributed.all_reduce_mean(tensors)
     return {
-        "count": distributed.world_size(),
-        "is_main": distributed.is_main_process(),
-        "share": distributed.batch_share(6),
-        "average": [tensor.tolist() for tensor in tensors],
-        "total": distributed.all_reduce_sum([1.0, rank]),
-        "gathered": distributed.all_gather(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
-        "collected": distributed.all_gather_object(f"of {rank}"),
-        "of_main": distributed.broadcast_object(f"of {rank}"),
+        "world_size": distributed.world_size(),
+        "is_main_process": distributed.is_main_process(),
+        "batch_share": distributed.batch_share(6),
+        "all_reduce_mean": [tensor.tolist() for tensor in tensors],
+        "all_reduce_sum": distributed.all_reduce_sum([1.0, rank]),
+        "all_gather": distributed.all_gather(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
+        "all_gather_object": distributed.all_gather_object(f"of {rank}"),
+        "broadcast_object": distributed.broadcast_object(f"of {rank}"),
     }
 
 
@@ -65,8 +66,8 @@ def losses_and_weights(name, steps=3):
     optimization.precision_of, precision = lambda device: None, optimization.precision_of
     try:
         torch.manual_seed(0)
-        model = load_model(name)(tiny_configuration(), NUMBERS.get(name))
-        updates = Optimization(model, torch.device("cpu"), steps, 1)
+        model = load_model(name)(tiny_configuration(), FIELDS, NUMBERS.get(name))
+        updates = Optimization(model, torch.device("cpu"), Schedule(steps, 1, 1))
         losses = [updates.step(_batch(number), number, ["case"]) for number in range(steps)]
     finally:
         torch.set_default_dtype(before)
@@ -78,9 +79,9 @@ def _batch(number):
     """This process's share of four samples whose masks differ in size."""
     random = torch.Generator().manual_seed(number)
     shape = (4, 1, 16, 16, 16)
-    batch = {key: torch.rand(shape, generator=random) for key in ("ct", "pet")}
+    batch = {key: torch.rand(shape, generator=random) for key in ("CT", "PET")}
     shares = torch.tensor([0.9, 0.5, 0.1, 0.0]).view(-1, 1, 1, 1, 1)
-    batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "pet_mask")}
+    batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "target_mask")}
     return {key: tensor[distributed.batch_share(4)] for key, tensor in batch.items()}
 
 
@@ -88,24 +89,24 @@ def train(store, folder, **options):
     """A whole training in float32 of networks without the biases that their norms take away (whose gradients are
     rounding errors alone, and Adam's steps as large as any); the names of the files."""
     configuration = tiny_configuration(augmentation=replace(NO_AUGMENTATION, **ROTATIONS))
-    generator = configuration.generator
+    generator = configuration.network("generator")
     generator = replace(generator, arguments={**generator.arguments, "conv_bias": False})
+    networks = {**configuration.networks, "generator": generator}
     plans = replace(
         tiny_plans(),
-        configurations={"trunk": replace(configuration, generator=generator)},
+        configurations={"trunk": replace(configuration, networks=networks)},
         models={"pix2pix": LENGTH},
     )
     optimization.precision_of, precision = lambda device: None, optimization.precision_of
     try:
-        cases = (["A0", "A1"], ["A2", "A3"])
-        Trainer("pix2pix", "trunk", plans, DistrictStore(store), cases, folder, replace(OPTIONS, **options)).run()
+        make_trainer(DistrictStore(store), folder, plans, cases=CASES, final_validation=True, **options).run()
     finally:
         optimization.precision_of = precision
     return sorted(path.name for path in Path(folder).rglob("*") if path.is_file())
 
 
 def everything(methods, store, folder):
-    """All of it in one go: to start processes takes longer than the work. A second training stops after half of its
+    """All of the work at once, because starting processes takes longer. A second training stops after half of its
     epochs."""
     whole = {
         "messages": messages(),
@@ -114,10 +115,6 @@ def everything(methods, store, folder):
     }
     half(store, folder.with_name("part"))
     return whole
-
-
-class PulledPlugError(BaseException):
-    """Nothing in the trainer catches this."""
 
 
 def half(store, folder):

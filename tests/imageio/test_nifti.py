@@ -190,6 +190,18 @@ def test_an_axis_too_long_for_version_one_is_written_as_version_two(tmp_path):
     np.testing.assert_array_equal(read_volume(tmp_path / "a.nii.gz").array, volume.array)
 
 
+@pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
+def test_more_data_than_the_header_says_is_refused(tmp_path, name):
+    """As where the type or the size in the header was changed: the voxels would be read as other numbers."""
+    image = stored(np.arange(120, dtype=np.int16).reshape(4, 5, 6), vox_offset=352)
+    write_bytes(tmp_path / name, image.header, np.asarray(image.dataobj))
+    assert read_volume(tmp_path / name).array.sum() == 7140
+    image.header["datatype"], image.header["bitpix"] = 2, 8  # uint8
+    write_bytes(tmp_path / name, image.header, np.asarray(image.dataobj))
+    with pytest.raises(ImageError, match="it holds 120 bytes more than its header says"):
+        read_volume(tmp_path / name)
+
+
 def test_the_checksum_at_the_end_is_looked_at(tmp_path):
     array = np.zeros((64, 128, 128), np.int16)  # more than a reader's buffer holds
     write_volume(tmp_path / "a.nii.gz", Volume(array, Grid(array.shape, (1.0, 1.0, 1.0))))

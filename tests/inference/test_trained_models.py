@@ -130,6 +130,7 @@ def other_plans(**changes):
         ({"configuration_name": "high"}, "holds scaled of high"),
         ({"model_name": "pix2pix"}, "holds pix2pix of low"),
         ({"model": {"weights": torch.zeros(1)}}, "do not fit the networks"),
+        ({"model": {"factor": torch.tensor(float("nan"))}}, "hold values that are not numbers"),
         ({"plans": other_plans(patch_size=[4, 4, 4])}, "other plans than the other folds"),
         ({"plans": {**hand_plans().to_json(), "districts": {"low": 2, "high": 1}}}, "other districts"),
         ({"plans": {}}, "schema_version"),

@@ -70,7 +70,7 @@ def test_its_loss_is_the_decayed_denoising_and_the_segmentation_loss():
     random_weights(model)
     outputs = dict(zip(("PET", "organs"), model.network_of_both(batch["PET_low"])))
     images = residuals_added(outputs["PET"], (batch["PET_low"] + 1) / 2)
-    l1 = denoising_loss(images, batch["PET"], batch["mask"])
+    l1 = 10 * denoising_loss(images, batch["PET"], batch["mask"])  # SUV 0 to 10 is 0 to 1
     overlap = segmentation_loss(outputs["organs"], batch["organs"])
     for fraction in (0.0, 0.4, 1.0):
         update = loss_at(model, batch, fraction)

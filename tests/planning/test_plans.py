@@ -62,6 +62,10 @@ def test_integers_may_stand_for_real_numbers():
         ({"sampling": {"lesion_fraction": 0.0, "balanced_over": "sex"}}, "balanced_over must be a condition"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"MR": [1, 1, 1]}}}, "misalignment_mm must name fields"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"PET": [1, -1, 1]}}}, "three numbers of at least 0"),
+        (
+            {"networks": {"discriminator": {**TWICE_HALVED, "arguments": {"base_features": 10**7}}}},
+            "features must be 1 to",
+        ),
         ({"mirror_axes": [3]}, "axes"),
         ({"labels": []}, "labels"),
     ],
@@ -69,6 +73,12 @@ def test_integers_may_stand_for_real_numbers():
 def test_what_cannot_work_is_refused_with_the_file_and_the_reason(changes, reason):
     with pytest.raises(PlansError, match=f"mine.json.*{reason}"):
         Plans.from_json(content(**changes), "mine.json")
+
+
+@pytest.mark.parametrize("blend_mm", [-1.0, float("nan"), float("inf")])
+def test_a_border_of_no_width_is_refused(blend_mm):
+    with pytest.raises(PlansError, match=r"mine.json: blend_mm must be a number from 0 on \(mm\)"):
+        Plans.from_json({**content(), "blend_mm": blend_mm}, "mine.json")
 
 
 def test_a_child_inherits_what_it_does_not_replace():

@@ -7,12 +7,12 @@ from raw_cases import case_volumes, permuted, write_case, write_raw
 from tiny import SUV_WINDOW, tiny_configuration, tiny_plans
 
 from ct2pet.dataset import RawDataset, update_dataset_json
-from ct2pet.errors import CasesFailed, PlansError
+from ct2pet.errors import CasesFailed, DatasetError, PlansError
 from ct2pet.planning.configuration import Masking, Normalization
 from ct2pet.preprocessing import preprocessor
 from ct2pet.preprocessing.preprocessor import check_store, preprocess_dataset, store_folder
 from ct2pet.preprocessing.storage import DistrictStore
-from ct2pet.volume import Box
+from ct2pet.volume import Box, Volume
 
 CONFIGURATIONS = {
     "low": tiny_configuration(labels=[1]),
@@ -74,16 +74,48 @@ def test_every_case_lands_in_the_store_of_every_configuration(dataset, tmp_path)
     [
         ("pet", lambda pet: pet * 5000, r"targetsTr.*Bq/ml"),
         ("pet", lambda pet: np.where(pet > 5, np.nan, pet), r"targetsTr.*not a number"),
+        ("pet", lambda pet: pet * 0, r"targetsTr.*no voxel is above zero"),
+        ("pet", lambda pet: pet - 5, r"targetsTr.*SUV are not negative"),
+        ("pet", lambda pet: with_one_voxel(pet, 3e38), r"targetsTr.*3e\+38, beyond any SUV"),
         ("ct", lambda ct: ct / 1000, r"imagesTr.*not a CT in HU"),
+        ("ct", lambda ct: with_one_voxel(ct, 3e38), r"imagesTr.*beyond any HU"),
+        ("district_map", lambda labels: labels * 0, r"districtsTr.*no voxel belongs to a district"),
+        ("district_map", lambda labels: labels + 6, r"districtsTr.*not in dataset\.json"),
+        ("lesions", lambda mask: np.where(mask > 0, np.nan, mask), r"lesionsTr.*not a number"),
     ],
 )
-def test_what_is_not_in_hu_or_suv_is_never_stored(dataset, tmp_path, role, change, reason):
+def test_values_that_cannot_be_are_never_stored(dataset, tmp_path, role, change, reason):
     volumes = case_volumes(seed=1)
-    changed = volumes[role].with_array(change(volumes[role].array).astype(np.float32))
+    changed = volumes[role].with_array(change(volumes[role].array.astype(np.float32)))
     write_case(dataset.folder, "B", {**volumes, role: changed})
     with pytest.raises(CasesFailed, match=f"B: .*{reason}"):
         preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert all(store.recorded_cases() == ["A", "C"] for store in stores(tmp_path / "pre").values())
+
+
+def with_one_voxel(array, value):
+    array = array.copy()
+    array[2, 3, 4] = value
+    return array
+
+
+@pytest.mark.parametrize(("role", "kind"), [("pet", "targets"), ("district_map", "districts"), ("lesions", "lesions")])
+def test_an_image_of_another_place_is_never_stored(dataset, tmp_path, role, kind):
+    volumes = case_volumes(seed=1)
+    grid = volumes[role].grid
+    moved = Volume(volumes[role].array, replace(grid, origin=(grid.origin[0] + 1e6, *grid.origin[1:])))
+    write_case(dataset.folder, "B", {**volumes, role: moved})
+    with pytest.raises(CasesFailed, match=rf"B: .*{kind}Tr.*overlaps the CT in space by 0% only"):
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert all(store.recorded_cases() == ["A", "C"] for store in stores(tmp_path / "pre").values())
+
+
+def test_a_case_whose_file_is_a_broken_link_is_not_left_out(dataset, tmp_path):
+    path = dataset.path("CT", "B", "Tr")
+    path.unlink()
+    path.symlink_to(tmp_path / "gone.nii.gz")
+    with pytest.raises(DatasetError, match=r"B_0000\.nii: what it links to does not exist"):
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
 
 
 def test_started_again_nothing_is_done_twice(dataset, tmp_path, calls):

@@ -187,3 +187,20 @@ def test_a_label_map_may_have_many_labels(store):
     opened = store.open("A")
     assert set(opened.label_voxels["organs"]) == set(range(1, 120))
     assert np.array_equal(opened.label_voxels["organs"][77], np.argwhere(labels == 77))
+
+
+@pytest.mark.parametrize("ending", [".b2nd", "_labels.b2nd"])
+def test_a_changed_bit_anywhere_is_noticed(store, ending):
+    store.write("A", prepared(labels=True), "key", {})
+    store.check_files("A")
+    path = store.folder / f"A{ending}"
+    intact = path.read_bytes()
+    for place in np.random.default_rng(3).integers(0, len(intact), 40):
+        damaged = bytearray(intact)
+        damaged[place] ^= 1 << int(place) % 8
+        path.write_bytes(damaged)
+        with pytest.raises(DatasetError, match=rf"A{ending}: its checksum is wrong.*preprocess again"):
+            store.check_files("A")
+    path.unlink()
+    with pytest.raises(DatasetError, match=f"A{ending}: cannot be read"):
+        store.check_files("A")

@@ -15,9 +15,7 @@ def test_in_how_many_cases_by_how_much_and_how_sure():
         "Its error is lower than that of other in 2 of 3 cases; mean difference −0.100 SUV "
         f"[95% interval {low} … {high}], paired t-test p = {test.p_t:.3f}."
     )
-    assert certainty({"a": 0.1}, {"a": 0.2}, "x").endswith(
-        "in 1 of 1 cases; of one case nobody can say how sure that is."
-    )
+    assert certainty({"a": 0.1}, {"a": 0.2}, "x").endswith("in 1 of 1 cases; one case gives no interval.")
     assert certainty({"a": None}, {"a": 0.2}, "x") == ""
     assert certainty({"a": 0.1, "b": 0.2}, {"a": 0.2, "b": 0.3}, "x").endswith("].")  # the same everywhere: no test
 

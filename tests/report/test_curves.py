@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ct2pet.errors import Ct2PetError
@@ -12,7 +14,9 @@ def test_a_log_comes_back_without_what_a_row_lacks(tmp_path):
     assert read_log(path) == []
 
 
-@pytest.mark.parametrize("text", ["epoch,g_l1\n0,much\n", "g_l1\n0.5\n", "epoch\n0,1,2\n"])
+@pytest.mark.parametrize(
+    "text", ["epoch,g_l1\n0,much\n", "g_l1\n0.5\n", "epoch\n0,1,2\n", "epoch\nnan\n", "epoch\ninf\n"]
+)
 def test_anything_else_is_refused_by_name(tmp_path, text):
     path = tmp_path / "training_log.csv"
     path.write_text(text)
@@ -22,4 +26,13 @@ def test_anything_else_is_refused_by_name(tmp_path, text):
 
 def test_no_log_is_refused_by_name(tmp_path):
     with pytest.raises(Ct2PetError, match=r"training_log\.csv"):
+        read_log(tmp_path / "training_log.csv")
+
+
+def test_a_log_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+    def forbidden(path, *arguments, **options):
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "open", forbidden)
+    with pytest.raises(Ct2PetError, match=r"training_log\.csv: no permission to read$"):
         read_log(tmp_path / "training_log.csv")

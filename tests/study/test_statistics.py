@@ -8,13 +8,13 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 from ct2pet.errors import Ct2PetError
 from ct2pet.study.statistics import (
     auc,
-    auc_difference_interval,
+    auc_difference,
     auc_interval,
     classification,
     delong_test,
     gain_share_interval,
     mcnemar,
-    mcnemar_of_runs,
+    p_of_runs,
 )
 
 
@@ -77,21 +77,6 @@ def test_delongs_test_keeps_its_level():
     assert 0.02 < np.mean(np.array(p) < 0.05) < 0.09
 
 
-def test_of_several_runs_the_mean_auc_is_tested_and_not_that_of_the_mean_score():
-    """Runs that err on different patients average out in the mean score, but not in the mean AUC."""
-    labels, _ = scores_of(80, 3)
-    random = np.random.default_rng(1)
-    noisy = labels + random.normal(0, 1.5, (20, 80))
-    steady = np.tile(labels + random.normal(0, 1.5, 80), (20, 1))
-    found = delong_test(labels, noisy, steady)
-    areas = [np.mean([auc(labels, own) for own in runs]) for runs in (noisy, steady)]
-    assert found.difference == pytest.approx(areas[1] - areas[0])
-    assert auc(labels, noisy.mean(axis=0)) > 0.95 > areas[0] + 0.1
-    better = steady[0] + 0.2 * labels
-    same = delong_test(labels, steady, np.tile(better, (20, 1)))
-    assert same.p == pytest.approx(delong_test(labels, steady[0], better).p)
-
-
 def test_equal_ranks_do_not_differ():
     labels, scores = scores_of(30, 4)
     found = delong_test(labels, scores, np.exp(scores))
@@ -103,9 +88,6 @@ def test_mcnemar_is_the_exact_test_of_the_discordant_pairs():
     second = np.array([True] * 30 + [False] * 9 + [True] * 2 + [False] * 5)
     assert mcnemar(first, second) == pytest.approx(2 * stats.binom.cdf(2, 11, 0.5))
     assert mcnemar(first, first) == 1.0
-    assert mcnemar_of_runs(first[None], second[None]) == mcnemar(first, second)
-    runs = np.array([first, first, first]), np.array([first, second, ~second])
-    assert mcnemar_of_runs(*runs) == pytest.approx(2 * mcnemar(first, second))
 
 
 def test_the_interval_of_one_run_is_that_of_delongs_variance():
@@ -127,11 +109,31 @@ def test_runs_that_scatter_widen_the_interval():
 def test_a_difference_is_paired_by_patient():
     """The same noise in both arms cancels: the interval of the difference is far narrower than those of the AUCs."""
     labels, scores = scores_of(100, 8)
-    better = scores + 0.3 * labels
-    low, high = auc_difference_interval(labels, scores, better)
+    found = auc_difference(labels, scores, scores + 0.3 * labels)
+    assert found.mean == pytest.approx(auc(labels, scores + 0.3 * labels) - auc(labels, scores))
+    assert 0 < found.ci95[0] < found.mean < found.ci95[1]
+    assert found.p == pytest.approx(2 / 2001)
     own = auc_interval(labels, scores)
-    assert 0 < low < auc(labels, better) - auc(labels, scores) < high
-    assert high - low < 0.6 * (own[1] - own[0])
+    assert found.ci95[1] - found.ci95[0] < 0.6 * (own[1] - own[0])
+    assert auc_difference(labels, scores, scores).p == 1.0
+
+
+def test_runs_that_win_and_lose_by_chance_do_not_differ():
+    """On fixed patients the mean of many runs has hardly any noise of its own: the scatter of the runs has to count."""
+    labels, _ = scores_of(400, 2)
+    random = np.random.default_rng(4)
+    strengths = random.normal(1.0, 0.4, (2, 12, 1))
+    noise = random.normal(0, 1, 400)
+    first, second = strengths * labels + noise
+    found = auc_difference(labels, first, second)
+    assert found.ci95[0] < 0 < found.ci95[1]
+    assert found.p > 0.05
+
+
+def test_p_values_of_runs_are_joined_by_twice_their_median():
+    assert p_of_runs([0.03]) == 0.03
+    assert p_of_runs([0.01, 0.02, 0.9]) == pytest.approx(0.04)
+    assert p_of_runs([0.6, 0.7]) == 1.0
 
 
 def test_an_arm_that_is_the_oracle_brings_all_of_its_gain_and_one_without_gain_nothing():

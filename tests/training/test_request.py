@@ -5,8 +5,9 @@ import torch
 
 from ct2pet.api.training import train
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.errors import CheckpointError
+from ct2pet.errors import CheckpointError, Ct2PetError
 from ct2pet.inference.trained_models import find_trained, load_trained
+from ct2pet.locks import folder_lock
 from ct2pet.planning.plans import Plans
 from ct2pet.training import TrainingOptions
 
@@ -33,20 +34,20 @@ def distance(one, other):
 
 @pytest.fixture
 def wide_whole_body(results, prepared, tmp_path, monkeypatch):
-    """Plans in which the whole body's generator is another one than those of the districts."""
+    """Plans in which the whole body's generator differs from those of the districts."""
     copy = tmp_path / "preprocessed" / "Dataset901_Hand"
     copy.mkdir(parents=True)
     for path in (prepared / "Dataset901_Hand").iterdir():
         (copy / path.name).symlink_to(path)
     plans = json.loads((copy / "ct2petPlans.json").read_text())
-    plans["configurations"]["whole_body"]["generator"]["arguments"]["features_per_stage"] = [8, 24]
+    plans["configurations"]["whole_body"]["networks"]["generator"]["arguments"]["features_per_stage"] = [8, 24]
     (copy / "ct2petPlans.json").unlink()
     (copy / "ct2petPlans.json").write_text(json.dumps(plans))
     monkeypatch.setenv("ct2pet_preprocessed", str(tmp_path / "preprocessed"))
     return results
 
 
-def test_the_whole_body_comes_first_and_each_district_begins_with_its_networks_and_weights(wide_whole_body, capfd):
+def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_networks_and_weights(wide_whole_body, capfd):
     low, high = go(None, pretrain_whole_body=True)
     whole = wide_whole_body / "pix2pix__ct2petPlans__whole_body" / "fold_all"
     assert [low.parent.name, high.parent.name] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
@@ -56,10 +57,8 @@ def test_the_whole_body_comes_first_and_each_district_begins_with_its_networks_a
         assert weights.keys() == source.keys()
         assert 0 < distance(weights, source) < 0.01  # one step of Adam farther
         content = final(folder)
-        assert Plans.from_json(content["plans"]).configuration(name).generator.arguments["features_per_stage"] == [
-            8,
-            24,
-        ]
+        network = Plans.from_json(content["plans"]).configuration(name).network("generator")
+        assert network.arguments["features_per_stage"] == [8, 24]
         assert content["provenance"]["pretrained_weights"]["configuration"] == "whole_body"
         assert content["provenance"]["pretrained_weights"]["fold"] == "all"
     assert "weights taken of generator" in capfd.readouterr().err
@@ -70,7 +69,7 @@ def test_the_whole_body_comes_first_and_each_district_begins_with_its_networks_a
     go(["low"], pretrain_whole_body=True, resume=True, num_epochs=2)  # a finished whole body is not trained again
     assert (whole / "checkpoint_final.pth").stat().st_mtime_ns == before
     assert final(low)["epoch"] == 2
-    go(["low"], resume=True, num_epochs=3)  # nor need anyone say again how the training began
+    go(["low"], resume=True, num_epochs=3)  # how the training began need not be said again
     assert final(low)["epoch"] == 3
     go(["low"], only_validate=True)
     assert (low / "validation" / "summary.json").exists()
@@ -94,3 +93,16 @@ def test_weights_of_another_training_are_taken_where_they_fit(wide_whole_body, c
     torch.save({"model": {}, "format_version": 1}, low / "empty.pth")
     with pytest.raises(CheckpointError, match="none of its networks fits"):
         go(["low"], fold=0, pretrained_weights=low / "empty.pth")
+
+
+def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
+    folder = results / "pix2pix__ct2petPlans__low" / "fold_all"
+    with (
+        folder_lock(folder, "a training"),
+        pytest.raises(Ct2PetError, match=r"fold_all: process \d+ works in this folder"),
+    ):
+        go(["low"])
+    assert not list(folder.glob("*.pth"))
+    go(["low"])
+    assert (folder / "checkpoint_final.pth").exists()
+    assert not list(folder.glob(".ct2pet-lock*"))

@@ -41,7 +41,7 @@ def split_body(
 ) -> tuple[np.ndarray, tuple[str, ...]]:
     """The ``districts`` head, trunk, arms and legs (name: label; those missing become 0) and warnings.
 
-    ``body`` (Z, Y, X, in the house's order) is TRUNK and EXTREMITIES; ``bones``, of the same shape, holds the
+    ``body`` (Z, Y, X, in canonical order) is TRUNK and EXTREMITIES; ``bones``, of the same shape, holds the
     LANDMARKS with the numbers that ``labels`` gives them, and whatever else. The limbs end where the body's map says.
     The head begins at the root of the neck: a plane through C7 that rises to the back and over the shoulders.
     """

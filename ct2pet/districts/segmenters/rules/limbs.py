@@ -22,7 +22,7 @@ _HAND = 0.2  # of a thigh's section
 
 def limb_scores(scene: Scene, sections: Sections, bones: Bones) -> tuple[np.ndarray, np.ndarray]:
     """The limbs, numbered from 1 (Z, Y, X), and a score for each (index 0 stands for none): above 0 it is a leg, below
-    0 an arm; between -1 and 1 nobody can tell for sure."""
+    0 an arm; between -1 and 1 it is uncertain."""
     limbs = _chains(scene, sections)
     volumes = np.bincount(limbs.ravel()) * scene.grid.voxel_ml
     scores = np.zeros(len(volumes))
