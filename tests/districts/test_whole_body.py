@@ -3,7 +3,8 @@ import numpy as np
 from ct2pet.dataset.fields import Field
 from ct2pet.districts.body import body_mask
 from ct2pet.districts.pet_outline import pet_outline
-from ct2pet.districts.whole_body import whole_body_map
+from ct2pet.districts.whole_body import region_labels, whole_body_map
+from ct2pet.errors import DatasetError
 from ct2pet.volume import Grid, Volume
 
 
@@ -29,8 +30,20 @@ def test_without_a_field_every_voxel_is_body():
 
 
 def test_the_body_of_a_pet_is_its_outline():
-    pet = Volume(np.where(box_of_tissue().array > -500, 1.0, 0.0).astype(np.float32), box_of_tissue().grid, "SUV")
+    ct = box_of_tissue()
+    pet = ct.with_array(np.where(ct.array > -500, 1.0, 0.0).astype(np.float32), "SUV")
     found = whole_body_map(pet, Field("low_dose", "input", "pet", "SUV"))
     np.testing.assert_array_equal(found.array, pet_outline(pet).array)
-    assert found.array[10, 12, 14] == 1
-    assert found.array[0, 0, 0] == 0
+    assert 0 < found.array.sum() < found.array.size
+
+
+def test_the_body_is_not_looked_for_in_labels():
+    with pytest.raises(
+        DatasetError, match=r"cannot be found in organs \(labels\); name another input as body_mask"
+    ):
+        whole_body_map(box_of_tissue(), Field("organs", "input", "labels"))
+
+
+def test_the_whole_body_is_the_union_of_the_districts_or_the_one_label():
+    assert region_labels({"high": 3, "low": 1}) == {"high": [3], "low": [1], "whole_body": [1, 3]}
+    assert region_labels({}) == {"whole_body": [1]}

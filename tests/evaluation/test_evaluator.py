@@ -3,7 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from raw_cases import permuted
+from two_targets import ORGANS, two_input_case, write_two_target_dataset
 
+from ct2pet.dataset import RawDataset, update_dataset_json
+from ct2pet.districts.body import body_mask
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.evaluation import evaluator
 from ct2pet.evaluation.references import Reference, References
@@ -169,3 +172,106 @@ def test_a_real_pet_that_is_no_suv_fails_its_case_alone(tmp_path):
     assert error.value.failures.keys() == {"b"}
     assert "real/b.nii.gz: its values reach" in error.value.failures["b"]
     assert "Bq/ml" in error.value.failures["b"]
+
+
+def evaluated(dataset, predictions, **options):
+    return evaluator.evaluate_predictions(predictions, References.from_dataset(dataset), **options)
+
+
+def arrays(dataset, predictions, case, target, folder):
+    real = read_volume(dataset.folder / folder / f"{case}.nii.gz").array
+    return read_volume(predictions / f"{case}_{target}.nii.gz").array, real
+
+
+@pytest.mark.parametrize("more", [{}, {"body_mask": "CT"}, {"body_mask": None}])
+def test_without_districts_the_whole_body_is_that_of_the_ct_or_all_there_is(tmp_path, more):
+    """Against sums over the voxels, done by hand."""
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out", **more)
+    summary = evaluated(dataset, tmp_path / "out")
+    ct = two_input_case()[0]
+    inside = np.ones(ct.grid.shape, bool) if more == {"body_mask": None} else body_mask(ct)
+    for case, regions in summary["cases"].items():
+        assert {*regions} == {"whole_body", "organ:liver", "organ:spleen"}
+        fake, real = (
+            array[inside].astype(np.float64) for array in arrays(dataset, tmp_path / "out", case, "PET", "targetsTs")
+        )
+        found, rmse = regions["whole_body"], np.sqrt(np.mean((fake - real) ** 2))
+        assert found["mae"] == pytest.approx(np.mean(np.abs(fake - real)), rel=1e-5)
+        assert found["rmse"] == pytest.approx(rmse, rel=1e-5)
+        assert found["psnr"] == pytest.approx(20 * np.log10(20 / rmse), rel=1e-5)
+        assert found["suv_mean_bias"] == pytest.approx(100 * (fake.mean() / real.mean() - 1), rel=1e-4)
+        covariance = np.mean((fake - fake.mean()) * (real - real.mean()))
+        expected = 2 * covariance / (fake.var() + real.var() + (fake.mean() - real.mean()) ** 2)
+        assert found["ccc"] == pytest.approx(expected, rel=1e-5)
+        zeros = summary["baseline_cases"]["zeros"][case]["whole_body"]["mae"]
+        assert zeros == pytest.approx(real.mean(), rel=1e-5)
+    assert summary["provenance"]["districts"] == {}
+    median = np.median(
+        np.concatenate([arrays(dataset, tmp_path / "out", c, "PET", "targetsTs")[1][inside] for c in "ab"])
+    )
+    assert summary["provenance"]["settings"]["body_median"]["suv"] == pytest.approx(median, abs=2e-3)
+
+
+@pytest.mark.parametrize("missing", ["PET", "organs"])
+def test_a_case_that_lacks_one_of_its_predictions_is_named(tmp_path, missing):
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out")
+    (tmp_path / "out" / f"b_{missing}.nii.gz").unlink()
+    with pytest.raises(CasesFailed, match="b: no prediction in") as caught:
+        evaluated(dataset, tmp_path / "out")
+    assert list(caught.value.failures) == ["b"]
+
+
+def test_what_a_case_is_compared_with_must_be_there(tmp_path):
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out")
+    dataset.path("organs", "a", "Ts").unlink()
+    dataset.path("CT", "b", "Ts").rename(dataset.folder / "imagesTs" / "c_0000.nii.gz")
+    with pytest.raises(CasesFailed) as caught:
+        evaluated(dataset, tmp_path / "out")
+    assert "no true organs" in caught.value.failures["a"]
+    assert "no prediction" in caught.value.failures["c"]
+
+
+def test_error_maps_need_a_pet(tmp_path):
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out")
+    evaluated(dataset, tmp_path / "out", error_maps=tmp_path / "errors")
+    fake, real = arrays(dataset, tmp_path / "out", "a", "PET", "targetsTs")
+    inside = body_mask(two_input_case()[0])
+    error = read_volume(tmp_path / "errors" / "a.nii.gz").array
+    np.testing.assert_allclose(error, np.where(inside, fake - real, 0), atol=1e-6)
+    update_dataset_json(dataset.folder, targets={"organs": {"kind": "labels", "labels": ORGANS}})
+    with pytest.raises(DatasetError, match="no PET is predicted, so there are no error maps"):
+        evaluated(RawDataset(dataset.folder), tmp_path / "out", error_maps=tmp_path / "more")
+
+
+def test_a_district_that_is_called_body_has_a_map_as_any_other(tmp_path):
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out", districts={"body": 1})
+    with pytest.raises(CasesFailed, match="make it with ct2pet_segment_districts"):
+        evaluated(dataset, tmp_path / "out")
+    inside = np.zeros(two_input_case()[0].grid.shape, np.uint8)
+    inside[8:12, 8:12, 8:12] = 1
+    for case in "ab":
+        real = read_volume(dataset.path("PET", case, "Ts"))
+        write_volume(dataset.path("districts", case, "Ts"), real.with_array(inside, "label"))
+    regions = evaluated(dataset, tmp_path / "out")["cases"]["a"]
+    fake, real = (array[inside > 0] for array in arrays(dataset, tmp_path / "out", "a", "PET", "targetsTs"))
+    for region in ("body", "whole_body"):
+        assert regions[region]["mae"] == pytest.approx(np.abs(fake - real).mean(), rel=1e-5)
+
+
+def test_districts_without_a_model_are_left_out_whichever_target_comes_first(tmp_path):
+    organs = {"kind": "labels", "labels": ORGANS}
+    dataset = write_two_target_dataset(
+        tmp_path, tmp_path / "out", districts={"low": 1, "high": 2}, targets={"organs": organs, "PET": {}}
+    )
+    districts = np.ones(two_input_case()[0].grid.shape, np.uint8)
+    districts[12:] = 2
+    for case in "ab":
+        real = read_volume(dataset.path("PET", case, "Ts"))
+        write_volume(dataset.path("districts", case, "Ts"), real.with_array(districts, "label"))
+    left_out = np.where(districts == 2, districts, 0)
+    write_volume(tmp_path / "out" / "not_predicted" / "a_organs.nii.gz", real.with_array(left_out, "label"))
+    summary = evaluated(dataset, tmp_path / "out")
+    assert summary["provenance"]["not_predicted"] == {"a": ["high"]}
+    assert "high" not in summary["cases"]["a"]
+    assert summary["cases"]["a"]["low"]["mae"] == summary["cases"]["a"]["whole_body"]["mae"]
+    assert summary["cases"]["b"]["high"]["mae"] > 0

@@ -1,10 +1,18 @@
-"""Uptake in predicted organs, where the true map or the prediction lie on other grids."""
+"""Overlap, distances and uptake of predicted organs, also where the true map or the prediction lie on other grids."""
 
 import numpy as np
 import pytest
+import SimpleITK as sitk
+from two_targets import ORGANS as TWO_ORGANS
+from two_targets import write_two_target_dataset
 
-from ct2pet.dataset import Field
+from ct2pet.dataset import Field, RawDataset, update_dataset_json
+from ct2pet.errors import CasesFailed
+from ct2pet.evaluation.evaluator import evaluate_predictions
 from ct2pet.evaluation.label_evaluation import label_regions, uptake_regions
+from ct2pet.evaluation.references import References
+from ct2pet.evaluation.summary_file import read_summary
+from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 
 COARSE = Grid(shape=(8, 8, 8), spacing=(4.0, 4.0, 4.0), origin=(0.0, 0.0, 0.0))
@@ -48,3 +56,66 @@ def test_an_organ_that_was_not_predicted_has_no_bias():
     found = uptake_regions((real[0], organ_map(COARSE, 2, 4, label=2)), real, ORGANS)
     assert found["organ:liver"]["predicted_organ_suv_mean_bias"] is None
     assert found["organ:spleen"]["predicted_organ_suv_mean_bias"] is None
+
+
+def evaluated(dataset, predictions, **options):
+    return evaluate_predictions(predictions, References.from_dataset(dataset), **options)
+
+
+def surface_distances(one, other):
+    """From each surface voxel of one mask (images of SimpleITK) to the surface of the other, in mm."""
+    contours = [sitk.LabelContour(mask, fullyConnected=False) for mask in (one, other)]
+    distance = sitk.SignedMaurerDistanceMap(contours[1], squaredDistance=False, useImageSpacing=True)
+    return np.abs(sitk.GetArrayFromImage(distance))[sitk.GetArrayFromImage(contours[0]) > 0]
+
+
+@pytest.mark.parametrize("with_pet", [True, False])
+def test_labels_have_the_overlaps_and_distances_of_simpleitk(tmp_path, with_pet):
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out")
+    if not with_pet:
+        targets = {"organs": {"kind": "labels", "labels": TWO_ORGANS}}
+        update_dataset_json(dataset.folder, targets=targets)
+        dataset = RawDataset(dataset.folder)
+        for case in "ab":
+            (tmp_path / "out" / f"{case}_PET.nii.gz").unlink()
+            (tmp_path / "out" / f"{case}_organs.nii.gz").rename(tmp_path / "out" / f"{case}.nii.gz")
+    path = tmp_path / "summary.json"
+    summary = evaluated(dataset, tmp_path / "out", output=path)
+    assert read_summary(path) == summary
+    for case, regions in summary["cases"].items():
+        assert {*regions} == ({"whole_body"} if with_pet else set()) | {"organ:liver", "organ:spleen"}
+        name = f"{case}_organs.nii.gz" if with_pet else f"{case}.nii.gz"
+        fake, real = (
+            sitk.ReadImage(str(path)) for path in (tmp_path / "out" / name, dataset.path("organs", case, "Ts"))
+        )
+        overlaps = sitk.LabelOverlapMeasuresImageFilter()
+        overlaps.Execute(real, fake)
+        for organ, label in TWO_ORGANS.items():
+            found = regions[f"organ:{organ}"]
+            assert ("mae" in found) == with_pet
+            assert found["dice"] == pytest.approx(overlaps.GetDiceCoefficient(label), abs=1e-6)
+            assert found["iou"] == pytest.approx(overlaps.GetJaccardCoefficient(label), abs=1e-6)
+            there, back = (
+                surface_distances(fake == label, real == label),
+                surface_distances(real == label, fake == label),
+            )
+            assert found["hd95"] == pytest.approx(max(np.quantile(there, 0.95), np.quantile(back, 0.95)), abs=1e-4)
+            assert found["asd"] == pytest.approx(np.concatenate([there, back]).mean(), abs=1e-4)
+            assert 0 < found["dice"] < 1
+
+
+def test_a_label_map_of_any_type_is_read_as_labels_and_other_values_are_named(tmp_path):
+    dataset = write_two_target_dataset(tmp_path, tmp_path / "out")
+    expected = evaluated(dataset, tmp_path / "out")["cases"]
+    path = tmp_path / "out" / "b_organs.nii.gz"
+    organs = read_volume(path)
+    write_volume(path, organs.with_array(organs.array.astype(np.float32)))
+    assert evaluated(dataset, tmp_path / "out")["cases"] == expected
+    for array, message in (
+        (organs.array * np.float32(0.5), "no labels"),
+        (organs.array * 3, r"label\(s\) 3, 6 are not in"),
+    ):
+        write_volume(path, organs.with_array(array))
+        with pytest.raises(CasesFailed, match=rf"b_organs\.nii\.gz: .*{message}") as caught:
+            evaluated(dataset, tmp_path / "out")
+        assert list(caught.value.failures) == ["b"]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from ct2pet.dataset import RawDataset, write_dataset_json
+from ct2pet.dataset import RawDataset, update_dataset_json, write_dataset_json
 from ct2pet.errors import DatasetError
 from ct2pet.evaluation.references import Reference, References
 from ct2pet.imageio import image_files, write_volume
@@ -57,3 +57,63 @@ def test_own_lesions_and_organs_replace_the_datasets(tmp_path):
     (tmp_path / "empty").mkdir()
     found = References.from_dataset(RawDataset(folder), organs=tmp_path / "empty")
     assert found.cases == {"t": Reference(target, None, lesions, None)}
+
+
+def body_dataset(folder, **more):
+    """A test case of a dataset of CT, low-dose PET, PET and organs without districts, and a training case."""
+    for split, case in (("Tr", "x"), ("Ts", "t")):
+        for name in ("images{}/{}_0000", "images{}/{}_0001", "targets{}/{}", "organs{}/{}"):
+            put(folder / f"{name.format(split, case)}.nii.gz")
+    targets = {"PET": {}, "organs": {"kind": "labels", "labels": {"liver": 1}}}
+    channels = {"channel_names": {"0": "CT", "1": "low_dose_PET"}, "targets": targets}
+    write_dataset_json(folder, name="X", districts={}, num_training=1, **channels, **more)
+    return RawDataset(folder)
+
+
+@pytest.mark.parametrize(
+    ("more", "body", "channel"),
+    [
+        ({}, "CT", "_0000"),
+        ({"body_mask": "low_dose_PET"}, "low_dose_PET", "_0001"),
+        ({"body_mask": None}, None, "_0000"),
+    ],
+)
+def test_without_districts_the_body_is_found_in_an_input(tmp_path, more, body, channel):
+    dataset = body_dataset(tmp_path / "Dataset001_X", **more)
+    found = References.from_dataset(dataset)
+    assert (found.districts, found.has_districts, found.regions) == ({}, False, {"body": 1})
+    assert found.body == (None if body is None else dataset.fields[body])
+    (case,) = found.cases.values()
+    assert case.body == dataset.folder / "imagesTs" / f"t{channel}.nii.gz"
+    assert [*found.training] == ["x"]
+
+
+def test_label_maps_are_targets_and_the_regions_to_count_in(tmp_path):
+    dataset = body_dataset(tmp_path / "Dataset001_X")
+    found = References.from_dataset(dataset)
+    organs = dataset.folder / "organsTs" / "t.nii.gz"
+    assert [one.name for one in found.label_targets] == ["organs"]
+    assert found.organs == {"liver": 1}
+    assert (found.cases["t"].labels, found.cases["t"].organs) == ({"organs": organs}, organs)
+    organs.unlink()
+    assert References.from_dataset(dataset).cases["t"].labels == {"organs": None}
+    assert found.has_pet
+
+
+def test_a_dataset_without_a_pet_has_no_training_cases(tmp_path):
+    """They would give the median of their PETs."""
+    dataset = body_dataset(tmp_path / "Dataset001_X")
+    update_dataset_json(dataset.folder, targets={"organs": {"kind": "labels", "labels": {"liver": 1}}})
+    found = References.from_dataset(RawDataset(dataset.folder))
+    assert not found.has_pet
+    assert found.training == {}
+    assert found.cases["t"].pet is None
+
+
+def test_where_nothing_is_predicted_that_could_be_counted_the_dataset_is_named(tmp_path):
+    folder = tmp_path / "Dataset001_X"
+    put(folder / "imagesTs" / "t_0000.nii.gz")
+    targets = {"sCT": {"kind": "ct"}}
+    write_dataset_json(folder, name="X", districts={}, num_training=0, channel_names={"0": "PET"}, targets=targets)
+    with pytest.raises(DatasetError, match="Dataset001_X: neither a PET nor a label map is to be predicted"):
+        References.from_dataset(RawDataset(folder))

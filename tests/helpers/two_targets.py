@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 import torch
+from raw_cases import permuted
 from tiny import CT_WINDOW, SUV_WINDOW, tiny_configuration, tiny_plans
 
 from ct2pet.checkpoint import save_checkpoint
-from ct2pet.dataset import Field, Fields
+from ct2pet.dataset import Field, Fields, RawDataset, write_dataset_json
 from ct2pet.dataset.fields import CT, INPUT, LABELS, PET, TARGET
+from ct2pet.imageio import write_volume
 from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
 from ct2pet.models.base import PredictionModel
 from ct2pet.planning.configuration import Masking, Normalization
@@ -97,3 +99,29 @@ def expected_pet(low_dose_suv, factor=1.0):
 def expected_organs(ct_hu):
     """Organ labels where the region is; thresholds at -250 and 250 HU."""
     return np.digitize(ct_hu, [-250.0, 250.0])
+
+
+def write_two_target_dataset(root, predictions, *, cases=("a", "b"), **description):
+    """A dataset of CT, PET and organs without districts, and predictions of its test cases that are wrong: the PETs by
+    noise, the organs by a shift of a voxel. The CTs are stored in another order of axes than the PETs."""
+    folder = root / "Dataset902_Organs"
+    targets = {"PET": {"unit": "SUVbw g/ml"}, "organs": {"kind": "labels", "labels": ORGANS}}
+    write_dataset_json(
+        folder,
+        name="Organs",
+        num_training=0,
+        **{"channel_names": {"0": "CT"}, "targets": targets, "districts": {}, **description},
+    )
+    for number, case in enumerate(cases):
+        ct, real, _ = two_input_case()
+        random = np.random.default_rng(number)
+        real = real.with_array(real.array + np.float32(0.5))
+        fake = (real.array + random.normal(0.1, 0.3, real.array.shape)).clip(0).astype(np.float32)
+        organs = np.zeros(ct.grid.shape, np.uint8)
+        organs[6:14, 8:16, 7 + number : 15], organs[14:20, 9:20, 12:22] = 1, 2
+        write_volume(folder / "imagesTs" / f"{case}_0000.nii.gz", permuted(ct))
+        write_volume(folder / "targetsTs" / f"{case}.nii.gz", real)
+        write_volume(folder / "organsTs" / f"{case}.nii.gz", real.with_array(organs, "label"))
+        write_volume(predictions / f"{case}_PET.nii.gz", real.with_array(fake))
+        write_volume(predictions / f"{case}_organs.nii.gz", real.with_array(np.roll(organs, 1, axis=0), "label"))
+    return RawDataset(folder)
