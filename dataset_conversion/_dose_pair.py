@@ -128,30 +128,34 @@ def _compare(low: _Pet, full: _Pet, dose_fraction: float) -> list[str]:
     """What a user should know of the pair. Raises ImageError where it is none."""
     if low.placed.first.patient != full.placed.first.patient:
         raise ImageError(f"the {LOW} and the {FULL} are of different patients (PatientID)")
-    if {header.sop_instance for header in low.placed.series.headers} & {
-        header.sop_instance for header in full.placed.series.headers
-    }:
+    instances = [{header.sop_instance for header in pet.placed.series.headers} for pet in (low, full)]
+    if instances[0] & instances[1]:
         raise ImageError(f"the {LOW} and the {FULL} are the same images (SOPInstanceUID)")
-    own, other = low.placed.stack.grid, full.placed.stack.grid
-    overlap = min(own.overlap(other), other.overlap(own))
+    grid, full_grid = low.placed.stack.grid, full.placed.stack.grid
+    overlap = min(grid.overlap(full_grid), full_grid.overlap(grid))
     if overlap < LEAST_OVERLAP:
         raise ImageError(f"the {LOW} overlaps the {FULL} in space by {100 * overlap:.0f}% only")
-    notes = [] if own.matches(other) else ["the grids of the two PETs differ"]
-    seconds = [_seconds(pet.header) for pet in (low, full)]
-    if None in seconds:
-        return notes
-    ratio = seconds[0] / seconds[1]  # type: ignore[operator]
+    notes = [] if grid.matches(full_grid) else ["the grids of the two PETs differ"]
+    return notes + _compare_durations(_frame_seconds(low), _frame_seconds(full), dose_fraction)
+
+
+def _compare_durations(low: float | None, full: float | None, dose_fraction: float) -> list[str]:
+    """A note where the frames' durations (s) contradict the dose fraction; equal ones say nothing of it. Raises
+    ImageError where the low dose was acquired for longer."""
+    if low is None or full is None:
+        return []
+    ratio = low / full
     if ratio > 1 + _SAME:
         raise ImageError(
-            f"the {LOW} was acquired for {seconds[0]:g} s a frame, the {FULL} for {seconds[1]:g} s "
-            "(ActualFrameDuration): the low dose cannot be above the full one"
+            f"the {LOW} was acquired for {low:g} s a frame, the {FULL} for {full:g} s (ActualFrameDuration): "
+            "the low dose cannot be above the full one"
         )
-    if abs(ratio - 1) > _SAME and not np.isclose(ratio, dose_fraction, rtol=0.2):
-        notes.append(f"the frames of the low-dose PET last {ratio:.3g} of the full ones, not {dose_fraction:.3g}")
-    return notes
+    if ratio > 1 - _SAME or np.isclose(ratio, dose_fraction, rtol=0.2):
+        return []
+    return [f"the frames of the low-dose PET last {ratio:.3g} of the full ones, not {dose_fraction:.3g}"]
 
 
-def _seconds(header: Dataset) -> float | None:
+def _frame_seconds(pet: _Pet) -> float | None:
     """How long a frame was acquired; None where the header does not say."""
-    milliseconds = header.get("ActualFrameDuration")
+    milliseconds = pet.header.get("ActualFrameDuration")
     return float(milliseconds) / 1000 if milliseconds else None
