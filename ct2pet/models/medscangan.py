@@ -25,8 +25,9 @@ _VALIDATION_SEED = 0
 
 @dataclass(frozen=True)
 class MedScanGANHyperparameters(Hyperparameters):
-    """The critic minimises fake - real + ``lambda_penalty`` x penalty + ``lambda_class`` x cross-entropy of real images;
-    the generator, once in ``n_critic`` steps, -fake + ``lambda_class`` x cross-entropy of the classes it was given."""
+    """The critic minimises fake - real + ``lambda_penalty`` x penalty + ``lambda_class`` x cross-entropy of real
+    images; the generator, once in ``n_critic`` steps, -fake + ``lambda_class`` x cross-entropy of the classes that it
+    was given."""
 
     num_epochs: int = 500
     decay_epochs: int = 1
@@ -55,7 +56,7 @@ class MedScanGAN(Synthesis):
         FieldNeeds(image_inputs=(0, 0), image_targets=(1, 2), conditions=(1, 1)),
         {
             "generator": NetworkNeed("class_generator", inputs=(CONDITIONS,)),
-            # Real and generated images, points between them and the gradients at these; spectral norm keeps its weights.
+            # Real and generated images, points between them and the gradients there; spectral norm keeps its weights.
             "critic": NetworkNeed("class_critic", inputs=(TARGETS,), outputs=(CONDITIONS,), copies=2, passes=5),
         },
         dimensions=2,
