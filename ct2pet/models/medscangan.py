@@ -67,6 +67,7 @@ class MedScanGAN(Synthesis):
         self.condition = fields.conditions[0]
         self.targets = [one.name for one in fields.targets]
         self.generator = self.network("generator")
+        self.latent_size = configuration.network("class_generator").arguments["latent_size"]
         self.critic = self.network("critic")
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -114,7 +115,7 @@ class MedScanGAN(Synthesis):
 
     def _noise(self, count: int, random: torch.Generator | None = None) -> torch.Tensor:
         """Drawn on the CPU, whose random state checkpoints hold."""
-        noise = torch.randn(count, self.generator.latent_size, generator=random)
+        noise = torch.randn(count, self.latent_size, generator=random)
         return noise.to(next(self.generator.parameters()).device)
 
     def sample(self, conditions: Mapping[str, int], count: int, seed: int) -> dict[str, torch.Tensor]:

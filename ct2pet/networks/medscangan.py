@@ -105,7 +105,7 @@ class _Shrinking(nn.Module):
 
     def __init__(self, channels: int, width: int, stride: Sequence[int]) -> None:
         super().__init__()
-        shrink = nn.AvgPool2d(tuple(stride))
+        shrink = nn.AvgPool2d((stride[0], stride[1]))
         self.path = nn.Sequential(
             *(nn.LeakyReLU(_SLOPE), spectral_norm(nn.Conv2d(channels, width, 3, 1, 1))),
             *(nn.LeakyReLU(_SLOPE), spectral_norm(nn.Conv2d(width, width, 3, 1, 1)), shrink),
