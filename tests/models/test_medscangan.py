@@ -80,7 +80,7 @@ def test_the_critics_updates_widen_its_distance():
         optimizer.zero_grad()
         update.loss.backward()
         optimizer.step()
-        found.append(float(update.losses["c_distance"]))
+        found.append(update.losses["c_distance"].item())
     assert found[-1] < found[0] - 0.1
 
 
