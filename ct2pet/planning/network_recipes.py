@@ -11,10 +11,13 @@ from ct2pet.planning.topology import Topology, discriminator_strides
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
 SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
+CLASS_GENERATOR = "ct2pet.networks.medscangan.ClassGenerator"
+CLASS_CRITIC = "ct2pet.networks.medscangan.ClassCritic"
 
 _CONVOLUTIONS_PER_STAGE = 2
 _RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICCAI 2024); deeper stages have 6 as well
 _GAN_SLOPE, _NNUNET_SLOPE = 0.2, 0.01
+_LATENT_SIZE, _EMBEDDING_SIZE = 256, 64  # the first is that of Samaras et al., who do not state the second
 
 
 def unet_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
@@ -54,12 +57,33 @@ def patchgan_arguments(patch_size: Sequence[int], base_features: int) -> dict[st
     }
 
 
+def class_generator_arguments(
+    patch_size: Sequence[int], topology: Topology, base_features: int, max_features: int
+) -> dict[str, Any]:
+    """A generator of images of a class (``CLASS_GENERATOR``), with the widths and strides of a U-Net's decoder."""
+    return {
+        "patch_size": list(patch_size),
+        **class_critic_arguments(topology, base_features, max_features),
+        "latent_size": _LATENT_SIZE,
+        "embedding_size": _EMBEDDING_SIZE,
+    }
+
+
+def class_critic_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """A critic of images of a class (``CLASS_CRITIC``), with the widths and strides of a U-Net's encoder."""
+    return {"features_per_stage": _widths(topology, base_features, max_features), "strides": topology.strides}
+
+
+def _widths(topology: Topology, base_features: int, max_features: int) -> list[int]:
+    return [min(max_features, base_features * 2**stage) for stage in range(topology.num_stages)]
+
+
 def _stages(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
     """Depth, widths, kernels and strides; as many dimensions as the topology has."""
     stages = topology.num_stages
     return {
         "n_stages": stages,
-        "features_per_stage": [min(max_features, base_features * 2**stage) for stage in range(stages)],
+        "features_per_stage": _widths(topology, base_features, max_features),
         "conv_op": f"torch.nn.Conv{_dimensions(topology)}d",
         "kernel_sizes": topology.kernel_sizes,
         "strides": topology.strides,

@@ -1,19 +1,21 @@
 """How large a network is: its parameters, and the values that autograd keeps of it, counted from a plan's arguments.
 
 No network is built and torch is not imported. Counted are the networks of dynamic-network-architectures with plain and
-residual encoders, ct2pet's PatchGAN and its U-Net with a shared encoder, in two and three dimensions.
+residual encoders, ct2pet's PatchGAN and its U-Net with a shared encoder, in two and three dimensions; and in two the
+networks of images of a class.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from ct2pet.errors import PlansError
+from ct2pet.planning.class_network_size import class_critic_size, class_generator_size
 from ct2pet.planning.layer_size import Block, Layers, Size, Stage, plain_block, residual_block, stacked
-from ct2pet.planning.network_recipes import PATCHGAN, SHARED_ENCODER, UNET
+from ct2pet.planning.network_recipes import CLASS_CRITIC, CLASS_GENERATOR, PATCHGAN, SHARED_ENCODER, UNET
 from ct2pet.planning.topology import patchgan_maps
 
 PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
@@ -62,14 +64,14 @@ def count(
     norms), where an argument is missing, and for several outputs of a network that has one.
     """
     outputs = [out_channels] if isinstance(out_channels, int) else list(out_channels)
-    if network_class != PATCHGAN and network_class not in _ENCODERS_AND_DECODERS:
-        known = ", ".join([*_ENCODERS_AND_DECODERS, PATCHGAN])
+    if network_class not in _WITHOUT_DECODERS and network_class not in _ENCODERS_AND_DECODERS:
+        known = ", ".join([*_ENCODERS_AND_DECODERS, *_WITHOUT_DECODERS])
         raise PlansError(f"the memory of {network_class} cannot be estimated; known are {known}")
     if len(outputs) != 1 and network_class != SHARED_ENCODER:
         raise PlansError(f"{network_class} has one output, not {len(outputs)}")
     try:
-        if network_class == PATCHGAN:
-            size = _patchgan(arguments, patch_size, in_channels)
+        if network_class in _WITHOUT_DECODERS:
+            size = _WITHOUT_DECODERS[network_class](arguments, patch_size, in_channels, outputs[0])
         else:
             size = _encoder_and_decoders(network_class, arguments, patch_size, in_channels, outputs)
     except KeyError as error:
@@ -138,7 +140,7 @@ def _repeated(value: Any, number: int) -> list[Any]:
     return list(value) if isinstance(value, (list, tuple)) else [value] * number
 
 
-def _patchgan(arguments: Mapping[str, Any], patch_size: Sequence[int], channels: int) -> Size:
+def _patchgan(arguments: Mapping[str, Any], patch_size: Sequence[int], channels: int, _: int) -> Size:
     strides, base = arguments["strides"], arguments["base_features"]
     kernel = arguments["kernel_size"] ** len(patch_size)
     maps = [math.prod(size) for size in patchgan_maps(patch_size, strides)]
@@ -150,3 +152,10 @@ def _patchgan(arguments: Mapping[str, Any], patch_size: Sequence[int], channels:
         size += Size((channels * kernel + per_feature) * width, kept * width * voxels)
         channels = width
     return size + Size(channels * kernel + 1, maps[-1])
+
+
+_WITHOUT_DECODERS: dict[str, Callable[[Mapping[str, Any], Sequence[int], int, int], Size]] = {
+    PATCHGAN: _patchgan,
+    CLASS_GENERATOR: class_generator_size,
+    CLASS_CRITIC: class_critic_size,
+}

@@ -9,9 +9,13 @@ from typing import Any
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.network_recipes import (
+    CLASS_CRITIC,
+    CLASS_GENERATOR,
     PATCHGAN,
     SHARED_ENCODER,
     UNET,
+    class_critic_arguments,
+    class_generator_arguments,
     patchgan_arguments,
     shared_encoder_arguments,
     unet_arguments,
@@ -44,10 +48,23 @@ def plan_shared_encoder(topology: Topology, base_features: int, max_features: in
     return NetworkPlan(SHARED_ENCODER, shared_encoder_arguments(topology, base_features, max_features))
 
 
+def plan_class_generator(size: NetworkSize) -> NetworkPlan:
+    """A generator of slices of a class; in two dimensions."""
+    arguments = class_generator_arguments(size.patch_size, size.topology, size.base_features, size.max_features)
+    return NetworkPlan(CLASS_GENERATOR, arguments)
+
+
+def plan_class_critic(size: NetworkSize) -> NetworkPlan:
+    """A critic of slices that also names their class; in two dimensions."""
+    return NetworkPlan(CLASS_CRITIC, class_critic_arguments(size.topology, size.base_features, size.max_features))
+
+
 _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
     "generator": lambda size: plan_generator(size.topology, size.base_features, size.max_features),
     "discriminator": lambda size: plan_discriminator(size.patch_size, size.base_features),
     "shared_encoder": lambda size: plan_shared_encoder(size.topology, size.base_features, size.max_features),
+    "class_generator": plan_class_generator,
+    "class_critic": plan_class_critic,
 }
 
 

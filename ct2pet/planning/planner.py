@@ -192,7 +192,7 @@ def _configuration(
         batch_size=batch_size,
         normalization=plan_normalization(fields, district.seen),
         masking=Masking("context", _CONTEXT_MM),
-        sampling=Sampling(lesion_fraction=0.1, label_fraction=_LABEL_FRACTION if fields.label_maps else 0.0),
+        sampling=planned_sampling(fields),
         augmentation=Augmentation(
             rotation_degrees=[10.0, 10.0, 10.0],
             rotation_probability=0.3,
@@ -205,6 +205,14 @@ def _configuration(
         mirror_axes=planned_flip_axes(fields) if budget.device == "cuda" else [],
         networks=plan_networks(roles, size),
     )
+
+
+def planned_sampling(fields: Fields) -> Sampling:
+    """Where patches come from. Images of a class without an input are of the lesions that have it, all classes drawn
+    equally often; where cases have no lesion masks, anywhere."""
+    if not fields.inputs and fields.conditions:
+        return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name)
+    return Sampling(lesion_fraction=0.1, label_fraction=_LABEL_FRACTION if fields.label_maps else 0.0)
 
 
 def planned_flip_axes(fields: Fields) -> list[int]:

@@ -81,6 +81,7 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
     flip_axes = [axis for axis in augmentation["flip_axes"] if axis != 2 or not sided]
     complete = {
         **decisions,
+        "slices": _slices(decisions.get("slices")),
         "augmentation": {**augmentation, "flip_axes": flip_axes},
         "labels": district.labels,
         "spacing": district.spacing,
@@ -95,6 +96,14 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
         return dacite.from_dict(Configuration, complete, dacite.Config(strict=True))
     except dacite.DaciteError as error:
         raise PlansError(f"{source}: {error}") from None
+
+
+def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """The slices of a method in 2D; None where the paper has none."""
+    if decisions is None:
+        return None
+    networks = {role: asdict(_network(role, decisions["patch_size"], w)) for role, w in decisions["networks"].items()}
+    return {**decisions, "networks": networks}
 
 
 def _network(role: str, patch_size: list[int], widths: Mapping[str, int]) -> NetworkPlan:

@@ -9,7 +9,7 @@ from typing import Any
 from ct2pet.dataset import Description, Field, Fields
 from ct2pet.errors import PlansError
 
-INPUTS, TARGETS, DIMENSIONS = "inputs", "targets", "dimensions"
+INPUTS, TARGETS, CONDITIONS, DIMENSIONS = "inputs", "targets", "conditions", "dimensions"
 _UNLIMITED = 10**6
 
 
@@ -18,10 +18,10 @@ class NetworkNeed:
     """One network of a method.
 
     ``plan``: the role in the plans whose class and arguments it has. ``inputs``: what it sees as channels, ``outputs``:
-    what it gives; each part is INPUTS or TARGETS (all channels of the dataset's fields of this role) or DIMENSIONS (a
-    displacement); a network of several decoders gives each target apart (``separate_outputs``). ``copies``: how many
-    are in memory. ``passes``: how often the activations of one are held at once in one update (a generator that is
-    trained through its discriminator holds one pass of both).
+    what it gives; each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), CONDITIONS (one
+    for each class) or DIMENSIONS (a displacement); a network of several decoders gives each target apart
+    (``separate_outputs``). ``copies``: how many are in memory. ``passes``: how often the activations of one are held at
+    once in one update (a generator that is trained through its discriminator holds one pass of both).
     """
 
     plan: str = "generator"
@@ -44,6 +44,8 @@ class NetworkNeed:
 def _channels(part: str, fields: Fields, dimensions: int) -> int:
     if part == DIMENSIONS:
         return dimensions
+    if part == CONDITIONS:
+        return sum(len(one.labels) for one in fields.conditions)
     return sum(one.num_channels for one in (fields.inputs if part == INPUTS else fields.targets))
 
 

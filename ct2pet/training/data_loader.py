@@ -113,14 +113,16 @@ class PatchLoader:
         return [self._place(random) for _ in range(self.plan.batch_size)]
 
     def _place(self, random: np.random.Generator) -> Place:
-        if self.with_lesions and random.random() < self.sampling.lesion_fraction:
+        if self._groups:
+            name, voxels = self._balanced(random)
+        elif self.with_lesions and random.random() < self.sampling.lesion_fraction:
             name = str(random.choice(self.with_lesions))
             voxels = self.cases[name].lesion_voxels
         elif self.sampling.label_fraction > 0 and self.with_labels and random.random() < self._label_share:
             name = str(random.choice(self.with_labels))
             voxels = _of_random_label(self.cases[name], random)
         else:
-            name = self._any_case(random)
+            name = str(random.choice(list(self.cases)))
             voxels = self.cases[name].foreground
         centre = voxels[random.integers(len(voxels))]
         shape = self.cases[name].shape
@@ -132,11 +134,13 @@ class PatchLoader:
         others = 1 - (self.sampling.lesion_fraction if self.with_lesions else 0.0)
         return self.sampling.label_fraction / others if others > 0 else 0.0
 
-    def _any_case(self, random: np.random.Generator) -> str:
-        names = list(self.cases)
-        if self._groups:
-            names = self._groups[int(random.integers(len(self._groups)))]
-        return str(random.choice(names))
+    def _balanced(self, random: np.random.Generator) -> tuple[str, np.ndarray]:
+        """A case of a random class and its voxels to centre on. The class comes first: cases of one class may have no
+        lesions at all."""
+        name = str(random.choice(self._groups[int(random.integers(len(self._groups)))]))
+        case = self.cases[name]
+        on_lesion = len(case.lesion_voxels) and random.random() < self.sampling.lesion_fraction
+        return name, case.lesion_voxels if on_lesion else case.foreground
 
     def _read(self, places: Sequence[Place], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
         size = [p + 2 * m for p, m in zip(self.patch_size, self.plan.margin)]

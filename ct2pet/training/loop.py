@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections import Counter
 from collections.abc import Generator
 
 import torch
@@ -41,15 +42,17 @@ class TrainingLoop:
         """
         self.optimization.model.train()
         sums: dict[str, torch.Tensor] = {}
+        counts: Counter[str] = Counter()  # not every step makes every update
         with contextlib.closing(self._read_ahead(steps)) as batches:
             for step, batch in enumerate(batches, start=steps.start):
                 losses = self.optimization.step(self._augmented(batch), step, batch.cases)
                 self.average.update(step)
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0) + value
+                counts.update(losses.keys())
                 if bar is not None:
                     bar.update()
-        return {name: float(value) / len(steps) for name, value in sums.items()}
+        return {name: float(value) / counts[name] for name, value in sums.items()}
 
     def _read_ahead(self, steps: range) -> Generator[PatchBatch, None, None]:
         return prefetched(self.loader, steps, self.num_workers, pin=self.device.type == "cuda")

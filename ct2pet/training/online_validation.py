@@ -9,7 +9,7 @@ from functools import cached_property
 import torch
 
 from ct2pet import distributed
-from ct2pet.models.base import Model
+from ct2pet.models.base import Model, Synthesis
 from ct2pet.planning.configuration import Sampling
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.data_loader import BatchPlan, PatchLoader
@@ -25,7 +25,9 @@ class OnlineValidation:
     """
 
     def __init__(self, store: DistrictStore, cases: Sequence[str], model: Model) -> None:
-        configuration = replace(model.planned, sampling=Sampling(lesion_fraction=0.0))
+        configuration = model.planned
+        if not isinstance(model, Synthesis):  # its samples can only be like the patches that it is trained with
+            configuration = replace(configuration, sampling=Sampling(lesion_fraction=0.0))
         patches = _BATCHES * configuration.batch_size
         size = max(_FEWEST, configuration.batch_size)
         self.loader = PatchLoader(store, cases, configuration, model.fields, BatchPlan(size, seed=0))

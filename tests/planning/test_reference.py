@@ -7,6 +7,7 @@ from ct2pet.dataset.description import WHOLE_BODY
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.models.ldos import LDOS
+from ct2pet.models.medscangan import MedScanGAN
 from ct2pet.models.pix2pix import Pix2Pix
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
@@ -116,3 +117,19 @@ def test_organs_with_a_side_are_not_mirrored_left_and_right():
         for organs in ({"kidney": 1}, {"kidney_left": 1, "kidney_right": 2})
     ]
     assert flips == [[2], []]
+
+
+def test_medscangan_has_slices_of_256_pixels_that_grow_from_4():
+    targets = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}}
+    labelled = description({}, channel_names={}, targets=targets, conditions={"diagnosis": ["benign", "malignant"]})
+    seen = replace(district(), percentiles={"PET": {"0.5": 0.0, "5": 0.0, "50": 1.0, "95": 5.0, "99.5": 8.0}})
+    found = fingerprint(**{WHOLE_BODY: seen})
+    planned = reference_plans("paper_medscangan", found, labelled, {"medscangan": MedScanGAN.requirements})
+    (chosen,) = planned.configurations.values()
+    assert chosen.slices.patch_size == [256, 256]
+    model = MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan"))
+    assert model.generator.first_map[1:] == (4, 4)
+    assert model.generator.latent_size == 256
+    numbers = model.hyperparameters
+    assert (numbers.learning_rate, numbers.critic_learning_rate, numbers.beta1, numbers.beta2) == (1e-4, 4e-4, 0.0, 0.9)
+    assert (numbers.lambda_penalty, numbers.n_critic, numbers.num_epochs) == (10.0, 5, 500)

@@ -1,0 +1,58 @@
+"""Parameters and kept values of the generator and the critic of images of a class (networks/medscangan.py)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ct2pet.planning.layer_size import Size
+
+_KERNEL = 9
+
+
+def class_generator_size(
+    arguments: Mapping[str, Any], patch_size: Sequence[int], classes: int, out_channels: int
+) -> Size:
+    """Of a ClassGenerator: what batch norms, activations and convolutions save for their gradients."""
+    latent, embedding = arguments["latent_size"], arguments["embedding_size"]
+    steps = list(_steps(arguments, patch_size))
+    smallest, width = math.prod(_maps(arguments, patch_size)[-1]), arguments["features_per_stage"][-1]
+    size = Size((classes + 1) * embedding + (embedding + 1) * embedding)
+    size += Size((latent + embedding + 1) * width * smallest)
+    for large_width, channels, large, small in reversed(steps):
+        path = _convolution(channels, large_width) + _convolution(large_width, large_width)
+        parameters = 2 * channels + 2 * large_width + path + (channels + 1) * large_width
+        # Norm and activation of the small map, the enlarged maps of path and shortcut, and the large map's two.
+        size += Size(parameters, 2 * channels * small + 2 * channels * large + 2 * large_width * large)
+    first, voxels = arguments["features_per_stage"][0], math.prod(patch_size)
+    return size + Size(2 * first + _convolution(first, out_channels), (2 * first + out_channels) * voxels)
+
+
+def class_critic_size(arguments: Mapping[str, Any], patch_size: Sequence[int], channels: int, classes: int) -> Size:
+    """Of a ClassCritic. Not counted are the normalised weights, which spectral norm keeps beside the weights."""
+    widths = arguments["features_per_stage"]
+    size = Size(_convolution(channels, widths[0]), channels * math.prod(patch_size))
+    for own, width, large, small in _steps(arguments, patch_size):
+        parameters = _convolution(own, width) + _convolution(width, width) + (own + 1) * width
+        # Input and output of each activation, what the pooling of the path reads, and the shortcut's pooled map.
+        size += Size(parameters, 2 * own * large + 3 * width * large + own * small)
+    last = widths[-1]
+    return size + Size((last + 1) * (1 + classes), last * math.prod(_maps(arguments, patch_size)[-1]))
+
+
+def _steps(arguments: Mapping[str, Any], patch_size: Sequence[int]) -> Iterator[tuple[int, int, int, int]]:
+    """From full resolution down: the widths of two stages, and the voxels of their maps."""
+    widths, maps = arguments["features_per_stage"], [math.prod(size) for size in _maps(arguments, patch_size)]
+    yield from zip(widths, widths[1:], maps, maps[1:])
+
+
+def _maps(arguments: Mapping[str, Any], patch_size: Sequence[int]) -> list[list[int]]:
+    maps = [list(patch_size)]
+    for stride in arguments["strides"][1:]:
+        maps.append([n // s for n, s in zip(maps[-1], stride)])
+    return maps
+
+
+def _convolution(channels: int, width: int) -> int:
+    return (channels * _KERNEL + 1) * width

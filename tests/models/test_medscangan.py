@@ -1,0 +1,135 @@
+"""MedScanGAN: what its updates cost and train, and what its samples depend on."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from tiny import tiny_configuration
+from tiny_models import START, tiny_model, touched_by
+
+from ct2pet.dataset import Field, Fields
+from ct2pet.errors import PlansError
+from ct2pet.planning.configuration import Normalization, Slices
+from ct2pet.planning.networks import NetworkSize, plan_networks
+from ct2pet.planning.topology import unet_topology
+
+DIAGNOSIS = Field("diagnosis", "condition", "category", labels={"benign": 0, "malignant": 1})
+FIELDS = Fields((Field("PET", "target", "pet"), Field("CT", "target", "ct"), DIAGNOSIS))
+
+
+def make(fields=FIELDS, **hyperparameters):
+    size = NetworkSize([16, 16], unet_topology([16, 16], [4.0, 4.0], 5), 4, 16)
+    windows = {
+        "PET": Normalization(0.0, 10.0, False, [0.0, 1.0]),
+        "CT": Normalization(-1000.0, 400.0, True, [-1.0, 1.0]),
+    }
+    slices = Slices([16, 16], 4, plan_networks(["class_generator", "class_critic"], size))
+    return tiny_model("medscangan", tiny_configuration(normalization=windows, slices=slices), fields, **hyperparameters)
+
+
+def make_batch(number=8):
+    random = torch.Generator().manual_seed(1)
+    pet, ct = torch.rand(2, number, 1, 16, 16, generator=random)
+    return {"PET": pet, "CT": ct, "diagnosis": torch.arange(number) % 2}
+
+
+def at(step):
+    return replace(START, step=step)
+
+
+def test_each_update_trains_its_own_network():
+    model = make()
+    steps = model.training_step(make_batch(), START)
+    critic = next(steps)
+    assert (critic.optimizer, critic.clip) == ("critic", False)
+    assert touched_by(model, critic) == {"critic"}
+    generator = next(steps)
+    assert generator.optimizer == "generator"
+    assert touched_by(model, generator) == {"generator"}
+    assert all(p.requires_grad for p in model.parameters()) is False  # frozen until the training step goes on
+    assert next(steps, None) is None
+    assert all(p.requires_grad for p in model.parameters())
+
+
+def test_the_generator_is_trained_once_in_n_critic_steps():
+    model, batch = make(n_critic=3), make_batch()
+    names = ["".join(update.optimizer[0] for update in model.training_step(batch, at(step))) for step in range(7)]
+    assert names == ["cg", "c", "c", "cg", "c", "c", "cg"]
+
+
+def test_the_critics_loss_is_the_sum_of_its_weighted_parts():
+    update = next(make(lambda_penalty=7.0, lambda_class=2.0).training_step(make_batch(), START))
+    parts = update.losses
+    torch.testing.assert_close(update.loss, parts["c_distance"] + 7 * parts["c_penalty"] + 2 * parts["c_class"])
+
+
+def test_the_penalty_is_float32_under_autocast():
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        update = next(make().training_step(make_batch(), START))
+    assert {value.dtype for value in update.losses.values()} == {torch.float32}
+    plain = next(make().training_step(make_batch(), START))
+    torch.testing.assert_close(update.losses["c_class"], plain.losses["c_class"])  # of real images: no rounding at all
+
+
+def test_the_critics_updates_widen_its_distance():
+    model, batch = make(lambda_class=0.0), make_batch()
+    batch["PET"] += 3
+    optimizer, found = model.optimizers()["critic"], []
+    for _ in range(40):
+        update = next(model.training_step(batch, at(1)))
+        optimizer.zero_grad()
+        update.loss.backward()
+        optimizer.step()
+        found.append(update.losses["c_distance"].item())
+    assert found[-1] < found[0] - 0.1
+
+
+def test_samples_depend_on_class_and_seed_alone():
+    model = make().eval()
+    with torch.inference_mode():
+        first, again = (model.sample({"diagnosis": 0}, 3, seed=5) for _ in range(2))
+        other_class, other_seed = model.sample({"diagnosis": 1}, 3, seed=5), model.sample({"diagnosis": 0}, 3, seed=6)
+    assert first["PET"].shape == first["CT"].shape == (3, 1, 16, 16)
+    for name in ("PET", "CT"):
+        assert torch.equal(first[name], again[name])
+        assert not torch.equal(first[name], other_class[name])
+        assert not torch.equal(first[name], other_seed[name])
+        assert not torch.equal(first[name][0], first[name][1])
+
+
+def test_the_monitor_is_zero_on_average_for_real_images_and_large_for_others():
+    model = make().eval()
+    values = {}
+    for shift in (0.0, 1.0):
+        found = []
+        for seed in range(20):
+            random = torch.Generator().manual_seed(seed)
+            fake = {name: torch.rand(32, 1, 16, 16, generator=random) + shift for name in ("PET", "CT")}
+            batch = {name: torch.rand(32, 1, 16, 16, generator=random) for name in ("PET", "CT")}
+            model.generator.forward = lambda noise, classes, own=fake: torch.cat([own["PET"], own["CT"]], dim=1)
+            mean = model.validation_step({**batch, "diagnosis": torch.arange(32) % 2})["energy_distance"]
+            found.append(mean.total / mean.weight)
+        values[shift] = sum(found) / len(found)
+    assert abs(values[0.0]) < 0.01
+    assert values[1.0] > 1.0
+
+
+def test_validating_does_not_move_the_random_numbers_of_the_training():
+    model = make().eval()
+    torch.manual_seed(3)
+    expected = torch.rand(1)
+    torch.manual_seed(3)
+    model.validation_step(make_batch())
+    assert torch.equal(torch.rand(1), expected)
+
+
+def test_one_target_is_enough_and_inputs_are_refused():
+    model = make(Fields((FIELDS["PET"], DIAGNOSIS)))
+    assert set(model.sample({"diagnosis": 0}, 1, 0)) == {"PET"}
+    with pytest.raises(PlansError, match=r"takes 0 input image\(s\)"):
+        make(Fields((Field("CT", "input", "ct"), FIELDS["PET"], DIAGNOSIS)))
+
+
+def test_n_critic_is_at_least_1():
+    with pytest.raises(PlansError, match="n_critic 0"):
+        make(n_critic=0)
