@@ -1,4 +1,5 @@
 import numpy as np
+import pytest
 
 from ct2pet.dataset.fields import Field
 from ct2pet.districts.body import body_mask
@@ -38,9 +39,7 @@ def test_the_body_of_a_pet_is_its_outline():
 
 
 def test_the_body_is_not_looked_for_in_labels():
-    with pytest.raises(
-        DatasetError, match=r"cannot be found in organs \(labels\); name another input as body_mask"
-    ):
+    with pytest.raises(DatasetError, match=r"cannot be found in organs \(labels\); name another input as body_mask"):
         whole_body_map(box_of_tissue(), Field("organs", "input", "labels"))
 
 
