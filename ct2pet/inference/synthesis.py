@@ -76,7 +76,8 @@ def sample_volumes(
     model.eval()
     while done < request.count:
         size = min(_AT_ONCE, request.count - done)
-        batch = model.sample(conditions, size, request.seed + done)
+        seed = int(np.random.SeedSequence([request.seed, done]).generate_state(1)[0])  # never that of another seed
+        batch = model.sample(conditions, size, seed)
         for index in range(size):
             found = {one.name: _volume(batch[one.name][index], one, configuration) for one in fields.targets}
             yield f"{request.name}_{done + index + 1:04d}", found
