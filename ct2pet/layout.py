@@ -1,4 +1,4 @@
-"""The names of files and folders that several stages write and read, each in one place."""
+"""The names of files, folders and columns that several stages write and read, each in one place."""
 
 from pathlib import Path
 
@@ -13,6 +13,8 @@ CHECKPOINT_LATEST = "checkpoint_latest.pth"
 CHECKPOINT_BEST = "checkpoint_best.pth"
 CHECKPOINT_FINAL = "checkpoint_final.pth"
 TRAINING_LOG = "training_log.csv"
+VALIDATION_METRIC = "validation_"  # the prefix of its columns that hold metrics
+NO_LOSS = ("epoch", "seconds", "learning_rate")  # its other columns that hold no loss
 PROGRESS_PICTURE = "progress.png"
 TRAINING_PROVENANCE = "provenance.json"
 VALIDATION = "validation"
@@ -25,6 +27,11 @@ REPORT = "report.html"
 def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, configuration: str) -> Path:
     """Where the folds of one configuration of a trained model lie."""
     return Path(results) / dataset_name / f"{model}__{plans_name}__{configuration}"
+
+
+def is_loss(column: str) -> bool:
+    """Whether a column of the training log is a loss."""
+    return column not in NO_LOSS and not column.startswith(VALIDATION_METRIC)
 
 
 def fold_folder(folder: Path, fold: int | str) -> Path:

@@ -59,6 +59,11 @@ def label_cases(cases: Mapping[str, Regions]) -> LabelCases:
     }
 
 
+def mean_dice(regions: Mapping[str, Mapping[str, float | None]]) -> float | None:
+    """The mean Dice coefficient over the labels of one case of a summary.json; None where it has none."""
+    return _mean(metrics[LABEL_METRICS[0]] for metrics in regions.values() if LABEL_METRICS[0] in metrics)
+
+
 def summarise_labels(cases: LabelCases, folds: Mapping[str, object] | None = None) -> LabelSummary:
     """The summary of ``cases``, each as of ``label_metrics`` (with ``organ_uptake`` added, if wanted).
 

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from ct2pet.evaluation.headline import best_blind_baseline
+from ct2pet.evaluation.label_summary import label_cases, summarise_labels
+from ct2pet.evaluation.label_tables import COLUMNS
 from ct2pet.evaluation.names import LESIONS, TITLES
 from ct2pet.evaluation.statistics import PairedTest, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
@@ -59,16 +62,26 @@ def tiles(summary: Summary) -> str:
         ("SUVmean bias in the body", "suv_mean_bias", body, "%"),
         ("SUVmean bias in lesions", "suv_mean_bias", lesions, "%"),
     ]
-    parts = [_tile(title, metric, found[metric], unit) for title, metric, found, unit in shown if metric in found]
+    parts = [
+        _tile(title, found[metric], partial(_text, metric), unit)
+        for title, metric, found, unit in shown
+        if metric in found
+    ]
+    dice, column = summarise_labels(label_cases(summary["cases"])).mean.get("dice"), COLUMNS["dice"]
+    parts += [_tile("Mean Dice coefficient of the labels", dice, column.text, column.unit)] if dice else []
     return page.wrapped("dl", "".join(parts), class_="tiles") if parts else ""
 
 
-def _tile(title: str, metric: str, found: Mapping[str, Any], unit: str) -> str:
+def _text(metric: str, value: float | None) -> str:
+    return number(metric, value).text
+
+
+def _tile(title: str, found: Mapping[str, Any], text: Callable[[float | None], str], unit: str) -> str:
     interval = ""
     if found["ci95"]:
-        low, high = (number(metric, end).text for end in found["ci95"])
+        low, high = map(text, found["ci95"])
         interval = f"95% interval {low} … {high}, "
     cases = "1 case" if found["n"] == 1 else f"{found['n']} cases"
-    value = number(metric, found["mean"]).text + (unit if found["mean"] is not None else "")
+    value = text(found["mean"]) + (unit if found["mean"] is not None else "")
     parts = page.element("dt", title) + page.element("dd", value) + page.element("dd", interval + cases)
     return page.wrapped("div", parts)

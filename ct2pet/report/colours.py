@@ -8,6 +8,8 @@ from functools import cache
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 
+from ct2pet.dataset import fields
+
 # The first is the synthetic PET, the second another model's (Okabe and Ito's blue and vermilion: colour universal
 # design, 2008), the others are trivial baselines.
 SERIES = ("#0072b2", "#d55e00", "#6e7781", "#8a929b")
@@ -25,6 +27,7 @@ class Window:
 CT = Window((-200.0, 1000.0), "gray", "HU")
 PET = Window((0.0, 10.0), "gray_r", "SUV")
 ERROR = Window((-5.0, 5.0), "RdBu_r", "SUV")
+OF_KIND = {fields.CT: CT, fields.PET: PET}  # how an image of a kind is shown
 
 
 @cache

@@ -9,8 +9,10 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
+from ct2pet.evaluation.label_summary import label_cases
 from ct2pet.files import atomic_path
 from ct2pet.report.case_pictures import CaseContent
+from ct2pet.report.label_section import label_figure
 from ct2pet.report.pictures import case_figure
 from ct2pet.report.plots import Draw, figure_of
 from ct2pet.report.sections import (
@@ -55,8 +57,12 @@ def _figures(
     for name, draws in _plots(summary, curves, other):
         if draws:
             yield name, figure_of(list(draws.values()), min(_COLUMNS, len(draws)))
+    labels = label_cases(summary["cases"])
+    if any(labels.values()):
+        yield "labels_dice", label_figure(labels)
     for case, content in cases.items():
-        yield f"case_{case}", case_figure(content.pictures)
+        if content.pictures:
+            yield f"case_{case}", case_figure(content.pictures)
 
 
 def _plots(

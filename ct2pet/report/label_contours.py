@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -12,18 +13,23 @@ from matplotlib.colors import hsv_to_rgb, to_hex
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from ct2pet.dataset import Field
 from ct2pet.evaluation.names import region_title
-from ct2pet.report.colours import PET, Window
-from ct2pet.report.pictures import mark_sides
-from ct2pet.volume import Triple
+from ct2pet.report.colours import OF_KIND, PET, Window
+from ct2pet.report.plots import mark_sides
+from ct2pet.report.projections import image_title
+from ct2pet.resampling import resample
+from ct2pet.volume import Triple, Volume
 
 VIEWS = {"axial": 0, "coronal": 1, "sagittal": 2}  # the axis that a slice is perpendicular to
+SHOWN_VIEWS = ("coronal", "axial")  # of a case in the report
 LineStyle = Literal["-", "--"]
 REFERENCE: LineStyle = "-"
 PREDICTED: LineStyle = "--"
 _LINE_WIDTH = 1.0
 _PANEL_INCHES = 4.5  # the longer side
 _LEGEND_INCHES, _TITLE_INCHES = 1.6, 0.45
+_DPI = 110
 
 
 @dataclass(frozen=True)
@@ -45,6 +51,31 @@ class LabelledCase:
         """Height and width (mm) of a pixel of a slice."""
         height, width = (size for axis, size in enumerate(self.spacing) if axis != VIEWS[view])
         return height, width
+
+
+def contour_pictures(
+    image: Volume, field: Field, predicted: Volume, reference: Volume, labels: Field
+) -> dict[str, bytes]:
+    """PNG by title: in each of ``SHOWN_VIEWS`` the slice that shows most of the labels.
+
+    ``image``: an input of the case, ``field`` says which; ``predicted`` and ``reference``: label maps of ``labels``.
+    All lie on grids of their own, and are shown on that of the reference.
+    """
+    true = reference.to_canonical()
+    case = LabelledCase(
+        {image_title(field): resample(image.to_canonical(), true.grid, outside=field.rules.outside).array},
+        resample(predicted.to_canonical(), true.grid, labels=True).array,
+        true.array,
+        labels.labels,
+        true.grid.spacing,
+    )
+    pictures = {}
+    for view in SHOWN_VIEWS:
+        figure = contour_figure(case, view, richest_slice(case.reference, case.labels, view), OF_KIND[field.kind])
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None})
+        pictures[f"{image_title(labels)}, {view}"] = buffer.getvalue()
+    return pictures
 
 
 def contour_figure(case: LabelledCase, view: str, index: int, window: Window = PET) -> Figure:

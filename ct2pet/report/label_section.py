@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from ct2pet.evaluation.label_summary import LabelCases, LabelSummary, Presence, summarise_labels
 from ct2pet.evaluation.label_tables import COLUMNS, Column, columns_of, missed_text, total_presence
@@ -77,13 +78,19 @@ def _cell(column: Column, description: Mapping[str, Any] | None) -> Cell:
 
 def label_plot(cases: LabelCases, anchors: Mapping[str, str]) -> str:
     """Dice of each label, a point a case, as SVG inside HTML."""
-    values = dice_by_label(cases)
-    size = max(_FEWEST_INCHES, _INCHES_PER_LABEL * (len(values) + 1.5)), _HEIGHT_INCHES
-    figure = figure_of([lambda axes: draw_label_boxes(axes, values, anchors)], size=size)
+    figure = label_figure(cases, anchors)
     svg = inline_svg(figure, f"{COLUMNS[PLOTTED].title} of each label by case", "labels-")
     # as wide as its labels need, at the size of the page's other plots: a narrow window scrolls
-    width = page.wrapped("div", svg, class_="plots", style=f"width:{size[0] * 5.5:.1f}rem;grid-template-columns:1fr")
+    inches = figure.get_size_inches()[0]
+    width = page.wrapped("div", svg, class_="plots", style=f"width:{inches * 5.5:.1f}rem;grid-template-columns:1fr")
     return page.wrapped("div", width, class_="scroll", tabindex="0", role="region", aria_label="Plot of all labels")
+
+
+def label_figure(cases: LabelCases, anchors: Mapping[str, str] | None = None) -> Figure:
+    """Dice of each label, a box a label, as wide as their number needs."""
+    values = dice_by_label(cases)
+    size = max(_FEWEST_INCHES, _INCHES_PER_LABEL * (len(values) + 1.5)), _HEIGHT_INCHES
+    return figure_of([lambda axes: draw_label_boxes(axes, values, anchors)], size=size)
 
 
 def dice_by_label(cases: LabelCases) -> dict[str, dict[str, float | None]]:

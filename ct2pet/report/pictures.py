@@ -6,13 +6,13 @@ import io
 from collections.abc import Sequence
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from PIL import Image
 
 from ct2pet.report.case_pictures import Picture
+from ct2pet.report.plots import mark_sides
 from ct2pet.report.projections import VIEWS
 
 Box = tuple[float, float, float, float]  # left, bottom, width, height, as shares of the figure
@@ -52,9 +52,3 @@ def _draw(figure: Figure, picture: Picture, place: Box, bar_bottom: float, bar_h
     colour_bar = figure.colorbar(shown, cax=bar, orientation="horizontal", ticks=[low, high])
     colour_bar.ax.tick_params(labelsize=6.5, length=2, pad=1)
     colour_bar.set_label(picture.window.unit, fontsize=6.5, labelpad=-5)
-
-
-def mark_sides(axes: Axes, colour: str) -> None:
-    """R and L in the upper corners of a picture that shows the patient's left on the right."""
-    for x, side, alignment in ((0.02, "R", "left"), (0.98, "L", "right")):
-        axes.text(x, 0.99, side, transform=axes.transAxes, fontsize=7, color=colour, ha=alignment, va="top")

@@ -17,6 +17,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ct2pet.evaluation.names import HEADERS
+from ct2pet.layout import VALIDATION_METRIC, is_loss
 from ct2pet.report.colours import SERIES
 from ct2pet.report.svg import INK, link
 
@@ -155,7 +157,7 @@ def draw_detection(
 
 def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> None:
     """The mean of each loss over the epochs."""
-    names = [name for name in dict.fromkeys(key for row in rows for key in row) if name.startswith(("g_", "d_"))]
+    names = [name for name in dict.fromkeys(key for row in rows for key in row) if is_loss(name)]
     for name, style in zip(names, ("-", "--", "-.", ":") * len(names)):
         axes.plot(*_curve(rows, name), label=name, linestyle=style, linewidth=1.2, color=_loss_colour(name))
     axes.set(yscale="log", ylabel="loss (normalised)")
@@ -166,15 +168,22 @@ def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> 
 
 
 def _loss_colour(name: str) -> str:
-    return SERIES[0] if name.startswith("g_") else SERIES[1]
+    """Those of a discriminator, by the names of the built-in methods, apart from all others."""
+    return SERIES[1] if name.startswith("d_") else SERIES[0]
 
 
-def draw_validation(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> None:
-    """The error on patches of the validation cases over the epochs."""
-    axes.plot(*_curve(rows, "validation_mae_suv"), color=INK, marker=".", linewidth=1.2)
-    axes.set(ylabel="validation MAE [SUV]", ylim=(0, None))
+def draw_validation(axes: Axes, title: str, rows: Sequence[Mapping[str, float]], column: str) -> None:
+    """A metric on patches of the validation cases over the epochs."""
+    axes.plot(*_curve(rows, column), color=INK, marker=".", linewidth=1.2)
+    axes.set(ylabel=validation_title(column), ylim=(0, None))
     axes.set_title(title)
     _epochs(axes)
+
+
+def validation_title(column: str) -> str:
+    """A metric of the training log for people: ``validation_mae_suv`` is "validation MAE [SUV]"."""
+    metric = column.removeprefix(VALIDATION_METRIC)
+    return f"validation {HEADERS.get(metric.removesuffix('_suv'), metric.replace('_', ' '))}"
 
 
 def _epochs(axes: Axes) -> None:
@@ -186,3 +195,9 @@ def _epochs(axes: Axes) -> None:
 def _curve(rows: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
     with_value = [row for row in rows if name in row]
     return [row["epoch"] for row in with_value], [row[name] for row in with_value]
+
+
+def mark_sides(axes: Axes, colour: str) -> None:
+    """R and L in the upper corners of a picture that shows the patient's left on the right."""
+    for x, side, alignment in ((0.02, "R", "left"), (0.98, "L", "right")):
+        axes.text(x, 0.99, side, transform=axes.transAxes, fontsize=7, color=colour, ha=alignment, va="top")

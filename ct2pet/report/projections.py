@@ -1,4 +1,4 @@
-"""Maximum intensity projections of a case: CT, real PET, synthetic PET and the error, from the front and the side."""
+"""Maximum intensity projections of a case: input image, real PET, synthetic PET and error, from front and side."""
 
 from __future__ import annotations
 
@@ -9,16 +9,17 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from ct2pet.report.colours import CT, ERROR, PET, Window, colour_table
-from ct2pet.resampling import AIR_HU, resample, resample_part
+from ct2pet.dataset import Field, fields
+from ct2pet.report.colours import ERROR, OF_KIND, PET, Window, colour_table
+from ct2pet.resampling import resample, resample_part
 from ct2pet.volume import Box, Grid, Volume
 
 VIEWS = {"coronal": 1, "sagittal": 2}  # the axis along which one looks
-BODY_HU = -400.0
 
 _HOT_SUV = 0.5
+_BODY = {fields.CT: -400.0, fields.PET: _HOT_SUV}  # what an image of this kind exceeds in the body
 _MARGIN_MM = 12.0
-_CT_PIXEL_MM = 2.0
+_PIXEL_MM = 2.0  # of the input image, and the smallest of a picture
 _MOST_PIXELS = 640  # along the longer side of a picture
 
 
@@ -40,25 +41,33 @@ class Projection:
 
 @dataclass(frozen=True)
 class AlignedCase:
-    """CT (HU, its own grid), real and synthetic PET (SUV, both on the real PET's grid, cut to the body), oriented."""
+    """Input image (in the unit of its ``field``, its own grid), real and synthetic PET (SUV, both on the real PET's
+    grid, cut to the body), oriented."""
 
-    ct: Volume
+    image: Volume
     real: Volume
     fake: Volume
+    field: Field
 
 
-def align(ct_hu: Volume, real_pet: Volume, fake_pet: Volume) -> AlignedCase:
-    """The three images of a case, each on a grid of its own, brought together on what the body fills of the real PET.
+def image_title(field: Field) -> str:
+    """What an input image is called in the report."""
+    return field.name.replace("_", " ")
+
+
+def align(image: Volume, real_pet: Volume, fake_pet: Volume, field: Field) -> AlignedCase:
+    """The three images of a case, each on a grid of its own, brought together on what the body fills of the real PET;
+    ``field`` says what ``image`` is.
 
     The synthetic PET counts as 0 where it does not reach.
     """
-    real, ct = real_pet.to_canonical(), ct_hu.to_canonical()
+    real, oriented = real_pet.to_canonical(), image.to_canonical()
     fake = resample(fake_pet.to_canonical(), real.grid)
-    coarse = resample(ct, real.grid, outside=AIR_HU).array
-    body = (coarse > BODY_HU) | (real.array > _HOT_SUV) | (fake.array > _HOT_SUV)
+    coarse = resample(oriented, real.grid, outside=field.rules.outside).array
+    body = (coarse > _BODY[field.kind]) | (real.array > _HOT_SUV) | (fake.array > _HOT_SUV)
     margin = tuple(round(_MARGIN_MM / size) for size in real.grid.spacing)
     box = (Box.around(body) or Box((0, 0, 0), real.grid.shape)).grown(margin, real.grid.shape)  # type: ignore[arg-type]
-    return AlignedCase(ct, _float(real.crop(box)), _float(fake.crop(box)))
+    return AlignedCase(oriented, _float(real.crop(box)), _float(fake.crop(box)), field)
 
 
 def _float(volume: Volume) -> Volume:
@@ -77,15 +86,16 @@ def largest_error(error: np.ndarray, axis: int) -> np.ndarray:
 
 
 def projections(case: AlignedCase) -> Iterator[Projection]:
-    """CT, real PET, synthetic PET and error, each from the front (the patient's left on the right), then each from the
-    left side (the front on the left)."""
+    """Input image, real PET, synthetic PET and error, each from the front (the patient's left on the right), then each
+    from the left side (the front on the left)."""
     grid = case.real.grid
     error = case.fake.array - case.real.array
     for view, axis in VIEWS.items():
         pixel = _pixel(grid.spacing, axis)
         fine = _fine(grid, axis)
-        ct = resample_part(case.ct, fine, outside=AIR_HU).array
-        yield Projection("CT", view, largest(ct, axis), _pixel(fine.spacing, axis), CT)
+        image = resample_part(case.image, fine, outside=case.field.rules.outside).array
+        title, window = image_title(case.field), OF_KIND[case.field.kind]
+        yield Projection(title, view, largest(image, axis), _pixel(fine.spacing, axis), window)
         yield Projection("Real PET", view, largest(case.real.array, axis), pixel, PET)
         yield Projection("Synthetic PET", view, largest(case.fake.array, axis), pixel, PET)
         yield Projection("Synthetic − real", view, largest_error(error, axis), pixel, ERROR)
@@ -97,7 +107,7 @@ def _pixel(spacing: tuple[float, float, float], axis: int) -> tuple[float, float
 
 def _fine(grid: Grid, axis: int) -> Grid:
     """The grid with voxels small enough across the line of sight for bones to be seen."""
-    spacing = [min(size, _CT_PIXEL_MM) for size in grid.spacing]
+    spacing = [min(size, _PIXEL_MM) for size in grid.spacing]
     spacing[axis] = grid.spacing[axis]
     return grid.with_spacing((spacing[0], spacing[1], spacing[2]))
 
@@ -107,7 +117,7 @@ def png(projection: Projection) -> bytes:
     low, high = projection.window.limits
     codes = np.rint(np.clip((projection.image - low) / (high - low), 0, 1) * 255).astype(np.uint8)
     height_mm, width_mm = projection.size_mm
-    pixel = max(_CT_PIXEL_MM, max(height_mm, width_mm) / _MOST_PIXELS)
+    pixel = max(_PIXEL_MM, max(height_mm, width_mm) / _MOST_PIXELS)
     size = max(1, round(width_mm / pixel)), max(1, round(height_mm / pixel))
     image = Image.fromarray(codes, "L").resize(size, Image.Resampling.BILINEAR)
     image.putpalette([value for colour in colour_table(projection.window.colours) for value in colour])

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ct2pet.dataset import RawDataset
+from ct2pet.dataset import Field, Fields, RawDataset
 from ct2pet.dataset.fields import PET
 from ct2pet.dataset.predictions import prediction_name
 from ct2pet.evaluation.comparing import answer, compare
 from ct2pet.evaluation.comparing.pairing import check_pairs
 from ct2pet.evaluation.headline import plain_answer
+from ct2pet.evaluation.label_summary import label_cases, mean_dice
 from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
 from ct2pet.evaluation.text_table import FOOTNOTE
 from ct2pet.files import atomic_path
@@ -21,23 +22,26 @@ from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page, sections, tables, versus
 from ct2pet.report.answer import certainties, tiles
-from ct2pet.report.case_pictures import CaseContent, card, content_of_files, volumes_block
+from ct2pet.report.case_pictures import CaseContent, CaseFiles, LabelFiles, card, content_of_files, volumes_block
 from ct2pet.report.figures import write_figures
+from ct2pet.report.label_section import label_section
+from ct2pet.report.projections import image_title
 from ct2pet.report.viewer import viewer
 
 WARNING = (
-    "Research only. The PET shown as synthetic is computed from a CT: it is not a measurement and not for diagnosis."
+    "Research only. What is shown as synthetic or predicted is computed: it is not a measurement and not for diagnosis."
 )
 MAX_CASES = 20
 OWN = "This model"
 _SEEN = "{} of these {} cases were trained with: the numbers say nothing about new patients."
 _PROCESS_GIB = 0.4
-_BYTES_PER_VOXEL = 14  # of the CT: as it is read, and the copies that are resampled
+_BYTES_PER_VOXEL = 14  # of the input image: as it is read, and the copies that are resampled
 _CASES_NOTE = (
     "Maximum intensity projections from the front (the patient's left on the right) and from the left side, and below "
     "them the slices. Error: along each line of sight the largest one, with its sign; red where the synthetic PET is "
-    "too high, blue where it is too low."
+    "too high, blue where it is too low. "
 )
+_CONTOURS_NOTE = "Contours of labels: in the slices that show most of them, the reference solid, the prediction dashed."
 _LESIONS_NOTE = (
     "A lesion is found where its SUVmax reaches the threshold. False positives are all hot spots that touch no lesion; "
     "brain, bladder and whatever else takes up tracer are among them, in the real PET, too."
@@ -49,6 +53,7 @@ _CONTENTS = {
     "plots": "Spread",
     "agreement": "Agreement",
     "lesions": "Lesions",
+    "labels": "Labels",
     "cases": "Cases",
     "training": "Training",
     "details": "Details",
@@ -79,11 +84,13 @@ def write_report(
         *sections.box_section(summary, other, anchors),
         *sections.agreement_section(summary, anchors),
         *_lesions(summary, other, anchors),
+        *label_section(label_cases(summary["cases"]), anchors),
         *_cases(summary, cases, anchors),
         *_training(curves or {}),
         *_details(summary),
     ]
-    data = (volumes_block(anchors[case], content.volumes) for case, content in cases.items())
+    volumes = ((anchors[case], content.volumes) for case, content in cases.items())
+    data = (volumes_block(anchor, found) for anchor, found in volumes if found is not None)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(page.page(title, [_contents(body), *body], data))
 
@@ -112,8 +119,8 @@ def report_of_dataset(
         check_pairs({OWN: summary, other[0]: other[1]})
     chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
-    arguments = {case: _files_of(dataset, case, split, files) for case in chosen}
-    most = max((count_voxels(ct) for ct, _, _ in arguments.values()), default=0)
+    arguments = {case: (_files_of(dataset, case, split, files),) for case in chosen}
+    most = max((count_voxels(found.image) for (found,) in arguments.values()), default=0)
     done = map_cases(
         content_of_files,
         arguments,
@@ -122,7 +129,7 @@ def report_of_dataset(
         description="pictures",
     )
     shown = {case: done.values[case] for case in chosen if case in done.values}
-    title = f"Synthetic PET from CT: {dataset.name}"
+    title = f"{title_of(dataset.fields)}: {dataset.name}"
     write_report(path, summary, shown, curves=curves, other=other, title=title)
     if figures is not None:
         write_figures(figures, summary, shown, curves=curves, other=other)
@@ -130,26 +137,49 @@ def report_of_dataset(
     return Path(path)
 
 
-def _files_of(
-    dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path]
-) -> tuple[Path | None, Path | None, Path | None]:
-    """The input image, the real PET and the predicted one."""
-    pet = next((one for one in dataset.fields.targets if one.kind == PET), None)
+def title_of(fields: Fields) -> str:
+    """What was predicted from what, "Synthetic PET and organs from CT"."""
+    targets = ["synthetic PET" if one.kind == PET else image_title(one) for one in fields.targets]
+    inputs = [image_title(one) for one in fields.inputs]
+    words = f"{_listed(dict.fromkeys(targets))} from {_listed(inputs)}"
+    return words[:1].upper() + words[1:]
+
+
+def _listed(names: Iterable[str]) -> str:
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def _files_of(dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path]) -> CaseFiles:
+    """The first input image, and of the first predicted PET and of every label map the true and the predicted one."""
+
+    def predicted(target: Field) -> Path | None:
+        return predictions.get(prediction_name(case, target.name, dataset.fields))
+
+    fields = dataset.fields
+    labels = tuple(LabelFiles(one, predicted(one), dataset.file(one, case, split)) for one in fields.label_maps)
+    shown = fields.inputs[0]
+    image, pet = dataset.file(shown, case, split), next((one for one in fields.targets if one.kind == PET), None)
     if pet is None:
-        return dataset.file(dataset.leading, case, split), None, None
-    predicted = predictions.get(prediction_name(case, pet.name, dataset.fields))
-    return dataset.file(dataset.leading, case, split), dataset.file(pet, case, split), predicted
+        return CaseFiles(image, shown, has_pet=False, labels=labels)
+    return CaseFiles(image, shown, True, dataset.file(pet, case, split), predicted(pet), labels)
 
 
 def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:
-    """At most ``number`` cases from the lowest to the highest error inside the body, evenly over their ranks."""
-    errors = {case: regions.get(WHOLE_BODY, {}).get("mae") for case, regions in summary["cases"].items()}
+    """At most ``number`` cases from the lowest to the highest error inside the body (without a PET: from the highest to
+    the lowest mean Dice coefficient), evenly over their ranks."""
+    errors = {case: _error(regions) for case, regions in summary["cases"].items()}
     ranked = sorted(errors, key=lambda case: (errors[case] is None, errors[case] or 0.0, case))
     if len(ranked) <= number:
         return ranked
     if number <= 1:
         return ranked[:number]
     return [ranked[round(index * (len(ranked) - 1) / (number - 1))] for index in range(number)]
+
+
+def _error(regions: Mapping[str, Mapping[str, float | None]]) -> float | None:
+    error, dice = regions.get(WHOLE_BODY, {}).get("mae"), mean_dice(regions)
+    return error if error is not None or dice is None else -dice
 
 
 def _contents(body: Sequence[str]) -> str:
@@ -163,7 +193,7 @@ def _answer(summary: Mapping[str, Any], other: Any, title: str) -> Iterator[str]
     yield page.element("h1", title, id="answer")
     words = [plain_answer(summary), *certainties(summary)]
     if other:
-        words.append(answer(compare({OWN: summary, other[0]: other[1]}, ("mae",)), other[0]))
+        words.append(answer(compare({OWN: summary, other[0]: other[1]}, _main_metric(summary)), other[0]))
     yield page.wrapped("div", "".join(page.element("p", text) for text in words), class_="answer")
     yield tiles(summary)
     seen = summary["provenance"].get(EVALUATED_TRAINING_CASES)
@@ -172,11 +202,18 @@ def _answer(summary: Mapping[str, Any], other: Any, title: str) -> Iterator[str]
     yield page.element("p", WARNING, class_="warning")
 
 
+def _main_metric(summary: Mapping[str, Any]) -> tuple[str]:
+    """The error of the PET; of labels alone their overlap."""
+    return ("mae",) if any(summary["baseline_cases"].values()) else ("dice",)
+
+
 def _errors(summary: Mapping[str, Any], other: Any) -> Iterator[str]:
-    yield page.element("h2", "Errors by region", id="errors")
-    yield tables.tables_by_metric(summary, other)
-    yield tables.group_table(summary)
-    yield page.element("p", FOOTNOTE, class_="quiet")
+    found = tables.tables_by_metric(summary, other)
+    if found:
+        yield page.element("h2", "Errors by region", id="errors")
+        yield found
+        yield tables.group_table(summary)
+        yield page.element("p", FOOTNOTE, class_="quiet")
 
 
 def _versus(summary: Mapping[str, Any], other: Any) -> Iterator[str]:
@@ -203,16 +240,21 @@ def _cases(summary: Mapping[str, Any], cases: Mapping[str, CaseContent], anchors
     if not cases:
         return
     shown = f"Pictures of {len(cases)} of {total} cases. " if len(cases) < total else ""
-    yield page.element("p", shown + _CASES_NOTE, class_="quiet")
-    badges = dict.fromkeys(cases, "")
-    if len(cases) > 1:
-        first, *_, last = cases
-        badges |= {first: "lowest error", last: "highest error"}
-    else:
-        badges = dict.fromkeys(cases, "shown")
+    with_pet = [content.field for content in cases.values() if content.volumes is not None]
+    contours = _CONTOURS_NOTE if any(content.contours for content in cases.values()) else ""
+    yield page.element("p", f"{shown}{_CASES_NOTE if with_pet else ''}{contours}", class_="quiet")
+    badges = _badges(list(cases), bool(with_pet))
     for case, content in cases.items():
         yield card(case, anchors[case], summary["cases"].get(case, {}), content, badges[case])
-    yield viewer()
+    if with_pet:
+        yield viewer(with_pet[0])
+
+
+def _badges(cases: Sequence[str], with_pet: bool) -> dict[str, str]:
+    if len(cases) == 1:
+        return {cases[0]: "shown"}
+    best, worst = ("lowest error", "highest error") if with_pet else ("highest Dice", "lowest Dice")
+    return {**dict.fromkeys(cases, ""), cases[0]: best, cases[-1]: worst}
 
 
 def _training(curves: Mapping[str, sections.Rows]) -> Iterator[str]:

@@ -6,7 +6,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from ct2pet.evaluation.names import BIAS, EACH_LESION, ORGAN, PREDICTION, QUANTITIES, REAL, TITLES, UNITS, region_title
+from ct2pet.evaluation.names import (
+    BIAS,
+    EACH_LESION,
+    PREDICTION,
+    QUANTITIES,
+    REAL,
+    TITLES,
+    UNITS,
+    is_label,
+    region_title,
+)
+from ct2pet.layout import VALIDATION_METRIC
 from ct2pet.report import page
 from ct2pet.report.answer import errors_of
 from ct2pet.report.colours import SERIES
@@ -19,6 +30,7 @@ from ct2pet.report.plots import (
     draw_losses,
     draw_validation,
     figure_of,
+    validation_title,
 )
 from ct2pet.report.svg import inline_svg
 from ct2pet.report.tables import metric_title
@@ -38,7 +50,7 @@ def box_plots(summary: Summary, metric: str, other: Other = None, anchors: Ancho
     draws: dict[str, Draw] = {}
     for region, metrics in summary["mean"].items():
         found = metrics.get(metric, {"n": 0})
-        if region.startswith(ORGAN) or not found["n"]:
+        if is_label(region) or not found["n"]:
             continue
         series = [Series(TITLES[PREDICTION], errors_of(summary["cases"], region, metric), SERIES[0], anchors)]
         if other:
@@ -56,7 +68,7 @@ def agreement_plots(summary: Summary, quantity: str, anchors: Anchors | None = N
     draws: dict[str, Draw] = {}
     for region, found in summary["agreement"].get(PREDICTION, {}).items():
         numbers = found.get(quantity, {"n": 0})
-        if region.startswith(ORGAN) or not numbers["n"]:
+        if is_label(region) or not numbers["n"]:
             continue
         pairs, places = _pairs(summary, region, quantity, anchors or {})
         title = f"{region_title(region)} (n = {numbers['n']})"
@@ -95,13 +107,13 @@ def detection_plot(summary: Summary, other: Other = None) -> dict[str, Draw]:
 
 
 def training_plots(curves: Mapping[str, Rows]) -> dict[str, Draw]:
-    """Of each training its losses and its validation error."""
+    """Of each training its losses, and each metric of its validation."""
     draws: dict[str, Draw] = {}
     for name, rows in curves.items():
         draws[f"{name}: losses"] = partial(draw_losses, title=f"{name}: losses", rows=rows)
-        if any("validation_mae_suv" in row for row in rows):
-            title = f"{name}: validation"
-            draws[title] = partial(draw_validation, title=title, rows=rows)
+        for column in dict.fromkeys(key for row in rows for key in row if key.startswith(VALIDATION_METRIC)):
+            title = f"{name}: {validation_title(column)}"
+            draws[title] = partial(draw_validation, title=title, rows=rows, column=column)
     return draws
 
 

@@ -6,13 +6,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ct2pet.evaluation.baselines import NAMES
+from ct2pet.evaluation.label_summary import mean_dice
+from ct2pet.evaluation.label_tables import COLUMNS
 from ct2pet.evaluation.names import (
     HEADERS,
+    LABEL_METRICS,
     LESIONS,
-    ORGAN,
     PREDICTION,
     REAL,
     TITLES,
+    is_label,
     is_measurement,
     mean_text,
     metrics_of,
@@ -39,18 +42,18 @@ def number(metric: str, value: float | None, kind: str = "") -> Cell:
 
 def tables_by_metric(summary: Summary, other: tuple[str, Summary] | None = None) -> str:
     """For each metric a table: the regions, and in each the synthetic PET, the other model and the baselines; the
-    organs, which are many, are folded away."""
+    organs, which are many, are folded away. Empty where no PET was predicted; of labels see label_section."""
     metrics = metrics_of({metric for region in summary["mean"].values() for metric in region})
-    shown = [metric for metric in metrics if not is_measurement(metric)]
+    shown = [metric for metric in metrics if not is_measurement(metric) and metric not in LABEL_METRICS]
     tables = {}
     for metric in shown:
         regions = [region for region, metrics in summary["mean"].items() if metric in metrics]
-        organs = [region for region in regions if region.startswith(ORGAN)]
+        organs = [region for region in regions if is_label(region)]
         table = _metric_table(summary, metric, [region for region in regions if region not in organs], other)
         if organs:
             table += page.details(f"{len(organs)} organs", _metric_table(summary, metric, organs, other))
         tables[metric_title(metric)] = table
-    return page.alternatives("Show", tables)
+    return page.alternatives("Show", tables) if tables else ""
 
 
 def _metric_table(summary: Summary, metric: str, regions: Sequence[str], other: tuple[str, Summary] | None) -> str:
@@ -153,18 +156,24 @@ def _plain(value: float | None, digits: int) -> Cell:
 
 
 def case_table(summary: Summary, anchors: Mapping[str, str]) -> str:
-    """A line for each case: its errors inside the body, and how far its lesions are off."""
+    """A line for each case: its errors inside the body, how far its lesions are off, and the overlap of its labels."""
     bodies = {case: regions.get(WHOLE_BODY, {}) for case, regions in summary["cases"].items()}
     metrics = [metric for metric in _SHORT if any(metric in body for body in bodies.values())]
     header = ["Case", *map(metric_title, metrics)]
     lesions = any(LESIONS in regions for regions in summary["cases"].values())
+    overlaps = {case: mean_dice(regions) for case, regions in summary["cases"].items()}
+    labels = any(value is not None for value in overlaps.values())
     rows = []
     for case, regions in summary["cases"].items():
         row = [Cell(case, link=anchors[case]), *(number(metric, bodies[case].get(metric)) for metric in metrics)]
         if lesions:
             row.append(number("suv_mean_bias", regions.get(LESIONS, {}).get("suv_mean_bias")))
+        if labels:
+            row.append(Cell(COLUMNS["dice"].text(overlaps[case]), overlaps[case]))
         rows.append(row)
-    return page.table([*header, *(["Lesions: SUVmean bias [%]"] if lesions else [])], rows, caption="All cases")
+    header += ["Lesions: SUVmean bias [%]"] if lesions else []
+    header += [f"Labels: mean {COLUMNS['dice'].header}"] if labels else []
+    return page.table(header, rows, caption="All cases")
 
 
 def numbers_of_case(regions: Mapping[str, Mapping[str, float | None]]) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from ct2pet.dataset import fields
 from ct2pet.report.projections import AlignedCase
-from ct2pet.resampling import AIR_HU, resample_part, to_itk
+from ct2pet.resampling import resample_part, to_itk
 from ct2pet.volume import Box, Grid, Volume
 
 MOST_BYTES = 1_700_000  # of a case, compressed; in the page a third more
 FINEST_MM = 2.0
-_USUAL_BYTES_PER_VOXEL = 0.4  # of CT and both PETs together, compressed; a first guess that is measured then
+_USUAL_BYTES_PER_VOXEL = 0.4  # of a CT and both PETs together, compressed; a first guess that is measured then
 _COARSER = 1.08
 
 
@@ -37,10 +38,12 @@ class Scale:
 CT_SCALE = Scale((-950.0, -200.0, 300.0, 2000.0), (0, 57, 182, 255))  # 4 HU in soft tissue, 13 in lung, 23 in bone
 PET_SCALE = Scale((0.0, 5.0, 50.0), (0, 160, 255))  # 0.03 SUV up to 5 SUV, 0.5 SUV above; noise in air becomes 0
 
+SCALES = {fields.CT: CT_SCALE, fields.PET: PET_SCALE}  # of an input image, by its kind
+
 
 @dataclass(frozen=True)
 class ViewerVolumes:
-    """CT, real and synthetic PET, one after another as codes (Z, Y, X), gzipped. All voxels are cubes of
+    """Input image, real and synthetic PET, one after another as codes (Z, Y, X), gzipped. All voxels are cubes of
     ``voxel_mm``; ``shape`` is that of one volume."""
 
     shape: tuple[int, int, int]
@@ -53,7 +56,7 @@ def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES) -> ViewerVol
     take at most ``most_bytes``. Each try enlarges the voxels by what the last one took too much.
     """
     extent = np.multiply(case.real.grid.shape, case.real.grid.spacing)
-    finest = max(FINEST_MM, min(*case.ct.grid.spacing, *case.real.grid.spacing))
+    finest = max(FINEST_MM, min(*case.image.grid.spacing, *case.real.grid.spacing))
     voxel = max(finest, float(np.prod(extent) * _USUAL_BYTES_PER_VOXEL / most_bytes) ** (1 / 3))
     while True:
         grid = case.real.grid.with_spacing((voxel, voxel, voxel))
@@ -65,9 +68,10 @@ def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES) -> ViewerVol
 
 def _codes(case: AlignedCase, grid: Grid) -> np.ndarray:
     """(3, Z, Y, X) uint8 on ``grid``."""
-    ct = resample_part(_averaged(case.ct, grid.spacing[0]), grid, outside=AIR_HU).array
+    field = case.field
+    image = resample_part(_averaged(case.image, grid.spacing[0]), grid, outside=field.rules.outside).array
     pets = [resample_part(pet, grid).array for pet in (case.real, case.fake)]
-    return np.stack([CT_SCALE.encode(ct), *map(PET_SCALE.encode, pets)])
+    return np.stack([SCALES[field.kind].encode(image), *map(PET_SCALE.encode, pets)])
 
 
 def _averaged(volume: Volume, spacing: float) -> Volume:

@@ -13,10 +13,10 @@ from typing import Any
 from ct2pet import layout
 from ct2pet.errors import TrainingError
 from ct2pet.files import atomic_path
+from ct2pet.layout import is_loss as is_loss
 
 Row = dict[str, float]
-VALIDATION = "validation_"  # the prefix of metrics
-_OTHERS = ("epoch", "seconds", "learning_rate")
+VALIDATION = layout.VALIDATION_METRIC
 _SHARE_OF_TIME = 0.02
 
 
@@ -34,11 +34,6 @@ class Monitor:
     def rank(self, value: float) -> float:
         """Lower is better."""
         return -value if self.maximize else value
-
-
-def is_loss(column: str) -> bool:
-    """Whether a column of the log is a loss."""
-    return column not in _OTHERS and not column.startswith(VALIDATION)
 
 
 class TrainingLog:

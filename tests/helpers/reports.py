@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from ct2pet.dataset.fields import Field, ct_to_pet
 from ct2pet.report.case_pictures import case_content
 from ct2pet.report.projections import align
 from ct2pet.volume import Grid, Volume
@@ -9,6 +10,8 @@ from ct2pet.volume import Grid, Volume
 GRID = Grid((30, 12, 20), (4.0, 4.0, 4.0))
 HOT = (slice(22, 26), slice(3, 6), slice(12, 16))  # towards the head, in front, on the patient's left
 HOT_SUV, COLD_SUV = 9.0, 1.0
+CT = ct_to_pet()["CT"]
+LOW_DOSE = Field("low_dose_PET", "input", "pet", "SUV", "images", "_0000")
 
 
 def case_volumes(seed=0):
@@ -26,9 +29,20 @@ def case_volumes(seed=0):
     )
 
 
+def low_dose_volumes(seed=0):
+    """Low-dose, real and synthetic PET: the low dose is a noisy real PET."""
+    _, real, fake = case_volumes(seed)
+    noise = np.random.default_rng(seed + 100).normal(0, 0.3, GRID.shape)
+    return real.with_array(((real.array + noise) * (real.array > 0)).clip(0).astype(np.float32)), real, fake
+
+
 def aligned_case(seed=0):
-    return align(*case_volumes(seed))
+    return align(*case_volumes(seed), CT)
 
 
 def content(seed=0):
-    return case_content(*case_volumes(seed))
+    return case_content(*case_volumes(seed), CT)
+
+
+def low_dose_content(seed=0):
+    return case_content(*low_dose_volumes(seed), LOW_DOSE)

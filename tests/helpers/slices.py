@@ -40,7 +40,7 @@ def picture(tab, panel):
 
 
 def pictures(tab):
-    return {panel: picture(tab, panel) for panel in ("ct", "real", "fake", "error")}
+    return {panel: picture(tab, panel) for panel in ("input", "real", "fake", "error")}
 
 
 def changed(before, after):

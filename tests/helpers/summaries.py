@@ -1,5 +1,7 @@
 """A summary of made-up numbers, through the code that makes real ones: for whatever reads summary.json."""
 
+import itertools
+
 import numpy as np
 from label_maps import label_cases
 
@@ -35,9 +37,12 @@ def synthetic_results(num_cases=6, seed=0):
     return results
 
 
-def synthetic_summary(num_cases=6, seed=0, provenance=None):
-    """The summary of ``synthetic_results``, three diagnoses in turn."""
+def synthetic_summary(num_cases=6, seed=0, provenance=None, labels=False):
+    """The summary of ``synthetic_results``, three diagnoses in turn; ``labels``: and ``label_cases`` in turn."""
     results = synthetic_results(num_cases, seed)
+    if labels:
+        found = itertools.cycle(label_cases().values())
+        results = {case: result.with_regions(_organs(next(found))) for case, result in results.items()}
     diagnoses = {case: DIAGNOSES[number % 3] for number, case in enumerate(results)}
     return summarise(
         results, {"ct2pet_version": "0", "failed_cases": []} if provenance is None else provenance, diagnoses
@@ -52,10 +57,8 @@ def label_summary(cases=None, provenance=None):
 
 
 def summary_with_labels():
-    """The summary of a method that predicts a PET and labels: ``synthetic_results`` and ``label_cases``."""
-    results = synthetic_results(4)
-    labels = dict(zip(results, label_cases().values()))
-    return summarise({case: results[case].with_regions(_organs(labels[case])) for case in results}, {})
+    """The summary of a method that predicts a PET and labels, of four cases."""
+    return synthetic_summary(4, labels=True)
 
 
 def _organs(labels):

@@ -1,6 +1,6 @@
 import re
 
-from summaries import synthetic_summary
+from summaries import label_summary, synthetic_summary
 
 from ct2pet.evaluation.statistics import paired_test
 from ct2pet.report.answer import certainties, certainty, errors_of, tiles
@@ -49,7 +49,7 @@ def test_the_first_numbers_have_units_intervals_and_cases():
     alone = re.findall("<dd>(.*?)</dd>", tiles(synthetic_summary(1)))
     assert alone[1] == "1 case"
     assert alone[-2] == "–"
-    assert tiles({"mean": {}}) == ""
+    assert tiles({"cases": {}, "mean": {}}) == ""
 
 
 def test_no_hyphen_stands_for_a_minus():
@@ -57,3 +57,11 @@ def test_no_hyphen_stands_for_a_minus():
     text = tiles(summary) + certainties(summary)[0]
     assert "−" in text
     assert not re.search(r"-\d", text)
+
+
+def test_the_first_number_of_labels_is_their_mean_overlap():
+    html = tiles(label_summary())
+    assert html.count("<dt>") == 1
+    by_case = [(0.8 + 0.6 + 0.0) / 3, (0.9 + 0.4) / 2, (0.7 + 0.0) / 2, (1.0 + 0.5) / 2]
+    assert f"<dt>Mean Dice coefficient of the labels</dt><dd>{25 * sum(by_case):.2f}%</dd>" in html
+    assert "4 cases" in html

@@ -1,14 +1,21 @@
 import base64
 import gzip
+import io
 import re
 
+import numpy as np
 import pytest
-from reports import GRID, case_volumes, content
+from label_maps import LABELS, SHAPE, SPACING, label_pair
+from PIL import Image
+from reports import CT, GRID, case_volumes, content
 from summaries import synthetic_summary
 
+from ct2pet.dataset import Field
 from ct2pet.errors import Ct2PetError, ImageError
 from ct2pet.imageio import write_volume
-from ct2pet.report.case_pictures import card, content_of_files, volumes_block
+from ct2pet.report.case_pictures import CaseFiles, LabelFiles, card, content_of_files, volumes_block
+from ct2pet.report.label_contours import cut, label_colours, richest_slice
+from ct2pet.volume import Grid, Volume
 
 NASTY = '"><b>'
 
@@ -22,16 +29,48 @@ def test_files_become_pictures_and_volumes(tmp_path, shown):
     paths = [tmp_path / f"{name}.nii.gz" for name in ("ct", "real", "fake")]
     for path, volume in zip(paths, case_volumes()):
         write_volume(path, volume)
-    found = content_of_files(*paths)
+    found = content_of_files(CaseFiles(paths[0], CT, True, *paths[1:]))
     assert found.volumes == shown.volumes
     assert [picture.png for picture in found.pictures] == [picture.png for picture in shown.pictures]
     for missing, name in enumerate(("CT", "real PET", "prediction")):
-        given = [None if index == missing else path for index, path in enumerate(paths)]
+        image, *pets = [None if index == missing else path for index, path in enumerate(paths)]
         with pytest.raises(Ct2PetError, match=f"its {name} is missing"):
-            content_of_files(*given)
+            content_of_files(CaseFiles(image, CT, True, *pets))
     paths[1].write_bytes(b"no image")
     with pytest.raises(ImageError, match=r"real\.nii\.gz"):
-        content_of_files(*paths)
+        content_of_files(CaseFiles(paths[0], CT, True, *paths[1:]))
+
+
+def test_labels_become_slices_with_contours(tmp_path):
+    """Without a PET there is nothing else to show."""
+    organs = Field("organs", "target", "labels", "label", "organs", labels=LABELS)
+    maps = [Volume(array, Grid(SHAPE, SPACING), "label") for array in label_pair()]
+    image = Volume(np.full(SHAPE, 40.0, np.float32), Grid(SHAPE, SPACING), "HU")
+    paths = [tmp_path / f"{name}.nii.gz" for name in ("predicted", "true", "ct")]
+    for path, volume in zip(paths, (*maps, image)):
+        write_volume(path, volume)
+    labels = LabelFiles(organs, *paths[:2])
+    found = content_of_files(CaseFiles(paths[2], CT, False, labels=(labels,)))
+    assert (found.pictures, found.volumes) == ([], None)
+    assert list(found.contours) == ["organs, coronal", "organs, axial"]
+    for view, picture in zip(("coronal", "axial"), found.contours.values()):
+        shown = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB")).astype(int)
+        index = richest_slice(maps[1].array, LABELS, view)
+        there = {*np.unique([cut(label_map.array, view, index) for label_map in maps])}
+        for name, colour in label_colours(LABELS).items():
+            wanted = [int(colour[start : start + 2], 16) for start in (1, 3, 5)]
+            pixels = (np.abs(shown - wanted).max(axis=-1) < 40).sum()
+            assert (pixels > 5) == (LABELS[name] in there)
+    html = card("a", "c", {"organ:liver": {"dice": 0.5}, "organ:aorta": {"dice": 0.9}}, found)
+    assert html.count("<img") == 2
+    assert "data-volumes" not in html
+    assert "<span>mean Dice 70.00%</span>" in html
+    for missing, name in (
+        (LabelFiles(organs, None, paths[1]), "prediction of the organs"),
+        (LabelFiles(organs, paths[0], None), "true organs"),
+    ):
+        with pytest.raises(Ct2PetError, match=f"its {name} is missing"):
+            content_of_files(CaseFiles(paths[2], CT, False, labels=(missing,)))
 
 
 def test_a_card_shows_eight_pictures_with_colour_bars_to_scale(shown):

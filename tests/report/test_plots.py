@@ -75,7 +75,7 @@ def test_losses_and_validation_over_epochs():
     losses = axes_of(lambda axes: draw_losses(axes, "head", ROWS))
     assert [line.get_label() for line in losses.lines] == ["g_l1", "d_real"]
     np.testing.assert_array_equal(losses.lines[0].get_xydata(), [[0, 0.5], [1, 0.3]])
-    validation = axes_of(lambda axes: draw_validation(axes, "head", ROWS))
+    validation = axes_of(lambda axes: draw_validation(axes, "head", ROWS, "validation_mae_suv"))
     np.testing.assert_array_equal(validation.lines[0].get_xydata(), [[1, 0.4]])
 
 

@@ -1,18 +1,22 @@
 import copy
+import html
 import re
 
 import numpy as np
 import pytest
 from reports import content
-from summaries import synthetic_summary
+from summaries import label_summary, synthetic_summary
+from two_targets import ORGANS, TWO_INPUTS, TWO_OF_BOTH, TWO_TARGETS, write_two_target_dataset
 
-from ct2pet.dataset import RawDataset, write_dataset_json
+from ct2pet.dataset import Fields, RawDataset, update_dataset_json, write_dataset_json
+from ct2pet.dataset.fields import ct_to_pet
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.evaluation.evaluator import evaluate_predictions
+from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.references import References
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
-from ct2pet.report import report, sections
+from ct2pet.report import figures, report, sections
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((16, 8, 10), (6.0, 6.0, 6.0))
@@ -40,7 +44,9 @@ def few_plots():
 def text(tmp_path_factory):
     """A page with everything, and names that are markup."""
     summary = renamed(
-        synthetic_summary(6, provenance={"failed_cases": [NASTY], "evaluated_training_cases": ["case_002"]}),
+        synthetic_summary(
+            6, provenance={"failed_cases": [NASTY], "evaluated_training_cases": ["case_002"]}, labels=True
+        ),
         "case_001",
         NASTY,
     )
@@ -81,7 +87,16 @@ def test_every_part_is_there_and_can_be_reached(text):
     assert text.count("<img") == 16
     assert "2 of 6 cases" in text
     assert text.count('class="badge"') == 2
-    for label in ("body median", "zeros", "MAE [SUV]", "By diagnosis", "Every lesion", "lesions found", ": losses"):
+    for label in (
+        "body median",
+        "zeros",
+        "MAE [SUV]",
+        "By diagnosis",
+        "Every lesion",
+        "lesions found",
+        ": losses",
+        "HD95 [mm]",
+    ):
         assert label in text
 
 
@@ -106,6 +121,62 @@ def test_cases_are_spread_from_best_to_worst():
     assert report.spread_of_cases(summary, 9) == ["c1", "c3", "c4", "c2", "c0"]
     assert report.spread_of_cases(summary, 1) == ["c1"]
     assert report.spread_of_cases(summary, 0) == []
+
+
+def test_of_labels_alone_the_page_has_what_there_is_of_them(tmp_path):
+    summary, other = label_summary(), label_summary()
+    for regions in other["cases"].values():
+        regions["organ:liver"]["dice"] /= 2
+    report.write_report(tmp_path / "report.html", summary, other=("other", other))
+    text = (tmp_path / "report.html").read_text()
+    assert plain_answer(summary) in html.unescape(text)
+    assert "This model looks better than other in the mean of the labels" in text
+    assert "Mean Dice coefficient of the labels" in text
+    assert 'id="labels"' in text
+    assert '<a href="#labels">Labels</a>' in text
+    for absent in ('id="errors"', 'id="plots"', 'id="agreement"', 'id="lesions"', "MAE", "body median"):
+        assert absent not in text[text.index("<body>") : text.index('id="details"')]
+    assert set(re.findall(r'href="#([^"]+)"', text)) <= set(re.findall(r'\bid="([^"]+)"', text))
+
+
+def test_without_labels_there_is_no_section_of_them(tmp_path):
+    report.write_report(tmp_path / "report.html", synthetic_summary(2))
+    assert 'id="labels"' not in (tmp_path / "report.html").read_text()
+
+
+def test_cases_without_a_pet_are_spread_from_the_highest_to_the_lowest_overlap():
+    cases = {f"c{index}": {"organ:liver": {"dice": dice}} for index, dice in enumerate([0.5, 0.9, None, 0.7])}
+    assert report.spread_of_cases({"cases": cases}, 9) == ["c1", "c3", "c0", "c2"]
+
+
+def test_the_title_says_what_was_predicted_from_what():
+    assert report.title_of(ct_to_pet()) == "Synthetic PET from CT"
+    assert report.title_of(TWO_OF_BOTH) == "Synthetic PET and organs from CT and low dose"
+    assert report.title_of(Fields((TWO_INPUTS[0], TWO_TARGETS[1]))) == "Organs from CT"
+
+
+@pytest.mark.parametrize("with_pet", [True, False])
+def test_predicted_labels_are_pictured_beside_the_pet_or_alone(tmp_path, monkeypatch, with_pet):
+    for name, value in {"BOX_METRICS": ("mae",), "AGREEMENT_QUANTITIES": (), "_DPI": 40}.items():
+        monkeypatch.setattr(figures, name, value)
+    out = tmp_path / "out"
+    dataset = write_two_target_dataset(tmp_path, out)
+    if not with_pet:
+        update_dataset_json(dataset.folder, targets={"organs": {"kind": "labels", "labels": ORGANS}})
+        dataset = RawDataset(dataset.folder)
+        for case in "ab":
+            (out / f"{case}_PET.nii.gz").unlink()
+            (out / f"{case}_organs.nii.gz").rename(out / f"{case}.nii.gz")
+    summary = evaluate_predictions(out, References.from_dataset(dataset))
+    path = report.report_of_dataset(dataset, out, summary, tmp_path / "report.html", figures=tmp_path / "figures")
+    text = path.read_text()
+    assert text.count("<img") == 2 * (10 if with_pet else 2)
+    assert ('id="viewer"' in text) == with_pet
+    assert f"<title>{'Synthetic PET and organs' if with_pet else 'Organs'} from CT: Dataset902_Organs" in text
+    assert ("highest Dice" in text) != with_pet
+    names = {figure.name for figure in (tmp_path / "figures").iterdir()}
+    assert "labels_dice.png" in names
+    assert ("case_a.png" in names) == with_pet
 
 
 @pytest.fixture

@@ -61,8 +61,16 @@ def test_no_lesions_no_plot():
 
 
 def test_each_training_has_losses_and_where_there_was_any_validation():
-    curves = {"head": [{"epoch": 0.0, "g_l1": 1.0}], "legs": [{"epoch": 0.0, "g_l1": 1.0, "validation_mae_suv": 0.2}]}
-    assert list(sections.training_plots(curves)) == ["head: losses", "legs: losses", "legs: validation"]
+    rows = [
+        {"epoch": 0.0, "seconds": 9.0, "bce": 1.0},
+        {"epoch": 1.0, "validation_dice": 0.5, "validation_mae_suv": 0.2},
+    ]
+    draws = sections.training_plots({"head": [{"epoch": 0.0, "g_l1": 1.0}], "legs": rows})
+    titles = ["head: losses", "legs: losses", "legs: validation Dice", "legs: validation MAE [SUV]"]
+    assert list(draws) == titles
+    assert drawn(draws["legs: validation Dice"]).lines[0].get_xydata().tolist() == [[1.0, 0.5]]
+    assert drawn(draws["legs: validation MAE [SUV]"]).get_ylabel() == "validation MAE [SUV]"
+    assert [line.get_label() for line in drawn(draws["legs: losses"]).lines] == ["bce"]
 
 
 def test_plots_on_the_page_say_what_they_show(monkeypatch):

@@ -6,18 +6,21 @@ import re
 import numpy as np
 import pytest
 from browser import NASTY, opened
-from reports import COLD_SUV, GRID, HOT, HOT_SUV, aligned_case
+from reports import COLD_SUV, CT, GRID, HOT, HOT_SUV, aligned_case, low_dose_content
 from slices import changed, drawn_by, picture, pictures, slice_now, slide
+from summaries import synthetic_summary
 
+from ct2pet.report import report, sections
 from ct2pet.report.colours import hex_table
 from ct2pet.report.viewer import PET_COLOURS, viewer
 from ct2pet.report.volumes import CT_SCALE, PET_SCALE
 
 
 def test_the_settings_are_those_of_the_volumes():
-    (text,) = re.findall('<script type="application/json" id="viewer-settings">(.*?)</script>', viewer())
+    (text,) = re.findall('<script type="application/json" id="viewer-settings">(.*?)</script>', viewer(CT))
     settings = json.loads(text)
-    assert (settings["ct"], settings["pet"]) == (CT_SCALE.table(), PET_SCALE.table())
+    assert settings["input"] == {"title": "CT", "kind": "ct", "unit": "HU", "values": CT_SCALE.table()}
+    assert settings["pet"] == PET_SCALE.table()
     assert settings["colours"]["inferno"] == hex_table("inferno")
     assert settings["colours"]["error"] == hex_table("RdBu_r")
     assert (
@@ -26,7 +29,7 @@ def test_the_settings_are_those_of_the_volumes():
 
 
 def test_every_control_has_a_label():
-    html = viewer()
+    html = viewer(CT)
     for control in re.findall(r"<(?:input|select)[^>]*>", html):
         before = html[: html.index(control)]
         assert before.rindex("<label") > (before.rindex("</label>") if "</label>" in before else -1), control
@@ -36,14 +39,15 @@ def test_volumes_come_out_as_they_went_in(tab):
     codes = tab.run(
         """async () => {
           const volumes = await decodeVolumes(document.querySelector("[data-shape]"));
-          return {shape: volumes.shape, voxel: volumes.voxel, ct: [...volumes.ct], real: [...volumes.real],
+          return {shape: volumes.shape, voxel: volumes.voxel, input: [...volumes.input], real: [...volumes.real],
                   fake: [...volumes.fake]};
         }"""
     )
     case = aligned_case(0)
     assert (codes["shape"], codes["voxel"]) == (list(GRID.shape), 4.0)
-    for name, scale in (("ct", CT_SCALE), ("real", PET_SCALE), ("fake", PET_SCALE)):
-        np.testing.assert_array_equal(codes[name], scale.encode(getattr(case, name).array).ravel())
+    for name, scale in (("input", CT_SCALE), ("real", PET_SCALE), ("fake", PET_SCALE)):
+        array = getattr(case, "image" if name == "input" else name).array
+        np.testing.assert_array_equal(codes[name], scale.encode(array).ravel())
 
 
 @pytest.mark.parametrize(
@@ -80,7 +84,7 @@ def test_scrolling_changes_the_pictures(tab):
     for key, expected in (("ArrowUp", start + 1), ("ArrowDown", start), ("Home", 0), ("End", 11), ("PageDown", 1)):
         drawn_by(tab, lambda key=key: tab.page.keyboard.press(key))
         assert slice_now(tab) == expected
-    assert changed(before, pictures(tab)) == {"ct", "real", "fake", "error"}
+    assert changed(before, pictures(tab)) == {"input", "real", "fake", "error"}
     drawn_by(tab, lambda: slide(tab, "slice", start))
     assert changed(before, pictures(tab)) == set()
     slices.hover()
@@ -90,7 +94,7 @@ def test_scrolling_changes_the_pictures(tab):
 
 def test_the_wheel_scrolls_the_page_until_the_viewer_is_chosen(tab):
     start, before = slice_now(tab), tab.run("scrollY")
-    tab.page.locator("[data-panel=ct] canvas").hover()
+    tab.page.locator("[data-panel=input] canvas").hover()
     tab.page.mouse.wheel(0, -300)
     tab.wait(f"scrollY !== {before}")
     assert slice_now(tab) == start
@@ -103,9 +107,9 @@ def test_the_wheel_scrolls_the_page_until_the_viewer_is_chosen(tab):
         ("suv", 3, {"real", "fake"}),
         ("colours", "gray_r", {"real", "fake"}),
         ("error", 0.5, {"error"}),
-        ("level", -200, {"ct", "real", "fake"}),
-        ("width", 2000, {"ct", "real", "fake"}),
-        ("preset", "-600 1500", {"ct", "real", "fake"}),
+        ("level", -200, {"input", "real", "fake"}),
+        ("width", 2000, {"input", "real", "fake"}),
+        ("preset", "-600 1500", {"input", "real", "fake"}),
     ],
 )
 def test_each_slider_changes_what_it_says_and_nothing_else(tab, name, value, panels):
@@ -117,7 +121,7 @@ def test_each_slider_changes_what_it_says_and_nothing_else(tab, name, value, pan
 def test_no_fusion_is_the_ct_and_full_fusion_is_the_pet(tab):
     drawn_by(tab, lambda: slide(tab, "fusion", 0))
     shown = pictures(tab)
-    np.testing.assert_array_equal(shown["real"], shown["ct"])
+    np.testing.assert_array_equal(shown["real"], shown["input"])
     drawn_by(tab, lambda: slide(tab, "fusion", 100))
     full = picture(tab, "real")
     drawn_by(tab, lambda: slide(tab, "level", -500))
@@ -130,7 +134,7 @@ def test_a_window_is_linear_between_its_ends(tab):
     for level, width, water in ((40, 400, 128), (140, 400, 64), (-100, 200, 255)):
         slide(tab, "level", level)
         drawn_by(tab, lambda width=width: slide(tab, "width", width))
-        shown = picture(tab, "ct")
+        shown = picture(tab, "input")
         assert shown[15, 5] == pytest.approx([water] * 3, abs=3)
         assert shown[15, 9].tolist() == [255] * 3
         assert shown[0, 0].tolist() == [0] * 3
@@ -138,11 +142,11 @@ def test_a_window_is_linear_between_its_ends(tab):
 
 
 def test_a_click_moves_the_crosshair_and_says_what_is_there(tab):
-    box = tab.page.locator("[data-panel=ct] canvas").bounding_box()
+    box = tab.page.locator("[data-panel=input] canvas").bounding_box()
     z, y, x = ((part.start + part.stop) // 2 for part in HOT)
     drawn_by(tab, lambda: slide(tab, "slice", y))
     place = {"x": box["width"] * (x + 0.5) / GRID.shape[2], "y": box["height"] * (1 - (z + 0.5) / GRID.shape[0])}
-    drawn_by(tab, lambda: tab.page.locator("[data-panel=ct] canvas").click(position=place))
+    drawn_by(tab, lambda: tab.page.locator("[data-panel=input] canvas").click(position=place))
     hu, real, fake = re.findall(r"[\d.]+(?= (?:HU|SUV,))", tab.run("document.querySelector('.readout').textContent"))
     assert float(hu) == pytest.approx(40, abs=3)
     assert float(real) == pytest.approx(HOT_SUV, abs=0.3)
@@ -199,3 +203,16 @@ def test_damaged_volumes_are_said_to_be_and_not_thrown(chromium, path, tmp_path)
         tab.wait("document.querySelector('#viewer').dataset.state === 'failed'")
         assert "cannot be shown" in tab.run("document.querySelector('.readout').textContent")
         assert tab.said == []
+
+
+@pytest.fixture(scope="module")
+def low_dose_path(tmp_path_factory):
+    """A report of one case whose input is a low-dose PET; without plots."""
+    path = tmp_path_factory.mktemp("low dose") / "report.html"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sections, "BOX_METRICS", ())
+        patch.setattr(sections, "AGREEMENT_QUANTITIES", ())
+        report.write_report(
+            path, synthetic_summary(2), {"case_000": low_dose_content(), "case_001": low_dose_content()}
+        )
+    return path

@@ -2,9 +2,9 @@ import gzip
 
 import numpy as np
 import pytest
-from reports import aligned_case
+from reports import CT, LOW_DOSE, aligned_case, low_dose_volumes
 
-from ct2pet.report.projections import AlignedCase
+from ct2pet.report.projections import AlignedCase, align
 from ct2pet.report.volumes import CT_SCALE, PET_SCALE, _averaged, viewer_volumes
 from ct2pet.volume import Grid, Volume
 
@@ -40,16 +40,23 @@ def test_the_volumes_come_back():
     ct, real, fake = unpacked(volumes)
     np.testing.assert_allclose(np.array(PET_SCALE.table())[real], case.real.array, atol=0.25)
     np.testing.assert_allclose(np.array(PET_SCALE.table())[fake], case.fake.array, atol=0.016)
-    np.testing.assert_allclose(np.array(CT_SCALE.table())[ct], np.maximum(case.ct.array, -950), atol=12)
+    np.testing.assert_allclose(np.array(CT_SCALE.table())[ct], np.maximum(case.image.array, -950), atol=12)
     assert viewer_volumes(case) == volumes
     assert volumes.data[4:8] == bytes(4)  # no time: tomorrow the same, too
+
+
+def test_an_input_that_is_a_pet_comes_back_in_suv():
+    case = align(*low_dose_volumes(), LOW_DOSE)
+    image, real, _ = unpacked(viewer_volumes(case))
+    for codes, volume in ((image, case.image), (real, case.real)):
+        np.testing.assert_allclose(np.array(PET_SCALE.table())[codes], volume.array, atol=0.25)
 
 
 def noisy_case(shape, spacing=2.0):
     rng = np.random.default_rng(1)
     grid = Grid(shape, (spacing,) * 3)
     pets = [Volume(rng.gamma(2.0, 1.0, shape).astype(np.float32), grid) for _ in range(2)]
-    return AlignedCase(Volume(rng.normal(0, 200, shape).astype(np.float32), grid), *pets)
+    return AlignedCase(Volume(rng.normal(0, 200, shape).astype(np.float32), grid), *pets, CT)
 
 
 @pytest.mark.parametrize("most", [10_000, 30_000, 90_000])
@@ -79,7 +86,7 @@ def test_slices_show_less_noise_than_the_ct():
     fine = Grid((40, 40, 40), (1.0, 1.0, 1.0))
     pet = Volume(np.zeros((10, 10, 10), np.float32), Grid((10, 10, 10), (4.0, 4.0, 4.0), (1.5, 1.5, 1.5)))
     noise = np.random.default_rng(0).normal(50, 60, fine.shape).astype(np.float32)
-    volumes = viewer_volumes(AlignedCase(Volume(noise, fine), pet, pet), 900)
+    volumes = viewer_volumes(AlignedCase(Volume(noise, fine), pet, pet, CT), 900)
     assert 3.0 < volumes.voxel_mm < 6.0
     shown = np.array(CT_SCALE.table())[unpacked(volumes)[0]]
     assert shown.mean() == pytest.approx(50, abs=5)

@@ -7,8 +7,10 @@ const withMinus = (value) => String(value).replace("-", "−");
 class SliceViewer {
   constructor(root, settings) {
     this.root = root;
-    this.tables = { ct: settings.ct, pet: settings.pet };
+    this.shown = settings.input; // the input image: a CT lies under the PETs, another PET beside them
+    this.tables = { input: settings.input.values, pet: settings.pet };
     this.maps = Object.fromEntries(Object.entries(settings.colours).map(([name, text]) => [name, colourTable(text)]));
+    this.nameInput();
     this.volumes = null;
     this.position = [0, 0, 0];
     this.panels = Object.fromEntries(
@@ -19,6 +21,21 @@ class SliceViewer {
     root.addEventListener("keydown", (event) => this.pressed(event));
     const slices = root.querySelector(".slices");
     slices.addEventListener("wheel", (event) => this.wheeled(event, slices), { passive: false });
+  }
+
+  get inputIsCt() {
+    return this.shown.kind === "ct";
+  }
+
+  /** The captions, and only those controls that the kind of the input image needs. */
+  nameInput() {
+    const caption = (panel, text) => (this.root.querySelector(`[data-panel="${panel}"] figcaption`).textContent = text);
+    caption("input", this.shown.title);
+    if (this.inputIsCt) {
+      caption("real", `${this.shown.title} + real PET`);
+      caption("fake", `${this.shown.title} + synthetic PET`);
+    }
+    for (const label of this.root.querySelectorAll("[data-kind]")) label.hidden = label.dataset.kind !== this.shown.kind;
   }
 
   input(name) {
@@ -134,11 +151,11 @@ class SliceViewer {
 
   drawNow() {
     const { fixed } = PLANES[this.plane];
-    const windows = { fusion: this.number("fusion") / 100 };
+    const windows = { fusion: this.inputIsCt ? this.number("fusion") / 100 : 1 };
     for (const name of ["suv", "error", "level", "width"]) windows[name] = this.number(name);
     const colours = { pet: this.maps[this.input("colours").value], error: this.maps.error };
     const layout = sliceLayout(this.volumes.shape, this.plane, this.position[fixed]);
-    const paint = panelColours(this.volumes, this.tables, colours, windows);
+    const paint = panelColours(this.volumes, this.tables, colours, windows, this.inputIsCt);
     for (const [name, panel] of Object.entries(this.panels)) this.drawPanel(panel, layout, paint[name]);
     this.drawBars(windows, colours);
     this.drawControls(windows, fixed);
@@ -167,10 +184,12 @@ class SliceViewer {
     const css = (table) =>
       `linear-gradient(to right,${table.filter((_, i) => i % 17 === 0).map((rgb) => `rgb(${rgb})`).join()})`;
     const low = windows.level - windows.width / 2;
+    const pet = [css(colours.pet), "0", `${windows.suv} SUV`];
+    const ct = ["linear-gradient(to right,#000,#fff)", `${withMinus(low)} HU`, `${withMinus(low + windows.width)} HU`];
     const bars = {
-      ct: ["linear-gradient(to right,#000,#fff)", `${withMinus(low)} HU`, `${withMinus(low + windows.width)} HU`],
-      real: [css(colours.pet), "0", `${windows.suv} SUV`],
-      fake: [css(colours.pet), "0", `${windows.suv} SUV`],
+      input: this.inputIsCt ? ct : pet,
+      real: pet,
+      fake: pet,
       error: [css(colours.error), `−${windows.error}`, `+${windows.error} SUV`],
     };
     for (const [name, [gradient, left, right]] of Object.entries(bars)) {
@@ -202,9 +221,10 @@ class SliceViewer {
     const [z, y, x] = this.position;
     const voxel = (z * this.volumes.shape[1] + y) * this.volumes.shape[2] + x;
     const [real, fake] = [this.volumes.real, this.volumes.fake].map((codes) => this.tables.pet[codes[voxel]]);
-    const hu = Math.round(this.tables.ct[this.volumes.ct[voxel]]);
+    const value = this.tables.input[this.volumes.input[voxel]];
+    const shown = this.inputIsCt ? withMinus(Math.round(value)) : value.toFixed(1);
     const sign = fake < real ? "−" : "+";
-    return `At the crosshair: CT ${withMinus(hu)} HU, real ${real.toFixed(1)} SUV, synthetic ${fake.toFixed(1)} SUV, difference ${sign}${Math.abs(fake - real).toFixed(1)} SUV.`;
+    return `At the crosshair: ${this.shown.title} ${shown} ${this.shown.unit}, real ${real.toFixed(1)} SUV, synthetic ${fake.toFixed(1)} SUV, difference ${sign}${Math.abs(fake - real).toFixed(1)} SUV.`;
   }
 
   say(text) {

@@ -8,7 +8,7 @@ const PLANES = {
   sagittal: { fixed: 2, row: 0, column: 1, up: true, sides: ["A", "P", "H", "F"] },
 };
 
-/** The codes of a case: {shape: [z, y, x], voxel, ct, real, fake}. `element` holds them as base64 of gzip. */
+/** The codes of a case: {shape: [z, y, x], voxel, input, real, fake}. `element` holds them as base64 of gzip. */
 async function decodeVolumes(element) {
   const text = element.textContent.trim();
   const packed = Uint8Array.fromBase64
@@ -19,7 +19,7 @@ async function decodeVolumes(element) {
   const shape = element.dataset.shape.split(" ").map(Number);
   const size = shape[0] * shape[1] * shape[2];
   const part = (index) => codes.subarray(index * size, (index + 1) * size);
-  return { shape, voxel: Number(element.dataset.voxel), ct: part(0), real: part(1), fake: part(2) };
+  return { shape, voxel: Number(element.dataset.voxel), input: part(0), real: part(1), fake: part(2) };
 }
 
 /** Where the pixels of a slice lie in the arrays. `start` is the first pixel's, `down` and `right` the steps. */
@@ -49,11 +49,12 @@ function colourTable(text) {
 const share = (value, low, high) => Math.min(1, Math.max(0, (value - low) / (high - low)));
 const packed = ([r, g, b]) => r | (g << 8) | (b << 16);
 
-/** What the four panels show of a voxel. `tables`: values of the codes, `windows`: the reader's choices. */
-function panelColours(volumes, tables, colours, windows) {
-  const { ct, real, fake } = volumes;
+/** What the four panels show of a voxel. `tables`: values of the codes, `windows`: the reader's choices. A CT is grey,
+ * an input that is a PET has the colours of the other PETs. */
+function panelColours(volumes, tables, colours, windows, inputIsCt) {
+  const { input, real, fake } = volumes;
   const low = windows.level - windows.width / 2;
-  const grey = Uint8Array.from(tables.ct, (hu) => Math.round(255 * share(hu, low, low + windows.width)));
+  const grey = Uint8Array.from(tables.input, (hu) => Math.round(255 * share(hu, low, low + windows.width)));
   // How much of a PET's colour covers the CT: by uptake up to a fusion of 50%, from there on everywhere more and more.
   const cover = new Float32Array(256);
   const pet = tables.pet.map((suv, code) => {
@@ -65,12 +66,12 @@ function panelColours(volumes, tables, colours, windows) {
     const code = codes[voxel];
     const [r, g, b] = pet[code];
     const weight = cover[code];
-    const rest = (1 - weight) * grey[ct[voxel]];
+    const rest = (1 - weight) * grey[input[voxel]];
     return (r * weight + rest) | ((g * weight + rest) << 8) | ((b * weight + rest) << 16);
   };
   const error = colours.error.map(packed);
   return {
-    ct: (voxel) => grey[ct[voxel]] * 0x010101,
+    input: inputIsCt ? (voxel) => grey[input[voxel]] * 0x010101 : (voxel) => packed(pet[input[voxel]]),
     real: fused(real),
     fake: fused(fake),
     error: (voxel) => {

@@ -220,7 +220,7 @@ def test_in_the_mean_of_the_labels_those_count_that_every_model_has():
 
 def test_a_pet_and_labels_are_compared_together_and_a_pet_without_labels_as_before():
     both = compare({"a": summary_with_labels(), "b": summary_with_labels()})
-    assert list(both.num_tests) == ["districts", "lesions", "organs", "labels"]
+    assert list(both.num_tests) == ["districts", "lesions", "organs", "labels", "diagnoses"]
     assert not [line for line in both.of_table("districts") if line.metric == "dice"]
     alone = compare({"a": synthetic_summary(4), "b": synthetic_summary(4)})
     assert "labels" not in alone.num_tests
