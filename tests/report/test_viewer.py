@@ -6,12 +6,13 @@ import re
 import numpy as np
 import pytest
 from browser import NASTY, opened
-from reports import COLD_SUV, CT, GRID, HOT, HOT_SUV, aligned_case, low_dose_content
-from slices import changed, drawn_by, picture, pictures, slice_now, slide
+from reports import COLD_SUV, CT, GRID, HOT, HOT_SUV, LOW_DOSE, aligned_case, low_dose_content, low_dose_volumes
+from slices import changed, drawn_by, picture, pictures, ready, slice_now, slide
 from summaries import synthetic_summary
 
 from ct2pet.report import report, sections
 from ct2pet.report.colours import hex_table
+from ct2pet.report.projections import align
 from ct2pet.report.viewer import PET_COLOURS, viewer
 from ct2pet.report.volumes import CT_SCALE, PET_SCALE
 
@@ -216,3 +217,22 @@ def low_dose_path(tmp_path_factory):
             path, synthetic_summary(2), {"case_000": low_dose_content(), "case_001": low_dose_content()}
         )
     return path
+
+
+def test_an_input_that_is_a_pet_has_the_window_unit_and_name_of_one(chromium, low_dose_path):
+    with opened(chromium, low_dose_path) as tab:
+        ready(tab)
+        captions = tab.page.locator("[data-panel] figcaption").all_text_contents()
+        assert captions == ["low dose PET", "Real PET", "Synthetic PET", "Synthetic − real"]
+        for name in ("fusion", "level", "width", "preset"):
+            assert not tab.page.locator(f"[name={name}]").is_visible()
+        for name, value in (("suv", 10), ("colours", "gray")):
+            slide(tab, name, value)
+        drawn_by(tab, lambda: slide(tab, "slice", HOT[1].start))
+        case = align(*low_dose_volumes(), LOW_DOSE)
+        for panel, volume in (("input", case.image), ("real", case.real), ("fake", case.fake)):
+            expected = 255 * np.clip(volume.array[::-1, HOT[1].start] / 10, 0, 1)
+            np.testing.assert_allclose(picture(tab, panel)[..., 0], expected, atol=8)  # above 5 SUV: steps of 0.5 SUV
+        readout = tab.run("document.querySelector('.readout').textContent")
+        assert re.match(r"At the crosshair: low dose PET [\d.]+ SUV, real [\d.]+ SUV", readout)
+        assert tab.said == []
