@@ -5,6 +5,7 @@ import shutil
 import socket
 
 import pytest
+from browser import browser
 from raw_cases import case_volumes, write_raw
 from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
 
@@ -15,6 +16,13 @@ def one_day():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SOURCE_DATE_EPOCH", "1700000000")
         yield
+
+
+@pytest.fixture(scope="session")
+def chromium():
+    """One browser for all pages: its driver cannot be started twice in a process."""
+    with browser() as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

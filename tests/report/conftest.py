@@ -3,18 +3,12 @@
 import re
 
 import pytest
-from browser import NASTY, browser, opened
+from browser import NASTY, opened
 from reports import content
 from slices import ready
 from summaries import synthetic_summary
 
 from ct2pet.report import report, sections
-
-
-@pytest.fixture(scope="package")
-def chromium():
-    with browser() as found:
-        yield found
 
 
 @pytest.fixture(scope="package")

@@ -7,7 +7,7 @@ import re
 
 import numpy as np
 import pytest
-from browser import browser, opened
+from browser import opened
 from PIL import Image
 
 from ct2pet.errors import Ct2PetError
@@ -93,12 +93,6 @@ def test_files_are_neither_overwritten_nor_laid_among_the_images(study, tmp_path
     with pytest.raises(Ct2PetError, match="need two files"):
         make_reader_study(real, synthetic, tmp_path / "page.html", tmp_path / "page.html", options)
     assert [*tmp_path.iterdir()] == []
-
-
-@pytest.fixture(scope="module")
-def chromium():
-    with browser() as chromium:
-        yield chromium
 
 
 def place(tab):
