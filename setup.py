@@ -13,6 +13,7 @@ COMMANDS = [
     "split",
     "register",
     "segment_districts",
+    "segment_organs",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",
