@@ -15,10 +15,16 @@ from typing import Any
 from ct2pet.errors import PlansError
 from ct2pet.planning.class_network_size import class_critic_size, class_generator_size
 from ct2pet.planning.layer_size import Block, Layers, Size, Stage, plain_block, residual_block, stacked
-from ct2pet.planning.network_recipes import CLASS_CRITIC, CLASS_GENERATOR, PATCHGAN, SHARED_ENCODER, UNET
+from ct2pet.planning.network_recipes import (
+    CLASS_CRITIC,
+    CLASS_GENERATOR,
+    PATCHGAN,
+    PLAIN_ENCODER,
+    SHARED_ENCODER,
+    UNET,
+)
 from ct2pet.planning.topology import patchgan_maps
 
-PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
 RESIDUAL_ENCODER = "dynamic_network_architectures.building_blocks.residual_encoders.ResidualEncoder"
 RESIDUAL_ENCODER_UNET = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
 RESIDUAL_UNET = "dynamic_network_architectures.architectures.unet.ResidualUNet"

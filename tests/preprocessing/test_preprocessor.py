@@ -8,6 +8,8 @@ from tiny import SUV_WINDOW, tiny_configuration, tiny_plans
 
 from ct2pet.dataset import RawDataset, update_dataset_json
 from ct2pet.errors import CasesFailed, DatasetError, PlansError
+from ct2pet.files import write_json
+from ct2pet.imageio import write_volume
 from ct2pet.planning.configuration import Masking, Normalization
 from ct2pet.preprocessing import preprocessor
 from ct2pet.preprocessing.preprocessor import check_store, preprocess_dataset, store_folder
@@ -284,3 +286,25 @@ def test_without_districts_the_body_of_an_input_is_stored(tmp_path):
     preprocess_dataset(dataset, replace(plans, body_mask=None), tmp_path / "pre")
     everything = stores(tmp_path / "pre")["whole_body"].open("A").read_all()["mask"]
     assert everything.sum() > 1.5 * body_ml / stored.grid.voxel_ml
+
+
+def test_a_label_that_no_training_case_has_is_an_error_when_all_else_is_done(tmp_path):
+    cases = {name: case_volumes(seed) for seed, name in enumerate("AB")}
+    dataset = write_raw(tmp_path, cases)
+    for case, label in (("A", 1), ("B", 2)):
+        labels = cases[case]["ct"].with_array(np.full(cases[case]["ct"].array.shape, label, np.uint8), "label")
+        write_volume(dataset.folder / "organsTr" / f"{case}.nii", labels)
+    organs = {"liver": 1, "spleen": 2}
+
+    def preprocess(labels):
+        targets = {"PET": {"kind": "pet"}, "organs": {"kind": "labels", "labels": labels}}
+        content = {key: value for key, value in dataset.description.content.items() if key != "target"}
+        write_json(dataset.folder / "dataset.json", {**content, "targets": targets})
+        found = RawDataset(dataset.folder)
+        plans = replace(PLANS, fields=[*found.fields.inputs, *found.fields.targets])
+        preprocess_dataset(found, plans, tmp_path / "pre")
+
+    with pytest.raises(DatasetError, match=r"organsTr: no training case has stomach; take it out of the organs in"):
+        preprocess({**organs, "stomach": 3})
+    assert stores(tmp_path / "pre")["low"].cases == ["A", "B"]
+    preprocess(organs)
