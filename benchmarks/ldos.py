@@ -45,6 +45,8 @@ ARMS = {
     "ldos": Arm("Dataset105_LowDose"),
     "ldos_no_decay": Arm("Dataset105_LowDose", {"denoising_decay": 0.0}),
     "ldos_not_residual": Arm("Dataset105_LowDose", {"residual": False}),
+    "ldos_same_weights": Arm("Dataset105_LowDose", {"rare_label_weight": 0.0}),
+    "ldos_sgd": Arm("Dataset105_LowDose", {"optimizer": "sgd", "learning_rate": 1e-2}),
     "mismatch": Arm("Dataset107_Mismatch"),
     "mismatch_augmented": Arm("Dataset107_Mismatch", augmentation=SHIFTED),
 }
@@ -153,6 +155,26 @@ def best_gaussian(work: Path) -> tuple[float, list[float]]:
     return float(chosen), body_errors(work, test, "Ts", float(chosen))
 
 
+def atlas_dice(work: Path, organs: Sequence[str]) -> list[float]:
+    """The mean Dice over ``organs`` of a label atlas of the training patients, in each test patient."""
+    from _label_atlas import Atlas, body_box, voted
+
+    from ct2pet.imageio import read_volume
+
+    raw = work / "raw" / "Dataset105_LowDose"
+    labels = json.loads((raw / "dataset.json").read_text())["targets"]["organs"]["labels"]
+    training = json.loads((work / "preprocessed" / raw.name / "splits_final.json").read_text())[0]["train"]
+    low = pets(work, raw.name, "Tr", "images")
+    atlases = [Atlas(read_volume(raw / "organsTr" / f"{case}.nii.gz"), *body_box(low[case])) for case in training]
+    found = []
+    for case, pet in pets(work, raw.name, "Ts", "images").items():
+        truth = read_volume(raw / "organsTs" / f"{case}.nii.gz")
+        guess = voted(atlases, pet, truth.grid, len(labels))
+        pairs = [(guess == labels[organ], truth.array == labels[organ]) for organ in organs]
+        found.append(float(np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs])))
+    return found
+
+
 def large_organs(work: Path) -> list[str]:
     """The organs of more than 50 PET voxels in every test patient."""
     from ct2pet.imageio import read_volume
@@ -185,7 +207,8 @@ def table(work: Path) -> None:
     test = sorted(pets(work, "Dataset105_LowDose", "Ts", "images"))
     print(f"low-dose PET as it is: body MAE {np.mean(body_errors(work, test, 'Ts', 0.0)):.4f} SUV")
     print(f"best Gaussian (FWHM {width:g} mm): body MAE {np.mean(errors):.4f} SUV")
-    done: dict[str, list[float]] = {}
+    done = {"label_atlas": atlas_dice(work, organs)}
+    print(f"label atlas: Dice {np.mean(done['label_atlas']):.3f}")
     print("arm                  Dice    IoU  HD95 mm  ASD mm   MAE SUV  of Gaussian  liver %  lung %")
     for name in ARMS:
         path = work / "predictions" / name / "summary.json"
@@ -206,6 +229,7 @@ def table(work: Path) -> None:
 METRICS = ("dice", "iou", "hd95", "asd")
 PAIRS = [
     ("ldos", "ldpet"),
+    ("ldos", "label_atlas"),
     ("ldos", "ldos_no_decay"),
     ("fdpet", "ldpet"),
     ("ldos", "ldos_not_residual"),
