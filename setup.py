@@ -20,6 +20,8 @@ COMMANDS = [
     "train",
     "predict",
     "synthesize",
+    "export_model",
+    "install_model",
     "evaluate",
     "compare",
     "report",

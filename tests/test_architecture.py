@@ -16,7 +16,7 @@ ORDER = [
     *("errors", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
     *("paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
-    *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "inference"),
+    *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "sharing", "inference"),
     *("training", "study", "report", "phantom", "api", "cli"),
 ]
 WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}

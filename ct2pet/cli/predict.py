@@ -1,6 +1,7 @@
 """Translate CTs into PETs in SUV, with the models that ct2pet_train made.
 
 Example: ct2pet_predict -i imagesTs -o predictions
+         ct2pet_predict -i imagesTs -o predictions --model model.zip
 """
 
 from __future__ import annotations
@@ -76,6 +77,22 @@ def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
         default=layout.CHECKPOINT_FINAL,
         metavar="FILE",
         help="or checkpoint_best.pth (default: checkpoint_final.pth)",
+    )
+
+    parser.add_argument(
+        "--model",
+        dest="model_paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="instead of -d, -m, -p: the folder of a trained model, or a file of ct2pet_export_model; of several the "
+        "mean is predicted",
+    )
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        metavar="NAME",
+        help="the mean of these trained models: MODEL__PLANS (all districts) or MODEL__PLANS__CONFIGURATION",
     )
 
 
