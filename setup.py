@@ -22,6 +22,8 @@ COMMANDS = [
     "synthesize",
     "export_model",
     "install_model",
+    "accumulate_crossval_results",
+    "find_best_configuration",
     "evaluate",
     "compare",
     "report",

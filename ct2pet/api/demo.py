@@ -62,7 +62,7 @@ def run_demo(folder: Path, *, device: str | None = None) -> Path:
             predictions = folder / "predictions"
             predict(raw / "imagesTs", predictions, device=device, continue_prediction=True)
         with _step("6/6 evaluation and report"):
-            summary = evaluate(predictions, DATASET, output=folder / layout.SUMMARY)
+            summary = evaluate(DATASET, predictions, output=folder / layout.SUMMARY)
             curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in folders}
             report = folder / layout.REPORT
             report_of_dataset(open_dataset(DATASET), predictions, summary, report, curves=curves)

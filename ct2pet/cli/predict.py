@@ -10,7 +10,15 @@ import argparse
 from pathlib import Path
 
 from ct2pet import layout
-from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, integer, number, positive_integer
+from ct2pet.cli.arguments import (
+    add_configurations,
+    add_device,
+    add_segmenter,
+    add_step_size,
+    integer,
+    number,
+    positive_integer,
+)
 from ct2pet.cli.command import command
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
@@ -97,16 +105,7 @@ def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-step_size",
-        type=number(0.1, 1),
-        metavar="SHARE",
-        help="from window to window, as a share of the window (default: the plans')",
-    )
-    parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored CTs: faster")
-    parser.add_argument(
-        "--float32", action="store_true", help="never compute in bfloat16: slower, and the same on every machine"
-    )
+    add_step_size(parser)
     parser.add_argument(
         "--blend_mm",
         type=number(0, 500, "mm"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.errors import CheckpointError
@@ -82,7 +82,7 @@ def _load(trained: TrainedModel, configurations: Sequence[str] | None, options: 
     folds = None if options.folds is None else [str(fold) for fold in options.folds]
     loaded = load_trained(trained, configurations, folds)
     if options.fill_with_whole_body:
-        loaded = replace(loaded, districts=filled_with_whole_body(trained, loaded, folds))
+        loaded = filled_with_whole_body(trained, loaded, folds)
     return Member(trained, loaded, folds)
 
 
