@@ -106,5 +106,10 @@ setup(
             "setuptools>=68",
         ],
     },
-    entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
+    entry_points={
+        "console_scripts": [
+            "ct2pet = ct2pet.__main__:main",
+            *(f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS),
+        ]
+    },
 )

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
 import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
+from ct2pet import __version__
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.interruption import EndedBySignal, run_until_signal
+from ct2pet.layout import NO_PROGRESS
 from ct2pet.provenance import command_line
+from ct2pet.suggestions import did_you_mean
 
 DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
 _VERBOSE = "--verbose"
+_NO_BARS, _NNUNET_NO_BARS = "--no_pbar", ("--disable_progress_bar",)
 Main = Callable[[Sequence[str] | None], int]
 
 
@@ -23,7 +28,15 @@ class _StrictParser(argparse.ArgumentParser):
     line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(NOTHING_DONE, f"{self.prog}: {message} (--help lists the options)\n")
+        self.exit(NOTHING_DONE, f"{self.prog}: {message}{self._hint(message)} (--help lists the options)\n")
+
+    def _hint(self, message: str) -> str:
+        """What was probably meant where an option is unknown."""
+        _, unrecognized, words = message.partition("unrecognized arguments: ")
+        unknown = next((word for word in words.split() if word.startswith("-")), None)
+        if not unrecognized or unknown is None:
+            return ""
+        return did_you_mean(unknown.partition("=")[0], self._option_string_actions)
 
     def _get_option_tuples(self, option_string: str) -> list:
         return []
@@ -66,7 +79,12 @@ def _parsed(
     )
     add_arguments(parser)
     parser.add_argument(_VERBOSE, action="store_true", help="show the traceback of an error")
-    return parser.parse_args(words)
+    parser.add_argument(_NO_BARS, *_NNUNET_NO_BARS, action="store_true", help="show no progress")
+    parser.add_argument("--version", action="version", version=f"ct2pet {__version__}")
+    parsed = parser.parse_args(words)
+    if vars(parsed).pop("no_pbar"):
+        os.environ[NO_PROGRESS] = "1"  # also in processes that are started
+    return parsed
 
 
 def _report(error: BaseException, name: str, verbose: bool) -> int:
