@@ -10,6 +10,7 @@ from ct2pet.models.cyclegan import CycleGAN
 from ct2pet.models.ldos import LDOS
 from ct2pet.models.medscangan import MedScanGAN
 from ct2pet.models.pix2pix import Pix2Pix
+from ct2pet.models.regc2p import RegC2P
 from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
@@ -165,3 +166,18 @@ def test_a_target_is_never_mapped_by_its_own_extremes(tmp_path):
     content["configurations"]["head"]["normalization"]["PET"]["scope"] = "image"
     with pytest.raises(PlansError, match="normalization of PET needs the scope dataset"):
         Plans.from_json(content)
+
+
+def test_regc2p_is_planned_with_slices_as_in_its_paper():
+    needs = {**METHODS, "regc2p": RegC2P.requirements}
+    planned = reference_plans("paper_regc2p", fingerprint(head=district()), description(), needs)
+    chosen = planned.configuration("head")
+    assert chosen.slices.patch_size == [256, 256]
+    assert chosen.tile_overlap > 0  # of stacks
+    slices, refinement = RegC2P(chosen, planned.all_fields, planned.hyperparameters("regc2p")).stages.values()
+    numbers = slices.hyperparameters
+    assert (numbers.lambda_correction, numbers.lambda_smooth, numbers.lambda_adversarial) == (20.0, 10.0, 1.0)
+    assert not numbers.initial_flow
+    assert numbers.field_sigma_mm == 0
+    assert all(p.ndim in (1, 4) for p in slices.generator.parameters())
+    assert any(p.ndim == 5 for p in refinement.generator.parameters())
