@@ -95,6 +95,7 @@ setup(
             *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
             "pytest>=8",
             "pytest-timeout>=2.2",
+            "pytest-xdist>=3.5",
             "playwright>=1.45",
             "ruff>=0.5",
             "mypy>=1.10",
