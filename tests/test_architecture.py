@@ -13,7 +13,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
-    *("errors", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
+    *("errors", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout", "console"),
     *("paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
     *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "inference"),
