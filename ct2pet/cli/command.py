@@ -65,7 +65,7 @@ def _parsed(
         prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add_arguments(parser)
-    parser.add_argument(_VERBOSE, action="store_true", help="show the traceback of an error")
+    parser.add_argument(_VERBOSE, action="store_true", help="show more: the traceback of an error, every organ")
     return parser.parse_args(words)
 
 

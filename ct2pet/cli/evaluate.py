@@ -61,9 +61,11 @@ def execute(arguments: argparse.Namespace) -> None:
         )
     except CasesFailed as failed:
         if failed.some_done:
-            print(table(read_summary(output)))
+            print(table(read_summary(output), organs=arguments.verbose))
         raise
-    print(table(read_summary(output)))
+    print(table(read_summary(output), organs=arguments.verbose))
+    print(f"\nsummary: {output.resolve()}")
+    print(f"next: ct2pet_report -d {arguments.dataset} -i {arguments.predictions.resolve()}")
 
 
 main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)

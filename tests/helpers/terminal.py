@@ -39,33 +39,46 @@ def run_in_terminal(script, width, environment=None):
     return b"".join(parts).decode()
 
 
+class _Screen:
+    def __init__(self, width):
+        self.width, self.lines, self.row, self.column = width, [[]], 0, 0
+
+    def control(self, letter, number):
+        if letter == "A":
+            self.row = max(0, self.row - int(number or 1))
+        elif letter == "K":
+            self.lines[self.row] = [] if number == "2" else self.lines[self.row][: self.column]
+
+    def write(self, character):
+        if character == "\r":
+            self.column = 0
+        elif character == "\n":
+            self.row += 1
+        elif character >= " ":
+            self._put(character)
+        while len(self.lines) <= self.row:
+            self.lines.append([])
+
+    def _put(self, character):
+        if self.column == self.width:
+            self.row, self.column = self.row + 1, 0
+        while len(self.lines) <= self.row:
+            self.lines.append([])
+        line = self.lines[self.row]
+        line += [" "] * (self.column - len(line))
+        line[self.column : self.column + 1] = character
+        self.column += 1
+
+
 def screen(output, width):
     """The lines that stay on a terminal of ``width`` columns: cursor moves, erasures and line wraps are carried out."""
-    lines, row, column, place = [[]], 0, 0, 0
+    shown, place = _Screen(width), 0
     while place < len(output):
         control = _CONTROL.match(output, place)
         if control:
-            number = int(control[1]) if control[1].isdigit() else 1
-            if control[2] == "A":
-                row = max(0, row - number)
-            elif control[2] == "K":
-                lines[row] = [] if control[1] == "2" else lines[row][:column]
+            shown.control(control[2], control[1])
             place = control.end()
-            continue
-        character = output[place]
-        place += 1
-        if character == "\r":
-            column = 0
-        elif character == "\n":
-            row += 1
-        elif character >= " ":
-            if column == width:
-                row, column = row + 1, 0
-            while len(lines) <= row:
-                lines.append([])
-            lines[row] += [" "] * (column - len(lines[row]))
-            lines[row][column : column + 1] = character
-            column += 1
-        while len(lines) <= row:
-            lines.append([])
-    return ["".join(line).rstrip() for line in lines if "".join(line).strip()]
+        else:
+            shown.write(output[place])
+            place += 1
+    return ["".join(line).rstrip() for line in shown.lines if "".join(line).strip()]
