@@ -8,15 +8,13 @@ from collections.abc import Iterator, Sequence
 from ct2pet.api.device import choose_device
 from ct2pet.console import duration, say, table
 from ct2pet.dataset.fields import LABELS
-from ct2pet.errors import Ct2PetError, PlansError
+from ct2pet.errors import Ct2PetError
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.layout import DEFAULT_PLANS
-from ct2pet.models import load_model
 from ct2pet.planning.configuration import Configuration
-from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.folder import PreprocessedDataset
-from ct2pet.training.cost import TrainingCost, training_cost
+from ct2pet.training.cost import TrainingCost, estimated_memory_gib, training_cost
 
 _GENERATOR = "generator"
 _BYTES = {True: 1, False: 2}  # of a stored voxel of a label map (or of the mask), of an image
@@ -39,7 +37,7 @@ def show_plan(plans: Plans) -> None:
             _by_axes(planned.spacing, "g"),
             _by_axes(planned.patch_size, "d"),
             str(planned.batch_size),
-            _memory(plans, planned, model, device),
+            _memory(estimated_memory_gib(plans, name, model, device)),
             _network(planned),
         ]
         for name, planned in plans.configurations.items()
@@ -62,12 +60,8 @@ def _by_axes(numbers: Sequence[float], form: str) -> str:
     return " × ".join(f"{value:{form}}" for value in numbers)
 
 
-def _memory(plans: Plans, planned: Configuration, model: str, device: str) -> str:
-    try:
-        gib = estimate_training_gib(planned, plans.all_fields, load_model(model).requirements, device)
-    except PlansError:  # a network that the estimate does not know
-        return "–"
-    return f"{gib:.1f}"
+def _memory(gib: float | None) -> str:
+    return "–" if gib is None else f"{gib:.1f}"
 
 
 def _network(planned: Configuration) -> str:
@@ -115,7 +109,7 @@ def _texts(cost: TrainingCost) -> Iterator[str]:
     yield f"{cost.seconds_per_step:.2f} s"
     yield str(cost.steps)
     yield duration(cost.seconds)
-    yield f"{cost.memory_gib:.1f}"
+    yield _memory(cost.memory_gib)
     yield f"{cost.checkpoints_gb:.2g}"
 
 

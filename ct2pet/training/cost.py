@@ -11,6 +11,7 @@ import torch
 
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import MASK
+from ct2pet.errors import PlansError
 from ct2pet.models import load_model
 from ct2pet.models.base import Method, Model, StagedMethod
 from ct2pet.planning.memory_estimate import estimate_training_gib
@@ -29,11 +30,12 @@ _WEIGHT_FILES = 3  # checkpoint_latest, checkpoint_best, checkpoint_final
 class TrainingCost:
     """``seconds_per_step``: the shortest of the timed steps, of a method of several stages the mean over all steps.
     ``steps`` and ``seconds``: of the whole training, without reading patches, augmentation and validation.
-    ``memory_gib``: as the planner estimates it. ``checkpoints_gb``: the folder of the training."""
+    ``memory_gib``: as the planner estimates it, None for networks that it does not know. ``checkpoints_gb``: the files
+    of weights and of the optimizers' states in the folder of the training, without averaged weights."""
 
     seconds_per_step: float
     steps: int
-    memory_gib: float
+    memory_gib: float | None
     checkpoints_gb: float
 
     @property
@@ -45,11 +47,10 @@ def training_cost(plans: Plans, configuration: str, model: str, device: str) -> 
     """The cost of training ``model`` on a configuration of these plans, on ``device``, which must be here.
 
     Three steps are made with random numbers in place of patches; the first is not counted.
-    Raises PlansError where the method or its networks do not fit the plans.
+    Raises PlansError where the method does not fit the plans.
     """
     kind = load_model(model)
     planned, fields = plans.configuration(configuration), plans.all_fields
-    memory = estimate_training_gib(planned, fields, kind.requirements, device)
     with torch.random.fork_rng(devices=[]):
         method: Method = kind(planned, fields, plans.hyperparameters(model))
         names = list(method.stages)
@@ -58,8 +59,19 @@ def training_cost(plans: Plans, configuration: str, model: str, device: str) -> 
             each, number, size = _timed(method.stages[name], torch.device(device))
             number *= _trainings(method, last=name == names[-1])
             seconds, steps, moments = seconds + each * number, steps + number, moments + size
-    weights = sum(_bytes(tensor) for tensor in method.state_dict().values())
+    stored = {tensor.data_ptr(): tensor for tensor in method.state_dict().values()}  # some have two names
+    weights = sum(map(_bytes, stored.values()))
+    memory = estimated_memory_gib(plans, configuration, model, device)
     return TrainingCost(seconds / max(1, steps), steps, memory, (_WEIGHT_FILES * weights + moments) / _GB)
+
+
+def estimated_memory_gib(plans: Plans, configuration: str, model: str, device: str) -> float | None:
+    """The planner's estimate for one training (GiB); None for networks that it does not know."""
+    try:
+        requirements = load_model(model).requirements
+        return estimate_training_gib(plans.configuration(configuration), plans.all_fields, requirements, device)
+    except PlansError:
+        return None
 
 
 def _trainings(method: Method, last: bool) -> int:
