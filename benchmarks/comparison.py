@@ -216,7 +216,7 @@ def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:
     from ct2pet.api.training import train
     from ct2pet.training import TrainingOptions
 
-    options = TrainingOptions(show_bar=False)
+    options = TrainingOptions(show_progress=False)
     cases: dict[str, Any] = {}
     medians: dict[str, Any] = {}
     for fold in benchmark.folds:

@@ -208,7 +208,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_folders(arguments.work, "")
     options = TrainingOptions(
-        num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_bar=False
+        num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_progress=False
     )
     in_plane = not arguments.all_directions
     patients: Patients = Phantoms(arguments.district, in_plane)

@@ -33,7 +33,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     name = words[0].replace("-", "_").removeprefix("ct2pet_")
     known = commands()
     if name not in known:
-        print(f"ct2pet: unknown command {words[0]}{did_you_mean(name, known)} (ct2pet --help lists them)", file=sys.stderr)
+        print(
+            f"ct2pet: unknown command {words[0]}{did_you_mean(name, known)} (ct2pet --help lists them)", file=sys.stderr
+        )
         return _NOTHING_DONE
     return importlib.import_module(f"ct2pet.cli.{name}").main(words[1:])
 

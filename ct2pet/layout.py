@@ -20,8 +20,6 @@ PROGRESS_PICTURE = "progress.png"
 TRAINING_PROVENANCE = "provenance.json"
 VALIDATION = "validation"
 
-NO_PROGRESS = "TQDM_DISABLE"  # the environment variable of --no_pbar, which tqdm reads
-
 PREDICTION = "prediction.json"
 SUMMARY = "summary.json"
 REPORT = "report.html"

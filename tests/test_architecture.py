@@ -14,6 +14,7 @@ PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
     *("errors", "suggestions", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
+    *("console",),
     *("paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
     *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "sharing", "inference"),

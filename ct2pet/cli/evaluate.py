@@ -73,9 +73,12 @@ def execute(arguments: argparse.Namespace) -> None:
         (evaluate_folders if arguments.folders else evaluate)(real, predictions, options)
     except CasesFailed as failed:
         if failed.some_done:
-            print(table(read_summary(output)))
+            print(table(read_summary(output), organs=arguments.verbose))
         raise
-    print(table(read_summary(output)))
+    print(table(read_summary(output), organs=arguments.verbose))
+    print(f"\nsummary: {output.resolve()}")
+    if arguments.dataset is not None:
+        print(f"next: ct2pet_report -d {arguments.dataset} -i {predictions.resolve()}")
 
 
 main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)

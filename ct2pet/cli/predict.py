@@ -138,7 +138,11 @@ def execute(arguments: argparse.Namespace) -> None:
 
     others = ("source", "target", "verbose", "disable_tta")
     values = {name: value for name, value in vars(arguments).items() if name not in others}
-    predict(arguments.source, arguments.target, PredictionOptions(**values, mirror=not arguments.disable_tta))
+    options = PredictionOptions(**values, mirror=not arguments.disable_tta)
+    paths = predict(arguments.source, arguments.target, options)
+    folder = paths[0].parent.resolve()
+    print(f"{len(paths)} predicted image(s): {folder} ({layout.PREDICTION} there says what made them)")
+    print(f"next, where the true images are known: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {folder}")
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

@@ -8,8 +8,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tqdm import tqdm
-
+from ct2pet.console import progress
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import PET
 from ct2pet.dataset.predictions import NOT_PREDICTED
@@ -130,12 +129,11 @@ class CasePrediction:
 
 def predict_cases(work: Sequence[Case], prediction: CasePrediction, num_done: int) -> None:
     """Predict the cases of ``work``, with a progress bar; ``num_done`` others are done. Raises CasesFailed."""
-    form = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}{postfix}"  # shares of cases are no nice numbers
-    with tqdm(total=len(work), desc="Predicting", bar_format=form, disable=not work) as bar:
+    with progress("Predicting", len(work), "%") as bar:  # in shares of cases
 
         def one(case: Case) -> None:
-            bar.set_postfix_str(case.name)
-            prediction.run(case, lambda share: bar.update(min(share, len(work) - bar.n)))  # rounded shares may exceed 1
+            bar.notes = [case.name]
+            prediction.run(case, bar.advance)
 
         results = map_cases(one, {case.name: (case,) for case in work})
     results.raise_failures("could not be predicted", some_done=num_done > 0)
