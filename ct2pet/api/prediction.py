@@ -16,6 +16,7 @@ from ct2pet.inference.case_prediction import CasePrediction, predict_cases
 from ct2pet.inference.choice import Member, chosen_members
 from ct2pet.inference.input_files import find_cases, part
 from ct2pet.inference.options import PredictionOptions
+from ct2pet.inference.pictures import write_pictures
 from ct2pet.inference.record import PredictionRecord, provenance_of_members
 from ct2pet.locks import folder_lock
 from ct2pet.provenance import device_name, this_run, without_path
@@ -54,6 +55,8 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
         work = record.begin(cases, options.continue_prediction, prediction.dicom)
         try:
             predict_cases(work, prediction, len(cases) - len(work))
+            if options.pictures:
+                write_pictures(cases, fields)
         finally:
             print_records(prediction.maps.records)
     return [path for case in cases for path in case.outputs.values()]

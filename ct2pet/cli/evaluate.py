@@ -70,7 +70,10 @@ def execute(arguments: argparse.Namespace) -> None:
     given = {name: getattr(arguments, name) for name in EvaluationOptions.__dataclass_fields__}
     options = EvaluationOptions(**{**given, "output": output})
     try:
-        (evaluate_folders if arguments.folders else evaluate)(real, predictions, options)
+        if arguments.folders:
+            evaluate_folders(real, predictions, options)
+        else:
+            evaluate(arguments.dataset, predictions, options)
     except CasesFailed as failed:
         if failed.some_done:
             print(table(read_summary(output), organs=arguments.verbose))

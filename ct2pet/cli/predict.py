@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
     )
+    parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: it over the CT, for a look")
     parser.add_argument(
         "--require_all_districts",
         action="store_true",
