@@ -63,6 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict districts without a model of their own with that of the whole body",
     )
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
+    for flag, dest, what in (("-npp", "num_readers", "read ahead"), ("-nps", "num_writers", "written behind")):
+        parser.add_argument(
+            flag,
+            dest=dest,
+            type=integer(0, 64),
+            default=0,
+            metavar="N",
+            help=f"cases that are {what} by threads while the network works; each takes memory (default: 0, none)",
+        )
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"
     )
