@@ -20,6 +20,10 @@ COMMANDS = [
     "train",
     "predict",
     "synthesize",
+    "export_model",
+    "install_model",
+    "accumulate_crossval_results",
+    "find_best_configuration",
     "evaluate",
     "compare",
     "report",
@@ -78,7 +82,8 @@ setup(
         "blosc2>=2.5",
         "isal>=1.5",
         "threadpoolctl>=3.1",
-        "tqdm>=4.64",
+        "rich>=13.7",
+        "jinja2>=3.1",
         "psutil>=5.9",
         "matplotlib>=3.7",
         "tensorboard>=2.12",
@@ -103,5 +108,10 @@ setup(
             "setuptools>=68",
         ],
     },
-    entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
+    entry_points={
+        "console_scripts": [
+            "ct2pet = ct2pet.__main__:main",
+            *(f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS),
+        ]
+    },
 )

@@ -6,6 +6,7 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -68,9 +69,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet import distributed
     from ct2pet.api.training import options_from, train
+    from ct2pet.api.training_table import show_trainings
 
-    train(
+    folders = train(
         arguments.dataset,
         arguments.model,
         arguments.fold,
@@ -82,6 +85,8 @@ def execute(arguments: argparse.Namespace) -> None:
         num_gpus=arguments.num_gpus,
         pretrain_whole_body=arguments.pretrain_whole_body,
     )
+    if not distributed.launched_by_torchrun() or os.environ["RANK"] == "0":
+        show_trainings(folders, arguments.model, arguments.fold)
 
 
 def _fold(text: str) -> int | str:

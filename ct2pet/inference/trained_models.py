@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -98,14 +99,36 @@ class LoadedModel:
 
 def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
     """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted."""
+    return _found(Path(results), f"*/*/fold_*/{checkpoint}", checkpoint)
+
+
+def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
+    """The trained models in a folder: of a configuration (MODEL__PLANS__CONFIGURATION), of a dataset (Dataset001_NAME),
+    or one as the results folder. Raises CheckpointError where it holds none."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder of a model")
+    place = folder.resolve()
+    name, parent = glob.escape(place.name), glob.escape(place.parent.name)
+    places = [
+        (place.parents[1], f"{parent}/{name}") if len(place.parts) > 2 else None,
+        (place.parent, f"{name}/*"),
+        (place, "*/*"),
+    ]
+    for results, pattern in filter(None, places):
+        if found := _found(results, f"{pattern}/fold_*/{checkpoint}", checkpoint):
+            return found
+    raise CheckpointError(f"{folder}: no model with a {checkpoint} in it, folders MODEL__PLANS__CONFIGURATION/fold_X")
+
+
+def _found(results: Path, pattern: str, checkpoint: str) -> list[TrainedModel]:
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
-    for path in sorted(Path(results).glob(f"*/*/fold_*/{checkpoint}")):
+    for path in sorted(results.glob(pattern)):
         parts = path.parts[-3].split("__")
         if len(parts) == 3:
             model, plans_name, configuration = parts
             folds = found.setdefault((path.parts[-4], model, plans_name), {})
             folds.setdefault(configuration, []).append(path.parts[-2].removeprefix("fold_"))
-    return [TrainedModel(Path(results), *key, checkpoint, folds) for key, folds in sorted(found.items())]
+    return [TrainedModel(results, *key, checkpoint, folds) for key, folds in sorted(found.items())]
 
 
 def choose(
@@ -156,7 +179,7 @@ def load_trained(
             content = load_checkpoint(path)
             origin = content.get("provenance")
             origins[name][path.parent.name] = origin if isinstance(origin, dict) else {}
-            own = _own_plans(content, path, trained.model, name)
+            own = own_plans(content, path, trained.model, name)
             plans = own if plans is None else plans
             if own.districts != plans.districts:
                 raise CheckpointError(f"{path}: trained with other districts than the rest; choose with -c or -p")
@@ -169,7 +192,9 @@ def load_trained(
     return LoadedModel(plans, districts, origins)
 
 
-def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: str) -> Plans:
+def own_plans(content: dict[str, Any], path: Path, model: str, configuration: str) -> Plans:
+    """The plans in a checkpoint. Raises CheckpointError where it is of another method or configuration than its folder,
+    PlansError where its plans cannot be read."""
     found = content.get("model_name"), content.get("configuration_name")
     if found != (model, configuration):
         raise CheckpointError(f"{path}: holds {found[0]} of {found[1]}, which its folder's name does not say")

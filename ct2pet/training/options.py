@@ -14,7 +14,7 @@ class TrainingOptions:
     numbered fold when it is trained; those of the fold "all" are its training cases and are predicted on request.
     ``early_stop``: end after so many epochs without a better validation MAE. ``pretrained_weights``: a checkpoint, or
     the folder of a training or model, to begin with. ``compile``: translate the networks by torch.compile.
-    ``show_bar``: progress as a bar; ``show_lines``: as a line an epoch, for a file or for several trainings at once."""
+    ``show_progress``: a live line and a line an epoch on standard error."""
 
     device: str = "cpu"
     num_epochs: int | None = None
@@ -28,5 +28,4 @@ class TrainingOptions:
     early_stop: int | None = None
     pretrained_weights: Path | None = None
     compile: bool = False
-    show_bar: bool = True
-    show_lines: bool = False
+    show_progress: bool = True

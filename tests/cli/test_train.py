@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ct2pet.api import training
+from ct2pet.api import training, training_table
 from ct2pet.cli.train import main
 from ct2pet.training import TrainingOptions
 
@@ -13,6 +13,7 @@ from ct2pet.training import TrainingOptions
 def called(monkeypatch):
     calls = []
     monkeypatch.setattr(training, "train", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(training_table, "show_trainings", lambda folders, model, fold: None)
     return calls
 
 
