@@ -13,7 +13,7 @@ from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.predictor import DistrictModels
 from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
-from ct2pet.models import load_model
+from ct2pet.models import build_method
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 
@@ -177,10 +177,7 @@ def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: s
 
 
 def _model(content: dict[str, Any], plans: Plans, path: Path) -> Method:
-    name = content["model_name"]
-    model = load_model(name)(
-        plans.configuration(content["configuration_name"]), plans.all_fields, plans.hyperparameters(name)
-    )
+    model = build_method(content["model_name"], plans, content["configuration_name"], str(path))
     try:
         model.load_state_dict(content["model"])
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:

@@ -19,6 +19,7 @@ from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Progres
 from ct2pet.networks import zero_init_last_layer
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
+from ct2pet.schema import NotNegative, Whole
 
 _AIR = -1.0  # normalised CT outside the district, as in the patches
 
@@ -28,8 +29,8 @@ class CycleGANHyperparameters(Hyperparameters):
     """The generators' loss is both adversarial losses + ``lambda_cycle`` x the L1 distances of the two cycles, in
     normalised units. The discriminators see fakes of the last updates from a pool of ``pool_size`` patches."""
 
-    lambda_cycle: float = 10.0
-    pool_size: int = 50
+    lambda_cycle: NotNegative = 10.0
+    pool_size: Whole = 50
     adversarial_loss: str = "lsgan"
 
 

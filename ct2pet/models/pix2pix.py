@@ -17,6 +17,7 @@ from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Losses,
 from ct2pet.networks import zero_init_last_layer
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
+from ct2pet.schema import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -27,10 +28,10 @@ class Pix2PixHyperparameters(Hyperparameters):
     L1 alone (Isola et al.) counts an error of 10 SUV as much as ten of 1, and small hot places stay cold for long.
     """
 
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 2e-4
-    lambda_l1: float = 100.0
-    lambda_l2: float = 50.0
+    learning_rate: Positive = 1e-3
+    discriminator_learning_rate: Positive = 2e-4
+    lambda_l1: NotNegative = 100.0
+    lambda_l2: NotNegative = 50.0
     adversarial_loss: str = "lsgan"
 
 

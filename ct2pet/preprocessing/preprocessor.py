@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ct2pet.dataset.contents import place_problems
-from ct2pet.dataset.fields import DISTRICTS, LESIONS, Field
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, Field, Fields
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
@@ -21,6 +21,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.case_on_grid import prepare_case
+from ct2pet.preprocessing.case_record import CaseRecord
 from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore
 from ct2pet.volume import Volume
 
@@ -138,16 +139,27 @@ def decisions_of(configuration: Configuration) -> dict[str, Any]:
     return {name: content[name] for name in _DECISIONS}
 
 
-def check_store(store: DistrictStore, configuration: Configuration) -> None:
+def check_store(store: DistrictStore, configuration: Configuration, fields: Fields) -> None:
     """Raises PlansError where a stored case was made with other decisions: the plans were edited since. Raises
-    DatasetError where a file of a case is not as it was written."""
+    DatasetError where a file of a case is not as it was written, or holds other ``fields``."""
+    wanted = decisions_of(configuration)
     for case in store.recorded_cases():
         store.check_files(case)
-        stored, wanted = store.record(case)["decisions"], decisions_of(configuration)
-        changed = [name for name in _DECISIONS if stored[name] != wanted[name]]
+        record = store.record(case)
+        changed = [name for name in _DECISIONS if record.decisions.get(name) != wanted[name]]
         if changed:
             what = ", ".join(changed)
             raise PlansError(f"{store.folder}: {case} was stored with another {what} than the plans': preprocess again")
+        if record.present and not _has_fields(record, fields):
+            raise DatasetError(
+                f"{store.folder / case}.json: holds other fields or classes than the plans; preprocess again"
+            )
+
+
+def _has_fields(record: CaseRecord, fields: Fields) -> bool:
+    stored, planned = [*record.images, *record.labels], [*fields.images, *fields.label_maps]
+    known = all(record.conditions.get(one.name) in one.labels for one in fields.conditions)
+    return known and sorted(stored) == sorted(one.name for one in planned)
 
 
 def _keys(plans: Plans, sources: CaseSources) -> dict[str, str]:

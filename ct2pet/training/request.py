@@ -6,11 +6,12 @@ import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ct2pet import distributed
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
-from ct2pet.files import copy_file, read_json
+from ct2pet.files import copy_file
 from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.layout import DATASET, PLANS, TRAINING_PROVENANCE, fold_folder, model_folder
 from ct2pet.locks import folder_lock
@@ -19,6 +20,7 @@ from ct2pet.planning.adoption import adopt_networks
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.provenance import digest_of_json
+from ct2pet.schema import read_as
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.pretraining import find_checkpoint, planned_networks
 from ct2pet.training.run import TrainingRun
@@ -73,6 +75,7 @@ class TrainingRequest:
             self._options(device),
             splits,
             {"fold": str(self.fold), "dataset_fingerprint_sha256": fingerprint},
+            str(self.preprocessed.plans_file(self.plans.plans_name)),
         )
         return self._begun_with_whole_body(run) if self._begins_with_whole_body(configuration) else run
 
@@ -90,7 +93,7 @@ class TrainingRequest:
             return configuration != WHOLE_BODY
         record = self.folder(configuration) / TRAINING_PROVENANCE
         goes_on = (self.options.resume or self.only_validate) and record.exists()
-        return goes_on and read_json(record).get(_NETWORKS_OF) == WHOLE_BODY
+        return goes_on and read_as(record, dict[str, Any], TrainingError).get(_NETWORKS_OF) == WHOLE_BODY
 
     def _begun_with_whole_body(self, run: TrainingRun) -> TrainingRun:
         source = find_checkpoint(self.folder(WHOLE_BODY))

@@ -58,7 +58,7 @@ def test_the_pair_that_is_apart_is_moved_and_the_other_stays(dataset, phantoms, 
         np.testing.assert_array_equal(new.array, old.array)
         assert residual(ct, old, new.grid.affine @ np.linalg.inv(old.grid.affine)) < 0.5 * min(old.grid.spacing)
     records = {path.stem: json.loads(path.read_text()) for path in (dataset.folder / "registration").iterdir()}
-    assert {case: record["outcome"] for case, record in records.items()} == {fits: "aligned", apart: "moved"}
+    assert {case: record.outcome for case, record in records.items()} == {fits: "aligned", apart: "moved"}
     assert records[apart]["gain"] > 0.02
     assert verify_dataset(now) == []
 
@@ -68,8 +68,8 @@ def test_again_nothing_changes_and_an_interrupted_run_is_finished(dataset):
     before = dataset.file("PET", case, "Ts").read_bytes()
     align_dataset(dataset)
     whole = content(dataset.folder)
-    assert align_dataset(dataset).values[case]["outcome"] == "moved"
-    assert align_dataset(dataset, [case]).values[case]["outcome"] == "moved"
+    assert align_dataset(dataset).values[case].outcome == "moved"
+    assert align_dataset(dataset, [case]).values[case].outcome == "moved"
     assert content(dataset.folder) == whole
     dataset.file("PET", case, "Ts").write_bytes(before)  # as if it had stopped before the last file
     align_dataset(dataset)

@@ -250,9 +250,9 @@ def test_two_processes_store_what_one_does(dataset, tmp_path):
 def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     store = stores(tmp_path / "pre")["low"]
-    check_store(store, replace(CONFIGURATIONS["low"], batch_size=1))
+    check_store(store, replace(CONFIGURATIONS["low"], batch_size=1), PLANS.all_fields)
     with pytest.raises(PlansError, match="stored with another spacing than the plans': preprocess again"):
-        check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]))
+        check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]), PLANS.all_fields)
 
 
 def test_a_class_that_is_corrected_redoes_its_case_alone(dataset, tmp_path, calls):
