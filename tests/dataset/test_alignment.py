@@ -58,7 +58,7 @@ def test_the_pair_that_is_apart_is_moved_and_the_other_stays(dataset, phantoms, 
         np.testing.assert_array_equal(new.array, old.array)
         assert residual(ct, old, new.grid.affine @ np.linalg.inv(old.grid.affine)) < 0.5 * min(old.grid.spacing)
     records = {path.stem: json.loads(path.read_text()) for path in (dataset.folder / "registration").iterdir()}
-    assert {case: record.outcome for case, record in records.items()} == {fits: "aligned", apart: "moved"}
+    assert {case: record["outcome"] for case, record in records.items()} == {fits: "aligned", apart: "moved"}
     assert records[apart]["gain"] > 0.02
     assert verify_dataset(now) == []
 
