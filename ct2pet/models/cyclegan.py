@@ -19,7 +19,7 @@ from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Progres
 from ct2pet.networks import zero_init_last_layer
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
-from ct2pet.schema import NotNegative, Whole
+from ct2pet.schema import NotNegative, NotNegativeInt
 
 _AIR = -1.0  # normalised CT outside the district, as in the patches
 
@@ -30,7 +30,7 @@ class CycleGANHyperparameters(Hyperparameters):
     normalised units. The discriminators see fakes of the last updates from a pool of ``pool_size`` patches."""
 
     lambda_cycle: NotNegative = 10.0
-    pool_size: Whole = 50
+    pool_size: NotNegativeInt = 50
     adversarial_loss: str = "lsgan"
 
 

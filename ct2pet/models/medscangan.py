@@ -18,7 +18,7 @@ from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
 from ct2pet.models.base import Batch, Hyperparameters, Progress, Synthesis, Update, WeightedMean, frozen
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import CONDITIONS, TARGETS, FieldNeeds, NetworkNeed, Requirements
-from ct2pet.schema import Count, NotNegative, Positive, Share, Whole
+from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share
 
 _VALIDATION_SEED = 0
 
@@ -30,7 +30,7 @@ class MedScanGANHyperparameters(Hyperparameters):
     was given."""
 
     num_epochs: Count = 500
-    decay_epochs: Whole = 1
+    decay_epochs: NotNegativeInt = 1
     learning_rate: Positive = 1e-4
     critic_learning_rate: Positive = 4e-4
     beta1: Share = 0.0

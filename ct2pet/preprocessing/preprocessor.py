@@ -41,8 +41,10 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     """Write all training cases of ``dataset`` into one store per configuration, under ``folder``.
 
     Finished cases are skipped while neither their raw files nor the plans' decisions for them have changed. Raises
-    CasesFailed, naming each case and its reason, when all other cases are done.
+    CasesFailed, naming each case and its reason, when all other cases are done, and PlansError where the plans were
+    made for other fields than the dataset has.
     """
+    _check_fields(dataset, plans, folder)
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
     sources = {case: case_sources(dataset, case, plans) for case in dataset.cases("Tr")}
     keys = {case: _keys(plans, found) for case, found in sources.items()}
@@ -67,6 +69,16 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     )
     earlier = any(store.recorded_cases() for store in stores.values())
     results.raise_failures("could not be preprocessed", some_done=earlier)
+
+
+def _check_fields(dataset: RawDataset, plans: Plans, folder: Path) -> None:
+    own = {one.name: one for one in dataset.fields}
+    for one in plans.all_fields:
+        there = own.get(one.name)
+        same = ("role", "kind", "folder", "suffix", "labels")
+        if there is None or any(getattr(one, name) != getattr(there, name) for name in same):
+            path = Path(folder) / f"{plans.plans_name}.json"
+            raise PlansError(f"{path}: its field {one.name} is not as dataset.json describes it; plan again")
 
 
 @dataclass(frozen=True)

@@ -124,6 +124,23 @@ def test_plans_of_version_1_are_read_as_what_they_meant():
         Plans.from_json(plans)
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("folder", "", "the field CT has no such folder: ''"),
+        ("folder", "../x", r"the field CT has no such folder: '\.\./x'"),
+        ("name", "../x", r"fields\[0\]\.name '\.\./x' is not that of a field"),
+        ("name", "PET", "two fields have the same name"),
+        ("labels", {"a": -1}, "the field CT has labels below 0"),
+    ],
+)
+def test_names_and_folders_that_no_dataset_can_have_are_refused(key, value, reason):
+    plans = content()
+    plans["fields"][0][key] = value
+    with pytest.raises(PlansError, match=f"^mine: {reason}$"):
+        Plans.from_json(plans, "mine")
+
+
 def test_fields_of_unknown_kinds_and_no_target_are_refused():
     plans = content()
     plans["fields"][0]["kind"] = "mr"

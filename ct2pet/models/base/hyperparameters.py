@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ct2pet.errors import PlansError
-from ct2pet.schema import Count, Positive, Share, Whole, parse_as
+from ct2pet.schema import Count, NotNegativeInt, Positive, Share, parse_as
 
 H = TypeVar("H", bound="Hyperparameters")
 LINEAR, POLYNOMIAL = "linear", "polynomial"
@@ -25,7 +25,7 @@ class Hyperparameters:
 
     num_epochs: Count = 200
     iterations_per_epoch: Count = 250
-    decay_epochs: Whole = 100
+    decay_epochs: NotNegativeInt = 100
     learning_rate: Positive = 2e-4
     beta1: Share = 0.5
     beta2: Share = 0.999
@@ -45,7 +45,7 @@ class StagedHyperparameters(Hyperparameters):
     by ``inner_folds`` trainings of the one before, each with the cases of the others (below 2: by one training, with
     the very cases that it has seen)."""
 
-    inner_folds: Whole = 3
+    inner_folds: NotNegativeInt = 3
 
 
 def parse_hyperparameters(kind: type[H], values: Mapping[str, Any]) -> H:
