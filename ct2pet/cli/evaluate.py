@@ -6,6 +6,7 @@ Example: ct2pet_evaluate -d 001 -i predictions
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
@@ -48,6 +49,8 @@ def execute(arguments: argparse.Namespace) -> None:
 
     output = arguments.output or summary_file(arguments.predictions)
     _check(arguments, output)
+    if output.exists():
+        print(f"{output}: the summary there is replaced", file=sys.stderr)
     try:
         evaluate(
             arguments.predictions,

@@ -11,6 +11,7 @@ from ct2pet.dataset.raw import SPLITS, RawDataset
 from ct2pet.errors import DatasetError
 from ct2pet.files import write_json
 from ct2pet.imageio import count_voxels, read_grid, read_volume, write_volume
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import CaseResults, map_cases
 from ct2pet.registration import MOVED, moved_grid, register
 from ct2pet.schema import read_as
@@ -52,6 +53,11 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
     record are left as they are, named ones that were not moved excepted. Raises DatasetError for unknown cases.
     """
     ct, pet = _ct_and_pet(dataset)
+    check_output_folder(dataset.folder / RECORDS)
+    for split in SPLITS:
+        for one in (pet, dataset.fields[LESIONS]):
+            if (folder := dataset.path(one, "", split).parent).is_dir():
+                check_output_folder(folder)
     split_of = {case: split for split in SPLITS for case in dataset.cases(split) if dataset.file(pet, case, split)}
     unknown = sorted({*(cases or ())} - {*split_of})
     if unknown:

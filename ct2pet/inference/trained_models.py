@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -97,7 +99,8 @@ class LoadedModel:
 
 
 def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
-    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted."""
+    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted. Folders that
+    may not be read are named on standard error. Raises CheckpointError where there is nothing else."""
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for path in sorted(Path(results).glob(f"*/*/fold_*/{checkpoint}")):
         parts = path.parts[-3].split("__")
@@ -105,7 +108,28 @@ def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[Trai
             model, plans_name, configuration = parts
             folds = found.setdefault((path.parts[-4], model, plans_name), {})
             folds.setdefault(configuration, []).append(path.parts[-2].removeprefix("fold_"))
+    for folder in _unreadable(Path(results)):
+        text = f"{folder}: no permission to read; the trained models in it cannot be used"
+        if not found:
+            raise CheckpointError(text)
+        print(text, file=sys.stderr)
     return [TrainedModel(Path(results), *key, checkpoint, folds) for key, folds in sorted(found.items())]
+
+
+def _unreadable(results: Path) -> list[Path]:
+    """The folders of datasets, models and folds that may not be read: a pattern finds nothing in them."""
+    folders = [results, *(folder for depth in ("*", "*/*", "*/*/fold_*") for folder in results.glob(depth))]
+    return [folder for folder in folders if not _may_be_read(folder)]
+
+
+def _may_be_read(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        return False
+    except OSError:  # a file, or nothing
+        return True
+    return True
 
 
 def choose(

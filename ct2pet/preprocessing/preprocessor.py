@@ -17,6 +17,7 @@ from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
@@ -46,6 +47,8 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     """
     _check_fields(dataset, plans, folder)
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
+    for store in stores.values():
+        check_output_folder(store.folder)
     sources = {case: case_sources(dataset, case, plans) for case in dataset.cases("Tr")}
     keys = {case: _keys(plans, found) for case, found in sources.items()}
     for name, store in stores.items():

@@ -14,7 +14,7 @@ import numpy as np
 
 from ct2pet.dataset.fields import LESIONS, MASK
 from ct2pet.errors import DatasetError
-from ct2pet.files import atomic_path, write_json
+from ct2pet.files import atomic_path, check_readable, write_json
 from ct2pet.preprocessing.case_on_grid import PreparedDistrict
 from ct2pet.preprocessing.case_record import CaseRecord
 from ct2pet.schema import read_as
@@ -115,7 +115,10 @@ class DistrictStore:
         return [case for case in self.recorded_cases() if self.record(case).present]
 
     def recorded_cases(self) -> list[str]:
-        """The sorted names of all finished cases, those without the district too."""
+        """The sorted names of all finished cases, those without the district too. Raises DatasetError where the folder
+        is there and may not be read."""
+        if self.folder.is_dir():
+            check_readable(self.folder, DatasetError)
         return sorted(path.name[: -len(".json")] for path in self.folder.glob("*.json") if path.name[0] != ".")
 
     def record(self, case: str) -> CaseRecord:
@@ -139,6 +142,8 @@ class DistrictStore:
             path = self.folder / f"{case}{ending}"
             try:
                 intact = crc32_of(path) == expected
+            except PermissionError:
+                raise DatasetError(f"{path}: no permission to read") from None
             except OSError as error:
                 raise DatasetError(f"{path}: cannot be read ({error.strerror}); preprocess again") from None
             if not intact:
