@@ -25,9 +25,8 @@ MODEL = "Dataset001_X/pix2pix__ct2petPlans__head"
 
 def test_a_checkpoint_and_an_image_that_may_not_be_read_are_not_damaged(open_folder):
     save_checkpoint(open_folder / "a.pth", {"epoch": 1})
-    write_volume(
-        open_folder / "a.nii.gz", Volume(np.zeros((3, 4, 5), np.int16), Grid((3, 4, 5), (1.0, 1.0, 1.0)), "HU")
-    )
+    grid = Grid((3, 4, 5), (1.0, 1.0, 1.0))
+    write_volume(open_folder / "a.nii.gz", Volume(np.zeros(grid.shape, np.int16), grid, "HU"))
     for path in open_folder.iterdir():
         path.chmod(0)
     with without_superuser():

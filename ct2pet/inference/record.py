@@ -102,10 +102,8 @@ class PredictionRecord:
     def _say_what_is_replaced(self, cases: Sequence[Case]) -> None:
         count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)
         if count:
-            print(
-                f"{self.path.parent}: {count} prediction(s) there are replaced; --continue_prediction keeps finished ones",
-                file=sys.stderr,
-            )
+            kept = "--continue_prediction keeps finished ones"
+            print(f"{self.path.parent}: {count} prediction(s) there are replaced; {kept}", file=sys.stderr)
 
     def _check_nothing_foreign(self, cases: Sequence[Case]) -> None:
         for case in cases:
