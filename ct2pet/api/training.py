@@ -42,8 +42,9 @@ def train(
     ``pretrain_whole_body``: train the whole body first, unless that was finished before, and begin each district with
     its networks and weights.
     ``configurations``: only these (a district, or ``whole_body``). With ``options.resume`` districts that are
-    finished are skipped; without it, finished ones are refused unless ``options.overwrite`` is set. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names, missing
-    preprocessed data, losses that are not finite; of several districts CasesFailed after the others are trained.
+    finished are skipped; without it they are refused, unless ``options.overwrite`` is set. Returns the folders of the
+    trainings. Raises Ct2PetError subclasses: unknown names, missing preprocessed data, losses that are not finite; of
+    several districts CasesFailed after the others are trained.
     """
     devices = choose_devices(device, num_gpus)
     if len(devices) > 1 and distributed.launched_by_torchrun():
