@@ -55,7 +55,8 @@ def _first_sentence(name: str) -> str:
 
 def _folder() -> Path:
     spec = find_spec("ct2pet.cli")
-    assert spec is not None and spec.submodule_search_locations is not None
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
     return Path(spec.submodule_search_locations[0])
 
 

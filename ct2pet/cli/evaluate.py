@@ -7,6 +7,7 @@ Example: ct2pet_evaluate -d 001 -i predictions
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
@@ -69,8 +70,13 @@ def execute(arguments: argparse.Namespace) -> None:
     _check(arguments, output)
     given = {name: getattr(arguments, name) for name in EvaluationOptions.__dataclass_fields__}
     options = EvaluationOptions(**{**given, "output": output})
+    if output.exists():
+        print(f"{output}: the summary there is replaced", file=sys.stderr)
     try:
-        (evaluate_folders if arguments.folders else evaluate)(real, predictions, options)
+        if arguments.folders:
+            evaluate_folders(real, predictions, options)
+        else:
+            evaluate(str(real), predictions, options)
     except CasesFailed as failed:
         if failed.some_done:
             print(table(read_summary(output), organs=arguments.verbose))

@@ -61,8 +61,8 @@ class PreprocessedDataset:
         if not path.exists():
             there = [file.stem for file in sorted(self.folder.glob("*.json")) if file.stem not in _OTHERS]
             raise PlansError(
-                f"{path}: no such plans; there are: {', '.join(there) or 'none'}{did_you_mean(plans_name, there)}; make "
-                f"them with ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
+                f"{path}: no such plans; there are: {', '.join(there) or 'none'}{did_you_mean(plans_name, there)}; "
+                f"make them with ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
             )
         plans = Plans.load(path)
         if plans.plans_name != plans_name:  # the stores of two plans would be one
@@ -78,7 +78,7 @@ class PreprocessedDataset:
                 f"{store.folder}: nothing is preprocessed here; run ct2pet_preprocess -d {plans.dataset_name} "
                 f"-p {plans.plans_name} first"
             )
-        check_store(store, plans.configuration(configuration))
+        check_store(store, plans.configuration(configuration), plans.all_fields)
         return store
 
     def splits(self) -> list[dict[str, list[str]]]:
