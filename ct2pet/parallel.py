@@ -218,6 +218,8 @@ def _guarded(function: Callable, arguments: tuple) -> Any:
     except MemoryError:
         return _Failure("not enough memory (try fewer processes at a time)", traceback.format_exc())
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            return _Failure(f"{error.filename}: {error.strerror}", traceback.format_exc())
         return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 

@@ -18,6 +18,7 @@ from ct2pet.files import copy_file
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.layout import DATASET, DEFAULT_PLANS
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.planner import PlanRequest, plan_experiment
@@ -70,6 +71,7 @@ def plan_and_preprocess(dataset: str | int, options: PlanAndPreprocessOptions | 
     options = replace(options or PlanAndPreprocessOptions(), **changes)
     request, processes = options.request, options.num_processes
     raw = open_dataset(dataset)
+    check_output_folder(preprocessed_folder() / raw.name)
     if options.verify_dataset_integrity:
         _verify(raw, processes)
     records = {}
@@ -117,6 +119,7 @@ def _extract(
     records: Mapping[str, MapRecord | None] | None = None,
 ) -> Fingerprint:
     _check_has_cases(raw)
+    check_output_folder(preprocessed.folder)
     if records is None:
         paths = [path for case in raw.cases("Tr") if (path := raw.file(DISTRICTS, case)) is not None]
         records = {str(path): read_record(path) for path in paths}
@@ -135,6 +138,7 @@ def plan(dataset: str | int, options: PlanningOptions | None = None, **changes: 
     options = replace(options or PlanningOptions(), **changes)
     request = options.request
     preprocessed = PreprocessedDataset.find(str(dataset))
+    check_output_folder(preprocessed.folder)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
     return _plan(preprocessed, read_dataset_json(preprocessed.folder), fingerprint, request)
 
@@ -158,9 +162,10 @@ def _plan(
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
         plans = plan_experiment(fingerprint, description, needs, request)
-    if path.exists() and _content(path) != plans:
-        print(f"{path}: replaced by new plans", file=sys.stderr)
+    replaced = path.exists() and _content(path) != plans
     plans.save(path)
+    if replaced:
+        print(f"{path}: replaced by new plans", file=sys.stderr)
     return plans
 
 

@@ -119,14 +119,13 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
     if isinstance(error, Ct2PetError):
         print(f"{name}: {error}", file=sys.stderr)
         return SOME_FAILED if isinstance(error, CasesFailed) and error.some_done else NOTHING_DONE
-    hint = "" if verbose else " (--verbose shows where)"
-    print(f"{name}: {_unexpected(error)}{hint}", file=sys.stderr)
+    print(f"{name}: {_said_of(error, verbose)}", file=sys.stderr)
     return NOTHING_DONE
 
 
-def _unexpected(error: BaseException) -> str:
+def _said_of(error: BaseException, verbose: bool) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory: end other programs, or try fewer processes at a time"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return f"unexpected {type(error).__name__}: {error}"
+    return f"unexpected {type(error).__name__}: {error}{'' if verbose else ' (--verbose shows where)'}"

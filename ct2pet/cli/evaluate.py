@@ -7,6 +7,7 @@ Example: ct2pet_evaluate -d 001 -i predictions
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
@@ -69,6 +70,8 @@ def execute(arguments: argparse.Namespace) -> None:
     _check(arguments, output)
     given = {name: getattr(arguments, name) for name in EvaluationOptions.__dataclass_fields__}
     options = EvaluationOptions(**{**given, "output": output})
+    if output.exists():
+        print(f"{output}: the summary there is replaced", file=sys.stderr)
     try:
         if arguments.folders:
             evaluate_folders(real, predictions, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -110,12 +111,20 @@ class PredictionRecord:
                     "--continue_prediction to predict all cases anew"
                 )
             cases = [case for case in cases if not (case.is_done and dicom.has(case))]
-        elif not self.path.exists():
+        elif self.path.exists():
+            self._say_what_is_replaced(cases)
+        else:
             self._check_nothing_foreign(cases)
         for case in cases:
             _clear(case, keep=kept)
         write_json(self.path, {**self.content, "runs": added_run(runs, dict(self.run)) if cases else runs})
         return list(cases)
+
+    def _say_what_is_replaced(self, cases: Sequence[Case]) -> None:
+        count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)
+        if count:
+            kept = "--continue_prediction keeps finished ones"
+            print(f"{self.path.parent}: {count} prediction(s) there are replaced; {kept}", file=sys.stderr)
 
     def _check_nothing_foreign(self, cases: Sequence[Case]) -> None:
         for case in cases:

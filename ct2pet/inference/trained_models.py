@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import glob
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +16,7 @@ from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.predictor import DistrictModels
 from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
-from ct2pet.models import load_model
+from ct2pet.models import build_method
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 
@@ -98,8 +100,9 @@ class LoadedModel:
 
 
 def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
-    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted."""
-    return _found(Path(results), f"*/*/fold_*/{checkpoint}", checkpoint)
+    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted. Folders that
+    may not be read are named on standard error. Raises CheckpointError where there is nothing else."""
+    return _found(Path(results), "*/*", checkpoint)
 
 
 def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
@@ -115,20 +118,43 @@ def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedMod
         (place, "*/*"),
     ]
     for results, pattern in filter(None, places):
-        if found := _found(results, f"{pattern}/fold_*/{checkpoint}", checkpoint):
+        if found := _found(results, pattern, checkpoint):
             return found
     raise CheckpointError(f"{folder}: no model with a {checkpoint} in it, folders MODEL__PLANS__CONFIGURATION/fold_X")
 
 
-def _found(results: Path, pattern: str, checkpoint: str) -> list[TrainedModel]:
+def _found(results: Path, models: str, checkpoint: str) -> list[TrainedModel]:
+    """Those in the folders of models that the pattern ``models`` (of two levels) finds."""
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
-    for path in sorted(results.glob(pattern)):
+    for path in sorted(results.glob(f"{models}/fold_*/{checkpoint}")):
         parts = path.parts[-3].split("__")
         if len(parts) == 3:
             model, plans_name, configuration = parts
             folds = found.setdefault((path.parts[-4], model, plans_name), {})
             folds.setdefault(configuration, []).append(path.parts[-2].removeprefix("fold_"))
+    for folder in _unreadable(results, models):
+        text = f"{folder}: no permission to read; the trained models in it cannot be used"
+        if not found:
+            raise CheckpointError(text)
+        print(text, file=sys.stderr)
     return [TrainedModel(results, *key, checkpoint, folds) for key, folds in sorted(found.items())]
+
+
+def _unreadable(results: Path, models: str) -> list[Path]:
+    """The folders of datasets, models and folds that may not be read: a pattern finds nothing in them."""
+    depths = (models.partition("/")[0], models, f"{models}/fold_*")
+    folders = [results, *(folder for depth in depths for folder in results.glob(depth))]
+    return [folder for folder in folders if not _may_be_read(folder)]
+
+
+def _may_be_read(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        return False
+    except OSError:  # a file, or nothing
+        return True
+    return True
 
 
 def choose(
@@ -202,10 +228,7 @@ def own_plans(content: dict[str, Any], path: Path, model: str, configuration: st
 
 
 def _model(content: dict[str, Any], plans: Plans, path: Path) -> Method:
-    name = content["model_name"]
-    model = load_model(name)(
-        plans.configuration(content["configuration_name"]), plans.all_fields, plans.hyperparameters(name)
-    )
+    model = build_method(content["model_name"], plans, content["configuration_name"], str(path))
     try:
         model.load_state_dict(content["model"])
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:

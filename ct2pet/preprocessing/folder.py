@@ -78,7 +78,7 @@ class PreprocessedDataset:
                 f"{store.folder}: nothing is preprocessed here; run ct2pet_preprocess -d {plans.dataset_name} "
                 f"-p {plans.plans_name} first"
             )
-        check_store(store, plans.configuration(configuration))
+        check_store(store, plans.configuration(configuration), plans.all_fields)
         return store
 
     def splits(self) -> list[dict[str, list[str]]]:

@@ -21,12 +21,11 @@ from pathlib import Path
 from typing import IO, Any
 from zlib import error as zlib_error
 
-import dacite
-
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import atomic_path, reading, writing
 from ct2pet.json_text import JsonError, parse_json
 from ct2pet.layout import DATASET, MODEL_CARD, PLANS, TRAINING_PROVENANCE
+from ct2pet.schema import parse_as
 
 MANIFEST = "model.json"
 FORMAT, FORMAT_VERSION = "ct2pet model", 1
@@ -189,9 +188,9 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
         found = content.get("format_version") if isinstance(content, dict) else None
         if found != FORMAT_VERSION:
             raise Ct2PetError(f"{path}: format_version {found!r}, this ct2pet reads {FORMAT_VERSION}")
-        return dacite.from_dict(Manifest, content, dacite.Config(strict=True))
-    except (JsonError, dacite.DaciteError, zipfile.BadZipFile, EOFError, OSError, ValueError, zlib_error) as error:
+    except (JsonError, zipfile.BadZipFile, EOFError, OSError, ValueError, zlib_error) as error:
         raise Ct2PetError(f"{path}: its {MANIFEST} cannot be read ({error}); get the archive again") from None
+    return parse_as(content, Manifest, f"{path}: its {MANIFEST} cannot be read")
 
 
 def _extract(path: Path, archive: zipfile.ZipFile, name: str, facts: FileFacts, target: Path) -> None:

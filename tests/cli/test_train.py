@@ -26,6 +26,15 @@ def test_defaults_leave_the_numbers_to_the_plans(called):
     assert {name: value for name, value in options.items() if value} == {"num_gpus": 1}
 
 
+@pytest.mark.parametrize("other", ["--c", "--val"])
+def test_training_anew_and_going_on_exclude_each_other(called, capsys, other):
+    assert main(["001", "pix2pix", "all", "--overwrite", other]) == 2
+    assert capsys.readouterr().err.startswith("ct2pet_train: --overwrite trains anew, --c goes on")
+    assert called == []
+    assert main(["001", "pix2pix", "all", "--overwrite"]) == 0
+    assert called[0][1]["options"].overwrite
+
+
 def test_every_option_arrives(called):
     line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
     more = "--save_every 2 --seed 1 --deterministic -num_gpus 4 -pretrained_weights a/b.pth --pretrain_whole_body"
