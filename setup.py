@@ -16,6 +16,7 @@ COMMANDS = [
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",
+    "move_plans_between_datasets",
     "plan_and_preprocess",
     "train",
     "predict",

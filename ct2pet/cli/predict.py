@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
     )
+    parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: it over the CT, for a look")
     parser.add_argument(
         "--require_all_districts",
         action="store_true",
@@ -62,6 +63,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict districts without a model of their own with that of the whole body",
     )
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
+    for flag, dest, what in (("-npp", "num_readers", "read ahead"), ("-nps", "num_writers", "written behind")):
+        parser.add_argument(
+            flag,
+            dest=dest,
+            type=integer(0, 64),
+            default=0,
+            metavar="N",
+            help=f"cases that are {what} by threads while the network works; each takes memory (default: 0, none)",
+        )
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"
     )

@@ -25,6 +25,7 @@ NEEDED = {
     "extract_fingerprint": "-d 001",
     "find_best_configuration": "001",
     "install_model": "model.zip",
+    "move_plans_between_datasets": "-s 001 -t 002",
     "plan_and_preprocess": "-d 001",
     "plan_experiment": "-d 001",
     "predict": "-i in -o out",
