@@ -122,7 +122,7 @@ def measure(name: str, ct: Volume, pet: Volume, moves: int, random: np.random.Ge
         start = time.process_time()
         found = register(ct, away)
         seconds = time.process_time() - start
-        back = np.array(found.matrix) @ known
+        back = np.array(found.matrix) @ known if found.outcome == MOVED else known
         left = np.array([axis in found.axes_left for axis in _SHIFTS])
         row = Row(bool(rows), found.outcome == MOVED, distances(points, known), distances(points, back), left)
         rows.append(row)

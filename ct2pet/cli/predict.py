@@ -52,6 +52,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
     )
     parser.add_argument(
+        "--patient_map",
+        type=Path,
+        metavar="FILE",
+        help="for DICOM CTs: name their cases as ct2pet_convert_dicom did, by the table that its --patient_map wrote",
+    )
+    parser.add_argument(
         "--require_all_districts",
         action="store_true",
         help="let a case fail that has a district without a trained model (default: it is left out and said)",
