@@ -53,6 +53,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: it over the CT, for a look")
     parser.add_argument(
+        "--patient_map",
+        type=Path,
+        metavar="FILE",
+        help="for DICOM CTs: name their cases as ct2pet_convert_dicom did, by the table that its --patient_map wrote",
+    )
+    parser.add_argument(
         "--require_all_districts",
         action="store_true",
         help="let a case fail that has a district without a trained model (default: it is left out and said)",
