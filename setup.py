@@ -93,6 +93,7 @@ setup(
             "pytest>=8",
             "pytest-timeout>=2.2",
             "playwright>=1.45",
+            "pypdf>=5",
             "ruff>=0.5",
             "mypy>=1.10",
             "scikit-image>=0.21",

@@ -100,7 +100,7 @@ def case_content(
     case = align(image, real_pet, fake_pet, field)
     pictures = [Picture(p.title, p.view, png(p), p.size_mm[1] / p.size_mm[0], p.window) for p in projections(case)]
     histogram = joint_histogram(case.real.array, case.fake.array)
-    return CaseContent(pictures, viewer_volumes(case, regions), field, histogram=histogram)
+    return CaseContent(pictures, viewer_volumes(case, regions=regions), field, histogram=histogram)
 
 
 def content_of_files(files: CaseFiles) -> CaseContent:
@@ -200,7 +200,7 @@ def volumes_block(anchor: str, volumes: ViewerVolumes) -> str:
     lesions = ",".join(" ".join(map(str, place)) for place in volumes.lesions)
     text = base64.b64encode(volumes.data).decode("ascii")
     return (
-        f'<script type="text/plain" id="{page.escaped(anchor)}-volumes" data-shape="{shape}" '
-        f'data-districts="{page.escaped("|".join(volumes.districts))}" data-lesions="{lesions}" '
+        f'<script type="text/plain" id="{page.escaped(anchor)}-volumes" '
+        f'data-districts="{page.escaped("|".join(volumes.districts))}" data-lesions="{lesions}" data-shape="{shape}" '
         f'data-voxel="{volumes.voxel_mm:.4f}">{text}</script>'
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from ct2pet.evaluation.names import BIAS
+from ct2pet.evaluation.statistics import LEAST_CASES
 from ct2pet.report.overview import trainings
 from ct2pet.report.templates import render
 
@@ -48,7 +49,7 @@ class _Citations:
 def methods_section(summary: Summary) -> str:
     """The section as HTML."""
     cite = _Citations()
-    paragraphs = [text for text in (_trained(summary, cite), _evaluated(summary, cite), _tested(cite)) if text]
+    paragraphs = [text for text in (_trained(summary, cite), _evaluated(summary, cite), _tested(summary, cite)) if text]
     return render("methods.html", paragraphs=paragraphs, references=[_REFERENCES[key] for key in cite.keys])
 
 
@@ -60,11 +61,11 @@ def _trained(summary: Summary, cite: _Citations) -> str:
     found = trainings(summary)
     name = f"{_TITLES.get(model, model)}{f' {cite(model)}' if model in _REFERENCES else ''}"
     version = prediction.get("ct2pet_version")
-    parts = [
-        f"Images were predicted by {name} as implemented in ct2pet{f' {version}' if version else ''}, which derives "
-        f"spacing, normalisation, patch size and networks (U-Net {cite('unet')}) from the data as nnU-Net does "
-        f"{cite('nnunet')}."
-    ]
+    plans = f", plans {prediction['plans_name']}" if prediction.get("plans_name") else ""
+    program = f"ct2pet{f' {version}' if version else ''}{plans}, a framework in the manner of nnU-Net {cite('nnunet')}"
+    parts = [f"Images were predicted by {name} as implemented in {program}."]
+    if model in _TITLES:
+        parts.append(f"Its generators are U-Nets {cite('unet')}.")
     if len(found) > 1:
         parts.append(f"One network was trained for each of {', '.join(found)} {cite('districts')}.")
     counts = {facts.get("num_training_cases") for folds in found.values() for facts in folds.values()} - {None}
@@ -106,7 +107,9 @@ def _named(metrics: set[str], cite: _Citations) -> Iterator[str]:
         yield "Dice coefficients and surface distances of predicted labels"
 
 
-def _tested(cite: _Citations) -> str:
+def _tested(summary: Summary, cite: _Citations) -> str:
+    if len(summary["cases"]) < LEAST_CASES:
+        return f"With fewer than {LEAST_CASES} cases neither intervals nor tests are given."
     return (
         f"Intervals are 95% bias-corrected and accelerated bootstrap intervals over cases {cite('bootstrap')}. "
         f"Differences were tested by a paired two-tailed t-test and Wilcoxon's signed-rank test {cite('wilcoxon')}, "

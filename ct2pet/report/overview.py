@@ -13,9 +13,9 @@ Curves = Mapping[str, Sequence[Mapping[str, float]]]
 _ALL = "fold_all"
 
 
-def overview(summary: Summary, curves: Curves, title: str) -> str:
+def overview(summary: Summary, curves: Curves) -> str:
     """A list of facts as HTML; what is not recorded is left out."""
-    return render("overview.html", facts=list(_facts(summary, curves, title)))
+    return render("overview.html", facts=list(_facts(summary, curves)))
 
 
 def trainings(summary: Summary) -> dict[str, dict[str, Mapping[str, Any]]]:
@@ -31,10 +31,9 @@ def seen_in_training(summary: Summary) -> set[str]:
     return {region for region, folds in trainings(summary).items() if set(folds) == {_ALL}}
 
 
-def _facts(summary: Summary, curves: Curves, title: str) -> Iterator[tuple[str, str]]:
+def _facts(summary: Summary, curves: Curves) -> Iterator[tuple[str, str]]:
     provenance = summary["provenance"]
     prediction = provenance.get("prediction") or {}
-    yield "Task", title
     method = prediction.get("model") or provenance.get("model")
     plans = prediction.get("plans_name") or (provenance.get("plans") or {}).get("name")
     if method:

@@ -172,10 +172,12 @@ def _loss_colour(name: str) -> str:
     return SERIES[1] if name.startswith("d_") else SERIES[0]
 
 
-def draw_validation(axes: Axes, title: str, rows: Sequence[Mapping[str, float]], column: str, label: str) -> None:
-    """A metric on patches of the validation cases over the epochs; ``label``: see ``validation_title``."""
+def draw_validation(
+    axes: Axes, title: str, rows: Sequence[Mapping[str, float]], column: str, label: str | None = None
+) -> None:
+    """A metric on patches of the validation cases over the epochs; ``label``: what it is called instead."""
     axes.plot(*_curve(rows, column), color=INK, marker=".", linewidth=1.2)
-    axes.set(ylabel=label, ylim=(0, None))
+    axes.set(ylabel=label or validation_title(column), ylim=(0, None))
     axes.set_title(title)
     _epochs(axes)
 

@@ -87,7 +87,7 @@ def write_report(
     histograms = [content.histogram for content in cases.values() if content.histogram is not None]
     body = [
         *_answer(summary, other, title),
-        overview(summary, curves, title),
+        overview(summary, curves),
         *_errors(summary, other),
         *_versus(summary, other),
         *sections.box_section(summary, other, anchors),

@@ -178,8 +178,8 @@ def case_table(summary: Summary, anchors: Mapping[str, str]) -> str:
 
 
 def numbers_of_case(regions: Mapping[str, Mapping[str, float | None]]) -> str:
-    """All numbers of one case: its regions, and the metrics that count inside them."""
-    known = {metric for values in regions.values() for metric in values}
+    """All numbers of one case: its regions, and the metrics that any of them has."""
+    known = {metric for values in regions.values() for metric, value in values.items() if value is not None}
     metrics = [metric for metric in metrics_of(known) if not is_measurement(metric)]
     rows: list[Row] = [
         [region_title(name), *(number(metric, values.get(metric)) for metric in metrics)]

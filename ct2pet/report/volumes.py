@@ -55,7 +55,7 @@ class ViewerVolumes:
     lesions: tuple[tuple[int, int, int], ...] = ()
 
 
-def viewer_volumes(case: AlignedCase, regions: RegionMap | None = None, most_bytes: int = MOST_BYTES) -> ViewerVolumes:
+def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES, regions: RegionMap | None = None) -> ViewerVolumes:
     """The case with the smallest voxels (no smaller than the images' own, and at least 2 mm) whose compressed codes
     take at most ``most_bytes``. Each try enlarges the voxels by what the last one took too much.
     """
@@ -79,7 +79,7 @@ def _voxel(place: Triple, grid: Grid) -> tuple[int, int, int]:
     return z, y, x
 
 
-def _codes(case: AlignedCase, grid: Grid, regions: RegionMap | None) -> np.ndarray:
+def _codes(case: AlignedCase, grid: Grid, regions: RegionMap | None = None) -> np.ndarray:
     """(3 or, with regions, 4, Z, Y, X) uint8 on ``grid``."""
     field = case.field
     image = resample_part(_averaged(case.image, grid.spacing[0]), grid, outside=field.rules.outside).array

@@ -13,7 +13,7 @@ PICTURE = """panel => {
 
 
 def ready(tab):
-    tab.page.locator("details.case").first.scroll_into_view_if_needed()
+    tab.run("document.querySelector('button[data-volumes]').parentElement.scrollIntoView()")
     tab.wait("document.querySelector('#viewer').dataset.state === 'ready'")
     tab.wait("document.querySelector('#viewer').dataset.drawn > 0")
     settle(tab)

@@ -22,7 +22,7 @@ class SliceViewer {
     root.addEventListener("keydown", (event) => this.pressed(event));
     const slices = root.querySelector(".slices");
     slices.addEventListener("wheel", (event) => this.wheeled(event, slices), { passive: false });
-    this.input("save").addEventListener("click", () => this.save());
+    this.input("save").addEventListener("click", () => saveSlices(this));
   }
 
   get inputIsCt() {
@@ -191,7 +191,7 @@ class SliceViewer {
         if (!frame.frame.hidden) this.drawFrame(frame, plane, paint[name], panel.caption);
       }
     }
-    this.drawProfile(windows);
+    drawProfile(this, windows);
     this.drawBars(windows, colours);
     this.drawControls(windows, fixed);
     this.root.dataset.drawn = Number(this.root.dataset.drawn || 0) + 1;
@@ -214,49 +214,6 @@ class SliceViewer {
     crosshair.y.style.top = `${(100 * (y + 0.5)) / layout.height}%`;
     PLANES[plane].sides.forEach((letter, index) => (sides[index].textContent = letter));
     canvas.setAttribute("aria-label", `${caption}, ${plane} slice of ${this.name}`);
-  }
-
-  /** Real and synthetic SUV along the horizontal line through the crosshair of the plane that is scrolled. */
-  drawProfile(windows) {
-    const { column } = PLANES[this.plane];
-    const { start, step, count } = profileLine(this.volumes.shape, this.position, column);
-    const line = (codes) => Array.from({ length: count }, (_, i) => this.tables.pet[codes[start + i * step]]);
-    const lines = { real: line(this.volumes.real), fake: line(this.volumes.fake) };
-    const top = Math.max(windows.suv / 4, ...lines.real, ...lines.fake);
-    const x = (i) => ((600 * (i + 0.5)) / count).toFixed(1);
-    const path = (values) => values.map((suv, i) => `${i ? "L" : "M"}${x(i)} ${(125 - (120 * suv) / top).toFixed(1)}`).join("");
-    const figure = this.root.querySelector(".profile");
-    for (const [name, values] of Object.entries(lines)) figure.querySelector(`path.${name}`).setAttribute("d", path(values));
-    const here = x(this.position[column]);
-    figure.querySelector("path.here").setAttribute("d", `M${here} 0V130`);
-    const direction = column === 2 ? "from the patient's right to left" : "from front to back";
-    const length = (count * this.volumes.voxel).toFixed(0);
-    const said = `SUV along the horizontal line through the crosshair, ${direction}, 0 to ${top.toFixed(1)} SUV`;
-    figure.querySelector("figcaption").textContent = said;
-    figure.querySelector("svg").setAttribute("aria-label", said);
-    const ends = figure.querySelectorAll(".ends > span");
-    [ends[0].textContent, ends[2].textContent] = ["0 mm", `${length} mm`];
-  }
-
-  /** Save what is shown as one PNG: a column a panel, a row a plane, enlarged three times. */
-  save() {
-    if (!this.volumes) return;
-    const scale = 3;
-    const shown = this.planes;
-    const columns = Object.values(this.panels).map((panel) => shown.map((plane) => panel.planes[plane].canvas));
-    const width = Math.max(...columns[0].map((canvas) => canvas.width)) * scale;
-    const heights = columns[0].map((canvas) => canvas.height * scale);
-    const sheet = Object.assign(document.createElement("canvas"), { width: width * columns.length, height: heights.reduce((a, b) => a + b) });
-    const context = sheet.getContext("2d");
-    context.imageSmoothingEnabled = false;
-    columns.forEach((canvases, number) => {
-      let top = 0;
-      canvases.forEach((canvas, row) => {
-        context.drawImage(canvas, number * width, top, canvas.width * scale, canvas.height * scale);
-        top += heights[row];
-      });
-    });
-    sheet.toBlob((blob) => download(blob, `${this.name}_slices.png`), "image/png");
   }
 
   drawBars(windows, colours) {
