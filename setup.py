@@ -99,6 +99,7 @@ setup(
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",
             "playwright>=1.45",
+            "pypdf>=5",
             "ruff>=0.5",
             "mypy>=1.10",
             "scikit-image>=0.21",
