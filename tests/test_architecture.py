@@ -139,7 +139,13 @@ def test_tests_mirror_the_code():
         "training/test_misalignment.py",
         "training/test_three_stages.py",
     }
-    across |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py", "training/test_interruption.py"}
+    across |= {
+        "test_end_to_end.py",
+        "test_other_districts.py",
+        "test_reference_plans.py",
+        "test_without_maps.py",
+        "training/test_interruption.py",
+    }
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in across}):
         module = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
         known = [PACKAGE / module, PACKAGE / module.with_name(f"_{module.name}"), PACKAGE / module.with_suffix("")]
