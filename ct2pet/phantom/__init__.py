@@ -12,7 +12,7 @@ from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import CaseVolumes, scan
-from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, DEMO_LOW_COUNTS, Scanner
+from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, DEMO_LOW_COUNTS, FINE, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS, TISSUES
 from ct2pet.phantom.writer import Cohort, write_cohort, write_dataset
@@ -23,6 +23,7 @@ __all__ = [
     "DEMO",
     "DEMO_LOW_COUNTS",
     "DISTRICTS",
+    "FINE",
     "LABELS",
     "PAPER_LABELS",
     "PAPER_ORGANS",
