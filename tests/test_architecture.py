@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
-    *("errors", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
+    *("errors", "suggestions", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
+    *("console",),
     *("paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
-    *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "inference"),
-    *("training", "study", "report", "phantom", "api", "cli"),
+    *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "sharing", "inference"),
+    *("training", "study", "report", "phantom", "api", "cli", "__main__"),
 ]
 WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}
 SHARED_BY_COMMANDS = {"arguments", "command"}

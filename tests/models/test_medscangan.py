@@ -131,5 +131,5 @@ def test_one_target_is_enough_and_inputs_are_refused():
 
 
 def test_n_critic_is_at_least_1():
-    with pytest.raises(PlansError, match="n_critic 0"):
+    with pytest.raises(PlansError, match="n_critic: expected a number of at least 1, not 0"):
         make(n_critic=0)
