@@ -94,8 +94,8 @@ FINE = replace(
     pet_matrix=(80, 120),
     ct_blur_mm=2.0,
 )
-"""Voxels of the PET between those of the demonstration and of hospitals: for models that are trained on a CPU and used on
-real images."""
+"""Voxels of the PET between those of the demonstration and of hospitals: for models that are trained on a CPU and used
+on real images."""
 
 COARSE = Scanner(
     "coarse",
