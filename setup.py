@@ -20,6 +20,7 @@ COMMANDS = [
     "plan_and_preprocess",
     "train",
     "predict",
+    "explain",
     "synthesize",
     "export_model",
     "install_model",
