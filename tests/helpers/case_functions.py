@@ -2,10 +2,15 @@
 
 import os
 import signal
+import struct
+import sys
 import threading
 import time
+from multiprocessing import connection
 
 from ct2pet.errors import DatasetError
+
+LARGE = 1_000_000  # bytes: more than fits into a pipe's buffer
 
 
 def double(number):
@@ -34,8 +39,37 @@ def killed_at_two(number):
 
 
 def large(number):
-    """More than fits into a pipe's buffer."""
-    return bytes([number]) * 1_000_000
+    return bytes([number]) * LARGE
+
+
+def killed_while_sending_two(number):
+    if number == 2:
+        connection.Connection._send_bytes = _send_half
+    return bytes(LARGE)
+
+
+def _send_half(pipe, content):
+    """As Connection._send_bytes, to the half of the ``content``."""
+    os.write(pipe.fileno(), struct.pack("!i", len(content)) + bytes(content[: len(content) // 2]))
+    os.kill(os.getpid(), 9)
+
+
+def exit_at_two(number):
+    if number == 2:
+        sys.exit("two")
+    return number
+
+
+def run_numbered(folder):
+    """Two cases at a time that each leave the number of their process in a folder and go on."""
+    from ct2pet.parallel import map_cases
+
+    map_cases(leave_number, {str(number): (folder,) for number in range(4)}, num_processes=2)
+
+
+def leave_number(folder):
+    (folder / str(os.getpid())).touch()
+    time.sleep(120)
 
 
 def cannot_be_sent(number):
