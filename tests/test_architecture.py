@@ -20,7 +20,7 @@ ORDER = [
     *("training", "study", "report", "phantom", "api", "cli"),
 ]
 WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}
-SHARED_BY_COMMANDS = {"arguments", "command"}
+SHARED_BY_COMMANDS = {"arguments", "cluster", "command"}
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 OWN_FILES = [

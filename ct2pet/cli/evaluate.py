@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
+from ct2pet.cli.cluster import add_cluster, on_cluster_of
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_apart, check_output_file, check_output_folder, check_replaceable, holds_keys
 from ct2pet.paths import raw_folder
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser, "--error_maps", "error_maps", "write prediction - real PET (SUV) of each case here", required=False
     )
     add_processes(parser)
+    add_cluster(parser)
 
 
 def _check(arguments: argparse.Namespace, output: Path) -> None:
@@ -41,6 +43,11 @@ def _is_summary(path: Path) -> bool:
     return holds_keys(path, ("cases", "mean"))
 
 
+def _folders(arguments: argparse.Namespace) -> list[Path]:
+    """Those that the cases write to."""
+    return [] if arguments.error_maps is None else [arguments.error_maps]
+
+
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.api.evaluation import evaluate, summary_file
     from ct2pet.errors import CasesFailed
@@ -49,16 +56,17 @@ def execute(arguments: argparse.Namespace) -> None:
     output = arguments.output or summary_file(arguments.predictions)
     _check(arguments, output)
     try:
-        evaluate(
-            arguments.predictions,
-            arguments.dataset,
-            split=arguments.split,
-            output=output,
-            lesions=arguments.lesions,
-            organs=arguments.organs,
-            error_maps=arguments.error_maps,
-            num_processes=arguments.num_processes,
-        )
+        with on_cluster_of(arguments, inputs=[raw_folder(), arguments.predictions], outputs=_folders(arguments)):
+            evaluate(
+                arguments.predictions,
+                arguments.dataset,
+                split=arguments.split,
+                output=output,
+                lesions=arguments.lesions,
+                organs=arguments.organs,
+                error_maps=arguments.error_maps,
+                num_processes=arguments.num_processes,
+            )
     except CasesFailed as failed:
         if failed.some_done:
             print(table(read_summary(output)))

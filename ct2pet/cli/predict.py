@@ -10,9 +10,11 @@ from pathlib import Path
 
 from ct2pet import layout
 from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, integer, number, positive_integer
+from ct2pet.cli.cluster import OPTIONS, add_cluster, on_cluster_of
 from ct2pet.cli.command import command
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
+from ct2pet.paths import results_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-part_id", type=integer(0, 999_999), default=0, metavar="N", help="which share, from 0 on (default: 0)"
     )
+    add_cluster(parser)
 
 
 def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
@@ -120,9 +123,11 @@ def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.api.prediction import predict
     from ct2pet.inference.options import PredictionOptions
 
-    others = ("source", "target", "verbose", "disable_tta")
-    values = {name: value for name, value in vars(arguments).items() if name not in others}
-    predict(arguments.source, arguments.target, PredictionOptions(**values, mirror=not arguments.disable_tta))
+    inputs = [arguments.source, results_folder(), arguments.districts, arguments.weights, arguments.like]
+    with on_cluster_of(arguments, inputs=[path for path in inputs if path is not None], outputs=[arguments.target]):
+        others = ("source", "target", "verbose", "disable_tta", *OPTIONS)
+        values = {name: value for name, value in vars(arguments).items() if name not in others}
+        predict(arguments.source, arguments.target, PredictionOptions(**values, mirror=not arguments.disable_tta))
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

@@ -10,10 +10,12 @@ import contextlib
 import contextvars
 import logging
 import os
+import pickle
 import sys
 import threading
 import uuid
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -47,7 +49,7 @@ def on_cluster(
     queue). Prints how many workers there are and where the dashboard is; workers that cannot be used are named and left
     out. Raises ClusterError where Dask is not installed, no scheduler answers, or no worker can be used.
     """
-    distributed = _imported("distributed")
+    distributed = imported("distributed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks; what matters is said here
     try:
         client = distributed.Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
@@ -69,7 +71,8 @@ def on_cluster(
             _current.reset(token)
 
 
-def _imported(name: str) -> Any:
+def imported(name: str) -> Any:
+    """The module ``name`` of the extra ct2pet[dask]. Raises ClusterError where it is not installed."""
     try:
         return __import__(name)
     except ImportError:
@@ -84,7 +87,20 @@ class _Unfit:
     reason: str
 
 
+class _Call:
+    """A call of ``_on_worker``, which takes place when it is unpickled: the scheduler reads tasks, too, but needs no
+    ct2pet for the call of a function of Python's own."""
+
+    def __init__(self, *arguments: Any) -> None:
+        self._arguments = arguments
+
+    def __reduce__(self) -> tuple:
+        return _on_worker, self._arguments
+
+
 _UNFIT = object()  # the outcome of a case that must be computed by another worker
+_KILLED = object()  # that of a case with which workers died more often than the scheduler allows
+_OUT_OF_MEMORY = Failure("its workers died, one after another (probably out of memory: give each more of it)")
 
 
 class Cluster:
@@ -111,11 +127,28 @@ class Cluster:
 
     def outcomes(self, function: Callable, cases: Mapping[str, tuple]) -> Generator[tuple[str, Any], None, None]:
         """``function(*arguments)`` for every case of ``{case: arguments}``; every case with its value or Failure, as
-        they are done. Raises ClusterError where the scheduler is lost, or no worker that can be used is left."""
+        they are done.
+
+        Where workers died again and again with a case, others that waited there may be innocent: such cases are
+        computed once more at the end, one at a time. Raises ClusterError where the scheduler is lost, or no worker that
+        can be used is left.
+        """
+        suspects = []
+        for case, outcome in self._outcomes(function, cases):
+            if outcome is _KILLED:
+                suspects.append(case)
+            else:
+                yield case, outcome
+        for suspect in suspects:
+            for case, outcome in self._outcomes(function, {suspect: cases[suspect]}):
+                yield case, _OUT_OF_MEMORY if outcome is _KILLED else outcome
+
+    def _outcomes(self, function: Callable, cases: Mapping[str, tuple]) -> Generator[tuple[str, Any], None, None]:
+        """As ``outcomes``, with _KILLED where workers died."""
         from distributed import as_completed
 
         running: dict[str, tuple[str, Future]] = {}
-        completed = as_completed()
+        completed = as_completed(loop=self._client.loop)
         moved: set[str] = set()  # to workers that can be used
 
         def submit(case: str, workers: Sequence[str] | None = None) -> None:
@@ -141,31 +174,33 @@ class Cluster:
                 self._client.cancel([future for _, future in running.values()], force=True)
 
     def _submit(self, case: str, function: Callable, arguments: tuple, workers: Sequence[str] | None) -> Future:
+        call = pickle.dumps(_Call(function, arguments, __version__, self._folders))
         return self._client.submit(
-            _on_worker,
-            *(function, arguments, __version__, self._folders),
+            pickle.loads,
+            call,
             key=f"{case}-{uuid.uuid4().hex}",
             workers=workers,
             pure=False,
         )
 
     def _outcome(self, future: Future, moved: bool) -> Any:
-        """The value of a case, its Failure, or _UNFIT where its worker cannot be used."""
+        """The value of a case, its Failure, _UNFIT where its worker cannot be used, or _KILLED where workers died."""
         from distributed import KilledWorker
 
-        if future.status == "cancelled":
+        try:
+            error = future.exception()
+            outcome = future.result() if error is None else None
+        except (OSError, CancelledError):
             raise ClusterError(
                 "the Dask scheduler is lost; what is finished stays: start the scheduler and this command again"
-            )
-        error = future.exception()
-        if error is None:
-            outcome = future.result()
-            if not isinstance(outcome, _Unfit):
-                return unpickled(outcome)
+            ) from None
+        if isinstance(outcome, _Unfit):
             self._leave_out(outcome.worker, outcome.reason)
             return _UNFIT
+        if error is None:
+            return unpickled(outcome)
         if isinstance(error, KilledWorker):
-            return Failure("its workers died, one after the other (probably out of memory: give each more of it)")
+            return _KILLED
         self._find_unfit()  # a worker with another version may not even read its task
         return _UNFIT if self._unfit and not moved else failure_of(error)
 

@@ -17,14 +17,15 @@ _PREFIX = ".ct2pet-shared-"
 @contextlib.contextmanager
 def witnesses(inputs: Sequence[Path], outputs: Sequence[Path]) -> Iterator[SharedFolders]:
     """Inside the block each folder has a file by which it is known: one of its own for ``inputs``, which are not
-    written to, a new hidden one for ``outputs``, which are made where they are missing. An empty folder of the same
-    name on another machine (where a file system is not mounted) has neither.
+    written to, a new hidden one for ``outputs`` (files or folders; of one that does not exist, in the folder above it).
+    An empty folder of the same name on another machine (where a file system is not mounted) has neither.
 
     Raises WriteError where an output folder cannot be written.
     """
     with contextlib.ExitStack() as stack:
         found = {str(folder): _entry_of(folder) for folder in inputs}
-        found.update({str(folder): stack.enter_context(_new_file(folder)) for folder in outputs})
+        folders = [next(one for one in (path, *path.parents) if one.is_dir()) for path in outputs]
+        found.update({str(folder): stack.enter_context(_new_file(folder)) for folder in folders})
         yield found
 
 
@@ -39,7 +40,6 @@ def _entry_of(path: Path) -> str:
 def _new_file(folder: Path) -> Iterator[str]:
     path = folder / f"{_PREFIX}{uuid.uuid4().hex}"
     with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
         path.touch()
     try:
         yield str(path)

@@ -12,7 +12,9 @@ import ct2pet.cli
 from ct2pet.cli.arguments import integer, number, seed
 
 COMMANDS = sorted(
-    path.stem for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py") if path.stem not in ("arguments", "command")
+    path.stem
+    for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py")
+    if path.stem not in ("arguments", "cluster", "command")
 )
 NEEDED = {
     "augmentation_study": "-d 001 -o study",

@@ -8,6 +8,8 @@ import threading
 import time
 from multiprocessing import connection
 
+import numpy as np
+
 from ct2pet.errors import DatasetError
 
 LARGE = 1_000_000  # bytes: more than fits into a pipe's buffer
@@ -99,3 +101,24 @@ def held_back_signals(_):
     """How this process treats SIGINT, and the signals that the system holds back from it."""
     blocked = signal.pthread_sigmask(signal.SIG_BLOCK, set())
     return signal.getsignal(signal.SIGINT).value, tuple(sorted(signal.Signals(number).name for number in blocked))
+
+
+def slow_process_number(number):
+    time.sleep(0.3)
+    return os.getpid()
+
+
+def wait_for_file(path):
+    """The number of this process, when somebody has made the file."""
+    begun = path.with_name(f"{path.name}-begun")
+    begun.touch()
+    deadline = time.monotonic() + 60
+    while not path.exists() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return os.getpid()
+
+
+def sum_of_array(seed):
+    """A value whose bits depend on the order of all of its operations."""
+    values = np.random.default_rng(seed).standard_normal(10_000).astype(np.float32)
+    return np.cumsum(values)

@@ -1,0 +1,69 @@
+"""A Dask cluster whose workers are SLURM jobs, by dask-jobqueue."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from ct2pet.errors import ClusterError
+from ct2pet.parallel.cluster import imported
+
+_KEYS = ("jobs", "cores", "memory", "walltime", "queue", "account")
+_DIRECTIVE = "directive"
+_MOST_JOBS = 10_000
+
+
+@contextlib.contextmanager
+def slurm_cluster(settings: Sequence[str]) -> Iterator[Any]:
+    """Inside the block SLURM jobs with a worker each are queued; yields the cluster object of Dask.
+
+    ``settings``: KEY=VALUE with the keys jobs, cores, memory, walltime, queue, account, and directive, which may be
+    repeated and is passed to sbatch as it is. What is not given comes from dask-jobqueue's configuration
+    (~/.config/dask/jobqueue.yaml). The jobs are cancelled after the block. Raises ClusterError for other settings,
+    where dask-jobqueue is not installed, and where sbatch does not work.
+    """
+    jobs, options = parse_settings(settings)
+    jobqueue = imported("dask_jobqueue")
+    try:
+        cluster = jobqueue.SLURMCluster(
+            processes=1, python=sys.executable, worker_extra_args=["--nthreads", "1"], **options
+        )
+    except (ValueError, TypeError, OSError) as error:
+        raise ClusterError(f"--slurm: {error}") from None
+    with cluster:
+        try:
+            cluster.scale(jobs=jobs)
+            cluster.sync(cluster._correct_state)
+        except (RuntimeError, OSError) as error:
+            raise ClusterError(f"--slurm: the jobs cannot be queued ({_last_line(error)})") from None
+        yield cluster
+
+
+def parse_settings(settings: Sequence[str]) -> tuple[int, dict[str, Any]]:
+    """The number of jobs, and the arguments of SLURMCluster. Raises ClusterError where a setting is none."""
+    options: dict[str, Any] = {}
+    directives = []
+    for setting in settings:
+        key, equals, value = setting.partition("=")
+        if not equals or not value or key not in (*_KEYS, _DIRECTIVE):
+            raise ClusterError(f"--slurm {setting}: expected KEY=VALUE with one of {', '.join((*_KEYS, _DIRECTIVE))}")
+        if key == _DIRECTIVE:
+            directives.append(value)
+        else:
+            options[key] = _whole_number(key, value) if key in ("jobs", "cores") else value
+    if directives:
+        options["job_extra_directives"] = directives
+    return options.pop("jobs", 1), options
+
+
+def _whole_number(key: str, text: str) -> int:
+    value = int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 0
+    if not 1 <= value <= _MOST_JOBS:
+        raise ClusterError(f"--slurm {key}={text}: expected a whole number from 1 to {_MOST_JOBS}")
+    return value
+
+
+def _last_line(error: BaseException) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[-1]
