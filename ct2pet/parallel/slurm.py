@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -33,12 +35,23 @@ def slurm_cluster(settings: Sequence[str]) -> Iterator[Any]:
     except (ValueError, TypeError, OSError) as error:
         raise ClusterError(f"--slurm: {error}") from None
     with cluster:
-        try:
-            cluster.scale(jobs=jobs)
-            cluster.sync(cluster._correct_state)
-        except (RuntimeError, OSError) as error:
-            raise ClusterError(f"--slurm: the jobs cannot be queued ({_last_line(error)})") from None
+        _try(cluster.job_script())
+        cluster.scale(jobs=jobs)
         yield cluster
+
+
+def _try(script: str) -> None:
+    """Let SLURM look at a job's script. Raises ClusterError where it would not queue it."""
+    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
+        file.write(script)
+        file.flush()
+        try:
+            tried = subprocess.run(["sbatch", "--test-only", file.name], capture_output=True, text=True, check=False)
+        except OSError as error:
+            raise ClusterError(f"--slurm: sbatch does not work here ({error.strerror})") from None
+    if tried.returncode:
+        said = (tried.stderr.strip() or f"exit code {tried.returncode}").splitlines()[-1]
+        raise ClusterError(f"--slurm: SLURM refuses the jobs ({said})")
 
 
 def parse_settings(settings: Sequence[str]) -> tuple[int, dict[str, Any]]:
@@ -63,7 +76,3 @@ def _whole_number(key: str, text: str) -> int:
     if not 1 <= value <= _MOST_JOBS:
         raise ClusterError(f"--slurm {key}={text}: expected a whole number from 1 to {_MOST_JOBS}")
     return value
-
-
-def _last_line(error: BaseException) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[-1]
