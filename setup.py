@@ -44,6 +44,8 @@ CLASSIFIERS = {
     "yolov8": ["ultralytics>=8.3"],  # AGPL-3.0
 }
 
+CLUSTERS = {"dask": ["distributed>=2025.1", "dask-jobqueue>=0.9"]}
+
 
 setup(
     name="ct2pet",
@@ -79,6 +81,7 @@ setup(
         "isal>=1.5",
         "threadpoolctl>=3.1",
         "tqdm>=4.64",
+        "pebble>=5.1",
         "psutil>=5.9",
         "matplotlib>=3.7",
         "tensorboard>=2.12",
@@ -86,9 +89,11 @@ setup(
     extras_require={
         **SEGMENTERS,
         **CLASSIFIERS,
+        **CLUSTERS,
         "dev": [
             *SEGMENTERS["moose"],
             *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
+            *CLUSTERS["dask"],
             "pytest>=8",
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",

@@ -52,6 +52,7 @@ class TrainingLoop:
                 counts.update(losses.keys())
                 if bar is not None:
                     bar.update()
+        self.optimization.finish()
         return {name: float(value) / counts[name] for name, value in sums.items()}
 
     def _read_ahead(self, steps: range) -> Generator[PatchBatch, None, None]:
