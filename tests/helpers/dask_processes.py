@@ -45,7 +45,19 @@ def scheduler(folder):
 @contextlib.contextmanager
 def worker(address, *options, python_path=(ROOT, ROOT / "tests" / "helpers"), wait=True, **environment):
     """A worker of one thread, without a nanny; yields its process when it has joined."""
-    words = ["worker", address, "--nthreads", "1", "--no-nanny", "--no-dashboard", "--host", LOOPBACK, *options]
+    words = [
+        "worker",
+        address,
+        "--nthreads",
+        "1",
+        "--death-timeout",
+        "60",
+        "--no-nanny",
+        "--no-dashboard",
+        "--host",
+        LOOPBACK,
+        *options,
+    ]
     process = _started(words, python_path, **environment)
     try:
         if wait:
