@@ -6,13 +6,11 @@ import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
 from road import DATASET, content_of, killed_until_done, run
 
-from ct2pet.api import model_sharing
 from ct2pet.api.model_sharing import export_model, install_model
 from ct2pet.api.prediction import predict
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 from ct2pet.provenance import case_digests
 from ct2pet.sharing import Manifest, write_package
 
@@ -39,8 +37,8 @@ def results(tmp_path, monkeypatch):
     """Two folds of the district low and one of high, trained by hand."""
     folder = tmp_path / "results"
     monkeypatch.setenv("ct2pet_results", str(folder))
-    for module in (trained_models, model_sharing):
-        monkeypatch.setattr(module, "load_model", {"scaled": Scaled}.__getitem__)
+    for module in ("models", "api.model_sharing"):
+        monkeypatch.setattr(f"ct2pet.{module}.load_model", {"scaled": Scaled}.__getitem__)
     write_trained(folder, {"low": {0: 0.5, 1: 1.5}, "high": {0: 2.0, 1: 2.0}}, origin=ORIGIN)
     for model in (folder / HAND).iterdir():
         (model / "dataset.json").write_text(json.dumps(DESCRIPTION))
