@@ -42,8 +42,8 @@ _VERSIONS = ("ct2pet", "torch", "python")
 @dataclass(frozen=True)
 class ExportOptions:
     """Which model to export: ``model``, ``plans_name`` (not needed where one is trained), ``configurations`` and
-    ``folds`` (default: those that ``predict`` uses), ``checkpoint``; ``half_precision``: weights as float16, in half the
-    space, with 11 bits of precision."""
+    ``folds`` (default: those that ``predict`` uses), ``checkpoint``; ``half_precision``: weights as float16, with 11
+    bits of precision."""
 
     model: str | None = None
     plans_name: str | None = None
@@ -115,7 +115,7 @@ def _collect(
             content = shared_checkpoint(load_checkpoint(path), str(path))
             plans = own_plans(content, path, trained.model, configuration)
             if half_precision:
-                content["model"] = {name: _halved(weights) for name, weights in content["model"].items()}
+                content["model"] = _halved(content["model"])
             save_checkpoint(target / path.parent.name / path.name, content)
             write_json(target / path.parent.name / layout.TRAINING_PROVENANCE, content["provenance"])
             trainings.append(_training(content, plans, path.parent.name))
@@ -130,8 +130,13 @@ def _collect(
     return ModelFacts(manifest, plans.all_fields, plans.districts, trainings, validations, about, known)
 
 
-def _halved(weights: torch.Tensor) -> torch.Tensor:
-    return weights.half() if weights.is_floating_point() else weights
+def _halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights as float16. Names of one tensor (a decoder holds its encoder, too) stay names of one tensor."""
+    halves: dict[tuple[int, torch.Size], torch.Tensor] = {}
+    for tensor in weights.values():
+        half = tensor.half() if tensor.is_floating_point() else tensor
+        halves.setdefault((tensor.data_ptr(), tensor.shape), half)
+    return {name: halves[tensor.data_ptr(), tensor.shape] for name, tensor in weights.items()}
 
 
 def _training(content: dict[str, Any], plans: Plans, fold: str) -> TrainingFacts:
