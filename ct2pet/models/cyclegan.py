@@ -22,6 +22,7 @@ from ct2pet.networks.initialization import ZERO_OUTPUT
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import outside_value
+from ct2pet.schema import NotNegative, NotNegativeInt
 
 
 @dataclass(frozen=True)
@@ -30,8 +31,8 @@ class CycleGANHyperparameters(Hyperparameters):
     normalised units. The discriminators see fakes of the last updates from a pool of ``pool_size`` patches.
     ``loss_region`` and ``initialization``: as of Pix2Pix."""
 
-    lambda_cycle: float = 10.0
-    pool_size: int = 50
+    lambda_cycle: NotNegative = 10.0
+    pool_size: NotNegativeInt = 50
     adversarial_loss: str = "lsgan"
     loss_region: str = DISTRICT
     initialization: str = ZERO_OUTPUT

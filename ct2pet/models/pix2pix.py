@@ -19,6 +19,7 @@ from ct2pet.networks import initialize_discriminator, initialize_generator
 from ct2pet.networks.initialization import ZERO_OUTPUT
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
+from ct2pet.schema import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -31,10 +32,10 @@ class Pix2PixHyperparameters(Hyperparameters):
     ``initialization``: see networks.initialization.
     """
 
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 2e-4
-    lambda_l1: float = 100.0
-    lambda_l2: float = 50.0
+    learning_rate: Positive = 1e-3
+    discriminator_learning_rate: Positive = 2e-4
+    lambda_l1: NotNegative = 100.0
+    lambda_l2: NotNegative = 50.0
     adversarial_loss: str = "lsgan"
     loss_region: str = DISTRICT
     initialization: str = ZERO_OUTPUT

@@ -34,8 +34,11 @@ def build_network(plan: NetworkPlan, in_channels: int, out_channels: int | Seque
         arguments |= {name: channels for name in names if name in takes}
     try:
         return network_class(**arguments)
-    except (TypeError, ValueError, AssertionError) as error:
-        raise PlansError(f"{plan.network_class} cannot be built from the plans' arguments: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # classes of other packages check arguments in many ways, or not at all
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PlansError(f"{plan.network_class} cannot be built from the plans' arguments: {reason}") from error
 
 
 def _named(value: Any) -> Any:

@@ -6,13 +6,20 @@ import contextlib
 from collections.abc import Callable, Generator, Mapping, Sequence
 from typing import Any
 
-from tqdm import tqdm
-
+from ct2pet.console import progress
 from ct2pet.parallel.cluster import current_cluster
+from ct2pet.parallel.guard import end_if_unguarded
 from ct2pet.parallel.memory import available_memory_gib, default_processes, processes_that_fit
 from ct2pet.parallel.outcomes import CaseResults, outcome_of
 
-__all__ = ["CaseResults", "available_memory_gib", "default_processes", "map_cases", "map_cases_on"]
+__all__ = [
+    "CaseResults",
+    "available_memory_gib",
+    "default_processes",
+    "end_if_unguarded",
+    "map_cases",
+    "map_cases_on",
+]
 
 
 def map_cases(
@@ -51,11 +58,10 @@ def map_cases_on(function: Callable[..., Any], cases: Mapping[str, tuple], place
 
 def _collected(outcomes: Generator[tuple[str, Any], None, None], num_cases: int, description: str) -> CaseResults:
     results = CaseResults()
-    bar = tqdm(total=num_cases, desc=description, unit="case", disable=not description or not num_cases)
-    with bar, contextlib.closing(outcomes):
+    with progress(description, num_cases, shown=bool(description)) as bar, contextlib.closing(outcomes):
         for case, outcome in outcomes:
             results.record(case, outcome)
-            bar.update()
+            bar.advance()
     return results
 
 

@@ -59,7 +59,10 @@ def outcome_of(function: Callable, arguments: tuple) -> Any:
 
 def failure_of(error: BaseException) -> Failure:
     """The Failure of an exception that is not a user's."""
-    return Failure(f"{type(error).__name__}: {error}", "".join(traceback.format_exception(error)))
+    told = "".join(traceback.format_exception(error))
+    if isinstance(error, OSError) and error.filename is not None and error.strerror:
+        return Failure(f"{error.filename}: {error.strerror}", told)
+    return Failure(f"{type(error).__name__}: {error}", told)
 
 
 def pickled_outcome(function: Callable, arguments: tuple) -> bytes | Failure:

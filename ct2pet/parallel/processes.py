@@ -11,13 +11,19 @@ from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import resource_tracker
+from multiprocessing.context import SpawnContext
+from multiprocessing.process import BaseProcess
 from typing import Any
 
 from pebble import ProcessExpired, ProcessPool
 
+from ct2pet.errors import Ct2PetError
 from ct2pet.interruption import held_back
+from ct2pet.parallel.guard import REMEDY, UNGUARDED, end_if_unguarded
 from ct2pet.parallel.memory import default_processes
 from ct2pet.parallel.outcomes import Failure, failure_of, pickled_outcome, unpickled
+
+_SECONDS_BETWEEN_LOOKS = 1.0  # at processes that may have ended without a word
 
 
 def in_processes(
@@ -37,7 +43,8 @@ def in_processes(
             while waiting and free:
                 worker, (case, arguments) = free.pop(), waiting.pop()
                 running[worker.begin(arguments)] = (worker, case)
-            for future in wait(running, return_when=FIRST_COMPLETED).done:
+            done = wait(running, _SECONDS_BETWEEN_LOOKS, FIRST_COMPLETED).done
+            for future in done or [one for one, (worker, _) in running.items() if worker.has_ended(one)]:
                 worker, case = running.pop(future)
                 outcome = worker.outcome(future)
                 if one_case_each or not waiting:
@@ -47,6 +54,18 @@ def in_processes(
     finally:
         with ThreadPoolExecutor(len(workers)) as ending:  # each may take seconds
             list(ending.map(_Worker.end, workers))
+
+
+class _Context(SpawnContext):
+    """Remembers the processes that a pool starts, for their exit codes."""
+
+    def __init__(self) -> None:
+        self.started: list[BaseProcess] = []
+
+    def Process(self, *arguments: Any, **options: Any) -> BaseProcess:  # type: ignore[override]
+        process = SpawnContext.Process(*arguments, **options)
+        self.started.append(process)
+        return process
 
 
 class _Worker:
@@ -59,30 +78,44 @@ class _Worker:
     def __init__(self, function: Callable, place: tuple, num_processes: int) -> None:
         self._function, self._place, self._num_processes = function, place, num_processes
         self._pool: ProcessPool | None = None
+        self._context = _Context()
 
     def begin(self, arguments: tuple) -> Future:
         """Start the case of these ``arguments``."""
+        end_if_unguarded()
         with _signals_held_back():
             if self._pool is None:
+                self._context = _Context()
                 self._pool = ProcessPool(
                     max_workers=1,
                     initializer=_prepare_process,
                     initargs=(self._num_processes,),
-                    context=multiprocessing.get_context("spawn"),
+                    context=self._context,
                 )
             return self._pool.schedule(pickled_outcome, (self._function, (*self._place, *arguments)))
 
     def outcome(self, future: Future) -> Any:
-        """The value of a case that is done, or its Failure."""
-        error = future.exception()
+        """The value of a case that is done, or its Failure. Raises Ct2PetError where the script has no guard."""
+        exit_code = self._exit_code()
+        error = future.exception() if future.done() else BrokenProcessPool()
         if error is None:
             return unpickled(future.result())
         self.end()
+        if exit_code == UNGUARDED:
+            raise Ct2PetError(REMEDY)
         if isinstance(error, ProcessExpired):
             return Failure(_cause_of_death(error.exitcode))
-        if isinstance(error, BrokenProcessPool):
-            return Failure(_cause_of_death(None))
+        if isinstance(error, BrokenProcessPool):  # the process died before or after its case, or as if it were done
+            return Failure(_cause_of_death(exit_code))
         return failure_of(error)
+
+    def has_ended(self, future: Future) -> bool:
+        """Whether the process has ended without a word, which pebble notices only where its exit code is not 0."""
+        return not future.done() and self._exit_code() == 0
+
+    def _exit_code(self) -> int | None:
+        """That of the first process of the pool; None while it lives."""
+        return self._context.started[0].exitcode if self._context.started else None
 
     def end(self) -> None:
         """End the process, whatever it does."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from ct2pet.dataset.field_parsing import is_field_name
 from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
@@ -21,10 +22,22 @@ _MOST_FEATURES = 8192  # of a layer; more is a mistake that would take all memor
 
 
 def check_fields(fields: Sequence[Field], where: str) -> None:
-    """Raise PlansError where a field has an unknown role or kind, or nothing is to be predicted."""
+    """Raise PlansError where a field has an unknown role or kind, or a name or folder that no dataset can have, or
+    nothing is to be predicted."""
     roles = {INPUT: KINDS, TARGET: KINDS, CONDITION: (CATEGORY,)}
-    for one in fields:
-        _hold({f"the field {one.name} has no such role and kind": one.kind in roles.get(one.role, ())}, where)
+    for number, one in enumerate(fields):
+        _hold(
+            {
+                f"fields[{number}].name {one.name!r} is not that of a field": is_field_name(one.name),
+                f"the field {one.name} has no such role and kind": one.kind in roles.get(one.role, ()),
+                f"the field {one.name} has no such folder: {one.folder!r}": one.role == CONDITION
+                or is_field_name(one.folder),
+                f"the field {one.name} has labels below 0": min(one.labels.values(), default=0) >= 0,
+            },
+            where,
+        )
+    names = [one.name for one in fields]
+    _hold({"two fields have the same name": len({*names}) == len(names)}, where)
     _hold({"fields must hold at least one target": any(one.role == TARGET for one in fields)}, where)
 
 

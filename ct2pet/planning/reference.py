@@ -10,8 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dacite
-
 from ct2pet.dataset import Description
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
@@ -22,6 +20,7 @@ from ct2pet.planning.planner import District, occurring, planned_fields, planned
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
+from ct2pet.schema import parse_as
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable  # Python 3.11
@@ -94,10 +93,7 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
             for role, widths in content["networks"].items()
         },
     }
-    try:
-        return dacite.from_dict(Configuration, complete, dacite.Config(strict=True))
-    except dacite.DaciteError as error:
-        raise PlansError(f"{source}: {error}") from None
+    return parse_as(complete, Configuration, source, PlansError)
 
 
 def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 from field_sets import TWO_INPUTS, WITH_LABELS
-from tiny import FIELDS
+from tiny import FIELDS, tiny_plans
 from tiny_models import losses_of, random_weights, tiny_model, touched_by, updates
 
 from ct2pet.dataset import Fields
 from ct2pet.errors import PlansError, PluginError
-from ct2pet.models import load_model, model_names
+from ct2pet.models import build_method, load_model, model_names
 
 
 def make_batch(seed=0):
@@ -48,6 +48,7 @@ def test_nothing_outside_the_district_reaches_the_losses():
     assert losses_of(model, batch) == losses_of(model, elsewhere)
 
 
+@pytest.mark.numerics
 def test_it_learns_a_translation():
     model = make_model(learning_rate=3e-3)
     optimizers, batch = model.optimizers(), make_batch()
@@ -97,6 +98,22 @@ def test_unknown_hyperparameters_methods_and_schedules_are_refused():
     with pytest.raises(PluginError, match="pix2pix"):
         load_model("pix2pixx")
     assert "pix2pix" in model_names()
+
+
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        ({"num_epochs": 0}, "num_epochs: expected a number of at least 1, not 0"),
+        ({"learning_rate": -1}, "learning_rate: expected a number above 0, not -1"),
+        ({"beta1": 1.0}, "beta1: expected a number below 1"),
+        ({"lambda_l1": "much"}, "lambda_l1: expected a number, not"),
+        ({"clip_norm": None}, "clip_norm: expected a number, not null"),
+    ],
+)
+def test_wrong_numbers_are_named_with_the_file_of_the_plans(numbers, reason):
+    plans = replace(tiny_plans(), models={"pix2pix": numbers})
+    with pytest.raises(PlansError, match=rf"^mine\.json: the method's numbers \(under models\): {reason}"):
+        build_method("pix2pix", plans, "trunk", "mine.json")
 
 
 def test_fields_that_it_cannot_take_are_refused_in_one_line():

@@ -46,7 +46,7 @@ def predict_test_cases(trained: Trained) -> None:
 def evaluate_and_report(trained: Trained) -> None:
     """Evaluate what ``predict_test_cases`` wrote, into summary.json and report.html, and print the table."""
     predictions = trained.folder / "predictions"
-    summary = evaluate(predictions, trained.dataset, output=trained.folder / layout.SUMMARY)
+    summary = evaluate(trained.dataset, predictions, output=trained.folder / layout.SUMMARY)
     curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in trained.trainings}
     report = trained.folder / layout.REPORT
     report_of_dataset(open_dataset(trained.dataset), predictions, summary, report, curves=curves)
