@@ -177,7 +177,7 @@ def check_readable(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2
     """Raise ``error_class``, which says why, where a file cannot be opened, or a folder not be listed."""
     with reading(path, error_class):
         if os.path.isdir(path):
-            os.scandir(Path(path)).close()
+            os.listdir(path)
         else:
             Path(path).open("rb").close()
 

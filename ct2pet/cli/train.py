@@ -6,6 +6,7 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
@@ -34,6 +35,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--overwrite", action="store_true", help="train anew what is finished (default: a finished training is refused)"
     )
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
+    parser.add_argument(
+        "--val_best",
+        dest="validate_best",
+        action="store_true",
+        help="validate with checkpoint_best.pth, into validation_best; with --val: only that",
+    )
+    parser.add_argument(
+        "--disable_checkpointing",
+        dest="checkpointing",
+        action="store_false",
+        help="write no checkpoint but the final one; an interrupted training starts anew",
+    )
     parser.add_argument(
         "-pretrained_weights",
         type=Path,
@@ -74,9 +87,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def execute(arguments: argparse.Namespace) -> None:
     if arguments.overwrite and (arguments.resume or arguments.only_validate):
         raise Ct2PetError("--overwrite trains anew, --c goes on and --val only validates: choose one of them")
+    from ct2pet import distributed
     from ct2pet.api.training import options_from, train
+    from ct2pet.api.training_table import show_trainings
 
-    train(
+    folders = train(
         arguments.dataset,
         arguments.model,
         arguments.fold,
@@ -88,6 +103,8 @@ def execute(arguments: argparse.Namespace) -> None:
         num_gpus=arguments.num_gpus,
         pretrain_whole_body=arguments.pretrain_whole_body,
     )
+    if not distributed.launched_by_torchrun() or os.environ["RANK"] == "0":
+        show_trainings(folders, arguments.model, arguments.fold)
 
 
 def _fold(text: str) -> int | str:

@@ -58,15 +58,3 @@ def _imported(name: str) -> Any:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise PlansError(f"the plans name {name!r}, which is not a class of networks or layers (nn.Module)")
     return found
-
-
-def zero_init_last_layer(network: nn.Module) -> nn.Module:
-    """Set the last convolution to zero, so that an untrained generator answers 0 (SUV 0) everywhere.
-
-    A random first answer is far from any PET, and a short training spends a large part of its steps on unlearning it.
-    """
-    last = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d))][-1]
-    nn.init.zeros_(last.weight)
-    if last.bias is not None:
-        nn.init.zeros_(last.bias)
-    return network

@@ -15,7 +15,9 @@ from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPl
 from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.topology import patchgan_maps
 
-_MASKINGS = ("hard", "context")
+_MASKINGS = ("hard", "context", "none")
+_LAYOUTS = ("fitted", "regular")
+_SCOPES = ("dataset", "image")
 _MOST_FEATURES = 8192  # of a layer; more is a mistake that would take all memory
 
 
@@ -47,7 +49,8 @@ def check_configuration(configuration: Configuration, fields: Fields, where: str
             "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
             "spacing must be three positive numbers (mm)": _positive(configuration.spacing, 3),
             "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
-            f"masking.kind must be {' or '.join(_MASKINGS)}": masking.kind in _MASKINGS,
+            f"tile_layout must be {' or '.join(_LAYOUTS)}": configuration.tile_layout in _LAYOUTS,
+            f"masking.kind must be {', '.join(_MASKINGS[:-1])} or {_MASKINGS[-1]}": masking.kind in _MASKINGS,
             "masking.margin_mm must not be negative": 0 <= masking.margin_mm < math.inf,
             "sampling.lesion_fraction must be 0 to 1": 0 <= sampling.lesion_fraction <= 1,
             "mirror_axes must be among 0, 1, 2": {*configuration.mirror_axes} <= {0, 1, 2},
@@ -93,6 +96,7 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
 
 def _check_normalization(normalization: Mapping[str, Normalization], fields: Fields, where: str) -> None:
     missing = [one.name for one in fields.images if one.name not in normalization]
+    targets = {one.name for one in fields.targets}
     _hold({f"normalization lacks the image {', '.join(missing)}": not missing}, where)
     for name, plan in normalization.items():
         finite = all(math.isfinite(end) for end in (plan.lower, plan.upper, *plan.range))
@@ -101,6 +105,9 @@ def _check_normalization(normalization: Mapping[str, Normalization], fields: Fie
                 f"normalization of {name} needs finite lower < upper": finite and plan.lower < plan.upper,
                 f"normalization of {name} needs a range of two rising numbers": len(plan.range) == 2
                 and plan.range[0] < plan.range[1],
+                f"normalization of {name} needs a scope: {' or '.join(_SCOPES)}": plan.scope in _SCOPES,
+                f"normalization of {name} needs the scope dataset, because it is predicted": plan.scope == "dataset"
+                or name not in targets,
             },
             where,
         )

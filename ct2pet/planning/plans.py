@@ -16,6 +16,7 @@ from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plan_rules import check_configuration, check_fields
 from ct2pet.planning.version_1 import translate_version_1
 from ct2pet.schema import parse_as
+from ct2pet.suggestions import did_you_mean
 
 SCHEMA_VERSION = 2
 
@@ -53,7 +54,8 @@ class Plans:
         """The configuration ``name``. Raises PlansError that lists those there are."""
         if name not in self.configurations:
             known = ", ".join(self.configurations)
-            raise PlansError(f"the plans {self.plans_name} have no configuration {name!r}; there are: {known}")
+            hint = did_you_mean(name, self.configurations)
+            raise PlansError(f"the plans {self.plans_name} have no configuration {name!r}; there are: {known}{hint}")
         return self.configurations[name]
 
     def hyperparameters(self, model: str) -> dict[str, Any]:

@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ct2pet.checkpoint import load_checkpoint
+from ct2pet.console import progress
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json, remove_partial_files, write_json
 from ct2pet.inference.volumes import predict_volume
@@ -54,7 +54,7 @@ class DraftStore(DistrictStore):
         images = read_images(self.drafts / f"{case}{IMAGES}", box)
         return {draft_name(one): as_input(image, self.windows[one.name]) for one, image in zip(self.images, images)}
 
-    def make(self, cases: Sequence[str], method: Method, name: str, checkpoint: Path, bar: bool) -> None:
+    def make(self, cases: Sequence[str], method: Method, name: str, checkpoint: Path, shown: bool) -> None:
         """Predict ``cases`` with the stage ``name`` of ``method`` and the weights of ``checkpoint``, but those which
         that very checkpoint has predicted as they are stored today."""
         remove_partial_files(self.drafts)
@@ -67,10 +67,12 @@ class DraftStore(DistrictStore):
         stage = method.stages[name]
         assert isinstance(stage, PredictionModel)
         stage.eval()
-        for case in tqdm(missing, desc=f"predicting with {name}", unit="case", disable=not bar):
-            (self.drafts / f"{case}.json").unlink(missing_ok=True)
-            write_images(self.drafts / f"{case}{IMAGES}", self._predicted(case, stage))
-            write_json(self.drafts / f"{case}.json", keys[case])
+        with progress(f"predicting with {name}", len(missing), shown=shown) as bar:
+            for case in missing:
+                (self.drafts / f"{case}.json").unlink(missing_ok=True)
+                write_images(self.drafts / f"{case}{IMAGES}", self._predicted(case, stage))
+                write_json(self.drafts / f"{case}.json", keys[case])
+                bar.advance()
 
     def _is_made(self, case: str, key: dict[str, str]) -> bool:
         try:

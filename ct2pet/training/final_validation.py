@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ct2pet import distributed
+from ct2pet.console import progress
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import LESIONS, MASK, PET
 from ct2pet.dataset.predictions import prediction_name
@@ -20,7 +20,7 @@ from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
 from ct2pet.inference.volumes import predict_volume
-from ct2pet.layout import SUMMARY, VALIDATION
+from ct2pet.layout import SUMMARY
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.normalization import denormalize
@@ -34,13 +34,13 @@ class FinalValidation:
     """Predicts one configuration's cases on the plan's grid, as the network saw them, and evaluates them there.
 
     Writes the targets of each case (CASE.nii.gz, of several CASE_TARGET.nii.gz) and ``summary.json`` (DESIGN: the same
-    shape as ct2pet_evaluate's) into the folder ``validation``. The region is the district alone (and its lesions); the
-    whole body needs the other districts and ct2pet_evaluate.
+    shape as ct2pet_evaluate's) into the folder of the validation. The region is the district alone (and its lesions);
+    the whole body needs the other districts and ct2pet_evaluate.
     """
 
     def __init__(self, run: TrainingRun, method: Method) -> None:
         self.settings, self.method = run, method
-        self.folder = run.folder / VALIDATION
+        self.folder = run.folder / run.options.validation_folder
         self.fields = run.plans.all_fields
         self.pet = next((one for one in self.fields.targets if one.kind == PET), None)
 
@@ -51,9 +51,12 @@ class FinalValidation:
         median = self._body_median(training_cases)
         results = {}
         own = to_predict[distributed.rank() :: distributed.world_size()]
-        name, bar = self.settings.configuration_name, self.settings.options.show_bar
-        for case in tqdm(own, desc=f"validating {name}", unit="case", disable=not bar):
-            results[case] = self._evaluate(case, median)
+        with progress(
+            f"validating {self.settings.configuration_name}", len(own), shown=self.settings.options.show_progress
+        ) as bar:
+            for case in own:
+                results[case] = self._evaluate(case, median)
+                bar.advance()
         everywhere = {case: result for part in distributed.all_gather_object(results) for case, result in part.items()}
         provenance = {
             **origin,

@@ -89,12 +89,11 @@ class TrainingRequest:
         return self._begun_with_whole_body(run) if self._begins_with_whole_body(configuration) else run
 
     def _options(self, device: str) -> TrainingOptions:
-        """Progress is shown by the main process, as lines where a bar cannot be read. The validation cases of the fold
-        "all" are its training cases: they are predicted on request."""
-        shown = self.options.show_bar and distributed.is_main_process()
-        bar = shown and sys.stderr.isatty()
+        """Progress is shown by the main process. The validation cases of the fold "all" are its training cases: they
+        are predicted on request."""
+        shown = self.options.show_progress and distributed.is_main_process()
         last = self.options.final_validation and str(self.fold) != "all"
-        return replace(self.options, device=device, show_bar=bar, show_lines=shown and not bar, final_validation=last)
+        return replace(self.options, device=device, show_progress=shown, final_validation=last)
 
     def _begins_with_whole_body(self, configuration: str) -> bool:
         """Whether a user asks for it, or the training to go on with or to validate was begun so."""

@@ -12,7 +12,12 @@ from ct2pet.inference.options import PredictionOptions
 def called(monkeypatch):
     """The source, target and options of each call."""
     calls = []
-    monkeypatch.setattr(prediction, "predict", lambda source, target, options: calls.append((source, target, options)))
+
+    def predict(source, target, options):
+        calls.append((source, target, options))
+        return [target / "a.nii.gz", target / "b.nii.gz"]
+
+    monkeypatch.setattr(prediction, "predict", predict)
     return calls
 
 
@@ -21,13 +26,22 @@ def test_the_defaults_are_those_of_the_function(called):
     assert called == [(Path("in"), Path("out"), PredictionOptions())]
 
 
+def test_it_says_where_the_predictions_are_and_what_comes_next(called, tmp_path, capsys):
+    assert main(["-i", "in", "-o", str(tmp_path), "-d", "001"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 predicted image(s): {tmp_path} (prediction.json there says what made them)",
+        f"next, where the true images are known: ct2pet_evaluate -d 001 -i {tmp_path}",
+    ]
+
+
 def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Path("pets").mkdir()
     line = "-i in -o out -d 001 -m pix2pix -p mine -c head trunk -f 0 all -chk checkpoint_best.pth --districts maps"
     line += " --segmenter moose --weights w"
     line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
-    line += " --continue_prediction --float32 --fill_with_whole_body --require_all_districts"
+    line += " --patient_map map.csv --continue_prediction --float32 --fill_with_whole_body --require_all_districts"
+    line += " --pictures --ensemble one__plans two__plans -npp 2 -nps 3"
     assert main([*line.split(), "-num_parts", "3", "-part_id", "2"]) == 0
     ((source, target, options),) = called
     assert (source, target) == (Path("in"), Path("out"))
@@ -50,10 +64,16 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
         "like": Path("pets"),
         "dicom": True,
         "continue_prediction": True,
+        "patient_map": Path("map.csv"),
         "fill_with_whole_body": True,
         "require_all_districts": True,
         "num_parts": 3,
         "part_id": 2,
+        "model_paths": None,
+        "ensemble": ["one__plans", "two__plans"],
+        "pictures": True,
+        "num_readers": 2,
+        "num_writers": 3,
     }
 
 

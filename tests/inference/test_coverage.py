@@ -60,7 +60,7 @@ def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
 def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
     train(work, "low")
     run(work)
-    summary = evaluate(work / "out", "900", num_processes=1)
+    summary = evaluate("900", work / "out", num_processes=1)
     _, labels = two_district_case()
     error = np.abs(read_volume(work / "out" / "A.nii").array - 2)[labels.array == 1].mean()
     assert summary["cases"]["A"]["whole_body"]["mae"] == pytest.approx(error, rel=1e-5)

@@ -50,7 +50,8 @@ def test_integers_may_stand_for_real_numbers():
         ({"batch_size": 0}, "batch_size must be"),
         ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
         ({"tile_overlap": 1.0}, "tile_overlap"),
-        ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard or context"),
+        ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard, context or none"),
+        ({"tile_layout": "round"}, "fitted or regular"),
         ({"normalization": {}}, "normalization lacks the image CT, PET"),
         (
             {"normalization": {**WINDOWS, "CT": {**WINDOWS["CT"], "lower": 5.0, "upper": 5.0}}},

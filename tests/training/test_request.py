@@ -12,7 +12,7 @@ from ct2pet.locks import folder_lock
 from ct2pet.planning.plans import Plans
 from ct2pet.training import TrainingOptions
 
-FAST = {"num_epochs": 1, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
+FAST = {"num_epochs": 1, "iterations_per_epoch": 1, "deterministic": True, "show_progress": False, "num_workers": 0}
 
 
 def go(configurations, fold="all", **options):

@@ -178,7 +178,7 @@ def test_it_stops_early_when_the_validation_gets_no_better_and_finishes(store, t
     assert [row["epoch"] for row in trainer.log.rows] == [0, 1, 2, 3]
     assert {load_checkpoint(tmp_path / name)["epoch"] for name in CHECKPOINTS} == {2, 4}
     assert load_checkpoint(tmp_path / "checkpoint_best.pth")["epoch"] == 2
-    told = "pix2pix trunk: stopped early after 4 of 9 epochs; the best validation_mae_suv, 2, is of epoch 2"
+    told = "pix2pix trunk: stopped early after 4 of 9 epochs; best MAE 2 SUV (epoch 2)"
     assert told in capsys.readouterr().err
 
     before = final_weights(tmp_path)
@@ -196,3 +196,10 @@ def test_a_compiled_training_writes_checkpoints_that_any_other_reads(store, tmp_
     assert not [name for name in names if "_orig_mod" in name]
     make_trainer(store, tmp_path, plans, compile=False, resume=True, num_epochs=2).run()
     assert load_checkpoint(tmp_path / "checkpoint_final.pth")["model"].keys() == names
+
+
+def test_without_checkpointing_the_final_checkpoint_is_the_only_one_and_the_same(store, tmp_path):
+    make_trainer(store, tmp_path / "with", num_epochs=2).run()
+    make_trainer(store, tmp_path / "without", num_epochs=2, checkpointing=False).run()
+    assert [path.name for path in (tmp_path / "without").glob("*.pth")] == ["checkpoint_final.pth"]
+    assert same(final_weights(tmp_path / "with"), final_weights(tmp_path / "without"))
