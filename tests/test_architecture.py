@@ -145,7 +145,6 @@ def test_tests_mirror_the_code():
         "test_end_to_end.py",
         "test_other_districts.py",
         "test_reference_plans.py",
-        "test_rights.py",
         "test_without_maps.py",
         "training/test_interruption.py",
     }
