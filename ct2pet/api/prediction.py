@@ -41,7 +41,8 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
     fields = members[0].loaded.plans.all_fields
     if not fields.inputs:
         raise Ct2PetError(f"{members[0].trained.model} makes images without input images: use ct2pet_synthesize")
-    all_cases = find_cases(source, target, fields)
+    patient_map = None if options.patient_map is None else Path(options.patient_map)
+    all_cases = find_cases(source, target, fields, patient_map)
     cases = part(all_cases, options.num_parts, options.part_id)
     prediction = CasePrediction.of(members, source, all_cases, options, choose_device(options.device))
     settings = prediction.settings(options, all_cases)

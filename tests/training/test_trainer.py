@@ -86,6 +86,7 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(store, tmp_
     assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
 
+@pytest.mark.numerics
 def test_it_learns_and_keeps_its_best_epoch(store, tmp_path):
     trainer = make_trainer(store, tmp_path, num_epochs=8, iterations_per_epoch=10)
     start = trainer.online_validation.metrics(trainer.model, trainer.device)["mae_suv"]
