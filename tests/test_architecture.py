@@ -134,6 +134,7 @@ def test_every_command_has_a_main_of_its_name():
 
 def test_tests_mirror_the_code():
     across = {"test_architecture.py", "test_documentation.py", "test_privacy.py", "cli/test_help.py"}
+    across |= {"test_packaging.py", "test_python_documentation.py"}
     across |= {
         "test_new_shapes.py",
         "training/test_loader_fields.py",
