@@ -8,6 +8,9 @@ from typing import Any
 
 from ct2pet.errors import PlansError
 
+UNIFORM, GAUSSIAN = "uniform", "gaussian"
+WINDOW_WEIGHTS = (UNIFORM, GAUSSIAN)  # every voxel alike; the middle most, the rim next to nothing
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -83,7 +86,8 @@ class Configuration:
     """The decisions for one district, or for the whole body.
 
     ``spacing`` (mm), ``median_shape`` and ``patch_size`` (voxels) are in the order Z, Y, X. ``normalization``: by image
-    field. ``tile_overlap`` is the share of a window that its neighbour covers again. ``networks``: by role.
+    field. ``tile_overlap`` is the share of a window that its neighbour covers again. ``window_weights``: how much
+    each voxel of a window counts where windows overlap (WINDOW_WEIGHTS). ``networks``: by role.
     ``slices``: the same for methods in 2D; None in older plans and where none was planned.
     """
 
@@ -100,6 +104,7 @@ class Configuration:
     mirror_axes: list[int]
     networks: dict[str, NetworkPlan]
     slices: Slices | None = None
+    window_weights: str = UNIFORM  # what older plans, which do not say, were predicted with
 
     def as_seen_in(self, dimensions: int) -> Configuration:
         """The decisions as a method of so many ``dimensions`` sees them: in 2D patches are one voxel thick, networks
