@@ -1,6 +1,6 @@
 """Seams where windows begin and end: the roughness of predictions there and elsewhere, by weights and overlap.
 
-Run: python benchmarks/seams.py                          a network that is wrong at the rim of its window by construction
+Run: python benchmarks/seams.py                          a network that is wrong at the rim of its windows
      python benchmarks/seams.py --training FOLDER/fold_0  a trained model, on its stored validation cases
 
 Roughness: the mean size of the second difference of the image (SUV) along z, or along y and x, at the voxels on both
@@ -124,9 +124,7 @@ def of_training(folder: Path, weights: str, overlap: float) -> Iterator[Result]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--training", type=Path, metavar="FOLDER", help="the folder of a fold with checkpoint_final.pth"
-    )
+    parser.add_argument("--training", type=Path, metavar="FOLDER", help="of a fold, with checkpoint_final.pth")
     parser.add_argument("--overlaps", type=float, nargs="+", default=OVERLAPS, metavar="SHARE")
     arguments = parser.parse_args()
     print("weights    overlap  roughness z (real)  roughness xy (real)  MAE [SUV]  windows a case")

@@ -71,8 +71,8 @@ class SlidingWindow:
         function: WindowFunction,
         progress: Callable[[float], None] | None = None,
     ) -> Iterator[Slab]:
-        """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the weighted mean of the windows
-        in finished slabs, from the first to the last slice of the mask's box.
+        """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the weighted mean in
+        finished slabs, from the first to the last slice of the mask's box.
 
         ``function`` gets float windows (N, images, Z, Y, X) and gives, by name, tensors (N, channels, Z, Y, X) of any
         device; beyond the volume each image has its value of ``outside``. So no more than the slabs under way are in
