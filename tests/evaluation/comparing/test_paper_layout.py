@@ -70,7 +70,7 @@ def test_conditions_are_over_the_whole_volume_and_lesions_inside_them(four):
     own = [case for case, name in first["diagnoses"].items() if name == diagnosis]
     mae = np.array([first["cases"][case]["whole_body"]["mae_volume"] for case in own]) / 20
     assert row(text, "III", diagnosis, "MAE")[2].startswith(f"{mae.mean():.4f}")
-    assert row(text, "II", "lesions", "SSIM")[2].startswith(f"{values(first, 'lesions', 'ssim').mean():.3f}")
+    assert row(text, "II", "lesions", "SSIM")[1].startswith(f"{values(first, 'lesions', 'ssim').mean():.3f}")
 
 
 def test_four_cases_get_no_stars():
