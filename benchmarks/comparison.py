@@ -208,7 +208,7 @@ def test(benchmark: Benchmark, name: str, names: list[str]) -> None:
     source = benchmark.work / "raw" / benchmark.dataset / "imagesTs"
     chosen = {"dataset": benchmark.dataset, "model": arm(name).model, "plans_name": name}
     predict(source, benchmark.folder(name), configurations=names, device="cpu", **chosen)
-    evaluate(benchmark.folder(name), benchmark.dataset, num_processes=1)
+    evaluate(benchmark.dataset, benchmark.folder(name), num_processes=1)
 
 
 def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TextIO
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
+NO_PROGRESS = "ct2pet_no_progress"  # the environment variable that hides all progress
 _SECONDS_BETWEEN_LINES = 30.0  # of a log file
 _SHORTEST_BAR, _LONGEST_BAR = 8, 40
 _WIDTH_OF_A_FILE = 10_000  # lines of a log file are not wrapped
@@ -94,10 +96,11 @@ def progress(
     """Show how far the work of the block is on standard error; the block calls ``advance``.
 
     In a terminal one live line, which is gone at the end: lines that the block prints stay above it. Elsewhere a line
-    every 30 s and one at the end. Nothing where not ``shown`` or nothing is to be done.
+    every 30 s and one at the end. Nothing where not ``shown``, where nothing is to be done, or where the environment
+    variable NO_PROGRESS is set.
     """
     state = Progress(description, total, unit, already, already)
-    if not shown or total <= 0:
+    if not shown or total <= 0 or NO_PROGRESS in os.environ:
         yield state
     elif sys.stderr.isatty():
         with _live(state):

@@ -8,6 +8,7 @@ FINGERPRINT = "dataset_fingerprint.json"
 SPLITS = "splits_final.json"
 DEFAULT_PLANS = "ct2petPlans"
 PLANS = "plans.json"  # in the folder of a model
+MODEL_CARD = "MODEL_CARD.md"  # of a model that was shared
 
 CHECKPOINT_LATEST = "checkpoint_latest.pth"
 CHECKPOINT_BEST = "checkpoint_best.pth"
@@ -18,6 +19,7 @@ NO_LOSS = ("epoch", "seconds", "learning_rate")  # its other columns that hold n
 PROGRESS_PICTURE = "progress.png"
 TRAINING_PROVENANCE = "provenance.json"
 VALIDATION = "validation"
+VALIDATION_BEST = "validation_best"  # with the weights of the best epoch
 
 PREDICTION = "prediction.json"
 SUMMARY = "summary.json"

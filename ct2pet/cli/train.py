@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ct2pet.cli.arguments import add_configurations, add_device, add_plans, integer, positive_integer, seed
 from ct2pet.cli.command import command
+from ct2pet.errors import Ct2PetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,7 +31,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train a district on each of N GPUs (default: 1)",
     )
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="train anew what is finished (default: a finished training is refused)"
+    )
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
+    parser.add_argument(
+        "--val_best",
+        dest="validate_best",
+        action="store_true",
+        help="validate with checkpoint_best.pth, into validation_best; with --val: only that",
+    )
+    parser.add_argument(
+        "--disable_checkpointing",
+        dest="checkpointing",
+        action="store_false",
+        help="write no checkpoint but the final one; an interrupted training starts anew",
+    )
     parser.add_argument(
         "-pretrained_weights",
         type=Path,
@@ -69,6 +85,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    if arguments.overwrite and (arguments.resume or arguments.only_validate):
+        raise Ct2PetError("--overwrite trains anew, --c goes on and --val only validates: choose one of them")
     from ct2pet import distributed
     from ct2pet.api.training import options_from, train
     from ct2pet.api.training_table import show_trainings

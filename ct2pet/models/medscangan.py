@@ -14,11 +14,11 @@ import torch
 from torch.nn import functional
 
 from ct2pet.dataset import Fields
-from ct2pet.errors import PlansError
 from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
 from ct2pet.models.base import Batch, Hyperparameters, Progress, Synthesis, Update, WeightedMean, frozen
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import CONDITIONS, TARGETS, FieldNeeds, NetworkNeed, Requirements
+from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share
 
 _VALIDATION_SEED = 0
 
@@ -29,21 +29,16 @@ class MedScanGANHyperparameters(Hyperparameters):
     images; the generator, once in ``n_critic`` steps, -fake + ``lambda_class`` x cross-entropy of the classes that it
     was given."""
 
-    num_epochs: int = 500
-    decay_epochs: int = 1
-    learning_rate: float = 1e-4
-    critic_learning_rate: float = 4e-4
-    beta1: float = 0.0
-    beta2: float = 0.9
-    ema_decay: float = 0.999
-    n_critic: int = 5
-    lambda_penalty: float = 10.0
-    lambda_class: float = 1.0
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_critic < 1:
-            raise PlansError(f"n_critic {self.n_critic} is not at least 1")
+    num_epochs: Count = 500
+    decay_epochs: NotNegativeInt = 1
+    learning_rate: Positive = 1e-4
+    critic_learning_rate: Positive = 4e-4
+    beta1: Share = 0.0
+    beta2: Share = 0.9
+    ema_decay: Share = 0.999
+    n_critic: Count = 5
+    lambda_penalty: NotNegative = 10.0
+    lambda_class: NotNegative = 1.0
 
 
 class MedScanGAN(Synthesis):

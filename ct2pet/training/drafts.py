@@ -18,6 +18,7 @@ from ct2pet.inference.volumes import predict_volume
 from ct2pet.models.base import Method, PredictionModel
 from ct2pet.models.base.staged import draft_name
 from ct2pet.preprocessing import DistrictStore, StoredCase
+from ct2pet.preprocessing.case_record import CaseRecord
 from ct2pet.preprocessing.normalization import as_input
 from ct2pet.preprocessing.storage import IMAGES, read_images, write_images
 from ct2pet.volume import Box
@@ -26,7 +27,7 @@ from ct2pet.volume import Box
 class DraftedCase(StoredCase):
     """A stored case with the images that a stage predicted of it, under the names and in the range of inputs."""
 
-    def __init__(self, folder: Path, case: str, record: dict[str, Any], drafts: DraftStore) -> None:
+    def __init__(self, folder: Path, case: str, record: CaseRecord, drafts: DraftStore) -> None:
         super().__init__(folder, case, record)
         self.drafts = drafts
 
@@ -46,7 +47,7 @@ class DraftStore(DistrictStore):
         self.windows = stage.planned.normalization
 
     def open(self, case: str) -> DraftedCase:
-        return DraftedCase(self.folder, case, self.record(case), self)
+        return DraftedCase(self.folder, case, self.present_record(case), self)
 
     def read(self, case: str, box: Box) -> dict[str, np.ndarray]:
         """The drafts in a box of a case, by the names of the next stage's inputs."""
@@ -58,7 +59,7 @@ class DraftStore(DistrictStore):
         that very checkpoint has predicted as they are stored today."""
         remove_partial_files(self.drafts)
         digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-        keys = {case: {"checkpoint_sha256": digest, "case_key": self.record(case)["key"]} for case in cases}
+        keys = {case: {"checkpoint_sha256": digest, "case_key": self.record(case).key} for case in cases}
         missing = [case for case in cases if not self._is_made(case, keys[case])]
         if not missing:
             return
