@@ -11,7 +11,8 @@ import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
-from ct2pet.planning.configuration import GAUSSIAN, UNIFORM
+from ct2pet.inference.window_weights import window_weights
+from ct2pet.planning.configuration import UNIFORM
 from ct2pet.volume import Box
 
 _WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
@@ -20,8 +21,6 @@ _VOXELS_ON_A_GPU = 2**20  # as many as in a window of about 100 cubed; smaller o
 WindowFunction = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 Position = tuple[int, int, int]
 
-_SIGMA = 1 / 8  # of a window
-_SMALLEST_WEIGHT = 1e-4
 _RIM = 16  # a sixteenth of a window: 11% more windows, and 1 to 4% less error (phantoms) than without
 
 
@@ -148,20 +147,6 @@ def _fitted(start: int, stop: int, size: int, patch: int, overlap: float) -> lis
     step = max(1.0, patch * (1 - overlap))
     count = math.ceil(room / step - 1e-9) + 1
     return [start + round(index * room / (count - 1)) for index in range(count)]
-
-
-def window_weights(kind: str, patch_size: Sequence[int]) -> torch.Tensor:
-    """How much each voxel (Z, Y, X) of a window counts, float32: ones (``uniform``), or a Gaussian with a standard
-    deviation of an eighth of the window along each axis (``gaussian``), as in nnU-Net, so that no edge of a window is
-    seen in the mean. At least 1e-4 in the corners, where a window may be the only one."""
-    weights = torch.ones(*patch_size)
-    if kind == GAUSSIAN:
-        for axis, size in enumerate(patch_size):
-            distance = (torch.arange(size) - (size - 1) / 2) / (_SIGMA * size)
-            shape = [size if index == axis else 1 for index in range(len(patch_size))]
-            weights = weights * torch.exp(-(distance**2) / 2).reshape(shape)
-        weights = weights.clamp(min=_SMALLEST_WEIGHT)
-    return weights
 
 
 class _SlabAverage:
