@@ -208,10 +208,10 @@ def _configuration(
 
 
 def planned_sampling(fields: Fields) -> Sampling:
-    """Where patches come from. Images of a class without an input are of the lesions that have it, all classes drawn
-    equally often; where cases have no lesion masks, anywhere."""
+    """Where patches come from. Images of a class without an input are centred on the lesions that have it, all classes
+    drawn equally often; where cases have no lesion masks, anywhere."""
     if not fields.inputs and fields.conditions:
-        return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name)
+        return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name, lesions_centred=True)
     return Sampling(lesion_fraction=0.1, label_fraction=_LABEL_FRACTION if fields.label_maps else 0.0)
 
 

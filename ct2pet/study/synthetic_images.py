@@ -1,0 +1,58 @@
+"""The images of samplers, measured beside real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ct2pet.study.classification import TrainedClassifier, train_classifier
+from ct2pet.study.features import Extractor, classifier_features, random_features
+from ct2pet.study.generators import Sampler, fit_pca_gaussian, sample_all
+from ct2pet.study.image_report import image_report
+from ct2pet.study.slices import Slices
+from ct2pet.study.study import StudyData, StudyOptions, draw_patients
+from ct2pet.study.training_set import TrainingSet
+
+PCA_GAUSSIAN = "PCA-Gaussian"
+_SEED = 20_000  # of the measured images: not that of any run of a study
+
+
+@dataclass(frozen=True)
+class MeasuredImages:
+    """Synthetic ``slices``, as many of each class as the test has, and their ``report`` (see image_report)."""
+
+    slices: Slices
+    report: dict[str, Any]
+
+
+def measure_samplers(
+    data: StudyData, options: StudyOptions, further: Sequence[Extractor] = ()
+) -> dict[str, MeasuredImages]:
+    """The images of a study's generator, where it has one, and of a PCA-Gaussian of all training slices, by name.
+
+    Features are those of a random network, of a classifier that is trained on the training patients (it also confirms
+    the classes), and those of ``further`` extractors.
+    """
+    classifier = _classifier(data, options)
+    extractors = [random_features(len(data.training.channels)), classifier_features(classifier), *further]
+    samplers: dict[str, Sampler] = {} if data.sampler is None else {data.sampler_name: data.sampler}
+    samplers[PCA_GAUSSIAN] = fit_pca_gaussian(data.training)
+    measured = {}
+    for name, sampler in samplers.items():
+        slices = sampled_slices(sampler, data.test)
+        measured[name] = MeasuredImages(slices, image_report(slices, data.training, data.test, extractors, classifier))
+    return measured
+
+
+def sampled_slices(sampler: Sampler, like: Slices, seed: int = _SEED) -> Slices:
+    """Synthetic slices with the labels of ``like``."""
+    images = sample_all(sampler, like.labels, seed, like.images.shape[1:])
+    return Slices(images, like.labels, np.full(len(images), "synthetic"), like.channels, like.classes)
+
+
+def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
+    training, validation, _ = draw_patients(data.training, None, options.validation_share, 0)
+    return train_classifier(options.classifiers[0], TrainingSet(training), validation, options.training, 0)
