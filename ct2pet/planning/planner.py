@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,8 +59,12 @@ class District:
     @property
     def median_shape(self) -> list[int]:
         """Its median box in voxels of ``spacing``."""
+        return self.median_shape_at(self.spacing)
+
+    def median_shape_at(self, spacing: Sequence[float]) -> list[int]:
+        """Its median box in voxels of a ``spacing`` (Z, Y, X, mm)."""
         box_mm = np.median(self.seen.box_sizes_mm, axis=0)
-        return [max(1, math.ceil(mm / s - 1e-6)) for mm, s in zip(box_mm, self.spacing)]
+        return [max(1, math.ceil(mm / s - 1e-6)) for mm, s in zip(box_mm, spacing)]
 
 
 def plan_experiment(

@@ -72,6 +72,6 @@ def trained_generator(
     size_mm = min(n * mm for n, mm in zip(model.planned.patch_size[1:], configuration.spacing[1:]))
     if size_mm < options.size_mm - 1e-6:
         raise Ct2PetError(
-            f"the generator's images are {size_mm:g} mm wide, less than the {options.size_mm:g} mm of the slices; see --size_mm"
+            f"the generator makes images of {size_mm:g} mm, slices have {options.size_mm:g} mm; see --size_mm"
         )
     return TrainedGenerator(model, configuration, tuple(targets), name, tuple(classes), options)
