@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ct2pet.api.synthesis import Generator, load_generator
+from ct2pet.api.synthesis import load_generator
 from ct2pet.dataset.raw import dataset_folder_name
 from ct2pet.files import write_json
 from ct2pet.layout import CHECKPOINT_FINAL
@@ -62,9 +62,8 @@ def study_augmentation(
     condition, classes = read_condition(folder)
     sampler, sampler_name = None, ""
     if generator is not None:
-        loaded = _load(folder.name, generator)
-        sampler = _sampler(loaded, options.training.device, kinds, (condition, classes), slices)
-        sampler_name = _name(loaded.record)
+        device = options.training.device
+        sampler, sampler_name = load_sampler(folder.name, generator, device, kinds, (condition, classes), slices)
     training, test = (read_slices(labelled_cases(folder, split, kinds), classes, slices) for split in ("Tr", "Ts"))
     data = StudyData(training, test, sampler=sampler, sampler_name=sampler_name)
     study = run_study(data, options, output, progress=lambda line: print(line, flush=True))
@@ -76,14 +75,18 @@ def study_augmentation(
     return study
 
 
-def _load(dataset: str, choice: GeneratorChoice) -> Generator:
-    return load_generator(dataset, choice.model, choice.plans_name, choice.fold, choice.checkpoint)
-
-
-def _sampler(
-    loaded: Generator, device: str, kinds: Sequence[str], condition: tuple[str, list[str]], slices: SliceOptions
-) -> TrainedGenerator:
-    return trained_generator(loaded.model.to(device), loaded.configuration, kinds, condition, slices)
+def load_sampler(
+    dataset: str,
+    choice: GeneratorChoice,
+    device: str,
+    kinds: Sequence[str],
+    condition: tuple[str, Sequence[str]],
+    slices: SliceOptions,
+) -> tuple[TrainedGenerator, str]:
+    """A trained generator of a dataset as the sampler of a study (see study.trained_generator), and its name."""
+    loaded = load_generator(dataset, choice.model, choice.plans_name, choice.fold, choice.checkpoint)
+    sampler = trained_generator(loaded.model.to(device), loaded.configuration, kinds, condition, slices)
+    return sampler, _name(loaded.record)
 
 
 def _name(record: Mapping[str, Any]) -> str:
