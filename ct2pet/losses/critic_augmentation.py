@@ -5,12 +5,12 @@ from __future__ import annotations
 import torch
 from torch.nn import functional
 
-_SHIFT, _CUTOUT = 1 / 8, 3 / 8  # as shares of the width
+_SHIFT, _CUTOUT = 1 / 8, 1 / 4  # as shares of the width
 
 
 def augment_for_critic(images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
     """Images (N, C, Y, X), each flipped left to right by chance, shifted by up to an eighth of its width (mirrored at
-    the edges), and with a square of 3/8 of its width set to 0.
+    the edges), and with a square of a quarter of its width set to 0.
 
     Brightness, contrast and colour, which the paper changes too, would cost a PET its SUV. ``random`` is a generator on
     the CPU.

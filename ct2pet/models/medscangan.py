@@ -47,15 +47,15 @@ class MedScanGANHyperparameters(Hyperparameters):
 
     num_epochs: int = 500
     decay_epochs: int = 1
-    learning_rate: float = 2e-4
-    critic_learning_rate: float = 2e-4
+    learning_rate: float = 5e-4
+    critic_learning_rate: float = 5e-4
     beta1: float = 0.0
-    beta2: float = 0.9
-    ema_decay: float = 0.999
+    beta2: float = 0.99
+    ema_decay: float = 0.995
     loss: str = R3GAN
     class_head: str = PROJECTION
     n_critic: int = 1
-    lambda_penalty: float = 1.0
+    lambda_penalty: float = 0.05
     lambda_class: float = 1.0
     log_suv: bool = True
     augment_critic: bool = True
