@@ -22,6 +22,7 @@ from ct2pet.losses.critic_augmentation import augment_for_critic
 from ct2pet.losses.relativistic import relativistic_cost, zero_centred_penalty
 from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Progress, Synthesis, Update, WeightedMean, frozen
+from ct2pet.networks.medscangan import with_spectral_norm
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import CONDITIONS, TARGETS, FieldNeeds, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import denormalize, normalize
@@ -42,7 +43,7 @@ class MedScanGANHyperparameters(Hyperparameters):
     of the class is added to the score (Miyato and Koyama, ICLR 2018).
 
     ``log_suv``: networks see log(1 + SUV). ``augment_critic``: the critic sees flipped, shifted and partly covered
-    images.
+    images. ``spectral_norm``: of all layers of the critic.
     """
 
     num_epochs: int = 500
@@ -59,6 +60,7 @@ class MedScanGANHyperparameters(Hyperparameters):
     lambda_class: float = 1.0
     log_suv: bool = True
     augment_critic: bool = True
+    spectral_norm: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -96,7 +98,8 @@ class MedScanGAN(Synthesis):
         self.in_log_suv = {one.name for one in fields.targets if one.kind == PET and log_suv}
         self.generator = self.network("generator")
         self.latent_size = configuration.network("class_generator").arguments["latent_size"]
-        self.critic = self.network("critic")
+        critic = self.network("critic")
+        self.critic = with_spectral_norm(critic) if self.hyperparameters.spectral_norm else critic
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {

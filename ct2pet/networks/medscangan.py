@@ -7,14 +7,13 @@ auxiliary class head after Odena et al., ICML 2017. Samaras et al. (MedScanGAN) 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import nn
 from torch.nn import functional
-from torch.nn.utils.parametrizations import spectral_norm as spectral_normalized
+from torch.nn.utils.parametrizations import spectral_norm
 
-Norm = Callable[[nn.Module], nn.Module]
 _SLOPE = 0.2
 
 
@@ -81,48 +80,46 @@ class _Growing(nn.Module):
 class ClassCritic(nn.Module):
     """An image to the score of a critic and the logits of its class, by residual blocks.
 
-    ``features_per_stage`` and ``strides`` as of ClassGenerator, from full resolution down. With ``spectral_norm`` all
-    layers have it; none has a batch norm: penalties are of single images. ``forward`` takes (N, in_channels, Y, X) and
-    gives scores (N,) and logits (N, num_classes).
+    ``features_per_stage`` and ``strides`` as of ClassGenerator, from full resolution down. No layer has a batch norm:
+    penalties are of single images. ``forward`` takes (N, in_channels, Y, X) and gives scores (N,) and logits
+    (N, num_classes).
     """
 
     def __init__(
-        self,
-        in_channels: int,
-        num_classes: int,
-        features_per_stage: Sequence[int],
-        strides: Sequence[Sequence[int]],
-        spectral_norm: bool = True,
+        self, in_channels: int, num_classes: int, features_per_stage: Sequence[int], strides: Sequence[Sequence[int]]
     ) -> None:
         super().__init__()
         widths = list(features_per_stage)
-        norm: Norm = spectral_normalized if spectral_norm else _unchanged
-        self.first = norm(nn.Conv2d(in_channels, widths[0], 3, 1, 1))
+        self.first = nn.Conv2d(in_channels, widths[0], 3, 1, 1)
         pairs = zip([widths[0], *widths[1:-1]], widths[1:], list(strides)[1:])
-        self.blocks = nn.Sequential(*(_Shrinking(a, b, stride, norm) for a, b, stride in pairs))
-        self.score = norm(nn.Linear(widths[-1], 1))
-        self.classes = norm(nn.Linear(widths[-1], num_classes))
+        self.blocks = nn.Sequential(*(_Shrinking(a, b, stride) for a, b, stride in pairs))
+        self.score = nn.Linear(widths[-1], 1)
+        self.classes = nn.Linear(widths[-1], num_classes)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = functional.leaky_relu(self.blocks(self.first(image)), _SLOPE).mean(dim=(2, 3))
         return self.score(features).squeeze(1), self.classes(features)
 
 
-def _unchanged(layer: nn.Module) -> nn.Module:
-    return layer
-
-
 class _Shrinking(nn.Module):
     """A residual block whose output is smaller by ``stride``. Only one convolution is of the large map."""
 
-    def __init__(self, channels: int, width: int, stride: Sequence[int], norm: Norm) -> None:
+    def __init__(self, channels: int, width: int, stride: Sequence[int]) -> None:
         super().__init__()
         shrink = nn.AvgPool2d((stride[0], stride[1]))
         self.path = nn.Sequential(
-            *(nn.LeakyReLU(_SLOPE), norm(nn.Conv2d(channels, channels, 3, 1, 1))),
-            *(nn.LeakyReLU(_SLOPE), shrink, norm(nn.Conv2d(channels, width, 3, 1, 1))),
+            *(nn.LeakyReLU(_SLOPE), nn.Conv2d(channels, channels, 3, 1, 1)),
+            *(nn.LeakyReLU(_SLOPE), shrink, nn.Conv2d(channels, width, 3, 1, 1)),
         )
-        self.shortcut = nn.Sequential(shrink, norm(nn.Conv2d(channels, width, 1)))
+        self.shortcut = nn.Sequential(shrink, nn.Conv2d(channels, width, 1))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.shortcut(image) + self.path(image)
+
+
+def with_spectral_norm(network: nn.Module) -> nn.Module:
+    """The same network, all of whose convolutions and linear layers now have spectral norm."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spectral_norm(module)
+    return network
