@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,13 +18,13 @@ from ct2pet.study.slices import SliceOptions, lesion_slices
 class TrainedGenerator:
     """A Sampler: images of a trained ``model``, resampled as the real slices of a study are.
 
-    ``targets``: the model's target for each channel; ``condition`` and ``classes``: the model's condition and its
+    ``targets``: the model's target for each kind, in the order of the channels; ``condition`` and ``classes``: the model's condition and its
     classes in the order of the study's labels.
     """
 
     model: Synthesis
     configuration: Configuration
-    targets: tuple[str, ...]
+    targets: Mapping[str, str]
     condition: str
     classes: tuple[str, ...]
     options: SliceOptions
@@ -34,7 +34,7 @@ class TrainedGenerator:
         request = SynthesisRequest({self.condition: self.classes[label]}, number, seed)
         options = SliceOptions(self.options.size_mm, self.options.pixels, 1)
         made = [
-            lesion_slices({name: volumes[name] for name in self.targets}, None, options)[0]
+            lesion_slices({kind: volumes[name] for kind, name in self.targets.items()}, None, options)[0]
             for _, volumes in sample_volumes(self.model, self.configuration, request)
         ]
         return np.stack(made)
@@ -62,16 +62,16 @@ def trained_generator(
     if unknown:
         known = ", ".join(fields[name].labels)
         raise Ct2PetError(f"the generator was not trained with the {name} {unknown[0]!r}; its classes are {known}")
-    targets = []
+    targets = {}
     for kind in kinds:
         found = [one.name for one in fields.targets if one.kind == kind]
         if not found:
             there = ", ".join(one.kind for one in fields.targets)
             raise Ct2PetError(f"the generator makes no image of the kind {kind!r} (it makes {there}); see --kinds")
-        targets.append(found[0])
+        targets[kind] = found[0]
     size_mm = min(n * mm for n, mm in zip(model.planned.patch_size[1:], configuration.spacing[1:]))
     if size_mm < options.size_mm - 1e-6:
         raise Ct2PetError(
             f"the generator makes images of {size_mm:g} mm, slices have {options.size_mm:g} mm; see --size_mm"
         )
-    return TrainedGenerator(model, configuration, tuple(targets), name, tuple(classes), options)
+    return TrainedGenerator(model, configuration, targets, name, tuple(classes), options)
