@@ -10,13 +10,14 @@ BENCH := .venv-bench
 demo: $(INSTALLED)
 	$(BIN)/ct2pet_demo -o ct2pet_demo
 
-# Several threads gain nothing on the tests' small arrays, and make them slower where cores are shared.
+# Two processes, a file of tests in one of them: what several tests of a file share is made once. Several threads gain
+# nothing on the tests' small arrays, and make them slower where cores are shared.
 test: export OMP_NUM_THREADS := 1
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 # Against peers, in an environment of their own; writes documentation/benchmarks.md. Half an hour on two idle cores;
 # bench-full takes hours.

@@ -20,6 +20,10 @@ COMMANDS = [
     "train",
     "predict",
     "synthesize",
+    "export_model",
+    "install_model",
+    "accumulate_crossval_results",
+    "find_best_configuration",
     "evaluate",
     "compare",
     "report",
@@ -72,13 +76,14 @@ setup(
         "scipy>=1.10",
         "acvl-utils>=0.2",
         "dynamic-network-architectures>=0.3",
-        "dacite>=1.8",
         "pydantic>=2.5",
+        "annotated-types>=0.6",
         "filelock>=3.30",
         "blosc2>=2.5",
         "isal>=1.5",
         "threadpoolctl>=3.1",
-        "tqdm>=4.64",
+        "rich>=13.7",
+        "jinja2>=3.1",
         "psutil>=5.9",
         "matplotlib>=3.7",
         "tensorboard>=2.12",
@@ -91,6 +96,7 @@ setup(
             *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
             "pytest>=8",
             "pytest-timeout>=2.2",
+            "pytest-xdist>=3.5",
             "playwright>=1.45",
             "ruff>=0.5",
             "mypy>=1.10",
@@ -102,5 +108,10 @@ setup(
             "setuptools>=68",
         ],
     },
-    entry_points={"console_scripts": [f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS]},
+    entry_points={
+        "console_scripts": [
+            "ct2pet = ct2pet.__main__:main",
+            *(f"ct2pet_{command} = ct2pet.cli.{command}:main" for command in COMMANDS),
+        ]
+    },
 )

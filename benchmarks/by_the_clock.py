@@ -15,7 +15,7 @@ from ct2pet.training import Trainer, TrainingOptions
 from ct2pet.training.schedule import Schedule
 
 _EPOCHS = 6  # about; validation, checkpoints and the log, which count, come once in each
-_OPTIONS = TrainingOptions(num_workers=0, show_bar=False, final_validation=False, save_every=10**6)
+_OPTIONS = TrainingOptions(num_workers=0, show_progress=False, final_validation=False, save_every=10**6)
 
 
 @dataclass(frozen=True)

@@ -208,7 +208,7 @@ def test(benchmark: Benchmark, name: str, names: list[str]) -> None:
     source = benchmark.work / "raw" / benchmark.dataset / "imagesTs"
     chosen = {"dataset": benchmark.dataset, "model": arm(name).model, "plans_name": name}
     predict(source, benchmark.folder(name), configurations=names, device="cpu", **chosen)
-    evaluate(benchmark.folder(name), benchmark.dataset, num_processes=1)
+    evaluate(benchmark.dataset, benchmark.folder(name), num_processes=1)
 
 
 def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:
@@ -216,7 +216,7 @@ def pool_folds(benchmark: Benchmark, name: str, names: list[str]) -> None:
     from ct2pet.api.training import train
     from ct2pet.training import TrainingOptions
 
-    options = TrainingOptions(show_bar=False)
+    options = TrainingOptions(show_progress=False)
     cases: dict[str, Any] = {}
     medians: dict[str, Any] = {}
     for fold in benchmark.folds:

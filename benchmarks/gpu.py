@@ -60,7 +60,9 @@ def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> 
 def trainer_of(task: dict, plans: Plans, folder: Path) -> Trainer:
     """A trainer as the task says: its district in place of the benchmark's own, and how networks are run."""
     mode = task.get("mode", EAGER)
-    options = TrainingOptions(device=task["device"], show_bar=False, final_validation=False, compile=mode == COMPILE)
+    options = TrainingOptions(
+        device=task["device"], show_progress=False, final_validation=False, compile=mode == COMPILE
+    )
     plans = replace(plans, configurations={DISTRICT: replace(plans.configuration(task["district"]), labels=[1])})
     trainer = make_trainer(task["method"], plans, folder, options)
     if mode == LAST:

@@ -112,7 +112,7 @@ def run_arm(work: Path, patients: Patients, dataset: str, name: str, options: Tr
 
 def report(raw: Path, arm: str, configuration: str, predictions: Path) -> None:
     path = predictions.with_suffix(".json")
-    summary = read_summary(path) if path.exists() else evaluate(predictions, raw.name, output=path)
+    summary = read_summary(path) if path.exists() else evaluate(raw.name, predictions, output=path)
     body = {name: metric["mean"] for name, metric in summary["mean"][configuration].items()}
     print(
         f"{raw.name} {configuration} {arm:>27}: MAE {body['mae']:.4f} SUV ({body['mae_best_shift']:.4f} SUV at its "
@@ -208,7 +208,7 @@ def main() -> None:
     arguments = parser.parse_args()
     use_folders(arguments.work, "")
     options = TrainingOptions(
-        num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_bar=False
+        num_epochs=arguments.epochs, iterations_per_epoch=arguments.iterations, resume=True, show_progress=False
     )
     in_plane = not arguments.all_directions
     patients: Patients = Phantoms(arguments.district, in_plane)

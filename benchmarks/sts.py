@@ -46,7 +46,7 @@ def main() -> None:
     minutes = (time.monotonic() - started) / 60
     predictions = arguments.work / "predictions"
     predict(arguments.work / "raw" / DATASET / "imagesTs", predictions, configurations=["limbs"])
-    summary = evaluate(predictions, DATASET, output=arguments.work / "summary.json")
+    summary = evaluate(DATASET, predictions, output=arguments.work / "summary.json")
 
     print(table(summary))
     mae = summary["mean"]["whole_body"]["mae"]["mean"]

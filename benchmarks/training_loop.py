@@ -127,7 +127,7 @@ class Clock:
 
 def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) -> Clock:
     """Rounds of bare steps and of the trainer's, in turn, and five ends of an epoch."""
-    options = TrainingOptions(device=device, show_bar=False, final_validation=False)
+    options = TrainingOptions(device=device, show_progress=False, final_validation=False)
     trainer = make_trainer(METHOD, plans, folder, options)
     bare = trainer.settings.build().to(trainer.device)
     optimizers, precision = bare.optimizers(), trainer.optimization.precision

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ct2pet.errors import CheckpointError
-from ct2pet.files import atomic_path
+from ct2pet.files import atomic_path, check_readable
 
 FORMAT_VERSION = 1
 _PLAIN = (torch.Tensor, str, bytes, int, float, bool, type(None))
@@ -47,8 +47,7 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     Raises CheckpointError, naming the file, where it is missing, damaged, foreign or of another format version.
     """
     path = Path(path)
-    if not path.is_file():
-        raise CheckpointError(f"{path}: no such checkpoint")
+    check_readable(path, CheckpointError)
     try:
         with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
             damaged = archive.testzip()

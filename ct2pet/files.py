@@ -173,6 +173,15 @@ def reading(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetErro
         raise error_class(f"{path}: {reason}") from None
 
 
+def check_readable(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetError) -> None:
+    """Raise ``error_class``, which says why, where a file cannot be opened, or a folder not be listed."""
+    with reading(path, error_class):
+        if os.path.isdir(path):
+            os.listdir(path)
+        else:
+            Path(path).open("rb").close()
+
+
 def read_json(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetError) -> Any:
     """Read a JSON file (UTF-8). Raises ``error_class``, naming the file, where it is missing, may not be read, or is
     not JSON as ``parse_json`` reads it."""

@@ -8,6 +8,7 @@ FINGERPRINT = "dataset_fingerprint.json"
 SPLITS = "splits_final.json"
 DEFAULT_PLANS = "ct2petPlans"
 PLANS = "plans.json"  # in the folder of a model
+MODEL_CARD = "MODEL_CARD.md"  # of a model that was shared
 
 CHECKPOINT_LATEST = "checkpoint_latest.pth"
 CHECKPOINT_BEST = "checkpoint_best.pth"

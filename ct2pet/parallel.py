@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import psutil
-from tqdm import tqdm
 
+from ct2pet.console import progress
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.interruption import held_back
 
@@ -104,11 +104,10 @@ def map_cases(
     num_processes = _that_fit(min(num_processes, len(cases)), memory_per_process_gib)
     several = num_processes > 1
     outcomes = _in_processes(function, cases, [()] * num_processes) if several else _here(function, cases)
-    bar = tqdm(total=len(cases), desc=description, unit="case", disable=not description or not cases)
-    with bar, contextlib.closing(outcomes):
+    with progress(description, len(cases), shown=bool(description)) as bar, contextlib.closing(outcomes):
         for case, outcome in outcomes:
             _record(results, case, outcome)
-            bar.update()
+            bar.advance()
     return results
 
 
@@ -219,6 +218,8 @@ def _guarded(function: Callable, arguments: tuple) -> Any:
     except MemoryError:
         return _Failure("not enough memory (try fewer processes at a time)", traceback.format_exc())
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is not None and error.strerror:
+            return _Failure(f"{error.filename}: {error.strerror}", traceback.format_exc())
         return _Failure(f"{type(error).__name__}: {error}", traceback.format_exc())
 
 

@@ -8,6 +8,7 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from ct2pet.errors import PluginError
+from ct2pet.suggestions import did_you_mean
 
 
 def plugin_names(package: str) -> list[str]:
@@ -34,7 +35,8 @@ def load_plugin(package: str, name: str, attribute: str) -> Any:
         except Exception as error:
             raise PluginError(f"the plug-in {name!r} ({foreign[name].value}) cannot be loaded: {error}") from error
     kind = package.rsplit(".", 1)[-1]
-    raise PluginError(f"unknown name {name!r}; {kind}: {', '.join(plugin_names(package))}")
+    names = plugin_names(package)
+    raise PluginError(f"unknown name {name!r}; {kind}: {', '.join(names)}{did_you_mean(name, names)}")
 
 
 def _module_names(package: str) -> set[str]:

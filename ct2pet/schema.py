@@ -10,7 +10,9 @@ import types
 import typing
 from collections.abc import Sequence
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+from annotated_types import Ge, Gt, Lt
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json
@@ -21,6 +23,11 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
 T = TypeVar("T")
+Count = Annotated[int, Ge(1)]
+NotNegativeInt = Annotated[int, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+NotNegative = Annotated[float, Ge(0)]
+Share = Annotated[float, Ge(0), Lt(1)]
 _LONGEST = 40  # characters of a value that an error shows
 _UNKNOWN = ("unexpected_keyword_argument", "extra_forbidden")
 _EXPECTED = {
@@ -36,17 +43,30 @@ _EXPECTED = {
     "dataclass_type": "an object",
     "none_required": "null",
 }
+_LIMITS = {
+    "greater_than": ("gt", "above"),
+    "greater_than_equal": ("ge", "of at least"),
+    "less_than": ("lt", "below"),
+}
 
 
-def read_as(path: str | os.PathLike, kind: type[T], error_class: type[Ct2PetError] = Ct2PetError) -> T:
+def read_as(
+    path: str | os.PathLike, kind: type[T], error_class: type[Ct2PetError] = Ct2PetError, remedy: str = ""
+) -> T:
     """The content of a JSON file as a ``kind``: a dataclass, or a list, dict ... of dataclasses and plain values.
 
     The types must be met: a whole number serves as a float, nothing else is converted; an object may lack only the
     keys that have a default, and has no others. Raises ``error_class`` in one line that names the file, the place in
     the document and what is expected there; also where the file is missing, may not be read or is not JSON (see
-    ``read_json``). Where ``__post_init__`` of a dataclass raises a ValueError, its text is what the line says.
+    ``read_json``). Where ``__post_init__`` of a dataclass raises a ValueError or a Ct2PetError, its text is what the
+    line says. ``remedy``: how such a file is made, for the end of the line; left out where rights are the problem.
     """
-    return parse_as(read_json(path, error_class), kind, str(path), error_class)
+    try:
+        return parse_as(read_json(path, error_class), kind, str(path), error_class)
+    except error_class as error:
+        if not remedy or isinstance(error.__context__, PermissionError):
+            raise
+        raise error_class(f"{error}; {remedy}") from None
 
 
 def parse_as(content: Any, kind: type[T], source: str, error_class: type[Ct2PetError] = Ct2PetError) -> T:
@@ -65,6 +85,8 @@ def parse_as(content: Any, kind: type[T], source: str, error_class: type[Ct2PetE
         first = min(problems, key=lambda problem: problem["type"] not in _UNKNOWN)  # a typo explains what is missing
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise error_class(f"{source}: {_explained(first, kind, content)}{more}") from None
+    except Ct2PetError as error:
+        raise error_class(f"{source}: {error}") from None
     except (TypeError, ValueError, RecursionError) as error:  # possible where the content is not from a JSON file
         raise error_class(f"{source}: holds what JSON cannot hold ({error})") from None
 
@@ -93,6 +115,9 @@ def _explained(problem: ErrorDetails, kind: Any, content: Any) -> str:
     found = _shown(problem["input"])
     if problem["type"] == "literal_error":
         return f"{place_name(place)}: expected {problem['ctx']['expected']}, not {found}"
+    if problem["type"] in _LIMITS:
+        key, words = _LIMITS[problem["type"]]
+        return f"{place_name(place)}: expected a number {words} {problem['ctx'][key]:g}, not {found}"
     if problem["type"] in _EXPECTED:
         return f"{place_name(place)}: expected {_EXPECTED[problem['type']]}, not {found}"
     return f"{place_name(place)}: {problem['msg']}, not {found}"

@@ -13,11 +13,12 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "ct2pet"
 
 ORDER = [
-    *("errors", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
+    *("errors", "suggestions", "interruption", "json_text", "files", "outputs", "schema", "locks", "layout"),
+    *("console",),
     *("paths", "provenance", "plugins", "volume", "resampling", "parallel", "suv", "dicom"),
     *("imageio", "registration", "dataset", "conversion", "districts", "fingerprint", "planning", "preprocessing"),
-    *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "inference"),
-    *("training", "study", "report", "phantom", "api", "cli"),
+    *("evaluation", "distributed", "networks", "losses", "models", "checkpoint", "sharing", "inference"),
+    *("training", "study", "report", "phantom", "api", "cli", "__main__"),
 ]
 WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}
 SHARED_BY_COMMANDS = {"arguments", "command"}
@@ -139,7 +140,13 @@ def test_tests_mirror_the_code():
         "training/test_misalignment.py",
         "training/test_three_stages.py",
     }
-    across |= {"test_end_to_end.py", "test_other_districts.py", "test_without_maps.py", "training/test_interruption.py"}
+    across |= {
+        "test_end_to_end.py",
+        "test_other_districts.py",
+        "test_reference_plans.py",
+        "test_without_maps.py",
+        "training/test_interruption.py",
+    }
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in across}):
         module = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))
         known = [PACKAGE / module, PACKAGE / module.with_name(f"_{module.name}"), PACKAGE / module.with_suffix("")]

@@ -122,7 +122,7 @@ def test_a_foreign_file_is_refused_and_its_code_does_not_run(tmp_path):
 
 
 def test_a_missing_file_and_a_later_format_are_named(tmp_path):
-    with pytest.raises(CheckpointError, match=r"nothing\.pth: no such checkpoint"):
+    with pytest.raises(CheckpointError, match=r"nothing\.pth: no such file"):
         load_checkpoint(tmp_path / "nothing.pth")
     torch.save({"format_version": 99}, tmp_path / "later.pth")
     with pytest.raises(CheckpointError, match=r"later\.pth: format_version 99"):

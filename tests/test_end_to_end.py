@@ -158,15 +158,6 @@ def test_a_numbered_fold_is_validated_on_cases_that_it_was_not_trained_with(road
     assert {path.name for path in folder.glob("*.nii.gz")} == {f"{case}.nii.gz" for case in fold["val"]}
 
 
-def test_the_papers_plans_are_planned_preprocessed_and_trained(road_copy):
-    assert prepare(road_copy, "-p paper_2503_15555") == 0
-    plans = json.loads((road_copy.preprocessed / "paper_2503_15555.json").read_text())
-    head = plans["configurations"]["head"]
-    assert (head["patch_size"], head["batch_size"], head["normalization"]["PET"]["upper"]) == ([32] * 3, 1, 20.0)
-    assert run(f"train 077 pix2pix all -c head -p paper_2503_15555 {SHORT}") == 0
-    assert (road_copy.results / "pix2pix__paper_2503_15555__head" / "fold_all" / "checkpoint_final.pth").exists()
-
-
 def test_preparing_again_writes_no_case_again(road_copy):
     times = times_of(road_copy.preprocessed)
     assert prepare(road_copy) == 0

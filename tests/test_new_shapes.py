@@ -97,7 +97,9 @@ def trainer_run(line):
     from ct2pet.training import TrainingOptions
 
     dataset, method, fold, *_ = line.split()
-    options = TrainingOptions(num_epochs=3, iterations_per_epoch=4, deterministic=True, num_workers=0, show_bar=False)
+    options = TrainingOptions(
+        num_epochs=3, iterations_per_epoch=4, deterministic=True, num_workers=0, show_progress=False
+    )
     train(dataset, method, fold, device="cpu", options=options)
 
 

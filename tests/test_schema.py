@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ct2pet.errors import Ct2PetError, PlansError
-from ct2pet.schema import parse_as, read_as
+from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share, parse_as, read_as
 
 
 @dataclass(frozen=True)
@@ -169,6 +169,54 @@ def test_files_that_are_no_json_are_named_with_the_error_of_the_caller(tmp_path)
     path.write_text("[")
     with pytest.raises(PlansError, match=r"plans\.json: cannot be read as JSON"):
         read_as(path, Whole, PlansError)
+
+
+def test_a_remedy_ends_the_line_but_not_where_rights_are_missing(tmp_path, monkeypatch):
+    path = tmp_path / "plans.json"
+    for content in (None, "[", "{}"):
+        if content is not None:
+            path.write_text(content)
+        with pytest.raises(PlansError, match=r"plans\.json: .*; plan again$"):
+            read_as(path, Whole, PlansError, "plan again")
+
+    def forbidden(path):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("pathlib.Path.read_bytes", forbidden)
+    with pytest.raises(PlansError, match=r"plans\.json: no permission to read$"):
+        read_as(path, Whole, PlansError, "plan again")
+
+
+@dataclass(frozen=True)
+class Numbers:
+    epochs: Count = 1
+    rate: Positive = 1.0
+    decay: Share = 0.0
+    weight: NotNegative = 0.0
+    pool: NotNegativeInt = 0
+
+    def __post_init__(self):
+        if self.pool > self.epochs:
+            raise PlansError("the pool is larger than the epochs")
+
+
+@pytest.mark.parametrize(
+    ("values", "said"),
+    [
+        ({"epochs": 0}, "epochs: expected a number of at least 1, not 0"),
+        ({"rate": 0}, "rate: expected a number above 0, not 0"),
+        ({"decay": -0.1}, "decay: expected a number of at least 0, not -0.1"),
+        ({"decay": 1}, "decay: expected a number below 1, not 1"),
+        ({"weight": -1e-9}, "weight: expected a number of at least 0, not -1e-09"),
+        ({"pool": -1}, "pool: expected a number of at least 0, not -1"),
+        ({"epochs": 1.5}, "epochs: expected a whole number, not 1.5"),
+        ({"pool": 2}, "the pool is larger than the epochs"),
+    ],
+)
+def test_numbers_out_of_range_are_named_with_the_range(values, said):
+    with pytest.raises(PlansError) as caught:
+        parse_as(values, Numbers, "x", PlansError)
+    assert str(caught.value) == f"x: {said}"
 
 
 ANY = st.recursive(

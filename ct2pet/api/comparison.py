@@ -9,24 +9,31 @@ from ct2pet import layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation import read_summary
 from ct2pet.evaluation.comparing import Comparison, compare, compare_with_baselines
+from ct2pet.evaluation.comparing.pairing import common_cases as reduced_to_common_cases
 from ct2pet.provenance import without_names
 
 _SUMMARY = layout.SUMMARY
 _PLACES = (_SUMMARY, f"validation/{_SUMMARY}")  # in a folder of predictions, in that of a training
 
 
-def compare_results(results: Sequence[str | Path], metrics: Sequence[str] | None = None) -> Comparison:
+def compare_results(
+    results: Sequence[str | Path], metrics: Sequence[str] | None = None, *, common_cases: bool = False
+) -> Comparison:
     """Compare evaluated models case by case: every one with the first, or a single one with its trivial baselines.
 
     ``results``: summary.json files, or folders of predictions or trainings that hold one. A model is called as the
-    folder of its summary. Raises Ct2PetError where there is no summary, where the same is given twice, or where they
-    cannot be compared (other cases, other references or settings, cases that were trained with).
+    folder of its summary. ``common_cases``: compare the cases that all models have where some lack a few; the
+    comparison names the others. Raises Ct2PetError where there is no summary, where the same is given twice, or where
+    they cannot be compared (other cases, other references or settings, cases that were trained with).
     """
     files = [_summary_file(Path(path)) for path in results]
     summaries = dict(zip(_names(files), map(read_summary, files)))
     if len(summaries) == 1:
         return compare_with_baselines(next(iter(summaries.values())), metrics)
-    return compare(summaries, metrics)
+    left_out: dict[str, list[str]] = {}
+    if common_cases:
+        summaries, left_out = reduced_to_common_cases(summaries)
+    return compare(summaries, metrics, left_out=left_out)
 
 
 def _summary_file(path: Path) -> Path:

@@ -1,4 +1,4 @@
-"""All stages on a procedural phantom, for ``ct2pet_demo`` and ``make demo``."""
+"""All stages of a method on a procedural phantom, for ``ct2pet_demo`` and ``make demo``."""
 
 from __future__ import annotations
 
@@ -6,93 +6,57 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 from ct2pet import layout
-from ct2pet.api.evaluation import evaluate
+from ct2pet.api.demonstrations import load_demonstration
+from ct2pet.api.demonstrations.base import Demonstration, Trained
 from ct2pet.api.planning import extract_fingerprint, plan
-from ct2pet.api.prediction import predict
-from ct2pet.api.preprocessing import DEFAULT_PLANS, preprocess
+from ct2pet.api.preprocessing import preprocess
 from ct2pet.api.training import train
-from ct2pet.dataset import open_dataset
-from ct2pet.evaluation import table
-from ct2pet.parallel import default_processes
-from ct2pet.phantom import DEMO, write_dataset
-from ct2pet.planning.configuration import Configuration
+from ct2pet.paths import raw_folder
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.folder import PreprocessedDataset
-from ct2pet.report import LOG, read_log, report_of_dataset
 from ct2pet.training import TrainingOptions
 
-DATASET = "Dataset999_Phantom"
-MODEL = "pix2pix"
-_NUM_TRAIN, _NUM_TEST, _SEED = 16, 4, 2503
-_EPOCHS, _ITERATIONS = 10, 40
+_BEFORE_THE_CONCLUSION = 4
 
 
-def run_demo(folder: Path, *, device: str | None = None) -> Path:
-    """Make phantom patients, plan, train a network per district, predict patients that were held out, and compare.
+def run_demo(folder: Path, method: str = "pix2pix", *, device: str | None = None) -> Path:
+    """Make phantom patients, plan, train ``method``, predict patients that were held out, and compare.
 
     Everything lands under ``folder``: raw, preprocessed, results, predictions, summary.json, report.html. Returns the
-    path of the report. Interrupted and run again, it goes on.
+    path of the report. Interrupted and run again, it goes on. Raises PluginError for a method without a demonstration.
     """
     folder = Path(folder).resolve()
+    demonstration = load_demonstration(method)
+    dataset, steps = demonstration.dataset, _Steps(_BEFORE_THE_CONCLUSION + len(demonstration.conclusion))
     with _working_in(folder):
-        raw = folder / "raw" / DATASET
-        with _step("1/6 a phantom dataset"):
+        raw = raw_folder() / dataset
+        with steps.step("a phantom dataset"):
             if not (raw / layout.DATASET).exists():
-                write_dataset(
-                    raw,
-                    num_train=_NUM_TRAIN,
-                    num_test=_NUM_TEST,
-                    seed=_SEED,
-                    scanner=DEMO,
-                    num_processes=default_processes(),
-                )
-        with _step("2/6 fingerprint and plans"):
-            extract_fingerprint(DATASET)
-            if not _is_planned():
-                _for_minutes(plan(DATASET, device=device))
-        with _step("3/6 preprocessing"):
-            preprocess(DATASET)
-        with _step("4/6 training"):
-            folders = train(DATASET, MODEL, "all", device=device, options=TrainingOptions(resume=True))
-        with _step("5/6 prediction of the held-out patients"):
-            predictions = folder / "predictions"
-            predict(raw / "imagesTs", predictions, device=device, continue_prediction=True)
-        with _step("6/6 evaluation and report"):
-            summary = evaluate(predictions, DATASET, output=folder / layout.SUMMARY)
-            curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in folders}
-            report = folder / layout.REPORT
-            report_of_dataset(open_dataset(DATASET), predictions, summary, report, curves=curves)
-    print(table(summary))
-    return report
+                demonstration.write(raw)
+        with steps.step("fingerprint and plans"):
+            extract_fingerprint(dataset)
+            _make_plans(demonstration, device)
+        with steps.step("preprocessing"):
+            preprocess(dataset)
+        with steps.step("training"):
+            trainings = train(dataset, method, "all", device=device, options=TrainingOptions(resume=True))
+        trained = Trained(folder, dataset, method, trainings, device)
+        for title, stage in demonstration.conclusion.items():
+            with steps.step(title):
+                stage(trained)
+    return folder / layout.REPORT
 
 
-def _is_planned() -> bool:
-    """Whether an interrupted run has made its plans: what it trained goes on with them, however much memory is free."""
-    path = PreprocessedDataset.find(DATASET).plans_file(DEFAULT_PLANS)
-    return path.exists() and Plans.load(path).hyperparameters(MODEL)["num_epochs"] == _EPOCHS
-
-
-def _for_minutes(plans: Plans) -> None:
-    """Fit the plans to a training of minutes: what makes a long training general slows a short one down."""
-    lighter = {name: _lighter(configuration) for name, configuration in plans.configurations.items()}
-    numbers = {
-        "num_epochs": _EPOCHS,
-        "iterations_per_epoch": _ITERATIONS,
-        "decay_epochs": _EPOCHS // 2,
-    }
-    models = {**plans.models, MODEL: {**plans.hyperparameters(MODEL), **numbers}}
-    path = PreprocessedDataset.find(DATASET).plans_file(DEFAULT_PLANS)
-    replace(plans, configurations=lighter, models=models).save(path)
-
-
-def _lighter(configuration: Configuration) -> Configuration:
-    """Left-right flips only: all phantoms lie on their backs, within a few degrees."""
-    augmentation = replace(configuration.augmentation, rotation_probability=0.0, flip_axes=[2])
-    return replace(configuration, augmentation=augmentation, mirror_axes=[2])
+def _make_plans(demonstration: Demonstration, device: str | None) -> None:
+    """Shortened plans, unless an interrupted run has made them: what it trained goes on with them, however much memory
+    is free."""
+    path = PreprocessedDataset.find(demonstration.dataset).plans_file(layout.DEFAULT_PLANS)
+    if path.exists() and (made := Plans.load(path)) == demonstration.shortened(made):
+        return
+    demonstration.shortened(plan(demonstration.dataset, device=device)).save(path)
 
 
 @contextmanager
@@ -111,9 +75,17 @@ def _working_in(folder: Path) -> Iterator[None]:
                 os.environ[name] = value
 
 
-@contextmanager
-def _step(title: str) -> Iterator[None]:
-    started = time.monotonic()
-    print(f"{title} ...", flush=True)
-    yield
-    print(f"{title}: {time.monotonic() - started:.0f} s", flush=True)
+class _Steps:
+    """Prints the title, number and duration of each step."""
+
+    def __init__(self, total: int) -> None:
+        self._total, self._done = total, 0
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        self._done += 1
+        numbered = f"{self._done}/{self._total} {title}"
+        started = time.monotonic()
+        print(f"{numbered} ...", flush=True)
+        yield
+        print(f"{numbered}: {time.monotonic() - started:.0f} s", flush=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,35 +12,58 @@ from ct2pet.evaluation import References, evaluate_predictions
 from ct2pet.parallel import default_processes
 
 
-def summary_file(predictions: Path) -> Path:
+@dataclass(frozen=True)
+class EvaluationOptions:
+    """``split``: the test ("Ts") or training ("Tr") cases of a dataset. ``output``: the summary's file (default:
+    summary.json among the predictions). The folders ``lesions`` and ``organs`` (CASE.nii.gz) replace those of the
+    dataset; into the folder ``error_maps`` go prediction - real PET (SUV) of each case, 0 outside the body."""
+
+    split: str = "Ts"
+    output: str | Path | None = None
+    lesions: str | Path | None = None
+    organs: str | Path | None = None
+    error_maps: str | Path | None = None
+    num_processes: int | None = None
+
+
+def summary_file(predictions: str | Path) -> Path:
     """Where the summary of a folder of predictions lies by default."""
     return Path(predictions) / layout.SUMMARY
 
 
 def evaluate(
-    predictions: Path,
-    dataset: str,
-    *,
-    split: str = "Ts",
-    output: Path | None = None,
-    lesions: Path | None = None,
-    organs: Path | None = None,
-    error_maps: Path | None = None,
-    num_processes: int | None = None,
+    dataset: str | int, predictions: str | Path, options: EvaluationOptions | None = None, **changes: Any
 ) -> dict[str, Any]:
-    """Compare the predicted PETs (CASE.nii.gz, SUV) in a folder with the real ones of a raw dataset's ``split``.
+    """Compare the predicted PETs (CASE.nii.gz, SUV) in a folder with the real ones of a raw dataset.
 
-    Writes the summary to ``output`` (default: summary.json among the predictions) and returns it. The folders
-    ``lesions`` and ``organs`` (CASE.nii.gz) replace those of the dataset; into the folder ``error_maps`` go prediction
-    - real PET (SUV) of each case, 0 outside the body. Raises CasesFailed, naming them, for cases without a prediction
-    or with one that cannot be used.
+    ``changes`` are EvaluationOptions by name. Writes the summary and returns it. Raises CasesFailed, naming them, for
+    cases without a prediction or with one that cannot be used.
     """
-    predictions = Path(predictions)
-    references = References.from_dataset(open_dataset(dataset), split, lesions=lesions, organs=organs)
+    options = replace(options or EvaluationOptions(), **changes)
+    lesions, organs = _path(options.lesions), _path(options.organs)
+    references = References.from_dataset(open_dataset(dataset), options.split, lesions=lesions, organs=organs)
+    return _evaluate(references, Path(predictions), options)
+
+
+def evaluate_folders(
+    real: str | Path, predictions: str | Path, options: EvaluationOptions | None = None, **changes: Any
+) -> dict[str, Any]:
+    """As ``evaluate``, with the real PETs (SUV) of a folder: images of the same names, no dataset. There are no
+    districts; the body is found in the real PET."""
+    options = replace(options or EvaluationOptions(), **changes)
+    references = References.from_folder(Path(real), lesions=_path(options.lesions), organs=_path(options.organs))
+    return _evaluate(references, Path(predictions), options)
+
+
+def _evaluate(references: References, predictions: Path, options: EvaluationOptions) -> dict[str, Any]:
     return evaluate_predictions(
         predictions,
         references,
-        output or summary_file(predictions),
-        num_processes=num_processes or default_processes(),
-        error_maps=error_maps,
+        Path(options.output or summary_file(predictions)),
+        num_processes=options.num_processes or default_processes(),
+        error_maps=_path(options.error_maps),
     )
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)

@@ -17,6 +17,7 @@ from ct2pet.files import copy_file
 from ct2pet.fingerprint.extractor import extract_fingerprint as extract
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.layout import DATASET, DEFAULT_PLANS
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.planner import PlanRequest, plan_experiment
@@ -49,6 +50,7 @@ def plan_and_preprocess(
     naming them, where some cases could not be used.
     """
     raw = open_dataset(dataset)
+    check_output_folder(preprocessed_folder() / raw.name)
     if verify_dataset_integrity:
         _verify(raw, num_processes)
     records = {}
@@ -89,6 +91,7 @@ def _extract(
     records: Mapping[str, MapRecord | None] | None = None,
 ) -> Fingerprint:
     _check_has_cases(raw)
+    check_output_folder(preprocessed.folder)
     if records is None:
         paths = [path for case in raw.cases("Tr") if (path := raw.file(DISTRICTS, case)) is not None]
         records = {str(path): read_record(path) for path in paths}
@@ -114,6 +117,7 @@ def plan(
     need not have.
     """
     preprocessed = PreprocessedDataset.find(dataset)
+    check_output_folder(preprocessed.folder)
     request = PlanRequest(plans_name, device or "", gpu_memory_target, models)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
     return _plan(preprocessed, read_dataset_json(preprocessed.folder), fingerprint, request)
@@ -136,9 +140,10 @@ def _plan(
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
         plans = plan_experiment(fingerprint, description, needs, request)
-    if path.exists() and _content(path) != plans:
-        print(f"{path}: replaced by new plans", file=sys.stderr)
+    replaced = path.exists() and _content(path) != plans
     plans.save(path)
+    if replaced:
+        print(f"{path}: replaced by new plans", file=sys.stderr)
     return plans
 
 

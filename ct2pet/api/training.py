@@ -14,6 +14,7 @@ from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.layout import CHECKPOINT_FINAL, DEFAULT_PLANS
 from ct2pet.models import load_model
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
@@ -41,8 +42,9 @@ def train(
     ``pretrain_whole_body``: train the whole body first, unless that was finished before, and begin each district with
     its networks and weights.
     ``configurations``: only these (a district, or ``whole_body``). With ``options.resume`` districts that are
-    finished are skipped. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names, missing
-    preprocessed data, losses that are not finite; of several districts CasesFailed after the others are trained.
+    finished are skipped; without it they are refused, unless ``options.overwrite`` is set. Returns the folders of the
+    trainings. Raises Ct2PetError subclasses: unknown names, missing preprocessed data, losses that are not finite; of
+    several districts CasesFailed after the others are trained.
     """
     devices = choose_devices(device, num_gpus)
     if len(devices) > 1 and distributed.launched_by_torchrun():
@@ -59,6 +61,8 @@ def train(
         request = TrainingRequest(
             preprocessed, plans, model, fold, options or TrainingOptions(), only_validate, pretrain_whole_body
         )
+        for name in names:
+            check_output_folder(request.folder(name))
         done = {}
         if pretrain_whole_body and not only_validate:
             done[WHOLE_BODY] = _whole_body(request, own_device, devices)

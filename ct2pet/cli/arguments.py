@@ -14,11 +14,11 @@ _MOST_PROCESSES = 1024
 _MOST_DIGITS = 20
 
 
-def add_dataset(parser: Parser) -> None:
+def add_dataset(parser: Parser, required: bool = True) -> None:
     parser.add_argument(
         "-d",
         dest="dataset",
-        required=True,
+        required=required,
         metavar="DATASET",
         help="the dataset: its number (001) or folder name (Dataset001_NAME)",
     )
@@ -90,6 +90,36 @@ def add_sized_models(parser: Parser) -> None:
         metavar="MODEL",
         help="the methods whose training must fit into that memory (default: pix2pix where it fits the dataset, "
         "else all that do; cyclegan needs more)",
+    )
+
+
+def add_crossval(parser: Parser) -> None:
+    """How the cases of a cross-validation are predicted."""
+    parser.add_argument(
+        "-f", dest="folds", nargs="+", metavar="FOLD", help="these folds (default: all of splits_final.json)"
+    )
+    parser.add_argument(
+        "-chk",
+        dest="checkpoint",
+        default=layout.CHECKPOINT_FINAL,
+        metavar="FILE",
+        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
+    )
+    add_device(parser)
+    add_step_size(parser)
+    add_processes(parser)
+
+
+def add_step_size(parser: Parser) -> None:
+    parser.add_argument(
+        "-step_size",
+        type=number(0.1, 1),
+        metavar="SHARE",
+        help="from window to window, as a share of the window (default: the plans')",
+    )
+    parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored CTs: faster")
+    parser.add_argument(
+        "--float32", action="store_true", help="never compute in bfloat16: slower, and the same on every machine"
     )
 
 

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import os
 import signal
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
+from ct2pet import __version__
+from ct2pet.console import NO_PROGRESS
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.interruption import EndedBySignal, run_until_signal
 from ct2pet.provenance import command_line
+from ct2pet.suggestions import did_you_mean
 
 DONE, SOME_FAILED, NOTHING_DONE, INTERRUPTED = 0, 1, 2, 130
 _VERBOSE = "--verbose"
+_NO_PROGRESS_BAR = ("--no_pbar", "--disable_progress_bar")  # in nnU-Net one of them in each command
+_HIDDEN = "no_pbar"
 Main = Callable[[Sequence[str] | None], int]
 
 
@@ -23,7 +30,15 @@ class _StrictParser(argparse.ArgumentParser):
     line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(NOTHING_DONE, f"{self.prog}: {message} (--help lists the options)\n")
+        self.exit(NOTHING_DONE, f"{self.prog}: {message}{self._hint(message)} (--help lists the options)\n")
+
+    def _hint(self, message: str) -> str:
+        """What was probably meant where an option is unknown."""
+        _, unrecognized, words = message.partition("unrecognized arguments: ")
+        unknown = next((word for word in words.split() if word.startswith("-")), None)
+        if not unrecognized or unknown is None:
+            return ""
+        return did_you_mean(unknown.partition("=")[0], self._option_string_actions)
 
     def _get_option_tuples(self, option_string: str) -> list:
         return []
@@ -46,7 +61,8 @@ def command(
 
         def work() -> None:
             parsed = _parsed(name, description, add_arguments, words)
-            with command_line(name, words):
+            hidden = vars(parsed).pop(_HIDDEN)
+            with command_line(name, words), _without_progress(hidden):
                 execute(parsed)
 
         try:
@@ -65,8 +81,26 @@ def _parsed(
         prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add_arguments(parser)
-    parser.add_argument(_VERBOSE, action="store_true", help="show the traceback of an error")
+    parser.add_argument(_VERBOSE, action="store_true", help="show more: the traceback of an error, every organ")
+    parser.add_argument(*_NO_PROGRESS_BAR, dest=_HIDDEN, action="store_true", help="show no progress")
+    parser.add_argument("--version", action="version", version=f"ct2pet {__version__}")
     return parser.parse_args(words)
+
+
+@contextlib.contextmanager
+def _without_progress(hidden: bool) -> Iterator[None]:
+    """Inside the block no progress is shown where ``hidden``, also by processes that are started there."""
+    if not hidden:
+        yield
+        return
+    before = os.environ.get(NO_PROGRESS)
+    os.environ[NO_PROGRESS] = "1"
+    try:
+        yield
+    finally:
+        os.environ.pop(NO_PROGRESS)
+        if before is not None:
+            os.environ[NO_PROGRESS] = before
 
 
 def _report(error: BaseException, name: str, verbose: bool) -> int:
@@ -85,14 +119,13 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
     if isinstance(error, Ct2PetError):
         print(f"{name}: {error}", file=sys.stderr)
         return SOME_FAILED if isinstance(error, CasesFailed) and error.some_done else NOTHING_DONE
-    hint = "" if verbose else " (--verbose shows where)"
-    print(f"{name}: {_unexpected(error)}{hint}", file=sys.stderr)
+    print(f"{name}: {_said_of(error, verbose)}", file=sys.stderr)
     return NOTHING_DONE
 
 
-def _unexpected(error: BaseException) -> str:
+def _said_of(error: BaseException, verbose: bool) -> str:
     if isinstance(error, MemoryError):
         return "not enough memory: end other programs, or try fewer processes at a time"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
-    return f"unexpected {type(error).__name__}: {error}"
+    return f"unexpected {type(error).__name__}: {error}{'' if verbose else ' (--verbose shows where)'}"

@@ -31,7 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-metrics",
         nargs="+",
         metavar="METRIC",
-        help="(default: mae psnr ssim suv_mean_bias suv_max_bias, and of predicted labels dice iou hd95 asd)",
+        help="these, and test them all (default: mae psnr ssim suv_mean_bias suv_max_bias, of which mae is tested; of "
+        "predicted labels dice iou hd95 asd, of which dice is tested)",
+    )
+    parser.add_argument(
+        "--common_cases",
+        action="store_true",
+        help="compare the cases that all models have, where some lack a few; the others are named",
     )
 
 
@@ -52,7 +58,7 @@ def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.evaluation.comparing import text
     from ct2pet.evaluation.comparing.files import write_comparison
 
-    comparison = compare_results(arguments.results, arguments.metrics)
+    comparison = compare_results(arguments.results, arguments.metrics, common_cases=arguments.common_cases)
     print(text(comparison))
     if arguments.output is not None:
         for path in write_comparison(arguments.output, comparison):

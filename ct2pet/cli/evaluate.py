@@ -1,22 +1,32 @@
 """Compare predicted PETs with the real ones of a dataset: errors inside the body, beside four trivial baselines.
 
 Example: ct2pet_evaluate -d 001 -i predictions
+         ct2pet_evaluate real_pets predictions
 """
 
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
 from ct2pet.cli.command import command
+from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.outputs import check_apart, check_output_file, check_output_folder, check_replaceable, holds_keys
 from ct2pet.paths import raw_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_dataset(parser)
-    add_folder(parser, "-i", "predictions", "predicted PETs: CASE.nii.gz, in SUV")
+    parser.add_argument(
+        "folders",
+        nargs="*",
+        type=Path,
+        metavar="FOLDER",
+        help="without a dataset: the folder of the real PETs, and that of the predicted PETs of the same names, in SUV",
+    )
+    add_dataset(parser, required=False)
+    add_folder(parser, "-i", "predictions", "predicted PETs: CASE.nii.gz, in SUV", required=False)
     parser.add_argument(
         "-o", dest="output", type=Path, metavar="FILE", help="the summary (default: summary.json in the folder of -i)"
     )
@@ -41,29 +51,40 @@ def _is_summary(path: Path) -> bool:
     return holds_keys(path, ("cases", "mean"))
 
 
+def _places(arguments: argparse.Namespace) -> tuple[str | Path, Path]:
+    """The dataset, or the folder of the real PETs, and the folder of the predictions."""
+    folders, given = arguments.folders, (arguments.dataset, arguments.predictions)
+    if len(folders) == 2 and given == (None, None):
+        return folders[0], folders[1]
+    if folders or None in given:
+        raise Ct2PetError("name a dataset and its predictions (-d, -i), or two folders: of real and of predicted PETs")
+    return given
+
+
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.evaluation import evaluate, summary_file
-    from ct2pet.errors import CasesFailed
+    real, predictions = _places(arguments)
+    from ct2pet.api.evaluation import EvaluationOptions, evaluate, evaluate_folders, summary_file
     from ct2pet.evaluation import read_summary, table
 
-    output = arguments.output or summary_file(arguments.predictions)
+    output = arguments.output or summary_file(predictions)
     _check(arguments, output)
+    given = {name: getattr(arguments, name) for name in EvaluationOptions.__dataclass_fields__}
+    options = EvaluationOptions(**{**given, "output": output})
+    if output.exists():
+        print(f"{output}: the summary there is replaced", file=sys.stderr)
     try:
-        evaluate(
-            arguments.predictions,
-            arguments.dataset,
-            split=arguments.split,
-            output=output,
-            lesions=arguments.lesions,
-            organs=arguments.organs,
-            error_maps=arguments.error_maps,
-            num_processes=arguments.num_processes,
-        )
+        if arguments.folders:
+            evaluate_folders(real, predictions, options)
+        else:
+            evaluate(str(real), predictions, options)
     except CasesFailed as failed:
         if failed.some_done:
-            print(table(read_summary(output)))
+            print(table(read_summary(output), organs=arguments.verbose))
         raise
-    print(table(read_summary(output)))
+    print(table(read_summary(output), organs=arguments.verbose))
+    print(f"\nsummary: {output.resolve()}")
+    if arguments.dataset is not None:
+        print(f"next: ct2pet_report -d {arguments.dataset} -i {predictions.resolve()}")
 
 
 main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)

@@ -33,9 +33,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.plan_tables import show_next, show_plan
     from ct2pet.api.planning import plan_and_preprocess
 
-    plan_and_preprocess(
+    plans = plan_and_preprocess(
         arguments.dataset,
         plans_name=arguments.plans,
         verify_dataset_integrity=arguments.verify_dataset_integrity,
@@ -46,6 +47,8 @@ def execute(arguments: argparse.Namespace) -> None:
         device=arguments.device,
         num_processes=arguments.num_processes,
     )
+    show_plan(plans)
+    show_next(plans)
 
 
 main = command("ct2pet_plan_and_preprocess", __doc__ or "", add_arguments, execute)

@@ -1,5 +1,7 @@
 """Decide spacing, patch, batch, normalisation and networks of every district from the fingerprint.
 
+Prints the plan, and what training it takes (time, memory, disk) from timed steps where the device is here.
+
 Example: ct2pet_plan_experiment -d 001 -gpu_memory_target 24
          ct2pet_plan_experiment -d 001 -p paper_2503_15555
 """
@@ -21,15 +23,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.plan_tables import show_costs, show_plan
     from ct2pet.api.planning import plan
 
-    plan(
+    plans = plan(
         arguments.dataset,
         plans_name=arguments.plans,
         gpu_memory_target=arguments.gpu_memory_target,
         models=arguments.models,
         device=arguments.device,
     )
+    show_plan(plans)
+    show_costs(plans)
 
 
 main = command("ct2pet_plan_experiment", __doc__ or "", add_arguments, execute)

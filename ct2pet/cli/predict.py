@@ -1,6 +1,7 @@
 """Translate CTs into PETs in SUV, with the models that ct2pet_train made.
 
 Example: ct2pet_predict -i imagesTs -o predictions
+         ct2pet_predict -i imagesTs -o predictions --model model.zip
 """
 
 from __future__ import annotations
@@ -9,7 +10,15 @@ import argparse
 from pathlib import Path
 
 from ct2pet import layout
-from ct2pet.cli.arguments import add_configurations, add_device, add_segmenter, integer, number, positive_integer
+from ct2pet.cli.arguments import (
+    add_configurations,
+    add_device,
+    add_segmenter,
+    add_step_size,
+    integer,
+    number,
+    positive_integer,
+)
 from ct2pet.cli.command import command
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
@@ -78,18 +87,25 @@ def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
         help="or checkpoint_best.pth (default: checkpoint_final.pth)",
     )
 
+    parser.add_argument(
+        "--model",
+        dest="model_paths",
+        nargs="+",
+        type=Path,
+        metavar="PATH",
+        help="instead of -d, -m, -p: the folder of a trained model, or a file of ct2pet_export_model; of several the "
+        "mean is predicted",
+    )
+    parser.add_argument(
+        "--ensemble",
+        nargs="+",
+        metavar="NAME",
+        help="the mean of these trained models: MODEL__PLANS (all districts) or MODEL__PLANS__CONFIGURATION",
+    )
+
 
 def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument(
-        "-step_size",
-        type=number(0.1, 1),
-        metavar="SHARE",
-        help="from window to window, as a share of the window (default: the plans')",
-    )
-    parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored CTs: faster")
-    parser.add_argument(
-        "--float32", action="store_true", help="never compute in bfloat16: slower, and the same on every machine"
-    )
+    add_step_size(parser)
     parser.add_argument(
         "--blend_mm",
         type=number(0, 500, "mm"),
@@ -122,7 +138,11 @@ def execute(arguments: argparse.Namespace) -> None:
 
     others = ("source", "target", "verbose", "disable_tta")
     values = {name: value for name, value in vars(arguments).items() if name not in others}
-    predict(arguments.source, arguments.target, PredictionOptions(**values, mirror=not arguments.disable_tta))
+    options = PredictionOptions(**values, mirror=not arguments.disable_tta)
+    paths = predict(arguments.source, arguments.target, options)
+    folder = paths[0].parent.resolve()
+    print(f"{len(paths)} predicted image(s): {folder} ({layout.PREDICTION} there says what made them)")
+    print(f"next, where the true images are known: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {folder}")
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

@@ -39,8 +39,8 @@ def register_and_print(dataset: RawDataset, cases: list[str] | None, num_process
 
     results = align_dataset(dataset, cases, num_processes or default_processes())
     for case, record in results.values.items():
-        if cases or record["outcome"] != "aligned":
-            print(f"{case}: {record['outcome']}: {record['reason']}")
+        if cases or record.outcome != "aligned":
+            print(f"{case}: {record.outcome}: {record.reason}")
     print(f"{dataset.folder}: {count_outcomes(results.values.values()) or 'no case'}")
     results.raise_failures("could not be registered")
 

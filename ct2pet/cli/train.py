@@ -6,12 +6,14 @@ Example: ct2pet_train 001 pix2pix all
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_configurations, add_device, add_plans, integer, positive_integer, seed
 from ct2pet.cli.command import command
+from ct2pet.errors import Ct2PetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +31,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="train a district on each of N GPUs (default: 1)",
     )
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
+    parser.add_argument(
+        "--overwrite", action="store_true", help="train anew what is finished (default: a finished training is refused)"
+    )
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
     parser.add_argument(
         "-pretrained_weights",
@@ -68,9 +73,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    if arguments.overwrite and (arguments.resume or arguments.only_validate):
+        raise Ct2PetError("--overwrite trains anew, --c goes on and --val only validates: choose one of them")
+    from ct2pet import distributed
     from ct2pet.api.training import options_from, train
+    from ct2pet.api.training_table import show_trainings
 
-    train(
+    folders = train(
         arguments.dataset,
         arguments.model,
         arguments.fold,
@@ -82,6 +91,8 @@ def execute(arguments: argparse.Namespace) -> None:
         num_gpus=arguments.num_gpus,
         pretrain_whole_body=arguments.pretrain_whole_body,
     )
+    if not distributed.launched_by_torchrun() or os.environ["RANK"] == "0":
+        show_trainings(folders, arguments.model, arguments.fold)
 
 
 def _fold(text: str) -> int | str:

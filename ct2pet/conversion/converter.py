@@ -24,6 +24,7 @@ from ct2pet.dicom.structures import unused_structures
 from ct2pet.dicom.tree import LeftOut, scan_tree
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.files import atomic_path
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import default_processes, map_cases
 from ct2pet.paths import raw_folder
 from ct2pet.suv import Supplied, SuppliedTable, read_supplied
@@ -73,6 +74,7 @@ def convert_dicom(
     Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
     """
     folder, source = dataset_folder(dataset_id, name), Path(source)
+    check_output_folder(folder)
     map_path = _private(patient_map, folder, "--patient_map")
     list_path = _private(left_out, folder, "--left_out")
     if list_path is not None:

@@ -7,15 +7,16 @@ tells whether an examination is in the dataset; no examination can be found from
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from ct2pet.dataset.raw import SPLITS
 from ct2pet.dicom.pairing import Exam
 from ct2pet.errors import DatasetError
-from ct2pet.files import read_json, remove_partial_files, write_json
+from ct2pet.files import remove_partial_files, write_json
+from ct2pet.schema import read_as
 
 RECORDS = "conversion"
 FILE_ENDING = ".nii.gz"
@@ -35,6 +36,12 @@ class Record:
     suv: str
     lesions: bool
     notes: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not all(
+            "series_number" in facts and isinstance(facts.get("shape"), Sequence) for facts in (self.ct, self.pet)
+        ):
+            raise ValueError("ct and pet must hold a series_number and a shape")
 
     @property
     def choice(self) -> str:
@@ -65,11 +72,9 @@ def read_records(folder: Path) -> dict[str, Record]:
     """The records of the cases of a dataset whose images are there. Raises DatasetError where one is damaged."""
     records = {}
     for path in sorted((folder / RECORDS).glob("[!.]*.json")):
-        content = read_json(path)
-        if not isinstance(content, dict) or {*content} != {field.name for field in fields(Record)}:
-            raise DatasetError(f"{path}: no record of a conversion; remove it, and the case is converted anew")
+        record = read_as(path, Record, DatasetError, "remove it, and the case is converted anew")
         if all(image_path(folder, kind, path.stem).is_file() for kind in ("images", "targets")):
-            records[path.stem] = Record(**{**content, "notes": tuple(content["notes"])})
+            records[path.stem] = record
     return records
 
 

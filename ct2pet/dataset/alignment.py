@@ -3,21 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Literal
 
 from ct2pet.dataset.fields import CT, LESIONS, PET, Field
 from ct2pet.dataset.raw import SPLITS, RawDataset
 from ct2pet.errors import DatasetError
-from ct2pet.files import read_json, write_json
+from ct2pet.files import write_json
 from ct2pet.imageio import count_voxels, read_grid, read_volume, write_volume
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import CaseResults, map_cases
 from ct2pet.registration import MOVED, moved_grid, register
+from ct2pet.schema import read_as
 from ct2pet.volume import Grid, Volume
 
 RECORDS = "registration"
 _PROCESS_GIB = 0.4
 _BYTES_PER_VOXEL = 16
+
+
+@dataclass(frozen=True)
+class AlignmentRecord:
+    """The content of registration/CASE.json: what was found (see Registration), and the grid of the PET before and
+    after it."""
+
+    outcome: Literal["aligned", "moved", "implausible", "unclear"]
+    reason: str
+    matrix: tuple[tuple[float, ...], ...]
+    shift_mm: float
+    angle_deg: float
+    largest_mm: float
+    metric_before: float
+    metric_after: float
+    estimate_mm: float
+    gain: float
+    pet_grid_before: Grid
+    pet_grid_after: Grid
+
+    def concerns(self, grid: Grid) -> bool:
+        """Whether the record is of the PET as it is now: another conversion may have made another one."""
+        return grid.matches(self.pet_grid_before) or grid.matches(self.pet_grid_after)
 
 
 def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_processes: int = 1) -> CaseResults:
@@ -28,6 +53,11 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
     record are left as they are, named ones that were not moved excepted. Raises DatasetError for unknown cases.
     """
     ct, pet = _ct_and_pet(dataset)
+    check_output_folder(dataset.folder / RECORDS)
+    for split in SPLITS:
+        for one in (pet, dataset.fields[LESIONS]):
+            if (folder := dataset.path(one, "", split).parent).is_dir():
+                check_output_folder(folder)
     split_of = {case: split for split in SPLITS for case in dataset.cases(split) if dataset.file(pet, case, split)}
     unknown = sorted({*(cases or ())} - {*split_of})
     if unknown:
@@ -43,25 +73,25 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
     )
 
 
-def align_case(dataset: RawDataset, case: str, split: str, always: bool = False) -> dict[str, Any]:
+def align_case(dataset: RawDataset, case: str, split: str, always: bool = False) -> AlignmentRecord:
     """Register one case and move its PET where that is worth it; the record. An interrupted run is finished."""
     path = dataset.folder / RECORDS / f"{case}.json"
     ct, pet = _ct_and_pet(dataset)
     target = dataset.path(pet, case, split)
     grid = read_grid(target)
-    record = read_json(path) if path.is_file() else None
-    if record is None or not _concerns(record, grid) or (always and record["outcome"] != MOVED):
+    remedy = "remove it, and the case is registered anew"
+    record = read_as(path, AlignmentRecord, DatasetError, remedy) if path.is_file() else None
+    if record is None or not record.concerns(grid) or (always and record.outcome != MOVED):
         result = register(read_volume(dataset.path(ct, case, split), "HU"), read_volume(target, "SUV"), always=always)
         after = moved_grid(grid, result) if result.outcome == MOVED else grid
-        record = {**result.to_json(), "pet_grid_before": asdict(grid), "pet_grid_after": asdict(after)}
-        write_json(path, record)  # first: an interrupted run is finished by it
-    if record["outcome"] == MOVED:
-        before, after = (_grid(record[f"pet_grid_{when}"]) for when in ("before", "after"))
+        record = AlignmentRecord(**result.to_json(), pet_grid_before=grid, pet_grid_after=after)
+        write_json(path, asdict(record))  # first: an interrupted run is finished by it
+    if record.outcome == MOVED:
         lesions = dataset.file(LESIONS, case, split)
         for file in [target] if lesions is None else [lesions, target]:
-            if read_grid(file).matches(before):
+            if read_grid(file).matches(record.pet_grid_before):
                 volume = read_volume(file)
-                write_volume(file, Volume(volume.array, after, volume.unit))
+                write_volume(file, Volume(volume.array, record.pet_grid_after, volume.unit))
     return record
 
 
@@ -74,16 +104,7 @@ def _ct_and_pet(dataset: RawDataset) -> tuple[Field, Field]:
     return ct, pet
 
 
-def _concerns(record: dict[str, Any], grid: Grid) -> bool:
-    """Whether the record is of the PET as it is now: another conversion may have made another one."""
-    return any(grid.matches(_grid(record[f"pet_grid_{when}"])) for when in ("before", "after"))
-
-
-def _grid(content: dict[str, Any]) -> Grid:
-    return Grid(*(tuple(content[key]) for key in ("shape", "spacing", "origin", "direction")))
-
-
-def count_outcomes(records: Collection[dict[str, Any]]) -> str:
+def count_outcomes(records: Collection[AlignmentRecord]) -> str:
     """How many cases had which outcome, in words."""
-    outcomes = [record["outcome"] for record in records]
+    outcomes = [record.outcome for record in records]
     return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted({*outcomes}))

@@ -25,12 +25,17 @@ from ct2pet.errors import DatasetError
 _NAME = re.compile(r"[A-Za-z0-9]+([_-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
 
 
+def is_field_name(name: str) -> bool:
+    """Whether a field may have this name; the same rule holds for folders."""
+    return bool(_NAME.fullmatch(name)) and name != MASK
+
+
 def parse_fields(content: Mapping[str, Any], path: Path) -> Fields:
     """The fields that the parsed dataset.json at ``path`` describes. Raises DatasetError where it breaks a rule."""
     own = [*_inputs(content, path), *_targets(content, path), *_conditions(content, path)]
     names = [one.name for one in own]
     for name in names:
-        if not _NAME.fullmatch(name) or name == MASK:
+        if not is_field_name(name):
             raise DatasetError(
                 f"{path}: the name {name!r} cannot be used; letters, digits and single _ or - between them"
             )

@@ -15,6 +15,7 @@ from ct2pet.dataset.description import Description, read_dataset_json
 from ct2pet.dataset.fields import Field, Fields
 from ct2pet.errors import DatasetError
 from ct2pet.paths import raw_folder
+from ct2pet.suggestions import did_you_mean
 
 SPLITS = ("Tr", "Ts")
 CT_CHANNEL = "_0000"  # of the first input
@@ -152,7 +153,9 @@ def dataset_folder_name(id_or_name: str | int, root: str | os.PathLike) -> str:
         return found[0]
     if found:
         raise DatasetError(f"{root}: several datasets have the id {wanted}: {', '.join(found)}")
-    raise DatasetError(f"{root}: no dataset {wanted!r}; there are: {', '.join(there) or 'none'}")
+    raise DatasetError(
+        f"{root}: no dataset {wanted!r}; there are: {', '.join(there) or 'none'}{did_you_mean(wanted, there)}"
+    )
 
 
 def _folders(root: Path) -> list[Path]:

@@ -5,19 +5,28 @@ from __future__ import annotations
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ct2pet import layout
 from ct2pet.dataset.raw import RawDataset
-from ct2pet.errors import Ct2PetError, DatasetError
-from ct2pet.files import read_json, write_json
+from ct2pet.errors import DatasetError
+from ct2pet.files import write_json
+from ct2pet.schema import read_as
 
 FILE_NAME = layout.SPLITS
 NUM_FOLDS = 5
 Split = dict[str, list[str]]
+
+
+@dataclass(frozen=True)
+class _Fold:
+    """A fold in the file."""
+
+    train: list[str]
+    val: list[str]
 
 
 def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: int = 12345) -> list[Split]:
@@ -42,17 +51,13 @@ def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: in
 
 def read_splits(path: str | os.PathLike) -> list[Split]:
     """The folds in ``path``. Raises DatasetError where it holds something else, or a case twice in one fold."""
-    try:
-        splits = read_json(path)
-    except Ct2PetError as error:
-        raise DatasetError(str(error)) from None
-    if not _well_formed(splits):
-        raise DatasetError(f'{path}: a list of {{"train": [cases], "val": [cases]}} is expected; correct or delete it')
-    for number, split in enumerate(splits):
-        twice = [case for case, count in Counter([*split["train"], *split["val"]]).items() if count > 1]
+    remedy = 'a list of {"train": [cases], "val": [cases]} is expected; correct or delete it'
+    folds = read_as(path, list[_Fold], DatasetError, remedy)
+    for number, fold in enumerate(folds):
+        twice = [case for case, count in Counter([*fold.train, *fold.val]).items() if count > 1]
         if twice:
             raise DatasetError(f"{path}: the case {twice[0]} stands twice in fold {number}")
-    return splits
+    return [asdict(fold) for fold in folds]
 
 
 def create_splits(
@@ -148,12 +153,3 @@ def _check(splits: list[Split], path: Path, dataset: RawDataset) -> None:
         shared = {patients[case] for case in split["train"]} & {patients[case] for case in split["val"]}
         if shared:
             raise DatasetError(f"{path}: the patient {min(shared)} is on both sides of fold {number}")
-
-
-def _well_formed(splits: Any) -> bool:
-    return isinstance(splits, list) and all(
-        isinstance(split, dict)
-        and {*split} == {"train", "val"}
-        and all(isinstance(side, list) and all(isinstance(case, str) for case in side) for side in split.values())
-        for split in splits
-    )

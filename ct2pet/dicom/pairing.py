@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from ct2pet.dicom.frames import series_stack
 from ct2pet.dicom.headers import CT, PET, Header
 from ct2pet.dicom.kernels import is_sharp
+from ct2pet.dicom.reading import NOT_DICOM
 from ct2pet.dicom.series import Series, Stack
 from ct2pet.dicom.tree import LeftOut, Tree
 from ct2pet.errors import GeometryError, ImageError
@@ -160,10 +163,22 @@ def _missing_slices(pet: Placed) -> list[str]:
 
 
 def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
-    """A damaged slice in the middle of a series is missed there; one at its end can only be suspected."""
-    folders = {header.path.parent for placed in used for header in placed.series.headers}
-    count = sum(item.damaged and item.path.parent in folders for item in tree.left_out)
+    """A damaged slice in the middle of a series is missed there; one at its end can only be suspected: of files that
+    are damaged, and of those that are no DICOM files but are called as the images beside them."""
+    names = {(header.path.parent, _form(header.path)) for placed in used for header in placed.series.headers}
+    folders = {folder for folder, _ in names}
+    count = sum(
+        item.path.parent in folders
+        and (item.damaged or (item.reason == NOT_DICOM and (item.path.parent, _form(item.path)) in names))
+        for item in tree.left_out
+    )
     return [f"{count} damaged file(s) lie beside its images: the ends of a series may be missing"] if count else []
+
+
+def _form(path: Path) -> str:
+    """What the names of the images of a series have in common: the suffix, or the name without its numbers."""
+    suffix = path.suffix.lower()
+    return suffix if suffix.strip(".0123456789") else re.sub("[0-9]+", "#", path.name)
 
 
 def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[str]]:

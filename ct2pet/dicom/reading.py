@@ -13,6 +13,7 @@ from pydicom.dataset import FileDataset
 
 from ct2pet.errors import Ct2PetError, ImageError
 
+NOT_DICOM = "not a DICOM file"
 _PREAMBLE = 128  # bytes before the mark
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without the preamble, in both byte orders
 
@@ -78,10 +79,12 @@ def _read(path: Path, pixels: bool, tags: list[str] | None) -> FileDataset:
     with path.open("rb") as file:
         start = file.read(_PREAMBLE + 4)
         marked = start[_PREAMBLE:] == b"DICM"
+        if len(start) <= _PREAMBLE and not any(start):
+            raise DamagedFile("a DICOM file that is cut off before its header")
         if not marked and start[:2] not in _FIRST_GROUPS:
-            raise ImageError("not a DICOM file")
+            raise ImageError(NOT_DICOM)
         file.seek(0)
         dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=tags, force=not marked)  # type: ignore[arg-type]
     if not marked and "SOPClassUID" not in dataset:
-        raise ImageError("not a DICOM file")
+        raise ImageError(NOT_DICOM)
     return dataset

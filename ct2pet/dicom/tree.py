@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from tqdm import tqdm
-
+from ct2pet.console import progress as shown_progress
 from ct2pet.dicom.headers import STRUCTURE, Header, read_header
 from ct2pet.dicom.reading import DamagedFile
 from ct2pet.dicom.series import Series, group_series
@@ -67,15 +66,17 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
     images: list[Header] = []
     structures: list[Header] = []
     seen: dict[str, list[Header]] = {}
-    for path in tqdm(files, desc="Reading headers", unit="file", disable=not progress):
-        try:
-            header = read_header(path)
-            _check_new(header, seen.setdefault(header.sop_instance, []))
-            _check_volume(header)
-        except ImageError as error:
-            left_out.append(LeftOut(path, str(error), isinstance(error, DamagedFile)))
-            continue
-        (structures if header.kind == STRUCTURE else images).append(header)
+    with shown_progress("Reading headers", len(files), "file", shown=progress) as bar:
+        for path in files:
+            bar.advance()
+            try:
+                header = read_header(path)
+                _check_new(header, seen.setdefault(header.sop_instance, []))
+                _check_volume(header)
+            except ImageError as error:
+                left_out.append(LeftOut(path, str(error), isinstance(error, DamagedFile)))
+                continue
+            (structures if header.kind == STRUCTURE else images).append(header)
     return Tree(root, tuple(group_series(images)), tuple(structures), tuple(left_out), len(files))
 
 

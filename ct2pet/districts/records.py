@@ -11,13 +11,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import dacite
 import numpy as np
 
 from ct2pet.districts.base import LOW_CONFIDENCE, Segmentation, SegmenterIdentity
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import read_json, write_json
+from ct2pet.files import write_json
 from ct2pet.imageio import strip_suffix, write_volume
+from ct2pet.schema import read_as
 from ct2pet.volume import Volume
 
 OWN = SegmenterIdentity("files", "", {})  # made by the user, or corrected by hand
@@ -134,8 +134,8 @@ def print_records(records: Mapping[str, MapRecord]) -> None:
 
 def _stored(district_map: Path) -> MapRecord | None:
     try:
-        return dacite.from_dict(MapRecord, read_json(record_file(district_map)), dacite.Config(strict=True))
-    except (Ct2PetError, dacite.DaciteError, TypeError, AttributeError):
+        return read_as(record_file(district_map), MapRecord)
+    except Ct2PetError:
         return None
 
 

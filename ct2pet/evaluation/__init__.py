@@ -2,7 +2,7 @@
 
 from ct2pet.evaluation.case import evaluate_case, evaluate_case_and_baselines
 from ct2pet.evaluation.evaluator import evaluate_predictions
-from ct2pet.evaluation.headline import best_blind_baseline, plain_answer
+from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.references import Reference, References
 from ct2pet.evaluation.summary_file import read_summary, write_summary
 from ct2pet.evaluation.text_table import table
@@ -10,7 +10,6 @@ from ct2pet.evaluation.text_table import table
 __all__ = [
     "Reference",
     "References",
-    "best_blind_baseline",
     "evaluate_case",
     "evaluate_case_and_baselines",
     "evaluate_predictions",

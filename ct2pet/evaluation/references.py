@@ -96,6 +96,21 @@ class References:
             None if description.body_mask is None else dataset.fields[description.body_mask],
         )
 
+    @classmethod
+    def from_folder(cls, folder: Path, *, lesions: Path | None = None, organs: Path | None = None) -> References:
+        """The real PETs (SUV) of a folder, CASE with any image ending: no dataset and no districts; the body is found
+        in each real PET. The folders ``lesions`` and ``organs`` hold masks and maps by case. Raises DatasetError for a
+        folder without images."""
+        pets = image_files(folder)
+        if not pets:
+            raise DatasetError(f"{folder}: no image in it")
+        found = {kind: image_files(own) if own else {} for kind, own in ((LESIONS, lesions), (ORGANS, organs))}
+        cases = {
+            case: Reference(pet, None, found[LESIONS].get(case), found[ORGANS].get(case), body=pet)
+            for case, pet in pets.items()
+        }
+        return cls(cases, {}, body=ct_to_pet()["PET"])
+
 
 def _of_dataset(dataset: RawDataset, case: str, split: str) -> Reference:
     fields, description = dataset.fields, dataset.description

@@ -16,6 +16,7 @@ from scipy.special import ndtr, ndtri
 
 SEED = 2503
 NUM_RESAMPLES = 2000
+LEAST_CASES = 6  # Wilcoxon's two-tailed test of five pairs cannot go below p = 0.0625, and a bootstrap says less
 
 Interval = list[float]
 Value = float | None
@@ -23,8 +24,8 @@ Value = float | None
 
 def describe(values: Sequence[Value], *, seed: int = SEED) -> dict[str, float | int | Interval | None]:
     """``mean``, its standard error ``se``, ``n``, ``median``, the quartiles ``q25`` and ``q75``, and ``ci95``: the
-    bootstrap interval [low, high] of the mean. ``se`` and ``ci95`` are None below two values, all but ``n`` without
-    any. Quartiles are linear between values (numpy's default)."""
+    bootstrap interval [low, high] of the mean. ``se`` is None below two values, ``ci95`` below LEAST_CASES, all but
+    ``n`` without any. Quartiles are linear between values (numpy's default)."""
     numbers = _existing(values)
     if not numbers.size:
         return {"mean": None, "se": None, "n": 0, "median": None, "q25": None, "q75": None, "ci95": None}
@@ -41,14 +42,14 @@ def describe(values: Sequence[Value], *, seed: int = SEED) -> dict[str, float | 
 
 
 def bootstrap_interval(values: Sequence[Value] | np.ndarray, *, seed: int = SEED) -> Interval | None:
-    """The 95% interval [low, high] of the mean; None below two values.
+    """The 95% interval [low, high] of the mean; None below LEAST_CASES values.
 
     Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82 (1987) 171), cases resampled 2000 times: what
-    ``scipy.stats.bootstrap`` finds, but quick enough for the thousands of a summary. Of fewer than about ten cases it
-    is too narrow, as every bootstrap is.
+    ``scipy.stats.bootstrap`` finds, but quick enough for the thousands of a summary. Of few cases it is too narrow, as
+    every bootstrap is.
     """
     numbers = _existing(values)
-    if numbers.size < 2:
+    if numbers.size < LEAST_CASES:
         return None
     if _is_constant(numbers):
         return [float(numbers.mean())] * 2
@@ -75,9 +76,9 @@ class PairedTest:
     difference left out. ``cohens_dz``: mean difference over its standard deviation. ``rank_biserial``: matched pairs,
     from -1 (the second is lower in every pair) to 1 (Kerby, Compr. Psychol. 3 (2014) 1).
 
-    None is what does not exist: everything without a pair; ``ci95``, ``p_t``, ``p_wilcoxon`` and ``cohens_dz`` below
-    two; ``p_t`` and ``cohens_dz`` where all differences are one and the same number, except 0: then no test finds
-    anything (p is 1, both effects are 0).
+    None is what does not exist: everything without a pair; ``cohens_dz`` below two; ``ci95``, ``p_t`` and
+    ``p_wilcoxon`` below LEAST_CASES; ``p_t`` and ``cohens_dz`` where all differences are one and the same number,
+    except 0: then no test finds anything (p is 1, both effects are 0).
     """
 
     pairs: int
@@ -96,8 +97,9 @@ def paired_test(first: Sequence[Value], second: Sequence[Value], *, seed: int = 
     if not differences.size:
         return PairedTest(0)
     pairs, mean, effect = differences.size, float(differences.mean()), rank_biserial(differences)
-    if pairs < 2:
-        return PairedTest(pairs, mean, rank_biserial=effect)
+    if pairs < LEAST_CASES:
+        scatter = 0.0 if pairs < 2 or _is_constant(differences) else float(differences.std(ddof=1))
+        return PairedTest(pairs, mean, cohens_dz=mean / scatter if scatter else None, rank_biserial=effect)
     interval = bootstrap_interval(differences, seed=seed)
     if not differences.any():
         return PairedTest(pairs, 0.0, interval, 1.0, 1.0, 0.0, 0.0)

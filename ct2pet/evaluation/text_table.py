@@ -92,8 +92,11 @@ def _short(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def table(summary: Mapping[str, Any]) -> str:
-    """The summary as text for the screen: blocks per region, the prediction above the four baselines."""
-    blocks = [*region_blocks(summary), *organ_blocks(summary), *detection_blocks(summary)]
+def table(summary: Mapping[str, Any], organs: bool = True) -> str:
+    """The summary as text for the screen: the answer, then blocks per region, the prediction above the four baselines.
+    ``organs``: whether every organ has its line."""
+    of_organs = organ_blocks(summary)
+    blocks = [*region_blocks(summary), *(of_organs if organs else []), *detection_blocks(summary)]
     errors = [*map(aligned, blocks), FOOTNOTE] if blocks else []
-    return "\n\n".join([*errors, *label_block(summary), plain_answer(summary)])
+    left_out = [f"{len(of_organs[0]) - 1} organs: --verbose lists them"] if of_organs and not organs else []
+    return "\n\n".join([plain_answer(summary), *errors, *left_out, *label_block(summary)])

@@ -5,15 +5,14 @@ from __future__ import annotations
 import dataclasses
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import dacite
+from typing import Final, Literal
 
 from ct2pet.districts import SegmenterIdentity
-from ct2pet.errors import Ct2PetError, PlansError
-from ct2pet.files import read_json, write_json
+from ct2pet.errors import PlansError
+from ct2pet.files import write_json
+from ct2pet.schema import read_as
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ class Fingerprint:
     labels: dict[str, dict[str, LabelFingerprint]] = field(default_factory=dict)
     classes: dict[str, dict[str, int]] = field(default_factory=dict)
     segmenters: list[SegmenterIdentity] = field(default_factory=list)
-    schema_version: int = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
 
     def save(self, path: Path) -> None:
         write_json(path, dataclasses.asdict(self))
@@ -60,15 +59,4 @@ class Fingerprint:
     @classmethod
     def load(cls, path: Path) -> Fingerprint:
         """Read ``dataset_fingerprint.json``. Raises PlansError where it is damaged or of another version."""
-        hooks: dict[Any, Any] = {float: lambda value: float(value) if isinstance(value, int) else value}
-        remedy = "make it again with ct2pet_extract_fingerprint"
-        try:
-            content = read_json(path)
-            version = content.get("schema_version") if isinstance(content, dict) else None
-            if version != SCHEMA_VERSION:
-                raise PlansError(f"{path}: schema_version {version!r}, this ct2pet reads {SCHEMA_VERSION}; {remedy}")
-            return dacite.from_dict(cls, content, dacite.Config(strict=True, type_hooks=hooks))
-        except (dacite.DaciteError, Ct2PetError, TypeError) as error:
-            if isinstance(error, PlansError):
-                raise
-            raise PlansError(f"{path}: {error}; {remedy}") from None
+        return read_as(path, cls, PlansError, "make it again with ct2pet_extract_fingerprint")

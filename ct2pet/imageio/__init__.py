@@ -10,6 +10,7 @@ from functools import cache
 from pathlib import Path
 
 from ct2pet.errors import DatasetError, GeometryError, ImageError
+from ct2pet.files import check_readable
 from ct2pet.imageio.base import Reader
 from ct2pet.plugins import load_plugin, plugin_names
 from ct2pet.volume import Grid, Volume
@@ -116,8 +117,7 @@ def _reader(path: Path) -> Reader:
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
     """Whatever goes wrong inside becomes one ImageError that names the file."""
-    if not (path.is_file() or path.is_dir()):
-        raise ImageError(f"{path}: no such file")
+    check_readable(path, ImageError)
     try:
         yield
     except MemoryError:

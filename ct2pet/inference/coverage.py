@@ -26,22 +26,22 @@ def without_model(plans: Plans, districts: Sequence[DistrictModels]) -> dict[str
     return {name: label for name, label in plans.districts.items() if label not in covered}
 
 
-def filled_with_whole_body(
-    trained: TrainedModel, loaded: LoadedModel, folds: Sequence[str] | None
-) -> list[DistrictModels]:
-    """The districts' models, and that of the whole body for the districts that have none.
+def filled_with_whole_body(trained: TrainedModel, loaded: LoadedModel, folds: Sequence[str] | None) -> LoadedModel:
+    """The loaded model, with that of the whole body for the districts that have none.
 
     Raises CheckpointError where the whole body is not trained.
     """
     missing = without_model(loaded.plans, loaded.districts)
     if not missing:
-        return loaded.districts
+        return loaded
     if WHOLE_BODY not in trained.folds:
         names = ", ".join(missing)
         raise CheckpointError(f"{trained}: no model of {WHOLE_BODY} is trained that could predict {names}")
-    whole = load_trained(trained, [WHOLE_BODY], folds).districts[0]
+    found = load_trained(trained, [WHOLE_BODY], folds)
+    whole = found.districts[0]
     configuration = replace(whole.configuration, labels=sorted(missing.values()))
-    return [*loaded.districts, replace(whole, configuration=configuration)]
+    districts = [*loaded.districts, replace(whole, configuration=configuration)]
+    return replace(loaded, districts=districts, origins={**loaded.origins, **found.origins})
 
 
 @dataclass(frozen=True)

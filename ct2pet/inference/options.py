@@ -15,24 +15,32 @@ GRIDS = ("pet", "ct")
 @dataclass(frozen=True)
 class PredictionOptions:
     """``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained;
-    none is needed where there is one. ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what
-    makes them. Without both, districtsTs beside imagesTs serves, and images that have no map there are segmented as
-    those of the training were; the maps that are made go to districts/ beside the predictions. ``step_size``: the share
-    of a window from one to the next; ``mirror``: average over mirrored inputs; ``float32``: never compute in bfloat16;
-    ``blend_mm``: the width over which districts are blended. ``grid``: "pet" (the plans' spacing over the field of view
-    of the first input) or "ct" (that input's own); ``like``: an image whose grid to use instead, or a folder with one
-    for each case. ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the
-    predictions. Districts without a model are left out, and a warning names them: ``require_all_districts`` lets such
-    cases fail instead, ``fill_with_whole_body`` predicts them with the model of the whole body. With
-    ``continue_prediction`` cases that are predicted already are left as they are. ``num_parts``, ``part_id``: predict a
-    share of the cases."""
+    none is needed where there is one. ``model_paths``: instead of the results folder, folders of trained models or
+    archives of ct2pet_export_model; ``ensemble``: names of trained models, MODEL__PLANS or
+    MODEL__PLANS__CONFIGURATION. Of several models the mean is predicted.
+
+    ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what makes them. Without both,
+    districtsTs beside imagesTs serves, and images that have no map there are segmented as those of the training were;
+    the maps that are made go to districts/ beside the predictions.
+
+    ``step_size``: the share of a window from one to the next; ``mirror``: average over mirrored inputs; ``float32``:
+    never compute in bfloat16; ``blend_mm``: the width over which districts are blended. ``grid``: "pet" (the plans'
+    spacing over the field of view of the first input) or "ct" (that input's own); ``like``: an image whose grid to use
+    instead, or a folder with one for each case.
+
+    ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions. Districts
+    without a model are left out, and a warning names them: ``require_all_districts`` lets such cases fail instead,
+    ``fill_with_whole_body`` predicts them with the model of the whole body. With ``continue_prediction`` cases that are
+    predicted already are left as they are. ``num_parts``, ``part_id``: predict a share of the cases."""
 
     dataset: str | None = None
     model: str | None = None
     plans_name: str | None = None
     configurations: Sequence[str] | None = None
-    folds: Sequence[str] | None = None
+    folds: Sequence[str | int] | None = None
     checkpoint: str = CHECKPOINT_FINAL
+    model_paths: Sequence[str | Path] | None = None
+    ensemble: Sequence[str] | None = None
     districts: str | Path | None = None
     segmenter: str | None = None
     weights: str | Path | None = None
@@ -53,3 +61,7 @@ class PredictionOptions:
     def __post_init__(self) -> None:
         if self.grid not in GRIDS:
             raise Ct2PetError(f"grid {self.grid!r}: it is one of {', '.join(GRIDS)}")
+        if self.model_paths and self.ensemble:
+            raise Ct2PetError(
+                "--model names files, --ensemble trained models of the results folder: choose one of them"
+            )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ import ct2pet
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json, remove_partial_files_of, write_json
 from ct2pet.imageio import strip_suffix
+from ct2pet.inference.choice import Member
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel
@@ -41,7 +43,25 @@ def provenance(
             name: {fold: _training_facts(origin) for fold, origin in folds.items()}
             for name, folds in loaded.origins.items()
         },
-        "training_cases": _training_cases(loaded),
+        "training_cases": _training_cases([loaded]),
+    }
+
+
+def provenance_of_members(members: Sequence[Member], settings: Mapping[str, Any]) -> dict[str, Any]:
+    """As ``provenance``; of several models with that of each in ``ensemble``."""
+    first = members[0]
+    content = provenance(first.trained, first.loaded, first.folds, settings)
+    if len(members) == 1:
+        return content
+    parts = [provenance(one.trained, one.loaded, one.folds, {}) for one in members]
+    common = ("ct2pet_version", "units", "training_cases")
+    return {
+        **{key: content[key] for key in ("ct2pet_version", "units")},
+        "dataset_name": " + ".join(dict.fromkeys(one.trained.dataset_name for one in members)),
+        "model": " + ".join(one.name for one in members),
+        **settings,
+        "ensemble": [{key: value for key, value in part.items() if key not in common} for part in parts],
+        "training_cases": _training_cases([one.loaded for one in members]),
     }
 
 
@@ -51,9 +71,10 @@ def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
     return {**facts, "run": (origin.get("runs") or [None])[-1]}
 
 
-def _training_cases(loaded: LoadedModel) -> str | None:
+def _training_cases(models: Sequence[LoadedModel]) -> str | None:
     """The digests of all cases that any of the networks was trained with; None where one does not say."""
-    found = [origin.get("training_cases") for folds in loaded.origins.values() for origin in folds.values()]
+    origins = [origin for loaded in models for folds in loaded.origins.values() for origin in folds.values()]
+    found = [origin.get("training_cases") for origin in origins]
     known = [digests for digests in found if isinstance(digests, str)]
     return " ".join(sorted({*" ".join(known).split()})) if len(known) == len(found) else None
 
@@ -89,12 +110,20 @@ class PredictionRecord:
                     "--continue_prediction to predict all cases anew"
                 )
             cases = [case for case in cases if not (case.is_done and dicom.has(case))]
-        elif not self.path.exists():
+        elif self.path.exists():
+            self._say_what_is_replaced(cases)
+        else:
             self._check_nothing_foreign(cases)
         for case in cases:
             _clear(case, keep=kept)
         write_json(self.path, {**self.content, "runs": added_run(runs, dict(self.run)) if cases else runs})
         return list(cases)
+
+    def _say_what_is_replaced(self, cases: Sequence[Case]) -> None:
+        count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)
+        if count:
+            kept = "--continue_prediction keeps finished ones"
+            print(f"{self.path.parent}: {count} prediction(s) there are replaced; {kept}", file=sys.stderr)
 
     def _check_nothing_foreign(self, cases: Sequence[Case]) -> None:
         for case in cases:

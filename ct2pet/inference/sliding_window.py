@@ -40,22 +40,26 @@ class Slab:
 class SlidingWindow:
     """Windows of ``patch_size`` voxels (Z, Y, X) that overlap by at least the share ``tile_overlap``.
 
-    They are fitted to the district: layers of windows to its extent along Z, in each layer rows to what the layer holds
-    along Y, and in each row windows to what the row holds along X. The first begins a sixteenth of a window before it,
-    because networks know least about the rim of what they see, the last ends as far behind it, and the steps between
-    are even. ``batch_size`` windows are computed together: see ``windows_at_once``.
+    With the layout ``fitted`` they are fitted to the district: layers of windows to its extent along Z, in each layer
+    rows to what the layer holds along Y, and in each row windows to what the row holds along X. The first begins a
+    sixteenth of a window before it, because networks know least about the rim of what they see, the last ends as far
+    behind it, and the steps between are even. With the layout ``regular`` the first begins at the volume's first voxel
+    and all steps are the same, as in arXiv 2503.15555; the last may end behind the volume. ``batch_size`` windows are
+    computed together: see ``windows_at_once``.
     """
 
     patch_size: Sequence[int]
     tile_overlap: float
     batch_size: int = 2
+    layout: str = "fitted"
 
     def positions(self, mask: np.ndarray) -> list[Position]:
         """The first voxels of the windows that touch a true voxel of ``mask`` (Z, Y, X).
 
-        They are negative where the volume is smaller than a window.
+        They are negative where windows are fitted and the volume is smaller than a window.
         """
-        return list(_covering(mask, self.patch_size, self.tile_overlap))  # type: ignore[arg-type]
+        axis = _regular if self.layout == "regular" else _fitted
+        return list(_covering(mask, self.patch_size, self.tile_overlap, axis))  # type: ignore[arg-type]
 
     def slabs(
         self,
@@ -102,22 +106,33 @@ def _checked(windows: torch.Tensor, name: str, answers: torch.Tensor) -> torch.T
     return answers.to("cpu", torch.float32)
 
 
-def _covering(mask: np.ndarray, patch_size: Sequence[int], overlap: float) -> Iterator[tuple[int, ...]]:
-    """The first voxels of windows over all true voxels of a mask of any number of axes, the first axis first."""
+def _covering(
+    mask: np.ndarray, patch_size: Sequence[int], overlap: float, positions: Callable[..., list[int]]
+) -> Iterator[tuple[int, ...]]:
+    """The first voxels of windows over all true voxels of a mask of any number of axes, the first axis first;
+    ``positions`` says where they begin along one axis."""
     others = tuple(range(1, mask.ndim))
     occupied = np.flatnonzero(mask.any(axis=others))
     if not occupied.size:
         return
     patch, *rest = patch_size
-    for first in _positions(int(occupied[0]), int(occupied[-1]) + 1, len(mask), patch, overlap):
+    for first in positions(int(occupied[0]), int(occupied[-1]) + 1, len(mask), patch, overlap):
         layer = np.asarray(mask[max(0, first) : first + patch].any(axis=0))
         if rest:
-            yield from ((first, *position) for position in _covering(layer, rest, overlap))
+            yield from ((first, *position) for position in _covering(layer, rest, overlap, positions))
         elif layer:
             yield (first,)
 
 
-def _positions(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:
+def _regular(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:
+    """Where windows of ``patch`` voxels begin that have equal steps from the first voxel of an axis on, up to the one
+    that reaches its end; without those that do not touch ``start`` to ``stop``."""
+    step = max(1, round(patch * (1 - overlap)))
+    count = max(0, math.ceil((size - patch) / step)) + 1
+    return [first for first in range(0, count * step, step) if first < stop and first + patch > start]
+
+
+def _fitted(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:
     """Where windows of ``patch`` voxels begin, so that they cover ``start`` to ``stop`` of an axis of ``size``."""
     room = stop - start - patch
     if room <= 0:

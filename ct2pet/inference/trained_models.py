@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import glob
+import os
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,7 +16,7 @@ from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.predictor import DistrictModels
 from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
-from ct2pet.models import load_model
+from ct2pet.models import build_method
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 
@@ -97,15 +100,61 @@ class LoadedModel:
 
 
 def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
-    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted."""
+    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted. Folders that
+    may not be read are named on standard error. Raises CheckpointError where there is nothing else."""
+    return _found(Path(results), "*/*", checkpoint)
+
+
+def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
+    """The trained models in a folder: of a configuration (MODEL__PLANS__CONFIGURATION), of a dataset (Dataset001_NAME),
+    or one as the results folder. Raises CheckpointError where it holds none."""
+    if not folder.is_dir():
+        raise CheckpointError(f"{folder}: no such folder of a model")
+    place = folder.resolve()
+    name, parent = glob.escape(place.name), glob.escape(place.parent.name)
+    places = [
+        (place.parents[1], f"{parent}/{name}") if len(place.parts) > 2 else None,
+        (place.parent, f"{name}/*"),
+        (place, "*/*"),
+    ]
+    for results, pattern in filter(None, places):
+        if found := _found(results, pattern, checkpoint):
+            return found
+    raise CheckpointError(f"{folder}: no model with a {checkpoint} in it, folders MODEL__PLANS__CONFIGURATION/fold_X")
+
+
+def _found(results: Path, models: str, checkpoint: str) -> list[TrainedModel]:
+    """Those in the folders of models that the pattern ``models`` (of two levels) finds."""
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
-    for path in sorted(Path(results).glob(f"*/*/fold_*/{checkpoint}")):
+    for path in sorted(results.glob(f"{models}/fold_*/{checkpoint}")):
         parts = path.parts[-3].split("__")
         if len(parts) == 3:
             model, plans_name, configuration = parts
             folds = found.setdefault((path.parts[-4], model, plans_name), {})
             folds.setdefault(configuration, []).append(path.parts[-2].removeprefix("fold_"))
-    return [TrainedModel(Path(results), *key, checkpoint, folds) for key, folds in sorted(found.items())]
+    for folder in _unreadable(results, models):
+        text = f"{folder}: no permission to read; the trained models in it cannot be used"
+        if not found:
+            raise CheckpointError(text)
+        print(text, file=sys.stderr)
+    return [TrainedModel(results, *key, checkpoint, folds) for key, folds in sorted(found.items())]
+
+
+def _unreadable(results: Path, models: str) -> list[Path]:
+    """The folders of datasets, models and folds that may not be read: a pattern finds nothing in them."""
+    depths = (models.partition("/")[0], models, f"{models}/fold_*")
+    folders = [results, *(folder for depth in depths for folder in results.glob(depth))]
+    return [folder for folder in folders if not _may_be_read(folder)]
+
+
+def _may_be_read(folder: Path) -> bool:
+    try:
+        os.scandir(folder).close()
+    except PermissionError:
+        return False
+    except OSError:  # a file, or nothing
+        return True
+    return True
 
 
 def choose(
@@ -156,7 +205,7 @@ def load_trained(
             content = load_checkpoint(path)
             origin = content.get("provenance")
             origins[name][path.parent.name] = origin if isinstance(origin, dict) else {}
-            own = _own_plans(content, path, trained.model, name)
+            own = own_plans(content, path, trained.model, name)
             plans = own if plans is None else plans
             if own.districts != plans.districts:
                 raise CheckpointError(f"{path}: trained with other districts than the rest; choose with -c or -p")
@@ -169,7 +218,9 @@ def load_trained(
     return LoadedModel(plans, districts, origins)
 
 
-def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: str) -> Plans:
+def own_plans(content: dict[str, Any], path: Path, model: str, configuration: str) -> Plans:
+    """The plans in a checkpoint. Raises CheckpointError where it is of another method or configuration than its folder,
+    PlansError where its plans cannot be read."""
     found = content.get("model_name"), content.get("configuration_name")
     if found != (model, configuration):
         raise CheckpointError(f"{path}: holds {found[0]} of {found[1]}, which its folder's name does not say")
@@ -177,10 +228,7 @@ def _own_plans(content: dict[str, Any], path: Path, model: str, configuration: s
 
 
 def _model(content: dict[str, Any], plans: Plans, path: Path) -> Method:
-    name = content["model_name"]
-    model = load_model(name)(
-        plans.configuration(content["configuration_name"]), plans.all_fields, plans.hyperparameters(name)
-    )
+    model = build_method(content["model_name"], plans, content["configuration_name"], str(path))
     try:
         model.load_state_dict(content["model"])
     except (RuntimeError, KeyError, TypeError, AttributeError) as error:

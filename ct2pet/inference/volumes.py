@@ -98,7 +98,7 @@ def _slabs(
 ) -> Iterator[Slab]:
     plan, fields = stage.planned, stage.fields.inputs
     overlap = plan.tile_overlap if options.step_size is None else 1 - options.step_size
-    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage))
+    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout)
     function: WindowFunction = _Windows(stage, options.mirror)
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))

@@ -6,7 +6,7 @@ CT-to-PET by district: arXiv 2503.15555. No identity loss: a CT is no PET.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -16,21 +16,30 @@ from ct2pet.dataset import Fields
 from ct2pet.losses import AdversarialLoss, masked_l1
 from ct2pet.models._image_pool import ImagePool
 from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Progress, Update, frozen
-from ct2pet.networks import zero_init_last_layer
+from ct2pet.models.base.translation import DISTRICT, check_region
+from ct2pet.networks import initialize_discriminator, initialize_generator
+from ct2pet.networks.initialization import ZERO_OUTPUT
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
-
-_AIR = -1.0  # normalised CT outside the district, as in the patches
+from ct2pet.preprocessing.normalization import outside_value
+from ct2pet.schema import NotNegative, NotNegativeInt
 
 
 @dataclass(frozen=True)
 class CycleGANHyperparameters(Hyperparameters):
     """The generators' loss is both adversarial losses + ``lambda_cycle`` x the L1 distances of the two cycles, in
-    normalised units. The discriminators see fakes of the last updates from a pool of ``pool_size`` patches."""
+    normalised units. The discriminators see fakes of the last updates from a pool of ``pool_size`` patches.
+    ``loss_region`` and ``initialization``: as of Pix2Pix."""
 
-    lambda_cycle: float = 10.0
-    pool_size: int = 50
+    lambda_cycle: NotNegative = 10.0
+    pool_size: NotNegativeInt = 50
     adversarial_loss: str = "lsgan"
+    loss_region: str = DISTRICT
+    initialization: str = ZERO_OUTPUT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_region(self.loss_region)
 
 
 class CycleGAN(ImageTranslation):
@@ -41,8 +50,10 @@ class CycleGAN(ImageTranslation):
     hyperparameters: CycleGANHyperparameters
     requirements = Requirements(
         networks={
-            "generator": NetworkNeed(passes=2),
-            "backward_generator": NetworkNeed(inputs=(TARGETS,), outputs=(INPUTS,), passes=2),
+            "generator": NetworkNeed(passes=2, own_plan="cyclegan_generator"),
+            "backward_generator": NetworkNeed(
+                inputs=(TARGETS,), outputs=(INPUTS,), passes=2, own_plan="cyclegan_generator"
+            ),
             "pet_discriminator": NetworkNeed("discriminator", inputs=(TARGETS,)),
             "ct_discriminator": NetworkNeed("discriminator", inputs=(INPUTS,)),
         },
@@ -51,10 +62,13 @@ class CycleGAN(ImageTranslation):
     )
 
     def build(self, configuration: Configuration, fields: Fields) -> None:
-        self.generator = zero_init_last_layer(self.network("generator"))
-        self.backward_generator = zero_init_last_layer(self.network("backward_generator"))
-        self.pet_discriminator = self.network("pet_discriminator")
-        self.ct_discriminator = self.network("ct_discriminator")
+        start = self.hyperparameters.initialization
+        self.generator = initialize_generator(self.network("generator"), start)
+        self.backward_generator = initialize_generator(self.network("backward_generator"), start)
+        self.pet_discriminator = initialize_discriminator(self.network("pet_discriminator"), start)
+        self.ct_discriminator = initialize_discriminator(self.network("ct_discriminator"), start)
+        windows = configuration.normalization
+        self.air = [outside_value(one.rules.outside, windows[one.name]) for one in fields.inputs]
         self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)
         self.pools = {name: ImagePool(self.hyperparameters.pool_size) for name in ("pet", "ct")}
 
@@ -64,10 +78,10 @@ class CycleGAN(ImageTranslation):
         return {"generators": self.adam(generators), "discriminators": self.adam(discriminators)}
 
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
-        ct, pet, mask, pet_mask = self.images(batch)
-        real_ct, real_pet = only_inside(ct, mask, _AIR), only_inside(pet, pet_mask, 0.0)
-        fake_pet = only_inside(self.generator(ct), mask, 0.0)
-        fake_ct = only_inside(self.backward_generator(real_pet), pet_mask, _AIR)
+        ct, pet, mask, pet_mask = self.images_in(batch, self.hyperparameters.loss_region)
+        real_ct, real_pet = only_inside(ct, mask, self.air), only_inside(pet, pet_mask, [0.0])
+        fake_pet = only_inside(self.generator(ct), mask, [0.0])
+        fake_ct = only_inside(self.backward_generator(real_pet), pet_mask, self.air)
 
         with frozen(self.pet_discriminator, self.ct_discriminator):
             adversarial_pet = self.adversarial(self.pet_discriminator(fake_pet), real=True)
@@ -97,9 +111,10 @@ class CycleGAN(ImageTranslation):
             pool.images = list(state[name])
 
 
-def only_inside(image: torch.Tensor, mask: torch.Tensor, outside: float) -> torch.Tensor:
-    """The image inside the mask (bool), ``outside`` elsewhere."""
-    return torch.where(mask, image, torch.full_like(image, outside))
+def only_inside(image: torch.Tensor, mask: torch.Tensor, outside: Sequence[float]) -> torch.Tensor:
+    """The image (N, C, *space) inside the mask (bool), elsewhere the value ``outside`` of each channel."""
+    values = torch.tensor(outside, dtype=image.dtype, device=image.device)
+    return torch.where(mask, image, values.reshape(-1, *[1] * (image.ndim - 2)))
 
 
 MODEL = CycleGAN

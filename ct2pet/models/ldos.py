@@ -22,6 +22,7 @@ from ct2pet.networks import gaussian_smooth
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import FieldNeeds, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import from_input, unit_scale
+from ct2pet.schema import Count, NotNegative, Positive, Share
 
 ADAM, SGD = "adam", "sgd"
 _SMOOTHING_VOXELS = 0.85  # standard deviation: 2 voxels FWHM, where a filter alone is best at 5% dose
@@ -35,23 +36,25 @@ class LDOSHyperparameters(Hyperparameters):
     standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is
     nnU-Net's and needs a ``learning_rate`` of 1e-2 and longer trainings (documentation/explanation/ldos.md)."""
 
-    num_epochs: int = 500
-    learning_rate: float = 1e-3
-    beta1: float = 0.9
-    clip_norm: float = 12.0
+    num_epochs: Count = 500
+    learning_rate: Positive = 1e-3
+    beta1: Share = 0.9
+    clip_norm: Positive = 12.0
     schedule: str = POLYNOMIAL
-    lambda_denoising: float = 1.0
-    lambda_segmentation: float = 1.0
-    denoising_decay: float = 1.0
+    lambda_denoising: NotNegative = 1.0
+    lambda_segmentation: NotNegative = 1.0
+    denoising_decay: NotNegative = 1.0
     residual: bool = True
     optimizer: str = ADAM
-    momentum: float = 0.99
-    weight_decay: float = 3e-5
+    momentum: Share = 0.99
+    weight_decay: NotNegative = 3e-5
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.optimizer not in (ADAM, SGD):
             raise PlansError(f"the optimizer {self.optimizer!r} does not exist; there are {ADAM} and {SGD}")
+        if self.optimizer == SGD and self.momentum == 0:
+            raise PlansError(f"the optimizer {SGD} needs a momentum above 0")
 
 
 class LDOS(PredictionModel):

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch.nn import functional
@@ -17,7 +18,6 @@ from torch.nn import functional
 from ct2pet import distributed
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import PET
-from ct2pet.errors import PlansError
 from ct2pet.losses.critic_augmentation import augment_for_critic
 from ct2pet.losses.relativistic import relativistic_cost, zero_centred_penalty
 from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
@@ -26,10 +26,10 @@ from ct2pet.networks.medscangan import with_spectral_norm
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import CONDITIONS, TARGETS, FieldNeeds, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import denormalize, normalize
+from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share
 
 _VALIDATION_SEED = 0
-WGAN_GP, R3GAN = "wgan_gp", "r3gan"
-AUXILIARY, PROJECTION = "auxiliary", "projection"
+WGAN_GP, AUXILIARY, PROJECTION = "wgan_gp", "auxiliary", "projection"
 
 
 @dataclass(frozen=True)
@@ -46,32 +46,21 @@ class MedScanGANHyperparameters(Hyperparameters):
     images. ``spectral_norm``: of all layers of the critic.
     """
 
-    num_epochs: int = 500
-    decay_epochs: int = 1
-    learning_rate: float = 5e-4
-    critic_learning_rate: float = 5e-4
-    beta1: float = 0.0
-    beta2: float = 0.99
-    ema_decay: float = 0.995
-    loss: str = R3GAN
-    class_head: str = PROJECTION
-    n_critic: int = 1
-    lambda_penalty: float = 0.05
-    lambda_class: float = 1.0
+    num_epochs: Count = 500
+    decay_epochs: NotNegativeInt = 1
+    learning_rate: Positive = 5e-4
+    critic_learning_rate: Positive = 5e-4
+    beta1: Share = 0.0
+    beta2: Share = 0.99
+    ema_decay: Share = 0.995
+    loss: Literal["wgan_gp", "r3gan"] = "r3gan"
+    class_head: Literal["auxiliary", "projection"] = "projection"
+    n_critic: Count = 1
+    lambda_penalty: NotNegative = 0.05
+    lambda_class: NotNegative = 1.0
     log_suv: bool = True
     augment_critic: bool = True
     spectral_norm: bool = False
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        if self.n_critic < 1:
-            raise PlansError(f"n_critic {self.n_critic} is not at least 1")
-        for name, value, known in (
-            ("loss", self.loss, (WGAN_GP, R3GAN)),
-            ("class_head", self.class_head, (AUXILIARY, PROJECTION)),
-        ):
-            if value not in known:
-                raise PlansError(f"the {name} {value!r} does not exist; there are {' and '.join(known)}")
 
 
 class MedScanGAN(Synthesis):

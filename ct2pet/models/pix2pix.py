@@ -14,9 +14,12 @@ import torch
 from ct2pet.dataset import Fields
 from ct2pet.losses import AdversarialLoss, masked_l1, masked_l2
 from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Losses, Progress, Update, frozen
-from ct2pet.networks import zero_init_last_layer
+from ct2pet.models.base.translation import DISTRICT, check_region
+from ct2pet.networks import initialize_discriminator, initialize_generator
+from ct2pet.networks.initialization import ZERO_OUTPUT
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import INPUTS, TARGETS, NetworkNeed, Requirements
+from ct2pet.schema import NotNegative, Positive
 
 
 @dataclass(frozen=True)
@@ -25,17 +28,25 @@ class Pix2PixHyperparameters(Hyperparameters):
     and the mean squared difference, in normalised PET units.
 
     L1 alone (Isola et al.) counts an error of 10 SUV as much as ten of 1, and small hot places stay cold for long.
+    ``loss_region``: which voxels all losses count: those of the ``district``, or all of the ``patch``.
+    ``initialization``: see networks.initialization.
     """
 
-    learning_rate: float = 1e-3
-    discriminator_learning_rate: float = 2e-4
-    lambda_l1: float = 100.0
-    lambda_l2: float = 50.0
+    learning_rate: Positive = 1e-3
+    discriminator_learning_rate: Positive = 2e-4
+    lambda_l1: NotNegative = 100.0
+    lambda_l2: NotNegative = 50.0
     adversarial_loss: str = "lsgan"
+    loss_region: str = DISTRICT
+    initialization: str = ZERO_OUTPUT
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_region(self.loss_region)
 
 
 class Pix2Pix(ImageTranslation):
-    """Paired translation. The discriminator sees CT and PET as two channels, and no voxel outside the district."""
+    """Paired translation. The discriminator sees CT and PET as two channels, and only voxels that the losses count."""
 
     inference_networks = ("generator",)
     Hyperparameters = Pix2PixHyperparameters
@@ -49,8 +60,9 @@ class Pix2Pix(ImageTranslation):
     )
 
     def build(self, configuration: Configuration, fields: Fields) -> None:
-        self.generator = zero_init_last_layer(self.network("generator"))
-        self.discriminator = self.network("discriminator")
+        start = self.hyperparameters.initialization
+        self.generator = initialize_generator(self.network("generator"), start)
+        self.discriminator = initialize_discriminator(self.network("discriminator"), start)
         self.adversarial = AdversarialLoss(self.hyperparameters.adversarial_loss)
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
@@ -62,7 +74,7 @@ class Pix2Pix(ImageTranslation):
         }
 
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
-        ct, real_pet, mask, _ = self.images(batch)
+        ct, real_pet, mask, _ = self.images_in(batch, self.hyperparameters.loss_region)
         fake_pet = self.checkpointed_forward(self.generator, ct)
         real_pair = torch.cat([ct, real_pet * mask], dim=1)
         fake_pair = torch.cat([ct, fake_pet * mask], dim=1)

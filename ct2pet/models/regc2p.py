@@ -17,6 +17,7 @@ from ct2pet.models.reggan import RegGAN, RegGANHyperparameters
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import Requirements
 from ct2pet.preprocessing.normalization import from_input
+from ct2pet.schema import Positive, Share
 
 
 @dataclass(frozen=True)
@@ -24,9 +25,9 @@ class RegC2PHyperparameters(StagedHyperparameters, RegGANHyperparameters):
     """``refinement``: whether there is a second stage. ``overlap``: the share of a stack of slices that the next one
     covers again (0: they stand side by side). ``registration`` is that of both stages."""
 
-    learning_rate: float = 1e-4
+    learning_rate: Positive = 1e-4
     refinement: bool = True
-    overlap: float = 0.5
+    overlap: Share = 0.5
 
 
 class SliceTranslation(RegGAN):

@@ -20,6 +20,7 @@ from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Losses,
 from ct2pet.networks import gaussian_smooth, optical_flow, valid_mask, warp, zero_init_last_layer
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import DIMENSIONS, TARGETS, NetworkNeed, Requirements
+from ct2pet.schema import NotNegative, Positive
 
 _PAPER_UNITS = 2.0  # its PETs lie in [-1, 1], ours in [0, 1]: a difference counts twice as much
 _NEWEST = 0.02  # the share of a step in the mean field
@@ -33,14 +34,14 @@ class RegGANHyperparameters(Hyperparameters):
     a field (Kong et al.); with ``lambda_adversarial`` 0 there is no discriminator. Fields are smoothed by a Gaussian of
     ``field_sigma_mm`` (0: as the network says; see the class)."""
 
-    learning_rate: float = 1e-4
-    discriminator_learning_rate: float = 1e-4
+    learning_rate: Positive = 1e-4
+    discriminator_learning_rate: Positive = 1e-4
     registration: bool = True
     initial_flow: bool = True
-    lambda_correction: float = 20.0
-    lambda_smooth: float = 10.0
-    lambda_adversarial: float = 1.0
-    field_sigma_mm: float = 100.0
+    lambda_correction: NotNegative = 20.0
+    lambda_smooth: NotNegative = 10.0
+    lambda_adversarial: NotNegative = 1.0
+    field_sigma_mm: NotNegative = 100.0
     adversarial_loss: str = "lsgan"
 
 

@@ -13,13 +13,14 @@ from ct2pet.models.base import Batch, Hyperparameters, ImageTranslation, Progres
 from ct2pet.networks import zero_init_last_layer
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import NetworkNeed, Requirements
+from ct2pet.schema import Positive
 
 
 @dataclass(frozen=True)
 class RegressionHyperparameters(Hyperparameters):
     """The learning rate of Pix2Pix's generator, so that the two differ in the loss alone."""
 
-    learning_rate: float = 1e-3
+    learning_rate: Positive = 1e-3
 
 
 class Regression(ImageTranslation):

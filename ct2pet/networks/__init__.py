@@ -1,6 +1,7 @@
 """Networks: nn.Modules that know no plans and no losses, and how images are moved."""
 
-from ct2pet.networks.building import build_network, zero_init_last_layer
+from ct2pet.networks.building import build_network
+from ct2pet.networks.initialization import initialize_discriminator, initialize_generator, zero_init_last_layer
 from ct2pet.networks.optical_flow import optical_flow
 from ct2pet.networks.small_maps import guard_small_maps
 from ct2pet.networks.warping import gaussian_smooth, valid_mask, warp
@@ -9,6 +10,8 @@ __all__ = [
     "build_network",
     "gaussian_smooth",
     "guard_small_maps",
+    "initialize_discriminator",
+    "initialize_generator",
     "optical_flow",
     "valid_mask",
     "warp",

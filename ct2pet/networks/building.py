@@ -34,8 +34,11 @@ def build_network(plan: NetworkPlan, in_channels: int, out_channels: int | Seque
         arguments |= {name: channels for name in names if name in takes}
     try:
         return network_class(**arguments)
-    except (TypeError, ValueError, AssertionError) as error:
-        raise PlansError(f"{plan.network_class} cannot be built from the plans' arguments: {error}") from error
+    except MemoryError:
+        raise
+    except Exception as error:  # classes of other packages check arguments in many ways, or not at all
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise PlansError(f"{plan.network_class} cannot be built from the plans' arguments: {reason}") from error
 
 
 def _named(value: Any) -> Any:
@@ -55,15 +58,3 @@ def _imported(name: str) -> Any:
     if not (isinstance(found, type) and issubclass(found, nn.Module)):
         raise PlansError(f"the plans name {name!r}, which is not a class of networks or layers (nn.Module)")
     return found
-
-
-def zero_init_last_layer(network: nn.Module) -> nn.Module:
-    """Set the last convolution to zero, so that an untrained generator answers 0 (SUV 0) everywhere.
-
-    A random first answer is far from any PET, and a short training spends a large part of its steps on unlearning it.
-    """
-    last = [module for module in network.modules() if isinstance(module, (nn.Conv2d, nn.Conv3d))][-1]
-    nn.init.zeros_(last.weight)
-    if last.bias is not None:
-        nn.init.zeros_(last.bias)
-    return network

@@ -11,19 +11,23 @@ from ct2pet.errors import PlansError
 
 @dataclass(frozen=True)
 class Normalization:
-    """Values [lower, upper] (in the field's unit) are mapped linearly to ``range``; ``clip`` cuts off the rest."""
+    """Values [lower, upper] (in the field's unit) are mapped linearly to ``range``; ``clip`` cuts off the rest.
+
+    ``scope``: whose window it is: that of the ``dataset``, the same for all images, or the ``image``'s own minimum and
+    maximum, in place of ``lower`` and ``upper``; of inputs only, because a target is mapped back."""
 
     lower: float
     upper: float
     clip: bool
     range: list[float]
+    scope: str = "dataset"
 
 
 @dataclass(frozen=True)
 class Masking:
     """Which input voxels a network sees: the district alone (``hard``, as the paper), or those within ``margin_mm`` of
     it too (``context``). All others are as beyond the image. Losses and errors count inside the district in both
-    cases."""
+    cases. ``none``: the network sees, learns and predicts the whole image, whatever the district map says."""
 
     kind: str
     margin_mm: float
@@ -86,8 +90,9 @@ class Configuration:
     """The decisions for one district, or for the whole body.
 
     ``spacing`` (mm), ``median_shape`` and ``patch_size`` (voxels) are in the order Z, Y, X. ``normalization``: by image
-    field. ``tile_overlap`` is the share of a window that its neighbour covers again. ``networks``: by role.
-    ``slices``: the same for methods in 2D; None in older plans and where none was planned.
+    field. ``tile_overlap`` is the share of a window that its neighbour covers again; ``tile_layout``: see
+    SlidingWindow. ``networks``: by role. ``slices``: the same for methods in 2D; None in older plans and where none was
+    planned.
     """
 
     labels: list[int]
@@ -103,6 +108,7 @@ class Configuration:
     mirror_axes: list[int]
     networks: dict[str, NetworkPlan]
     slices: Slices | None = None
+    tile_layout: str = "fitted"
 
     def as_seen_in(self, dimensions: int) -> Configuration:
         """The decisions as a method of so many ``dimensions`` sees them: in 2D patches are one voxel thick, networks

@@ -38,7 +38,7 @@ def _of_one_training(configuration: Configuration, fields: Fields, needs: Requir
     total = 0.0
     for need in needs.networks.values():
         channels = need.in_channels(fields, needs.dimensions), need.out_channels(fields, needs.dimensions)
-        network = planned.network(need.plan)
+        network = planned.network(need.role(planned.networks))
         parameters, activations = count(network.network_class, network.arguments, patch_size, *channels)
         held = activations * planned.batch_size * need.passes
         total += parameters * need.copies * _PER_PARAMETER + held * _BYTES

@@ -10,12 +10,14 @@ from ct2pet.planning.topology import Topology, discriminator_strides
 
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
+RESNET_GENERATOR = "ct2pet.networks.resnet_generator.ResNetGenerator"
 SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
 CLASS_GENERATOR = "ct2pet.networks.medscangan.ClassGenerator"
 CLASS_CRITIC = "ct2pet.networks.medscangan.ClassCritic"
 
 _CONVOLUTIONS_PER_STAGE = 2
 _RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICCAI 2024); deeper stages have 6 as well
+_RESNET_STAGES, _RESNET_BLOCKS = 3, 6  # of CycleGAN's generator for images of 128 pixels and less (Zhu et al.)
 _GAN_SLOPE, _NNUNET_SLOPE = 0.2, 0.01
 _LATENT_SIZE, _EMBEDDING_SIZE = 256, 64  # the first is that of Samaras et al., who do not state the second
 _LEAST_CLASS_FEATURES = 16  # a network of slices costs far less than one of patches
@@ -55,6 +57,15 @@ def patchgan_arguments(patch_size: Sequence[int], base_features: int) -> dict[st
         "kernel_size": 4,
         "dimensions": len(patch_size),
         "strides": strides,
+    }
+
+
+def resnet_generator_arguments(dimensions: int, base_features: int, max_features: int) -> dict[str, Any]:
+    """CycleGAN's generator (``RESNET_GENERATOR``): two strided convolutions and six residual blocks."""
+    return {
+        "features_per_stage": [min(max_features, base_features * 2**stage) for stage in range(_RESNET_STAGES)],
+        "strides": [[1] * dimensions, *[[2] * dimensions] * (_RESNET_STAGES - 1)],
+        "n_blocks": _RESNET_BLOCKS,
     }
 
 

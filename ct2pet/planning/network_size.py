@@ -1,8 +1,8 @@
 """How large a network is: its parameters, and the values that autograd keeps of it, counted from a plan's arguments.
 
 No network is built and torch is not imported. Counted are the networks of dynamic-network-architectures with plain and
-residual encoders, ct2pet's PatchGAN and its U-Net with a shared encoder, in two and three dimensions; and in two the
-networks of images of a class.
+residual encoders, ct2pet's PatchGAN, its ResNet generator and its U-Net with a shared encoder, in two and three
+dimensions; and in two the networks of images of a class.
 """
 
 from __future__ import annotations
@@ -15,7 +15,15 @@ from typing import Any
 from ct2pet.errors import PlansError
 from ct2pet.planning.class_network_size import class_critic_size, class_generator_size
 from ct2pet.planning.layer_size import Block, Layers, Size, Stage, plain_block, residual_block, stacked
-from ct2pet.planning.network_recipes import CLASS_CRITIC, CLASS_GENERATOR, PATCHGAN, SHARED_ENCODER, UNET
+from ct2pet.planning.network_recipes import (
+    CLASS_CRITIC,
+    CLASS_GENERATOR,
+    PATCHGAN,
+    RESNET_GENERATOR,
+    SHARED_ENCODER,
+    UNET,
+)
+from ct2pet.planning.resnet_size import resnet_generator_size
 from ct2pet.planning.topology import patchgan_maps
 
 PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
@@ -156,6 +164,7 @@ def _patchgan(arguments: Mapping[str, Any], patch_size: Sequence[int], channels:
 
 _WITHOUT_DECODERS: dict[str, Callable[[Mapping[str, Any], Sequence[int], int, int], Size]] = {
     PATCHGAN: _patchgan,
+    RESNET_GENERATOR: resnet_generator_size,
     CLASS_GENERATOR: class_generator_size,
     CLASS_CRITIC: class_critic_size,
 }

@@ -12,11 +12,13 @@ from ct2pet.planning.network_recipes import (
     CLASS_CRITIC,
     CLASS_GENERATOR,
     PATCHGAN,
+    RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
     class_critic_arguments,
     class_generator_arguments,
     patchgan_arguments,
+    resnet_generator_arguments,
     shared_encoder_arguments,
     unet_arguments,
 )
@@ -43,6 +45,12 @@ def plan_discriminator(patch_size: Sequence[int], base_features: int) -> Network
     return NetworkPlan(PATCHGAN, patchgan_arguments(patch_size, base_features))
 
 
+def plan_resnet_generator(size: NetworkSize) -> NetworkPlan:
+    """CycleGAN's own generator; as many dimensions as the patch has."""
+    arguments = resnet_generator_arguments(len(size.patch_size), size.base_features, size.max_features)
+    return NetworkPlan(RESNET_GENERATOR, arguments)
+
+
 def plan_shared_encoder(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
     """A residual encoder with a decoder for each output."""
     return NetworkPlan(SHARED_ENCODER, shared_encoder_arguments(topology, base_features, max_features))
@@ -62,6 +70,7 @@ def plan_class_critic(size: NetworkSize) -> NetworkPlan:
 _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
     "generator": lambda size: plan_generator(size.topology, size.base_features, size.max_features),
     "discriminator": lambda size: plan_discriminator(size.patch_size, size.base_features),
+    "resnet_generator": plan_resnet_generator,
     "shared_encoder": lambda size: plan_shared_encoder(size.topology, size.base_features, size.max_features),
     "class_generator": plan_class_generator,
     "class_critic": plan_class_critic,

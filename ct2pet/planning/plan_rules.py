@@ -8,21 +8,36 @@ from typing import Any
 
 import numpy as np
 
+from ct2pet.dataset.field_parsing import is_field_name
 from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
 from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.topology import patchgan_maps
 
-_MASKINGS = ("hard", "context")
+_MASKINGS = ("hard", "context", "none")
+_LAYOUTS = ("fitted", "regular")
+_SCOPES = ("dataset", "image")
 _MOST_FEATURES = 8192  # of a layer; more is a mistake that would take all memory
 
 
 def check_fields(fields: Sequence[Field], where: str) -> None:
-    """Raise PlansError where a field has an unknown role or kind, or nothing is to be predicted."""
+    """Raise PlansError where a field has an unknown role or kind, or a name or folder that no dataset can have, or
+    nothing is to be predicted."""
     roles = {INPUT: KINDS, TARGET: KINDS, CONDITION: (CATEGORY,)}
-    for one in fields:
-        _hold({f"the field {one.name} has no such role and kind": one.kind in roles.get(one.role, ())}, where)
+    for number, one in enumerate(fields):
+        _hold(
+            {
+                f"fields[{number}].name {one.name!r} is not that of a field": is_field_name(one.name),
+                f"the field {one.name} has no such role and kind": one.kind in roles.get(one.role, ()),
+                f"the field {one.name} has no such folder: {one.folder!r}": one.role == CONDITION
+                or is_field_name(one.folder),
+                f"the field {one.name} has labels below 0": min(one.labels.values(), default=0) >= 0,
+            },
+            where,
+        )
+    names = [one.name for one in fields]
+    _hold({"two fields have the same name": len({*names}) == len(names)}, where)
     _hold({"fields must hold at least one target": any(one.role == TARGET for one in fields)}, where)
 
 
@@ -34,7 +49,8 @@ def check_configuration(configuration: Configuration, fields: Fields, where: str
             "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
             "spacing must be three positive numbers (mm)": _positive(configuration.spacing, 3),
             "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
-            f"masking.kind must be {' or '.join(_MASKINGS)}": masking.kind in _MASKINGS,
+            f"tile_layout must be {' or '.join(_LAYOUTS)}": configuration.tile_layout in _LAYOUTS,
+            f"masking.kind must be {', '.join(_MASKINGS[:-1])} or {_MASKINGS[-1]}": masking.kind in _MASKINGS,
             "masking.margin_mm must not be negative": 0 <= masking.margin_mm < math.inf,
             "sampling.lesion_fraction must be 0 to 1": 0 <= sampling.lesion_fraction <= 1,
             "mirror_axes must be among 0, 1, 2": {*configuration.mirror_axes} <= {0, 1, 2},
@@ -80,6 +96,7 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
 
 def _check_normalization(normalization: Mapping[str, Normalization], fields: Fields, where: str) -> None:
     missing = [one.name for one in fields.images if one.name not in normalization]
+    targets = {one.name for one in fields.targets}
     _hold({f"normalization lacks the image {', '.join(missing)}": not missing}, where)
     for name, plan in normalization.items():
         finite = all(math.isfinite(end) for end in (plan.lower, plan.upper, *plan.range))
@@ -88,6 +105,9 @@ def _check_normalization(normalization: Mapping[str, Normalization], fields: Fie
                 f"normalization of {name} needs finite lower < upper": finite and plan.lower < plan.upper,
                 f"normalization of {name} needs a range of two rising numbers": len(plan.range) == 2
                 and plan.range[0] < plan.range[1],
+                f"normalization of {name} needs a scope: {' or '.join(_SCOPES)}": plan.scope in _SCOPES,
+                f"normalization of {name} needs the scope dataset, because it is predicted": plan.scope == "dataset"
+                or name not in targets,
             },
             where,
         )

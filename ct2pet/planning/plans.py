@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import dacite
-
 from ct2pet.dataset.description import WHOLE_BODY as WHOLE_BODY
 from ct2pet.dataset.fields import Field, Fields
 from ct2pet.districts import SegmenterIdentity
-from ct2pet.errors import Ct2PetError, PlansError
+from ct2pet.errors import PlansError
 from ct2pet.files import read_json, write_json
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plan_rules import check_configuration, check_fields
 from ct2pet.planning.version_1 import translate_version_1
+from ct2pet.schema import parse_as
+from ct2pet.suggestions import did_you_mean
 
 SCHEMA_VERSION = 2
 
@@ -55,7 +54,8 @@ class Plans:
         """The configuration ``name``. Raises PlansError that lists those there are."""
         if name not in self.configurations:
             known = ", ".join(self.configurations)
-            raise PlansError(f"the plans {self.plans_name} have no configuration {name!r}; there are: {known}")
+            hint = did_you_mean(name, self.configurations)
+            raise PlansError(f"the plans {self.plans_name} have no configuration {name!r}; there are: {known}{hint}")
         return self.configurations[name]
 
     def hyperparameters(self, model: str) -> dict[str, Any]:
@@ -69,22 +69,20 @@ class Plans:
         write_json(path, self.to_json())
 
     @classmethod
-    def from_json(cls, content: dict[str, Any], source: str = "plans") -> Plans:
-        """Plans from parsed JSON. Unknown, missing and ill-typed keys raise PlansError that names ``source``."""
-        if not isinstance(content, dict):
-            raise PlansError(f"{source}: the plans are not a JSON object")
+    def from_json(cls, content: Any, source: str = "plans") -> Plans:
+        """Plans from parsed JSON. Raises PlansError that names ``source`` and the place where a key is unknown, missing
+        or has a value of another type, or a rule is broken."""
+        content = parse_as(content, dict[str, Any], source, PlansError)
         version = content.get("schema_version")
-        if version not in (1, SCHEMA_VERSION):
+        if isinstance(version, bool) or version not in (1, SCHEMA_VERSION):
             raise PlansError(f"{source}: schema_version {version!r}, this ct2pet reads {SCHEMA_VERSION}: plan again")
-        content = {**content, "configurations": _inherited(content.get("configurations", {}), source)}
+        if isinstance(configurations := content.get("configurations"), dict):
+            content["configurations"] = _inherited(configurations, source)
         if version == 1:
             content = translate_version_1(content)
-        try:
-            plans = dacite.from_dict(cls, content, dacite.Config(strict=True, type_hooks={float: _to_float}))
-        except (dacite.DaciteError, TypeError, ValueError) as error:
-            raise PlansError(f"{source}: {explained(error)}") from None
+        plans = parse_as(content, cls, source, PlansError)
         check_fields(plans.fields, source)
-        if not 0 <= plans.blend_mm < math.inf:
+        if plans.blend_mm < 0:
             raise PlansError(f"{source}: blend_mm must be a number from 0 on (mm), not {plans.blend_mm}")
         for name, configuration in plans.configurations.items():
             check_configuration(configuration, plans.all_fields, f"{source}: configuration {name}")
@@ -93,36 +91,28 @@ class Plans:
     @classmethod
     def load(cls, path: Path) -> Plans:
         """Plans from a JSON file. Raises PlansError that names the file."""
-        try:
-            content = read_json(path)
-        except Ct2PetError as error:
-            raise PlansError(str(error)) from None
-        return cls.from_json(content, str(path))
+        return cls.from_json(read_json(path, PlansError), str(path))
 
 
-def explained(error: Exception) -> str:
-    """What is wrong in a file that dacite refused, in a user's words."""
-    if isinstance(error, dacite.UnexpectedDataError):
-        return f"unknown key(s): {', '.join(sorted(map(str, error.keys)))}"
-    return str(error)
-
-
-def _to_float(value: Any) -> Any:
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
-
-
-def _inherited(configurations: Any, source: str) -> dict[str, Any]:
+def _inherited(configurations: dict[str, Any], source: str) -> dict[str, Any]:
     """The configurations with ``inherits_from`` resolved: a child's keys replace its parent's, as in nnU-Net."""
-    if not isinstance(configurations, dict):
-        raise PlansError(f"{source}: configurations is not an object")
     return {name: _resolved(name, configurations, (), source) for name in configurations}
 
 
 def _resolved(name: str, configurations: dict[str, Any], path: tuple[str, ...], source: str) -> Any:
+    """One of them; what is no object stays as it is, so that reading it names the place."""
     if name in path:
         raise PlansError(f"{source}: inherits_from goes round in a circle: {' -> '.join((*path, name))}")
     if name not in configurations:
         raise PlansError(f"{source}: configuration {path[-1]} inherits_from {name!r}, which does not exist")
-    own = dict(configurations[name])
-    parent = own.pop("inherits_from", None)
-    return own if parent is None else {**_resolved(parent, configurations, (*path, name), source), **own}
+    own = configurations[name]
+    if not isinstance(own, dict):
+        return own
+    rest = dict(own)
+    parent = rest.pop("inherits_from", None)
+    if parent is None:
+        return rest
+    if not isinstance(parent, str):
+        raise PlansError(f"{source}: configuration {name}: inherits_from must be the name of a configuration")
+    inherited = _resolved(parent, configurations, (*path, name), source)
+    return {**inherited, **rest} if isinstance(inherited, dict) else inherited

@@ -10,8 +10,6 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import dacite
-
 from ct2pet.dataset import Description
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
@@ -19,9 +17,10 @@ from ct2pet.planning.configuration import Configuration, NetworkPlan
 from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.normalization_rules import plan_normalization
 from ct2pet.planning.planner import District, occurring, planned_fields, planned_flip_axes, planned_sampling
-from ct2pet.planning.plans import Plans
+from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
+from ct2pet.schema import parse_as
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable  # Python 3.11
@@ -74,6 +73,8 @@ def reference_plans(
 
 def _configuration(content: Mapping[str, Any], district: District, source: str) -> Configuration:
     decisions = content["configuration"]
+    if district.name == WHOLE_BODY:
+        decisions = {**decisions, **content.get("whole_body", {})}
     planned = plan_normalization(district.fields, district.seen)
     fixed = {one.name: content["normalization"].get(one.kind, {}) for one in district.fields.images}
     sided = 2 not in planned_flip_axes(district.fields)
@@ -94,10 +95,7 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
             for role, widths in content["networks"].items()
         },
     }
-    try:
-        return dacite.from_dict(Configuration, complete, dacite.Config(strict=True))
-    except dacite.DaciteError as error:
-        raise PlansError(f"{source}: {error}") from None
+    return parse_as(complete, Configuration, source, PlansError)
 
 
 def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:
@@ -108,10 +106,12 @@ def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:
     return {**decisions, "networks": networks}
 
 
-def _network(role: str, patch_size: list[int], widths: Mapping[str, int]) -> NetworkPlan:
-    """A network of the paper, which does not depend on the spacing."""
+def _network(role: str, patch_size: list[int], widths: Mapping[str, Any]) -> NetworkPlan:
+    """A network of the paper, which does not depend on the spacing; ``recipe``: of which role, where it is of a role
+    that the planner does not make."""
     topology = unet_topology(patch_size, [1.0] * len(patch_size), widths["num_stages"])
-    return plan_network(role, NetworkSize(patch_size, topology, widths["base_features"], widths["max_features"]))
+    size = NetworkSize(patch_size, topology, widths["base_features"], widths["max_features"])
+    return plan_network(widths.get("recipe", role), size)
 
 
 def _folder() -> Path | Traversable:

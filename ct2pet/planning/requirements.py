@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,7 +17,8 @@ _UNLIMITED = 10**6
 class NetworkNeed:
     """One network of a method.
 
-    ``plan``: the role in the plans whose class and arguments it has. ``inputs``: what it sees as channels, ``outputs``:
+    ``plan``: the role in the plans whose class and arguments it has; ``own_plan``: a role of this method alone, which
+    takes its place in plans that have it (the planner makes none). ``inputs``: what it sees as channels, ``outputs``:
     what it gives; each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), CONDITIONS (one
     for each class) or DIMENSIONS (a displacement); a network of several decoders gives each target apart
     (``separate_outputs``). ``copies``: how many are in memory. ``passes``: how often the activations of one are held at
@@ -30,6 +31,11 @@ class NetworkNeed:
     separate_outputs: bool = False
     copies: int = 1
     passes: int = 1
+    own_plan: str = ""
+
+    def role(self, networks: Container[str]) -> str:
+        """Which of the roles of the plans' ``networks`` it has."""
+        return self.own_plan if self.own_plan in networks else self.plan
 
     def in_channels(self, fields: Fields, dimensions: int) -> int:
         return sum(_channels(part, fields, dimensions) for part in self.inputs)

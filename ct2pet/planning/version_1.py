@@ -15,11 +15,15 @@ def translate_version_1(content: dict[str, Any]) -> dict[str, Any]:
 
     What cannot be translated stays as it is, so that reading it names the wrong key.
     """
-    configurations = {name: _configuration(one) for name, one in content["configurations"].items()}
-    return {**content, "schema_version": 2, "fields": ct_to_pet().to_json(), "configurations": configurations}
+    translated = {**content, "schema_version": 2, "fields": ct_to_pet().to_json()}
+    if isinstance(configurations := content.get("configurations"), dict):
+        translated["configurations"] = {name: _configuration(one) for name, one in configurations.items()}
+    return translated
 
 
-def _configuration(content: dict[str, Any]) -> dict[str, Any]:
+def _configuration(content: Any) -> Any:
+    if not isinstance(content, dict):
+        return content
     content = _with_networks(content)
     if isinstance(content.get("slices"), dict):
         content["slices"] = _with_networks(content["slices"])

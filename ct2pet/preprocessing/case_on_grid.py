@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from ct2pet.dataset import Field, Fields
 from ct2pet.planning.configuration import Configuration, Masking, Normalization
-from ct2pet.preprocessing.normalization import normalize, outside_value
+from ct2pet.preprocessing.normalization import for_image, normalize, outside_value
 from ct2pet.resampling import resample_part, to_itk
 from ct2pet.volume import Box, Grid, Volume, label_mask
 
@@ -89,7 +89,8 @@ def _prepared(
     if found is None:
         return None
     regions, grid = found
-    mask = label_mask(regions, configuration.labels)
+    everything = configuration.masking.kind == "none"
+    mask = np.ones(regions.shape, dtype=bool) if everything else label_mask(regions, configuration.labels)
     hidden = ~visible(mask, grid, configuration.masking)
     images, labels = {}, {}
     for one in fields:
@@ -102,7 +103,7 @@ def _prepared(
 
 
 def _image(volume: Volume, grid: Grid, hidden: np.ndarray, outside: float, plan: Normalization) -> np.ndarray:
-    image = normalize(_resample_in_slabs(volume, grid, outside), plan)
+    image = normalize(_resample_in_slabs(volume, grid, outside), for_image(plan, volume.array))
     image[hidden] = outside_value(outside, plan)
     return image
 
@@ -118,7 +119,7 @@ def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
 
     Distances are between voxel centres (Maurer et al., IEEE PAMI 2003, as in SimpleITK).
     """
-    if masking.kind == "hard" or masking.margin_mm == 0:
+    if masking.kind != "context" or masking.margin_mm == 0:
         return mask
     distance = sitk.SignedMaurerDistanceMap(
         to_itk(Volume(mask, grid)), squaredDistance=True, useImageSpacing=True, insideIsPositive=False
@@ -128,11 +129,13 @@ def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
 
 
 def _labels_around(district_map: Volume, configuration: Configuration, grid: Grid) -> tuple[np.ndarray, Grid] | None:
-    """The labels of the district map on the part of ``grid`` that holds the district and its context; None where it is
-    absent."""
+    """The labels of the district map on the part of ``grid`` that holds the district and its context, or on all of it
+    where nothing is masked; None where the district is absent."""
     box = Box.around(label_mask(part, configuration.labels) for part in district_map.array)
     if box is None:
         return None
+    if configuration.masking.kind == "none":
+        return resample_part(district_map, grid, labels=True).array, grid
     near = _box_around(district_map.grid.crop(box), grid)
     if near is None:
         return None

@@ -14,6 +14,7 @@ from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.preprocessor import check_store, store_folder
 from ct2pet.preprocessing.storage import DistrictStore
+from ct2pet.suggestions import did_you_mean
 
 _OTHERS = tuple(Path(name).stem for name in (DATASET, FINGERPRINT, SPLITS))  # JSON files that are no plans
 _PLANS_NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
@@ -60,8 +61,8 @@ class PreprocessedDataset:
         if not path.exists():
             there = [file.stem for file in sorted(self.folder.glob("*.json")) if file.stem not in _OTHERS]
             raise PlansError(
-                f"{path}: no such plans; there are: {', '.join(there) or 'none'}; make them with "
-                f"ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
+                f"{path}: no such plans; there are: {', '.join(there) or 'none'}{did_you_mean(plans_name, there)}; "
+                f"make them with ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
             )
         plans = Plans.load(path)
         if plans.plans_name != plans_name:  # the stores of two plans would be one
@@ -77,7 +78,7 @@ class PreprocessedDataset:
                 f"{store.folder}: nothing is preprocessed here; run ct2pet_preprocess -d {plans.dataset_name} "
                 f"-p {plans.plans_name} first"
             )
-        check_store(store, plans.configuration(configuration))
+        check_store(store, plans.configuration(configuration), plans.all_fields)
         return store
 
     def splits(self) -> list[dict[str, list[str]]]:

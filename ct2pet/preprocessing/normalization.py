@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ct2pet.planning.configuration import Normalization
+
+
+def for_image(plan: Normalization, values: Any) -> Normalization:
+    """The normalisation of one image (a NumPy array, in the field's unit): the plan, with the image's own minimum and
+    maximum where the plan's scope is the image."""
+    if plan.scope == "dataset":
+        return plan
+    lower, upper = float(values.min()), float(values.max())
+    return replace(plan, lower=lower, upper=max(upper, lower + 1.0))  # an image of one value is mapped to the lower end
 
 
 def normalize(values: Any, plan: Normalization) -> Any:
@@ -30,8 +40,11 @@ def unit_scale(plan: Normalization) -> float:
 
 
 def outside_value(outside: float, plan: Normalization) -> float:
-    """The normalised value beyond an image: that of ``outside``, taken into the plan's window."""
+    """The normalised value beyond an image: that of ``outside``, taken into the plan's window; the lower end of the
+    range where each image has a window of its own."""
     low, _ = plan.range
+    if plan.scope == "image":
+        return low
     return (min(max(outside, plan.lower), plan.upper) - plan.lower) / unit_scale(plan) + low
 
 

@@ -12,15 +12,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ct2pet.dataset.contents import place_problems
-from ct2pet.dataset.fields import DISTRICTS, LESIONS, Field
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, Field, Fields
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
+from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.case_on_grid import prepare_case
+from ct2pet.preprocessing.case_record import CaseRecord
 from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore
 from ct2pet.volume import Volume
 
@@ -40,9 +42,13 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     """Write all training cases of ``dataset`` into one store per configuration, under ``folder``.
 
     Finished cases are skipped while neither their raw files nor the plans' decisions for them have changed. Raises
-    CasesFailed, naming each case and its reason, when all other cases are done.
+    CasesFailed, naming each case and its reason, when all other cases are done, and PlansError where the plans were
+    made for other fields than the dataset has.
     """
+    _check_fields(dataset, plans, folder)
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
+    for store in stores.values():
+        check_output_folder(store.folder)
     sources = {case: case_sources(dataset, case, plans) for case in dataset.cases("Tr")}
     keys = {case: _keys(plans, found) for case, found in sources.items()}
     for name, store in stores.items():
@@ -66,6 +72,16 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     )
     earlier = any(store.recorded_cases() for store in stores.values())
     results.raise_failures("could not be preprocessed", some_done=earlier)
+
+
+def _check_fields(dataset: RawDataset, plans: Plans, folder: Path) -> None:
+    own = {one.name: one for one in dataset.fields}
+    for one in plans.all_fields:
+        there = own.get(one.name)
+        same = ("role", "kind", "folder", "suffix", "labels")
+        if there is None or any(getattr(one, name) != getattr(there, name) for name in same):
+            path = Path(folder) / f"{plans.plans_name}.json"
+            raise PlansError(f"{path}: its field {one.name} is not as dataset.json describes it; plan again")
 
 
 @dataclass(frozen=True)
@@ -138,16 +154,27 @@ def decisions_of(configuration: Configuration) -> dict[str, Any]:
     return {name: content[name] for name in _DECISIONS}
 
 
-def check_store(store: DistrictStore, configuration: Configuration) -> None:
+def check_store(store: DistrictStore, configuration: Configuration, fields: Fields) -> None:
     """Raises PlansError where a stored case was made with other decisions: the plans were edited since. Raises
-    DatasetError where a file of a case is not as it was written."""
+    DatasetError where a file of a case is not as it was written, or holds other ``fields``."""
+    wanted = decisions_of(configuration)
     for case in store.recorded_cases():
         store.check_files(case)
-        stored, wanted = store.record(case)["decisions"], decisions_of(configuration)
-        changed = [name for name in _DECISIONS if stored[name] != wanted[name]]
+        record = store.record(case)
+        changed = [name for name in _DECISIONS if record.decisions.get(name) != wanted[name]]
         if changed:
             what = ", ".join(changed)
             raise PlansError(f"{store.folder}: {case} was stored with another {what} than the plans': preprocess again")
+        if record.present and not _has_fields(record, fields):
+            raise DatasetError(
+                f"{store.folder / case}.json: holds other fields or classes than the plans; preprocess again"
+            )
+
+
+def _has_fields(record: CaseRecord, fields: Fields) -> bool:
+    stored, planned = [*record.images, *record.labels], [*fields.images, *fields.label_maps]
+    known = all(record.conditions.get(one.name) in one.labels for one in fields.conditions)
+    return known and sorted(stored) == sorted(one.name for one in planned)
 
 
 def _keys(plans: Plans, sources: CaseSources) -> dict[str, str]:

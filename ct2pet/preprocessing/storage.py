@@ -13,10 +13,12 @@ import blosc2
 import numpy as np
 
 from ct2pet.dataset.fields import LESIONS, MASK
-from ct2pet.errors import Ct2PetError, DatasetError
-from ct2pet.files import atomic_path, read_json, write_json
+from ct2pet.errors import DatasetError
+from ct2pet.files import atomic_path, check_readable, write_json
 from ct2pet.preprocessing.case_on_grid import PreparedDistrict
-from ct2pet.volume import Box, Grid
+from ct2pet.preprocessing.case_record import CaseRecord
+from ct2pet.schema import read_as
+from ct2pet.volume import Box
 
 FORMAT_VERSION = 2
 _CHUNK, _BLOCK = 64, 16
@@ -29,21 +31,20 @@ _LENGTHS, _VOXELS = "lengths", "voxels"  # of the lists of voxels in a file
 class StoredCase:
     """One case of a store. Reading is thread-safe."""
 
-    def __init__(self, folder: Path, case: str, record: Mapping[str, Any]) -> None:
+    def __init__(self, folder: Path, case: str, record: CaseRecord) -> None:
+        assert record.grid is not None
         self.case = case
-        self.images: list[str] = record["images"]
-        self.labels: list[str] = record["labels"]
-        self.has_lesions = bool(record["has_lesions"])
-        self.conditions: dict[str, str] = record["conditions"]
-        self.grid = Grid(**{name: tuple(value) for name, value in record["grid"].items()})
+        self.images, self.labels = record.images, record.labels
+        self.has_lesions, self.conditions = record.has_lesions, record.conditions
+        self.grid = record.grid
         self.shape: tuple[int, int, int] = self.grid.shape
-        self._images = _Array(folder / f"{case}{IMAGES}")
-        self._regions = _Array(folder / f"{case}{REGIONS}")
+        self._images = _Array(folder / f"{case}{IMAGES}", (len(self.images), *self.shape))
+        self._regions = _Array(folder / f"{case}{REGIONS}", (1 + len(self.labels), *self.shape))
         self.foreground = self._regions.voxels("foreground")
         self.lesion_voxels = self._regions.voxels("lesion_voxels")
         self.label_voxels: dict[str, dict[int, np.ndarray]] = {
-            name: {int(label): self._regions.voxels(f"{name}:{label}") for label in labels}
-            for name, labels in record["labels_found"].items()
+            name: {label: self._regions.voxels(f"{name}:{label}") for label in labels}
+            for name, labels in record.labels_found.items()
         }
 
     def read(self, box: Box) -> dict[str, Any]:
@@ -63,9 +64,9 @@ class StoredCase:
 
 
 class _Array:
-    """A blosc2 file with channels first, and lists of voxels beside them."""
+    """A blosc2 file with channels first, and lists of voxels beside them. ``shape``: what the case's record says."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, shape: tuple[int, ...] | None = None) -> None:
         self.path = path
         self._lock = threading.Lock()  # one decompression context per opened file
         try:
@@ -74,6 +75,8 @@ class _Array:
             content = self._array.schunk.vlmeta[_VOXELS]
         except Exception as error:
             raise self._damaged(error) from error
+        if shape not in (None, self._array.shape):
+            raise self._damaged(f"its shape is {self._array.shape}, and {shape} in the case's record")
         ends = np.cumsum([*lengths.values()])
         self._voxels = {name: content[end - lengths[name] : end] for name, end in zip(lengths, ends)}
 
@@ -88,10 +91,12 @@ class _Array:
 
     def voxels(self, name: str) -> np.ndarray:
         """(N, 3): a list of voxels (Z, Y, X)."""
+        if name not in self._voxels:
+            raise self._damaged(f"it has no voxels of {name}, which the case's record names")
         return np.frombuffer(self._voxels[name], dtype="<i4").reshape(-1, 3)
 
-    def _damaged(self, error: Exception) -> DatasetError:
-        return DatasetError(f"{self.path}: cannot be read ({error}); preprocess the dataset again")
+    def _damaged(self, reason: object) -> DatasetError:
+        return DatasetError(f"{self.path}: cannot be read ({reason}); preprocess the dataset again")
 
 
 class DistrictStore:
@@ -107,32 +112,38 @@ class DistrictStore:
     @property
     def cases(self) -> list[str]:
         """The sorted names of the cases that hold the district."""
-        return [case for case in self.recorded_cases() if self.record(case)["present"]]
+        return [case for case in self.recorded_cases() if self.record(case).present]
 
     def recorded_cases(self) -> list[str]:
-        """The sorted names of all finished cases, those without the district too."""
+        """The sorted names of all finished cases, those without the district too. Raises DatasetError where the folder
+        is there and may not be read."""
+        if self.folder.is_dir():
+            check_readable(self.folder, DatasetError)
         return sorted(path.name[: -len(".json")] for path in self.folder.glob("*.json") if path.name[0] != ".")
 
-    def record(self, case: str) -> dict[str, Any]:
-        """What the JSON file says. Raises Ct2PetError where there is none."""
-        return read_json(self.folder / f"{case}.json")
+    def record(self, case: str) -> CaseRecord:
+        """What the JSON file says. Raises DatasetError where there is none, or one that no preprocessing wrote."""
+        return read_as(self.folder / f"{case}.json", CaseRecord, DatasetError, "preprocess the dataset again")
 
     def open(self, case: str) -> StoredCase:
         """A finished case. Raises DatasetError where it does not exist or is damaged."""
-        try:
-            record = self.record(case)
-        except Ct2PetError as error:
-            raise DatasetError(f"{error}; preprocess the dataset again") from None
-        if not record.get("present"):
+        return StoredCase(self.folder, case, self.present_record(case))
+
+    def present_record(self, case: str) -> CaseRecord:
+        """The record of a case that has the district. Raises DatasetError where it has not."""
+        record = self.record(case)
+        if not record.present:
             raise DatasetError(f"{self.folder / case}.json: the district is absent in this case")
-        return StoredCase(self.folder, case, record)
+        return record
 
     def check_files(self, case: str) -> None:
         """Raises DatasetError where a file is not as it was written: flipped bits read as other voxels."""
-        for ending, expected in self.record(case).get("crc32", {}).items():
+        for ending, expected in self.record(case).crc32.items():
             path = self.folder / f"{case}{ending}"
             try:
                 intact = crc32_of(path) == expected
+            except PermissionError:
+                raise DatasetError(f"{path}: no permission to read") from None
             except OSError as error:
                 raise DatasetError(f"{path}: cannot be read ({error.strerror}); preprocess again") from None
             if not intact:
@@ -142,11 +153,11 @@ class DistrictStore:
         """Whether the case is finished, from the sources and with the decisions that ``key`` stands for."""
         try:
             record = self.record(case)
-        except Ct2PetError:
+        except DatasetError:
             return False
-        if record.get("key") != key:
+        if record.key != key:
             return False
-        return not record["present"] or all((self.folder / f"{case}{end}").exists() for end in (IMAGES, REGIONS))
+        return not record.present or all((self.folder / f"{case}{end}").exists() for end in (IMAGES, REGIONS))
 
     def discard(self, case: str) -> None:
         """Forget a case: the JSON first, so that no moment shows an unfinished case as finished."""
@@ -164,20 +175,23 @@ class DistrictStore:
         """Store a case; None records that the district is absent. ``key`` and ``decisions`` say what it was made of,
         ``conditions`` its class in each condition."""
         self.discard(case)
-        record: dict[str, Any] = {"key": key, "decisions": dict(decisions), "present": prepared is not None}
+        record = CaseRecord(key, dict(decisions), present=False)
         if prepared is not None:
             write_images(self.folder / f"{case}{IMAGES}", [*prepared.images.values()])
             _write_regions(self.folder / f"{case}{REGIONS}", prepared)
-            record |= {
-                "grid": dataclasses.asdict(prepared.grid),
-                "images": list(prepared.images),
-                "labels": list(prepared.labels),
-                "labels_found": {name: _labels_in(labels) for name, labels in prepared.labels.items()},
-                "has_lesions": prepared.lesions is not None,
-                "conditions": dict(conditions or {}),
-                "crc32": {ending: crc32_of(self.folder / f"{case}{ending}") for ending in (IMAGES, REGIONS)},
-            }
-        write_json(self.folder / f"{case}.json", record)
+            record = CaseRecord(
+                key,
+                dict(decisions),
+                present=True,
+                grid=prepared.grid,
+                images=list(prepared.images),
+                labels=list(prepared.labels),
+                labels_found={name: _labels_in(labels) for name, labels in prepared.labels.items()},
+                has_lesions=prepared.lesions is not None,
+                conditions=dict(conditions or {}),
+                crc32={ending: crc32_of(self.folder / f"{case}{ending}") for ending in (IMAGES, REGIONS)},
+            )
+        write_json(self.folder / f"{case}.json", dataclasses.asdict(record))
 
 
 def crc32_of(path: Path) -> int:

@@ -193,18 +193,13 @@ def _answer(summary: Mapping[str, Any], other: Any, title: str) -> Iterator[str]
     yield page.element("h1", title, id="answer")
     words = [plain_answer(summary), *certainties(summary)]
     if other:
-        words.append(answer(compare({OWN: summary, other[0]: other[1]}, _main_metric(summary)), other[0]))
+        words.append(answer(compare({OWN: summary, other[0]: other[1]}), other[0]))
     yield page.wrapped("div", "".join(page.element("p", text) for text in words), class_="answer")
     yield tiles(summary)
     seen = summary["provenance"].get(EVALUATED_TRAINING_CASES)
     if seen:
         yield page.element("p", _SEEN.format(len(seen), len(summary["cases"])), class_="warning")
     yield page.element("p", WARNING, class_="warning")
-
-
-def _main_metric(summary: Mapping[str, Any]) -> tuple[str]:
-    """The error of the PET; of labels alone their overlap."""
-    return ("mae",) if any(summary["baseline_cases"].values()) else ("dice",)
 
 
 def _errors(summary: Mapping[str, Any], other: Any) -> Iterator[str]:

@@ -13,9 +13,9 @@ from ct2pet.report.tables import metric_title, number
 
 NOTE = (
     "Both models on the same cases. Difference: the other model's mean minus this one's, with its 95% interval; "
-    "of a bias its size counts. p: the larger one of paired t-test and Wilcoxon test, two-tailed, corrected for all "
-    "tests of its kind (Holm). dz: mean difference over its standard deviation. A small p says that a difference is "
-    "no chance, not that it matters."
+    "of a bias its size counts. p: the larger one of paired t-test and Wilcoxon test, two-tailed, corrected (Holm) for "
+    "all tests of the family; a dash where nothing was tested. dz: mean difference over its standard deviation. A "
+    "small p says that a difference is no chance, not that it matters."
 )
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json, write_json
 from ct2pet.provenance import digest
+from ct2pet.schema import read_as
 from ct2pet.study.arms import REAL, WITH_RATIO, Ingredients, check_arms, training_set
 from ct2pet.study.classification import ClassifierOptions, train_classifier
 from ct2pet.study.generators import Sampler
@@ -67,6 +68,17 @@ class Run:
         return f"{self.arm}__{self.classifier}__ratio{self.ratio:g}__seed{self.seed}"
 
 
+@dataclass(frozen=True)
+class _RunFile(Run):
+    """What is stored of a run. ``images`` it was trained with, of which ``counts`` were added or changed; ``step`` with
+    the best validation; ``probabilities`` of the second class by test patient."""
+
+    images: int
+    counts: dict[str, int]
+    step: int
+    probabilities: list[float]
+
+
 def runs_of(options: StudyOptions) -> Iterator[Run]:
     """All runs, the seeds outermost: an interrupted study has whole seeds. The arm of real images alone comes first."""
     arms = dict.fromkeys((REAL, *options.arms))
@@ -96,10 +108,21 @@ def run_study(
         if not path.exists():
             write_json(path, _execute(run, data, options))
             progress(f"{run.name} done")
-        results.append(read_json(path))
+        results.append(_read_run(path, run, len(data.test.patient_labels())))
     study = {"options": asdict(options), "generator": data.sampler_name, **summarize(_labels(data.test), results)}
     write_json(folder / STUDY_FILE, study)
     return study
+
+
+def _read_run(path: Path, run: Run, patients: int) -> dict[str, Any]:
+    """The stored result of a run. Raises Ct2PetError, naming the file, where it is that of something else."""
+    remedy = "remove it, and the run is made again"
+    content = read_as(path, _RunFile, remedy=remedy)
+    if Run(content.arm, content.classifier, content.ratio, content.seed) != run:
+        raise Ct2PetError(f"{path}: holds another run than its name says; {remedy}")
+    if len(content.probabilities) != patients:
+        raise Ct2PetError(f"{path}: holds {len(content.probabilities)} test patients, not {patients}; {remedy}")
+    return asdict(content)
 
 
 def _labels(test: Slices) -> np.ndarray:

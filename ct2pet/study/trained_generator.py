@@ -18,8 +18,8 @@ from ct2pet.study.slices import SliceOptions, lesion_slices
 class TrainedGenerator:
     """A Sampler: images of a trained ``model``, resampled as the real slices of a study are.
 
-    ``targets``: the model's target for each kind, in the order of the channels; ``condition`` and ``classes``: the model's condition and its
-    classes in the order of the study's labels.
+    ``targets``: the model's target for each kind, in the order of the channels; ``condition`` and ``classes``: the
+    model's condition and its classes in the order of the study's labels.
     """
 
     model: Synthesis

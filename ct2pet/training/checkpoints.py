@@ -3,16 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, TrainingError
-from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, PROGRESS_PICTURE, TRAINING_LOG
+from ct2pet.files import remove_folder
+from ct2pet.layout import (
+    CHECKPOINT_BEST,
+    CHECKPOINT_FINAL,
+    CHECKPOINT_LATEST,
+    PROGRESS_PICTURE,
+    TRAINING_LOG,
+    TRAINING_PROVENANCE,
+    VALIDATION,
+)
 from ct2pet.planning.plans import Plans
 from ct2pet.training.run import TrainingRun
 
 _LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
+
+
+def remove_training(folder: Path) -> None:
+    """Remove what a training and its stages left in its folder; files of anything else stay."""
+    own = (CHECKPOINT_LATEST, CHECKPOINT_BEST, CHECKPOINT_FINAL, TRAINING_LOG, PROGRESS_PICTURE, TRAINING_PROVENANCE)
+    (folder / CHECKPOINT_FINAL).unlink(missing_ok=True)  # first: what is removed in part is not finished
+    for path in (*(folder / name for name in own), *folder.glob("events.out.tfevents*")):
+        path.unlink(missing_ok=True)
+    stages = {path.parent for path in folder.glob(f"*/{CHECKPOINT_LATEST}")}
+    for path in (folder / VALIDATION, *stages):
+        remove_folder(path)
 
 
 class Checkpoints:
@@ -65,8 +86,8 @@ class Checkpoints:
         """Make room for a new training. Raises TrainingError where one was finished."""
         if self.exists(CHECKPOINT_FINAL):
             raise TrainingError(
-                f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, and to "
-                "train it anew remove the folder"
+                f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, "
+                "--overwrite trains it anew"
             )
         if distributed.is_main_process():
             for name in (CHECKPOINT_LATEST, CHECKPOINT_BEST, TRAINING_LOG, PROGRESS_PICTURE):

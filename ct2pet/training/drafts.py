@@ -9,15 +9,16 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ct2pet.checkpoint import load_checkpoint
+from ct2pet.console import progress
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json, remove_partial_files, write_json
 from ct2pet.inference.volumes import predict_volume
 from ct2pet.models.base import Method, PredictionModel
 from ct2pet.models.base.staged import draft_name
 from ct2pet.preprocessing import DistrictStore, StoredCase
+from ct2pet.preprocessing.case_record import CaseRecord
 from ct2pet.preprocessing.normalization import as_input
 from ct2pet.preprocessing.storage import IMAGES, read_images, write_images
 from ct2pet.volume import Box
@@ -26,7 +27,7 @@ from ct2pet.volume import Box
 class DraftedCase(StoredCase):
     """A stored case with the images that a stage predicted of it, under the names and in the range of inputs."""
 
-    def __init__(self, folder: Path, case: str, record: dict[str, Any], drafts: DraftStore) -> None:
+    def __init__(self, folder: Path, case: str, record: CaseRecord, drafts: DraftStore) -> None:
         super().__init__(folder, case, record)
         self.drafts = drafts
 
@@ -46,19 +47,19 @@ class DraftStore(DistrictStore):
         self.windows = stage.planned.normalization
 
     def open(self, case: str) -> DraftedCase:
-        return DraftedCase(self.folder, case, self.record(case), self)
+        return DraftedCase(self.folder, case, self.present_record(case), self)
 
     def read(self, case: str, box: Box) -> dict[str, np.ndarray]:
         """The drafts in a box of a case, by the names of the next stage's inputs."""
         images = read_images(self.drafts / f"{case}{IMAGES}", box)
         return {draft_name(one): as_input(image, self.windows[one.name]) for one, image in zip(self.images, images)}
 
-    def make(self, cases: Sequence[str], method: Method, name: str, checkpoint: Path, bar: bool) -> None:
+    def make(self, cases: Sequence[str], method: Method, name: str, checkpoint: Path, shown: bool) -> None:
         """Predict ``cases`` with the stage ``name`` of ``method`` and the weights of ``checkpoint``, but those which
         that very checkpoint has predicted as they are stored today."""
         remove_partial_files(self.drafts)
         digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
-        keys = {case: {"checkpoint_sha256": digest, "case_key": self.record(case)["key"]} for case in cases}
+        keys = {case: {"checkpoint_sha256": digest, "case_key": self.record(case).key} for case in cases}
         missing = [case for case in cases if not self._is_made(case, keys[case])]
         if not missing:
             return
@@ -66,10 +67,12 @@ class DraftStore(DistrictStore):
         stage = method.stages[name]
         assert isinstance(stage, PredictionModel)
         stage.eval()
-        for case in tqdm(missing, desc=f"predicting with {name}", unit="case", disable=not bar):
-            (self.drafts / f"{case}.json").unlink(missing_ok=True)
-            write_images(self.drafts / f"{case}{IMAGES}", self._predicted(case, stage))
-            write_json(self.drafts / f"{case}.json", keys[case])
+        with progress(f"predicting with {name}", len(missing), shown=shown) as bar:
+            for case in missing:
+                (self.drafts / f"{case}.json").unlink(missing_ok=True)
+                write_images(self.drafts / f"{case}{IMAGES}", self._predicted(case, stage))
+                write_json(self.drafts / f"{case}.json", keys[case])
+                bar.advance()
 
     def _is_made(self, case: str, key: dict[str, str]) -> bool:
         try:

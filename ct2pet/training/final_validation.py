@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from tqdm import tqdm
 
 from ct2pet import distributed
+from ct2pet.console import progress
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import LESIONS, MASK, PET
 from ct2pet.dataset.predictions import prediction_name
@@ -51,9 +51,12 @@ class FinalValidation:
         median = self._body_median(training_cases)
         results = {}
         own = to_predict[distributed.rank() :: distributed.world_size()]
-        name, bar = self.settings.configuration_name, self.settings.options.show_bar
-        for case in tqdm(own, desc=f"validating {name}", unit="case", disable=not bar):
-            results[case] = self._evaluate(case, median)
+        with progress(
+            f"validating {self.settings.configuration_name}", len(own), shown=self.settings.options.show_progress
+        ) as bar:
+            for case in own:
+                results[case] = self._evaluate(case, median)
+                bar.advance()
         everywhere = {case: result for part in distributed.all_gather_object(results) for case, result in part.items()}
         provenance = {
             **origin,

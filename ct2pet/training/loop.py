@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import contextlib
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 
 import torch
-from tqdm import tqdm
 
 from ct2pet import distributed
 from ct2pet.training.augmentation import Augmenter
@@ -35,10 +34,10 @@ class TrainingLoop:
             num_workers = default_workers(self.device.type, distributed.local_world_size())
         self.num_workers = num_workers
 
-    def run(self, steps: range, bar: tqdm | None = None) -> Row:
-        """Make the steps of these numbers; returns the mean of each part of the losses. ``bar`` is told each step.
+    def run(self, steps: range, on_step: Callable[[], None] | None = None) -> Row:
+        """Make the steps of these numbers; returns the mean of each part of the losses.
 
-        Raises TrainingError on losses that are not finite.
+        ``on_step`` is called after each step. Raises TrainingError on losses that are not finite.
         """
         self.optimization.model.train()
         sums: dict[str, torch.Tensor] = {}
@@ -50,8 +49,8 @@ class TrainingLoop:
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0) + value
                 counts.update(losses.keys())
-                if bar is not None:
-                    bar.update()
+                if on_step is not None:
+                    on_step()
         return {name: float(value) / counts[name] for name, value in sums.items()}
 
     def _read_ahead(self, steps: range) -> Generator[PatchBatch, None, None]:

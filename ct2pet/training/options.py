@@ -9,12 +9,12 @@ from pathlib import Path
 @dataclass(frozen=True)
 class TrainingOptions:
     """``num_epochs`` and ``iterations_per_epoch`` replace the plans' numbers. ``resume`` goes on from the latest
-    checkpoint. ``deterministic`` makes two runs with one ``seed`` bit-equal (on one machine; slower on a GPU).
-    ``num_workers`` loader threads (None: chosen by device). ``final_validation`` predicts the validation cases of a
-    numbered fold when it is trained; those of the fold "all" are its training cases and are predicted on request.
-    ``early_stop``: end after so many epochs without a better validation MAE. ``pretrained_weights``: a checkpoint, or
-    the folder of a training or model, to begin with. ``compile``: translate the networks by torch.compile.
-    ``show_bar``: progress as a bar; ``show_lines``: as a line an epoch, for a file or for several trainings at once."""
+    checkpoint; ``overwrite`` replaces a finished training. ``deterministic`` makes two runs with one ``seed`` bit-equal
+    (on one machine; slower on a GPU). ``num_workers`` loader threads (None: chosen by device). ``final_validation``
+    predicts the validation cases of a numbered fold when it is trained; those of the fold "all" are its training cases
+    and are predicted on request. ``early_stop``: end after so many epochs without a better validation MAE.
+    ``pretrained_weights``: a checkpoint, or the folder of a training or model, to begin with. ``compile``: translate
+    the networks by torch.compile. ``show_progress``: a live line and a line an epoch on standard error."""
 
     device: str = "cpu"
     num_epochs: int | None = None
@@ -23,10 +23,10 @@ class TrainingOptions:
     seed: int = 12345
     deterministic: bool = False
     resume: bool = False
+    overwrite: bool = False
     num_workers: int | None = None
     final_validation: bool = True
     early_stop: int | None = None
     pretrained_weights: Path | None = None
     compile: bool = False
-    show_bar: bool = True
-    show_lines: bool = False
+    show_progress: bool = True

@@ -6,19 +6,30 @@ import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ct2pet import distributed
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
-from ct2pet.files import copy_file, read_json
+from ct2pet.files import copy_file
 from ct2pet.inference.out_of_memory import reporting_out_of_memory
-from ct2pet.layout import DATASET, PLANS, TRAINING_PROVENANCE, fold_folder, model_folder
+from ct2pet.layout import (
+    CHECKPOINT_FINAL,
+    CHECKPOINT_LATEST,
+    DATASET,
+    PLANS,
+    TRAINING_PROVENANCE,
+    fold_folder,
+    model_folder,
+)
 from ct2pet.locks import folder_lock
 from ct2pet.paths import results_folder
 from ct2pet.planning.adoption import adopt_networks
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.provenance import digest_of_json
+from ct2pet.schema import read_as
+from ct2pet.training.checkpoints import remove_training
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.pretraining import find_checkpoint, planned_networks
 from ct2pet.training.run import TrainingRun
@@ -73,16 +84,16 @@ class TrainingRequest:
             self._options(device),
             splits,
             {"fold": str(self.fold), "dataset_fingerprint_sha256": fingerprint},
+            str(self.preprocessed.plans_file(self.plans.plans_name)),
         )
         return self._begun_with_whole_body(run) if self._begins_with_whole_body(configuration) else run
 
     def _options(self, device: str) -> TrainingOptions:
-        """Progress is shown by the main process, as lines where a bar cannot be read. The validation cases of the fold
-        "all" are its training cases: they are predicted on request."""
-        shown = self.options.show_bar and distributed.is_main_process()
-        bar = shown and sys.stderr.isatty()
+        """Progress is shown by the main process. The validation cases of the fold "all" are its training cases: they
+        are predicted on request."""
+        shown = self.options.show_progress and distributed.is_main_process()
         last = self.options.final_validation and str(self.fold) != "all"
-        return replace(self.options, device=device, show_bar=bar, show_lines=shown and not bar, final_validation=last)
+        return replace(self.options, device=device, show_progress=shown, final_validation=last)
 
     def _begins_with_whole_body(self, configuration: str) -> bool:
         """Whether a user asks for it, or the training to go on with or to validate was begun so."""
@@ -90,7 +101,7 @@ class TrainingRequest:
             return configuration != WHOLE_BODY
         record = self.folder(configuration) / TRAINING_PROVENANCE
         goes_on = (self.options.resume or self.only_validate) and record.exists()
-        return goes_on and read_json(record).get(_NETWORKS_OF) == WHOLE_BODY
+        return goes_on and read_as(record, dict[str, Any], TrainingError).get(_NETWORKS_OF) == WHOLE_BODY
 
     def _begun_with_whole_body(self, run: TrainingRun) -> TrainingRun:
         source = find_checkpoint(self.folder(WHOLE_BODY))
@@ -109,11 +120,32 @@ def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:
     return folder_lock(folder, "a training") if distributed.is_main_process() else contextlib.nullcontext()
 
 
+def _make_room(run: TrainingRun) -> None:
+    """Say which training is replaced. Raises TrainingError where it is finished and not to be replaced."""
+    finished, begun = ((run.folder / name).exists() for name in (CHECKPOINT_FINAL, CHECKPOINT_LATEST))
+    distributed.barrier()  # all processes have looked before the main one removes anything
+    if finished and not run.options.overwrite:
+        raise TrainingError(
+            f"{run.folder}: this training is finished; --c goes on with more epochs, --val only validates, --overwrite "
+            "trains it anew"
+        )
+    if distributed.is_main_process():
+        if finished:
+            print(f"{run.folder}: the finished training there is replaced", file=sys.stderr)
+        elif begun:
+            print(f"{run.folder}: the training begun there is replaced; --c would go on with it", file=sys.stderr)
+        if run.options.overwrite:
+            remove_training(run.folder)
+    distributed.barrier()
+
+
 def train_one(device: str, request: TrainingRequest, configuration: str) -> Path:
     """Train (or validate) one configuration; the folder of the training. Raises Ct2PetError where another process
     trains it."""
     run = request.run_of(configuration, device)
     with reporting_out_of_memory(device, configuration, _LESS_MEMORY), _alone_in(run.folder):
+        if not request.only_validate and not run.options.resume:
+            _make_room(run)
         if distributed.is_main_process():  # a model folder says by itself what it was trained for
             run.plans.save(run.folder.parent / PLANS)
             copy_file(request.preprocessed.folder / DATASET, run.folder.parent / DATASET)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ct2pet.dataset.splits import Split
-from ct2pet.models import load_model
+from ct2pet.models import build_method
 from ct2pet.models.base import Method
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
@@ -23,7 +23,7 @@ class TrainingRun:
     """The training of the method ``model_name`` on one configuration and one fold, into ``folder``.
 
     ``training_cases`` and ``validation_cases``: see ``with_present_cases``. ``splits``: all folds of the dataset.
-    ``origin`` is added to the provenance.
+    ``origin`` is added to the provenance. ``plans_source``: where the plans come from, for errors in them.
     """
 
     model_name: str
@@ -36,6 +36,7 @@ class TrainingRun:
     options: TrainingOptions
     splits: Sequence[Split] = ()
     origin: Mapping[str, Any] = field(default_factory=dict)
+    plans_source: str = "the plans"
 
     @property
     def configuration(self) -> Configuration:
@@ -47,10 +48,9 @@ class TrainingRun:
         return torch.device(self.options.device)
 
     def build(self) -> Method:
-        """A method with new weights, which depend on the seed alone, on the CPU."""
+        """A method with new weights, which depend on the seed alone, on the CPU. Raises PlansError as build_method."""
         torch.manual_seed(self.options.seed)
-        kind = load_model(self.model_name)
-        return kind(self.configuration, self.plans.all_fields, self.plans.hyperparameters(self.model_name))
+        return build_method(self.model_name, self.plans, self.configuration_name, self.plans_source)
 
     def with_present_cases(self) -> TrainingRun:
         """The same without the cases that do not have the district."""

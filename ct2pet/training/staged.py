@@ -114,7 +114,7 @@ class _EarlierStage:
 
     def _predict(self, drafts: DraftStore, cases: Sequence[str], method: Method, checkpoint: Path) -> None:
         if distributed.is_main_process():
-            drafts.make(cases, method, self.name, checkpoint, self.run.options.show_bar)
+            drafts.make(cases, method, self.name, checkpoint, self.run.options.show_progress)
         distributed.barrier()
 
     def _stage(self, method: StagedMethod) -> PredictionModel:

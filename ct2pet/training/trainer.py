@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tqdm import tqdm
 
 from ct2pet import distributed
 from ct2pet.checkpoint import moved
+from ct2pet.console import say
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION
@@ -25,9 +24,10 @@ from ct2pet.training.checkpoints import Checkpoints
 from ct2pet.training.compilation import compile_networks
 from ct2pet.training.data_loader import BatchPlan, PatchLoader
 from ct2pet.training.determinism import determinism
+from ct2pet.training.display import TrainingDisplay
 from ct2pet.training.final_validation import FinalValidation
 from ct2pet.training.log import VALIDATION as METRIC
-from ct2pet.training.log import Monitor, Row, TrainingLog, is_loss
+from ct2pet.training.log import Monitor, Row, TrainingLog
 from ct2pet.training.loop import TrainingLoop
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
@@ -88,6 +88,8 @@ class Trainer:
         self.log = TrainingLog(run.folder, self.monitor)
         self.best = self.monitor.worst
         self.record = TrainingRecord(run, self.schedule)
+        shown = self.options.show_progress and distributed.is_main_process()
+        self.display = TrainingDisplay(self.name, self.schedule, self.monitor, self.options.device, shown)
 
     @property
     def folder(self) -> Path:
@@ -111,15 +113,18 @@ class Trainer:
         self._check_common_start(first)
         if first < self.schedule.num_epochs and distributed.is_main_process():
             self.record.save(self.folder)
-            self._tell(f"{self.name}: epochs {first + 1} to {self.schedule.num_epochs} on {self.options.device}")
+            self.display.start(first, self.folder)
         with determinism(self.options.deterministic):
             try:
-                done = self._epochs(first)
+                with self.display.live(first):
+                    done = self._epochs(first)
             finally:
                 self.log.close()
             if distributed.is_main_process() and self.checkpoints.epochs_of(CHECKPOINT_FINAL) != done:
                 (self.folder / VALIDATION / SUMMARY).unlink(missing_ok=True)  # of a shorter training
                 self._save(CHECKPOINT_FINAL, done)
+        if distributed.is_main_process():
+            self.display.finished(self.log)
         validated = distributed.broadcast_object((self.folder / VALIDATION / SUMMARY).exists())
         if self._validates and not validated:
             self.validate()
@@ -133,21 +138,14 @@ class Trainer:
         """Train; returns the number of epochs after which the training ends."""
         for epoch in range(first, self.schedule.num_epochs):
             if self._stalled():
-                best = self.log.best
-                _say(
-                    f"{self.name}: stopped early after {epoch} of {self.schedule.num_epochs} epochs; the best "
-                    f"{self.monitor.column}, {best[self.monitor.column]:.4g}, is of epoch {best['epoch'] + 1}"
-                )
+                if distributed.is_main_process():
+                    self.display.stopped_early(epoch, self.log)
                 return epoch
             self._epoch(epoch)
         return max(first, self.schedule.num_epochs)
 
     def _stalled(self) -> bool:
         return self.options.early_stop is not None and self.log.epochs_since_best >= self.options.early_stop
-
-    def _tell(self, text: str) -> None:
-        if self.options.show_lines:
-            _say(text)
 
     def _check_common_start(self, epoch: int) -> None:
         """Raises TrainingError where several processes would not begin with the same weights."""
@@ -167,7 +165,8 @@ class Trainer:
             self._load({})
             self.average.restart()
             self.record.begin_with(source)
-            _say(f"{self.name}: {said}")
+            if distributed.is_main_process():
+                say(f"{self.name}: {said}")
         return 0
 
     def _resume(self) -> int:
@@ -192,8 +191,7 @@ class Trainer:
     def _epoch(self, epoch: int) -> None:
         started = time.monotonic()
         steps = self.schedule.steps_of(epoch)
-        with self._bar(epoch) as bar:
-            losses = self.loop.run(steps, bar)
+        losses = self.loop.run(steps, self.display.step)
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
         rate = self.model.hyperparameters.learning_rate * self.schedule.learning_rate_factor(steps.start)
         row |= {"learning_rate": rate, **losses}
@@ -201,17 +199,6 @@ class Trainer:
             metrics = self.online_validation.metrics(self.model, self.device)
         row |= {f"{METRIC}{name}": value for name, value in metrics.items()}
         self._finish_epoch(epoch, row)
-
-    def _bar(self, epoch: int) -> tqdm:
-        last = self.log.rows[-1] if self.log.rows else {}
-        return tqdm(
-            total=self.schedule.iterations,
-            desc=f"{self.name} {epoch + 1}/{self.schedule.num_epochs}",
-            unit="step",
-            leave=False,
-            disable=not self.options.show_bar,
-            postfix={name: f"{v:.3g}" for name, v in last.items() if is_loss(name) or name.startswith(METRIC)},
-        )
 
     def _finish_epoch(self, epoch: int, row: Row) -> None:
         """The latest checkpoint comes last: interrupted before it, the epoch is done again and nothing is missing."""
@@ -226,8 +213,7 @@ class Trainer:
             self._save(CHECKPOINT_BEST, done)
         if done % self.options.save_every == 0 or done == self.schedule.num_epochs or self._stalled():
             self._save(CHECKPOINT_LATEST, done)
-        told = ", ".join(f"{name} {row[name]:.3g}" for name in row if name != "epoch")
-        self._tell(f"{self.name} {done}/{self.schedule.num_epochs}: {told}")
+        self.display.epoch(row, self.log, best)
         distributed.barrier()
 
     def _save(self, name: str, epoch: int) -> None:
@@ -262,11 +248,6 @@ class Trainer:
             remove_partial_files(self.folder / VALIDATION)
         distributed.barrier()
         return validation.run(self.record.of_validation())
-
-
-def _say(text: str) -> None:
-    if distributed.is_main_process():
-        tqdm.write(text, file=sys.stderr)
 
 
 def _stage_of(method: Method, name: str) -> Model:

@@ -83,6 +83,10 @@ def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(folders, tmp_pat
     assert main([*map(str, folders), "-o", str(tmp_path / "out")]) == 2
     assert "two: lacks 1 of the cases of one (case_004)" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+    assert main([*map(str, folders), "--common_cases", "-o", str(tmp_path / "out")]) == 0
+    assert "Compared over 9 common case(s). Left out, 1: case_004 (lacking in two)." in capsys.readouterr().out
+    content = json.loads((tmp_path / "out" / "comparison.json").read_text())
+    assert (content["num_cases"], content["left_out"]) == (9, {"case_004": ["two"]})
 
 
 def test_cases_that_the_networks_know_are_noticed_and_not_compared(road, tmp_path, capfd):
@@ -102,6 +106,6 @@ def test_two_predictions_are_compared(road, tmp_path, capfd):
     capfd.readouterr()
     assert run(f"compare {road.predictions} {out} -o {tmp_path}/comparison") == 0
     said = capfd.readouterr().out
-    assert "too few cases to tell" in said
+    assert "2 cases cannot show which of" in said
     assert "Whole body (n = 2)" in said
     assert len(list((tmp_path / "comparison").iterdir())) == 3

@@ -5,6 +5,9 @@ import pytest
 from road import PulledPlugError, content_of, times_of
 
 from ct2pet.api import demo, evaluation, planning
+from ct2pet.api.demonstrations import demonstrated_methods, ldos, load_demonstration, pix2pix
+from ct2pet.errors import PluginError
+from ct2pet.models import model_names
 from ct2pet.phantom import COARSE
 from ct2pet.planning import budget
 
@@ -15,11 +18,11 @@ FOLDERS = [f"ct2pet_{kind}" for kind in ("raw", "preprocessed", "results")]
 def shrunken():
     """The demonstration in seconds: few and coarse patients, the smallest patches, one step for each district."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(demo, "DEMO", COARSE)
+        patch.setattr(pix2pix, "DEMO", COARSE)
         for name, number in {"_NUM_TRAIN": 3, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
-            patch.setattr(demo, name, number)
+            patch.setattr(pix2pix, name, number)
         patch.setattr(budget, "available_memory_gib", lambda: 0.78)
-        for module in (demo, planning, evaluation):
+        for module in (pix2pix, planning, evaluation):
             patch.setattr(module, "default_processes", lambda: 1)
         patch.setenv("ct2pet_raw", "/of/the/user")
         patch.delenv("ct2pet_results", raising=False)
@@ -89,3 +92,25 @@ def test_run_again_when_done_it_keeps_data_models_and_predictions_whatever_memor
     said = capsys.readouterr()
     assert "replaced" not in said.err
     assert "synthetic PET" in said.out
+
+
+def test_every_demonstration_is_of_a_method_and_an_unknown_one_names_those_there_are():
+    assert set(demonstrated_methods()) <= set(model_names())
+    with pytest.raises(PluginError, match=r"unknown name 'nnunet'.*ldos.*pix2pix"):
+        load_demonstration("nnunet")
+
+
+def test_ldos_writes_denoised_pets_and_organs_of_the_held_out_patients(shrunken, tmp_path):
+    shrunken.setattr(ldos, "_SCANNER", COARSE)
+    shrunken.setattr(ldos, "default_processes", lambda: 1)
+    for name, number in {"_NUM_TRAIN": 2, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
+        shrunken.setattr(ldos, name, number)
+    report = demo.run_demo(tmp_path / "out", "ldos", device="cpu")
+    summary = json.loads((tmp_path / "out" / "summary.json").read_text())
+    (case,) = summary["cases"]
+    names = {path.name for path in (tmp_path / "out" / "predictions").iterdir()}
+    assert names >= {f"{case}_PET.nii.gz", f"{case}_organs.nii.gz"}
+    assert "mae" in summary["cases"][case]["whole_body"]
+    assert "dice" in summary["cases"][case]["organ:liver"]
+    assert case in report.read_text()
+    assert "Dice" in report.read_text()

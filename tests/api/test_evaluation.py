@@ -3,11 +3,13 @@ import json
 import numpy as np
 import pytest
 from raw_cases import case_volumes, write_raw
-from road import killed_until_done
+from road import killed_until_done, run
 
-from ct2pet.api.evaluation import evaluate
+from ct2pet.api.evaluation import evaluate, evaluate_folders
+from ct2pet.districts.pet_outline import pet_outline
 from ct2pet.errors import CasesFailed
 from ct2pet.imageio import read_volume, write_volume
+from ct2pet.volume import Grid, Volume
 
 
 @pytest.fixture
@@ -23,7 +25,7 @@ def predictions(tmp_path, monkeypatch):
 
 
 def go(predictions, **options):
-    return evaluate(predictions, "901", split="Tr", num_processes=1, **options)
+    return evaluate("901", predictions, split="Tr", num_processes=1, **options)
 
 
 def test_the_summary_is_returned_and_lies_where_it_was_asked_for(predictions, tmp_path):
@@ -69,3 +71,37 @@ def test_cases_without_prediction_are_named_and_the_others_are_in_the_summary(pr
     assert caught.value.some_done
     assert list(caught.value.failures) == ["case0"]
     assert list(json.loads((predictions / "summary.json").read_text())["cases"]) == ["case1"]
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Real PETs of a body of SUV 2 in air, and predictions of 3, in two bare folders."""
+    grid = Grid((20, 20, 20), (4.0, 4.0, 4.0))
+    body = np.zeros(grid.shape, np.float32)
+    body[4:16, 4:16, 4:16] = 2
+    for case in ("a", "b"):
+        write_volume(tmp_path / "real" / f"{case}.nii.gz", Volume(body, grid, "SUV"))
+        write_volume(tmp_path / "fake" / f"{case}.nii.gz", Volume(body * 1.5, grid, "SUV"))
+    return tmp_path
+
+
+def test_two_bare_folders_are_compared_inside_the_body_of_the_real_pets(folders):
+    summary = evaluate_folders(folders / "real", folders / "fake", num_processes=1)
+    assert list(summary["cases"]) == ["a", "b"]
+    assert list(summary["mean"]) == ["whole_body"]
+    assert summary["mean"]["whole_body"]["suv_mean_bias"]["mean"] == pytest.approx(50)
+    outline = pet_outline(read_volume(folders / "real" / "a.nii.gz")).array > 0
+    real = read_volume(folders / "real" / "a.nii.gz").array
+    assert summary["cases"]["a"]["whole_body"]["mae"] == pytest.approx(np.abs(0.5 * real[outline]).mean(), rel=1e-5)
+    assert json.loads((folders / "fake" / "summary.json").read_text()) == summary
+    assert summary["provenance"]["evaluated_training_cases"] is None
+
+
+def test_the_command_takes_two_folders_or_a_dataset_with_predictions(folders, capsys):
+    assert run(f"evaluate {folders}/real {folders}/fake -np 1") == 0
+    assert "whole_body (n = 2)" in capsys.readouterr().out
+    for line in ("", f"{folders}/real", f"-d 001 {folders}/real {folders}/fake", f"-i {folders}/fake", "-d 001"):
+        assert run(f"evaluate {line}") == 2
+        assert "name a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
+    assert run(f"evaluate {folders} {folders}/fake") == 2
+    assert "no image in it" in capsys.readouterr().err

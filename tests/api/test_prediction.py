@@ -19,7 +19,6 @@ from ct2pet.cli.predict import main
 from ct2pet.districts.body import body_mask
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 from ct2pet.locks import folder_lock
 from ct2pet.provenance import case_digests, command_line
 from ct2pet.volume import Grid, Volume
@@ -31,7 +30,7 @@ FLIPPED_AND_PERMUTED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 def raw(tmp_path, monkeypatch):
     """Two cases in imagesTs and districtsTs, one stored in another orientation; a trained model."""
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"scaled": Scaled}.__getitem__)
     write_trained(tmp_path / "results", {"low": {0: 0.5, 1: 1.5}, "high": {0: 2.0, 1: 2.0}})
     ct, labels = two_district_case()
     write(tmp_path, "a", ct, labels)
@@ -116,6 +115,16 @@ def test_finished_cases_are_kept_and_missing_ones_made(raw):
     assert first.stat().st_mtime_ns == before
     assert second.exists()
     assert [path.name for path in (raw / "out").glob(".*")] == [".partial-abcdefgh-other.nii.gz"]
+
+
+def test_what_is_replaced_is_said(raw, capsys):
+    run(raw)
+    assert "replaced" not in capsys.readouterr().err
+    run(raw, continue_prediction=True)
+    assert "replaced" not in capsys.readouterr().err
+    run(raw)
+    said = f"{raw / 'out'}: 2 prediction(s) there are replaced; --continue_prediction keeps finished ones"
+    assert said in capsys.readouterr().err
 
 
 def test_predictions_of_another_model_are_never_continued(raw):
@@ -212,7 +221,7 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
 def two(tmp_path, monkeypatch):
     """Two cases of CT and low-dose PET, one stored in another orientation; a model that gives a PET and organs."""
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    monkeypatch.setattr(trained_models, "load_model", {"both": ScaledAndThresholded}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"both": ScaledAndThresholded}.__getitem__)
     write_two_target_model(tmp_path / "results", two_target_plans(), factors=(0.5, 1.5))
     for case, direction in (("a", None), ("b", FLIPPED_AND_PERMUTED)):
         for number, volume in enumerate(two_input_case(direction)[:2]):

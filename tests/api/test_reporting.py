@@ -30,7 +30,7 @@ def evaluated(tmp_path_factory):
         write_volume(folder / "predictions" / f"{case}.nii.gz", pet.with_array(pet.array * 1.1))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("ct2pet_raw", str(folder / "raw"))
-        evaluate(folder / "predictions", "901", split="Tr", num_processes=1)
+        evaluate("901", folder / "predictions", split="Tr", num_processes=1)
     return folder / "predictions"
 
 
@@ -45,7 +45,7 @@ def predictions(evaluated, monkeypatch, tmp_path):
 
 
 def go(predictions, output, **options):
-    return report(predictions, "901", split="Tr", output=output, num_processes=1, **options)
+    return report("901", predictions, split="Tr", output=output, num_processes=1, **options)
 
 
 def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, tmp_path, monkeypatch):
@@ -69,10 +69,10 @@ def test_no_path_of_this_machine_is_in_the_page(predictions, tmp_path):
 
 def test_cases_that_were_not_evaluated_are_named(predictions, tmp_path):
     with pytest.raises(CasesFailed):
-        evaluate(tmp_path, "901", split="Tr", num_processes=1)
+        evaluate("901", tmp_path, split="Tr", num_processes=1)
     (tmp_path / "case1.nii.gz").write_bytes((predictions / "case1.nii.gz").read_bytes())
     with pytest.raises(CasesFailed):
-        evaluate(tmp_path, "901", split="Tr", num_processes=1)
+        evaluate("901", tmp_path, split="Tr", num_processes=1)
     text = go(tmp_path, None).read_text()
     assert "Not evaluated: case0" in text
     assert (tmp_path / "report.html").read_text() == text

@@ -20,7 +20,7 @@ from ct2pet.training import TrainingOptions
 
 HELPERS = Path(two_cpus.__file__).parent
 LATEST, FINAL = "checkpoint_latest.pth", "checkpoint_final.pth"
-FAST = {"num_epochs": 2, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
+FAST = {"num_epochs": 2, "iterations_per_epoch": 1, "deterministic": True, "show_progress": False, "num_workers": 0}
 
 
 def go(fold="all", configurations=("low",), **options):
@@ -104,15 +104,15 @@ def test_districts_trained_at_once_have_the_weights_of_districts_trained_one_aft
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "at_once"))
     monkeypatch.setattr(training, "choose_devices", lambda device, num_gpus: ["cpu"] * num_gpus)
     capfd.readouterr()
-    options = TrainingOptions(**{**FAST, "num_epochs": 1, "show_bar": True})
+    options = TrainingOptions(**{**FAST, "num_epochs": 1, "show_progress": True})
     folders = train("901", "pix2pix", "all", device="cpu", options=options, num_gpus=2)
     at_once = [load_checkpoint(folder / FINAL)["model"] for folder in folders]
     assert [folder.parent.name for folder in folders] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
     assert same(at_once, one_by_one)
     lines = capfd.readouterr().err.splitlines()
     for name in ("low", "high"):
-        assert f"[{name}] pix2pix {name}: epochs 1 to 1 on cpu" in lines
-        assert sum(line.startswith(f"[{name}] pix2pix {name} 1/1: ") for line in lines) == 1
+        for told in ("epochs 1 to 1 of 1 steps on cpu, into ", "epoch 1/1: ", "trained 1 epochs in "):
+            assert sum(line.startswith(f"[{name}] pix2pix {name}: {told}") for line in lines) == 1
 
 
 def test_a_district_that_fails_is_named_and_the_next_one_is_trained(results, prepared, tmp_path, monkeypatch):

@@ -15,12 +15,16 @@ COMMANDS = sorted(
     path.stem for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py") if path.stem not in ("arguments", "command")
 )
 NEEDED = {
+    "accumulate_crossval_results": "001",
     "augmentation_study": "-d 001 -o study",
     "compare": "results",
     "convert_dicom": "-i in -d 1 -n NAME",
     "demo": "",
     "evaluate": "-d 001 -i predictions",
+    "export_model": "-d 001 -o model.zip",
     "extract_fingerprint": "-d 001",
+    "find_best_configuration": "001",
+    "install_model": "model.zip",
     "plan_and_preprocess": "-d 001",
     "plan_experiment": "-d 001",
     "predict": "-i in -o out",

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from ct2pet.api import planning, preprocessing
+from ct2pet.api import plan_tables, planning, preprocessing
 from ct2pet.cli import extract_fingerprint, plan_and_preprocess, plan_experiment, preprocess
 
 
@@ -14,6 +14,8 @@ def called(monkeypatch):
         monkeypatch.setattr(
             module, name, lambda *args, name=name, **options: calls.append((name, *args, given(options)))
         )
+    for name in ("show_plan", "show_next", "show_costs"):
+        monkeypatch.setattr(plan_tables, name, lambda plans: None)
     return calls
 
 

@@ -12,13 +12,26 @@ from ct2pet.inference.options import PredictionOptions
 def called(monkeypatch):
     """The source, target and options of each call."""
     calls = []
-    monkeypatch.setattr(prediction, "predict", lambda source, target, options: calls.append((source, target, options)))
+
+    def predict(source, target, options):
+        calls.append((source, target, options))
+        return [target / "a.nii.gz", target / "b.nii.gz"]
+
+    monkeypatch.setattr(prediction, "predict", predict)
     return calls
 
 
 def test_the_defaults_are_those_of_the_function(called):
     assert main(["-i", "in", "-o", "out"]) == 0
     assert called == [(Path("in"), Path("out"), PredictionOptions())]
+
+
+def test_it_says_where_the_predictions_are_and_what_comes_next(called, tmp_path, capsys):
+    assert main(["-i", "in", "-o", str(tmp_path), "-d", "001"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        f"2 predicted image(s): {tmp_path} (prediction.json there says what made them)",
+        f"next, where the true images are known: ct2pet_evaluate -d 001 -i {tmp_path}",
+    ]
 
 
 def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, monkeypatch):

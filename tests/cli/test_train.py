@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from ct2pet.api import training
+from ct2pet.api import training, training_table
 from ct2pet.cli.train import main
 from ct2pet.training import TrainingOptions
 
@@ -13,6 +13,7 @@ from ct2pet.training import TrainingOptions
 def called(monkeypatch):
     calls = []
     monkeypatch.setattr(training, "train", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(training_table, "show_trainings", lambda folders, model, fold: None)
     return calls
 
 
@@ -23,6 +24,15 @@ def test_defaults_leave_the_numbers_to_the_plans(called):
     assert options.pop("options") == TrainingOptions()
     assert options.pop("plans_name") == "ct2petPlans"
     assert {name: value for name, value in options.items() if value} == {"num_gpus": 1}
+
+
+@pytest.mark.parametrize("other", ["--c", "--val"])
+def test_training_anew_and_going_on_exclude_each_other(called, capsys, other):
+    assert main(["001", "pix2pix", "all", "--overwrite", other]) == 2
+    assert capsys.readouterr().err.startswith("ct2pet_train: --overwrite trains anew, --c goes on")
+    assert called == []
+    assert main(["001", "pix2pix", "all", "--overwrite"]) == 0
+    assert called[0][1]["options"].overwrite
 
 
 def test_every_option_arrives(called):

@@ -68,8 +68,8 @@ def test_again_nothing_changes_and_an_interrupted_run_is_finished(dataset):
     before = dataset.file("PET", case, "Ts").read_bytes()
     align_dataset(dataset)
     whole = content(dataset.folder)
-    assert align_dataset(dataset).values[case]["outcome"] == "moved"
-    assert align_dataset(dataset, [case]).values[case]["outcome"] == "moved"
+    assert align_dataset(dataset).values[case].outcome == "moved"
+    assert align_dataset(dataset, [case]).values[case].outcome == "moved"
     assert content(dataset.folder) == whole
     dataset.file("PET", case, "Ts").write_bytes(before)  # as if it had stopped before the last file
     align_dataset(dataset)

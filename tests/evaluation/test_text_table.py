@@ -57,7 +57,16 @@ def test_volume_columns_stand_apart_and_are_explained():
 def test_of_labels_alone_it_is_their_table_and_the_answer():
     summary = label_summary()
     labels = label_tables.text_table(summarise_labels(label_cases()))
-    assert table(summary) == f"{labels}\n\n{plain_answer(summary)}"
+    assert table(summary) == f"{plain_answer(summary)}\n\n{labels}"
+
+
+def test_the_answer_comes_first_and_organs_are_counted_where_they_are_not_listed():
+    summary = synthetic_summary()
+    for organs in (True, False):
+        text = table(summary, organs)
+        assert text.startswith(f"{plain_answer(summary)}\n\n")
+        assert ("liver (n = 6)" in text) == organs
+        assert ("2 organs: --verbose lists them" in text) == (not organs)
 
 
 def test_labels_stand_in_a_table_of_their_own_beside_the_errors_of_the_pet():

@@ -9,7 +9,7 @@ from tiny import NO_AUGMENTATION, tiny_plans
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.training import Trainer, TrainingOptions, TrainingRun
 
-OPTIONS = TrainingOptions(deterministic=True, show_bar=False, num_workers=0, final_validation=False)
+OPTIONS = TrainingOptions(deterministic=True, show_progress=False, num_workers=0, final_validation=False)
 ROTATIONS = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.5, "noise_std": 0.01, "noise_probability": 1.0}
 CHECKPOINTS = [f"checkpoint_{name}.pth" for name in ("latest", "best", "final")]
 SHORT = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}

@@ -12,7 +12,6 @@ from ct2pet.api.prediction import predict
 from ct2pet.dataset import write_dataset_json
 from ct2pet.errors import CasesFailed, CheckpointError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 
 PLANS = hand_plans()
 
@@ -22,8 +21,7 @@ def work(tmp_path, monkeypatch):
     """A dataset of one test case with two districts, of which only "low" is trained."""
     from hand_models import Scaled
 
-    for module in (models, trained_models):
-        monkeypatch.setattr(module, "load_model", lambda name: Scaled)
+    monkeypatch.setattr(models, "load_model", lambda name: Scaled)
     for kind in ("raw", "results"):
         monkeypatch.setenv(f"ct2pet_{kind}", str(tmp_path / kind))
     raw = tmp_path / "raw" / "Dataset900_Tiny"
@@ -62,7 +60,7 @@ def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
 def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
     train(work, "low")
     run(work)
-    summary = evaluate(work / "out", "900", num_processes=1)
+    summary = evaluate("900", work / "out", num_processes=1)
     _, labels = two_district_case()
     error = np.abs(read_volume(work / "out" / "A.nii").array - 2)[labels.array == 1].mean()
     assert summary["cases"]["A"]["whole_body"]["mae"] == pytest.approx(error, rel=1e-5)

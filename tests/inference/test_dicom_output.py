@@ -31,7 +31,6 @@ from ct2pet.dicom.folders import dicom_cases
 from ct2pet.dicom.reading import quiet
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 from ct2pet.inference.dicom_output import DicomOutput
 from ct2pet.volume import Volume
 
@@ -42,7 +41,7 @@ SECRET = "ZZSECRET"
 def scans(tmp_path, monkeypatch):
     """Two CTs in scans/a (axial) and scans/b (oblique, feet first) with their maps; a trained model."""
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"scaled": Scaled}.__getitem__)
     write_trained(tmp_path / "results", {"low": {0: 0.5}, "high": {0: 2.0}})
     for case, name in {"a": "axial", "b": "oblique, feet first"}.items():
         put_case(tmp_path, case, name)
@@ -84,7 +83,7 @@ def test_each_case_is_a_nifti_file_and_a_dicom_series(scans, grid):
 
 
 def test_of_several_predictions_the_pet_becomes_the_series_wherever_it_stands(scans, monkeypatch):
-    monkeypatch.setattr(trained_models, "load_model", {"both": ScaledAndThresholded}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"both": ScaledAndThresholded}.__getitem__)
     plans = two_target_plans(
         Fields((TWO_INPUTS[0], *TWO_TARGETS[::-1])),
         districts={"low": 1, "high": 2},

@@ -20,7 +20,6 @@ from ct2pet.dataset import Fields
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 
 HALVES = SegmenterIdentity("halves", "1.2", {"part": 0.5})
 OTHER = SegmenterIdentity("other", "3", {"part": 0.5})
@@ -32,7 +31,7 @@ def scans(tmp_path, monkeypatch):
     """Two CTs without maps in scans/, and a model trained with maps of halves."""
     use_stubs(monkeypatch)
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"scaled": Scaled}.__getitem__)
     trained_with(tmp_path, HALVES)
     ct, _ = two_district_case()
     for case in "ab":
@@ -148,7 +147,7 @@ def test_a_map_corrected_by_hand_is_used_for_a_prediction_of_any_name(scans):
 
 def test_the_map_of_a_case_with_several_predictions_is_called_as_the_case(scans, monkeypatch):
     """So that it can be corrected by hand, and given to another prediction."""
-    monkeypatch.setattr(trained_models, "load_model", {"both": ScaledAndThresholded}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"both": ScaledAndThresholded}.__getitem__)
     fields = Fields((TWO_INPUTS[0], *TWO_TARGETS))
     configurations = {name: two_target_configuration(labels=[label]) for label, name in ((1, "low"), (2, "high"))}
     plans = two_target_plans(fields, districts={"low": 1, "high": 2}, configurations=configurations)

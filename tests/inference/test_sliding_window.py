@@ -267,3 +267,24 @@ def test_a_function_that_changes_the_shape_is_refused():
     for wrong in (lambda x: {"out": x[..., 1:]}, lambda x: {"out": x[:0]}):
         with pytest.raises(ValueError, match=r"windows of \(.*\) became out of"):
             merged(SlidingWindow((4, 4, 4), 0.5), [image((5, 5, 5))], blob((5, 5, 5), 0), wrong)
+
+
+@pytest.mark.parametrize("size", [32, 33, 48, 97])
+def test_regular_windows_are_those_of_the_paper(size):
+    """i = 0, s - o, 2 (s - o), ... with s = 32 and o = 16, until the volume is covered."""
+    starts = [z for z, _, _ in SlidingWindow((32, 1, 1), 0.5, layout="regular").positions(np.ones((size, 1, 1), bool))]
+    assert starts == list(range(0, starts[-1] + 1, 16))
+    assert starts[-1] + 32 >= size > starts[-1] + 16
+
+
+def test_regular_windows_that_touch_no_voxel_of_the_district_are_left_out():
+    mask = np.zeros((200, 4, 4), bool)
+    mask[100:110] = True
+    starts = [z for z, _, _ in SlidingWindow((32, 4, 4), 0.5, layout="regular").positions(mask)]
+    assert starts == [80, 96]
+
+
+def test_regular_windows_average_to_what_all_of_them_say():
+    mask, volume = blob((37, 20, 21), 0), image((37, 20, 21))
+    found = merged(SlidingWindow((16, 8, 8), 0.5, layout="regular"), [volume], mask, identity)["out"]
+    np.testing.assert_allclose(found[0][mask], volume[mask], rtol=1e-6)

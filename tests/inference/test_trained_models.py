@@ -10,7 +10,6 @@ from ct2pet.api.prediction import predict
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 from ct2pet.inference.trained_models import choose, find_trained, load_trained, model_folder
 from ct2pet.models import load_model
 
@@ -19,7 +18,7 @@ ALL = {"low": {"all": 1.0}, "high": {"all": 2.0}}
 
 @pytest.fixture(autouse=True)
 def _scaled_is_a_method(monkeypatch):
-    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"scaled": Scaled}.__getitem__)
 
 
 def names(checkpoints):
@@ -145,7 +144,7 @@ def test_a_checkpoint_that_does_not_belong_there_is_named(tmp_path, content, mes
 
 @pytest.mark.parametrize("method", ["pix2pix", "reggan", "regc2p"])
 def test_a_model_of_plans_of_version_1_predicts_what_its_weights_do_under_version_2(tmp_path, monkeypatch, method):
-    monkeypatch.setattr(trained_models, "load_model", load_model)
+    monkeypatch.setattr("ct2pet.models.load_model", load_model)
     labels = {"low": [1], "high": [2]}
     configurations = {name: tiny_configuration(labels=own, mirror_axes=[2]) for name, own in labels.items()}
     plans = replace(

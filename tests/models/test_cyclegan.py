@@ -1,5 +1,14 @@
+from dataclasses import replace
+
 import torch
+from tiny import FIELDS, SUV_WINDOW, tiny_configuration
 from tiny_models import losses_of, random_weights, tiny_model, touched_by, updates
+
+from ct2pet.models.cyclegan import CycleGAN
+from ct2pet.models.pix2pix import Pix2Pix
+from ct2pet.networks.resnet_generator import ResNetGenerator
+from ct2pet.planning.configuration import NetworkPlan, Normalization
+from ct2pet.planning.network_recipes import RESNET_GENERATOR, resnet_generator_arguments
 
 NETWORKS = {
     "generators": {"generator", "backward_generator"},
@@ -80,3 +89,33 @@ def test_its_pools_are_part_of_the_training_state():
         torch.manual_seed(1)
         losses.append([loss for seed in (8, 9) for loss in losses_of(one, make_batch(seed))])
     assert losses[0] == losses[1]
+
+
+def test_the_whole_patch_counts_where_the_plans_say_so():
+    batch = make_batch()
+    elsewhere = {**batch, "PET": torch.where(batch["target_mask"], batch["PET"], torch.tensor(99.0))}
+    model = make_model(loss_region="patch")
+    assert losses_of(model, batch) != losses_of(model, elsewhere)
+
+
+def test_outside_the_district_a_ct_has_the_value_that_its_window_gives_to_air():
+    """In a range of 0 to 1 that is 0; at -1 the discriminator could tell fakes by their surroundings alone."""
+    normalization = {"CT": Normalization(-500.0, 500.0, True, [0.0, 1.0]), "PET": SUV_WINDOW}
+    model = CycleGAN(tiny_configuration(normalization=normalization), FIELDS)
+    seen, batch = [], make_batch()
+    model.ct_discriminator.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].detach()))
+    list(updates(model, batch))
+    fake, real, _ = seen
+    assert (fake[~batch["target_mask"]] == 0).all()
+    assert (real[~batch["mask"]] == 0).all()
+
+
+def test_plans_may_give_it_a_generator_of_its_own():
+    """Pix2Pix keeps the U-Net of the same plans."""
+    own = NetworkPlan(RESNET_GENERATOR, resnet_generator_arguments(3, 4, 16))
+    configuration = tiny_configuration()
+    plans = replace(configuration, networks={**configuration.networks, "cyclegan_generator": own})
+    model = CycleGAN(plans, FIELDS)
+    assert isinstance(model.generator, ResNetGenerator)
+    assert isinstance(model.backward_generator, ResNetGenerator)
+    assert not isinstance(Pix2Pix(plans, FIELDS).generator, ResNetGenerator)

@@ -184,12 +184,13 @@ def test_one_target_is_enough_and_inputs_are_refused():
 
 
 def test_n_critic_is_at_least_1():
-    with pytest.raises(PlansError, match="n_critic 0"):
+    with pytest.raises(PlansError, match="n_critic: expected a number of at least 1, not 0"):
         make(n_critic=0)
 
 
 @pytest.mark.parametrize(
-    ("number", "message"), [({"loss": "hinge"}, "loss 'hinge'"), ({"class_head": "x"}, "head 'x'")]
+    ("number", "message"),
+    [({"loss": "hinge"}, "loss: expected 'wgan_gp' or 'r3gan'"), ({"class_head": "x"}, "class_head: expected")],
 )
 def test_an_unknown_variant_is_refused(number, message):
     with pytest.raises(PlansError, match=message):

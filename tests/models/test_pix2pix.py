@@ -3,12 +3,12 @@ from dataclasses import replace
 import pytest
 import torch
 from field_sets import TWO_INPUTS, WITH_LABELS
-from tiny import FIELDS
+from tiny import FIELDS, tiny_plans
 from tiny_models import losses_of, random_weights, tiny_model, touched_by, updates
 
 from ct2pet.dataset import Fields
 from ct2pet.errors import PlansError, PluginError
-from ct2pet.models import load_model, model_names
+from ct2pet.models import build_method, load_model, model_names
 
 
 def make_batch(seed=0):
@@ -99,6 +99,22 @@ def test_unknown_hyperparameters_methods_and_schedules_are_refused():
     assert "pix2pix" in model_names()
 
 
+@pytest.mark.parametrize(
+    ("numbers", "reason"),
+    [
+        ({"num_epochs": 0}, "num_epochs: expected a number of at least 1, not 0"),
+        ({"learning_rate": -1}, "learning_rate: expected a number above 0, not -1"),
+        ({"beta1": 1.0}, "beta1: expected a number below 1"),
+        ({"lambda_l1": "much"}, "lambda_l1: expected a number, not"),
+        ({"clip_norm": None}, "clip_norm: expected a number, not null"),
+    ],
+)
+def test_wrong_numbers_are_named_with_the_file_of_the_plans(numbers, reason):
+    plans = replace(tiny_plans(), models={"pix2pix": numbers})
+    with pytest.raises(PlansError, match=rf"^mine\.json: the method's numbers \(under models\): {reason}"):
+        build_method("pix2pix", plans, "trunk", "mine.json")
+
+
 def test_fields_that_it_cannot_take_are_refused_in_one_line():
     with pytest.raises(PlansError, match=r"Pix2Pix takes 0 target label map\(s\), and the dataset has 1"):
         tiny_model("pix2pix", fields=WITH_LABELS)
@@ -107,3 +123,32 @@ def test_fields_that_it_cannot_take_are_refused_in_one_line():
         tiny_model("pix2pix", fields=two_targets)
     with pytest.raises(PlansError, match=r"Pix2Pix takes at least 1 input image\(s\), and the dataset has 0"):
         tiny_model("pix2pix", fields=Fields((FIELDS["PET"],)))
+
+
+def test_the_whole_patch_counts_where_the_plans_say_so():
+    """With a generator that answers 1 everywhere: all voxels outside the district, where the PET is 0, cost 1."""
+    model, batch = make_model(loss_region="patch"), make_batch()
+    batch = {**batch, "PET": torch.where(batch["mask"], torch.tensor(1.0), torch.tensor(0.0))}
+    model.generator = torch.nn.Sequential(torch.nn.Conv3d(1, 1, 1))
+    torch.nn.init.zeros_(model.generator[0].weight)
+    torch.nn.init.ones_(model.generator[0].bias)
+    _, update = updates(model, batch)
+    assert update.losses["g_l1"].item() == pytest.approx(float((~batch["mask"]).float().mean()))
+    elsewhere = {**batch, "PET": torch.where(batch["mask"], batch["PET"], torch.tensor(0.5))}
+    assert losses_of(model, batch) != losses_of(model, elsewhere)
+
+
+def test_the_networks_begin_as_those_of_isola_where_the_plans_say_so():
+    model = make_model(initialization="normal")
+    for network in (model.generator, model.discriminator):
+        weights = torch.cat([p.flatten() for p in network.parameters() if p.ndim > 1])
+        error = 5 * 0.02 / len(weights) ** 0.5  # five standard errors of a mean, and more than those of a deviation
+        assert abs(weights.mean().item()) < error
+        assert abs(weights.std().item() - 0.02) < error
+    assert (model.translate(make_batch()["CT"]) != 0).any()
+
+
+@pytest.mark.parametrize(("name", "value"), [("loss_region", "body"), ("initialization", "xavier")])
+def test_unknown_choices_are_refused(name, value):
+    with pytest.raises(PlansError, match=f"the {name} '{value}' does not exist; there are"):
+        make_model(**{name: value})

@@ -45,6 +45,15 @@ def test_wrong_arguments_are_named():
         build_network(NetworkPlan("torch.nn.Linear", {"wheels": 4}), 1, 1)
 
 
+@pytest.mark.parametrize(
+    "changes", [{"strides": None}, {"kernel_sizes": [[3, 3, 3]]}, {"n_stages": -1}, {"conv_op": 3}, {"strides": [[-1]]}]
+)
+def test_arguments_that_cannot_be_are_one_line_whatever_the_class_raises(changes):
+    with pytest.raises(PlansError, match="cannot be built from the plans' arguments") as caught:
+        build_network(NetworkPlan(GENERATOR.network_class, {**GENERATOR.arguments, **changes}), 1, 1)
+    assert len(str(caught.value).splitlines()) == 1
+
+
 def test_a_network_with_a_zero_last_layer_answers_zero_and_still_learns():
     network = zero_init_last_layer(build_network(GENERATOR, 1, 1))
     ct = torch.randn(1, 1, 16, 16, 16)

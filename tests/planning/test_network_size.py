@@ -11,7 +11,14 @@ from network_classes import (
 )
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.network_recipes import PATCHGAN, SHARED_ENCODER, UNET
+from ct2pet.networks.resnet_generator import ResNetGenerator
+from ct2pet.planning.network_recipes import (
+    PATCHGAN,
+    RESNET_GENERATOR,
+    SHARED_ENCODER,
+    UNET,
+    resnet_generator_arguments,
+)
 from ct2pet.planning.network_size import PLAIN_ENCODER, RESIDUAL_ENCODER, RESIDUAL_ENCODER_UNET, RESIDUAL_UNET, count
 
 CUBE, FLAT, SLICE = ([24, 24, 24], [4.0] * 3), ([12, 48, 40], [8.0, 2.0, 2.0]), ([64, 96], [2.0] * 2)
@@ -100,6 +107,15 @@ def test_the_count_equals_torch_with_a_plain_shared_encoder():
 def test_the_count_equals_torch_with_different_numbers_of_convolutions_per_stage():
     uneven = {"n_conv_per_stage": [1, 3, 2, 1], "n_conv_per_stage_decoder": [3, 2, 1]}
     assert_counted(UNET, {**arguments_of(UNET, [32, 32, 32]), **uneven, **NO_NORM}, [32, 32, 32])
+
+
+@pytest.mark.parametrize("patch", [[16, 8, 12], [16, 24]], ids=["3D", "2D"])
+def test_the_count_of_the_resnet_generator_equals_torch(patch):
+    arguments = resnet_generator_arguments(len(patch), 4, 16)
+    parameters, activations = count(RESNET_GENERATOR, arguments, patch, 2, 3)
+    network = ResNetGenerator(2, 3, **arguments)
+    assert parameters == sum(parameter.numel() for parameter in network.parameters())
+    assert activations <= kept_values(network, patch, 2) <= 1.015 * activations
 
 
 def test_a_strided_first_stage_is_counted_at_its_resolution():

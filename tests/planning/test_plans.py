@@ -40,7 +40,7 @@ def test_integers_may_stand_for_real_numbers():
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"patchsize": [1, 1, 1]}, r"unknown key\(s\): patchsize"),
+        ({"patchsize": [1, 1, 1]}, "configurations.trunk: unknown key 'patchsize'; did you mean 'patch_size'?"),
         ({"patch_size": [16, 15, 16]}, r"patch_size must be multiples of \[2, 2, 2\]"),
         (
             {"patch_size": [16, 8, 16], "networks": {"discriminator": TWICE_HALVED}},
@@ -50,13 +50,17 @@ def test_integers_may_stand_for_real_numbers():
         ({"batch_size": 0}, "batch_size must be"),
         ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
         ({"tile_overlap": 1.0}, "tile_overlap"),
-        ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard or context"),
+        ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard, context or none"),
+        ({"tile_layout": "round"}, "fitted or regular"),
         ({"normalization": {}}, "normalization lacks the image CT, PET"),
         (
             {"normalization": {**WINDOWS, "CT": {**WINDOWS["CT"], "lower": 5.0, "upper": 5.0}}},
             "CT needs finite lower < upper",
         ),
-        ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "upper": float("inf")}}}, "PET needs finite"),
+        (
+            {"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "upper": float("inf")}}},
+            "PET.upper: .* finite",
+        ),
         ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "range": [1, 0]}}}, "two rising numbers"),
         ({"sampling": {"lesion_fraction": 0.6, "label_fraction": 0.6}}, "must not exceed 1 together"),
         ({"sampling": {"lesion_fraction": 0.0, "balanced_over": "sex"}}, "balanced_over must be a condition"),
@@ -77,7 +81,7 @@ def test_what_cannot_work_is_refused_with_the_file_and_the_reason(changes, reaso
 
 @pytest.mark.parametrize("blend_mm", [-1.0, float("nan"), float("inf")])
 def test_a_border_of_no_width_is_refused(blend_mm):
-    with pytest.raises(PlansError, match=r"mine.json: blend_mm must be a number from 0 on \(mm\)"):
+    with pytest.raises(PlansError, match=r"mine\.json: blend_mm(: expected a finite| must be a) number"):
         Plans.from_json({**content(), "blend_mm": blend_mm}, "mine.json")
 
 
@@ -117,8 +121,25 @@ def test_plans_of_version_1_are_read_as_what_they_meant():
     assert (child.normalization["CT"].lower, child.normalization["CT"].upper) == (0.0, 9.0)
     assert child.networks == tiny_plans().configuration("trunk").networks
     plans["configurations"]["child"]["patchsize"] = 3
-    with pytest.raises(PlansError, match=r"unknown key\(s\): patchsize"):
+    with pytest.raises(PlansError, match=r"configurations\.child: unknown key 'patchsize'"):
         Plans.from_json(plans)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "reason"),
+    [
+        ("folder", "", "the field CT has no such folder: ''"),
+        ("folder", "../x", r"the field CT has no such folder: '\.\./x'"),
+        ("name", "../x", r"fields\[0\]\.name '\.\./x' is not that of a field"),
+        ("name", "PET", "two fields have the same name"),
+        ("labels", {"a": -1}, "the field CT has labels below 0"),
+    ],
+)
+def test_names_and_folders_that_no_dataset_can_have_are_refused(key, value, reason):
+    plans = content()
+    plans["fields"][0][key] = value
+    with pytest.raises(PlansError, match=f"^mine: {reason}$"):
+        Plans.from_json(plans, "mine")
 
 
 def test_fields_of_unknown_kinds_and_no_target_are_refused():
@@ -129,3 +150,26 @@ def test_fields_of_unknown_kinds_and_no_target_are_refused():
     plans = content()
     with pytest.raises(PlansError, match="at least one target"):
         Plans.from_json({**plans, "fields": plans["fields"][:1]})
+
+
+@pytest.mark.parametrize("place", [(), ("configurations",), ("configurations", "trunk"), ("fields", 0), ("models",)])
+@pytest.mark.parametrize("value", [None, 3, [], [[1]], "x"], ids=str)
+@pytest.mark.parametrize("version", [1, 2])
+def test_values_of_another_shape_are_refused_in_one_line(place, value, version):
+    plans = content()
+    plans = plans_of_version_1(plans) if version == 1 else plans
+    if version == 1 and place[:1] == ("fields",):
+        return
+    target = holder = {"document": plans}
+    for step in ("document", *place):
+        holder, target = target, target[step]
+    holder[("document", *place)[-1]] = value
+    with pytest.raises(PlansError, match=r"^mine\.json: ") as caught:
+        Plans.from_json(holder["document"] if not place else plans, "mine.json")
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("parent", [3, ["trunk"], {}, True])
+def test_a_parent_that_is_no_name_is_refused(parent):
+    with pytest.raises(PlansError, match="configuration trunk: inherits_from must be the name"):
+        Plans.from_json(content(inherits_from=parent))

@@ -6,9 +6,12 @@ from fingerprints import GAN, description, district, fingerprint
 from ct2pet.dataset.description import WHOLE_BODY
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
+from ct2pet.models.cyclegan import CycleGAN
 from ct2pet.models.ldos import LDOS
 from ct2pet.models.medscangan import MedScanGAN
 from ct2pet.models.pix2pix import Pix2Pix
+from ct2pet.models.regc2p import RegC2P
+from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
@@ -133,3 +136,48 @@ def test_medscangan_has_slices_of_256_pixels_that_grow_from_4():
     numbers = model.hyperparameters
     assert (numbers.learning_rate, numbers.critic_learning_rate, numbers.beta1, numbers.beta2) == (1e-4, 4e-4, 0.0, 0.9)
     assert (numbers.lambda_penalty, numbers.n_critic, numbers.num_epochs) == (10.0, 5, 500)
+
+
+STRICT = "paper_2503_15555_strict"
+
+
+def strict_plans():
+    seen = fingerprint(head=district(), whole_body=district())
+    needs = {**METHODS, "pix2pix": Pix2Pix.requirements, "cyclegan": CycleGAN.requirements}
+    return reference_plans(STRICT, seen, description(), needs)
+
+
+def test_what_the_strict_plans_do_otherwise_than_the_others():
+    head, whole = (strict_plans().configuration(name) for name in ("head", WHOLE_BODY))
+    usual = paper_plans().configuration("head")
+    assert (head.normalization["CT"].scope, head.normalization["CT"].range) == ("image", [0.0, 1.0])
+    assert head.augmentation.noise_std == usual.augmentation.noise_std  # of a range half as wide
+    assert (head.tile_layout, usual.tile_layout) == ("regular", "fitted")
+    assert (head.masking.kind, whole.masking.kind) == ("hard", "none")
+    for method in ("pix2pix", "cyclegan"):
+        numbers = strict_plans().hyperparameters(method)
+        assert (numbers["loss_region"], numbers["initialization"]) == ("patch", "normal")
+    cyclegan = CycleGAN(head, strict_plans().all_fields, strict_plans().hyperparameters("cyclegan"))
+    assert isinstance(cyclegan.generator, ResNetGenerator)
+
+
+def test_a_target_is_never_mapped_by_its_own_extremes(tmp_path):
+    content = strict_plans().to_json()
+    content["configurations"]["head"]["normalization"]["PET"]["scope"] = "image"
+    with pytest.raises(PlansError, match="normalization of PET needs the scope dataset"):
+        Plans.from_json(content)
+
+
+def test_regc2p_is_planned_with_slices_as_in_its_paper():
+    needs = {**METHODS, "regc2p": RegC2P.requirements}
+    planned = reference_plans("paper_regc2p", fingerprint(head=district()), description(), needs)
+    chosen = planned.configuration("head")
+    assert chosen.slices.patch_size == [256, 256]
+    assert chosen.tile_overlap > 0  # of stacks
+    slices, refinement = RegC2P(chosen, planned.all_fields, planned.hyperparameters("regc2p")).stages.values()
+    numbers = slices.hyperparameters
+    assert (numbers.lambda_correction, numbers.lambda_smooth, numbers.lambda_adversarial) == (20.0, 10.0, 1.0)
+    assert not numbers.initial_flow
+    assert numbers.field_sigma_mm == 0
+    assert all(p.ndim in (1, 4) for p in slices.generator.parameters())
+    assert any(p.ndim == 5 for p in refinement.generator.parameters())

@@ -207,3 +207,35 @@ def test_several_inputs_on_grids_of_their_own_meet_on_the_targets_grid():
     expected = itk_resampled(low_dose, case.grid, 0.0)
     assert np.abs((case.images["low_PET"] + 1) * 5 - expected)[case.mask].max() < 1e-5
     assert (case.images["low_PET"][~case.mask] == -1).all()
+
+
+def test_an_input_may_be_mapped_by_its_own_extremes():
+    """Two scanners with another offset and slope give one image, whose extremes are those of the range."""
+    own = replace(WIDE, clip=False, range=[0.0, 1.0], scope="image")
+    plan = configuration(normalization={"CT": own, "PET": SUV_WINDOW}, masking=Masking("none", 0.0))
+    volumes = case_volumes()
+    other = {**volumes, "ct": replace(volumes["ct"], array=volumes["ct"].array * 0.5 - 100)}
+    first, second = (prepared_ct(one, plan).images["CT"] for one in (volumes, other))
+    np.testing.assert_allclose(first, second, atol=1e-5)
+    assert first.min() >= 0
+    assert first.max() <= 1 + 1e-6
+    array = volumes["ct"].array
+    window = Normalization(float(array.min()), float(array.max()), False, [0.0, 1.0])
+    fixed = configuration(normalization={"CT": window, "PET": SUV_WINDOW}, masking=Masking("none", 0.0))
+    np.testing.assert_array_equal(first, prepared_ct(volumes, fixed).images["CT"])
+
+
+def test_outside_the_district_an_image_with_its_own_window_is_at_the_lower_end():
+    own = replace(WIDE, range=[0.0, 1.0], scope="image")
+    district = prepared_ct(case_volumes(), configuration(normalization={"CT": own, "PET": SUV_WINDOW}))
+    assert (district.images["CT"][~district.mask] == 0).all()
+
+
+def test_with_nothing_masked_the_network_sees_and_learns_the_whole_image():
+    volumes, plan = case_volumes(), configuration(masking=Masking("none", 0.0))
+    district = prepared(volumes, plan)
+    assert district.mask.all()
+    assert district.grid == plan_grid(volumes["pet"].grid, plan.spacing)
+    np.testing.assert_allclose(
+        hu(district.images["CT"]), np.clip(itk_resampled(volumes["ct"], district.grid, AIR_HU), -1024, 1024), atol=0.2
+    )

@@ -6,7 +6,7 @@ import pytest
 from raw_cases import case_volumes, permuted, write_case, write_raw
 from tiny import SUV_WINDOW, tiny_configuration, tiny_plans
 
-from ct2pet.dataset import RawDataset, update_dataset_json
+from ct2pet.dataset import Fields, RawDataset, update_dataset_json
 from ct2pet.errors import CasesFailed, DatasetError, PlansError
 from ct2pet.planning.configuration import Masking, Normalization
 from ct2pet.preprocessing import preprocessor
@@ -250,9 +250,24 @@ def test_two_processes_store_what_one_does(dataset, tmp_path):
 def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     store = stores(tmp_path / "pre")["low"]
-    check_store(store, replace(CONFIGURATIONS["low"], batch_size=1))
+    check_store(store, replace(CONFIGURATIONS["low"], batch_size=1), PLANS.all_fields)
     with pytest.raises(PlansError, match="stored with another spacing than the plans': preprocess again"):
-        check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]))
+        check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]), PLANS.all_fields)
+
+
+def test_a_store_of_other_fields_is_not_trained_on(dataset, tmp_path):
+    preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    store = stores(tmp_path / "pre")["low"]
+    other = Fields(tuple(replace(one, name="MR") if one.name == "CT" else one for one in PLANS.all_fields))
+    with pytest.raises(DatasetError, match=r"low/A\.json: holds other fields or classes than the plans; "):
+        check_store(store, CONFIGURATIONS["low"], other)
+
+
+@pytest.mark.parametrize("change", [{"folder": "elsewhere"}, {"suffix": "_0001"}, {"name": "MR"}, {"kind": "pet"}])
+def test_plans_of_other_fields_than_the_datasets_are_refused(dataset, tmp_path, change):
+    plans = replace(PLANS, fields=[replace(one, **change) if one.name == "CT" else one for one in PLANS.fields])
+    with pytest.raises(PlansError, match=rf"{PLANS.plans_name}\.json: its field (CT|MR) is not as dataset\.json"):
+        preprocess_dataset(dataset, plans, tmp_path / "pre")
 
 
 def test_a_class_that_is_corrected_redoes_its_case_alone(dataset, tmp_path, calls):

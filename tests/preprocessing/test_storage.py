@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 
@@ -204,3 +206,38 @@ def test_a_changed_bit_anywhere_is_noticed(store, ending):
     path.unlink()
     with pytest.raises(DatasetError, match=f"A{ending}: cannot be read"):
         store.check_files("A")
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"images": ["CT"]}, r"A\.b2nd: cannot be read \(its shape is .* in the case's record\)"),
+        ({"labels": [], "labels_found": {}}, r"A_labels\.b2nd: cannot be read \(its shape is"),
+        ({"labels_found": {"organs": [100, 7]}}, r"A_labels\.b2nd: cannot be read \(it has no voxels of organs:7"),
+        ({"labels_found": {"bones": [100]}}, r"A\.json: labels_found must name the label maps"),
+        ({"grid": None}, r"A\.json: a case that is present has a grid and fields"),
+        ({"grid": {"shape": [70, 0, 9], "spacing": [4, 3, 3]}}, r"A\.json: a grid has three axes"),
+        ({"grid": {"shape": [70, 30, 9], "spacing": [4, 3, 3], "direction": [1, 0]}}, r"A\.json: grid"),
+        ({"grid": {"shape": [9, 30, 70], "spacing": [4, 3, 3]}}, r"A\.b2nd: cannot be read \(its shape is"),
+        ({"present": False}, r"A\.json: a case that is not present has neither a grid nor fields"),
+        ({"present": "yes"}, r"A\.json: present: expected true or false"),
+        ({"crc32": None}, r"A\.json: crc32: expected an object, not null"),
+        ({"conditions": {"diagnosis": 1}}, r"A\.json: conditions\.diagnosis: expected a text, not 1"),
+        ({"decisions": []}, r"A\.json: decisions: expected an object"),
+    ],
+)
+def test_a_record_that_was_changed_is_named(store, change, reason):
+    store.write("A", prepared(labels=True), "key", {})
+    path = store.folder / "A.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(DatasetError, match=rf"{reason}.*preprocess the dataset again$"):
+        store.open("A")
+
+
+@pytest.mark.parametrize("text", ["", "null", "[]", "3", '"x"', "{}", "[" * 5000, '{"key": NaN}'])
+def test_a_record_that_is_something_else_is_named_and_its_case_is_not_done(store, text):
+    store.write("A", prepared(), "key", {})
+    (store.folder / "A.json").write_text(text)
+    with pytest.raises(DatasetError, match=r"A\.json: .*preprocess the dataset again$"):
+        store.record("A")
+    assert not store.is_done("A", "key")

@@ -2,28 +2,13 @@ import re
 
 from summaries import label_summary, synthetic_summary
 
-from ct2pet.evaluation.statistics import paired_test
 from ct2pet.report.answer import certainties, certainty, errors_of, tiles
 
 
-def test_in_how_many_cases_by_how_much_and_how_sure():
+def test_in_how_many_cases():
     own, theirs = {"a": 0.1, "b": 0.3, "c": 0.2, "d": None}, {"a": 0.2, "b": 0.2, "c": 0.5, "d": 1.0}
-    text = certainty(own, theirs, "other")
-    test = paired_test([0.2, 0.2, 0.5], [0.1, 0.3, 0.2])
-    low, high = (f"{end:+.3f}".replace("-", "−") for end in test.ci95)
-    assert text == (
-        "Its error is lower than that of other in 2 of 3 cases; mean difference −0.100 SUV "
-        f"[95% interval {low} … {high}], paired t-test p = {test.p_t:.3f}."
-    )
-    assert certainty({"a": 0.1}, {"a": 0.2}, "x").endswith("in 1 of 1 cases; one case gives no interval.")
+    assert certainty(own, theirs, "other") == "Its error is lower than that of other in 2 of 3 cases."
     assert certainty({"a": None}, {"a": 0.2}, "x") == ""
-    assert certainty({"a": 0.1, "b": 0.2}, {"a": 0.2, "b": 0.3}, "x").endswith("].")  # the same everywhere: no test
-
-
-def test_small_p_values_are_not_given_more_exactly_than_they_are_worth():
-    own = {str(index): 0.1 + index / 1e4 for index in range(20)}
-    theirs = {case: 0.5 + int(case) % 3 / 1e3 for case in own}
-    assert certainty(own, theirs, "x").endswith("paired t-test p < 0.001.")
 
 
 def test_the_best_baseline_that_is_blind_is_the_opponent():
@@ -54,7 +39,7 @@ def test_the_first_numbers_have_units_intervals_and_cases():
 
 def test_no_hyphen_stands_for_a_minus():
     summary = synthetic_summary(6)
-    text = tiles(summary) + certainties(summary)[0]
+    text = tiles(summary)
     assert "−" in text
     assert not re.search(r"-\d", text)
 

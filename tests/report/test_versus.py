@@ -1,4 +1,5 @@
 import copy
+import html
 import re
 
 from summaries import synthetic_summary
@@ -31,7 +32,7 @@ def test_a_row_says_which_is_better_by_how_much_and_how_sure():
     assert [float(value) for _, value in row[1:3]] == [line.numbers[name]["mean"] for name in ("ours", "theirs")]
     assert row[3] == (f"+{test.mean:.3f}", repr(test.mean))
     assert row[4][0] == f"+{test.ci95[0]:.3f} … +{test.ci95[1]:.3f}"
-    assert row[5] == (p_text(line.differences["theirs"].p), repr(line.differences["theirs"].p))
+    assert row[5] == (html.escape(p_text(line.differences["theirs"].p)), repr(line.differences["theirs"].p))
     assert row[6][0] == f"{test.cohens_dz:+.2f}"
     assert row[7][0] == "ours"
 

@@ -34,7 +34,7 @@ def drafts_in(store, folder, **changes):
 
 
 def make(drafts, cases, checkpoint, **changes):
-    drafts.make(cases, model_of(**changes), "main", checkpoint, bar=False)
+    drafts.make(cases, model_of(**changes), "main", checkpoint, shown=False)
 
 
 def whole(case):

@@ -204,5 +204,5 @@ def test_while_batches_are_accumulated_no_more_than_one_of_them_holds_its_activa
 
 
 def test_less_than_one_batch_cannot_be_accumulated():
-    with pytest.raises(PlansError, match="accumulate_batches 0"):
+    with pytest.raises(PlansError, match="accumulate_batches: expected a number of at least 1, not 0"):
         load_model("pix2pix")(tiny_configuration(), FIELDS, {"accumulate_batches": 0})

@@ -2,16 +2,17 @@ import json
 
 import pytest
 import torch
+from full_disk import file_size_limit
 
 from ct2pet.api.training import train
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.errors import CheckpointError, Ct2PetError
+from ct2pet.errors import CheckpointError, Ct2PetError, TrainingError, WriteError
 from ct2pet.inference.trained_models import find_trained, load_trained
 from ct2pet.locks import folder_lock
 from ct2pet.planning.plans import Plans
 from ct2pet.training import TrainingOptions
 
-FAST = {"num_epochs": 1, "iterations_per_epoch": 1, "deterministic": True, "show_bar": False, "num_workers": 0}
+FAST = {"num_epochs": 1, "iterations_per_epoch": 1, "deterministic": True, "show_progress": False, "num_workers": 0}
 
 
 def go(configurations, fold="all", **options):
@@ -25,7 +26,11 @@ def final(folder):
 
 
 def of_generator(folder):
-    return {name: tensor for name, tensor in final(folder)["model"].items() if name.startswith("generator.")}
+    return of_generator_in(final(folder))
+
+
+def of_generator_in(content):
+    return {name: tensor for name, tensor in content["model"].items() if name.startswith("generator.")}
 
 
 def distance(one, other):
@@ -106,3 +111,37 @@ def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
     go(["low"])
     assert (folder / "checkpoint_final.pth").exists()
     assert not list(folder.glob(".ct2pet-lock*"))
+
+
+def test_a_finished_training_is_replaced_only_where_that_is_asked_for(results, capfd):
+    (low,) = go(["low"], fold=0)
+    (low / "notes.txt").write_text("of a user")
+    before, plans = final(low), (low.parent / "plans.json").read_bytes()
+    (low.parent / "plans.json").unlink()
+    with pytest.raises(TrainingError, match=r"is finished; --c .*--overwrite trains it anew$"):
+        go(["low"], fold=0, seed=1)
+    assert not (low.parent / "plans.json").exists()  # the refusal changed nothing
+    assert "replaced" not in capfd.readouterr().err
+    go(["low"], fold=0, seed=1, overwrite=True)
+    assert f"{low}: the finished training there is replaced" in capfd.readouterr().err
+    assert distance(of_generator_in(before), of_generator(low)) > 0
+    assert [run["seed"] for run in final(low)["provenance"]["runs"]] == [1]
+    assert (low.parent / "plans.json").read_bytes() == plans
+    assert (low / "notes.txt").read_text() == "of a user"
+
+
+def test_what_a_new_training_replaces_is_said(results, capfd):
+    (low,) = go(["low"])
+    assert "replaced" not in capfd.readouterr().err
+    (low / "checkpoint_final.pth").unlink()
+    go(["low"])
+    assert f"{low}: the training begun there is replaced; --c would go on with it" in capfd.readouterr().err
+    (low / "checkpoint_final.pth").unlink()
+    go(["low"], resume=True)
+    assert "replaced" not in capfd.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_ends_a_training_before_any_work(results, monkeypatch):
+    monkeypatch.setattr("ct2pet.api.training._train_all", lambda *_: pytest.fail("work began"))
+    with file_size_limit(100), pytest.raises(WriteError, match="nothing can be written there"):
+        go(["low"])

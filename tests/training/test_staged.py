@@ -142,7 +142,7 @@ def test_a_method_of_one_stage_is_trained_by_one_trainer(store, tmp_path):
 def test_cases_without_the_district_are_neither_trained_nor_predicted(tmp_path):
     store = write_tiny_store(tmp_path / "store", 3, shape=(16, 16, 18))
     record = store.record("A0")
-    store.write("A3", None, "key", record["decisions"])
+    store.write("A3", None, "key", record.decisions)
     train(make(store, tmp_path / "fold", CASES, ["A3"], num_epochs=1))
     assert {path.stem for path in (tmp_path / "fold" / "slices" / "drafts").glob("*.b2nd")} == {"A0", "A1", "A2"}
     provenance = load_checkpoint(tmp_path / "fold" / "checkpoint_final.pth")["provenance"]

@@ -19,7 +19,6 @@ from ct2pet.inference.volumes import predict_volume
 from ct2pet.preprocessing.normalization import as_input
 from ct2pet.preprocessing.storage import read_images
 from ct2pet.training import Trainer, train, validate
-from ct2pet.training import run as run_module
 from ct2pet.training.drafts import DraftStore
 from ct2pet.volume import Box
 
@@ -35,7 +34,7 @@ TRAININGS = ["first", "first/inner_0", "first/inner_1", "second", "second/inner_
 def method():
     """The plans' method ``three_stages`` is the one of the helpers."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(run_module, "load_model", {"three_stages": ThreeStages}.__getitem__)
+        patch.setattr("ct2pet.models.load_model", {"three_stages": ThreeStages}.__getitem__)
         yield
 
 
@@ -190,7 +189,7 @@ def test_the_device_holds_the_stage_that_is_trained_and_no_other(store, tmp_path
         seen.append((trainer.stage.name, on_device))
         epoch_of(trainer, number)
 
-    monkeypatch.setattr(run_module, "load_model", {"three_stages": built}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"three_stages": built}.__getitem__)
     monkeypatch.setattr(nn.Module, "to", noting_to)
     monkeypatch.setattr(Trainer, "_epoch", epoch)
     train(make(store, tmp_path, num_epochs=1))

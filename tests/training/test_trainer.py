@@ -177,7 +177,7 @@ def test_it_stops_early_when_the_validation_gets_no_better_and_finishes(store, t
     assert [row["epoch"] for row in trainer.log.rows] == [0, 1, 2, 3]
     assert {load_checkpoint(tmp_path / name)["epoch"] for name in CHECKPOINTS} == {2, 4}
     assert load_checkpoint(tmp_path / "checkpoint_best.pth")["epoch"] == 2
-    told = "pix2pix trunk: stopped early after 4 of 9 epochs; the best validation_mae_suv, 2, is of epoch 2"
+    told = "pix2pix trunk: stopped early after 4 of 9 epochs; best MAE 2 SUV (epoch 2)"
     assert told in capsys.readouterr().err
 
     before = final_weights(tmp_path)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
+from ct2pet.evaluation.comparing.rival import best_blind_baseline, main_region
 from ct2pet.evaluation.names import BIAS, LABEL_METRICS, LESIONS, PREDICTION, VOLUME, is_label, is_measurement
 from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
 
 METRICS = ("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias", *LABEL_METRICS)
+PRIMARY = ("mae", "dice")  # tested unless metrics are named: of images and of predicted labels
 DISTRICTS, DIAGNOSES, ORGANS, LABELS = "districts", "diagnoses", "organs", "labels"  # tables; LESIONS is one, too
-WHOLE_VOLUME = "whole_volume"  # in the table of the districts: the paper's numbers, air included
+TESTED_TABLES = (DISTRICTS, LESIONS, LABELS)  # diagnoses are parts of the cases, and organs are many
+WHOLE_VOLUME = "whole_volume"  # in the table of the districts: the paper's numbers, air included; not tested
 MEAN_OF_LABELS = "mean_of_the_labels"  # the subject of the table of the labels: their mean in each case
 _HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "ccc", "dice", "iou")
 
@@ -26,8 +29,9 @@ Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
 
 @dataclass(frozen=True)
 class Difference:
-    """A model minus the first one, case by case. ``p_t`` and ``p_wilcoxon`` of ``test`` are as they are, ``p_t_holm``
-    and ``p_wilcoxon_holm`` corrected for all tests of the table; ``p`` is the larger of these two."""
+    """A rival minus the first model, case by case. ``p_t`` and ``p_wilcoxon`` of ``test`` are not corrected.
+    ``p_t_holm`` and ``p_wilcoxon_holm`` are corrected for all tests of the family, and ``p`` is the larger of them;
+    all three are None where the line is not of the family, or has too few cases for a test."""
 
     test: PairedTest
     p_t_holm: float | None
@@ -41,7 +45,7 @@ class Line:
 
     ``numbers``: what ``statistics.describe`` finds of each model, over the cases for which every model has a number.
     Of a bias its size counts, whatever its sign. ``best``: the model with the best mean. ``differences``: of every
-    model but the first.
+    rival of the first model. ``tested``: whether it is of the family of tests.
     """
 
     table: str
@@ -51,35 +55,55 @@ class Line:
     numbers: dict[str, dict[str, Any]]
     best: str
     differences: dict[str, Difference]
+    tested: bool = False
 
     def gain(self, other: str) -> float:
         """By how much the first model is better than ``other``; negative where it is worse."""
-        mean = self.differences[other].test.mean or 0.0
-        return -mean if self.higher_is_better else mean
+        means = [numbers["mean"] for numbers in self.numbers.values()]
+        difference = self.numbers[other]["mean"] - means[0]
+        return -difference if self.higher_is_better else difference
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """``models``: the first is the one with which the others are compared. ``num_cases``: the cases of all of them.
-    ``num_tests``: for how many tests each table's p-values are corrected."""
+    """``models``: the first is the one with which the others are compared; of these ``rivals`` are tested against it,
+    and the rest is described. ``num_cases``: the cases of all of them. ``num_tests``: how many tests the family has,
+    for which all p-values are corrected together (Holm). ``left_out``: the cases that not every summary has, and the
+    models that lack them."""
 
     models: tuple[str, ...]
+    rivals: tuple[str, ...]
     num_cases: int
-    num_tests: dict[str, int]
+    num_tests: int
     lines: tuple[Line, ...]
     provenance: dict[str, Any]
+    left_out: dict[str, list[str]] = field(default_factory=dict)
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """The tables that have lines: "districts", "lesions", "organs", "labels" and "diagnoses"."""
+        return tuple(dict.fromkeys(line.table for line in self.lines))
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
     def of_table(self, table: str) -> list[Line]:
-        """The lines of one of the tables: "districts", "lesions", "labels", "organs" or "diagnoses"."""
+        """The lines of one of the tables."""
         return [line for line in self.lines if line.table == table]
 
 
-def compare(summaries: Mapping[str, Mapping[str, Any]], metrics: Sequence[str] | None = None) -> Comparison:
+def compare(
+    summaries: Mapping[str, Mapping[str, Any]],
+    metrics: Sequence[str] | None = None,
+    *,
+    left_out: Mapping[str, list[str]] | None = None,
+) -> Comparison:
     """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name;
-    ``metrics``: by default those of METRICS that the first one has.
+    ``metrics``: by default those of METRICS that the first one has. ``left_out``: what ``pairing.common_cases`` left
+    out of the summaries.
+
+    One family of tests: the named ``metrics`` (by default those of PRIMARY) in every district, in the whole body, in
+    lesions and in the mean of the labels, for every other model. What else there is, is described.
 
     Raises Ct2PetError that says what is wrong where they cannot be compared (see ``pairing.check_pairs``), or where
     a metric is unknown.
@@ -87,35 +111,29 @@ def compare(summaries: Mapping[str, Mapping[str, Any]], metrics: Sequence[str] |
     check_pairs(summaries)
     first = next(iter(summaries.values()))
     models = {name: summary["cases"] for name, summary in summaries.items()}
-    return _compared(models, first, metrics, {name: summary["provenance"] for name, summary in summaries.items()})
+    drafts = _drafts(models, first, metrics)
+    rivals, provenance = tuple(models)[1:], {name: summary["provenance"] for name, summary in summaries.items()}
+    lines, number = _lines(drafts, rivals, PRIMARY if metrics is None else metrics)
+    return Comparison(tuple(models), rivals, len(first["cases"]), number, lines, provenance, dict(left_out or {}))
 
 
-def compare_with_baselines(summary: Mapping[str, Any], metrics: Sequence[str] | None = None) -> Comparison:
-    """Compare a model, "prediction", with its four trivial baselines. Raises Ct2PetError as ``compare`` does, and where
-    there are no baselines."""
-    check_training_cases(PREDICTION, summary)
-    if not all(summary["baseline_cases"].values()):
+def compare_with_baselines(
+    summary: Mapping[str, Any], metrics: Sequence[str] | None = None, *, check: bool = True
+) -> Comparison:
+    """Compare a model, "prediction", with its four trivial baselines. The rival is the best one that does not see the
+    real PET, by its error in the body; the others are described, not tested. Raises Ct2PetError as ``compare`` does,
+    and where there are no baselines; without ``check`` not because of cases that were trained with."""
+    if check:
+        check_training_cases(PREDICTION, summary)
+    best = best_blind_baseline(summary, main_region(summary))
+    if not all(summary["baseline_cases"].values()) or best is None:
         raise Ct2PetError(
             f"{PREDICTION}: baselines are PETs, and only labels were predicted; name a second summary to compare with"
         )
-    models = {PREDICTION: summary["cases"], **summary["baseline_cases"]}
-    return _compared(models, summary, metrics, {PREDICTION: summary["provenance"]})
-
-
-def _compared(
-    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str] | None, provenance: dict[str, Any]
-) -> Comparison:
-    metrics = _known_metrics(metrics, summary["cases"])
-    found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
-    drafts = [(subject, numbers) for subject, numbers in found if any(numbers.values())]
-    lines: list[Line] = []
-    counts: dict[str, int] = {}
-    for table in dict.fromkeys(subject.table for subject, _ in drafts):
-        own = [draft for draft in drafts if draft[0].table == table]
-        compared = _lines_of_table(own)
-        lines += compared
-        counts[table] = sum(d.test.p_t is not None for line in compared for d in line.differences.values())
-    return Comparison(tuple(models), len(summary["cases"]), counts, tuple(lines), provenance)
+    models, rivals = {PREDICTION: summary["cases"], **summary["baseline_cases"]}, best[:1]
+    lines, number = _lines(_drafts(models, summary, metrics), rivals, PRIMARY if metrics is None else metrics)
+    provenance = {PREDICTION: summary["provenance"]}
+    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance)
 
 
 @dataclass(frozen=True)
@@ -127,6 +145,9 @@ class _Subject:
     regions: tuple[str, ...]
     metric: str
     cases: tuple[str, ...]
+
+    def is_tested(self, metrics: Sequence[str]) -> bool:
+        return self.table in TESTED_TABLES and self.name != WHOLE_VOLUME and self.metric in metrics
 
 
 def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_Subject]:
@@ -163,29 +184,46 @@ def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Su
     return [sum(values) / len(values) for values in zip(*complete)]
 
 
-def _lines_of_table(drafts: Sequence[tuple[_Subject, dict[str, list[float]]]]) -> list[Line]:
+def _drafts(
+    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str] | None
+) -> list[tuple[_Subject, dict[str, list[float]]]]:
+    """The lines that have numbers: what each is about, and the values of each model in their common cases."""
+    metrics = _known_metrics(metrics, summary["cases"])
+    found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
+    return [draft for draft in found if any(draft[1].values())]
+
+
+def _lines(
+    drafts: Sequence[tuple[_Subject, dict[str, list[float]]]], rivals: Sequence[str], tested: Sequence[str]
+) -> tuple[tuple[Line, ...], int]:
+    """The lines, and how many tests their family has."""
+    of_family = [subject.is_tested(tested) for subject, _ in drafts]
     tests = [
-        {name: paired_test(next(iter(numbers.values())), values) for name, values in list(numbers.items())[1:]}
-        for _, numbers in drafts
+        {name: paired_test(next(iter(numbers.values())), numbers[name]) for name in rivals} for _, numbers in drafts
     ]
-    flat = [test for own in tests for test in own.values()]
-    corrected = iter(zip(holm([test.p_t for test in flat]), holm([test.p_wilcoxon for test in flat])))
-    return [
-        _line(subject, numbers, {name: _difference(test, *next(corrected)) for name, test in own.items()})
-        for (subject, numbers), own in zip(drafts, tests)
-    ]
+    family = [test for own, is_tested in zip(tests, of_family) if is_tested for test in own.values()]
+    corrected = iter(zip(holm([test.p_t for test in family]), holm([test.p_wilcoxon for test in family])))
+    lines = []
+    for (subject, numbers), own, is_tested in zip(drafts, tests, of_family):
+        found = {
+            name: _difference(test, *(next(corrected) if is_tested else (None, None))) for name, test in own.items()
+        }
+        lines.append(_line(subject, numbers, found, is_tested))
+    return tuple(lines), sum(test.p_wilcoxon is not None for test in family)
 
 
 def _difference(test: PairedTest, p_t: float | None, p_wilcoxon: float | None) -> Difference:
     return Difference(test, p_t, p_wilcoxon, None if p_t is None or p_wilcoxon is None else max(p_t, p_wilcoxon))
 
 
-def _line(subject: _Subject, numbers: Mapping[str, list[float]], differences: dict[str, Difference]) -> Line:
+def _line(
+    subject: _Subject, numbers: Mapping[str, list[float]], differences: dict[str, Difference], is_tested: bool
+) -> Line:
     described = {name: describe(values) for name, values in numbers.items()}
     higher = subject.metric.removesuffix(VOLUME) in _HIGHER_IS_BETTER
     pick = max if higher else min
     best = pick(described, key=lambda name: np.mean(numbers[name]))
-    return Line(subject.table, subject.name, subject.metric, higher, described, best, differences)
+    return Line(subject.table, subject.name, subject.metric, higher, described, best, differences, is_tested)
 
 
 def _known_metrics(metrics: Sequence[str] | None, cases: Cases) -> Sequence[str]:

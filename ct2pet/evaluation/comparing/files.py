@@ -67,14 +67,14 @@ def _ends(prefix: str, interval: Sequence[float] | None) -> dict[str, float]:
 def latex(comparison: Comparison) -> str:
     r"""A table environment each for districts and whole body, lesions, and diagnoses, to \input into a document that
     has \usepackage{booktabs}. The best mean is bold, and so is what looks equal to it. Organs do not fit a page."""
-    return "\n".join(_table(comparison, table) for table in comparison.num_tests if table != ORGANS)
+    return "\n".join(_table(comparison, table) for table in comparison.tables if table != ORGANS)
 
 
 def _table(comparison: Comparison, table: str) -> str:
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
-        rf"\caption{{{literal(wording.CAPTIONS[table])}. {_note(comparison, table)}}}",
+        rf"\caption{{{literal(wording.CAPTIONS[table])}. {_note(comparison)}}}",
         rf"\begin{{tabular}}{{ll{'c' * len(comparison.models)}}}",
         r"\toprule",
         " & ".join(["", "Metric", *(literal(wording.model_title(model)) for model in comparison.models)]) + r" \\",
@@ -92,12 +92,12 @@ def _table(comparison: Comparison, table: str) -> str:
     return "\n".join([*lines, r"\bottomrule", r"\end{tabular}", r"\end{table}", ""])
 
 
-def _note(comparison: Comparison, table: str) -> str:
+def _note(comparison: Comparison) -> str:
     stars = ", ".join(rf"$^{{{mark}}}$\,$p < {limit:g}$" for limit, mark in reversed(wording.MARKS))
     return (
         r"Mean $\pm$ standard error over $n$ cases, the best in bold. Stars: differs from "
         f"{literal(wording.model_title(comparison.models[0]))} in the paired two-tailed $t$-test and in Wilcoxon's "
-        f"signed-rank test, both Holm-corrected for {comparison.num_tests[table]} tests ({stars})."
+        f"signed-rank test, both Holm-corrected ({stars}). {literal(wording.family(comparison))}"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ct2pet.errors import Ct2PetError
@@ -34,6 +34,32 @@ def check_pairs(summaries: Mapping[str, Mapping[str, Any]]) -> None:
         _check_same(first, other, summaries[first]["diagnoses"], summaries[other]["diagnoses"], "diagnoses")
 
 
+def common_cases(
+    summaries: Mapping[str, Mapping[str, Any]],
+) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
+    """The summaries reduced to the cases that all of them have, and the other cases with the models that lack them.
+    Only what counts case by case is reduced (``cases``, ``baseline_cases``, ``diagnoses``). Raises Ct2PetError where
+    no case is common."""
+    every = {case for summary in summaries.values() for case in summary["cases"]}
+    left_out = {
+        case: lacking
+        for case in sorted(every)
+        if (lacking := [name for name, summary in summaries.items() if case not in summary["cases"]])
+    }
+    if len(left_out) == len(every):
+        raise Ct2PetError(f"{', '.join(summaries)}: have no case in common")
+    return {name: _without(summary, left_out) for name, summary in summaries.items()}, left_out
+
+
+def _without(summary: Mapping[str, Any], cases: Collection[str]) -> dict[str, Any]:
+    def kept(values: Mapping[str, Any]) -> dict[str, Any]:
+        return {case: value for case, value in values.items() if case not in cases}
+
+    baselines = {name: kept(values) for name, values in summary["baseline_cases"].items()}
+    reduced = {"cases": kept(summary["cases"]), "diagnoses": kept(summary["diagnoses"])}
+    return {**summary, **reduced, "baseline_cases": baselines}
+
+
 def check_training_cases(name: str, summary: Mapping[str, Any]) -> None:
     """Raise Ct2PetError where the model was trained with evaluated cases, as far as the summary knows."""
     known = summary["provenance"].get(EVALUATED_TRAINING_CASES)
@@ -53,9 +79,11 @@ def _check_cases(first: str, other: str, summaries: Mapping[str, Mapping[str, An
     for one, lacking in ((first, other), (other, first)):
         missing = sorted({*summaries[one]["cases"]} - {*summaries[lacking]["cases"]})
         if missing:
+            common = {*summaries[one]["cases"]} & {*summaries[lacking]["cases"]}
+            offer = f", or compare the {len(common)} common case(s) with --common_cases" if common else ""
             raise Ct2PetError(
                 f"{lacking}: lacks {len(missing)} of the cases of {one} ({listed(missing)}); only numbers of the same "
-                "cases can be compared: predict and evaluate them all"
+                f"cases can be compared: predict and evaluate them all{offer}"
             )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing import wording
 from ct2pet.evaluation.comparing.comparison import (
+    DIAGNOSES,
     DISTRICTS,
     LABELS,
     MEAN_OF_LABELS,
@@ -17,86 +18,106 @@ from ct2pet.evaluation.comparing.comparison import (
     Line,
 )
 from ct2pet.evaluation.names import LESIONS
+from ct2pet.evaluation.statistics import LEAST_CASES
 from ct2pet.planning.plans import WHOLE_BODY
 
 NOTE = (
     "Mean ± standard error over the cases in which all models have a number. Difference: the second minus the first "
     "model, case by case, with its 95% bootstrap interval.\np: paired two-tailed t-test and Wilcoxon's signed-rank "
-    "test, each corrected (Holm) for all tests of its table. d: Cohen's d_z.\nBetter is who is so in both tests: "
+    "test, each corrected (Holm) for all tests of the family. d: Cohen's d_z.\nBetter: significant in both tests: "
     "* p < 0.05, ** p < 0.01, *** p < 0.001."
 )
 
 
 def text(comparison: Comparison) -> str:
-    """Every other model beside the first, one block a table, and the answers. Organs are many: they are left to the
-    files."""
-    others = comparison.models[1:]
-    tables = [table for table in comparison.num_tests if table != ORGANS]
-    blocks = [_block(comparison, table, other) for other in others for table in tables]
-    return "\n\n".join([*blocks, NOTE, *(answer(comparison, other) for other in others)])
+    """Every rival beside the first model, one block a table, and the answers. Organs are many, and diagnoses have
+    few cases: the files hold the rest."""
+    tables = [table for table in comparison.tables if table != ORGANS]
+    blocks = [_block(comparison, table, other) for other in comparison.rivals for table in tables]
+    answers = [answer(comparison, other) for other in comparison.rivals]
+    return "\n\n".join([*blocks, f"{NOTE}\n{wording.family(comparison)}", *_left_out(comparison), *answers])
+
+
+def _left_out(comparison: Comparison) -> list[str]:
+    lacking = [f"{case} (lacking in {', '.join(models)})" for case, models in comparison.left_out.items()]
+    if not lacking:
+        return []
+    return [f"Compared over {comparison.num_cases} common case(s). Left out, {len(lacking)}: {', '.join(lacking)}."]
 
 
 def answer(comparison: Comparison, other: str) -> str:
     """In words: which of the first model and ``other`` is better in the first metric, by how much, and how sure that
-    is: in the whole body (or the last region that there is), in lesions, and over the predicted labels."""
+    is: in the whole body (or the last region that there is), in lesions, and over the predicted labels. Only what is
+    significant is called better; fewer than LEAST_CASES cases get no claim."""
     places = [line for line in comparison.of_table(DISTRICTS) if line.subject != WHOLE_VOLUME]
     last = [line for line in places if line.subject == places[-1].subject]
     others = (comparison.of_table(table) for table in (LESIONS, LABELS))
     sentences = [_sentence(comparison, lines[0], other) for lines in (last, *others) if lines]
-    return " ".join(sentences) or "Nothing could be compared: in no case all models have a number."
+    words = " ".join(f"The {rest}" if (rest := one.removeprefix("the ")) != one else one for one in sentences)
+    return words or "Nothing could be compared: in no case all models have a number."
 
 
 def _sentence(comparison: Comparison, line: Line, other: str) -> str:
-    models, gain = [comparison.models[0], other], line.gain(other)
-    if gain < 0:
+    models, difference = [comparison.models[0], other], line.differences[other]
+    if line.gain(other) < 0 and wording.marks(difference.p):
         models.reverse()
     values = [line.numbers[name]["mean"] for name in models]
-    unit = wording.metric_unit(line.metric)
-    share = "" if line.higher_is_better or not values[1] else f" ({abs(gain) / values[1]:.0%})"
+    unit, gain = wording.metric_unit(line.metric), abs(line.gain(other))
+    share = "" if line.higher_is_better or not values[1] else f" ({gain / values[1]:.0%})"
     shown = " against ".join(wording.plain(line.metric, value) for value in values)
-    pairs = line.differences[other].test.pairs
-    cases = f"{pairs} case{'s' * (pairs != 1)}"
     return (
         f"{_verdict(comparison, line, other, models)}: {wording.metric_name(line.metric)} {shown}{unit}, a difference "
-        f"of {wording.plain(line.metric, abs(gain))}{unit}{share} over {cases}{_certainty(comparison, line, other)}."
+        f"of {wording.plain(line.metric, gain)}{unit}{share} over {_cases(line, other)}"
+        f"{_certainty(comparison, line, other)}."
     )
 
 
+def _cases(line: Line, other: str) -> str:
+    pairs = line.differences[other].test.pairs
+    return f"{pairs} case{'s' * (pairs != 1)}"
+
+
 def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[str]) -> str:
-    better, worse = map(wording.model_title, models)
+    """``models``: the better one first where it is significant, else as they are compared."""
+    one, two = map(wording.model_in_words, models)
     places = {WHOLE_BODY: "inside the body", MEAN_OF_LABELS: "in the mean of the labels"}
     where = places.get(line.subject, f"in {wording.subject_title(line.subject).lower()}")
     difference = line.differences[other]
+    pairs = difference.test.pairs
     if not line.gain(other):
-        return f"There is no difference between {better} and {worse} {where}"
+        return f"There is no difference between {one} and {two} {where}"
+    if pairs < LEAST_CASES:
+        return f"{_cases(line, other)} cannot show which of {one} and {two} is better {where}"
     if wording.marks(difference.p):
-        return f"{better} is better than {worse} {where}"
-    num_tests = comparison.num_tests[line.table]
-    smallest = 2 * 0.5**difference.test.pairs * num_tests  # p of Wilcoxon's test where one model always wins
-    few = f", with too few cases to tell in {num_tests} tests" if smallest >= wording.MARKS[-1][0] else ""
-    return f"{better} looks better than {worse} {where}, but that may be chance{few}"
+        return f"{one} is better than {two} {where}"
+    smallest = 2 * 0.5**pairs * comparison.num_tests  # p of Wilcoxon's test where one model always wins
+    few = f"; {pairs} cases are too few for {comparison.num_tests} tests" if smallest >= wording.MARKS[-1][0] else ""
+    return f"No difference between {one} and {two} is shown {where}{few}"
 
 
 def _certainty(comparison: Comparison, line: Line, other: str) -> str:
-    """The interval is that of the better model's gain: where it holds 0 or less, chance explains it."""
+    """The interval is that of the gain of the model that is named first."""
     difference = line.differences[other]
-    if difference.test.ci95 is None or difference.test.mean is None:
+    if difference.test.ci95 is None:
         return ""
-    ends = [end if difference.test.mean >= 0 else -end for end in difference.test.ci95]
-    low, high = (wording.plain(line.metric, end) for end in sorted(ends))
+    sign = 1 if (difference.test.mean or 0.0) >= 0 else -1
+    low, high = (wording.plain(line.metric, end) for end in sorted(sign * end for end in difference.test.ci95))
+    if not line.tested:
+        return f" (95% interval {low} to {high})"
     p_values = wording.p_text(difference.p_t_holm), wording.p_text(difference.p_wilcoxon_holm)
     return (
         f" (95% interval {low} to {high}; p {p_values[0]} in the t-test, {p_values[1]} in Wilcoxon's, corrected for "
-        f"{comparison.num_tests[line.table]} tests)"
+        f"{comparison.num_tests} test{'s' * (comparison.num_tests != 1)})"
     )
 
 
 def _block(comparison: Comparison, table: str, other: str) -> str:
     models = comparison.models[0], other
+    described = [model for model in comparison.models[1:] if model not in comparison.rivals]
     titles = map(wording.model_title, models)
-    rows = [[wording.CAPTIONS[table], "", *titles, "difference [95%]", "p t", "p Wilcoxon", "d", "better"]]
-    before = ""
-    for line in comparison.of_table(table):
+    head = ["difference [95%]", "p t", "p Wilcoxon", "d", "better", *map(wording.model_title, described)]
+    rows, before = [[wording.CAPTIONS[table], "", *titles, *head]], ""
+    for line in _shown(comparison, table):
         subject = wording.subject_title(line.subject)
         difference = line.differences[other]
         effect = difference.test.cohens_dz
@@ -109,10 +130,17 @@ def _block(comparison: Comparison, table: str, other: str) -> str:
                 *map(wording.p_text, (difference.p_t_holm, difference.p_wilcoxon_holm)),
                 "–" if effect is None else f"{effect:+.2f}",
                 _better(line, *models),
+                *(wording.plain(line.metric, line.numbers[model]["mean"]) for model in described),
             ]
         )
         before = subject
     return aligned(rows, left=2)
+
+
+def _shown(comparison: Comparison, table: str) -> list[Line]:
+    """Of diagnoses only the metrics that are tested elsewhere."""
+    tested = {line.metric for line in comparison.lines if line.tested}
+    return [line for line in comparison.of_table(table) if table != DIAGNOSES or line.metric in tested]
 
 
 def _with_interval(metric: str, difference: Difference) -> str:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from ct2pet.evaluation.comparing.comparison import DIAGNOSES, DISTRICTS, LABELS, ORGANS, WHOLE_VOLUME, Line
-from ct2pet.evaluation.names import BIAS, HEADERS, LESIONS, ORGAN, TITLES, mean_text, value_text
+from ct2pet.evaluation.baselines import BLIND
+from ct2pet.evaluation.comparing.comparison import DIAGNOSES, DISTRICTS, LABELS, ORGANS, WHOLE_VOLUME, Comparison, Line
+from ct2pet.evaluation.names import BIAS, HEADERS, LESIONS, ORGAN, PREDICTION, TITLES, mean_text, value_text
 
 MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 CAPTIONS = {
@@ -29,6 +30,27 @@ def p_text(p: float | None) -> str:
 
 def model_title(model: str) -> str:
     return TITLES.get(model, model)
+
+
+def model_in_words(model: str) -> str:
+    """As it stands in a sentence."""
+    if model == PREDICTION:
+        return f"the {TITLES[model]}"
+    return f"the trivial guess {TITLES[model]}" if model in BLIND else model_title(model)
+
+
+def family(comparison: Comparison) -> str:
+    """What was tested, in a sentence."""
+    tested = [line for line in comparison.lines if line.tested]
+    if not comparison.num_tests:
+        return "Nothing was tested: too few cases."
+    metrics = ", ".join(dict.fromkeys(metric_name(line.metric) for line in tested))
+    subjects = ", ".join(dict.fromkeys(subject_title(line.subject).lower() for line in tested))
+    rivals = ", ".join(map(model_title, comparison.rivals))
+    return (
+        f"One family of {comparison.num_tests} test{'s' * (comparison.num_tests != 1)}: {metrics} in {subjects}, "
+        f"against {rivals}; all else is described, not tested."
+    )
 
 
 def subject_title(subject: str) -> str:

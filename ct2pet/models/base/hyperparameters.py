@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
-
-import dacite
+from typing import Any, TypeVar
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.plans import explained
+from ct2pet.schema import Count, NotNegativeInt, Positive, Share, parse_as
 
+H = TypeVar("H", bound="Hyperparameters")
 LINEAR, POLYNOMIAL = "linear", "polynomial"
 
 
@@ -24,22 +23,18 @@ class Hyperparameters:
     batches.
     """
 
-    num_epochs: int = 200
-    iterations_per_epoch: int = 250
-    decay_epochs: int = 100
-    learning_rate: float = 2e-4
-    beta1: float = 0.5
-    beta2: float = 0.999
-    clip_norm: float = 5.0
-    ema_decay: float = 0.0
-    accumulate_batches: int = 1
+    num_epochs: Count = 200
+    iterations_per_epoch: Count = 250
+    decay_epochs: NotNegativeInt = 100
+    learning_rate: Positive = 2e-4
+    beta1: Share = 0.5
+    beta2: Share = 0.999
+    clip_norm: Positive = 5.0
+    ema_decay: Share = 0.0
+    accumulate_batches: Count = 1
     schedule: str = LINEAR
 
     def __post_init__(self) -> None:
-        if self.accumulate_batches < 1:
-            raise PlansError(f"accumulate_batches {self.accumulate_batches} is not at least 1")
-        if not 0 <= self.ema_decay < 1:
-            raise PlansError(f"ema_decay {self.ema_decay} is not at least 0 and below 1")
         if self.schedule not in (LINEAR, POLYNOMIAL):
             raise PlansError(f"the schedule {self.schedule!r} does not exist; there are {LINEAR} and {POLYNOMIAL}")
 
@@ -50,13 +45,10 @@ class StagedHyperparameters(Hyperparameters):
     by ``inner_folds`` trainings of the one before, each with the cases of the others (below 2: by one training, with
     the very cases that it has seen)."""
 
-    inner_folds: int = 3
+    inner_folds: NotNegativeInt = 3
 
 
-def parse_hyperparameters(kind: type[Hyperparameters], values: Mapping[str, Any]) -> Hyperparameters:
-    """The dataclass ``kind`` with ``values`` in place of its defaults. Unknown names raise PlansError."""
-    hooks = {float: lambda value: float(value) if isinstance(value, int) else value}
-    try:
-        return dacite.from_dict(kind, dict(values), dacite.Config(strict=True, type_hooks=hooks))
-    except dacite.DaciteError as error:
-        raise PlansError(f"the method's numbers in the plans (under models): {explained(error)}") from None
+def parse_hyperparameters(kind: type[H], values: Mapping[str, Any]) -> H:
+    """The dataclass ``kind`` with ``values`` in place of its defaults. Unknown names, values of another type and those
+    that break a rule raise PlansError."""
+    return parse_as(dict(values), kind, "the method's numbers (under models)", PlansError)

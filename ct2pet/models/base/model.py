@@ -98,7 +98,7 @@ class Model(nn.Module, ABC):
         """The network ``name`` of the requirements, as planned, with the channels that the fields give it."""
         need, dimensions = self.requirements.networks[name], self.requirements.dimensions
         channels = need.in_channels(self.fields, dimensions), need.out_channels(self.fields, dimensions)
-        return build_network(self.planned.network(need.plan), *channels)
+        return build_network(self.planned.network(need.role(self.planned.networks)), *channels)
 
     def squeezed(self, patches: torch.Tensor) -> torch.Tensor:
         """Patches (N, C, Z, Y, X) as this method sees them: in 2D without the axis Z, along which they have 1 voxel."""

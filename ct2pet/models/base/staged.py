@@ -34,7 +34,7 @@ class StagedMethod(nn.Module, ABC):
     ) -> None:
         super().__init__()
         self.configuration, self.fields = configuration, fields
-        self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})  # type: ignore[assignment]
+        self.hyperparameters = parse_hyperparameters(self.Hyperparameters, hyperparameters or {})
         self.parts = nn.ModuleDict(self.build_stages(configuration, fields))
 
     @abstractmethod

@@ -8,10 +8,18 @@ from typing import NamedTuple
 import torch
 
 from ct2pet.dataset.fields import MASK, Field
+from ct2pet.errors import PlansError
 from ct2pet.models.base.model import Batch, PredictionModel, WeightedMean
 from ct2pet.preprocessing.normalization import unit_scale
 
+DISTRICT, PATCH = "district", "patch"  # the voxels that a loss counts
 _OTHER_PLACE = "target_mask"  # of unpaired batches: the district where the target's patch comes from
+
+
+def check_region(region: str) -> None:
+    """Raise PlansError where a loss cannot count these voxels."""
+    if region not in (DISTRICT, PATCH):
+        raise PlansError(f"the loss_region {region!r} does not exist; there are {DISTRICT} and {PATCH}")
 
 
 class Images(NamedTuple):
@@ -22,6 +30,10 @@ class Images(NamedTuple):
     target: torch.Tensor
     mask: torch.Tensor
     target_mask: torch.Tensor
+
+    def everywhere(self) -> Images:
+        """The same with masks that are true in all voxels."""
+        return self._replace(mask=torch.ones_like(self.mask), target_mask=torch.ones_like(self.target_mask))
 
 
 class ImageTranslation(PredictionModel):
@@ -40,6 +52,12 @@ class ImageTranslation(PredictionModel):
         """The batch with all inputs as channels of one tensor."""
         mask = batch[MASK]
         return Images(self._stacked(batch), batch[self.target.name], mask, batch.get(_OTHER_PLACE, mask))
+
+    def images_in(self, batch: Batch, region: str) -> Images:
+        """As ``images``, with masks of the voxels that a loss counts: DISTRICT, or PATCH for all, where those outside
+        the district have the value that they were masked with."""
+        images = self.images(batch)
+        return images.everywhere() if region == PATCH else images
 
     def _stacked(self, batch: Batch) -> torch.Tensor:
         inputs = [batch[field.name] for field in self.fields.inputs]

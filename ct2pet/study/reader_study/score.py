@@ -5,18 +5,36 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Literal
 
 import numpy as np
 from scipy import stats
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.statistics import Interval
-from ct2pet.files import read_json
+from ct2pet.schema import read_as
 from ct2pet.study.statistics import auc, auc_interval
 
 _LEVEL = 0.05
 _FIRST_SYNTHETIC = 3  # ratings: 1 surely real, 2 probably real, 3 probably synthetic, 4 surely synthetic
+
+
+@dataclass(frozen=True)
+class _Key:
+    """The file that says which image of a study is ``real`` and which ``synthetic``."""
+
+    study: str
+    seed: int
+    images: list[Literal["real", "synthetic"]]
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the page of a study gives a reader to send back."""
+
+    study: str
+    ratings: list[int]
+    reader: str = ""
 
 
 @dataclass(frozen=True)
@@ -56,29 +74,21 @@ class ReaderScore:
 def score_answers(key: Path, answers: Sequence[Path]) -> list[ReaderScore]:
     """Score each reader's file against the key. Raises Ct2PetError, naming the file, where one is not of this study,
     holds no answer, or is damaged."""
-    truth = read_json(key)
-    if not _is_key(truth):
-        raise Ct2PetError(f"{key}: not the key of a reader study")
+    truth = read_as(key, _Key, remedy="not the key of a reader study")
     return [_score(truth, path) for path in answers]
 
 
-def _is_key(content: Any) -> bool:
-    return isinstance(content, dict) and {"study", "images"} <= set(content)
-
-
-def _score(truth: dict, path: Path) -> ReaderScore:
-    content = read_json(path)
-    if not isinstance(content, dict) or "ratings" not in content:
-        raise Ct2PetError(f"{path}: not the answers to a reader study")
-    if content.get("study") != truth["study"]:
-        raise Ct2PetError(f"{path}: answers to the study {content.get('study')}, the key is of {truth['study']}")
-    ratings, synthetic = np.array(content["ratings"]), np.array([kind == "synthetic" for kind in truth["images"]])
+def _score(truth: _Key, path: Path) -> ReaderScore:
+    content = read_as(path, _Answers, remedy="not the answers to a reader study")
+    if content.study != truth.study:
+        raise Ct2PetError(f"{path}: answers to the study {content.study}, the key is of {truth.study}")
+    ratings, synthetic = np.array(content.ratings), np.array([kind == "synthetic" for kind in truth.images])
     if ratings.shape != synthetic.shape or not np.isin(ratings, range(5)).all():
         raise Ct2PetError(f"{path}: holds other than {len(synthetic)} ratings of 0 (none) to 4; the file was changed")
     given = ratings > 0
     if not given.any():
         raise Ct2PetError(f"{path}: no image is answered")
-    return _of_ratings(str(content.get("reader") or path.stem), len(ratings), ratings[given], synthetic[given])
+    return _of_ratings(content.reader or path.stem, len(ratings), ratings[given], synthetic[given])
 
 
 def _of_ratings(reader: str, images: int, ratings: np.ndarray, synthetic: np.ndarray) -> ReaderScore:

@@ -48,9 +48,8 @@ def values(summary, region, metric, cases=None):
 
 
 def test_the_tables_are_those_of_the_paper_and_the_organs(comparison):
-    assert list(comparison.num_tests) == ["districts", "lesions", "organs", "diagnoses"]
     subjects = {
-        table: list(dict.fromkeys(one.subject for one in comparison.of_table(table))) for table in comparison.num_tests
+        table: list(dict.fromkeys(one.subject for one in comparison.of_table(table))) for table in comparison.tables
     }
     assert subjects == {
         "districts": ["head", "trunk", "arms", "legs", "whole_body", "whole_volume"],
@@ -85,15 +84,30 @@ def test_where_higher_is_better_the_gain_is_the_other_way_round(comparison, summ
     assert higher == {"psnr", "ssim", "psnr_volume", "ssim_volume"}
 
 
-def test_p_values_are_corrected_for_all_tests_of_their_table_and_no_others(comparison):
-    for table, number in comparison.num_tests.items():
-        found = [difference for line in comparison.of_table(table) for difference in line.differences.values()]
-        assert number == len(found)
-        assert [d.p_t_holm for d in found] == holm([d.test.p_t for d in found])
-        assert [d.p_wilcoxon_holm for d in found] == holm([d.test.p_wilcoxon for d in found])
-        assert all(d.p == max(d.p_t_holm, d.p_wilcoxon_holm) for d in found)
-    assert comparison.num_tests["lesions"] == 5 * 2
-    assert comparison.num_tests["districts"] == (5 * 5 + 3) * 2
+def test_one_family_is_tested_and_corrected_together_and_nothing_else(comparison):
+    found = [difference for line in comparison.lines if line.tested for difference in line.differences.values()]
+    assert comparison.num_tests == len(found) == 6 * 2  # five regions and the lesions, two rivals
+    assert [d.p_t_holm for d in found] == holm([d.test.p_t for d in found])
+    assert [d.p_wilcoxon_holm for d in found] == holm([d.test.p_wilcoxon for d in found])
+    assert all(d.p == max(d.p_t_holm, d.p_wilcoxon_holm) for d in found)
+    assert {(line.table, line.metric) for line in comparison.lines if line.tested} == {
+        ("districts", "mae"),
+        ("lesions", "mae"),
+    }
+    others = [difference for line in comparison.lines if not line.tested for difference in line.differences.values()]
+    assert {(d.p_t_holm, d.p_wilcoxon_holm, d.p) for d in others} == {(None, None, None)}
+
+
+def test_named_metrics_are_all_tested(summary):
+    found = compare({"ours": summary, "theirs": worse(summary, 1)}, ["psnr", "mae"])
+    assert found.num_tests == 6 * 2
+    assert {line.metric for line in found.lines if line.tested} == {"psnr", "mae"}
+
+
+def test_the_family_does_not_depend_on_what_else_is_shown(summary):
+    pair = {"ours": summary, "theirs": worse(summary, 1)}
+    one, all_ = (line_of(compare(pair, metrics), "districts", "trunk", "mae") for metrics in (["mae"], None))
+    assert one.differences == all_.differences
 
 
 def test_a_diagnosis_holds_its_own_cases_alone(comparison, summary):
@@ -136,23 +150,35 @@ def test_a_single_model_is_compared_with_its_baselines(summary):
     assert line.best == "blurred"
 
 
+def test_of_the_baselines_only_the_best_one_that_is_blind_is_tested(summary):
+    found = compare_with_baselines(summary)
+    assert found.rivals == ("body_median",)
+    assert found.num_tests == 6
+    assert all(list(line.differences) == ["body_median"] for line in found.lines)
+    better = copy.deepcopy(summary)
+    better["baselines"]["zeros"]["whole_body"]["mae"] = 0.0
+    assert compare_with_baselines(better).rivals == ("zeros",)
+
+
 def test_one_district_without_whole_body_is_enough(summary):
     one = copy.deepcopy(summary)
     for cases in (one["cases"], *one["baseline_cases"].values()):
         for case in cases:
             cases[case] = {"trunk": cases[case]["trunk"]}
     found = compare({"a": one, "b": worse(one, 4)})
-    assert list(found.num_tests) == ["districts", "diagnoses"]
+    assert found.tables == ("districts", "diagnoses")
     assert {line.subject for line in found.of_table("districts")} == {"trunk"}
 
 
-def test_one_case_is_no_test():
-    one = synthetic_summary(1)
-    found = compare({"a": one, "b": worse(one, 5)}, ["mae"])
+@pytest.mark.parametrize("number", [1, 5])
+def test_few_cases_are_no_test(number):
+    few = synthetic_summary(number)
+    found = compare({"a": few, "b": worse(few, 5)}, ["mae"])
     line = line_of(found, "districts", "head", "mae")
     assert line.differences["b"].p is None
-    assert line.differences["b"].test.pairs == 1
-    assert set(found.num_tests.values()) == {0}
+    assert line.differences["b"].test.pairs == number
+    assert line.differences["b"].test.ci95 is line.numbers["a"]["ci95"] is None
+    assert found.num_tests == 0
 
 
 def test_other_metrics_can_be_chosen_and_unknown_ones_are_named(summary):
@@ -195,7 +221,8 @@ def test_predicted_labels_are_compared_one_by_one_and_by_their_mean():
     ours, theirs = labelled(1), labelled(2)
     comparison = compare({"ours": ours, "theirs": theirs})
     assert {one.metric for one in comparison.lines} == {"dice", "iou", "hd95", "asd"}
-    assert list(comparison.num_tests) == ["organs", "labels"]
+    assert comparison.tables == ("organs", "labels")
+    assert [line.metric for line in comparison.lines if line.tested] == ["dice"]
     line = line_of(comparison, "organs", "organ:liver", "dice")
     liver = [values(summary, "organ:liver", "dice") for summary in (ours, theirs)]
     assert line.numbers["theirs"]["mean"] == pytest.approx(liver[1].mean())
@@ -220,10 +247,10 @@ def test_in_the_mean_of_the_labels_those_count_that_every_model_has():
 
 def test_a_pet_and_labels_are_compared_together_and_a_pet_without_labels_as_before():
     both = compare({"a": summary_with_labels(), "b": summary_with_labels()})
-    assert list(both.num_tests) == ["districts", "lesions", "organs", "labels", "diagnoses"]
+    assert both.tables == ("districts", "lesions", "organs", "labels", "diagnoses")
     assert not [line for line in both.of_table("districts") if line.metric == "dice"]
     alone = compare({"a": synthetic_summary(4), "b": synthetic_summary(4)})
-    assert "labels" not in alone.num_tests
+    assert "labels" not in alone.tables
     assert {line.metric for line in alone.lines} == {
         *("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias"),
         *("mae_volume", "psnr_volume", "ssim_volume"),

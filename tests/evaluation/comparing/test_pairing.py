@@ -5,7 +5,7 @@ from label_maps import metrics
 from summaries import label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
+from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, common_cases, listed
 
 SETTINGS = {"data_range_suv": 20.0, "body_median": {"suv": 0.4}}
 
@@ -36,6 +36,27 @@ def test_a_case_without_partner_is_named(pair, shorter):
     drop_case(pair[shorter])
     with pytest.raises(Ct2PetError, match=rf"^{shorter}: lacks 1 of the cases of . \(case_002\)"):
         check_pairs(pair)
+
+
+def test_the_common_cases_are_offered_and_can_be_compared(pair):
+    drop_case(pair["b"])
+    with pytest.raises(Ct2PetError, match=r"or compare the 3 common case\(s\) with --common_cases"):
+        check_pairs(pair)
+    summaries, left_out = common_cases(pair)
+    check_pairs(summaries)
+    assert left_out == {"case_002": ["b"]}
+    for summary in summaries.values():
+        parts = (summary["cases"], summary["diagnoses"], *summary["baseline_cases"].values())
+        assert {tuple(part) for part in parts} == {("case_000", "case_001", "case_003")}
+    assert "case_002" in pair["a"]["cases"]  # the summary that was given stays as it is
+
+
+def test_without_a_common_case_nothing_is_compared(pair):
+    for part in (pair["b"]["cases"], pair["b"]["diagnoses"], *pair["b"]["baseline_cases"].values()):
+        for case in list(part):
+            part[f"other_{case}"] = part.pop(case)
+    with pytest.raises(Ct2PetError, match="a, b: have no case in common"):
+        common_cases(pair)
 
 
 @pytest.mark.parametrize(

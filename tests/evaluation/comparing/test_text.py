@@ -5,6 +5,7 @@ from label_maps import metrics as label_metrics
 from summaries import label_summary, synthetic_summary
 
 from ct2pet.evaluation.comparing import answer, compare, compare_with_baselines, text
+from ct2pet.evaluation.comparing.pairing import common_cases
 
 
 def changed(summary, change, regions=("whole_body", "lesions")):
@@ -46,16 +47,25 @@ def test_worse_is_not_hidden(summary):
     assert "-" not in words.replace("t-test", "")
 
 
-def test_what_may_be_chance_is_said_to_be(summary):
+def test_what_may_be_chance_is_not_called_better(summary):
     words = said(summary, lambda number, mae: 0.5 + (0.1 if number % 2 else -0.09))
-    assert "mine looks better than other inside the body, but that may be chance:" in words
+    assert words.startswith(
+        "No difference between mine and other is shown inside the body: MAE 0.500 against 0.505 SUV"
+    )
+    assert "better" not in words
     assert "interval -0.0" in words
 
 
 def test_few_cases_and_no_difference():
     few = synthetic_summary(4)
     words = said(few, lambda number, mae: 2 * mae)
-    assert "but that may be chance, with too few cases to tell in 6 tests" in words
+    assert words.startswith("4 cases cannot show which of mine and other is better inside the body: MAE ")
+    assert "(50%) over 4 cases." in words  # no interval and no p
+    seven = synthetic_summary(7)
+    words = said(seven, lambda number, mae: 2 * mae)
+    assert (
+        "No difference between mine and other is shown inside the body; 7 cases are too few for 6 tests: MAE" in words
+    )
     assert "There is no difference between mine and other inside the body" in said(few, lambda number, mae: mae)
     one = synthetic_summary(1)
     assert said(one, lambda number, mae: 2 * mae).count("(50%) over 1 case.") == 1
@@ -66,20 +76,34 @@ def test_every_line_has_numbers_difference_and_who_is_better(summary):
     (line,) = [line for line in words.splitlines() if line.startswith("Whole body (n = 20)")]
     assert line.split()[5:] == [
         *("MAE", "[SUV]", "↓", "0.500", "±", "0.000", "0.605", "±", "0.001", "+0.105"),
-        *("[+0.103,", "+0.107]", "<0.001", "0.002", "+20.47", "mine", "**"),
+        *("[+0.103,", "+0.107]", "<0.001", "<0.001", "+20.47", "mine", "***"),
     ]
     for title in ("Districts and whole body", "Lesions", "Diagnoses, inside the body"):
         assert f"\n{title} " in f"\n{words}"
     assert "Organs" not in words  # a whole body has fifty
+    assert "One family of 6 tests: MAE in head, trunk, arms, legs, whole body, lesions, against other;" in words
     assert "nan" not in words.lower()
     assert "None (n = 6)" in words
 
 
 def test_baselines_are_called_by_their_titles():
-    words = text(compare_with_baselines(synthetic_summary(16), ["mae"]))
-    assert "synthetic PET is better than zeros inside the body" in words
-    assert "real PET, blurred * is better than synthetic PET" in words
+    words = text(compare_with_baselines(synthetic_summary(16)))
+    assert "The synthetic PET is better than the trivial guess body median inside the body: MAE" in words
+    assert "real PET, blurred * is better" not in words
     assert "body_median" not in words
+    head = words.splitlines()[0]
+    assert head.index("body median") < head.index("better") < head.index("zeros") < head.index("real PET, blurred *")
+    assert len(words.splitlines()) < 55
+
+
+def test_cases_that_are_left_out_are_named():
+    pair = {"a": synthetic_summary(8), "b": synthetic_summary(8)}
+    for part in (pair["b"]["cases"], pair["b"]["diagnoses"], *pair["b"]["baseline_cases"].values()):
+        del part["case_007"]
+    summaries, left_out = common_cases(pair)
+    words = text(compare(summaries, ["mae"], left_out=left_out))
+    assert "Compared over 7 common case(s). Left out, 1: case_007 (lacking in b)." in words
+    assert "Left out" not in text(compare({"a": pair["a"], "b": pair["a"]}, ["mae"]))
 
 
 def test_where_nothing_is_left_it_says_so(summary):

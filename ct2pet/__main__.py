@@ -1,0 +1,64 @@
+"""All commands under one name: ``ct2pet COMMAND ...`` is ``ct2pet_COMMAND ...``; also ``python -m ct2pet COMMAND``."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import sys
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from ct2pet import __version__
+from ct2pet.suggestions import did_you_mean
+
+_SHARED = {"arguments", "command"}  # modules of ct2pet.cli that are no commands
+_NOTHING_DONE = 2
+
+
+def commands() -> list[str]:
+    """The names of all commands, without ct2pet_."""
+    return sorted(path.stem for path in _folder().glob("[!_]*.py") if path.stem not in _SHARED)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; its exit code. Without one, or with --help, the commands are listed."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if not words or words[0] in ("-h", "--help"):
+        print(_help())
+        return 0 if words else _NOTHING_DONE
+    if words[0] == "--version":
+        print(f"ct2pet {__version__}")
+        return 0
+    name = words[0].replace("-", "_").removeprefix("ct2pet_")
+    known = commands()
+    if name not in known:
+        print(
+            f"ct2pet: unknown command {words[0]}{did_you_mean(name, known)} (ct2pet --help lists them)", file=sys.stderr
+        )
+        return _NOTHING_DONE
+    return importlib.import_module(f"ct2pet.cli.{name}").main(words[1:])
+
+
+def _help() -> str:
+    lines = [f"  {name:30}{_first_sentence(name)}" for name in commands()]
+    return "\n".join(
+        ["usage: ct2pet COMMAND ...    ct2pet COMMAND --help    ct2pet --version", "", "commands:", *lines]
+    )
+
+
+def _first_sentence(name: str) -> str:
+    """Of the docstring of a command, which is not imported for it."""
+    text = ast.get_docstring(ast.parse((_folder() / f"{name}.py").read_text(encoding="utf-8"))) or ""
+    return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
+
+
+def _folder() -> Path:
+    spec = find_spec("ct2pet.cli")
+    assert spec is not None
+    assert spec.submodule_search_locations is not None
+    return Path(spec.submodule_search_locations[0])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

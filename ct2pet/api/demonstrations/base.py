@@ -1,0 +1,79 @@
+"""What the demonstrations of all methods have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ct2pet import layout
+from ct2pet.api.evaluation import evaluate
+from ct2pet.api.prediction import predict
+from ct2pet.dataset import open_dataset
+from ct2pet.evaluation import table
+from ct2pet.paths import raw_folder
+from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.plans import Plans
+from ct2pet.report import LOG, read_log, report_of_dataset
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What is there after training: the demonstration's folder, the dataset's folder name, the method, the folder of
+    each training, and the device."""
+
+    folder: Path
+    dataset: str
+    method: str
+    trainings: list[Path]
+    device: str | None
+
+    @property
+    def raw(self) -> Path:
+        """The raw dataset."""
+        return raw_folder() / self.dataset
+
+
+Stage = Callable[[Trained], None]
+
+
+def predict_test_cases(trained: Trained) -> None:
+    """Predict the dataset's test cases into ``predictions``."""
+    images, predictions = trained.raw / "imagesTs", trained.folder / "predictions"
+    predict(images, predictions, device=trained.device, continue_prediction=True)
+
+
+def evaluate_and_report(trained: Trained) -> None:
+    """Evaluate what ``predict_test_cases`` wrote, into summary.json and report.html, and print the table."""
+    predictions = trained.folder / "predictions"
+    summary = evaluate(trained.dataset, predictions, output=trained.folder / layout.SUMMARY)
+    curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in trained.trainings}
+    report = trained.folder / layout.REPORT
+    report_of_dataset(open_dataset(trained.dataset), predictions, summary, report, curves=curves)
+    print(table(summary))
+
+
+@dataclass(frozen=True)
+class Demonstration:
+    """What differs between methods.
+
+    ``dataset``: the folder name of its raw dataset, which ``write`` makes. ``shortened``: plans for a training of
+    minutes from the planner's; shortened plans stay as they are. ``conclusion``: what follows the training, by the
+    title that is printed; the last stage writes report.html.
+    """
+
+    dataset: str
+    write: Callable[[Path], None]
+    shortened: Callable[[Plans], Plans]
+    conclusion: Mapping[str, Stage] = field(
+        default_factory=lambda: {
+            "prediction of the held-out patients": predict_test_cases,
+            "evaluation and report": evaluate_and_report,
+        }
+    )
+
+
+def of_phantoms(configuration: Configuration) -> Configuration:
+    """Left-right flips only: all phantoms lie on their backs, within a few degrees."""
+    augmentation = replace(configuration.augmentation, rotation_probability=0.0, flip_axes=[2])
+    return replace(configuration, augmentation=augmentation, mirror_axes=[2])

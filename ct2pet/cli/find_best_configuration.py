@@ -1,0 +1,46 @@
+"""Compare trained methods and plans, districts and whole body, and the mean of every two, by cross-validation.
+
+Every fold must be trained. Prints a table with paired tests, and the command that predicts with the best.
+
+Example: ct2pet_find_best_configuration 001 -m pix2pix cyclegan
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from ct2pet.cli.arguments import add_crossval
+from ct2pet.cli.command import command
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("dataset", metavar="DATASET", help="its number (001) or folder name (Dataset001_NAME)")
+    parser.add_argument(
+        "-m", dest="models", nargs="+", metavar="MODEL", help="only these methods (default: all that are trained)"
+    )
+    parser.add_argument(
+        "-p", dest="plans_names", nargs="+", metavar="PLANS", help="only these plans (default: all that are trained)"
+    )
+    parser.add_argument("--disable_ensembling", action="store_true", help="do not average every two models")
+    add_crossval(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    from ct2pet.api.best_configuration import BestConfigurationOptions, find_best_configuration
+    from ct2pet.api.cross_validation import CrossValidationOptions
+    from ct2pet.evaluation.comparing.ranking import ranking_text
+
+    own = ("dataset", "models", "plans_names", "disable_ensembling", "verbose", "disable_tta")
+    values = {name: value for name, value in vars(arguments).items() if name not in own}
+    prediction = CrossValidationOptions(**values, mirror=not arguments.disable_tta)
+    options = BestConfigurationOptions(
+        arguments.models, arguments.plans_names, not arguments.disable_ensembling, prediction
+    )
+    found = find_best_configuration(arguments.dataset, options)
+    print(ranking_text(found.ranked))
+    for name, reason in found.left_out.items():
+        print(f"Left out: {name}: {reason}")
+    print(f"Predict with it: {found.command}")
+
+
+main = command("ct2pet_find_best_configuration", __doc__ or "", add_arguments, execute)

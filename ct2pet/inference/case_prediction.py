@@ -1,0 +1,139 @@
+"""From the image files of a case to the files of its predictions."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from ct2pet.console import progress
+from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import PET
+from ct2pet.dataset.predictions import NOT_PREDICTED
+from ct2pet.errors import Ct2PetError
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.inference.choice import Member
+from ct2pet.inference.coverage import UncoveredDistricts, map_file, without_model, write_map
+from ct2pet.inference.dicom_output import DicomOutput
+from ct2pet.inference.district_maps import BodyMaps, DistrictMaps, choose_maps
+from ct2pet.inference.ensemble import Ensemble
+from ct2pet.inference.input_files import Case, read_input
+from ct2pet.inference.options import PredictionOptions
+from ct2pet.inference.out_of_memory import reporting_out_of_memory
+from ct2pet.inference.output_grids import OutputGrids
+from ct2pet.inference.predictor import Predictor
+from ct2pet.inference.volumes import WindowOptions
+from ct2pet.parallel import map_cases
+from ct2pet.volume import Volume
+
+_LESS_MEMORY = "end what else computes there, or predict with -device cpu"
+
+
+def predictor_of(members: Sequence[Member], options: PredictionOptions, device: str) -> Ensemble:
+    """What predicts a case with the chosen models, on ``device``."""
+    windows = WindowOptions(options.step_size, options.mirror, bfloat16=not options.float32)
+    return Ensemble(
+        [
+            Predictor(
+                one.loaded.districts,
+                one.loaded.plans.all_fields,
+                blend_mm=one.loaded.plans.blend_mm if options.blend_mm is None else options.blend_mm,
+                device=device,
+                windows=windows,
+            )
+            for one in members
+        ]
+    )
+
+
+@dataclass(frozen=True)
+class CasePrediction:
+    """Predicts one case after another and writes what is found."""
+
+    predictor: Ensemble
+    fields: Fields
+    maps: DistrictMaps | BodyMaps
+    grids: OutputGrids
+    dicom: DicomOutput
+    uncovered: UncoveredDistricts
+    require_all: bool
+
+    @classmethod
+    def of(
+        cls, members: Sequence[Member], source: Path, cases: Sequence[Case], options: PredictionOptions, device: str
+    ) -> CasePrediction:
+        """The prediction of the ``cases`` in ``source`` as ``options`` say. Raises Ct2PetError where there are no
+        district maps and no segmenter that can make them, or a CT is no DICOM series where that is asked for."""
+        loaded = members[0].loaded
+        fields = loaded.plans.all_fields
+        dicom = DicomOutput(options.dicom, next((one.name for one in fields.targets if one.kind == PET), None))
+        dicom.check(source, cases)
+        how = " + ".join(f"model {one.trained.model}, plans {one.trained.plans_name}" for one in members)
+        return cls(
+            predictor_of(members, options, device),
+            fields,
+            choose_maps(source, cases, loaded.plans, options),
+            OutputGrids(loaded, options.grid, None if options.like is None else Path(options.like)),
+            dicom.by(how),
+            UncoveredDistricts(without_model(loaded.plans, loaded.districts)),
+            options.require_all_districts,
+        )
+
+    def settings(self, options: PredictionOptions, cases: Sequence[Case]) -> dict[str, Any]:
+        """How the cases are predicted, for prediction.json."""
+        blends = list(dict.fromkeys(one.blend_mm for one in self.predictor.predictors))
+        return {
+            "step_size": options.step_size,
+            "mirror": options.mirror,
+            "float32": options.float32,
+            "blend_mm": blends[0] if len(blends) == 1 else blends,
+            "grid": "like" if options.like else options.grid,
+            "districts_without_model": list(self.uncovered.labels),
+            "segmenters": [asdict(identity) for identity in self.maps.identities(cases)],
+        }
+
+    def run(self, case: Case, progress: Callable[[float], None]) -> None:
+        """Write what is not there of a case. ``progress`` is told shares of the work that add up to 1."""
+        if not case.is_done:
+            self._predict(case, progress)
+        path = map_file(case)
+        left_out = self.uncovered.names_in(read_volume(path)) if path.exists() else []
+        self.dicom.write(case, f"; not predicted: {', '.join(left_out)}" if left_out else "")
+
+    def _predict(self, case: Case, progress: Callable[[float], None]) -> None:
+        inputs = {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
+        district_map = self.maps.of(case, inputs)
+        grid = self.grids.of(case.name, inputs[self.fields.inputs[0].name].grid)
+        self._say_what_is_left_out(case, self.uncovered.of(district_map, grid))
+        with reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
+            found = self.predictor.predict(inputs, district_map, grid, progress)
+        for name, volume in found.items():
+            write_volume(case.outputs[name], volume)
+
+    def _say_what_is_left_out(self, case: Case, found: Volume | None) -> None:
+        """Write where the case has districts without a model. Raises Ct2PetError where all districts are required."""
+        names = [] if found is None else self.uncovered.names_in(found)
+        if names and self.require_all:
+            raise Ct2PetError(f"no model of {', '.join(names)} is trained; leave out --require_all_districts")
+        write_map(case, found)
+        if names:
+            place = f"{NOT_PREDICTED}/{map_file(case).name}"
+            print(
+                f"warning: {case.name}: {', '.join(names)} has no trained model and is not predicted, which is not an "
+                f"uptake of 0; {place} shows where",
+                file=sys.stderr,
+            )
+
+
+def predict_cases(work: Sequence[Case], prediction: CasePrediction, num_done: int) -> None:
+    """Predict the cases of ``work``, with a progress bar; ``num_done`` others are done. Raises CasesFailed."""
+    with progress("Predicting", len(work), "%") as bar:  # in shares of cases
+
+        def one(case: Case) -> None:
+            bar.notes = [case.name]
+            prediction.run(case, bar.advance)
+
+        results = map_cases(one, {case.name: (case,) for case in work})
+    results.raise_failures("could not be predicted", some_done=num_done > 0)

@@ -1,0 +1,109 @@
+"""Which trained models a prediction uses: one, or several whose predictions are averaged."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ct2pet.errors import CheckpointError
+from ct2pet.inference.coverage import filled_with_whole_body, without_model
+from ct2pet.inference.options import PredictionOptions
+from ct2pet.inference.trained_models import LoadedModel, TrainedModel, choose, find_in, find_trained, load_trained
+from ct2pet.paths import results_folder
+from ct2pet.sharing import unpacked
+
+
+@dataclass(frozen=True)
+class Member:
+    """A trained model with its weights. ``folds``: those that were asked for (None: all)."""
+
+    trained: TrainedModel
+    loaded: LoadedModel
+    folds: Sequence[str] | None
+
+    @property
+    def name(self) -> str:
+        """MODEL__PLANS, and the configurations where they are not the districts of the plans."""
+        names = [district.name for district in self.loaded.districts]
+        planned = self.loaded.plans.default_configurations
+        own = [] if {*planned} <= {*names} else ["+".join(names)]
+        return "__".join([self.trained.model, self.trained.plans_name, *own])
+
+
+@contextlib.contextmanager
+def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
+    """The models that ``options`` name, loaded; inside the block their files exist.
+
+    Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs, targets
+    and districts, predict the same districts, and predict images alone.
+    """
+    with contextlib.ExitStack() as stack:
+        members = [_load(trained, configurations, options) for trained, configurations in _chosen(options, stack)]
+        _check_together(members)
+        yield members
+
+
+def _chosen(options: PredictionOptions, stack: contextlib.ExitStack) -> list[tuple[TrainedModel, Sequence[str] | None]]:
+    if options.model_paths:
+        found = []
+        for path in map(Path, options.model_paths):
+            folder = path if path.is_dir() else stack.enter_context(unpacked(path))
+            trained = _choose_in(folder, path, options)
+            only = [*trained.folds] if len(trained.folds) == 1 else None
+            found.append((trained, options.configurations or only))
+        return found
+    everything = find_trained(results_folder(), options.checkpoint)
+    if options.ensemble:
+        return [_named(name, everything, options) for name in options.ensemble]
+    return [(choose(everything, options.dataset, options.model, options.plans_name), options.configurations)]
+
+
+def _choose_in(folder: Path, path: Path, options: PredictionOptions) -> TrainedModel:
+    try:
+        return choose(find_in(folder, options.checkpoint), options.dataset, options.model, options.plans_name)
+    except CheckpointError as error:
+        raise CheckpointError(str(error).replace(str(folder), str(path))) from None
+
+
+def _named(
+    name: str, trained: Sequence[TrainedModel], options: PredictionOptions
+) -> tuple[TrainedModel, Sequence[str] | None]:
+    """MODEL__PLANS, or MODEL__PLANS__CONFIGURATION with several joined by +."""
+    parts = name.split("__")
+    if len(parts) not in (2, 3):
+        raise CheckpointError(f"--ensemble {name}: expected MODEL__PLANS or MODEL__PLANS__CONFIGURATION")
+    configurations = parts[2].split("+") if len(parts) == 3 else options.configurations
+    return choose(trained, options.dataset, parts[0], parts[1]), configurations
+
+
+def _load(trained: TrainedModel, configurations: Sequence[str] | None, options: PredictionOptions) -> Member:
+    folds = None if options.folds is None else [str(fold) for fold in options.folds]
+    loaded = load_trained(trained, configurations, folds)
+    if options.fill_with_whole_body:
+        loaded = filled_with_whole_body(trained, loaded, folds)
+    return Member(trained, loaded, folds)
+
+
+def _check_together(members: Sequence[Member]) -> None:
+    first, *others = members
+    plans = first.loaded.plans
+    labels = [one.name for one in plans.all_fields.targets if one.rules.is_labels]
+    if others and labels:
+        raise CheckpointError(
+            f"{', '.join(labels)}: a label map; predictions of several models are averaged, and labels cannot be. "
+            "Predict with one model"
+        )
+    for other in others:
+        own = other.loaded.plans
+        for what, one, two in (
+            ("inputs", plans.all_fields.inputs, own.all_fields.inputs),
+            ("targets", plans.all_fields.targets, own.all_fields.targets),
+            ("districts", plans.districts, own.districts),
+            ("districts without a model", *(without_model(m.loaded.plans, m.loaded.districts) for m in (first, other))),
+        ):
+            if one != two:
+                raise CheckpointError(
+                    f"{first.trained} and {other.trained} have different {what}: their predictions cannot be averaged"
+                )

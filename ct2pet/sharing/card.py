@@ -1,0 +1,133 @@
+"""The model card: what a shared model is, for a person who receives it (Mitchell et al., FAT* 2019, doi
+10.1145/3287560.3287596)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from ct2pet.dataset import Fields
+from ct2pet.sharing.archive import Manifest
+
+
+@dataclass(frozen=True)
+class TrainingFacts:
+    """One fold of a configuration. ``cases``: how many it was trained with; ``epochs``: how many it was trained for;
+    ``spacing_mm`` and ``patch_size``: Z, Y, X; None or empty where unknown."""
+
+    configuration: str
+    fold: str
+    cases: int | None
+    epochs: int | None
+    spacing_mm: Sequence[float]
+    patch_size: Sequence[int]
+
+
+@dataclass(frozen=True)
+class ValidationFacts:
+    """The mean absolute error (SUV) of ``cases`` validation cases, which the training of the fold did not see."""
+
+    configuration: str
+    fold: str
+    mae_suv: float
+    cases: int
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model card says. ``about``: name, licence and reference of the dataset, where it says them."""
+
+    manifest: Manifest
+    fields: Fields
+    districts: Mapping[str, int]
+    trainings: Sequence[TrainingFacts]
+    validations: Sequence[ValidationFacts]
+    about: Mapping[str, str] = field(default_factory=dict)
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+
+def model_card(facts: ModelFacts) -> str:
+    """The card as Markdown."""
+    manifest = facts.manifest
+    parts = [
+        f"# {manifest.model} ({manifest.plans_name}) of {manifest.dataset_name}",
+        f"A model of ct2pet {manifest.ct2pet_version}: {_purpose(facts.fields)}.",
+        "## Use",
+        _use(manifest),
+        "**Research only.** This model is no medical device. Its images are estimates and must not be used for a "
+        "diagnosis, for staging or to plan a treatment.",
+        "## Inputs and outputs",
+        _table(("", "name", "kind", "unit"), _field_rows(facts.fields)),
+        _districts(facts.districts),
+        "## Training",
+        _table(
+            ("configuration", "fold", "training cases", "epochs", "spacing Z, Y, X [mm]", "patch Z, Y, X [voxels]"),
+            [_training_row(one) for one in facts.trainings],
+        ),
+        _sentence("Software", facts.versions),
+        _sentence("Dataset", facts.about),
+        "## Validation",
+        _validation(facts.validations),
+        "## Files",
+        "`model.json` lists size and SHA-256 of every file. The archive holds no case, no name of a case or of a "
+        "patient, and no path of the machine that it was made on.",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _purpose(fields: Fields) -> str:
+    targets = " and ".join(one.name for one in fields.targets)
+    inputs = " and ".join(one.name for one in fields.inputs)
+    return (
+        f"it predicts {targets} from {inputs}" if inputs else f"it makes {targets} of a class, without an input image"
+    )
+
+
+def _use(manifest: Manifest) -> str:
+    return (
+        "```bash\n"
+        "ct2pet_install_model MODEL.zip\n"
+        f"ct2pet_predict -i INPUT -o OUTPUT -d {manifest.dataset_name} -m {manifest.model} -p {manifest.plans_name}\n"
+        "```\n\n"
+        "or, without installing, `ct2pet_predict -i INPUT -o OUTPUT --model MODEL.zip`."
+    )
+
+
+def _field_rows(fields: Fields) -> list[tuple[str, ...]]:
+    roles = (("input", fields.inputs), ("output", fields.targets), ("condition", fields.conditions))
+    return [(role, one.name, one.kind, one.unit) for role, own in roles for one in own]
+
+
+def _districts(districts: Mapping[str, int]) -> str:
+    if not districts:
+        return "The body is found in the input; there are no districts."
+    return "Districts and their labels: " + ", ".join(f"{name} {label}" for name, label in districts.items()) + "."
+
+
+def _training_row(one: TrainingFacts) -> tuple[str, ...]:
+    spacing = ", ".join(f"{mm:g}" for mm in one.spacing_mm)
+    patch = ", ".join(map(str, one.patch_size))
+    return (one.configuration, one.fold, _known(one.cases), _known(one.epochs), spacing, patch)
+
+
+def _known(number: int | None) -> str:
+    return "unknown" if number is None else str(number)
+
+
+def _sentence(title: str, values: Mapping[str, str]) -> str:
+    return f"{title}: " + ", ".join(f"{name} {value}" for name, value in values.items()) + "." if values else ""
+
+
+def _validation(validations: Sequence[ValidationFacts]) -> str:
+    if not validations:
+        return "No errors of cases that the training did not see are recorded with this model."
+    rows = [(one.configuration, one.fold, f"{one.mae_suv:.3f}", str(one.cases)) for one in validations]
+    return (
+        "Mean absolute error inside each configuration's region, of the validation cases of each fold, which its "
+        "training did not see:\n\n" + _table(("configuration", "fold", "MAE [SUV]", "cases"), rows)
+    )
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)

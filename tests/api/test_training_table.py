@@ -1,0 +1,29 @@
+import csv
+
+import pytest
+
+from ct2pet.api.training import train
+from ct2pet.api.training_table import show_trainings
+from ct2pet.evaluation import read_summary
+from ct2pet.training import TrainingOptions
+
+FAST = {"num_epochs": 3, "iterations_per_epoch": 1, "deterministic": True, "show_progress": False, "num_workers": 0}
+
+
+@pytest.mark.parametrize("fold", [0, "all"])
+def test_the_table_has_the_best_epoch_the_validation_and_what_to_type_next(results, capsys, fold):
+    folders = train("901", "pix2pix", fold, configurations=["high"], device="cpu", options=TrainingOptions(**FAST))
+    show_trainings(folders, "pix2pix", fold)
+    lines = capsys.readouterr().out.splitlines()
+    (row,) = [line for line in lines if line.split()[:1] == ["high"]]
+    with (folders[0] / "training_log.csv").open() as file:
+        maes = [float(one["validation_mae_suv"]) for one in csv.DictReader(file)]
+    assert f"{maes.index(min(maes)) + 1}: MAE {min(maes):.3g} SUV" in row
+    if fold == "all":
+        assert row.rstrip().endswith("–")
+    else:
+        mean = read_summary(folders[0] / "validation" / "summary.json")["mean"]["high"]["mae"]
+        assert f"MAE [SUV] {mean['mean']:.3f}" in row
+    assert f"checkpoints: {folders[0]} (checkpoint_final.pth, checkpoint_best.pth)" in lines
+    command = f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS -d 901 -m pix2pix -f {fold}"
+    assert lines[-1] == f"next: {command}"

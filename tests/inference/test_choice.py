@@ -1,0 +1,102 @@
+import dataclasses
+
+import pytest
+from hand_models import Scaled, hand_configuration, hand_plans, write_trained
+from two_targets import ScaledAndThresholded, two_target_plans, write_two_target_model
+
+from ct2pet.errors import CheckpointError, Ct2PetError
+from ct2pet.inference import trained_models
+from ct2pet.inference.choice import chosen_members
+from ct2pet.inference.options import PredictionOptions
+from ct2pet.layout import CHECKPOINT_FINAL
+
+DATASET = "Dataset900_Tiny"
+
+
+@pytest.fixture
+def results(tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
+    monkeypatch.setattr(trained_models, "load_model", lambda name: Scaled)
+    write_trained(tmp_path / "results", {"low": {0: 0.5, 1: 1.5}, "high": {0: 2.0, 1: 2.0}, "whole_body": {0: 1.0}})
+    write_trained(tmp_path / "results", {"low": {0: 0.7}, "high": {0: 0.7}}, model="other")
+    return tmp_path / "results"
+
+
+def names(**options):
+    with chosen_members(PredictionOptions(**options)) as members:
+        return [member.name for member in members]
+
+
+def factors(**options):
+    """The factors of each member's districts."""
+    with chosen_members(PredictionOptions(**options)) as members:
+        return [
+            {one.name: [round(model.factor.item(), 3) for model in one.models] for one in member.loaded.districts}
+            for member in members
+        ]
+
+
+def test_members_of_an_ensemble_are_named_as_their_folders(results):
+    wanted = ["scaled__ct2petPlans", "scaled__ct2petPlans__whole_body", "other__ct2petPlans__high+low"]
+    assert factors(ensemble=wanted, folds=[0]) == [
+        {"low": [0.5], "high": [2.0]},
+        {"whole_body": [1.0]},
+        {"high": [0.7], "low": [0.7]},
+    ]
+    assert names(ensemble=wanted, folds=[0]) == [*wanted[:2], "other__ct2petPlans"]
+
+
+@pytest.mark.parametrize("place", ["", DATASET])
+def test_a_folder_of_results_or_of_a_dataset_is_searched_as_the_results_folder_is(
+    results, place, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    assert factors(model_paths=[results / place], model="other") == [{"low": [0.7], "high": [0.7]}]
+    with pytest.raises(CheckpointError, match="several trained models fit"):
+        names(model_paths=[results / place])
+
+
+def test_the_folder_of_one_configuration_is_this_configuration_alone(results, monkeypatch):
+    folder = results / DATASET / "scaled__ct2petPlans__low"
+    assert factors(model_paths=[folder]) == [{"low": [0.5, 1.5]}]
+    monkeypatch.chdir(folder)
+    assert factors(model_paths=["."], folds=["1"]) == [{"low": [1.5]}]
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"ensemble": ["scaled"]}, "--ensemble scaled: expected MODEL__PLANS"),
+        ({"ensemble": ["scaled__others"]}, "no trained model fits; there are: "),
+        ({"ensemble": ["scaled__ct2petPlans", "other__ct2petPlans__low"]}, "have different districts without a model"),
+    ],
+)
+def test_what_cannot_be_averaged_is_refused(results, options, problem):
+    with pytest.raises(CheckpointError, match=problem):
+        names(**options)
+
+
+def test_files_and_names_exclude_each_other():
+    with pytest.raises(Ct2PetError, match="choose one of them"):
+        PredictionOptions(model_paths=["a.zip"], ensemble=["a__b"])
+
+
+def test_other_districts_cannot_be_averaged(results):
+    plans = dataclasses.replace(
+        hand_plans(),
+        plans_name="swapped",
+        districts={"low": 2, "high": 1},
+        configurations={name: hand_configuration(labels=[label]) for name, label in (("low", 2), ("high", 1))},
+    )
+    write_trained(results, {"low": {0: 1.0}, "high": {0: 1.0}}, plans=plans)
+    with pytest.raises(CheckpointError, match="have different districts"):
+        names(ensemble=["scaled__ct2petPlans", "scaled__swapped"])
+
+
+def test_label_maps_cannot_be_averaged(tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path))
+    monkeypatch.setattr(trained_models, "load_model", lambda name: ScaledAndThresholded)
+    write_two_target_model(tmp_path, two_target_plans(), factors=(0.5,))
+    (path,) = tmp_path.glob(f"*/*/*/{CHECKPOINT_FINAL}")
+    with pytest.raises(CheckpointError, match="organs: a label map"):
+        names(model_paths=[path.parents[1]] * 2)

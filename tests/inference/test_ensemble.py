@@ -1,0 +1,44 @@
+import numpy as np
+import pytest
+from hand_models import expected_suv, hand_configuration, scaled, two_district_case
+from tiny import FIELDS
+
+from ct2pet.inference.ensemble import Ensemble
+from ct2pet.inference.predictor import DistrictModels, Predictor
+
+
+def predictor(low, high=None, blend_mm=0.0):
+    """Of both districts, or of the whole body where there is one factor."""
+    parts = {"whole_body": ([1, 2], low)} if high is None else {"low": ([1], low), "high": ([2], high)}
+    districts = []
+    for name, (labels, factor) in parts.items():
+        configuration = hand_configuration(labels=labels)
+        districts.append(DistrictModels(name, configuration, [scaled(factor, configuration)]))
+    return Predictor(districts, FIELDS, blend_mm=blend_mm)
+
+
+def predict(ensemble, progress=None):
+    ct, labels = two_district_case()
+    return ensemble.predict({"CT": ct}, labels, ct.grid, progress)["PET"]
+
+
+def test_the_mean_of_several_is_their_mean_in_suv_in_each_district():
+    ct, labels = two_district_case()
+    found = predict(Ensemble([predictor(0.5, 2.0), predictor(1.5), predictor(0.7, 0.4)])).array
+    means = [expected_suv(ct.array, np.mean(factors)) for factors in ((0.5, 1.5, 0.7), (2.0, 1.5, 0.4))]
+    expected = np.select([labels.array == 1, labels.array == 2], means, 0)
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+    assert found.dtype == np.float32
+
+
+def test_one_alone_and_equal_ones_give_the_bits_of_one():
+    alone = predict(predictor(0.7, 1.3, blend_mm=8.0))
+    for number in (1, 3):
+        same = predict(Ensemble([predictor(0.7, 1.3, blend_mm=8.0)] * number))
+        np.testing.assert_array_equal(same.array, alone.array)
+
+
+def test_progress_adds_up_to_one():
+    shares = []
+    predict(Ensemble([predictor(0.5, 2.0), predictor(1.5)]), shares.append)
+    assert sum(shares) == pytest.approx(1)
