@@ -20,10 +20,10 @@ from ct2pet.study.image_report import text
 from ct2pet.study.results import text_table
 from ct2pet.study.slices import SliceOptions, read_slices
 from ct2pet.study.study import STUDY_FILE, StudyData, StudyOptions, run_study
-from ct2pet.study.synthetic_images import MeasuredImages, measure_samplers
+from ct2pet.study.synthetic_images import MeasuredImages, measure_samplers, write_pictures
 from ct2pet.study.trained_generator import TrainedGenerator, trained_generator
 
-IMAGES_FILE, PAGE = "images.json", "study.html"
+IMAGES_FILE, PAGE, PICTURES = "images.json", "study.html", "pictures"
 
 
 @dataclass(frozen=True)
@@ -50,8 +50,9 @@ def study_augmentation(
 
     ``generator`` makes the images of the arms gan and gan_curated. ``inception_weights``: of torchvision's
     Inception-v3, whose features then also measure the images. Writes study.json, images.json and study.html into
-    ``output`` and returns the content of the first; interrupted, it goes on where it was. Prints a line a run, the
-    table of the arms, and what was measured of the images. Raises DatasetError where the cases do not suffice,
+    ``output``, and with a generator the measured slices as PNG (``pictures``, for a reader study); returns the content
+    of study.json. Interrupted, it goes on where it was. Prints a line a run, the table of the arms, and what was
+    measured of the images. Raises DatasetError where the cases do not suffice,
     PluginError for an unknown classifier, and Ct2PetError where the generator makes no such images.
     """
     options, slices, output = options or StudyOptions(), slices or SliceOptions(), Path(output)
@@ -70,6 +71,9 @@ def study_augmentation(
     print(text_table(study))
     images = measure_samplers(data, options, further)
     _write_images(output / IMAGES_FILE, images)
+    if sampler_name:
+        write_pictures(output / PICTURES / "real", test)
+        write_pictures(output / PICTURES / "synthetic", images[sampler_name].slices)
     write_study_page(output / PAGE, f"Augmentation study of {folder.name}", study, (training, test), images)
     print(f"written: {output / STUDY_FILE}, {output / IMAGES_FILE}, {output / PAGE}")
     return study

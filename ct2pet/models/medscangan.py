@@ -19,6 +19,7 @@ from ct2pet import distributed
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import PET
 from ct2pet.losses.critic_augmentation import augment_for_critic
+from ct2pet.losses.diversity import diversity_gap
 from ct2pet.losses.relativistic import relativistic_cost, zero_centred_penalty
 from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Progress, Synthesis, Update, WeightedMean, frozen
@@ -42,6 +43,8 @@ class MedScanGANHyperparameters(Hyperparameters):
     added to its loss, and that of the classes that it was given to the generator's. ``projection``: the head's output
     of the class is added to the score (Miyato and Koyama, ICLR 2018).
 
+    ``lambda_diversity`` x how much less alike real images are than generated ones is added to the generator's loss.
+
     ``log_suv``: networks see log(1 + SUV). ``augment_critic``: the critic sees flipped, shifted and partly covered
     images. ``spectral_norm``: of all layers of the critic.
     """
@@ -56,8 +59,9 @@ class MedScanGANHyperparameters(Hyperparameters):
     loss: Literal["wgan_gp", "r3gan"] = "r3gan"
     class_head: Literal["auxiliary", "projection"] = "projection"
     n_critic: Count = 1
-    lambda_penalty: NotNegative = 0.05
+    lambda_penalty: NotNegative = 1.0
     lambda_class: NotNegative = 1.0
+    lambda_diversity: NotNegative = 1.0
     log_suv: bool = True
     augment_critic: bool = True
     spectral_norm: bool = False
@@ -168,7 +172,8 @@ class MedScanGAN(Synthesis):
 
     def _generator_update(self, real: torch.Tensor, classes: torch.Tensor, random: torch.Generator) -> Update:
         hparams = self.hyperparameters
-        fake = self._seen(self.generator(self._noise(len(classes), random), classes).float(), random)
+        made = self.generator(self._noise(len(classes), random), classes).float()
+        fake = self._seen(made, random)
         with self.full_precision():
             scores, logits = self._scores_and_logits(fake, classes)
             if hparams.loss == WGAN_GP:
@@ -178,6 +183,9 @@ class MedScanGAN(Synthesis):
                     of_real = self._score(self._seen(real, random), classes)
                 loss = relativistic_cost(scores, of_real)
             parts = {"g_adversarial": loss}
+            if hparams.lambda_diversity:
+                parts["g_diversity"] = diversity_gap(real, made, classes)
+                loss = loss + hparams.lambda_diversity * parts["g_diversity"]
             if hparams.class_head == AUXILIARY:
                 parts["g_class"] = functional.cross_entropy(logits, classes)
                 loss = loss + hparams.lambda_class * parts["g_class"]

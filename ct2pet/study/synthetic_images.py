@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
+from ct2pet.files import atomic_path
 from ct2pet.study.classification import TrainedClassifier, train_classifier
 from ct2pet.study.features import Extractor, classifier_features, random_features
 from ct2pet.study.generators import Sampler, fit_pca_gaussian, sample_all
 from ct2pet.study.image_report import image_report
-from ct2pet.study.slices import Slices
+from ct2pet.study.slices import DISPLAY_RANGE, Slices
 from ct2pet.study.study import StudyData, StudyOptions, draw_patients
 from ct2pet.study.training_set import TrainingSet
 
 PCA_GAUSSIAN = "PCA-Gaussian"
+_READ_RANGE = {"pet": (0.0, 10.0), "ct": DISPLAY_RANGE["ct"]}
 _SEED = 20_000  # of the measured images: not that of any run of a study
 
 
@@ -56,3 +60,14 @@ def sampled_slices(sampler: Sampler, like: Slices, seed: int = _SEED) -> Slices:
 def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
     training, validation, _ = draw_patients(data.training, None, options.validation_share, 0)
     return train_classifier(options.classifiers[0], TrainingSet(training), validation, options.training, 0)
+
+
+def write_pictures(folder: Path, slices: Slices) -> None:
+    """Write each slice as a PNG (8 bits, no metadata) into ``folder``/KIND, for a reader study: PET from 0 to 10 SUV,
+    CT from -1000 to 400 HU. The names are numbers."""
+    for channel, kind in enumerate(slices.channels):
+        low, high = _READ_RANGE[kind]
+        grey = np.rint(255 * np.clip((slices.images[:, channel] - low) / (high - low), 0, 1)).astype(np.uint8)
+        for number, image in enumerate(grey, start=1):
+            with atomic_path(folder / kind / f"{number:04d}.png") as temporary:
+                Image.fromarray(image).save(temporary, format="PNG")

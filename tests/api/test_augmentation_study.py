@@ -103,6 +103,8 @@ def test_a_trained_generator_is_two_arms_and_its_images_are_measured_beside_real
     page = (tmp_path / "study.html").read_text()
     assert all(name in page for name in ("gan_curated", "Closest pairs", study["generator"]))
     assert "patient_0" not in page
+    for kind in ("real", "synthetic"):
+        assert len(list((tmp_path / "pictures" / kind / "pet").glob("*.png"))) == 12  # 6 test patients
     assert main([*words("-m medscangan --ratios 1"), "-o", str(tmp_path)]) == 0  # the same weights go on
 
 
@@ -114,11 +116,10 @@ def keep_two_of_three(self, images):
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("-m medscangan --size_mm 128", "the generator makes images of 97.7479 mm, slices have 128 mm; see --size_mm"),
+        ("-m medscangan --size_mm 128", "mm, slices have 128 mm; see --size_mm"),
         ("-m medscangan -f 3", "no checkpoint_final.pth of fold 3; there are folds: all"),
         ("-m pix2pix", "no trained model fits"),
         ("--arms gan", "the arm gan needs a trained generator"),
-        ("--inception_weights nowhere.pth", "nowhere.pth"),
     ],
 )
 def test_a_generator_that_does_not_fit_is_one_line_before_any_training(tmp_path, capsys, arguments, message):

@@ -14,7 +14,9 @@ from ct2pet.preprocessing.preprocessor import decisions_of
 from ct2pet.volume import Grid
 
 DIAGNOSIS = Field("diagnosis", "condition", "category", labels={"benign": 0, "malignant": 1})
-FIELDS = Fields((Field("PET", "target", "pet"), Field("CT", "target", "ct"), DIAGNOSIS))
+FIELDS = Fields(
+    (Field("PET", "target", "pet", "SUVbw g/ml", "targets"), Field("CT", "target", "ct", "HU", "CT"), DIAGNOSIS)
+)
 WINDOWS = {
     "PET": Normalization(0.0, 10.0, False, [0.0, 1.0]),
     "CT": Normalization(-1000.0, 400.0, True, [-1.0, 1.0]),

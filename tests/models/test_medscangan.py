@@ -63,14 +63,17 @@ VARIANTS = [WASSERSTEIN, {"loss": "wgan_gp"}, {"loss": "r3gan"}, {"loss": "r3gan
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_losses_are_the_sums_of_their_weighted_parts(variant):
-    critic, generator = make(lambda_penalty=7.0, lambda_class=2.0, **variant).training_step(make_batch(), START)
+    numbers = {"lambda_penalty": 7.0, "lambda_class": 2.0, "lambda_diversity": 3.0}
+    critic, generator = make(**numbers, **variant).training_step(make_batch(), START)
     named = variant.get("class_head") == "auxiliary"
     penalty = 7 if variant["loss"] == "wgan_gp" else 3.5
     parts = critic.losses
     expected = parts["c_adversarial"] + penalty * parts["c_penalty"] + (2 * parts["c_class"] if named else 0)
     torch.testing.assert_close(critic.loss, expected)
     parts = generator.losses
-    torch.testing.assert_close(generator.loss, parts["g_adversarial"] + (2 * parts["g_class"] if named else 0))
+    torch.testing.assert_close(
+        generator.loss, parts["g_adversarial"] + 3 * parts["g_diversity"] + (2 * parts["g_class"] if named else 0)
+    )
     assert ("c_class" in critic.losses, "g_class" in parts) == (named, named)
 
 

@@ -52,9 +52,9 @@ def test_the_part_of_an_update_that_few_steps_make_is_the_mean_over_those_steps(
     monkeypatch.setattr(one.optimization, "step", lambda *given: seen.append(step(*given)) or seen[-1])
     found = one.loop.run(range(3))
     assert [sorted(losses) for losses in seen] == [
-        ["c_adversarial", "c_penalty", "g_adversarial"],
+        ["c_adversarial", "c_penalty", "g_adversarial", "g_diversity"],
         ["c_adversarial", "c_penalty"],
-        ["c_adversarial", "c_penalty", "g_adversarial"],
+        ["c_adversarial", "c_penalty", "g_adversarial", "g_diversity"],
     ]
     for name, count in (("c_adversarial", 3), ("g_adversarial", 2)):
         assert found[name] == pytest.approx(sum(float(losses.get(name, 0)) for losses in seen) / count)
