@@ -14,7 +14,7 @@ from ct2pet.api.demonstrations import medscangan
 def folder(tmp_path_factory):
     """The demonstration in seconds: few patients, two steps."""
     with pytest.MonkeyPatch.context() as patch:
-        numbers = {"_NUM_TRAIN": 12, "_NUM_TEST": 6, "_EPOCHS": 1, "_ITERATIONS": 2}
+        numbers = {"_NUM_TRAIN": 10, "_NUM_TEST": 4, "_EPOCHS": 1, "_ITERATIONS": 2}
         for name, number in numbers.items():
             patch.setattr(medscangan, name, number)
         study = replace(medscangan._STUDY, arms=("gan", "oracle"), seeds=1, patients=8, few_patients=True)
