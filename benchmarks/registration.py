@@ -1,13 +1,12 @@
-"""Known shifts (5 to 20 mm) and turns (2 to 6 degrees) of PETs: how well a registration finds them again.
+"""Known shifts (5 to 20 mm) and turns (2 to 6 degrees) of PETs: along which axes a registration finds them again.
 
-Run: python benchmarks/registration.py [--phantoms N] [--pieces] [--sts STS_NIFTI_FOLDER] [--moves N]
-An error is how far the voxels of the body (CT above -300 HU where the PET is, too) lie from where they belong: the
-mean, and the farthest. Two errors, because nobody knows how well a real pair fits as the scanner made it (a leg moves
-between CT and PET):
-- known motion: the answer for the displaced pair, with the known motion taken away, against the answer for the same
-  pair undisplaced. What the displacement and where the search began leave behind;
-- place: against the pair as it was made. On phantoms that is the truth; on real pairs the scanner's alignment.
-Phantoms are those of the demo; pieces are 190 mm of a phantom's leg. All are registered, however short they are.
+Run: python benchmarks/registration.py [--phantoms N] [--regions] [--limbs] [--sts STS_NIFTI_FOLDER] [--moves N]
+Each pair is registered as it was made and after known moves. An error is how far the voxels of the body (CT above
+-300 HU where the PET is, too) lie on average from where the pair was made, along right-left, front-back and foot-head:
+on phantoms that is the truth, on real pairs the scanner's alignment (a leg moves between CT and PET). For each axis
+counts whether the registration moved along it or left it (no sharp optimum).
+Phantoms are those of the demo, from head to toe; regions are their heads, chests and pelves; limbs are 190, 300 and
+420 mm of their legs.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,26 +23,51 @@ from scipy.spatial.transform import Rotation
 
 from ct2pet.imageio import read_volume
 from ct2pet.phantom import DEMO, make_patient, scan
-from ct2pet.registration import register
+from ct2pet.registration import MOVED, register
+from ct2pet.registration.result import AXES
 from ct2pet.volume import Box, Grid, Volume
 
 _TISSUE_HU = -300
-_PIECE_MM = np.array([190.0, 170.0, 170.0])
-_TITLES = ("known motion, mean", "known motion, farthest", "place, mean", "place, farthest")
-_HEIGHTS = (0.1, 0.2, 0.35)  # of the middle of a piece, from foot to head
+_HALF_WIDTH_MM = 95.0  # of a piece of a limb
+_LENGTHS_MM = (190.0, 300.0, 420.0)
+_LEG = 0.3  # where the middle of a piece of a leg lies, from foot to head
+_REGIONS_MM = {"head": (-330.0, 0.0), "chest": (-700.0, -350.0), "pelvis": (-1000.0, -700.0)}  # from the vertex
+_SHIFTS = AXES[3:]
+Pairs = Iterator[tuple[str, Volume, Volume]]
 
 
-def phantoms(number: int) -> Iterator[tuple[str, Volume, Volume]]:
+@dataclass(frozen=True)
+class Row:
+    """One registration: whether the PET was displaced before, whether it was moved, and by axis (x, y, z) the mean
+    distance (mm) from where it was made, before and after, and whether the axis was left."""
+
+    displaced: bool
+    moved: bool
+    before: np.ndarray
+    after: np.ndarray
+    left: np.ndarray
+
+
+def phantoms(number: int) -> Pairs:
     for seed in range(number):
-        case = scan(make_patient(seed), DEMO)
+        case = scan(replace(make_patient(seed), field_of_view="whole", arms="down"), DEMO)
         yield f"phantom {seed}", case.ct.to_canonical(), case.pet.to_canonical()
 
 
-def pieces(number: int) -> Iterator[tuple[str, Volume, Volume]]:
+def regions(number: int) -> Pairs:
     for name, ct, pet in phantoms(number):
-        for height in _HEIGHTS:
-            middle = leg(ct, round(height * ct.grid.shape[0]))
-            yield f"{name} {height}", piece(ct, middle), piece(pet, middle)
+        vertex = ct.grid.bounds[1][2]
+        for region, (low, high) in _REGIONS_MM.items():
+            ends = np.array([-np.inf, -np.inf, vertex + low]), np.array([np.inf, np.inf, vertex + high])
+            yield f"{name} {region}", within(ct, *ends), within(pet, *ends)
+
+
+def limbs(number: int) -> Pairs:
+    for name, ct, pet in phantoms(number):
+        middle = leg(ct, round(_LEG * ct.grid.shape[0]))
+        for length in _LENGTHS_MM:
+            half = np.array([_HALF_WIDTH_MM, _HALF_WIDTH_MM, length / 2])
+            yield f"{name} {length:.0f} mm", *(within(volume, middle - half, middle + half) for volume in (ct, pet))
 
 
 def leg(ct: Volume, slice_index: int) -> np.ndarray:
@@ -53,14 +78,17 @@ def leg(ct: Volume, slice_index: int) -> np.ndarray:
     return (ct.grid.affine @ [x, y, slice_index, 1])[:3]
 
 
-def piece(volume: Volume, middle: np.ndarray) -> Volume:
-    first = (middle[::-1] - _PIECE_MM / 2 - volume.grid.origin[::-1]) / volume.grid.spacing
-    start = np.maximum(np.ceil(first), 0).astype(int)
-    stop = np.minimum(start + (_PIECE_MM / volume.grid.spacing).astype(int), volume.grid.shape)
-    return volume.crop(Box(tuple(start.tolist()), tuple(stop.tolist())))
+def within(volume: Volume, low: np.ndarray, high: np.ndarray) -> Volume:
+    """The voxels whose centres lie between two points (x, y, z, mm)."""
+    centres = [
+        volume.grid.origin[i] + np.arange(volume.grid.shape[2 - i]) * volume.grid.spacing[2 - i] for i in range(3)
+    ]
+    chosen = [np.flatnonzero((x >= a) & (x <= b)) for x, a, b in zip(centres, low, high)][::-1]
+    first, last = zip(*((int(index[0]), int(index[-1]) + 1) for index in chosen))
+    return volume.crop(Box(first, last))
 
 
-def real_pairs(sts: Path) -> Iterator[tuple[str, Volume, Volume]]:
+def real_pairs(sts: Path) -> Pairs:
     for folder in sorted(sts.glob("STS_*")):
         ct, pet = read_volume(folder / "CT_image.nii.gz", "HU"), read_volume(folder / "PET_image.nii.gz", "SUV")
         yield folder.name, ct.to_canonical(), pet.to_canonical()
@@ -81,49 +109,58 @@ def random_move(centre: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return matrix
 
 
-def errors(points: np.ndarray, matrix: np.ndarray) -> tuple[float, float]:
-    """How far (mm) the points are moved: the mean and the farthest."""
-    distances = np.linalg.norm(points @ matrix[:3, :3].T + matrix[:3, 3] - points, axis=1)
-    return float(distances.mean()), float(distances.max())
+def distances(points: np.ndarray, matrix: np.ndarray) -> np.ndarray:
+    """How far (mm) the points are moved on average along x, y and z."""
+    return np.abs(points @ matrix[:3, :3].T + matrix[:3, 3] - points).mean(axis=0)
 
 
-def measure(name: str, ct: Volume, pet: Volume, moves: int, random: np.random.Generator) -> list[tuple[float, ...]]:
-    """Half a voxel (the smallest side), known motion: mean, farthest; place: mean, farthest."""
-    points, half = body_points(ct, pet), min(pet.grid.spacing) / 2
-    own = register(ct, pet, least_extent_mm=0)
+def measure(name: str, ct: Volume, pet: Volume, moves: int, random: np.random.Generator) -> list[Row]:
+    points = body_points(ct, pet)
     rows = []
-    print(f"{name}: undisplaced {own.outcome}, gain {100 * own.gain:.1f}%, ", end="")
-    print("place {:.1f} mm (farthest {:.1f})".format(*errors(points, np.array(own.matrix))))
-    for _ in range(moves):
-        known = random_move(points.mean(axis=0), random)
+    for known in (np.eye(4), *(random_move(points.mean(axis=0), random) for _ in range(moves))):
         away = Volume(pet.array, Grid.from_affine(pet.grid.shape, known @ pet.grid.affine), "SUV")
         start = time.process_time()
-        found = register(ct, away, least_extent_mm=0)
+        found = register(ct, away)
         seconds = time.process_time() - start
-        back = np.array(found.matrix) @ known
-        rows.append((half, *errors(points, np.linalg.inv(own.matrix) @ back), *errors(points, back)))
-        print("    known motion {:.2f} mm ({:.2f}), place {:.1f} mm ({:.1f}),".format(*rows[-1][1:]), end=" ")
-        print(f"half a voxel {half:.2f} mm, {found.outcome}, {seconds:.1f} s", flush=True)
+        back = np.array(found.matrix) @ known if found.outcome == MOVED else known
+        left = np.array([axis in found.axes_left for axis in _SHIFTS])
+        row = Row(bool(rows), found.outcome == MOVED, distances(points, known), distances(points, back), left)
+        rows.append(row)
+        texts = (" ".join(f"{value:.1f}" for value in values) for values in (row.before, row.after))
+        print("{}: {} mm before, {} mm after: {}".format(name, *texts, found.outcome), end="")
+        print(f"; left: {', '.join(found.axes_left) or 'none'}; {seconds:.1f} s", flush=True)
     return rows
 
 
-def summarise(group: str, rows: list[tuple[float, ...]]) -> None:
-    half, *columns = np.array(rows).T
-    for title, error in zip(_TITLES, columns):
-        print(f"{group}: {title}: median {np.median(error):.2f} mm, largest {error.max():.2f} mm, ", end="")
-        print(f"{(error < half).sum()} of {len(error)} under half a voxel")
+def summarise(group: str, rows: list[Row]) -> None:
+    as_made = [row for row in rows if not row.displaced]
+    print(f"{group}: {sum(row.moved for row in as_made)} of {len(as_made)} pairs moved as they were made")
+    displaced = [row for row in rows if row.displaced]
+    print(f"{group}: {sum(row.moved for row in displaced)} of {len(displaced)} displaced pairs moved")
+    for axis, name in enumerate(_SHIFTS):
+        sharp = [row for row in displaced if row.moved and not row.left[axis]]
+        errors = np.array([row.after[axis] for row in sharp] or [np.nan])
+        before = np.array([row.before[axis] for row in sharp] or [np.nan])
+        print(
+            f"{group}: {name}: moved along in {len(sharp)}; from {np.median(before):.1f} mm (median) to "
+            f"{np.median(errors):.1f} mm (largest {errors.max():.1f})"
+        )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--phantoms", type=int, default=3)
-    parser.add_argument("--pieces", action="store_true", help="pieces of the phantoms' legs, too")
+    parser.add_argument("--regions", action="store_true", help="heads, chests and pelves of the phantoms, too")
+    parser.add_argument("--limbs", action="store_true", help="pieces of the phantoms' legs, too")
+    parser.add_argument("--no_whole", action="store_true", help="not the phantoms from head to toe")
     parser.add_argument("--moves", type=int, default=2, help="displacements a pair")
     parser.add_argument("--sts", type=Path)
     parsed = parser.parse_args()
-    groups = {"phantoms": phantoms(parsed.phantoms)}
-    if parsed.pieces:
-        groups["pieces"] = pieces(parsed.phantoms)
+    groups: dict[str, Pairs] = {} if parsed.no_whole else {"phantoms": phantoms(parsed.phantoms)}
+    if parsed.regions:
+        groups["regions"] = regions(parsed.phantoms)
+    if parsed.limbs:
+        groups["limbs"] = limbs(parsed.phantoms)
     if parsed.sts:
         groups["STS"] = real_pairs(parsed.sts)
     for group, pairs in groups.items():

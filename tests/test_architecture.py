@@ -21,7 +21,7 @@ ORDER = [
     *("training", "study", "report", "phantom", "api", "cli", "__main__"),
 ]
 WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}
-SHARED_BY_COMMANDS = {"arguments", "command"}
+SHARED_BY_COMMANDS = {"arguments", "command", "model_arguments"}
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 OWN_FILES = [

@@ -99,7 +99,8 @@ def measure(fake: np.ndarray, scene: Scene) -> tuple[Regions, list[Lesion]]:
 
 def _hot_spots(pet: np.ndarray, scene: Scene) -> HotSpots:
     lesion_mask = np.asarray(scene.lesions) > 0
-    return hot_spots(pet, scene.real_part, (scene.cut(scene.labels) > 0) | lesion_mask, lesion_mask)
+    body_mask = (scene.cut(scene.labels) > 0) | lesion_mask
+    return hot_spots(pet, scene.real_part, body_mask, lesion_mask, scene.real.grid.voxel_ml)
 
 
 def _volume_errors(fake: np.ndarray, scene: Scene) -> tuple[Metrics, np.ndarray]:

@@ -1,7 +1,8 @@
 """Are lesions seen in a synthetic PET, and what else is hot in it? Free-response curves over SUV thresholds.
 
 A hot spot is a connected component (26 neighbours) of the voxels inside the body of at least the threshold. A lesion
-is detected where a hot spot touches it: where its SUVmax reaches the threshold. Free-response receiver operating
+is detected where its SUVmax reaches the threshold. Hot spots outside lesions count from 1 ml on. Free-response receiver
+operating
 characteristic: Chakraborty, Med. Phys. 16 (1989) 561.
 """
 

@@ -9,10 +9,15 @@ from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.lesions import NEIGHBOURS
 from ct2pet.evaluation.results import HotSpots
 
+LEAST_ML = 1.0  # the sphere of SUVpeak; what is smaller is mostly noise, see benchmarks/hot_spots.py
 
-def hot_spots(pet_suv: np.ndarray, real_suv: np.ndarray, body_mask: np.ndarray, lesion_mask: np.ndarray) -> HotSpots:
-    """The hot spots of ``pet_suv`` inside the body at each threshold (see detection): how many touch no lesion, and how
-    many of these are places where the real PET nowhere reaches the threshold. All arrays Z, Y, X."""
+
+def hot_spots(
+    pet_suv: np.ndarray, real_suv: np.ndarray, body_mask: np.ndarray, lesion_mask: np.ndarray, voxel_ml: float
+) -> HotSpots:
+    """The hot spots of ``pet_suv`` inside the body at each threshold (see detection): how many of at least LEAST_ML
+    touch no lesion, and how many of these are places where the real PET nowhere reaches the threshold. All arrays
+    Z, Y, X."""
     without_lesion = [0] * len(THRESHOLDS_SUV)
     false = [0] * len(THRESHOLDS_SUV)
     hot = pet_suv >= THRESHOLDS_SUV[0]
@@ -24,15 +29,12 @@ def hot_spots(pet_suv: np.ndarray, real_suv: np.ndarray, body_mask: np.ndarray, 
         pet = np.where(spots[box] == number, pet_suv[box], 0)
         for level, threshold in enumerate(THRESHOLDS_SUV):
             inner, count = label(pet >= threshold, NEIGHBOURS)
-            if not count:
+            left = np.bincount(inner.ravel(), minlength=count + 1) * voxel_ml >= LEAST_ML
+            left[0] = False
+            if not left.any():
                 break
-            seen = inner[real_suv[box] >= threshold]
-            marked = inner[lesion_mask[box]]
-            without_lesion[level] += count - _different(marked)
-            false[level] += count - _different(np.concatenate([marked, seen]))
+            left[inner[lesion_mask[box]]] = False
+            without_lesion[level] += int(left.sum())
+            left[inner[real_suv[box] >= threshold]] = False
+            false[level] += int(left.sum())
     return HotSpots(without_lesion, false)
-
-
-def _different(numbers: np.ndarray) -> int:
-    """How many different numbers above 0."""
-    return int(np.count_nonzero(np.bincount(numbers)[1:]))

@@ -12,6 +12,7 @@ from ct2pet.dataset.predictions import prediction_name
 from ct2pet.dataset.raw import CT_CHANNEL
 from ct2pet.errors import DatasetError, ImageError
 from ct2pet.imageio import image_files, image_suffixes, read_volume, strip_suffix
+from ct2pet.inference.mapped_names import named_as_converted
 from ct2pet.volume import Volume
 
 _SEVERAL_FILES = ".mhd"  # its voxels lie in a second file: predictions are one file a case
@@ -55,19 +56,22 @@ class Case:
         return all(path.exists() for path in self.outputs.values())
 
 
-def find_cases(source: Path, target: Path, fields: Fields) -> list[Case]:
+def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | None = None) -> list[Case]:
     """The cases of a folder of input images, or of one image, sorted by name.
 
     Of one input the folder holds files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each
     case, or the DICOM files of one CT; of several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions are
     ``target``/CASE, of several targets CASE_TARGET, in the format of the first input, those of DICOM as NIfTI; for one
-    image and one target ``target`` may be the prediction's file. Raises DatasetError where there is no image, where an
-    input is missing, where two files are the same case, or where a prediction would replace an input.
+    image and one target ``target`` may be the prediction's file. ``patient_map``: names DICOM folders as
+    ct2pet_convert_dicom named their examinations (see ``mapped_names``). Raises DatasetError where there is no image,
+    where an input is missing, where two files are the same case, or where a prediction would replace an input.
     """
     if len(fields.inputs) > 1:
+        if patient_map is not None:
+            raise DatasetError("--patient_map names DICOM folders of one input; the model takes several inputs")
         found = _several_inputs(source, fields.inputs)
     else:
-        files = find_images(source, target)
+        files = find_images(source, target, patient_map)
         found = {one.name: {fields.inputs[0].name: one.image} for one in files}
         if len(fields.targets) == 1:
             return [Case(one.name, found[one.name], {fields.targets[0].name: one.output}) for one in files]
@@ -84,10 +88,14 @@ def find_cases(source: Path, target: Path, fields: Fields) -> list[Case]:
     return cases
 
 
-def find_images(source: Path, target: Path) -> list[ImageFile]:
+def find_images(source: Path, target: Path, patient_map: Path | None = None) -> list[ImageFile]:
     """The images of a folder, or one image, sorted by name, and what is made of each: see find_cases."""
     source = Path(source)
     files = _files(source, target)
+    if patient_map is not None:
+        if not all(path.is_dir() for path in files.values()):
+            raise DatasetError(f"--patient_map names folders of DICOM files; {source} holds image files")
+        files = named_as_converted(files, patient_map)
     if [*files.values()] == [source] and target.name.lower().endswith(image_suffixes()):
         found = [ImageFile(name, image, target) for name, image in files.items()]
     else:

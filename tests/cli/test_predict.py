@@ -40,7 +40,8 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
     line = "-i in -o out -d 001 -m pix2pix -p mine -c head trunk -f 0 all -chk checkpoint_best.pth --districts maps"
     line += " --segmenter moose --weights w"
     line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
-    line += " --continue_prediction --float32 --fill_with_whole_body --require_all_districts"
+    line += " --patient_map map.csv --continue_prediction --float32 --fill_with_whole_body --require_all_districts"
+    line += " --pictures --ensemble one__plans two__plans -npp 2 -nps 3"
     assert main([*line.split(), "-num_parts", "3", "-part_id", "2"]) == 0
     ((source, target, options),) = called
     assert (source, target) == (Path("in"), Path("out"))
@@ -63,10 +64,16 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
         "like": Path("pets"),
         "dicom": True,
         "continue_prediction": True,
+        "patient_map": Path("map.csv"),
         "fill_with_whole_body": True,
         "require_all_districts": True,
         "num_parts": 3,
         "part_id": 2,
+        "model_paths": None,
+        "ensemble": ["one__plans", "two__plans"],
+        "pictures": True,
+        "num_readers": 2,
+        "num_writers": 3,
     }
 
 

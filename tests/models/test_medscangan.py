@@ -91,6 +91,7 @@ def test_the_penalty_is_float32_under_autocast(variant):
     assert {value.dtype for update in updates for value in update.losses.values()} == {torch.float32}
 
 
+@pytest.mark.numerics
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_the_critics_updates_lower_its_cost(variant):
     model, batch = make(lambda_class=0.0, augment_critic=False, **variant), make_batch()

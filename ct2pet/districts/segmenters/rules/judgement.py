@@ -16,6 +16,7 @@ _GROWN = 0.35  # a share of the arms' volume
 _CUT_VOXELS, _CUT_SLICES = 3, 5
 _SMALL_ML, _SMALL_SURE = 500.0, 0.75  # of so small a district, a border that is 5 mm off is a large share
 _REMNANT_ML = 250.0  # of a district that the side of the view cuts, less is hard to tell from its neighbour
+_CUT_SHARE = 0.6  # of the slices of arms: what is cut along most of its length is a remnant
 _BELOW_LUNGS_MM = 560.0  # from the lungs down to where every adult has thighs
 _ABOVE_APEX_MM = 200.0  # from the apex up to where every adult has brain
 _SHOULDERS_MM = 60.0
@@ -84,7 +85,7 @@ def _grown_arms(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:
     if ml[ARMS] < _LEAST_ML or division.apart is None:
         return []
     grown = float(np.count_nonzero((division.parts == ARMS) & ~division.apart) * scene.grid.voxel_ml / ml[ARMS])
-    division.doubt(0.95 - 0.65 * max(0.0, grown - 0.2), ARMS)
+    division.doubt(0.95 - 0.7 * max(0.0, grown - 0.2), ARMS)
     if grown < _GROWN:
         return []
     return [f"{100 * grown:.0f}% of the arms touch the trunk: their border lies midway between the bones"]
@@ -122,8 +123,13 @@ def _cut_by_the_view(scene: Scene, division: Division) -> list[str]:
         if slices >= _CUT_SLICES:
             warnings.append(f"{name}: cut by the side of the field of view over {slices * STEP_MM / 10:.0f} cm")
             ml = np.count_nonzero(division.parts == part) * scene.grid.voxel_ml
-            division.doubt(0.8 if ml > _REMNANT_ML else 0.45, part)
+            remnant = ml <= _REMNANT_ML or (part == ARMS and slices > _CUT_SHARE * _num_slices(division.parts == part))
+            division.doubt(0.45 if remnant else 0.8, part)
     return warnings
+
+
+def _num_slices(mask: np.ndarray) -> int:
+    return int(np.count_nonzero(mask.any(axis=(1, 2))))
 
 
 def _circle(scene: Scene) -> np.ndarray:

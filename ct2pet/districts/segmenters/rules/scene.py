@@ -29,6 +29,8 @@ _SPINE_MM = 44.0  # a spine lies within it of either lung
 _HALF_CHEST_MM = 134.0  # from the middle line to the outer border of a lung
 _CUT_DEEP, _CUT_FLAT = 0.6, 0.3  # of the body's depth: a side of the view through the chest, or past it
 _NECK_MM = 150.0  # from the brain down to the shoulders
+_LEAN_MM = (9.0, 45.0)  # of the middle line between the halves of the lungs; what leans more is one lung that ends
+_LEAST_HALF_MM = 60.0
 
 
 def voxels(millimetres: float) -> int:
@@ -127,14 +129,19 @@ class Scene:
 
     @cached_property
     def middle(self) -> np.ndarray | None:
-        """Where (X, voxels) the middle line lies in each slice: known in the chest and in the brain, linear between and
-        constant beyond; None where neither is seen."""
-        heights, columns = [], []
-        for landmark, column in ((self.lungs, self._chest_middle), (self.brain, _middle_column)):
-            found = span(landmark)
-            if found is not None:
-                heights.append((found[0] + found[1]) / 2)
-                columns.append(column(landmark[found[0] : found[1] + 1]))
+        """Where (X, voxels) the middle line lies in each slice: known in the chest, which may lean (scoliosis), and in
+        the brain, linear between and constant beyond; None where neither is seen."""
+        heights: list[float] = []
+        columns: list[float] = []
+        lungs, brain = span(self.lungs), span(self.brain)
+        if lungs is not None:
+            seen = self.lungs[lungs[0] : lungs[1] + 1]
+            column, lean = self._chest_middle(seen), self._chest_lean(seen)
+            heights += lungs if lean else [(lungs[0] + lungs[1]) / 2]
+            columns += [column - lean, column + lean] if lean else [column]
+        if brain is not None:
+            heights.append((brain[0] + brain[1]) / 2)
+            columns.append(_middle_column(self.brain[brain[0] : brain[1] + 1]))
         if not heights:
             return None
         order = np.argsort(heights)
@@ -175,6 +182,15 @@ class Scene:
             if smooth.max(initial=0) > 0.1:
                 found.append(low + int(np.unravel_index(smooth.argmax(), smooth.shape)[1]))
         return float(np.median(found)) if found else between
+
+    def _chest_lean(self, lungs: np.ndarray) -> float:
+        """How far (voxels) the middle line moves from the middle of the lungs to their upper end: as far as it moves
+        from the middle of their lower half to that of their upper half. 0 where it hardly does, and in half a chest."""
+        half = len(lungs) // 2
+        if self.cut_side or half < voxels(_LEAST_HALF_MM):
+            return 0.0
+        lean = _middle_column(lungs[half:]) - _middle_column(lungs[:half])
+        return float(lean) if _LEAN_MM[0] <= abs(lean) * STEP_MM <= _LEAN_MM[1] else 0.0
 
     @property
     def shoulder(self) -> int:
