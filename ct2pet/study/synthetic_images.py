@@ -21,6 +21,7 @@ from ct2pet.study.training_set import TrainingSet
 
 PCA_GAUSSIAN = "PCA-Gaussian"
 _READ_RANGE = {"pet": (0.0, 10.0), "ct": DISPLAY_RANGE["ct"]}
+_MOST_PICTURES = 200
 _SEED = 20_000  # of the measured images: not that of any run of a study
 
 
@@ -63,11 +64,13 @@ def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
 
 
 def write_pictures(folder: Path, slices: Slices) -> None:
-    """Write each slice as a PNG (8 bits, no metadata) into ``folder``/KIND, for a reader study: PET from 0 to 10 SUV,
-    CT from -1000 to 400 HU. The names are numbers."""
+    """Write slices, at most 200 evenly over all, as PNG (8 bits, no metadata) into ``folder``/KIND, for a reader study:
+    PET from 0 to 10 SUV, CT from -1000 to 400 HU. The names are numbers."""
+    chosen = np.linspace(0, len(slices) - 1, min(len(slices), _MOST_PICTURES)).round().astype(int)
     for channel, kind in enumerate(slices.channels):
         low, high = _READ_RANGE[kind]
-        grey = np.rint(255 * np.clip((slices.images[:, channel] - low) / (high - low), 0, 1)).astype(np.uint8)
+        images = slices.images[chosen, channel]
+        grey = np.rint(255 * np.clip((images - low) / (high - low), 0, 1)).astype(np.uint8)
         for number, image in enumerate(grey, start=1):
             with atomic_path(folder / kind / f"{number:04d}.png") as temporary:
                 Image.fromarray(image).save(temporary, format="PNG")
