@@ -147,6 +147,7 @@ def test_tests_mirror_the_code():
         "test_other_districts.py",
         "test_reference_plans.py",
         "test_without_maps.py",
+        "training/test_images_of_a_class.py",
         "training/test_interruption.py",
     }
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in across}):

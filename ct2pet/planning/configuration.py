@@ -40,11 +40,14 @@ class Masking:
 class Sampling:
     """Where training patches come from: ``lesion_fraction`` of them are centred on a lesion voxel (of cases that have
     any), ``label_fraction`` on a voxel of a random label of the label maps, the others on a random voxel of the
-    district. ``balanced_over``: a condition whose classes are drawn equally often; empty: cases are."""
+    district. ``balanced_over``: a condition whose classes are drawn equally often; empty: cases are.
+    ``lesions_centred``: patches of lesions have the middle of the case's largest lesion in their middle, in a random
+    axial slice of it; otherwise a random lesion voxel lies anywhere in the middle half of the patch."""
 
     lesion_fraction: float
     label_fraction: float = 0.0
     balanced_over: str = ""
+    lesions_centred: bool = False
 
 
 @dataclass(frozen=True)
