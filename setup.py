@@ -15,6 +15,7 @@ COMMANDS = [
     "split",
     "register",
     "segment_districts",
+    "segment_organs",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",

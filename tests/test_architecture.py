@@ -141,6 +141,7 @@ def test_tests_mirror_the_code():
         "training/test_misalignment.py",
         "training/test_three_stages.py",
     }
+    across |= {"preprocessing/test_missing_labels.py"}
     across |= {"api/test_two_inputs.py", "dicom/test_choice_of_ct.py", "test_rights.py"}
     across |= {
         "test_end_to_end.py",
