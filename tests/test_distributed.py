@@ -64,6 +64,14 @@ def test_a_process_alone_gets_its_own_values():
     }
 
 
+def test_every_process_draws_other_noise_and_has_the_same_random_state_after_it(both):
+    """All processes seed torch alike, and the main process's state is what checkpoints hold."""
+    (first, state), (second, state_of_second) = (process["noise"] for process in both)
+    assert first != second
+    assert state == state_of_second
+    assert (first, state) == work_together.noise()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_with_half_the_batch_each_have_the_losses_and_weights_of_one_with_the_whole(both, method):
     """Exactly, up to the rounding of float64: gradients, losses with masks of different sizes, the pool of fakes."""

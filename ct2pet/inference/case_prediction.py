@@ -120,7 +120,14 @@ class CasePrediction:
             return {}
         district_map = self.maps.of(case, inputs)
         grid = self.grids.of(case.name, inputs[self.fields.inputs[0].name].grid)
-        self._say_what_is_left_out(case, self.uncovered.of(district_map, grid))
+        uncovered = self.uncovered.of(district_map, grid)
+        if uncovered is not None and self.uncovered.are_all_of(district_map):
+            names = ", ".join(self.uncovered.names_in(uncovered))
+            raise Ct2PetError(
+                f"it shows {names} alone, of which no model is trained; train one, or predict with the model of the "
+                "whole body (--fill_with_whole_body)"
+            )
+        self._say_what_is_left_out(case, uncovered)
         with reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
             return self.predictor.predict(inputs, district_map, grid, progress)
 

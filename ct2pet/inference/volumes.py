@@ -105,7 +105,7 @@ def _slabs(
     plan, fields = stage.planned, stage.fields.inputs
     overlap = plan.tile_overlap if options.step_size is None else 1 - options.step_size
     device = where_volumes_fit(_volume_bytes(stage, region), _device(stage))
-    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout, device)
+    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout, plan.window_weights, device)
     function: WindowFunction = _Windows(stage, options.mirror)
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
