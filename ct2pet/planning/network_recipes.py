@@ -21,6 +21,7 @@ _RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICC
 _RESNET_STAGES, _RESNET_BLOCKS = 3, 6  # of CycleGAN's generator for images of 128 pixels and less (Zhu et al.)
 _GAN_SLOPE, _NNUNET_SLOPE = 0.2, 0.01
 _LATENT_SIZE, _EMBEDDING_SIZE = 256, 64  # the first is that of Samaras et al., who do not state the second
+_LEAST_CLASS_FEATURES = 16  # a network of slices costs far less than one of patches
 
 
 def unet_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
@@ -97,7 +98,8 @@ def class_generator_arguments(
 
 def class_critic_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
     """A critic of images of a class (``CLASS_CRITIC``), with the widths and strides of a U-Net's encoder."""
-    return {"features_per_stage": _widths(topology, base_features, max_features), "strides": topology.strides}
+    widths = _widths(topology, max(base_features, _LEAST_CLASS_FEATURES), max_features)
+    return {"features_per_stage": widths, "strides": topology.strides}
 
 
 def _widths(topology: Topology, base_features: int, max_features: int) -> list[int]:
