@@ -8,6 +8,9 @@ from typing import Any
 
 from ct2pet.errors import PlansError
 
+UNIFORM, GAUSSIAN = "uniform", "gaussian"
+WINDOW_WEIGHTS = (UNIFORM, GAUSSIAN)  # every voxel alike; the middle most, the rim next to nothing
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -91,8 +94,8 @@ class Configuration:
 
     ``spacing`` (mm), ``median_shape`` and ``patch_size`` (voxels) are in the order Z, Y, X. ``normalization``: by image
     field. ``tile_overlap`` is the share of a window that its neighbour covers again; ``tile_layout``: see
-    SlidingWindow. ``networks``: by role. ``slices``: the same for methods in 2D; None in older plans and where none was
-    planned.
+    SlidingWindow; ``window_weights``: how much each voxel of a window counts where windows overlap (WINDOW_WEIGHTS).
+    ``networks``: by role. ``slices``: the same for methods in 2D; None in older plans and where none was planned.
     """
 
     labels: list[int]
@@ -109,6 +112,7 @@ class Configuration:
     networks: dict[str, NetworkPlan]
     slices: Slices | None = None
     tile_layout: str = "fitted"
+    window_weights: str = UNIFORM  # what older plans, which do not say, were predicted with
 
     def as_seen_in(self, dimensions: int) -> Configuration:
         """The decisions as a method of so many ``dimensions`` sees them: in 2D patches are one voxel thick, networks

@@ -10,6 +10,7 @@ from ct2pet.planning.topology import Topology, discriminator_strides
 
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
+PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
 RESNET_GENERATOR = "ct2pet.networks.resnet_generator.ResNetGenerator"
 SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
 CLASS_GENERATOR = "ct2pet.networks.medscangan.ClassGenerator"
@@ -42,6 +43,20 @@ def shared_encoder_arguments(topology: Topology, base_features: int, max_feature
     return {
         **_stages(topology, base_features, max_features),
         "n_blocks_per_stage": [_RESIDUAL_BLOCKS[min(stage, len(_RESIDUAL_BLOCKS) - 1)] for stage in range(stages)],
+        "n_conv_per_stage_decoder": [1] * (stages - 1),
+        **_layers(topology, _NNUNET_SLOPE),
+        "deep_supervision": True,
+    }
+
+
+def plain_shared_encoder_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """A plain encoder with a decoder for each output (``SHARED_ENCODER``) and deep supervision: for a CPU, where it
+    makes more steps in the same time than a residual one."""
+    stages = topology.num_stages
+    return {
+        **_stages(topology, base_features, max_features),
+        "encoder_class": PLAIN_ENCODER,
+        "n_conv_per_stage": [_CONVOLUTIONS_PER_STAGE] * stages,
         "n_conv_per_stage_decoder": [1] * (stages - 1),
         **_layers(topology, _NNUNET_SLOPE),
         "deep_supervision": True,

@@ -16,7 +16,7 @@ from ct2pet.districts.whole_body import region_labels
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
 from ct2pet.planning.budget import Budget, budget_for
-from ct2pet.planning.configuration import Augmentation, Configuration, Masking, Sampling
+from ct2pet.planning.configuration import GAUSSIAN, Augmentation, Configuration, Masking, Sampling
 from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.networks import NetworkSize, plan_networks
 from ct2pet.planning.normalization_rules import plan_normalization
@@ -221,6 +221,7 @@ def _configuration(
             noise_probability=0.3,
         ),
         tile_overlap=0.5,
+        window_weights=GAUSSIAN,
         mirror_axes=planned_flip_axes(fields) if budget.device == "cuda" else [],
         networks=plan_networks(roles, size),
     )

@@ -7,14 +7,14 @@ from road import content_of
 from ct2pet.api.prediction import predict
 from ct2pet.errors import CasesFailed, ImageError
 from ct2pet.imageio import write_volume
-from ct2pet.inference import case_prediction, trained_models
+from ct2pet.inference import case_prediction
 
 
 @pytest.fixture
 def raw(tmp_path, monkeypatch):
     """Two cases in imagesTs and districtsTs; a trained model."""
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    monkeypatch.setattr(trained_models, "load_model", {"scaled": Scaled}.__getitem__)
+    monkeypatch.setattr("ct2pet.models.load_model", {"scaled": Scaled}.__getitem__)
     write_trained(tmp_path / "results", {"low": {0: 0.5}, "high": {0: 2.0}})
     for case in "ab":
         write(tmp_path, case, *two_district_case())

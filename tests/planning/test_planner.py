@@ -268,3 +268,13 @@ def test_a_target_spacing_replaces_the_median_and_boxes_keep_their_size_in_mm():
 def test_a_target_spacing_that_is_none_is_refused(spacing):
     with pytest.raises(PlansError, match="three positive numbers"):
         PlanRequest(target_spacing=spacing)
+
+
+def test_windows_are_weighted_by_a_gaussian_in_new_plans_and_alike_in_plans_that_do_not_say():
+    made = plan()
+    assert {planned.window_weights for planned in made.configurations.values()} == {"gaussian"}
+    content = made.to_json()
+    for planned in content["configurations"].values():
+        del planned["window_weights"]
+    older = Plans.from_json(content)
+    assert {planned.window_weights for planned in older.configurations.values()} == {"uniform"}

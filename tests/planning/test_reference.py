@@ -30,6 +30,7 @@ def test_the_papers_decisions():
     chosen = paper_plans().configuration("head")
     assert chosen.patch_size == [32, 32, 32]
     assert chosen.tile_overlap * 32 == 16
+    assert chosen.window_weights == "uniform"  # sum over windows / number of windows
     assert chosen.batch_size == 1
     assert chosen.normalization["PET"] == Normalization(0.0, 20.0, True, [0.0, 1.0])
     assert chosen.masking.kind == "hard"
