@@ -24,13 +24,16 @@ from _measure import run_process
 from predict import _case, prepare
 
 PARTS = {
-    "load the networks": [("ct2pet.api.prediction", "load_models"), ("ct2pet.api.prediction", "provenance")],
-    "read the CT": [("ct2pet.api.case_prediction", "read_input")],
+    "load the networks": [
+        ("ct2pet.inference.choice", "load_trained"),
+        ("ct2pet.api.prediction", "provenance_of_members"),
+    ],
+    "read the CT": [("ct2pet.inference.case_prediction", "read_input")],
     "district map": [("ct2pet.inference.district_maps", "DistrictMaps.of")],
     "resample and normalise": [("ct2pet.inference.predictor", "Predictor.predict")],
     "cut and average windows": [("ct2pet.inference.predictor", "predict_volume")],
     "network": [("ct2pet.inference.volumes", "_Windows.__call__")],
-    "write the PET": [("ct2pet.api.case_prediction", "write_volume")],
+    "write the PET": [("ct2pet.inference.case_prediction", "write_volume")],
 }
 STEPS = ("0.5", "0.75", "0.875")
 

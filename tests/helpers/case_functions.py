@@ -56,6 +56,12 @@ def _send_half(pipe, content):
     os.kill(os.getpid(), 9)
 
 
+def end_quietly_at_two(number):
+    if number == 2:
+        os._exit(0)
+    return number
+
+
 def exit_at_two(number):
     if number == 2:
         sys.exit("two")

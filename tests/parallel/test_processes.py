@@ -39,6 +39,12 @@ def test_a_case_that_ends_its_interpreter_is_a_failure_with_its_reason():
     assert "SystemExit" in results.failures["b"]
 
 
+def test_a_process_that_ends_as_if_it_were_done_fails_its_own_case_only():
+    results = map_cases(case_functions.end_quietly_at_two, {"a": (1,), "b": (2,), "c": (3,)}, num_processes=2)
+    assert results.values == {"a": 1, "c": 3}
+    assert "exit code 0" in results.failures["b"]
+
+
 def test_a_worker_leaves_ctrl_c_to_the_caller_and_can_be_ended_by_the_other_signals():
     values = map_cases(case_functions.held_back_signals, {"a": (1,), "b": (2,)}, num_processes=2).values
     assert set(values.values()) == {(signal.SIG_IGN.value, ("SIGINT",))}
