@@ -19,6 +19,7 @@ NO_LOSS = ("epoch", "seconds", "learning_rate")  # its other columns that hold n
 PROGRESS_PICTURE = "progress.png"
 TRAINING_PROVENANCE = "provenance.json"
 VALIDATION = "validation"
+VALIDATION_BEST = "validation_best"  # with the weights of the best epoch
 
 PREDICTION = "prediction.json"
 SUMMARY = "summary.json"

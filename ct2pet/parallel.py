@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ from ct2pet.interruption import held_back
 
 _GIB = 2.0**30
 _SECONDS_TO_END = 10.0
+_UNGUARDED = 86  # the exit code of a process whose script calls ct2pet while it is imported
 
 
 @dataclass
@@ -84,6 +86,20 @@ def _left_by_control_groups(membership: str, root: Path) -> Iterator[int]:
 def _left_by_one(folder: Path, limit: str, used: str, cache: str) -> int:
     statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
     return int((folder / limit).read_text()) - int((folder / used).read_text()) + int(statistics[cache])
+
+
+def end_if_unguarded() -> None:
+    """End this process where it is a worker that is still importing the main script.
+
+    A worker of multiprocessing (spawn) imports the script that started it. A script that calls ct2pet outside of
+    ``if __name__ == "__main__":`` would do all of its work again there. The process ends silently, with an exit code by
+    which its parent says what is wrong with the script.
+    """
+    frame = inspect.currentframe()
+    while frame is not None:
+        if frame.f_globals.get("__name__") == "__mp_main__" and frame.f_code.co_name == "<module>":
+            os._exit(_UNGUARDED)
+        frame = frame.f_back
 
 
 def map_cases(
@@ -172,6 +188,7 @@ class _Worker:
     """
 
     def __init__(self, function: Callable, place: tuple, num_processes: int) -> None:
+        end_if_unguarded()
         context = multiprocessing.get_context("spawn")
         self.place = place
         self.pipe, theirs = context.Pipe()
@@ -192,6 +209,11 @@ class _Worker:
             return self.pipe.recv()
         except (EOFError, OSError):
             self.end(_SECONDS_TO_END)
+            if self.process.exitcode == _UNGUARDED:
+                raise Ct2PetError(
+                    'a script that calls ct2pet must do so below `if __name__ == "__main__":`, because its processes '
+                    "import the script; indent the calls below this line"
+                ) from None
             return _Failure(_cause_of_death(self.process.exitcode or 0), None)
 
     def end(self, seconds: float) -> None:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from ct2pet import __version__, layout
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.errors import CheckpointError, Ct2PetError, PluginError
@@ -40,13 +42,15 @@ _VERSIONS = ("ct2pet", "torch", "python")
 @dataclass(frozen=True)
 class ExportOptions:
     """Which model to export: ``model``, ``plans_name`` (not needed where one is trained), ``configurations`` and
-    ``folds`` (default: those that ``predict`` uses), ``checkpoint``."""
+    ``folds`` (default: those that ``predict`` uses), ``checkpoint``; ``half_precision``: weights as float16, with 11
+    bits of precision."""
 
     model: str | None = None
     plans_name: str | None = None
     configurations: Sequence[str] | None = None
     folds: Sequence[str | int] | None = None
     checkpoint: str = layout.CHECKPOINT_FINAL
+    half_precision: bool = False
 
 
 def export_model(dataset: str | int, output: str | Path, options: ExportOptions | None = None, **changes: Any) -> Path:
@@ -66,7 +70,7 @@ def export_model(dataset: str | int, output: str | Path, options: ExportOptions 
     checkpoints = trained.checkpoints(options.configurations, folds)
     check_writable(output.parent)
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=output.parent) as temporary:
-        facts = _collect(trained, checkpoints, Path(temporary))
+        facts = _collect(trained, checkpoints, Path(temporary), options.half_precision)
         (Path(temporary) / layout.MODEL_CARD).write_text(model_card(facts), encoding="utf-8", newline="\n")
         write_package(output, Path(temporary), facts.manifest)
     return output
@@ -94,7 +98,9 @@ def install_model(package: str | Path) -> list[Path]:
     return [results / folder for folder in folders]
 
 
-def _collect(trained: TrainedModel, checkpoints: dict[str, list[Path]], stage: Path) -> ModelFacts:
+def _collect(
+    trained: TrainedModel, checkpoints: dict[str, list[Path]], stage: Path, half_precision: bool
+) -> ModelFacts:
     """Write what is shared into ``stage``; the facts of the card."""
     trainings, validations = [], []
     versions: dict[str, str] = {}
@@ -108,6 +114,8 @@ def _collect(trained: TrainedModel, checkpoints: dict[str, list[Path]], stage: P
         for path in paths:
             content = shared_checkpoint(load_checkpoint(path), str(path))
             plans = own_plans(content, path, trained.model, configuration)
+            if half_precision:
+                content["model"] = _halved(content["model"])
             save_checkpoint(target / path.parent.name / path.name, content)
             write_json(target / path.parent.name / layout.TRAINING_PROVENANCE, content["provenance"])
             trainings.append(_training(content, plans, path.parent.name))
@@ -120,6 +128,15 @@ def _collect(trained: TrainedModel, checkpoints: dict[str, list[Path]], stage: P
     manifest = Manifest(trained.dataset_name, trained.model, trained.plans_name, trained.checkpoint, folds, __version__)
     known = {name: versions[name] for name in _VERSIONS if name in versions}
     return ModelFacts(manifest, plans.all_fields, plans.districts, trainings, validations, about, known)
+
+
+def _halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The weights as float16. Names of one tensor (a decoder holds its encoder, too) stay names of one tensor."""
+    halves: dict[tuple[int, torch.Size], torch.Tensor] = {}
+    for tensor in weights.values():
+        half = tensor.half() if tensor.is_floating_point() else tensor
+        halves.setdefault((tensor.data_ptr(), tensor.shape), half)
+    return {name: halves[tensor.data_ptr(), tensor.shape] for name, tensor in weights.items()}
 
 
 def _training(content: dict[str, Any], plans: Plans, fold: str) -> TrainingFacts:

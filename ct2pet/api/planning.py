@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ct2pet.api.segmentation import segment_missing
 from ct2pet.dataset import Description, RawDataset, open_dataset, read_dataset_json, verify_dataset
@@ -29,43 +30,70 @@ from ct2pet.preprocessing.folder import PreprocessedDataset
 DEFAULT_MODEL = "pix2pix"
 
 
-def plan_and_preprocess(
-    dataset: str,
-    *,
-    plans_name: str = DEFAULT_PLANS,
-    verify_dataset_integrity: bool = False,
-    segmenter: str | None = None,
-    weights: str | Path | None = None,
-    gpu_memory_target: float | None = None,
-    device: str | None = None,
-    num_processes: int | None = None,
-    models: Sequence[str] | None = None,
-) -> Plans:
+@dataclass(frozen=True)
+class PlanningOptions:
+    """``plans_name``: of the plans; that of a reference (``paper_2503_15555``) writes that one's decisions.
+    ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of RAM; models by default pix2pix, or all
+    where that cannot take the dataset's fields). ``device``: the kind that will train, which this machine need not
+    have. ``target_spacing``: Z, Y, X in mm, in place of the median of the cases."""
+
+    plans_name: str = DEFAULT_PLANS
+    gpu_memory_target: float | None = None
+    device: str | None = None
+    models: Sequence[str] | None = None
+    target_spacing: Sequence[float] | None = None
+
+    @property
+    def request(self) -> PlanRequest:
+        """What the planner is asked for."""
+        return PlanRequest(self.plans_name, self.device or "", self.gpu_memory_target, self.models, self.target_spacing)
+
+
+@dataclass(frozen=True)
+class PlanAndPreprocessOptions(PlanningOptions):
+    """Those of planning, and: ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr (default:
+    what made those that are there, or rules). ``configurations``: preprocess only these."""
+
+    verify_dataset_integrity: bool = False
+    segmenter: str | None = None
+    weights: str | Path | None = None
+    configurations: Sequence[str] | None = None
+    num_processes: int | None = None
+
+
+def plan_and_preprocess(dataset: str | int, options: PlanAndPreprocessOptions | None = None, **changes: Any) -> Plans:
     """Segment what has no district map, fingerprint, plan and preprocess the raw dataset of an id ("001") or name;
     returns the plans.
 
-    ``segmenter``, ``weights``: what makes the maps that are missing in districtsTr (default: what made those that are
-    there, or rules). ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of RAM). ``plans_name``
-    may be a reference (``paper_2503_15555``). Raises DatasetError for a dataset that breaks the rules and CasesFailed,
-    naming them, where some cases could not be used.
+    ``changes`` are PlanAndPreprocessOptions by name. Raises DatasetError for a dataset that breaks the rules and
+    CasesFailed, naming them, where some cases could not be used.
     """
+    options = replace(options or PlanAndPreprocessOptions(), **changes)
+    request, processes = options.request, options.num_processes
     raw = open_dataset(dataset)
     check_output_folder(preprocessed_folder() / raw.name)
-    if verify_dataset_integrity:
-        _verify(raw, num_processes)
+    if options.verify_dataset_integrity:
+        _verify(raw, processes)
     records = {}
     if raw.districts:
-        records = segment_missing(raw, segmenter=segmenter, weights=weights, num_processes=num_processes, device=device)
+        records = segment_missing(
+            raw,
+            segmenter=options.segmenter,
+            weights=options.weights,
+            num_processes=processes,
+            device=options.device,
+        )
     preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
-    fingerprint = _extract(raw, preprocessed, num_processes, records)
-    request = PlanRequest(plans_name, device or "", gpu_memory_target, models)
+    fingerprint = _extract(raw, preprocessed, processes, records)
     plans = _plan(preprocessed, raw.description, fingerprint, request)
-    preprocess_dataset(raw, plans, preprocessed.folder, num_processes or default_processes())
+    chosen = {name: plans.configuration(name) for name in options.configurations or plans.configurations}
+    chosen_plans = replace(plans, configurations=chosen)
+    preprocess_dataset(raw, chosen_plans, preprocessed.folder, processes or default_processes())
     _name_doubtful_maps(raw, records)
     return plans
 
 
-def verify(dataset: str, *, num_processes: int | None = None) -> None:
+def verify(dataset: str | int, *, num_processes: int | None = None) -> None:
     """Look at every file of the raw dataset. Raises DatasetError that lists all problems."""
     _verify(open_dataset(dataset), num_processes)
 
@@ -78,7 +106,7 @@ def _verify(raw: RawDataset, num_processes: int | None) -> None:
     print(f"{raw.name}: {len(raw.cases('Tr'))} training and {len(raw.cases('Ts'))} test cases, no problems")
 
 
-def extract_fingerprint(dataset: str, *, num_processes: int | None = None) -> Fingerprint:
+def extract_fingerprint(dataset: str | int, *, num_processes: int | None = None) -> Fingerprint:
     """Measure the training cases and write dataset_fingerprint.json, splits_final.json and a copy of dataset.json."""
     raw = open_dataset(dataset)
     return _extract(raw, PreprocessedDataset(preprocessed_folder() / raw.name), num_processes)
@@ -102,23 +130,15 @@ def _extract(
     return fingerprint
 
 
-def plan(
-    dataset: str,
-    *,
-    plans_name: str = DEFAULT_PLANS,
-    gpu_memory_target: float | None = None,
-    device: str | None = None,
-    models: Sequence[str] | None = None,
-) -> Plans:
-    """Decide from the fingerprint and write the plans. ``plans_name`` of a reference writes that one's decisions.
+def plan(dataset: str | int, options: PlanningOptions | None = None, **changes: Any) -> Plans:
+    """Decide from the fingerprint and write the plans, which serve every method that can take the dataset's fields.
 
-    The plans serve every method that can take the dataset's fields; patch and batch leave memory for ``models``
-    (default: pix2pix, or all where that cannot take them). ``device``: the kind that will train, which this machine
-    need not have.
+    ``changes`` are PlanningOptions by name. Raises PlansError where no training fits into the memory.
     """
-    preprocessed = PreprocessedDataset.find(dataset)
+    options = replace(options or PlanningOptions(), **changes)
+    request = options.request
+    preprocessed = PreprocessedDataset.find(str(dataset))
     check_output_folder(preprocessed.folder)
-    request = PlanRequest(plans_name, device or "", gpu_memory_target, models)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
     return _plan(preprocessed, read_dataset_json(preprocessed.folder), fingerprint, request)
 
@@ -134,6 +154,8 @@ def _plan(
     path = preprocessed.plans_file(request.plans_name)
     needs = {name: load_model(name).requirements for name in model_names()}
     if request.plans_name in reference_names():
+        if request.target_spacing is not None:
+            raise PlansError(f"the plans {request.plans_name} fix their spacing; choose another name (-p)")
         plans = reference_plans(request.plans_name, fingerprint, description, needs)
     else:
         if request.sized_for is None and needs[DEFAULT_MODEL].problem(description) is None:

@@ -12,10 +12,11 @@ from ct2pet.api.device import choose_device
 from ct2pet.districts.records import print_records
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import check_writable
-from ct2pet.inference.case_prediction import CasePrediction, predict_cases
+from ct2pet.inference.case_prediction import CasePrediction, Threads, predict_cases
 from ct2pet.inference.choice import Member, chosen_members
 from ct2pet.inference.input_files import find_cases, part
 from ct2pet.inference.options import PredictionOptions
+from ct2pet.inference.pictures import write_pictures
 from ct2pet.inference.record import PredictionRecord, provenance_of_members
 from ct2pet.locks import folder_lock
 from ct2pet.provenance import device_name, this_run, without_path
@@ -45,6 +46,7 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
     cases = part(all_cases, options.num_parts, options.part_id)
     prediction = CasePrediction.of(members, source, all_cases, options, choose_device(options.device))
     settings = prediction.settings(options, all_cases)
+    threads = Threads(options.num_readers, options.num_writers)
     folder = all_cases[0].output.parent
     check_writable(folder)
     run = this_run(device=device_name(str(prediction.predictor.device)))
@@ -54,7 +56,9 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
         record = PredictionRecord.beside(target, cases, provenance_of_members(members, settings), run)
         work = record.begin(cases, options.continue_prediction, prediction.dicom)
         try:
-            predict_cases(work, prediction, len(cases) - len(work))
+            predict_cases(work, prediction, len(cases) - len(work), threads)
+            if options.pictures:
+                write_pictures(cases, fields)
         finally:
             print_records(prediction.maps.records)
     return [path for case in cases for path in case.outputs.values()]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 from ct2pet.dataset import open_dataset
 from ct2pet.layout import DEFAULT_PLANS
@@ -12,18 +13,25 @@ from ct2pet.preprocessing import preprocess_dataset
 from ct2pet.preprocessing.folder import PreprocessedDataset
 
 
-def preprocess(
-    dataset: str,
-    *,
-    plans_name: str = DEFAULT_PLANS,
-    configurations: Sequence[str] | None = None,
-    num_processes: int | None = None,
-) -> None:
-    """Write the districts' stores. Interrupted and started again, it goes on; unchanged cases are not done again."""
-    preprocessed = PreprocessedDataset.find(dataset)
-    plans = preprocessed.plans(plans_name)
-    if configurations:
-        chosen = {name: plans.configuration(name) for name in configurations}
+@dataclass(frozen=True)
+class PreprocessingOptions:
+    """``configurations``: only these districts, or the whole body (default: all of the plans)."""
+
+    plans_name: str = DEFAULT_PLANS
+    configurations: Sequence[str] | None = None
+    num_processes: int | None = None
+
+
+def preprocess(dataset: str | int, options: PreprocessingOptions | None = None, **changes: Any) -> None:
+    """Write the districts' stores. Interrupted and started again, it goes on; unchanged cases are not done again.
+
+    ``changes`` are PreprocessingOptions by name.
+    """
+    options = replace(options or PreprocessingOptions(), **changes)
+    preprocessed = PreprocessedDataset.find(str(dataset))
+    plans = preprocessed.plans(options.plans_name)
+    if options.configurations:
+        chosen = {name: plans.configuration(name) for name in options.configurations}
         plans = replace(plans, configurations=chosen)
     raw = open_dataset(plans.dataset_name)
-    preprocess_dataset(raw, plans, preprocessed.folder, num_processes or default_processes())
+    preprocess_dataset(raw, plans, preprocessed.folder, options.num_processes or default_processes())

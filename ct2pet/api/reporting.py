@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from ct2pet import layout
 from ct2pet.api.evaluation import summary_file
@@ -17,39 +19,44 @@ from ct2pet.provenance import PREDICTION_FILE
 from ct2pet.report import LOG, MAX_CASES, read_log, report_of_dataset
 
 
-def report(
-    predictions: Path,
-    dataset: str,
-    *,
-    split: str = "Ts",
-    summary: Path | None = None,
-    other_summary: Path | None = None,
-    output: Path | None = None,
-    figures: Path | None = None,
-    max_cases: int = MAX_CASES,
-    num_processes: int | None = None,
-) -> Path:
-    """Write one HTML file (default: report.html among the predictions) that shows what ``evaluate`` found.
+@dataclass(frozen=True)
+class ReportOptions:
+    """``split``: test ("Ts") or training ("Tr") cases. ``summary``: default summary.json among the predictions.
+    ``other_summary``: of another model on the same cases, to compare with. ``output``: default report.html among the
+    predictions. ``figures``: a folder that also gets all plots and pictures as PNG, SVG and PDF. At most ``max_cases``
+    cases get pictures."""
 
-    ``summary``: default summary.json among the predictions. ``other_summary``: of another model on the same cases,
-    to compare with. ``figures``: a folder that also gets all plots and pictures as PNG, SVG and PDF. At most
-    ``max_cases`` cases get pictures. The training curves are shown where prediction.json names a model that lies in
-    the results folder. Raises Ct2PetError where there is no summary, or where the other one cannot be compared, and
+    split: str = "Ts"
+    summary: str | Path | None = None
+    other_summary: str | Path | None = None
+    output: str | Path | None = None
+    figures: str | Path | None = None
+    max_cases: int = MAX_CASES
+    num_processes: int | None = None
+
+
+def report(dataset: str | int, predictions: str | Path, options: ReportOptions | None = None, **changes: Any) -> Path:
+    """Write one HTML file that shows what ``evaluate`` found; returns its path.
+
+    ``changes`` are ReportOptions by name. The training curves are shown where prediction.json names a model that lies
+    in the results folder. Raises Ct2PetError where there is no summary, or where the other one cannot be compared, and
     CasesFailed that names cases without pictures.
     """
-    predictions = Path(predictions)
-    other = None if other_summary is None else (_model_name(Path(other_summary)), read_summary(other_summary))
+    options, predictions = replace(options or ReportOptions(), **changes), Path(predictions)
+    other = None
+    if options.other_summary is not None:
+        other = _model_name(Path(options.other_summary)), read_summary(options.other_summary)
     return report_of_dataset(
         open_dataset(dataset),
         predictions,
-        read_summary(summary or summary_file(predictions)),
-        output or predictions / layout.REPORT,
-        split=split,
+        read_summary(options.summary or summary_file(predictions)),
+        Path(options.output or predictions / layout.REPORT),
+        split=options.split,
         curves=training_curves(predictions),
         other=other,
-        max_cases=max_cases,
-        figures=figures,
-        num_processes=num_processes or default_processes(),
+        max_cases=options.max_cases,
+        figures=None if options.figures is None else Path(options.figures),
+        num_processes=options.num_processes or default_processes(),
     )
 
 
@@ -59,7 +66,7 @@ def _model_name(summary: Path) -> str:
     return path.parent.name if path.name == layout.SUMMARY and path.parent.name else path.stem
 
 
-def training_curves(predictions: Path) -> dict[str, list[dict[str, float]]]:
+def training_curves(predictions: str | Path) -> dict[str, list[dict[str, float]]]:
     """The training logs of the models that made the predictions, by district (and fold); those that are found."""
     try:
         made = read_json(Path(predictions) / PREDICTION_FILE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,30 +26,41 @@ from ct2pet.inference.input_files import find_images
 from ct2pet.parallel import default_processes
 
 
+@dataclass(frozen=True)
+class SegmentationOptions:
+    """``dataset``: a raw dataset whose CTs are segmented into districtsTr and districtsTs, in place of a source and a
+    target. ``weights``: the folder of the weights, for segmenters that have any; ``districts``: the folder of your own
+    maps, for the segmenter files. ``pictures``: a PNG beside each map. With ``continue_segmentation`` the maps that
+    this segmenter has made are left as they are."""
+
+    dataset: str | int | None = None
+    segmenter: str | None = None
+    weights: str | Path | None = None
+    districts: str | Path | None = None
+    pictures: bool = False
+    continue_segmentation: bool = False
+    num_processes: int | None = None
+    device: str | None = None
+
+
 def segment_districts(
     source: str | Path | None = None,
     target: str | Path | None = None,
-    *,
-    dataset: str | None = None,
-    segmenter: str | None = None,
-    weights: str | Path | None = None,
-    districts: str | Path | None = None,
-    pictures: bool = False,
-    continue_segmentation: bool = False,
-    num_processes: int | None = None,
-    device: str | None = None,
+    options: SegmentationOptions | None = None,
+    **changes: Any,
 ) -> list[Path]:
-    """Segment the CTs of a folder (or one CT file), or all of a raw ``dataset``; returns the maps' files.
+    """Segment the CTs of a folder (or one CT file), or all of a raw dataset; returns the maps' files.
 
-    Maps and their records go to ``target``/CASE and CASE.segmenter.json, or into districtsTr and districtsTs.
-    ``weights``: the folder of the weights, for segmenters that have any; ``districts``: the folder of your own maps,
-    for the segmenter files. ``pictures``: a PNG beside each map. With ``continue_segmentation`` the maps that this
-    segmenter has made are left as they are. Maps of another segmenter are never replaced, and neither are those that
-    no segmenter made. Prints how sure the segmenter is of each case.
+    ``changes`` are SegmentationOptions by name. Maps and their records go to ``target``/CASE and CASE.segmenter.json,
+    or into districtsTr and districtsTs. Maps of another segmenter are never replaced, and neither are those that no
+    segmenter made. Prints how sure the segmenter is of each case.
 
     Raises CasesFailed, naming them, for CTs without a map, and other Ct2PetErrors before any work.
     """
-    given: dict[str, Any] = {"device": device, "weights": weights, "folder": districts}
+    options = replace(options or SegmentationOptions(), **changes)
+    dataset, segmenter, continue_segmentation = options.dataset, options.segmenter, options.continue_segmentation
+    pictures, num_processes = options.pictures, options.num_processes
+    given: dict[str, Any] = {"device": options.device, "weights": options.weights, "folder": options.districts}
     if dataset is not None:
         if source is not None or target is not None:
             raise DatasetError("either -d, or -i and -o: a dataset's maps go into its own folders")

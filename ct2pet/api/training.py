@@ -24,43 +24,43 @@ from ct2pet.training.request import TrainingRequest, train_one
 
 
 def train(
-    dataset: str,
+    dataset: str | int,
     model: str,
     fold: int | str,
+    options: TrainingOptions | None = None,
     *,
     configurations: Sequence[str] | None = None,
     plans_name: str = DEFAULT_PLANS,
     device: str | None = None,
-    options: TrainingOptions | None = None,
     only_validate: bool = False,
     num_gpus: int = 1,
     pretrain_whole_body: bool = False,
+    **changes: Any,
 ) -> list[Path]:
     """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one on
     each GPU. Where torchrun started several processes, all of them train each district together.
 
-    ``pretrain_whole_body``: train the whole body first, unless that was finished before, and begin each district with
-    its networks and weights.
+    ``changes`` are TrainingOptions by name. ``pretrain_whole_body``: train the whole body first, unless that was
+    finished before, and begin each district with its networks and weights.
     ``configurations``: only these (a district, or ``whole_body``). With ``options.resume`` districts that are
     finished are skipped; without it they are refused, unless ``options.overwrite`` is set. Returns the folders of the
     trainings. Raises Ct2PetError subclasses: unknown names, missing preprocessed data, losses that are not finite; of
     several districts CasesFailed after the others are trained.
     """
+    options = replace(options or TrainingOptions(), **changes)
     devices = choose_devices(device, num_gpus)
     if len(devices) > 1 and distributed.launched_by_torchrun():
         raise TrainingError("-num_gpus trains a district on each GPU, torchrun one on all of them: choose one of them")
     with distributed.process_group(devices[0]) as own_device:
         load_model(model)  # an unknown name is told before any work
-        preprocessed = PreprocessedDataset.find(dataset)
+        preprocessed = PreprocessedDataset.find(str(dataset))
         plans = preprocessed.plans(plans_name)
         if str(fold) != "all":
             fold_cases(preprocessed.splits(), fold, [])  # an unknown fold, too
         names = list(configurations or plans.default_configurations)
         for name in names:
             plans.configuration(name)
-        request = TrainingRequest(
-            preprocessed, plans, model, fold, options or TrainingOptions(), only_validate, pretrain_whole_body
-        )
+        request = TrainingRequest(preprocessed, plans, model, fold, options, only_validate, pretrain_whole_body)
         for name in names:
             check_output_folder(request.folder(name))
         done = {}

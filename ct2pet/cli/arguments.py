@@ -123,6 +123,17 @@ def add_step_size(parser: Parser) -> None:
     )
 
 
+def add_target_spacing(parser: Parser) -> None:
+    parser.add_argument(
+        "-overwrite_target_spacing",
+        dest="target_spacing",
+        nargs=3,
+        type=number(0.05, 100, "mm"),
+        metavar=("Z", "Y", "X"),
+        help="spacing of every district in mm (default: the median of the cases); choose another name of plans (-p)",
+    )
+
+
 def add_folder(parser: Parser, flag: str, destination: str, help_text: str, required: bool = True) -> None:
     parser.add_argument(flag, dest=destination, type=Path, required=required, metavar="FOLDER", help=help_text)
 

@@ -76,7 +76,7 @@ def execute(arguments: argparse.Namespace) -> None:
         if arguments.folders:
             evaluate_folders(real, predictions, options)
         else:
-            evaluate(str(real), predictions, options)
+            evaluate(arguments.dataset, predictions, options)
     except CasesFailed as failed:
         if failed.some_done:
             print(table(read_summary(output), organs=arguments.verbose))

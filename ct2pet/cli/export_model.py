@@ -40,6 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="or checkpoint_best.pth (default: checkpoint_final.pth)",
     )
+    parser.add_argument("--half_precision", action="store_true", help="weights as float16: half the size")
 
 
 def execute(arguments: argparse.Namespace) -> None:

@@ -1,6 +1,7 @@
 """Look at a dataset, decide, and preprocess it: district maps, fingerprint, plans, and one store per district.
 
 Example: ct2pet_plan_and_preprocess -d 001 --verify_dataset_integrity
+         ct2pet_plan_and_preprocess -d 001 002 -c head trunk -np 4
 """
 
 from __future__ import annotations
@@ -8,47 +9,50 @@ from __future__ import annotations
 import argparse
 
 from ct2pet.cli.arguments import (
-    add_dataset,
+    add_configurations,
     add_device,
     add_memory_target,
     add_plans,
     add_processes,
     add_segmenter,
     add_sized_models,
+    add_target_spacing,
 )
 from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_dataset(parser)
+    parser.add_argument(
+        "-d",
+        dest="datasets",
+        nargs="+",
+        required=True,
+        metavar="DATASET",
+        help="the datasets, one after another: their numbers (001) or folder names (Dataset001_NAME)",
+    )
     add_plans(parser)
+    add_configurations(parser)
     parser.add_argument(
         "--verify_dataset_integrity", action="store_true", help="first look at every file, and stop if one is wrong"
     )
     add_segmenter(parser, None, "what made the maps that are there, or rules")
     add_memory_target(parser)
     add_sized_models(parser)
+    add_target_spacing(parser)
     add_device(parser, "what will train, here or elsewhere")
     add_processes(parser)
 
 
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.api.plan_tables import show_next, show_plan
-    from ct2pet.api.planning import plan_and_preprocess
+    from ct2pet.api.planning import PlanAndPreprocessOptions, plan_and_preprocess
 
-    plans = plan_and_preprocess(
-        arguments.dataset,
-        plans_name=arguments.plans,
-        verify_dataset_integrity=arguments.verify_dataset_integrity,
-        segmenter=arguments.segmenter,
-        weights=arguments.weights,
-        gpu_memory_target=arguments.gpu_memory_target,
-        models=arguments.models,
-        device=arguments.device,
-        num_processes=arguments.num_processes,
-    )
-    show_plan(plans)
-    show_next(plans)
+    given = {"plans_name": arguments.plans, **vars(arguments)}
+    options = {name: given[name] for name in PlanAndPreprocessOptions.__dataclass_fields__}
+    for dataset in arguments.datasets:
+        plans = plan_and_preprocess(dataset, **options)
+        show_plan(plans)
+        show_next(plans)
 
 
 main = command("ct2pet_plan_and_preprocess", __doc__ or "", add_arguments, execute)

@@ -10,7 +10,14 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_dataset, add_device, add_memory_target, add_plans, add_sized_models
+from ct2pet.cli.arguments import (
+    add_dataset,
+    add_device,
+    add_memory_target,
+    add_plans,
+    add_sized_models,
+    add_target_spacing,
+)
 from ct2pet.cli.command import command
 
 
@@ -19,6 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_plans(parser)
     add_memory_target(parser)
     add_sized_models(parser)
+    add_target_spacing(parser)
     add_device(parser, "what will train, here or elsewhere")
 
 
@@ -31,6 +39,7 @@ def execute(arguments: argparse.Namespace) -> None:
         plans_name=arguments.plans,
         gpu_memory_target=arguments.gpu_memory_target,
         models=arguments.models,
+        target_spacing=arguments.target_spacing,
         device=arguments.device,
     )
     show_plan(plans)

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ct2pet import layout
 from ct2pet.cli.arguments import (
-    add_configurations,
     add_device,
     add_segmenter,
     add_step_size,
@@ -20,6 +19,7 @@ from ct2pet.cli.arguments import (
     positive_integer,
 )
 from ct2pet.cli.command import command
+from ct2pet.cli.model_arguments import add_choice_of_model
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
 
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs; a file for one CT"
     )
-    _add_choice_of_model(parser)
+    add_choice_of_model(parser)
     parser.add_argument(
         "--districts",
         type=Path,
@@ -51,6 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
     )
+    parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: it over the CT, for a look")
     parser.add_argument(
         "--patient_map",
         type=Path,
@@ -68,45 +69,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="predict districts without a model of their own with that of the whole body",
     )
     parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
+    for flag, dest, what in (("-npp", "num_readers", "read ahead"), ("-nps", "num_writers", "written behind")):
+        parser.add_argument(
+            flag,
+            dest=dest,
+            type=integer(0, 64),
+            default=0,
+            metavar="N",
+            help=f"cases that are {what} by threads while the network works; each takes memory (default: 0, none)",
+        )
     parser.add_argument(
         "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"
     )
     parser.add_argument(
         "-part_id", type=integer(0, 999_999), default=0, metavar="N", help="which share, from 0 on (default: 0)"
-    )
-
-
-def _add_choice_of_model(parser: argparse.ArgumentParser) -> None:
-    why = "needed where several are trained"
-    parser.add_argument("-d", dest="dataset", metavar="DATASET", help=f"trained on this dataset, 001; {why}")
-    parser.add_argument("-m", dest="model", metavar="MODEL", help=f"the method, for example pix2pix; {why}")
-    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help=f"trained with these plans; {why}")
-    add_configurations(parser)
-    parser.add_argument(
-        "-f", dest="folds", nargs="+", metavar="FOLD", help="mean of these folds (default: those that there are)"
-    )
-    parser.add_argument(
-        "-chk",
-        dest="checkpoint",
-        default=layout.CHECKPOINT_FINAL,
-        metavar="FILE",
-        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
-    )
-
-    parser.add_argument(
-        "--model",
-        dest="model_paths",
-        nargs="+",
-        type=Path,
-        metavar="PATH",
-        help="instead of -d, -m, -p: the folder of a trained model, or a file of ct2pet_export_model; of several the "
-        "mean is predicted",
-    )
-    parser.add_argument(
-        "--ensemble",
-        nargs="+",
-        metavar="NAME",
-        help="the mean of these trained models: MODEL__PLANS (all districts) or MODEL__PLANS__CONFIGURATION",
     )
 
 

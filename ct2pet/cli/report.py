@@ -56,8 +56,8 @@ def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.api.reporting import report
 
     path = report(
-        arguments.predictions,
         arguments.dataset,
+        arguments.predictions,
         split=arguments.split,
         summary=arguments.summary,
         other_summary=arguments.other,

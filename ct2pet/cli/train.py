@@ -36,6 +36,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--val", dest="only_validate", action="store_true", help="only predict the validation cases")
     parser.add_argument(
+        "--val_best",
+        dest="validate_best",
+        action="store_true",
+        help="validate with checkpoint_best.pth, into validation_best; with --val: only that",
+    )
+    parser.add_argument(
+        "--disable_checkpointing",
+        dest="checkpointing",
+        action="store_false",
+        help="write no checkpoint but the final one; an interrupted training starts anew",
+    )
+    parser.add_argument(
         "-pretrained_weights",
         type=Path,
         metavar="PATH",

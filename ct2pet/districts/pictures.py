@@ -45,7 +45,7 @@ def write_picture(
     is theirs, outlined as far as they reach), and two slices through its middle. ``captions``: the legend's text by
     district.
     """
-    ct, labels = _thinned(ct_hu.to_canonical()), _thinned(district_map.to_canonical())
+    ct, labels = thinned(ct_hu.to_canonical()), thinned(district_map.to_canonical())
     panels = [panel for axis in (CORONAL, SAGITTAL) for panel in _panels(ct.array, labels.array, axis, districts)]
     figure = _figure(panels, ct.grid.spacing, [captions[name] for name in districts])
     FigureCanvasAgg(figure)
@@ -53,7 +53,7 @@ def write_picture(
         figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})
 
 
-def _thinned(volume: Volume) -> Volume:
+def thinned(volume: Volume) -> Volume:
     """Every n-th voxel, so that none is much smaller than a pixel of the picture. The grid's origin stays."""
     steps = [max(1, round(_PIXEL_MM / size)) for size in volume.grid.spacing]
     array = volume.array[:: steps[0], :: steps[1], :: steps[2]]

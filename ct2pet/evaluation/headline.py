@@ -44,13 +44,14 @@ def _labels(summary: Mapping[str, Any]) -> str:
 
 
 def _where_not_lower(summary: Mapping[str, Any], besides: str) -> str:
-    """Regions by name, of organs only how many: there may be a hundred."""
+    """Regions by name, and how many of the organs these are."""
     gains = {name: _gain(summary, name) for name in summary["mean"] if name != besides}
     known = {name: gain for name, gain in gains.items() if gain is not None}
-    organs = [gain for name, gain in known.items() if is_label(name)]
+    organs = {region_title(name).removesuffix(" (organ)"): gain for name, gain in known.items() if is_label(name)}
     worse = [region_title(name) for name, gain in known.items() if gain <= 0 and not is_label(name)]
-    if any(gain <= 0 for gain in organs):
-        worse.append(f"{sum(gain <= 0 for gain in organs)} of {len(organs)} organs")
+    of_organs = [name for name, gain in organs.items() if gain <= 0]
+    if of_organs:
+        worse.append(f"{len(of_organs)} of {len(organs)} organs ({', '.join(of_organs)})")
     return f"Its mean error is not lower in: {', '.join(worse)}." if worse else ""
 
 

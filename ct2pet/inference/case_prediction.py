@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,8 @@ from ct2pet.inference.input_files import Case, read_input
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.output_grids import OutputGrids
-from ct2pet.inference.predictor import Predictor
+from ct2pet.inference.predictor import Predictor, Volumes
+from ct2pet.inference.read_ahead import ReadAhead, WriteBehind
 from ct2pet.inference.volumes import WindowOptions
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Volume
@@ -94,16 +96,15 @@ class CasePrediction:
             "segmenters": [asdict(identity) for identity in self.maps.identities(cases)],
         }
 
-    def run(self, case: Case, progress: Callable[[float], None]) -> None:
-        """Write what is not there of a case. ``progress`` is told shares of the work that add up to 1."""
-        if not case.is_done:
-            self._predict(case, progress)
-        path = map_file(case)
-        left_out = self.uncovered.names_in(read_volume(path)) if path.exists() else []
-        self.dicom.write(case, f"; not predicted: {', '.join(left_out)}" if left_out else "")
+    def read(self, case: Case) -> dict[str, Volume]:
+        """The inputs of a case that is not done; none of one that only lacks its DICOM series."""
+        return {} if case.is_done else {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
 
-    def _predict(self, case: Case, progress: Callable[[float], None]) -> None:
-        inputs = {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
+    def predict(self, case: Case, inputs: Mapping[str, Volume], progress: Callable[[float], None]) -> Volumes:
+        """The targets of a case from its inputs; none where there are no inputs. ``progress`` is told shares of the
+        work that add up to 1."""
+        if not inputs:
+            return {}
         district_map = self.maps.of(case, inputs)
         grid = self.grids.of(case.name, inputs[self.fields.inputs[0].name].grid)
         uncovered = self.uncovered.of(district_map, grid)
@@ -115,9 +116,15 @@ class CasePrediction:
             )
         self._say_what_is_left_out(case, uncovered)
         with reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
-            found = self.predictor.predict(inputs, district_map, grid, progress)
+            return self.predictor.predict(inputs, district_map, grid, progress)
+
+    def write(self, case: Case, found: Volumes) -> None:
+        """Write the targets of a case, and its DICOM series where that is wanted."""
         for name, volume in found.items():
             write_volume(case.outputs[name], volume)
+        path = map_file(case)
+        left_out = self.uncovered.names_in(read_volume(path)) if path.exists() else []
+        self.dicom.write(case, f"; not predicted: {', '.join(left_out)}" if left_out else "")
 
     def _say_what_is_left_out(self, case: Case, found: Volume | None) -> None:
         """Write where the case has districts without a model. Raises Ct2PetError where all districts are required."""
@@ -134,13 +141,32 @@ class CasePrediction:
             )
 
 
-def predict_cases(work: Sequence[Case], prediction: CasePrediction, num_done: int) -> None:
+@dataclass(frozen=True)
+class Threads:
+    """How many cases are read ahead of the network, and written behind it; 0: none, each in its turn."""
+
+    readers: int = 0
+    writers: int = 0
+
+
+def predict_cases(
+    work: Sequence[Case], prediction: CasePrediction, num_done: int, threads: Threads | None = None
+) -> None:
     """Predict the cases of ``work``, with a progress bar; ``num_done`` others are done. Raises CasesFailed."""
+    threads, by_name = threads or Threads(), {case.name: case for case in work}
+    inputs = ReadAhead(list(by_name), lambda name: prediction.read(by_name[name]), threads.readers)
+    outputs = WriteBehind(threads.writers)
     with progress("Predicting", len(work), "%") as bar:  # in shares of cases
 
         def one(case: Case) -> None:
             bar.notes = [case.name]
-            prediction.run(case, bar.advance)
+            found = prediction.predict(case, inputs.take(case.name), bar.advance)
+            outputs.give(case.name, lambda: prediction.write(case, found))
 
-        results = map_cases(one, {case.name: (case,) for case in work})
+        with contextlib.closing(inputs), contextlib.closing(outputs):
+            results = map_cases(one, {case.name: (case,) for case in work})
+            written = map_cases(lambda result: result(), {name: (call,) for name, call in outputs.pending.items()})
+    results.values = {name: value for name, value in results.values.items() if name not in written.failures}
+    results.failures |= written.failures
+    results.tracebacks |= written.tracebacks
     results.raise_failures("could not be predicted", some_done=num_done > 0)

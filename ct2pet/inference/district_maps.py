@@ -138,7 +138,7 @@ def choose_maps(
 def _segmenter(plans: Plans, options: PredictionOptions, needed: bool) -> Segmenter | None:
     """What makes the maps that are missing; None, after a warning, where it cannot work and is not ``needed``."""
     try:
-        name = options.segmenter or _of_training(plans)
+        name = options.segmenter or segmenter_of_training(plans)
         merge = merge_of(plans.segmenters, name)
         made_by = make_segmenter(name, device=options.device, weights=options.weights, merge=merge)
         check_districts(made_by, plans.districts)
@@ -177,7 +177,8 @@ def _has_any(files: FilesSegmenter | None, cases: Sequence[Case]) -> bool:
     return files is not None and any(files.has(case.name) for case in cases)
 
 
-def _of_training(plans: Plans) -> str:
+def segmenter_of_training(plans: Plans) -> str:
+    """The name of what made the district maps of the training; the default segmenter where a person made them."""
     names = [identity.name for identity in plans.segmenters if identity.name != OWN.name]
     return names[0] if names else DEFAULT_SEGMENTER
 

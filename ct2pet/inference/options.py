@@ -32,7 +32,9 @@ class PredictionOptions:
     ``patient_map``: the table of ct2pet_convert_dicom by which cases of DICOM folders are named. Districts without a
     model are left out, and a warning names them: ``require_all_districts`` lets such cases fail instead,
     ``fill_with_whole_body`` predicts them with the model of the whole body. With ``continue_prediction`` cases that are
-    predicted already are left as they are. ``num_parts``, ``part_id``: predict a share of the cases."""
+    predicted already are left as they are. ``pictures``: a PNG beside each predicted PET. ``num_parts``, ``part_id``:
+    predict a share of the cases. ``num_readers``, ``num_writers``: threads that read cases ahead of the network and
+    write behind it; 0: none."""
 
     dataset: str | None = None
     model: str | None = None
@@ -55,10 +57,13 @@ class PredictionOptions:
     dicom: bool = False
     patient_map: str | Path | None = None
     continue_prediction: bool = False
+    pictures: bool = False
     require_all_districts: bool = False
     fill_with_whole_body: bool = False
     num_parts: int = 1
     part_id: int = 0
+    num_readers: int = 0
+    num_writers: int = 0
 
     def __post_init__(self) -> None:
         if self.grid not in GRIDS:

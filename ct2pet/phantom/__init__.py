@@ -5,16 +5,17 @@ Segars WP et al., "4D XCAT phantom for multimodality imaging research", Med Phys
 code are this project's own. Where uptake and CT numbers come from stands in ``tissues``.
 """
 
+from ct2pet.phantom.domains import make_varied_patient, vary_scanner
 from ct2pet.phantom.lowdose import write_low_dose_dataset
 from ct2pet.phantom.nodule_writer import write_nodule_dataset
 from ct2pet.phantom.paper_organs import PAPER_LABELS, PAPER_ORGANS, paper_organ_map
 from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import CaseVolumes, scan
-from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, DEMO_LOW_COUNTS, Scanner
+from ct2pet.phantom.scanner import CLINICAL, COARSE, DEMO, DEMO_LOW_COUNTS, FINE, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS, TISSUES
-from ct2pet.phantom.writer import Cohort, write_dataset
+from ct2pet.phantom.writer import Cohort, write_cohort, write_dataset
 
 __all__ = [
     "CLINICAL",
@@ -22,6 +23,7 @@ __all__ = [
     "DEMO",
     "DEMO_LOW_COUNTS",
     "DISTRICTS",
+    "FINE",
     "LABELS",
     "PAPER_LABELS",
     "PAPER_ORGANS",
@@ -32,8 +34,11 @@ __all__ = [
     "Patient",
     "Scanner",
     "make_patient",
+    "make_varied_patient",
     "paper_organ_map",
     "scan",
+    "vary_scanner",
+    "write_cohort",
     "write_dataset",
     "write_low_dose_dataset",
     "write_nodule_dataset",

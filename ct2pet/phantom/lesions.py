@@ -6,6 +6,7 @@ measurable (above 1.5 times the liver; Wahl RL et al., J Nucl Med 2009;50 Suppl 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from ct2pet.phantom.patient import Lesion, Patient
 from ct2pet.phantom.tissues import labels_with_parts
 from ct2pet.volume import Grid, label_mask
 
-_SMALLEST_MM, _LARGEST_MM = 4.0, 34.0
+_SMALLEST_MM = 4.0
 _FAINTEST, _HOTTEST = 1.7, 25.0
 
 
@@ -23,7 +24,8 @@ _FAINTEST, _HOTTEST = 1.7, 25.0
 class Site:
     """Up to ``most`` lesions in a tissue, between two heights (reference mm) and two distances from the midline.
 
-    ``radius`` (mm) and ``suv`` are medians; with probability ``shown`` the CT shows it, at about ``hu``.
+    ``radius`` (mm) and ``suv`` are medians, and no radius is above ``largest``; with probability ``shown`` the CT shows
+    it, at about ``hu``.
     """
 
     host: str
@@ -35,6 +37,7 @@ class Site:
     least: int = 0
     z: tuple[float, float] = (0.0, 1700.0)
     aside: tuple[float, float] = (0.0, 400.0)
+    largest: float = 34.0
 
 
 _NECK = Site("muscle", 3, 8, 6, 45, 0.8, z=(1440, 1530), aside=(22, 60))
@@ -75,7 +78,11 @@ SITES: dict[str, tuple[Site, ...]] = {
 
 def place_lesions(patient: Patient, random: np.random.Generator) -> tuple[Lesion, ...]:
     """Lesions of the patient's diagnosis, each centred in a voxel of its host tissue inside the field of view."""
-    sites = SITES[patient.diagnosis]
+    return place_lesions_at(patient, SITES[patient.diagnosis], random)
+
+
+def place_lesions_at(patient: Patient, sites: Sequence[Site], random: np.random.Generator) -> tuple[Lesion, ...]:
+    """Lesions at the sites, as many as each says, where the patient has its host tissue inside the field of view."""
     if not sites:
         return ()
     anatomy = Anatomy(patient)
@@ -115,5 +122,5 @@ def _place(
     suv = site.suv * float(np.exp(random.normal(0, 0.45)))
     suv = float(np.clip(suv, max(_FAINTEST, 1.5 * patient.suv[site.host]), _HOTTEST))
     hu = float(site.hu + random.normal(0, 6)) if random.random() < site.shown else None
-    radii = tuple(float(r) for r in np.clip(radius, _SMALLEST_MM, _LARGEST_MM))
+    radii = tuple(float(r) for r in np.clip(radius, _SMALLEST_MM, site.largest))
     return Lesion(tuple(centre.tolist()), radii, suv, hu, site.host)  # type: ignore[arg-type]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +16,7 @@ from ct2pet.errors import DatasetError
 from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
 from ct2pet.phantom._cases_table import write_cases_table
+from ct2pet.phantom.domains import make_varied_patient, vary_scanner
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import scan
@@ -33,12 +35,14 @@ CaseVolumesOf = Callable[[Patient, Scanner], Mapping[str, Volume]]
 @dataclass(frozen=True)
 class Cohort:
     """Phantom patients in a scanner: ``num_train`` training and ``num_test`` test cases, drawn from ``seed``. The first
-    cases do not depend on how many follow."""
+    cases do not depend on how many follow. ``varied``: from the population of ``domains``, each in a scanner of another
+    sharpness and noise."""
 
     num_train: int
     num_test: int
     seed: int = 0
     scanner: Scanner = CLINICAL
+    varied: bool = False
 
 
 def write_dataset(
@@ -51,23 +55,28 @@ def write_dataset(
     name: str = "Phantom",
     num_processes: int = 1,
 ) -> None:
-    """Write ``num_train`` + ``num_test`` phantom cases to ``folder`` as a raw dataset (NIfTI).
+    """Write ``num_train`` + ``num_test`` phantom cases to ``folder`` as a raw dataset: see write_cohort."""
+    write_cohort(folder, Cohort(num_train, num_test, seed, scanner), name=name, num_processes=num_processes)
+
+
+def write_cohort(folder: str | os.PathLike, cohort: Cohort, *, name: str = "Phantom", num_processes: int = 1) -> None:
+    """Write the phantom cases of a cohort to ``folder`` as a raw dataset (NIfTI).
 
     dataset.json (with the organs' labels), cases.csv, and for each case CT (int16 HU), PET (float32 SUV on its own
-    grid), districts, organs (uint8 on the CT's grid) and lesions (uint8 on the PET's). The same ``seed`` and
-    ``scanner`` give the same files; the first cases do not depend on how many follow. dataset.json comes last: an
-    interrupted folder is no dataset yet. Raises DatasetError where ``num_train`` or ``num_test`` cannot be, and
-    CasesFailed naming the cases that could not be written.
+    grid), districts, organs (uint8 on the CT's grid) and lesions (uint8 on the PET's). The same cohort gives the same
+    files; the first cases do not depend on how many follow. dataset.json comes last: an interrupted folder is no
+    dataset yet. Raises DatasetError where the numbers of cases cannot be, and CasesFailed naming the cases that could
+    not be written.
     """
-    write_cases(folder, Cohort(num_train, num_test, seed, scanner), _case_volumes, num_processes=num_processes)
+    write_cases(folder, cohort, _case_volumes, num_processes=num_processes)
     write_dataset_json(
         folder,
         name=name,
         districts=DISTRICTS,
-        num_training=num_train,
+        num_training=cohort.num_train,
         file_ending=FILE_ENDING,
         organs=LABELS,
-        phantom={"seed": seed, "scanner": scanner.name},
+        phantom={"seed": cohort.seed, "scanner": cohort.scanner.name, "varied": cohort.varied},
     )
 
 
@@ -86,7 +95,7 @@ def write_cases(
     (folder / layout.DATASET).unlink(missing_ok=True)
     splits = ["Tr"] * cohort.num_train + ["Ts"] * cohort.num_test
     cases = {
-        case: (folder, case, split, _patient_seed(cohort.seed, number), scanner, case_volumes)
+        case: (folder, case, split, *_drawn(cohort, _patient_seed(cohort.seed, number)), case_volumes)
         for number, split in enumerate(splits, start=1)
         for case in [f"phantom_{number:03d}"]
     }
@@ -103,10 +112,17 @@ def _patient_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
+def _drawn(cohort: Cohort, seed: int) -> tuple[Callable[[], Patient], Scanner]:
+    """What draws the patient of a seed (in the process that writes it), and the scanner."""
+    if cohort.varied:
+        return partial(make_varied_patient, seed), vary_scanner(cohort.scanner, seed)
+    return partial(make_patient, seed), cohort.scanner
+
+
 def _write_case(
-    folder: Path, case: str, split: str, seed: int, scanner: Scanner, case_volumes: CaseVolumesOf
+    folder: Path, case: str, split: str, draw: Callable[[], Patient], scanner: Scanner, case_volumes: CaseVolumesOf
 ) -> dict[str, object]:
-    patient = make_patient(seed)
+    patient = draw()
     for kind, volume in case_volumes(patient, scanner).items():
         file_name = f"{case}_0000{FILE_ENDING}" if kind == "images" else f"{case}{FILE_ENDING}"
         write_volume(folder / f"{kind}{split}" / file_name, volume)

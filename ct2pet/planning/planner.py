@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,26 +34,38 @@ _SIDES = re.compile(r"(^|[_-])(left|right|l|r)([_-]|$)", re.IGNORECASE)
 @dataclass(frozen=True)
 class PlanRequest:
     """What a user asks of the planner. ``device``: the kind that will train. ``sized_for``: the methods for which
-    patch and batch leave memory (None: all)."""
+    patch and batch leave memory (None: all). ``target_spacing``: Z, Y, X in mm, in place of the median of the cases.
+    Raises PlansError for a spacing that is not three positive numbers."""
 
     plans_name: str = layout.DEFAULT_PLANS
     device: str = "cpu"
     memory_target_gib: float | None = None
     sized_for: Collection[str] | None = None
+    target_spacing: Sequence[float] | None = None
+
+    def __post_init__(self) -> None:
+        spacing = self.target_spacing
+        if spacing is not None and (len(spacing) != 3 or not all(0 < mm < math.inf for mm in spacing)):
+            raise PlansError(f"the target spacing must be three positive numbers (mm), Z, Y, X; not {spacing}")
 
 
 @dataclass(frozen=True)
 class District:
-    """A district to be planned: its labels, what the fingerprint says of it, and the dataset's fields."""
+    """A district to be planned: its labels, what the fingerprint says of it, and the dataset's fields.
+    ``target_spacing``: see PlanRequest."""
 
     name: str
     labels: list[int]
     seen: DistrictFingerprint
     fields: Fields
+    target_spacing: Sequence[float] | None = None
 
     @property
     def spacing(self) -> list[float]:
-        """The median spacing (Z, Y, X, mm) of the first target of the cases in which the district occurs."""
+        """The median spacing (Z, Y, X, mm) of the first target of the cases in which the district occurs, or what was
+        asked for."""
+        if self.target_spacing is not None:
+            return [float(mm) for mm in self.target_spacing]
         return [round(float(mm), 6) for mm in np.median(self.seen.spacings, axis=0)]
 
     @property
@@ -87,7 +99,7 @@ def plan_experiment(
     of_slices = [needs for needs in _trainings(fitting.values()) if needs.dimensions == 2]
     roles = network_roles(needs for needs in _trainings(fitting.values()) if needs.dimensions == 3)
     configurations = {}
-    for district in occurring(fingerprint, description):
+    for district in occurring(fingerprint, description, request.target_spacing):
         planned = plan_configuration(district, roles, of_patches, budget)
         slices = plan_slices(planned, fields, of_slices, budget)
         configurations[district.name] = dataclasses.replace(planned, slices=slices)
@@ -105,6 +117,7 @@ def plan_experiment(
             "device": request.device,
             "memory_target_gib": request.memory_target_gib,
             "sized_for": sorted(fitting if request.sized_for is None else request.sized_for),
+            **({} if request.target_spacing is None else {"target_spacing": list(request.target_spacing)}),
         },
         segmenters=list(fingerprint.segmenters),
     )
@@ -124,7 +137,9 @@ def planned_fields(fields: Fields) -> list:
     return [*fields.inputs, *fields.targets, *fields.conditions]
 
 
-def occurring(fingerprint: Fingerprint, description: Description) -> Iterator[District]:
+def occurring(
+    fingerprint: Fingerprint, description: Description, target_spacing: Sequence[float] | None = None
+) -> Iterator[District]:
     """The districts that some case has, then the whole body. Raises PlansError where there is none."""
     labels = region_labels(description.districts)
     found = [name for name in labels if name in fingerprint.districts and fingerprint.districts[name].cases]
@@ -132,7 +147,7 @@ def occurring(fingerprint: Fingerprint, description: Description) -> Iterator[Di
         names = ", ".join(labels)
         raise PlansError(f"{fingerprint.dataset_name}: no training case has any of the districts {names}")
     for name in found:
-        yield District(name, labels[name], fingerprint.districts[name], description.fields)
+        yield District(name, labels[name], fingerprint.districts[name], description.fields, target_spacing)
 
 
 def plan_configuration(

@@ -7,7 +7,7 @@ import hashlib
 from functools import cache
 from pathlib import Path
 
-SCRIPTS = ("volumes.js", "viewer.js", "page.js")
+SCRIPTS = ("volumes.js", "tools.js", "viewer.js", "page.js")
 STYLES = ("page.css", "viewer.css")
 _FOLDER = Path(__file__).with_name("assets")
 

@@ -9,19 +9,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ct2pet.dataset import Field
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.label_evaluation import read_labels
 from ct2pet.evaluation.label_summary import mean_dice
 from ct2pet.evaluation.label_tables import COLUMNS
-from ct2pet.evaluation.names import LESIONS
+from ct2pet.evaluation.names import LESIONS, region_title
 from ct2pet.imageio import read_volume
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page
 from ct2pet.report.colours import Window, gradient
 from ct2pet.report.label_contours import contour_pictures
 from ct2pet.report.projections import VIEWS, align, image_title, png, projections
+from ct2pet.report.region_maps import RegionMap, region_map
 from ct2pet.report.tables import metric_title, number, numbers_of_case
+from ct2pet.report.templates import render
+from ct2pet.report.uptake import joint_histogram
 from ct2pet.report.volumes import ViewerVolumes, viewer_volumes
 from ct2pet.volume import Volume
 
@@ -40,12 +45,14 @@ class Picture:
 @dataclass(frozen=True)
 class CaseContent:
     """What the report shows of a case. ``field``: which input image it is shown with. ``volumes``: None where no PET is
-    predicted. ``contours``: PNG by title, slices with the contours of predicted and true labels."""
+    predicted. ``contours``: PNG by title, slices with the contours of predicted and true labels. ``histogram``: see
+    ``joint_histogram``."""
 
     pictures: Sequence[Picture]
     volumes: ViewerVolumes | None
     field: Field
     contours: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    histogram: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -59,7 +66,8 @@ class LabelFiles:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The images of a case: an input, which ``field`` names, and what was predicted. ``has_pet``: whether a PET is."""
+    """The images of a case: an input, which ``field`` names, and what was predicted. ``has_pet``: whether a PET is.
+    ``district_map`` (labels ``districts``) and ``lesions``: drawn as contours where there are any."""
 
     image: Path | None
     field: Field
@@ -67,6 +75,9 @@ class CaseFiles:
     real: Path | None = None
     fake: Path | None = None
     labels: tuple[LabelFiles, ...] = ()
+    district_map: Path | None = None
+    districts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    lesions: Path | None = None
 
     def check(self) -> None:
         """Raise Ct2PetError where a file is missing."""
@@ -81,12 +92,15 @@ class CaseFiles:
             raise Ct2PetError(f"its {missing[0]} is missing")
 
 
-def case_content(image: Volume, real_pet: Volume, fake_pet: Volume, field: Field) -> CaseContent:
+def case_content(
+    image: Volume, real_pet: Volume, fake_pet: Volume, field: Field, regions: RegionMap | None = None
+) -> CaseContent:
     """The content from an input image (in the unit of its ``field``), real and synthetic PET (SUV), each on a grid of
-    its own."""
+    its own; ``regions``: what the viewer draws the contours of."""
     case = align(image, real_pet, fake_pet, field)
     pictures = [Picture(p.title, p.view, png(p), p.size_mm[1] / p.size_mm[0], p.window) for p in projections(case)]
-    return CaseContent(pictures, viewer_volumes(case), field)
+    histogram = joint_histogram(case.real.array, case.fake.array)
+    return CaseContent(pictures, viewer_volumes(case, regions=regions), field, histogram=histogram)
 
 
 def content_of_files(files: CaseFiles) -> CaseContent:
@@ -95,7 +109,10 @@ def content_of_files(files: CaseFiles) -> CaseContent:
     image = _read(files.image, files.field.rules.unit)
     content = CaseContent([], None, files.field)
     if files.has_pet:
-        content = case_content(image, _read(files.real, "SUV"), _read(files.fake, "SUV"), files.field)
+        real = _read(files.real, "SUV")
+        maps = [None if path is None else _read(path, "label") for path in (files.district_map, files.lesions)]
+        regions = region_map(real, maps[0], files.districts, maps[1])
+        content = case_content(image, real, _read(files.fake, "SUV"), files.field, regions)
     contours: dict[str, bytes] = {}
     for one in files.labels:
         predicted, true = (read_labels(path, one.field) for path in (one.predicted, one.true) if path is not None)
@@ -108,21 +125,44 @@ def _read(path: Path | None, unit: str) -> Volume:
     return read_volume(path, unit=unit)
 
 
-def card(name: str, anchor: str, regions: Mapping[str, Any], content: CaseContent, badge: str = "") -> str:
-    """The case, folded; with a ``badge`` (best, worst, ...) unfolded."""
-    top = page.element("strong", name)
-    top += page.element("span", badge, class_="badge") if badge else ""
-    top += "".join(page.element("span", text) for text in _headline(regions))
-    numbers = page.details("Its numbers", numbers_of_case(regions)) if regions else ""
-    body = _pictures(name, content.pictures) + _contours(name, content.contours) + numbers
-    if content.volumes is not None:
-        button = (
-            f'<button type="button" hidden data-volumes="{page.escaped(anchor)}-volumes" '
-            f'data-name="{page.escaped(name)}">Show its slices</button>'
-        )
-        body += page.wrapped("div", button)
-    opened = " open" if badge else ""
-    return f'<details class="case" id="{anchor}"{opened}><summary>{top}</summary>{body}</details>'
+def card(
+    name: str,
+    anchor: str,
+    regions: Mapping[str, Any],
+    content: CaseContent,
+    badge: str = "",
+    lesions: Sequence[Mapping[str, Any]] = (),
+) -> str:
+    """The case, folded; with a ``badge`` (best, worst, ...) unfolded. ``lesions``: those of the summary, each of which
+    is a link to its slices where the viewer has it."""
+    views = [_view(name, view, content.pictures) for view in VIEWS] if content.pictures else []
+    in_viewer = content.volumes is not None and len(content.volumes.lesions) == len(lesions)
+    return render(
+        "case.html",
+        name=name,
+        anchor=anchor,
+        badge=badge,
+        headline=_headline(regions),
+        lesions=[_lesion(number, lesion) for number, lesion in enumerate(lesions, start=1)] if in_viewer else [],
+        ratio=sum(view["ratio"] for view in views),
+        views=views,
+        contours=[
+            {
+                "title": title,
+                "image": page.image(png, f"Contours of the {title} slice of {name}, reference solid, predicted dashed"),
+            }
+            for title, png in content.contours.items()
+        ],
+        numbers=numbers_of_case(regions) if regions else "",
+        with_volumes=content.volumes is not None,
+    )
+
+
+def _lesion(number: int, lesion: Mapping[str, Any]) -> str:
+    suv = lesion.get("real_suv_max")
+    facts = [region_title(lesion["district"])] if lesion.get("district") else []
+    facts += [f"SUVmax {suv:.1f}"] if suv is not None else []
+    return f"{number} ({', '.join(facts)})" if facts else str(number)
 
 
 def _headline(regions: Mapping[str, Any]) -> list[str]:
@@ -136,48 +176,31 @@ def _headline(regions: Mapping[str, Any]) -> list[str]:
     return [*texts, f"mean {column.title} {column.text(dice)}{column.unit}"] if dice is not None else texts
 
 
-def _contours(name: str, contours: Mapping[str, bytes]) -> str:
-    figures = [
-        page.wrapped(
-            "figure",
-            page.element("figcaption", f"{title}: reference solid, predicted dashed")
-            + page.image(png, f"Contours of the {title} slice of {name}, reference solid, predicted dashed"),
-        )
-        for title, png in contours.items()
-    ]
-    return page.wrapped("div", "".join(figures), class_="contours") if figures else ""
+def _view(name: str, view: str, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """What the template shows of one view."""
+    shown = [picture for picture in pictures if picture.view == view]
+    return {"ratio": sum(picture.ratio for picture in shown), "pictures": [_shown(name, one) for one in shown]}
 
 
-def _pictures(name: str, pictures: Sequence[Picture]) -> str:
-    if not pictures:
-        return ""
-    groups = []
-    for view in VIEWS:
-        shown = [picture for picture in pictures if picture.view == view]
-        ratio = sum(picture.ratio for picture in shown)
-        figures = "".join(_figure(name, picture) for picture in shown)
-        groups.append((ratio, page.wrapped("div", figures, style=f"--ratio:{ratio:.3f}")))
-    total = sum(ratio for ratio, _ in groups)
-    return page.wrapped("div", "".join(group for _, group in groups), class_="mips", style=f"--ratio:{total:.3f}")
-
-
-def _figure(name: str, picture: Picture) -> str:
+def _shown(name: str, picture: Picture) -> dict[str, Any]:
     low, high = (f"{limit:g}".replace("-", "−") for limit in picture.window.limits)
-    ends = page.element("span", low) + page.element("span", f"{high} {picture.window.unit}")
-    parts = (
-        page.element("figcaption", picture.title),
-        page.image(picture.png, f"{picture.title} of {name}, {picture.view} maximum intensity projection"),
-        page.wrapped("div", "", class_="bar", style=f"background:{gradient(picture.window.colours)}"),
-        page.wrapped("div", ends, class_="ends"),
-    )
-    return page.wrapped("figure", "".join(parts), style=f"--ratio:{picture.ratio:.3f}")
+    return {
+        "title": picture.title,
+        "ratio": picture.ratio,
+        "image": page.image(picture.png, f"{picture.title} of {name}, {picture.view} maximum intensity projection"),
+        "gradient": gradient(picture.window.colours),
+        "low": low,
+        "high": f"{high} {picture.window.unit}",
+    }
 
 
 def volumes_block(anchor: str, volumes: ViewerVolumes) -> str:
     """The volumes as text that scripts unpack when the case is opened."""
     shape = " ".join(map(str, volumes.shape))
+    lesions = ",".join(" ".join(map(str, place)) for place in volumes.lesions)
     text = base64.b64encode(volumes.data).decode("ascii")
     return (
-        f'<script type="text/plain" id="{page.escaped(anchor)}-volumes" data-shape="{shape}" '
+        f'<script type="text/plain" id="{page.escaped(anchor)}-volumes" '
+        f'data-districts="{page.escaped("|".join(volumes.districts))}" data-lesions="{lesions}" data-shape="{shape}" '
         f'data-voxel="{volumes.voxel_mm:.4f}">{text}</script>'
     )

@@ -10,22 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from ct2pet.report.assets import content_policy, script, style
+from ct2pet.report.templates import pieces, render
 
 
 def page(title: str, body: Iterable[str], data: Iterable[str] = ()) -> Iterator[str]:
     """The whole document, piece by piece. ``data`` comes after the scripts: what is seen does not wait for it."""
-    yield (
-        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{escaped(content_policy())}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escaped(title)}</title>\n<style>\n{style()}</style></head>\n<body>\n"
+    return pieces(
+        "page.html", title=title, body=body, data=data, policy=content_policy(), style=style(), script=script()
     )
-    for part in body:
-        yield f"{part}\n"
-    yield f"<script>{script()}</script>\n"
-    for part in data:
-        yield f"{part}\n"
-    yield "</body></html>\n"
 
 
 def escaped(text: object) -> str:
@@ -56,23 +48,8 @@ class Cell:
 
 def table(header: Sequence[str], rows: Iterable[Sequence[Cell | str]], *, caption: str = "", sort: bool = True) -> str:
     """A table whose first column names the rows; readers can sort it by each column."""
-    heads = "".join(element("th", cell, scope="col") for cell in header)
-    lines = "".join(f"<tr>{''.join(_cell(cell, index) for index, cell in enumerate(row))}</tr>" for row in rows)
-    top = element("caption", caption) if caption else ""
-    kind = ' class="sortable"' if sort else ""
-    content = f"<table{kind}>{top}<thead><tr>{heads}</tr></thead><tbody>{lines}</tbody></table>"
-    return wrapped("div", content, class_="scroll", tabindex="0", role="region", aria_label=caption or header[0])
-
-
-def _cell(cell: Cell | str, index: int) -> str:
-    cell = Cell(cell) if isinstance(cell, str) else cell
-    attributes = {"scope": "row"} if index == 0 else {}
-    if index:
-        attributes["data-value"] = "" if cell.value is None else repr(cell.value)
-    if cell.kind:
-        attributes["class"] = cell.kind
-    content = wrapped("a", escaped(cell.text), href=f"#{cell.link}") if cell.link else escaped(cell.text)
-    return wrapped("td" if index else "th", content, **attributes)
+    cells = [[Cell(cell) if isinstance(cell, str) else cell for cell in row] for row in rows]
+    return render("table.html", header=header, rows=cells, caption=caption, sort=sort)
 
 
 def image(png: bytes, alternative: str) -> str:

@@ -172,18 +172,22 @@ def _loss_colour(name: str) -> str:
     return SERIES[1] if name.startswith("d_") else SERIES[0]
 
 
-def draw_validation(axes: Axes, title: str, rows: Sequence[Mapping[str, float]], column: str) -> None:
-    """A metric on patches of the validation cases over the epochs."""
+def draw_validation(
+    axes: Axes, title: str, rows: Sequence[Mapping[str, float]], column: str, label: str | None = None
+) -> None:
+    """A metric on patches of the validation cases over the epochs; ``label``: what it is called instead."""
     axes.plot(*_curve(rows, column), color=INK, marker=".", linewidth=1.2)
-    axes.set(ylabel=validation_title(column), ylim=(0, None))
+    axes.set(ylabel=label or validation_title(column), ylim=(0, None))
     axes.set_title(title)
     _epochs(axes)
 
 
-def validation_title(column: str) -> str:
-    """A metric of the training log for people: ``validation_mae_suv`` is "validation MAE [SUV]"."""
+def validation_title(column: str, on_training_cases: bool = False) -> str:
+    """A metric of the training log for people: ``validation_mae_suv`` is "validation MAE [SUV]". Of a training with all
+    cases it says that these are training cases."""
     metric = column.removeprefix(VALIDATION_METRIC)
-    return f"validation {HEADERS.get(metric.removesuffix('_suv'), metric.replace('_', ' '))}"
+    title = HEADERS.get(metric.removesuffix("_suv"), metric.replace("_", " "))
+    return f"{title}, training cases" if on_training_cases else f"validation {title}"
 
 
 def _epochs(axes: Axes) -> None:

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ct2pet.dataset import Field, Fields, RawDataset
-from ct2pet.dataset.fields import PET
-from ct2pet.dataset.predictions import prediction_name
+from ct2pet.dataset import RawDataset
 from ct2pet.evaluation.comparing import answer, compare
 from ct2pet.evaluation.comparing.pairing import check_pairs
 from ct2pet.evaluation.headline import plain_answer
@@ -22,11 +20,15 @@ from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page, sections, tables, versus
 from ct2pet.report.answer import certainties, tiles
-from ct2pet.report.case_pictures import CaseContent, CaseFiles, LabelFiles, card, content_of_files, volumes_block
+from ct2pet.report.case_pictures import CaseContent, card, content_of_files, volumes_block
+from ct2pet.report.dataset_files import doubts_of, files_of, title_of
 from ct2pet.report.figures import write_figures
 from ct2pet.report.label_section import label_section
-from ct2pet.report.projections import image_title
+from ct2pet.report.methods import methods_section
+from ct2pet.report.overview import overview, seen_in_training
+from ct2pet.report.uptake import uptake_section
 from ct2pet.report.viewer import viewer
+from ct2pet.report.warnings import warnings_section
 
 WARNING = (
     "Research only. What is shown as synthetic or predicted is computed: it is not a measurement and not for diagnosis."
@@ -34,6 +36,7 @@ WARNING = (
 MAX_CASES = 20
 OWN = "This model"
 _SEEN = "{} of these {} cases were trained with: the numbers say nothing about new patients."
+_SEEN_CURVES = "Trained with all cases (fold all): {}. Their curves show training cases, not validation cases."
 _PROCESS_GIB = 0.4
 _BYTES_PER_VOXEL = 14  # of the input image: as it is read, and the copies that are resampled
 _CASES_NOTE = (
@@ -52,10 +55,13 @@ _CONTENTS = {
     "versus": "Comparison",
     "plots": "Spread",
     "agreement": "Agreement",
+    "uptake": "Uptake",
     "lesions": "Lesions",
     "labels": "Labels",
     "cases": "Cases",
     "training": "Training",
+    "warnings": "Warnings",
+    "methods": "Methods",
     "details": "Details",
 }
 
@@ -67,32 +73,49 @@ def write_report(
     *,
     curves: Mapping[str, sections.Rows] | None = None,
     other: tuple[str, Mapping[str, Any]] | None = None,
+    doubts: Mapping[str, Sequence[str]] | None = None,
     title: str = "Synthetic PET from CT",
 ) -> None:
     """Write the report to ``path``.
 
     ``summary`` is the content of ``summary.json``, ``cases`` what to show of each case, in this order, ``curves`` the
-    rows of the training logs by name, ``other`` name and summary of another model on the same cases. Raises
-    Ct2PetError where the other model cannot be compared.
+    rows of the training logs by name, ``other`` name and summary of another model on the same cases, ``doubts`` what
+    the segmenter doubted in the district maps. Raises Ct2PetError where the other model cannot be compared.
     """
-    cases = cases or {}
-    anchors = {case: f"case-{index}" if case in cases else "cases" for index, case in enumerate(summary["cases"])}
+    cases, curves = cases or {}, curves or {}
+    anchors = anchors_of(summary, cases)
+    histograms = [content.histogram for content in cases.values() if content.histogram is not None]
     body = [
         *_answer(summary, other, title),
+        overview(summary, curves),
         *_errors(summary, other),
         *_versus(summary, other),
         *sections.box_section(summary, other, anchors),
         *sections.agreement_section(summary, anchors),
+        *uptake_section(summary, histograms, anchors),
         *_lesions(summary, other, anchors),
         *label_section(label_cases(summary["cases"]), anchors),
         *_cases(summary, cases, anchors),
-        *_training(curves or {}),
+        *_training(summary, curves),
+        warnings_section(summary, doubts or {}),
+        methods_section(summary),
         *_details(summary),
     ]
     volumes = ((anchors[case], content.volumes) for case, content in cases.items())
     data = (volumes_block(anchor, found) for anchor, found in volumes if found is not None)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(page.page(title, [_contents(body), *body], data))
+
+
+def anchors_of(summary: Mapping[str, Any], cases: Mapping[str, CaseContent]) -> dict[str, str]:
+    """Where each case is on the page, and each lesion ("CASE, lesion 1") whose slices the viewer can show."""
+    anchors = {case: f"case-{index}" if case in cases else "cases" for index, case in enumerate(summary["cases"])}
+    for case, content in cases.items():
+        lesions = summary["lesions"].get(case, [])
+        if content.volumes is not None and len(content.volumes.lesions) == len(lesions):
+            numbers = range(1, len(lesions) + 1)
+            anchors |= {f"{case}, lesion {number}": f"{anchors[case]}-lesion-{number}" for number in numbers}
+    return anchors
 
 
 def report_of_dataset(
@@ -119,7 +142,7 @@ def report_of_dataset(
         check_pairs({OWN: summary, other[0]: other[1]})
     chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
-    arguments = {case: (_files_of(dataset, case, split, files),) for case in chosen}
+    arguments = {case: (files_of(dataset, case, split, files),) for case in chosen}
     most = max((count_voxels(found.image) for (found,) in arguments.values()), default=0)
     done = map_cases(
         content_of_files,
@@ -130,39 +153,12 @@ def report_of_dataset(
     )
     shown = {case: done.values[case] for case in chosen if case in done.values}
     title = f"{title_of(dataset.fields)}: {dataset.name}"
-    write_report(path, summary, shown, curves=curves, other=other, title=title)
+    doubts = doubts_of(dataset, summary["cases"], split)
+    write_report(path, summary, shown, curves=curves, other=other, doubts=doubts, title=title)
     if figures is not None:
         write_figures(figures, summary, shown, curves=curves, other=other)
     done.raise_failures("could not be pictured", some_done=True)
     return Path(path)
-
-
-def title_of(fields: Fields) -> str:
-    """What was predicted from what, "Synthetic PET and organs from CT"."""
-    targets = ["synthetic PET" if one.kind == PET else image_title(one) for one in fields.targets]
-    inputs = [image_title(one) for one in fields.inputs]
-    words = f"{_listed(dict.fromkeys(targets))} from {_listed(inputs)}"
-    return words[:1].upper() + words[1:]
-
-
-def _listed(names: Iterable[str]) -> str:
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
-def _files_of(dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path]) -> CaseFiles:
-    """The first input image, and of the first predicted PET and of every label map the true and the predicted one."""
-
-    def predicted(target: Field) -> Path | None:
-        return predictions.get(prediction_name(case, target.name, dataset.fields))
-
-    fields = dataset.fields
-    labels = tuple(LabelFiles(one, predicted(one), dataset.file(one, case, split)) for one in fields.label_maps)
-    shown = fields.inputs[0]
-    image, pet = dataset.file(shown, case, split), next((one for one in fields.targets if one.kind == PET), None)
-    if pet is None:
-        return CaseFiles(image, shown, has_pet=False, labels=labels)
-    return CaseFiles(image, shown, True, dataset.file(pet, case, split), predicted(pet), labels)
 
 
 def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:
@@ -240,7 +236,8 @@ def _cases(summary: Mapping[str, Any], cases: Mapping[str, CaseContent], anchors
     yield page.element("p", f"{shown}{_CASES_NOTE if with_pet else ''}{contours}", class_="quiet")
     badges = _badges(list(cases), bool(with_pet))
     for case, content in cases.items():
-        yield card(case, anchors[case], summary["cases"].get(case, {}), content, badges[case])
+        lesions = summary["lesions"].get(case, [])
+        yield card(case, anchors[case], summary["cases"].get(case, {}), content, badges[case], lesions)
     if with_pet:
         yield viewer(with_pet[0])
 
@@ -252,16 +249,16 @@ def _badges(cases: Sequence[str], with_pet: bool) -> dict[str, str]:
     return {**dict.fromkeys(cases, ""), cases[0]: best, cases[-1]: worst}
 
 
-def _training(curves: Mapping[str, sections.Rows]) -> Iterator[str]:
+def _training(summary: Mapping[str, Any], curves: Mapping[str, sections.Rows]) -> Iterator[str]:
     if curves:
         yield page.element("h2", "Training", id="training")
-        yield sections.as_html(sections.training_plots(curves), "Training curve", "training-")
+        seen = seen_in_training(summary)
+        if seen:
+            yield page.element("p", _SEEN_CURVES.format(", ".join(sorted(seen))), class_="warning")
+        yield sections.as_html(sections.training_plots(curves, seen), "Training curve", "training-")
 
 
 def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     yield page.element("h2", "Details", id="details")
-    failed: Sequence[str] = summary["provenance"].get("failed_cases", [])
-    if failed:
-        yield page.element("p", f"Not evaluated: {', '.join(failed)}", class_="warning")
     settings = json.dumps(summary["provenance"], indent=2, ensure_ascii=False)
     yield page.details("How these numbers were made", page.element("pre", settings, tabindex="0"))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -91,7 +91,7 @@ def _pairs(summary: Summary, region: str, quantity: str, anchors: Anchors) -> tu
         named = {case: (case, regions[region]) for case, regions in summary["cases"].items() if region in regions}
     keys = f"real_{quantity}", f"fake_{quantity}"
     pairs = {name: (values.get(keys[0]), values.get(keys[1])) for name, (_, values) in named.items()}
-    return pairs, {name: anchors.get(case, "cases") for name, (case, _) in named.items()}
+    return pairs, {name: anchors.get(name, anchors.get(case, "cases")) for name, (case, _) in named.items()}
 
 
 def detection_plot(summary: Summary, other: Other = None) -> dict[str, Draw]:
@@ -106,14 +106,16 @@ def detection_plot(summary: Summary, other: Other = None) -> dict[str, Draw]:
     return {"lesions found": partial(draw_detection, thresholds=found["thresholds_suv"], curves=points)}
 
 
-def training_plots(curves: Mapping[str, Rows]) -> dict[str, Draw]:
-    """Of each training its losses, and each metric of its validation."""
+def training_plots(curves: Mapping[str, Rows], seen: Collection[str] = ()) -> dict[str, Draw]:
+    """Of each training its losses, and each metric of its validation. ``seen``: regions whose validation cases are
+    their training cases."""
     draws: dict[str, Draw] = {}
     for name, rows in curves.items():
         draws[f"{name}: losses"] = partial(draw_losses, title=f"{name}: losses", rows=rows)
         for column in dict.fromkeys(key for row in rows for key in row if key.startswith(VALIDATION_METRIC)):
-            title = f"{name}: {validation_title(column)}"
-            draws[title] = partial(draw_validation, title=title, rows=rows, column=column)
+            label = validation_title(column, on_training_cases=name in seen)
+            title = f"{name}: {label}"
+            draws[title] = partial(draw_validation, title=title, rows=rows, column=column, label=label)
     return draws
 
 

@@ -144,7 +144,8 @@ def lesion_table(summary: Summary, anchors: Mapping[str, str]) -> str:
     for case, lesions in summary["lesions"].items():
         for index, lesion in enumerate(lesions, start=1):
             real, fake = lesion.get("real_suv_max"), lesion.get("fake_suv_max")
-            row = [Cell(f"{case}, {index}", link=anchors[case]), Cell(region_title(lesion.get("district") or "–"))]
+            link = anchors.get(f"{case}, lesion {index}", anchors[case])
+            row = [Cell(f"{case}, {index}", link=link), Cell(region_title(lesion.get("district") or "–"))]
             row += [_plain(lesion.get("volume_ml"), 1), _plain(real, 1), _plain(fake, 1)]
             rows.append([*row, number("suv_mean_bias", lesion.get("suv_mean_bias"))])
     header = ["Lesion", "Where", "Volume [ml]", "Real SUVmax", "Synthetic SUVmax", metric_title("suv_mean_bias")]
@@ -177,8 +178,8 @@ def case_table(summary: Summary, anchors: Mapping[str, str]) -> str:
 
 
 def numbers_of_case(regions: Mapping[str, Mapping[str, float | None]]) -> str:
-    """All numbers of one case: its regions, and the metrics that count inside them."""
-    known = {metric for values in regions.values() for metric in values}
+    """All numbers of one case: its regions, and the metrics that any of them has."""
+    known = {metric for values in regions.values() for metric, value in values.items() if value is not None}
     metrics = [metric for metric in metrics_of(known) if not is_measurement(metric)]
     rows: list[Row] = [
         [region_title(name), *(number(metric, values.get(metric)) for metric in metrics)]

@@ -10,8 +10,9 @@ import SimpleITK as sitk
 
 from ct2pet.dataset import fields
 from ct2pet.report.projections import AlignedCase
+from ct2pet.report.region_maps import RegionMap
 from ct2pet.resampling import resample_part, to_itk
-from ct2pet.volume import Box, Grid, Volume
+from ct2pet.volume import Box, Grid, Triple, Volume
 
 MOST_BYTES = 1_700_000  # of a case, compressed; in the page a third more
 FINEST_MM = 2.0
@@ -43,15 +44,18 @@ SCALES = {fields.CT: CT_SCALE, fields.PET: PET_SCALE}  # of an input image, by i
 
 @dataclass(frozen=True)
 class ViewerVolumes:
-    """Input image, real and synthetic PET, one after another as codes (Z, Y, X), gzipped. All voxels are cubes of
-    ``voxel_mm``; ``shape`` is that of one volume."""
+    """Input image, real and synthetic PET, one after another as codes (Z, Y, X), and the codes of the regions where
+    there are any (see ``region_maps``), gzipped. All voxels are cubes of ``voxel_mm``; ``shape`` is that of one volume.
+    ``lesions``: the voxel (Z, Y, X) of each lesion."""
 
     shape: tuple[int, int, int]
     voxel_mm: float
     data: bytes
+    districts: tuple[str, ...] = ()
+    lesions: tuple[tuple[int, int, int], ...] = ()
 
 
-def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES) -> ViewerVolumes:
+def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES, regions: RegionMap | None = None) -> ViewerVolumes:
     """The case with the smallest voxels (no smaller than the images' own, and at least 2 mm) whose compressed codes
     take at most ``most_bytes``. Each try enlarges the voxels by what the last one took too much.
     """
@@ -60,18 +64,28 @@ def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES) -> ViewerVol
     voxel = max(finest, float(np.prod(extent) * _USUAL_BYTES_PER_VOXEL / most_bytes) ** (1 / 3))
     while True:
         grid = case.real.grid.with_spacing((voxel, voxel, voxel))
-        data = gzip.compress(_codes(case, grid).tobytes(), compresslevel=6, mtime=0)
+        data = gzip.compress(_codes(case, grid, regions).tobytes(), compresslevel=6, mtime=0)
         if len(data) <= most_bytes or max(grid.shape) <= 1:
-            return ViewerVolumes(grid.shape, voxel, data)
+            found = regions or RegionMap(case.real)
+            lesions = tuple(_voxel(place, grid) for place in found.lesions)
+            return ViewerVolumes(grid.shape, voxel, data, found.districts, lesions)
         voxel *= max(_COARSER, (len(data) / most_bytes) ** (1 / 3))
 
 
-def _codes(case: AlignedCase, grid: Grid) -> np.ndarray:
-    """(3, Z, Y, X) uint8 on ``grid``."""
+def _voxel(place: Triple, grid: Grid) -> tuple[int, int, int]:
+    """The voxel (Z, Y, X) of a grid that is nearest to a place (LPS, mm)."""
+    index = np.rint(np.linalg.solve(grid.affine, [*place, 1.0])[:3]).astype(int)[::-1]
+    z, y, x = np.clip(index, 0, np.array(grid.shape) - 1).tolist()
+    return z, y, x
+
+
+def _codes(case: AlignedCase, grid: Grid, regions: RegionMap | None = None) -> np.ndarray:
+    """(3 or, with regions, 4, Z, Y, X) uint8 on ``grid``."""
     field = case.field
     image = resample_part(_averaged(case.image, grid.spacing[0]), grid, outside=field.rules.outside).array
     pets = [resample_part(pet, grid).array for pet in (case.real, case.fake)]
-    return np.stack([SCALES[field.kind].encode(image), *map(PET_SCALE.encode, pets)])
+    maps = [] if regions is None else [resample_part(regions.codes, grid, labels=True).array]
+    return np.stack([SCALES[field.kind].encode(image), *map(PET_SCALE.encode, pets), *maps])
 
 
 def _averaged(volume: Volume, spacing: float) -> Volume:

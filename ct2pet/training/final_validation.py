@@ -20,7 +20,7 @@ from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.summary import summarise
 from ct2pet.imageio import write_volume
 from ct2pet.inference.volumes import predict_volume
-from ct2pet.layout import SUMMARY, VALIDATION
+from ct2pet.layout import SUMMARY
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.normalization import denormalize
@@ -34,13 +34,13 @@ class FinalValidation:
     """Predicts one configuration's cases on the plan's grid, as the network saw them, and evaluates them there.
 
     Writes the targets of each case (CASE.nii.gz, of several CASE_TARGET.nii.gz) and ``summary.json`` (DESIGN: the same
-    shape as ct2pet_evaluate's) into the folder ``validation``. The region is the district alone (and its lesions); the
-    whole body needs the other districts and ct2pet_evaluate.
+    shape as ct2pet_evaluate's) into the folder of the validation. The region is the district alone (and its lesions);
+    the whole body needs the other districts and ct2pet_evaluate.
     """
 
     def __init__(self, run: TrainingRun, method: Method) -> None:
         self.settings, self.method = run, method
-        self.folder = run.folder / VALIDATION
+        self.folder = run.folder / run.options.validation_folder
         self.fields = run.plans.all_fields
         self.pet = next((one for one in self.fields.targets if one.kind == PET), None)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, VALIDATION, VALIDATION_BEST
+
 
 @dataclass(frozen=True)
 class TrainingOptions:
@@ -14,7 +16,10 @@ class TrainingOptions:
     predicts the validation cases of a numbered fold when it is trained; those of the fold "all" are its training cases
     and are predicted on request. ``early_stop``: end after so many epochs without a better validation MAE.
     ``pretrained_weights``: a checkpoint, or the folder of a training or model, to begin with. ``compile``: translate
-    the networks by torch.compile. ``show_progress``: a live line and a line an epoch on standard error."""
+    the networks by torch.compile. ``validate_best``: validate with the weights of the best epoch, into validation_best,
+    in place of the final ones. ``checkpointing``: write checkpoints while training; without it there is the final one
+    alone, and an interrupted training starts anew. ``show_progress``: a live line and a line an epoch on standard
+    error."""
 
     device: str = "cpu"
     num_epochs: int | None = None
@@ -29,4 +34,16 @@ class TrainingOptions:
     early_stop: int | None = None
     pretrained_weights: Path | None = None
     compile: bool = False
+    validate_best: bool = False
+    checkpointing: bool = True
     show_progress: bool = True
+
+    @property
+    def validated_checkpoint(self) -> str:
+        """Whose weights are validated."""
+        return CHECKPOINT_BEST if self.validate_best else CHECKPOINT_FINAL
+
+    @property
+    def validation_folder(self) -> str:
+        """The folder of the validation in that of the training."""
+        return VALIDATION_BEST if self.validate_best else VALIDATION

@@ -15,7 +15,7 @@ from ct2pet.checkpoint import moved
 from ct2pet.console import say
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
-from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION
+from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION, VALIDATION_BEST
 from ct2pet.models.base import Method, Model, PredictionModel
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import Augmenter
@@ -121,11 +121,13 @@ class Trainer:
             finally:
                 self.log.close()
             if distributed.is_main_process() and self.checkpoints.epochs_of(CHECKPOINT_FINAL) != done:
-                (self.folder / VALIDATION / SUMMARY).unlink(missing_ok=True)  # of a shorter training
+                for folder in (VALIDATION, VALIDATION_BEST):  # of a shorter training
+                    (self.folder / folder / SUMMARY).unlink(missing_ok=True)
                 self._save(CHECKPOINT_FINAL, done)
         if distributed.is_main_process():
             self.display.finished(self.log)
-        validated = distributed.broadcast_object((self.folder / VALIDATION / SUMMARY).exists())
+        summary = self.folder / self.options.validation_folder / SUMMARY
+        validated = distributed.broadcast_object(summary.exists())
         if self._validates and not validated:
             self.validate()
 
@@ -217,6 +219,8 @@ class Trainer:
         distributed.barrier()
 
     def _save(self, name: str, epoch: int) -> None:
+        if name != CHECKPOINT_FINAL and not self.options.checkpointing:
+            return
         content: dict[str, Any] = {"log": self.log.rows, "best": self.best, "provenance": self.record.content}
         if name == CHECKPOINT_LATEST:
             content |= self._state()
@@ -235,17 +239,19 @@ class Trainer:
         }
 
     def validate(self) -> dict[str, Any]:
-        """Predict the validation cases with the final weights into ``validation/`` and write its summary.json."""
-        if not self.checkpoints.exists(CHECKPOINT_FINAL):
+        """Predict the validation cases with the final weights (or those of the best epoch, see TrainingOptions) into
+        ``validation`` (``validation_best``) and write its summary.json."""
+        checkpoint = self.options.validated_checkpoint
+        if not self.checkpoints.exists(checkpoint):
             raise CheckpointError(
-                f"{self.folder / CHECKPOINT_FINAL}: no such file; the training is not finished (--c goes on with it)"
+                f"{self.folder / checkpoint}: no such file; the training is not finished (--c goes on with it)"
             )
         if not isinstance(self.model, PredictionModel):
             raise TrainingError(f"{self.name} predicts no cases, so that none can be validated; see ct2pet_synthesize")
-        self.method.load_state_dict(self.checkpoints.load(CHECKPOINT_FINAL)["model"])
+        self.method.load_state_dict(self.checkpoints.load(checkpoint)["model"])
         validation = FinalValidation(self.settings, self.method.to(self.device))
         if distributed.is_main_process():
-            remove_partial_files(self.folder / VALIDATION)
+            remove_partial_files(self.folder / self.options.validation_folder)
         distributed.barrier()
         return validation.run(self.record.of_validation())
 

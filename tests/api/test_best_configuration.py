@@ -13,7 +13,6 @@ from ct2pet.api.cross_validation import CrossValidationOptions
 from ct2pet.cli import predict
 from ct2pet.errors import CheckpointError
 from ct2pet.imageio import read_volume
-from ct2pet.inference import trained_models
 
 OPTIONS = {"prediction": CrossValidationOptions(device="cpu", num_processes=1, float32=True)}
 
@@ -35,7 +34,7 @@ def work(compared, monkeypatch):
     """The work folder, which the commands use. What is trained must stay."""
     for kind in ("raw", "preprocessed", "results"):
         monkeypatch.setenv(f"ct2pet_{kind}", str(compared[0] / kind))
-    monkeypatch.setattr(trained_models, "load_model", lambda name: Scaled)
+    monkeypatch.setattr("ct2pet.models.load_model", lambda name: Scaled)
     return compared[0]
 
 

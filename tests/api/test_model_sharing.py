@@ -2,17 +2,16 @@ import json
 import shutil
 import zipfile
 
+import numpy as np
 import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
 from road import DATASET, content_of, killed_until_done, run
 
-from ct2pet.api import model_sharing
 from ct2pet.api.model_sharing import export_model, install_model
 from ct2pet.api.prediction import predict
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.inference import trained_models
 from ct2pet.provenance import case_digests
 from ct2pet.sharing import Manifest, write_package
 
@@ -39,8 +38,8 @@ def results(tmp_path, monkeypatch):
     """Two folds of the district low and one of high, trained by hand."""
     folder = tmp_path / "results"
     monkeypatch.setenv("ct2pet_results", str(folder))
-    for module in (trained_models, model_sharing):
-        monkeypatch.setattr(module, "load_model", {"scaled": Scaled}.__getitem__)
+    for module in ("models", "api.model_sharing"):
+        monkeypatch.setattr(f"ct2pet.{module}.load_model", {"scaled": Scaled}.__getitem__)
     write_trained(folder, {"low": {0: 0.5, 1: 1.5}, "high": {0: 2.0, 1: 2.0}}, origin=ORIGIN)
     for model in (folder / HAND).iterdir():
         (model / "dataset.json").write_text(json.dumps(DESCRIPTION))
@@ -74,6 +73,20 @@ def test_an_exported_model_predicts_the_same_bytes_where_it_is_installed(road, t
     for folder in ("installed", "from_zip"):
         assert {path.name: path.read_bytes() for path in (tmp_path / folder).glob("*.nii.gz")} == expected
     assert not list((tmp_path / "new").rglob("*"))
+
+
+def test_in_half_precision_an_archive_is_smaller_and_predicts_nearly_the_same(road, tmp_path):
+    """float16 keeps 11 bits: each weight is off by at most 1 part in 2048."""
+    sizes = []
+    for name, flag in (("full", ""), ("half", "--half_precision")):
+        assert run(f"export_model -d 077 -m pix2pix -f all -o {tmp_path}/{name}.zip {flag}") == 0
+        sizes.append((tmp_path / f"{name}.zip").stat().st_size)
+    assert sizes[1] < 0.6 * sizes[0]
+    line = f"predict -i {road.raw / 'imagesTs'} -device cpu -step_size 1 --districts {road.raw / 'districtsTs'}"
+    assert run(f"{line} -o {tmp_path}/out --model {tmp_path}/half.zip") == 0
+    for path in (tmp_path / "out").glob("[!.]*.nii.gz"):
+        full, half = (read_volume(one, "SUV").array for one in (road.predictions / path.name, path))
+        assert np.abs(full - half).max() < 0.02 * full.max()
 
 
 def test_nothing_of_the_cases_and_of_this_machine_is_in_the_archive(road, tmp_path):

@@ -16,6 +16,7 @@ from ct2pet.api.preprocessing import preprocess
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.preprocessing.folder import PreprocessedDataset
 
 ALONE = {"num_processes": 1}
 SMALL = {"device": "cpu", "gpu_memory_target": 0.5}
@@ -197,3 +198,15 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
 def test_measuring_cases_does_not_wait_for_torch():
     code = "import sys, ct2pet.api.planning; print('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stdout == b"False\n"
+
+
+def test_a_target_spacing_and_chosen_configurations_reach_the_stores(raw, preprocessed):
+    plans = go(plans_name="coarse", configurations=["low"], target_spacing=(9.0, 8.0, 7.0))
+    assert {one.spacing[0] for one in plans.configurations.values()} == {9.0}
+    assert [path.name for path in preprocessed.glob("coarse_*")] == ["coarse_low"]
+    store = PreprocessedDataset(preprocessed).store(plans, "low")
+    assert store.open(store.cases[0]).grid.spacing == (9.0, 8.0, 7.0)
+    with pytest.raises(PlansError, match="fix their spacing"):
+        plan("901", plans_name="paper_2503_15555", target_spacing=(9.0, 8.0, 7.0))
+    with pytest.raises(PlansError, match="no configuration 'lwo'; there are: low, high, whole_body; did you mean low"):
+        go(configurations=["lwo"])

@@ -11,9 +11,8 @@ import pytest
 import ct2pet.cli
 from ct2pet.cli.arguments import integer, number, seed
 
-COMMANDS = sorted(
-    path.stem for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py") if path.stem not in ("arguments", "command")
-)
+SHARED = ("arguments", "command", "model_arguments")
+COMMANDS = sorted(path.stem for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py") if path.stem not in SHARED)
 NEEDED = {
     "accumulate_crossval_results": "001",
     "augmentation_study": "-d 001 -o study",
@@ -21,10 +20,12 @@ NEEDED = {
     "convert_dicom": "-i in -d 1 -n NAME",
     "demo": "",
     "evaluate": "-d 001 -i predictions",
+    "explain": "-i in -o out --regions organs",
     "export_model": "-d 001 -o model.zip",
     "extract_fingerprint": "-d 001",
     "find_best_configuration": "001",
     "install_model": "model.zip",
+    "move_plans_between_datasets": "-s 001 -t 002",
     "plan_and_preprocess": "-d 001",
     "plan_experiment": "-d 001",
     "predict": "-i in -o out",

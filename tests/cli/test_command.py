@@ -3,7 +3,9 @@ import signal
 
 import pytest
 
+from ct2pet import __version__
 from ct2pet.cli.command import command
+from ct2pet.console import NO_PROGRESS, progress
 from ct2pet.errors import CasesFailed, ImageError
 from ct2pet.files import atomic_path
 
@@ -90,3 +92,44 @@ def test_verbose_shows_the_traceback_of_each_case_that_failed_by_surprise(capsys
     assert "in the worker" not in capsys.readouterr().err
     assert main(["--verbose"]) == 1
     assert "A: in the worker" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["--no_pbar", "--disable_progress_bar"])
+def test_without_progress_nothing_is_shown_while_the_command_works(flag, capsys, monkeypatch):
+    monkeypatch.delenv(NO_PROGRESS, raising=False)
+
+    def execute(arguments):
+        with progress("Working", 3) as bar:
+            bar.advance(3)
+
+    main = command("ct2pet_x", "What it does.", lambda parser: None, execute)
+    assert main([flag]) == 0
+    assert capsys.readouterr().err == ""
+    assert main([]) == 0
+    assert "Working: 3/3 cases" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("typo", "hint"),
+    [
+        (["--num_epoch", "3"], "; did you mean --num_epochs?"),
+        (["--num-epochs=3"], "; did you mean --num_epochs?"),
+        (["-gpu_memory", "3"], "; did you mean -gpu_memory_target?"),
+        (["--xyzzy"], ""),
+        (["extra"], ""),
+    ],
+)
+def test_an_unknown_option_leads_to_the_one_that_was_meant(typo, hint, capsys):
+    main, _ = make()
+    with pytest.raises(SystemExit):
+        main(typo)
+    expected = f"ct2pet_x: unrecognized arguments: {' '.join(typo)}{hint} (--help lists the options)\n"
+    assert capsys.readouterr().err == expected
+
+
+def test_every_command_says_its_version(capsys):
+    main, _ = make()
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0
+    assert capsys.readouterr().out == f"ct2pet {__version__}\n"

@@ -24,12 +24,14 @@ def given(options):
 
 
 def test_every_option_arrives(called):
-    line = "-d 1 -p mine --verify_dataset_integrity -gpu_memory_target 24 -device cpu -np 3"
+    line = "-d 1 2 -p mine --verify_dataset_integrity -gpu_memory_target 24 -device cpu -np 3 -c head"
+    line += " -overwrite_target_spacing 4 2.5 2"
     line += " --segmenter moose --weights w -m cyclegan regression"
     assert plan_and_preprocess.main(line.split()) == 0
     options = {"plans_name": "mine", "verify_dataset_integrity": True, "gpu_memory_target": 24.0, "device": "cpu"}
     options |= {"segmenter": "moose", "weights": Path("w"), "models": ["cyclegan", "regression"]}
-    assert called == [("plan_and_preprocess", "1", {**options, "num_processes": 3})]
+    options |= {"configurations": ["head"], "target_spacing": [4.0, 2.5, 2.0], "num_processes": 3}
+    assert called == [("plan_and_preprocess", dataset, options) for dataset in ("1", "2")]
 
 
 def test_the_three_parts_alone(called):
@@ -44,7 +46,17 @@ def test_the_three_parts_alone(called):
     ]
 
 
-@pytest.mark.parametrize("wrong", ["-d 1 -np 0", "-d 1 -gpu_memory_target 0", "-d 1 -device tpu", "-np 1"])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "-d 1 -np 0",
+        "-d 1 -gpu_memory_target 0",
+        "-d 1 -device tpu",
+        "-np 1",
+        "-d 1 -overwrite_target_spacing 4 2",
+        "-d 1 -overwrite_target_spacing 4 2 0",
+    ],
+)
 def test_impossible_values_are_refused(called, wrong):
     with pytest.raises(SystemExit) as stop:
         plan_and_preprocess.main(wrong.split())

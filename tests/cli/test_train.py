@@ -38,11 +38,15 @@ def test_training_anew_and_going_on_exclude_each_other(called, capsys, other):
 def test_every_option_arrives(called):
     line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
     more = "--save_every 2 --seed 1 --deterministic -num_gpus 4 -pretrained_weights a/b.pth --pretrain_whole_body"
-    assert main(f"{line} {more} --early_stop 3 -num_workers 0 --compile".split()) == 0
+    assert (
+        main(f"{line} {more} --early_stop 3 -num_workers 0 --compile --val_best --disable_checkpointing".split()) == 0
+    )
     ((arguments, options),) = called
     assert arguments == ("Dataset001_X", "pix2pix", 3)
     wanted = TrainingOptions(
         **{"resume": True, "num_epochs": 7, "iterations_per_epoch": 5, "save_every": 2, "seed": 1},
+        validate_best=True,
+        checkpointing=False,
         **{"deterministic": True, "early_stop": 3, "num_workers": 0, "compile": True},
         pretrained_weights=Path("a/b.pth"),
     )

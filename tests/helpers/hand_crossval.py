@@ -5,10 +5,8 @@ import json
 import numpy as np
 from hand_models import Scaled, expected_suv, hand_plans, two_district_case, write_trained
 
-from ct2pet.api import model_sharing
 from ct2pet.dataset import write_dataset_json
 from ct2pet.imageio import write_volume
-from ct2pet.inference import trained_models
 from ct2pet.provenance import case_digests
 from ct2pet.volume import Volume
 
@@ -34,8 +32,8 @@ def write_crossval(root, monkeypatch):
     """Raw data and folds; the commands work in ``root``."""
     for kind in ("raw", "preprocessed", "results"):
         monkeypatch.setenv(f"ct2pet_{kind}", str(root / kind))
-    for module in (trained_models, model_sharing):
-        monkeypatch.setattr(module, "load_model", lambda name: Scaled)
+    for module in ("models", "api.model_sharing"):
+        monkeypatch.setattr(f"ct2pet.{module}.load_model", lambda name: Scaled)
     raw = root / "raw" / DATASET
     for case in CASES:
         ct, labels = ct_of(case)

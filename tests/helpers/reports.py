@@ -5,6 +5,7 @@ import numpy as np
 from ct2pet.dataset.fields import Field, ct_to_pet
 from ct2pet.report.case_pictures import case_content
 from ct2pet.report.projections import align
+from ct2pet.report.region_maps import region_map
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((30, 12, 20), (4.0, 4.0, 4.0))
@@ -46,3 +47,21 @@ def content(seed=0):
 
 def low_dose_content(seed=0):
     return case_content(*low_dose_volumes(seed), LOW_DOSE)
+
+
+DISTRICTS = {"upper": 3, "lower": 7}
+COLD = (slice(5, 8), slice(6, 9), slice(5, 8))  # a second lesion, of the body's own uptake
+
+
+def region_volumes():
+    """The district map (the body above and below slice 15) and the mask of two lesions, HOT and COLD."""
+    districts, lesions = np.zeros(GRID.shape, np.uint8), np.zeros(GRID.shape, np.uint8)
+    districts[2:15, 2:10, 3:17], districts[15:28, 2:10, 3:17] = DISTRICTS["lower"], DISTRICTS["upper"]
+    lesions[HOT], lesions[COLD] = 1, 1
+    return Volume(districts, GRID, "label"), Volume(lesions, GRID, "label")
+
+
+def content_with_regions(seed=0):
+    image, real, fake = case_volumes(seed)
+    districts, lesions = region_volumes()
+    return case_content(image, real, fake, CT, region_map(real, districts, DISTRICTS, lesions))

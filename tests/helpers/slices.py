@@ -3,7 +3,7 @@
 import numpy as np
 
 PICTURE = """panel => {
-  const canvas = document.querySelector(`[data-panel=${panel}] canvas`);
+  const canvas = document.querySelector(`[data-panel=${panel}] .frame:not([hidden]) canvas`);
   const {width, height} = canvas;
   const copy = Object.assign(document.createElement("canvas"), {width, height});
   const context = copy.getContext("2d", {willReadFrequently: true});
@@ -13,10 +13,22 @@ PICTURE = """panel => {
 
 
 def ready(tab):
-    tab.page.locator("details.case").first.scroll_into_view_if_needed()
+    tab.run("document.querySelector('button[data-volumes]').parentElement.scrollIntoView()")
     tab.wait("document.querySelector('#viewer').dataset.state === 'ready'")
     tab.wait("document.querySelector('#viewer').dataset.drawn > 0")
     settle(tab)
+    drawn_by(tab, lambda: choose_plane(tab, "coronal"))
+
+
+def choose_plane(tab, plane):
+    tab.run(
+        """plane => {
+          const input = document.querySelector(`[name=plane][value=${plane}]`);
+          input.checked = true;
+          input.dispatchEvent(new Event("input", {bubbles: true}));
+        }""",
+        plane,
+    )
 
 
 def drawn_by(tab, action):

@@ -5,7 +5,6 @@ from hand_models import Scaled, hand_configuration, hand_plans, write_trained
 from two_targets import ScaledAndThresholded, two_target_plans, write_two_target_model
 
 from ct2pet.errors import CheckpointError, Ct2PetError
-from ct2pet.inference import trained_models
 from ct2pet.inference.choice import chosen_members
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.layout import CHECKPOINT_FINAL
@@ -16,7 +15,7 @@ DATASET = "Dataset900_Tiny"
 @pytest.fixture
 def results(tmp_path, monkeypatch):
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
-    monkeypatch.setattr(trained_models, "load_model", lambda name: Scaled)
+    monkeypatch.setattr("ct2pet.models.load_model", lambda name: Scaled)
     write_trained(tmp_path / "results", {"low": {0: 0.5, 1: 1.5}, "high": {0: 2.0, 1: 2.0}, "whole_body": {0: 1.0}})
     write_trained(tmp_path / "results", {"low": {0: 0.7}, "high": {0: 0.7}}, model="other")
     return tmp_path / "results"
@@ -95,7 +94,7 @@ def test_other_districts_cannot_be_averaged(results):
 
 def test_label_maps_cannot_be_averaged(tmp_path, monkeypatch):
     monkeypatch.setenv("ct2pet_results", str(tmp_path))
-    monkeypatch.setattr(trained_models, "load_model", lambda name: ScaledAndThresholded)
+    monkeypatch.setattr("ct2pet.models.load_model", lambda name: ScaledAndThresholded)
     write_two_target_model(tmp_path, two_target_plans(), factors=(0.5,))
     (path,) = tmp_path.glob(f"*/*/*/{CHECKPOINT_FINAL}")
     with pytest.raises(CheckpointError, match="organs: a label map"):

@@ -71,6 +71,7 @@ def test_the_penalty_is_float32_under_autocast():
     torch.testing.assert_close(update.losses["c_class"], plain.losses["c_class"])  # of real images: no rounding at all
 
 
+@pytest.mark.numerics
 def test_the_critics_updates_widen_its_distance():
     model, batch = make(lambda_class=0.0), make_batch()
     batch["PET"] += 3

@@ -48,6 +48,7 @@ def test_nothing_outside_the_district_reaches_the_losses():
     assert losses_of(model, batch) == losses_of(model, elsewhere)
 
 
+@pytest.mark.numerics
 def test_it_learns_a_translation():
     model = make_model(learning_rate=3e-3)
     optimizers, batch = model.optimizers(), make_batch()

@@ -38,6 +38,7 @@ def test_the_score_of_an_image_does_not_depend_on_the_others():
     torch.testing.assert_close(critic(images[:1])[1], logits[:1])
 
 
+@pytest.mark.numerics
 def test_spectral_norm_bounds_every_layer_of_the_critic():
     _, critic = build("class_critic", [16, 16], (1, 2))
     for module in critic.modules():

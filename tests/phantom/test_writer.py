@@ -7,7 +7,18 @@ import ct2pet.phantom.writer as writer
 from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.imageio import read_volume
-from ct2pet.phantom import COARSE, DISTRICTS, LABELS, make_patient, scan, write_dataset
+from ct2pet.phantom import (
+    COARSE,
+    DISTRICTS,
+    LABELS,
+    Cohort,
+    make_patient,
+    make_varied_patient,
+    scan,
+    vary_scanner,
+    write_cohort,
+    write_dataset,
+)
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +66,15 @@ def test_a_seed_gives_the_same_files_however_many_follow(dataset, tmp_path):
         assert (tmp_path / "again" / name).read_bytes() == (dataset.folder / name).read_bytes()
     name = "targetsTr/phantom_001.nii.gz"
     assert not np.array_equal(read_volume(tmp_path / "other" / name).array, read_volume(dataset.folder / name).array)
+
+
+def test_a_varied_cohort_holds_varied_patients_in_varied_scanners(tmp_path):
+    write_cohort(tmp_path, Cohort(1, 0, 3, COARSE, varied=True))
+    with (tmp_path / "cases.csv").open(newline="") as file:
+        seed = int(next(csv.DictReader(file))["seed"])
+    volumes = scan(make_varied_patient(seed), vary_scanner(COARSE, seed))
+    assert (read_volume(tmp_path / "targetsTr" / "phantom_001.nii.gz").array == volumes.pet.array).all()
+    assert (read_volume(tmp_path / "imagesTr" / "phantom_001_0000.nii.gz").array == volumes.ct.array).all()
 
 
 def test_a_case_that_fails_is_named_and_the_folder_is_no_dataset(tmp_path, monkeypatch):

@@ -239,3 +239,23 @@ def test_a_role_that_no_recipe_makes_is_refused():
     roles = "generator, discriminator, resnet_generator, shared_encoder"
     with pytest.raises(PlansError, match=f"no network for the role 'other'; there are {roles}"):
         planned_for(needs=foreign)
+
+
+def test_a_target_spacing_replaces_the_median_and_boxes_keep_their_size_in_mm():
+    def planned(spacing):
+        request = PlanRequest(memory_target_gib=64.0, target_spacing=spacing)
+        return plan_experiment(fingerprint(head=district()), description(), {"pix2pix": GAN}, request)
+
+    wide, usual = planned((6.0, 5.0, 4.0)), planned(None)
+    head_, before = wide.configuration("head"), usual.configuration("head")
+    assert head_.spacing == [6.0, 5.0, 4.0]
+    for shape, mm, old_shape, old_mm in zip(head_.median_shape, head_.spacing, before.median_shape, before.spacing):
+        assert abs(shape * mm - old_shape * old_mm) <= mm + old_mm
+    assert wide.settings["target_spacing"] == [6.0, 5.0, 4.0]
+    assert "target_spacing" not in usual.settings
+
+
+@pytest.mark.parametrize("spacing", [(1.0, 2.0), (1.0, 2.0, 0.0), (1.0, 2.0, math.inf), (1.0, math.nan, 1.0)])
+def test_a_target_spacing_that_is_none_is_refused(spacing):
+    with pytest.raises(PlansError, match="three positive numbers"):
+        PlanRequest(target_spacing=spacing)

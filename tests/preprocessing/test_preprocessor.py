@@ -257,10 +257,8 @@ def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
 
 def test_a_store_of_other_fields_is_not_trained_on(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
-    store = stores(tmp_path / "pre")["low"]
-    other = Fields(tuple(replace(one, name="MR") if one.name == "CT" else one for one in PLANS.all_fields))
     with pytest.raises(DatasetError, match=r"low/A\.json: holds other fields or classes than the plans; "):
-        check_store(store, CONFIGURATIONS["low"], other)
+        check_store(stores(tmp_path / "pre")["low"], CONFIGURATIONS["low"], Fields(PLANS.all_fields.everything[:1]))
 
 
 @pytest.mark.parametrize("change", [{"folder": "elsewhere"}, {"suffix": "_0001"}, {"name": "MR"}, {"kind": "pet"}])
@@ -293,9 +291,7 @@ def test_without_districts_the_body_of_an_input_is_stored(tmp_path):
     whole = tiny_configuration(labels=[1], masking=Masking("hard", 0.0))
     plans = replace(PLANS, districts={}, body_mask="CT", configurations={"whole_body": whole})
     preprocess_dataset(dataset, plans, tmp_path / "pre")
-    stored = stores(tmp_path / "pre")["whole_body"].open("A")
-    body_ml = 20 * 20 * 18 * volumes["ct"].grid.voxel_ml
+    stored, body_ml = stores(tmp_path / "pre")["whole_body"].open("A"), 20 * 20 * 18 * volumes["ct"].grid.voxel_ml
     assert stored.read_all()["mask"].sum() * stored.grid.voxel_ml == pytest.approx(body_ml, rel=0.15)
     preprocess_dataset(dataset, replace(plans, body_mask=None), tmp_path / "pre")
-    everything = stores(tmp_path / "pre")["whole_body"].open("A").read_all()["mask"]
-    assert everything.sum() > 1.5 * body_ml / stored.grid.voxel_ml
+    assert stores(tmp_path / "pre")["whole_body"].open("A").read_all()["mask"].mean() == 1

@@ -95,7 +95,7 @@ def test_scrolling_changes_the_pictures(tab):
 
 def test_the_wheel_scrolls_the_page_until_the_viewer_is_chosen(tab):
     start, before = slice_now(tab), tab.run("scrollY")
-    tab.page.locator("[data-panel=input] canvas").hover()
+    tab.page.locator("[data-panel=input] canvas:visible").hover()
     tab.page.mouse.wheel(0, -300)
     tab.wait(f"scrollY !== {before}")
     assert slice_now(tab) == start
@@ -143,17 +143,17 @@ def test_a_window_is_linear_between_its_ends(tab):
 
 
 def test_a_click_moves_the_crosshair_and_says_what_is_there(tab):
-    box = tab.page.locator("[data-panel=input] canvas").bounding_box()
+    box = tab.page.locator("[data-panel=input] canvas:visible").bounding_box()
     z, y, x = ((part.start + part.stop) // 2 for part in HOT)
     drawn_by(tab, lambda: slide(tab, "slice", y))
     place = {"x": box["width"] * (x + 0.5) / GRID.shape[2], "y": box["height"] * (1 - (z + 0.5) / GRID.shape[0])}
-    drawn_by(tab, lambda: tab.page.locator("[data-panel=input] canvas").click(position=place))
+    drawn_by(tab, lambda: tab.page.locator("[data-panel=input] canvas:visible").click(position=place))
     hu, real, fake = re.findall(r"[\d.]+(?= (?:HU|SUV,))", tab.run("document.querySelector('.readout').textContent"))
     assert float(hu) == pytest.approx(40, abs=3)
     assert float(real) == pytest.approx(HOT_SUV, abs=0.3)
     assert COLD_SUV - 0.1 <= float(fake) <= COLD_SUV + 0.5
-    cross = tab.page.locator("[data-panel=error] .cross.vertical").bounding_box()
-    error = tab.page.locator("[data-panel=error] canvas").bounding_box()
+    cross = tab.page.locator("[data-panel=error] .frame.coronal .cross.vertical").bounding_box()
+    error = tab.page.locator("[data-panel=error] canvas:visible").bounding_box()
     assert (cross["x"] - error["x"]) / error["width"] == pytest.approx((x + 0.5) / GRID.shape[2], abs=0.02)
     drawn_by(tab, lambda: tab.page.keyboard.press("a"))  # the click has chosen the viewer
     assert slice_now(tab) == z

@@ -8,6 +8,7 @@ from tiny import FIELDS, tiny_configuration, tiny_plans
 from tiny_store import write_tiny_store
 from trainings import OPTIONS, make_trainer
 
+from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.evaluation import read_summary
 from ct2pet.imageio import read_volume
 from ct2pet.models.base import PredictionModel
@@ -116,3 +117,21 @@ def test_a_method_without_a_pet_among_its_targets_is_evaluated_by_its_labels_alo
     summary = FinalValidation(run, LabelsOnly(run.configuration, run.plans.all_fields)).run({})
     assert set(summary["cases"]["A0"]) == {f"{ORGANS.name}:{name}" for name in ORGANS.labels}
     assert read_volume(tmp_path / "validation" / "A0.nii.gz").array.max() == 2
+
+
+def test_the_best_epoch_is_validated_into_a_folder_of_its_own(tmp_path):
+    """A first epoch that is best: its weights differ from the final ones, and so do the predictions."""
+    store = write_tiny_store(tmp_path / "store")
+    options = {"num_epochs": 2, "iterations_per_epoch": 3, "final_validation": True}
+    make_trainer(store, tmp_path / "run", **options).run()
+    folder = tmp_path / "run"
+    best = load_checkpoint(folder / "checkpoint_final.pth")
+    best["model"] = {name: value * 0.5 for name, value in best["model"].items()}
+    save_checkpoint(folder / "checkpoint_best.pth", {**best, "epoch": 1})
+    final = (folder / "validation" / "A2.nii.gz").read_bytes()
+    make_trainer(store, folder, validate_best=True, **options).validate()
+    assert (folder / "validation" / "A2.nii.gz").read_bytes() == final
+    assert (folder / "validation_best" / "A2.nii.gz").read_bytes() != final
+    save_checkpoint(folder / "checkpoint_best.pth", load_checkpoint(folder / "checkpoint_final.pth"))
+    make_trainer(store, folder, validate_best=True, **options).validate()
+    assert (folder / "validation_best" / "A2.nii.gz").read_bytes() == final

@@ -86,6 +86,7 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(store, tmp_
     assert not same(final_weights(tmp_path / "a"), final_weights(tmp_path / "c"))
 
 
+@pytest.mark.numerics
 def test_it_learns_and_keeps_its_best_epoch(store, tmp_path):
     trainer = make_trainer(store, tmp_path, num_epochs=8, iterations_per_epoch=10)
     start = trainer.online_validation.metrics(trainer.model, trainer.device)["mae_suv"]
@@ -195,3 +196,10 @@ def test_a_compiled_training_writes_checkpoints_that_any_other_reads(store, tmp_
     assert not [name for name in names if "_orig_mod" in name]
     make_trainer(store, tmp_path, plans, compile=False, resume=True, num_epochs=2).run()
     assert load_checkpoint(tmp_path / "checkpoint_final.pth")["model"].keys() == names
+
+
+def test_without_checkpointing_the_final_checkpoint_is_the_only_one_and_the_same(store, tmp_path):
+    make_trainer(store, tmp_path / "with", num_epochs=2).run()
+    make_trainer(store, tmp_path / "without", num_epochs=2, checkpointing=False).run()
+    assert [path.name for path in (tmp_path / "without").glob("*.pth")] == ["checkpoint_final.pth"]
+    assert same(final_weights(tmp_path / "with"), final_weights(tmp_path / "without"))

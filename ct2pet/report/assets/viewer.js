@@ -13,6 +13,7 @@ class SliceViewer {
     this.nameInput();
     this.volumes = null;
     this.position = [0, 0, 0];
+    this.active = "coronal"; // of three planes the one that wheel, arrow keys and slider scroll
     this.panels = Object.fromEntries(
       [...root.querySelectorAll("[data-panel]")].map((figure) => [figure.dataset.panel, this.buildPanel(figure)]),
     );
@@ -21,6 +22,7 @@ class SliceViewer {
     root.addEventListener("keydown", (event) => this.pressed(event));
     const slices = root.querySelector(".slices");
     slices.addEventListener("wheel", (event) => this.wheeled(event, slices), { passive: false });
+    this.input("save").addEventListener("click", () => saveSlices(this));
   }
 
   get inputIsCt() {
@@ -46,8 +48,15 @@ class SliceViewer {
     return Number(this.input(name).value);
   }
 
+  /** The planes that are shown, in the order of the frames. */
+  get planes() {
+    const chosen = this.root.querySelector('[name="plane"]:checked').value;
+    return chosen === "three" ? ["coronal", "sagittal", "axial"] : [chosen];
+  }
+
+  /** The plane that is scrolled. */
   get plane() {
-    return this.root.querySelector('[name="plane"]:checked').value;
+    return this.planes.includes(this.active) ? this.active : this.planes[0];
   }
 
   buildPanel(figure) {
@@ -56,19 +65,29 @@ class SliceViewer {
       element.className = kind;
       return parent.appendChild(element);
     };
-    const frame = make("div", "frame", figure);
-    const canvas = make("canvas", "", frame);
-    canvas.setAttribute("role", "img");
-    const sides = ["left", "right", "top", "bottom"].map((side) => make("span", `side ${side}`, frame));
-    const crosshair = { x: make("i", "cross vertical", frame), y: make("i", "cross horizontal", frame) };
+    const buildFrame = (plane) => {
+      const frame = make("div", `frame ${plane}`, frames);
+      const canvas = make("canvas", "", frame);
+      canvas.setAttribute("role", "img");
+      const sides = ["left", "right", "top", "bottom"].map((side) => make("span", `side ${side}`, frame));
+      const crosshair = { x: make("i", "cross vertical", frame), y: make("i", "cross horizontal", frame) };
+      frame.addEventListener("pointerdown", (event) => this.pointed(event, canvas, plane));
+      return { frame, canvas, sides, crosshair };
+    };
+    const frames = make("div", "frames", figure);
+    const planes = Object.fromEntries(["coronal", "sagittal", "axial"].map((plane) => [plane, buildFrame(plane)]));
     const bar = make("div", "bar", figure);
     const ends = make("div", "ends", figure);
-    frame.addEventListener("pointerdown", (event) => this.pointed(event, canvas));
-    return { caption: figure.querySelector("figcaption").textContent, frame, canvas, sides, crosshair, bar, ends };
+    return { caption: figure.querySelector("figcaption").textContent, planes, bar, ends };
   }
 
-  /** Show a case: `place` is where the viewer goes, `element` holds the packed volumes. */
-  async open(place, element, name) {
+  /** Show a case: `place` is where the viewer goes, `element` holds the packed volumes; `lesion` (1, 2, ...) is where the
+   * crosshair begins, without it the middle. */
+  async open(place, element, name, lesion) {
+    if (this.volumes && this.wanted === element && this.root.dataset.state === "ready") {
+      this.jump(lesion);
+      return;
+    }
     place.append(this.root);
     this.root.hidden = false;
     this.root.dataset.state = "loading";
@@ -85,9 +104,17 @@ class SliceViewer {
     }
     this.name = name;
     this.position = this.volumes.shape.map((size) => Math.floor(size / 2));
+    this.root.querySelector('[data-part="contours"]').hidden = !this.volumes.regions;
     const voxels = `Shown in voxels of ${this.volumes.voxel.toFixed(1)} mm and 8 bits; all numbers of this report come from the full images.`;
     this.root.querySelector(".voxels").textContent = voxels;
     this.root.dataset.state = "ready";
+    this.jump(lesion);
+  }
+
+  /** Put the crosshair on a lesion; without one it stays. */
+  jump(lesion) {
+    const place = lesion && this.volumes.lesions[lesion - 1];
+    if (place) this.position = [...place];
     this.draw();
   }
 
@@ -111,7 +138,7 @@ class SliceViewer {
   pressed(event) {
     if (!this.volumes || event.target.matches("input, select") || event.ctrlKey || event.metaKey || event.altKey) return;
     const steps = { ArrowUp: 1, ArrowRight: 1, ArrowDown: -1, ArrowLeft: -1, PageUp: 10, PageDown: -10, Home: -1e9, End: 1e9 };
-    const plane = Object.keys(PLANES).find((name) => name[0] === event.key.toLowerCase());
+    const plane = [...Object.keys(PLANES), "three"].find((name) => name[0] === event.key.toLowerCase());
     if (event.key in steps) this.scroll(steps[event.key]);
     else if (plane) this.choosePlane(plane);
     else return;
@@ -129,10 +156,11 @@ class SliceViewer {
     this.scroll(event.deltaY > 0 ? -1 : 1);
   }
 
-  pointed(event, canvas) {
+  pointed(event, canvas, plane) {
     if (!this.volumes) return;
+    this.active = plane;
     const box = canvas.getBoundingClientRect();
-    const { row, column, up } = PLANES[this.plane];
+    const { row, column, up } = PLANES[plane];
     const at = (share, size) => Math.min(size - 1, Math.max(0, Math.floor(share * size)));
     const y = at((event.clientY - box.top) / box.height, canvas.height);
     this.position[row] = up ? canvas.height - 1 - y : y;
@@ -154,16 +182,23 @@ class SliceViewer {
     const windows = { fusion: this.inputIsCt ? this.number("fusion") / 100 : 1 };
     for (const name of ["suv", "error", "level", "width"]) windows[name] = this.number(name);
     const colours = { pet: this.maps[this.input("colours").value], error: this.maps.error };
-    const layout = sliceLayout(this.volumes.shape, this.plane, this.position[fixed]);
     const paint = panelColours(this.volumes, this.tables, colours, windows, this.inputIsCt);
-    for (const [name, panel] of Object.entries(this.panels)) this.drawPanel(panel, layout, paint[name]);
+    const shown = this.planes;
+    this.root.querySelector(".slices").classList.toggle("three", shown.length > 1);
+    for (const [name, panel] of Object.entries(this.panels)) {
+      for (const [plane, frame] of Object.entries(panel.planes)) {
+        frame.frame.hidden = !shown.includes(plane);
+        if (!frame.frame.hidden) this.drawFrame(frame, plane, paint[name], panel.caption);
+      }
+    }
+    drawProfile(this, windows);
     this.drawBars(windows, colours);
     this.drawControls(windows, fixed);
     this.root.dataset.drawn = Number(this.root.dataset.drawn || 0) + 1;
   }
 
-  drawPanel(panel, layout, colour) {
-    const { canvas, frame, sides, crosshair } = panel;
+  drawFrame({ canvas, frame, sides, crosshair }, plane, colour, caption) {
+    const layout = sliceLayout(this.volumes.shape, plane, this.position[PLANES[plane].fixed]);
     if (canvas.width !== layout.width || canvas.height !== layout.height) {
       [canvas.width, canvas.height] = [layout.width, layout.height];
       frame.style.setProperty("--ratio", layout.width / layout.height);
@@ -171,13 +206,14 @@ class SliceViewer {
     const context = canvas.getContext("2d");
     const image = context.createImageData(layout.width, layout.height);
     paintSlice(image, layout, colour);
+    if (this.volumes.regions && this.input("contours").checked) paintContours(image, layout, this.volumes.regions);
     context.putImageData(image, 0, 0);
-    const { row, column, up } = PLANES[this.plane];
+    const { row, column, up } = PLANES[plane];
     const y = up ? layout.height - 1 - this.position[row] : this.position[row];
     crosshair.x.style.left = `${(100 * (this.position[column] + 0.5)) / layout.width}%`;
     crosshair.y.style.top = `${(100 * (y + 0.5)) / layout.height}%`;
-    PLANES[this.plane].sides.forEach((letter, index) => (sides[index].textContent = letter));
-    canvas.setAttribute("aria-label", `${panel.caption}, ${this.plane} slice of ${this.name}`);
+    PLANES[plane].sides.forEach((letter, index) => (sides[index].textContent = letter));
+    canvas.setAttribute("aria-label", `${caption}, ${plane} slice of ${this.name}`);
   }
 
   drawBars(windows, colours) {
@@ -203,7 +239,7 @@ class SliceViewer {
     slice.max = this.volumes.shape[fixed] - 1;
     slice.value = this.position[fixed];
     const texts = {
-      slice: `${this.position[fixed] + 1} of ${this.volumes.shape[fixed]}`,
+      slice: `${this.position[fixed] + 1} of ${this.volumes.shape[fixed]} (${this.plane})`,
       fusion: `${Math.round(100 * windows.fusion)}%`,
       suv: `${windows.suv} SUV`,
       error: `±${windows.error} SUV`,

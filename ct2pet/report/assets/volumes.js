@@ -8,7 +8,7 @@ const PLANES = {
   sagittal: { fixed: 2, row: 0, column: 1, up: true, sides: ["A", "P", "H", "F"] },
 };
 
-/** The codes of a case: {shape: [z, y, x], voxel, input, real, fake}. `element` holds them as base64 of gzip. */
+/** The codes of a case: {shape: [z, y, x], voxel, input, real, fake, regions (or null), lesions: [[z, y, x], ...]}. `element` holds them as base64 of gzip. */
 async function decodeVolumes(element) {
   const text = element.textContent.trim();
   const packed = Uint8Array.fromBase64
@@ -19,7 +19,10 @@ async function decodeVolumes(element) {
   const shape = element.dataset.shape.split(" ").map(Number);
   const size = shape[0] * shape[1] * shape[2];
   const part = (index) => codes.subarray(index * size, (index + 1) * size);
-  return { shape, voxel: Number(element.dataset.voxel), input: part(0), real: part(1), fake: part(2) };
+  const places = element.dataset.lesions ? element.dataset.lesions.split(",") : [];
+  const lesions = places.map((place) => place.split(" ").map(Number));
+  const regions = codes.length > 3 * size ? part(3) : null;
+  return { shape, voxel: Number(element.dataset.voxel), input: part(0), real: part(1), fake: part(2), regions, lesions };
 }
 
 /** Where the pixels of a slice lie in the arrays. `start` is the first pixel's, `down` and `right` the steps. */
@@ -38,6 +41,32 @@ function paintSlice(image, layout, colour) {
     let voxel = layout.start + y * layout.down;
     for (let x = 0; x < layout.width; x++, voxel += layout.right) pixels[pixel++] = 0xff000000 | colour(voxel);
   }
+}
+
+const LESION = 128; // the bit of a lesion in the codes of regions; the other bits number the districts
+const DISTRICT_LINE = 0xffc0d035; // as pixels: alpha, blue, green, red
+const LESION_LINE = 0xffff40ff;
+
+/** Draw over the pixels of a slice the borders between districts, and around lesions. */
+function paintContours(image, layout, regions) {
+  const pixels = new Uint32Array(image.data.buffer);
+  const { width, height, start, down, right } = layout;
+  const code = (x, y) => regions[start + y * down + x * right];
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const here = code(x, y);
+      const beside = [x + 1 < width ? code(x + 1, y) : here, y + 1 < height ? code(x, y + 1) : here];
+      if (beside.some((other) => (other ^ here) & LESION)) pixels[y * width + x] = LESION_LINE;
+      else if (beside.some((other) => (other ^ here) & ~LESION)) pixels[y * width + x] = DISTRICT_LINE;
+    }
+  }
+}
+
+/** Where the voxels of the line through a position along one axis lie in the arrays. */
+function profileLine(shape, position, axis) {
+  const steps = [shape[1] * shape[2], shape[2], 1];
+  const at = position.reduce((sum, index, number) => sum + index * steps[number], 0);
+  return { start: at - position[axis] * steps[axis], step: steps[axis], count: shape[axis] };
 }
 
 /** 256 colours from a text of six hexadecimal digits each, as [red, green, blue]. */

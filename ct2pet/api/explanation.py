@@ -1,0 +1,139 @@
+"""What predictions depend on, as the command ct2pet_explain shows it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ct2pet.api.device import choose_device
+from ct2pet.console import progress
+from ct2pet.errors import Ct2PetError, DatasetError
+from ct2pet.files import atomic_path, check_writable, read_json
+from ct2pet.imageio import image_files, read_volume, write_volume
+from ct2pet.inference.case_prediction import predictor_of
+from ct2pet.inference.choice import Member, chosen_members
+from ct2pet.inference.district_maps import BodyMaps, DistrictMaps, choose_maps
+from ct2pet.inference.ensemble import Ensemble
+from ct2pet.inference.input_files import Case, find_cases, read_input
+from ct2pet.inference.occlusion import AROUND_MM, REPLACE, Occlusion, RegionEffect
+from ct2pet.inference.options import PredictionOptions
+from ct2pet.parallel import map_cases
+from ct2pet.resampling import resample
+from ct2pet.schema import parse_as
+from ct2pet.volume import Volume
+
+TABLE = "occlusion.csv"
+_COLUMNS = (
+    *("case", "region", "volume [ml]", "mean [SUV]", "mean with it hidden [SUV]"),
+    *("mean absolute change inside [SUV]", f"mean absolute change within {AROUND_MM:g} mm around [SUV]"),
+)
+
+
+def explain(
+    source: str | Path,
+    target: str | Path,
+    regions: str | Path,
+    options: PredictionOptions | None = None,
+    *,
+    names: str | Path | None = None,
+    hide: str = REPLACE,
+    **changes: Any,
+) -> Path:
+    """Hide every region of the input images (the first input) in turn and compare the predictions of the first target,
+    with the models that ``options`` choose; returns the path of the table.
+
+    ``regions``: a folder of label maps, CASE.nii.gz. ``names``: a JSON file with the names of the labels (dataset.json
+    with organs, or name to label). ``hide``: see Occlusion. ``changes`` are PredictionOptions by name. Writes
+    CASE_change.nii.gz and the table into ``target``. Raises CasesFailed, naming them, for cases that could not be
+    explained, and other Ct2PetErrors before any work.
+    """
+    options, source, target = replace(options or PredictionOptions(), **changes), Path(source), Path(target)
+    label_names = {} if names is None else _names_in(Path(names))
+    with chosen_members(options) as members:
+        fields = members[0].loaded.plans.all_fields
+        if not fields.inputs or fields.targets[0].rules.is_labels:
+            raise Ct2PetError(f"{members[0].trained.model}: images that are predicted from images can be explained")
+        cases = find_cases(source, target, fields)
+        files = image_files(Path(regions))
+        check_writable(target)
+        explanation = _Explanation.of(members, source, cases, options, hide)
+        rows: dict[str, list[RegionEffect]] = {}
+        with progress("Explaining", len(cases)) as bar:
+
+            def one(case: Case) -> None:
+                if case.name not in files:
+                    raise DatasetError(f"{regions}: no region map {case.name}")
+                rows[case.name] = explanation.run(case, files[case.name], target, label_names)
+                bar.advance()
+
+            results = map_cases(one, {case.name: (case,) for case in cases})
+    if rows:
+        _write(target / TABLE, rows)
+    results.raise_failures("could not be explained")
+    return target / TABLE
+
+
+@dataclass(frozen=True)
+class _Explanation:
+    predictor: Ensemble
+    members: Sequence[Member]
+    maps: DistrictMaps | BodyMaps
+    hide: str
+
+    @classmethod
+    def of(
+        cls, members: Sequence[Member], source: Path, cases: Sequence[Case], options: PredictionOptions, hide: str
+    ) -> _Explanation:
+        maps = choose_maps(source, cases, members[0].loaded.plans, options)
+        return cls(predictor_of(members, options, choose_device(options.device)), members, maps, hide)
+
+    def run(self, case: Case, region_file: Path, target: Path, names: Mapping[int, str]) -> list[RegionEffect]:
+        """The effects of all regions of a case; the changes are written."""
+        fields = self.members[0].loaded.plans.all_fields
+        inputs = {one.name: read_input(case.images[one.name], one) for one in fields.inputs}
+        leading, name = fields.inputs[0].name, fields.targets[0].name
+        district_map = self.maps.of(case, inputs).to_canonical()
+        image = inputs[leading].to_canonical()
+
+        def predict(part: Volume, labels: Volume) -> Volume:
+            return self.predictor.predict({**inputs, leading: part}, labels, part.grid)[name]
+
+        occlusion = Occlusion(predict, self.hide, self._margin_mm())
+        regions = resample(read_volume(region_file, "label").to_canonical(), image.grid, labels=True).array
+        change = np.zeros(image.grid.shape, dtype=np.float32)
+        effects = [
+            occlusion.effect(names.get(label, f"label {label}"), regions == label, image, district_map, change)
+            for label in map(int, np.unique(regions))
+            if label
+        ]
+        found = image.with_array(change, fields.targets[0].rules.unit).reorient_like(inputs[leading].grid)
+        write_volume(target / f"{case.name}_change.nii.gz", found)
+        return [effect for effect in effects if effect is not None]
+
+    def _margin_mm(self) -> float:
+        """The longest edge of what a network sees at once."""
+        plans = [district.configuration for one in self.members for district in one.loaded.districts]
+        return max(n * step for plan in plans for n, step in zip(plan.patch_size, plan.spacing))
+
+
+def _names_in(path: Path) -> dict[int, str]:
+    """The names of labels in a JSON file. Raises Ct2PetError, naming it, where it holds none."""
+    content = read_json(path)
+    if isinstance(content, dict) and "organs" in content:
+        content = content["organs"]
+    return {label: name for name, label in parse_as(content, dict[str, int], str(path)).items()}
+
+
+def _write(path: Path, rows: Mapping[str, Sequence[RegionEffect]]) -> None:
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(_COLUMNS)
+        for case, effects in sorted(rows.items()):
+            for one in effects:
+                numbers = (one.mean, one.mean_hidden, one.change_inside, one.change_around)
+                table.writerow([case, one.region, f"{one.volume_ml:.2f}", *(f"{number:.4f}" for number in numbers)])

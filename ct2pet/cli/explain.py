@@ -1,0 +1,71 @@
+"""Show what predictions depend on: hide regions of the CTs one by one, and compare the PETs with and without them.
+
+Writes occlusion.csv (a line for each region of each case) and CASE_change.nii.gz, which holds in each region the PET as
+it is minus the PET with the region hidden (SUV). A lesion that the CT does not show changes nothing.
+
+Example: ct2pet_explain -i imagesTs -o explained --regions organsTs --names dataset.json
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from ct2pet.cli.arguments import add_device, add_segmenter
+from ct2pet.cli.command import command
+from ct2pet.cli.model_arguments import add_choice_of_model
+from ct2pet.outputs import check_apart, check_output_folder
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "-i", dest="source", type=Path, required=True, metavar="PATH", help="folder of CTs in HU, or one CT"
+    )
+    parser.add_argument("-o", dest="target", type=Path, required=True, metavar="FOLDER", help="folder of the results")
+    parser.add_argument(
+        "--regions",
+        type=Path,
+        required=True,
+        metavar="FOLDER",
+        help="label maps CASE.nii.gz: each label is hidden in turn (organs, lesions, districts)",
+    )
+    parser.add_argument(
+        "--names",
+        type=Path,
+        metavar="FILE",
+        help='names of the labels: a dataset.json with organs, or {"liver": 1, ...} (default: label 1, label 2, ...)',
+    )
+    parser.add_argument(
+        "--hide",
+        choices=("replace", "blur"),
+        default="replace",
+        help="fill the region with what surrounds it (default), or smooth it by a Gaussian of 20 mm",
+    )
+    add_choice_of_model(parser)
+    parser.add_argument(
+        "--districts", type=Path, metavar="FOLDER", help="the CTs' district maps, as for ct2pet_predict"
+    )
+    add_segmenter(parser, None, "what made those of the training, or rules")
+    add_device(parser)
+
+
+def execute(arguments: argparse.Namespace) -> None:
+    check_apart(arguments.target, arguments.source, "-o")
+    check_apart(arguments.target, arguments.regions, "-o")
+    check_output_folder(arguments.target)
+    from ct2pet.api.explanation import explain
+    from ct2pet.inference.options import PredictionOptions
+
+    options = {name: value for name, value in vars(arguments).items() if name in PredictionOptions.__dataclass_fields__}
+    table = explain(
+        arguments.source,
+        arguments.target,
+        arguments.regions,
+        PredictionOptions(**options),
+        names=arguments.names,
+        hide=arguments.hide,
+    )
+    print(f"written: {table} and the changes CASE_change.nii.gz beside it")
+
+
+main = command("ct2pet_explain", __doc__ or "", add_arguments, execute)

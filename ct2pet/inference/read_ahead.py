@@ -1,0 +1,66 @@
+"""Files read before and written after their turn, by threads, while the network works on another case."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class ReadAhead(Generic[T]):
+    """``read(case)`` of the next ``number`` of ``cases`` (names, in their order) at the same time; with 0 each is read
+    when it is asked for. Memory holds at most ``number`` results that nobody has taken."""
+
+    def __init__(self, cases: Sequence[str], read: Callable[[str], T], number: int) -> None:
+        self._waiting, self._read, self._number = list(cases)[::-1], read, number
+        self._found: dict[str, Future[T]] = {}
+        self._threads = ThreadPoolExecutor(max(1, number), "ct2pet-read")
+
+    def take(self, case: str) -> T:
+        """What was read of a case; its error is raised here."""
+        if not self._number:
+            return self._read(case)
+        self._begin()
+        future = self._found.pop(case)
+        self._begin()
+        return future.result()
+
+    def close(self) -> None:
+        """Read nothing more; what is being read is waited for."""
+        self._threads.shutdown(cancel_futures=True)
+
+    def _begin(self) -> None:
+        while self._waiting and len(self._found) < self._number:
+            case = self._waiting.pop()
+            self._found[case] = self._threads.submit(self._read, case)
+
+
+class WriteBehind:
+    """Calls of at most ``number`` cases at the same time; with 0 each is made when it is given."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._threads = ThreadPoolExecutor(max(1, number), "ct2pet-write")
+        self._pending: dict[str, Future[Any]] = {}
+
+    def give(self, case: str, write: Callable[[], Any]) -> None:
+        """Call ``write()`` of a case, now or later. Waits while ``number`` others are under way."""
+        if not self._number:
+            write()
+            return
+        for future in [one for one in self._pending.values() if not one.done()][: -self._number + 1 or None]:
+            with contextlib.suppress(Exception):  # raised where the case is asked for
+                future.result()
+        self._pending[case] = self._threads.submit(write)
+
+    @property
+    def pending(self) -> Mapping[str, Callable[[], Any]]:
+        """By case what waits for its call and raises its error."""
+        return {case: future.result for case, future in self._pending.items()}
+
+    def close(self) -> None:
+        """Wait for all calls."""
+        self._threads.shutdown()

@@ -1,0 +1,67 @@
+import numpy as np
+import pytest
+
+from ct2pet.phantom import COARSE, make_patient, make_varied_patient, scan, vary_scanner
+from ct2pet.phantom.patient import ARM_POSES
+from ct2pet.phantom.scanner import DEMO
+from ct2pet.phantom.tissues import PART_OF
+
+SEEDS = range(60)
+
+
+@pytest.fixture(scope="module")
+def varied():
+    return [make_varied_patient(seed) for seed in SEEDS]
+
+
+def test_a_seed_always_gives_the_same_patient_and_scanner():
+    assert make_varied_patient(3) == make_varied_patient(3)
+    assert vary_scanner(DEMO, 3) == vary_scanner(DEMO, 3)
+    assert vary_scanner(DEMO, 3) != vary_scanner(DEMO, 4)
+
+
+@pytest.mark.parametrize(("values", "tissue"), [("suv", "muscle"), ("suv", "liver"), ("hu", "blood"), ("hu", "liver")])
+def test_the_population_varies_more_than_that_of_one_hospital(varied, values, tissue):
+    usual = [getattr(make_patient(seed), values)[tissue] for seed in SEEDS]
+    assert np.std([getattr(one, values)[tissue] for one in varied]) > 1.5 * np.std(usual)
+
+
+def test_all_postures_contrast_and_none_occur(varied):
+    assert {one.arms for one in varied} >= {"raised", "down"}
+    assert len({one.arms for one in varied}) > len(ARM_POSES) / 2
+    blood = [one.hu["blood"] for one in varied]
+    assert min(blood) < 60
+    assert max(blood) > 200
+    assert any(one.scoliosis_mm for one in varied)
+
+
+def test_parts_of_a_tissue_have_its_values(varied):
+    for patient in varied:
+        assert all(patient.hu[part] == patient.hu[whole] for part, whole in PART_OF.items())
+        assert all(patient.suv[part] == patient.suv[whole] for part, whole in PART_OF.items())
+
+
+def test_values_stay_possible(varied):
+    for patient in varied:
+        assert min(patient.suv.values()) > 0
+        assert max(patient.suv.values()) < 100
+        assert all(-1024 <= hu <= 3071 for hu in patient.hu.values())
+        assert max(radius for lesion in patient.lesions for radius in lesion.radii) <= 70 if patient.lesions else True
+
+
+def test_some_patients_have_tumours_of_soft_tissue_larger_than_any_other(varied):
+    largest = [max((max(lesion.radii) for lesion in one.lesions), default=0) for one in varied]
+    assert max(largest) > 34  # mm: the largest of the usual population
+    assert min(largest) <= 34
+
+
+def test_a_varied_scanner_keeps_the_voxels_and_changes_the_noise():
+    """Between seeds, the noise of a CT in the air around a patient varies by more than a factor of two."""
+    patient = make_patient(1)
+    noise = []
+    for seed in range(4):
+        scanner = vary_scanner(COARSE, seed)
+        ct = scan(patient, scanner).ct
+        assert ct.grid == scan(patient, COARSE).ct.grid
+        noise.append(ct.array[:, :2].astype(float).std(axis=2).mean())
+    assert max(noise) > 2 * min(noise)
