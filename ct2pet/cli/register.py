@@ -1,5 +1,5 @@
-"""Register the PET of each case of a raw dataset to its CT (rigid), where it lies elsewhere, along the axes on which the
-images show its place.
+"""Register the PET of each case of a raw dataset to its CT (rigid), where it lies elsewhere, along the axes on which
+the images show its place.
 
 Example: ct2pet_register -d 001
 """

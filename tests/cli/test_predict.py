@@ -65,8 +65,6 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
         "dicom": True,
         "continue_prediction": True,
         "patient_map": Path("map.csv"),
-        "ensemble": None,
-        "model_paths": None,
         "fill_with_whole_body": True,
         "require_all_districts": True,
         "num_parts": 3,
