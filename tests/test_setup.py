@@ -1,5 +1,6 @@
 """The wheel: everything that ct2pet needs is in it, and works from there."""
 
+import email
 import os
 import shutil
 import subprocess
@@ -8,6 +9,8 @@ import zipfile
 from pathlib import Path
 
 import pytest
+
+from ct2pet.__main__ import commands
 
 ROOT = Path(__file__).parents[1]
 SOURCES = ("setup.py", "pyproject.toml", "README.md", "LICENSE", "ct2pet", "plans", "dataset_conversion")
@@ -44,6 +47,28 @@ def test_all_code_and_all_plans_are_in_the_wheel_and_no_tests(wheel):
     reader = Path("ct2pet", "study", "reader_study", "assets")
     assert files_in(wheel / reader, "*") == files_in(ROOT / reader, "*") >= {"reader.html", "reader.css", "reader.js"}
     assert not (wheel / "tests").exists()
+
+
+def test_the_metadata_names_the_project_and_the_types_are_in_the_wheel(wheel):
+    (text,) = (path.read_text() for path in wheel.rglob("METADATA"))
+    metadata = email.message_from_string(text)
+    assert metadata["Author"] == "ct2pet developers"
+    assert {url.split(",")[0] for url in metadata.get_all("Project-URL")} >= {"Documentation", "Issues", "Changes"}
+    versions = {
+        c.split()[-1] for c in metadata.get_all("Classifier") if c.startswith("Programming Language :: Python ::")
+    }
+    assert versions == {"3", "3.10", "3.11", "3.12", "3.13"}
+    assert not [c for c in metadata.get_all("Classifier") if c.startswith("License ::")]  # License-Expression says it
+    assert "PET/CT" in metadata["Keywords"]
+    assert (wheel / "ct2pet" / "py.typed").is_file()
+
+
+def test_the_umbrella_command_and_every_command_are_installed(wheel):
+    (text,) = (path.read_text() for path in wheel.rglob("entry_points.txt"))
+    scripts = dict(line.split(" = ") for line in text.splitlines() if " = " in line)
+    assert scripts["ct2pet"] == "ct2pet.__main__:main"
+    for command in commands():
+        assert scripts[f"ct2pet_{command}"] == f"ct2pet.cli.{command}:main"
 
 
 def test_the_licence_is_in_the_wheel(wheel):
