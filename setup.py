@@ -15,6 +15,7 @@ COMMANDS = [
     "split",
     "register",
     "segment_districts",
+    "segment_organs",
     "extract_fingerprint",
     "plan_experiment",
     "preprocess",
@@ -51,6 +52,8 @@ CLASSIFIERS = {
     "mobilenet": ["torchvision"],  # of the same build (CPU or CUDA) as torch
     "yolov8": ["ultralytics>=8.3"],  # AGPL-3.0
 }
+
+CLUSTERS = {"dask": ["distributed>=2025.1", "dask-jobqueue>=0.9"]}
 
 
 setup(
@@ -114,6 +117,7 @@ setup(
         "blosc2>=2.5",
         "isal>=1.5",
         "threadpoolctl>=3.1",
+        "pebble>=5.1",
         "rich>=13.7",
         "jinja2>=3.1",
         "psutil>=5.9",
@@ -123,9 +127,11 @@ setup(
     extras_require={
         **SEGMENTERS,
         **CLASSIFIERS,
+        **CLUSTERS,
         "dev": [
             *SEGMENTERS["moose"],
             *(f"{name} and python_version >= '3.11'" for name in SEGMENTERS["totalsegmentator"]),  # 3.10 compiles dipy
+            *CLUSTERS["dask"],
             "pytest>=8",
             "pytest-timeout>=2.2",
             "pytest-xdist>=3.5",

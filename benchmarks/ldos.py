@@ -24,7 +24,8 @@ from typing import Any
 
 import numpy as np
 
-TRAIN, TEST, SEED, DOSE, PATCH = 20, 6, 105, 0.05, 32
+TRAIN, TEST, SEED, DOSE = 20, 6, 105, 0.05
+PATCH, BATCH, EPOCHS = 32, 1, 10
 SMALLEST_VOXELS = 50
 MISMATCH_MM = 8.0
 
@@ -45,6 +46,9 @@ ARMS = {
     "ldos": Arm("Dataset105_LowDose"),
     "ldos_no_decay": Arm("Dataset105_LowDose", {"denoising_decay": 0.0}),
     "ldos_not_residual": Arm("Dataset105_LowDose", {"residual": False}),
+    "ldos_same_weights": Arm("Dataset105_LowDose", {"rare_label_weight": 0.0}),
+    "ldos_sgd": Arm("Dataset105_LowDose", {"optimizer": "sgd", "learning_rate": 1e-2}),
+    "ldos_denoising_3": Arm("Dataset105_LowDose", {"lambda_denoising": 3.0}),
     "mismatch": Arm("Dataset107_Mismatch"),
     "mismatch_augmented": Arm("Dataset107_Mismatch", augmentation=SHIFTED),
 }
@@ -82,7 +86,7 @@ def make_dataset(work: Path, name: str) -> None:
     if not plans.exists():
         run(f"plan_and_preprocess -d {name} -device cpu -gpu_memory_target 4 -np 2")
         content = json.loads(plans.read_text())
-        content["configurations"]["whole_body"]["patch_size"] = [PATCH] * 3
+        content["configurations"]["whole_body"] |= {"patch_size": [PATCH] * 3, "batch_size": BATCH}
         plans.write_text(json.dumps(content, indent=2))
 
 
@@ -110,7 +114,7 @@ def run_arm(work: Path, name: str, steps: int) -> None:
     store = folder / f"plans.{name}_whole_body"
     if not store.exists():
         store.symlink_to(folder / "ct2petPlans_whole_body")
-    length = f"--num_epochs 20 --iterations_per_epoch {steps // 20}"
+    length = f"--num_epochs {EPOCHS} --iterations_per_epoch {steps // EPOCHS}"
     run(f"train {arm.dataset} ldos 0 -p plans.{name} {length} -device cpu -num_workers 0 --c")
     target = work / "predictions" / name
     images = work / "raw" / arm.dataset / "imagesTs"
@@ -153,6 +157,34 @@ def best_gaussian(work: Path) -> tuple[float, list[float]]:
     return float(chosen), body_errors(work, test, "Ts", float(chosen))
 
 
+def mean_dice(guess: np.ndarray, truth: np.ndarray, labels: Sequence[int]) -> float:
+    """The mean Dice of these labels in two maps."""
+    pairs = [(guess == label, truth == label) for label in labels]
+    return float(np.mean([2 * (a & b).sum() / (a.sum() + b.sum()) for a, b in pairs]))
+
+
+def label_baselines(work: Path, organs: Sequence[str]) -> dict[str, list[float]]:
+    """The mean Dice over ``organs`` in each test patient: of a label atlas of the training patients, and of the true
+    labels in voxels of the PET, above which no prediction in these voxels can come by much."""
+    from _label_atlas import Atlas, body_box, voted
+
+    from ct2pet.imageio import read_volume
+    from ct2pet.resampling import resample
+
+    raw = work / "raw" / "Dataset105_LowDose"
+    labels = json.loads((raw / "dataset.json").read_text())["targets"]["organs"]["labels"]
+    training = json.loads((work / "preprocessed" / raw.name / "splits_final.json").read_text())[0]["train"]
+    low = pets(work, raw.name, "Tr", "images")
+    atlases = [Atlas(read_volume(raw / "organsTr" / f"{case}.nii.gz"), *body_box(low[case])) for case in training]
+    found: dict[str, list[float]] = {"label_atlas": [], "true_labels_in_pet_voxels": []}
+    for case, pet in pets(work, raw.name, "Ts", "images").items():
+        truth = read_volume(raw / "organsTs" / f"{case}.nii.gz")
+        coarse = resample(resample(truth, pet.grid, labels=True), truth.grid, labels=True).array
+        for name, guess in zip(found, (voted(atlases, pet, truth.grid, len(labels)), coarse)):
+            found[name].append(mean_dice(guess, truth.array, [labels[organ] for organ in organs]))
+    return found
+
+
 def large_organs(work: Path) -> list[str]:
     """The organs of more than 50 PET voxels in every test patient."""
     from ct2pet.imageio import read_volume
@@ -185,7 +217,9 @@ def table(work: Path) -> None:
     test = sorted(pets(work, "Dataset105_LowDose", "Ts", "images"))
     print(f"low-dose PET as it is: body MAE {np.mean(body_errors(work, test, 'Ts', 0.0)):.4f} SUV")
     print(f"best Gaussian (FWHM {width:g} mm): body MAE {np.mean(errors):.4f} SUV")
-    done: dict[str, list[float]] = {}
+    done = label_baselines(work, organs)
+    for name, values in done.items():
+        print(f"{name}: Dice {np.mean(values):.3f}")
     print("arm                  Dice    IoU  HD95 mm  ASD mm   MAE SUV  of Gaussian  liver %  lung %")
     for name in ARMS:
         path = work / "predictions" / name / "summary.json"
@@ -206,6 +240,7 @@ def table(work: Path) -> None:
 METRICS = ("dice", "iou", "hd95", "asd")
 PAIRS = [
     ("ldos", "ldpet"),
+    ("ldos", "label_atlas"),
     ("ldos", "ldos_no_decay"),
     ("fdpet", "ldpet"),
     ("ldos", "ldos_not_residual"),

@@ -16,11 +16,13 @@ from tempfile import TemporaryDirectory
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from ct2pet.dataset.fields import ct_to_pet
 from ct2pet.evaluation import evaluate_case_and_baselines
 from ct2pet.evaluation.summary import summarise
 from ct2pet.phantom import CLINICAL, DISTRICTS, make_patient, scan
 from ct2pet.report import write_report
 from ct2pet.report.case_pictures import CaseContent, case_content
+from ct2pet.report.region_maps import region_map
 from ct2pet.volume import Volume
 
 NUM_CASES, PHANTOMS = 20, (3, 4)
@@ -51,7 +53,8 @@ def write(path: Path) -> float:
             name = f"phantom_{number}_{copy:02d}"
             own = noisy(real, copy)
             started = time.process_time()
-            contents[name] = case_content(ct, own, fake)
+            regions = region_map(own, districts, DISTRICTS, lesions)
+            contents[name] = case_content(ct, own, fake, ct_to_pet()["CT"], regions)
             seconds += time.process_time() - started
             results[name] = result
     write_report(path, summarise(results, {"ct2pet_version": "benchmark"}), _in_order(contents))

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
@@ -213,7 +213,7 @@ def with_unit(name: str, value: float) -> str:
     return f"{_title(name)} {value:.3g}"
 
 
-_UNITS: dict[str, Any] = {"_suv": "SUV", "_hu": "HU", "_db": "dB", "_mm": "mm"}
+_UNITS = {"_suv": "SUV", "_hu": "HU", "_db": "dB", "_mm": "mm"}
 _ACRONYMS = {"mae": "MAE", "rmse": "RMSE", "psnr": "PSNR", "ssim": "SSIM", "dice": "Dice"}
 
 

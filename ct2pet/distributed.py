@@ -1,9 +1,7 @@
 """The processes that train one network together: those that torchrun started, or this one alone.
 
 Everything here is a no-op where this process is alone, so that its users ask for no mode. Each process takes its share
-of every batch; the gradients are averaged after each backward pass in one message. That is less than
-DistributedDataParallel offers (no overlap with the backward pass), and it serves methods with several networks whose
-parameters are frozen and freed within one step, which DistributedDataParallel does not.
+of every batch; DistributedDataParallel averages the gradients in buckets while the backward pass computes others.
 """
 
 from __future__ import annotations
@@ -16,8 +14,9 @@ from datetime import timedelta
 from typing import Any
 
 import torch
-from torch import distributed
+from torch import distributed, nn
 from torch.distributed.elastic.multiprocessing.errors import get_error_handler
+from torch.nn.parallel import DistributedDataParallel
 
 from ct2pet.errors import TrainingError
 
@@ -109,6 +108,52 @@ def batch_share(batch_size: int) -> slice:
             f"{' or '.join(map(str, fitting))} of them, or give the plans another batch_size or accumulate_batches"
         )
     return slice(rank() * each, (rank() + 1) * each)
+
+
+def _is_of_messages(error: RuntimeError) -> bool:
+    """Whether an error of a backward pass comes from the messages to other processes."""
+    return isinstance(error, distributed.DistError) or any(name in str(error) for name in ("gloo", "NCCL"))
+
+
+class GradientMean:
+    """The backward passes of one optimizer, after which its gradients are means over the processes.
+
+    DistributedDataParallel usually wraps a network, and expects one forward pass of it before each backward pass. Here
+    it wraps the loss of an update: a step of a GAN runs several networks, some more than once and some frozen, and
+    which of them an update trains is what its optimizer says. Parameters that a loss does not reach keep no gradient.
+    """
+
+    def __init__(self, optimizer: torch.optim.Optimizer) -> None:
+        parameters = [p for group in optimizer.param_groups for p in group["params"]]
+        self._loss: DistributedDataParallel | None = None
+        if world_size() > 1 and parameters:
+            self._loss = DistributedDataParallel(_Loss(parameters), find_unused_parameters=True)
+
+    def backward(self, loss: torch.Tensor, last: bool = True) -> None:
+        """Add the gradients of ``loss``; those of several losses become means when the ``last`` one is added."""
+        if self._loss is None:
+            loss.backward()
+            return
+        with contextlib.nullcontext() if last else self._loss.no_sync():
+            through = self._loss(loss)
+            try:
+                through.backward()
+            except RuntimeError as error:
+                if not _is_of_messages(error):
+                    raise
+                with _talking():
+                    raise
+
+
+class _Loss(nn.Module):
+    """The loss as it is, and the parameters that it trains."""
+
+    def __init__(self, parameters: Sequence[nn.Parameter]) -> None:
+        super().__init__()
+        self.parameters_of_optimizer = nn.ParameterList(parameters)
+
+    def forward(self, loss: torch.Tensor) -> torch.Tensor:
+        return loss
 
 
 @torch.no_grad()

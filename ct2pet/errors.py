@@ -51,6 +51,10 @@ class TrainingError(Ct2PetError):
     """A training that cannot start or go on."""
 
 
+class ClusterError(Ct2PetError):
+    """A cluster of several machines that does not answer or cannot be used."""
+
+
 class CasesFailed(Ct2PetError):
     """Cases failed. ``failures`` maps each to its reason; ``some_done`` says whether other cases are done.
 

@@ -21,7 +21,7 @@ ORDER = [
     *("training", "study", "report", "phantom", "api", "cli", "__main__"),
 ]
 WITH_TORCH = {"distributed", "networks", "losses", "models", "checkpoint", "inference", "training", "study", "api"}
-SHARED_BY_COMMANDS = {"arguments", "command", "model_arguments"}
+SHARED_BY_COMMANDS = {"arguments", "cluster", "command", "model_arguments"}
 
 MODULES = {path.relative_to(PACKAGE).as_posix(): path for path in sorted(PACKAGE.rglob("*.py"))}
 OWN_FILES = [
@@ -141,12 +141,14 @@ def test_tests_mirror_the_code():
         "training/test_misalignment.py",
         "training/test_three_stages.py",
     }
+    across |= {"preprocessing/test_missing_labels.py"}
     across |= {"api/test_two_inputs.py", "dicom/test_choice_of_ct.py", "test_rights.py"}
     across |= {
         "test_end_to_end.py",
         "test_other_districts.py",
         "test_reference_plans.py",
         "test_without_maps.py",
+        "training/test_images_of_a_class.py",
         "training/test_interruption.py",
     }
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in across}):

@@ -1,9 +1,13 @@
+import contextlib
 import csv
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 import torch
 import work_together
@@ -60,6 +64,14 @@ def test_a_process_alone_gets_its_own_values():
     }
 
 
+def test_every_process_draws_other_noise_and_has_the_same_random_state_after_it(both):
+    """All processes seed torch alike, and the main process's state is what checkpoints hold."""
+    (first, state), (second, state_of_second) = (process["noise"] for process in both)
+    assert first != second
+    assert state == state_of_second
+    assert (first, state) == work_together.noise()
+
+
 @pytest.mark.parametrize("method", METHODS)
 def test_two_processes_with_half_the_batch_each_have_the_losses_and_weights_of_one_with_the_whole(both, method):
     """Exactly, up to the rounding of float64: gradients, losses with masks of different sizes, the pool of fakes."""
@@ -104,10 +116,12 @@ def test_a_training_goes_on_with_another_number_of_processes(both, store, folder
         assert found == pytest.approx(expected, rel=1e-3, abs=1e-5)
 
 
-def test_a_batch_that_cannot_be_shared_is_an_error(monkeypatch):
+@pytest.mark.parametrize(("batch", "fitting"), [(6, "1 or 2 or 3 or 6"), (2, "1 or 2")])
+def test_a_batch_that_cannot_be_shared_is_an_error_that_says_what_can(monkeypatch, batch, fitting):
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
-    with pytest.raises(TrainingError, match="a batch of 6 cannot be shared equally by 4 processes: start 1 or 2 or 3"):
-        distributed.batch_share(6)
+    match = f"a batch of {batch} cannot be shared equally by 4 processes: start {fitting} of them, or .* accumulate_"
+    with pytest.raises(TrainingError, match=match):
+        distributed.batch_share(batch)
 
 
 @pytest.mark.parametrize(
@@ -137,3 +151,47 @@ def test_a_process_that_fails_ends_the_others_and_its_own_traceback_is_the_cause
     assert "rank      : 1" in cause
     assert "in stumble\n" in cause
     assert "ValueError: the second process stumbles" in cause
+
+
+@pytest.mark.timeout(500)
+def test_a_training_goes_on_with_one_process_when_the_machine_of_the_other_is_lost(store, tmp_path):
+    """Elastic: torchrun notices, starts the one that is left again, and --c continues."""
+    steps, target = tmp_path / "steps", tmp_path / "training"
+    steps.mkdir()
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    settings = "last_call_timeout=3,keep_alive_interval=1,keep_alive_max_attempt=3"
+    command = [
+        *(sys.executable, "-m", "torch.distributed.run", "--nnodes=1:2", "--nproc_per_node=1", "--max_restarts=3"),
+        *("--rdzv_backend=c10d", f"--rdzv_endpoint=127.0.0.1:{port}", "--rdzv_id=7", f"--rdzv_conf={settings}"),
+        *(str(HELPERS / "train_elastic.py"), str(store), str(target)),
+    ]
+    path = os.pathsep.join([str(HELPERS), str(HELPERS.parents[1])])
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+    with contextlib.ExitStack() as stack:
+        machines = []
+        for number in range(2):  # the first one keeps the list of those that take part
+            log = stack.enter_context((tmp_path / f"{number}.log").open("w"))
+            machines.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True))
+            stack.callback(end, machines[-1])
+            time.sleep(1)
+        deadline = time.monotonic() + 200
+        while not (target / "checkpoint_latest.pth").exists():
+            assert time.monotonic() < deadline, (tmp_path / "0.log").read_text()
+            time.sleep(0.1)
+        end(machines[1])
+        assert machines[0].wait(200) == 0, (tmp_path / "0.log").read_text()
+    worlds = [path.name.split("-")[1] for path in sorted(steps.iterdir(), key=lambda path: path.stat().st_mtime_ns)]
+    assert worlds.count("2") == 2
+    assert worlds[-1] == "1"
+    assert len(rows(target)) == work_together.LENGTH["num_epochs"]
+    assert (target / "validation" / "summary.json").exists()
+
+
+def end(machine):
+    """A machine that is lost: torchrun and its process, at once."""
+    for child in psutil.Process(machine.pid).children(recursive=True) if machine.poll() is None else []:
+        child.kill()
+    machine.kill()
+    machine.wait()

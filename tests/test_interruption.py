@@ -8,16 +8,16 @@ import sys
 import threading
 import time
 import weakref
-from multiprocessing import connection, popen_spawn_posix
+from concurrent import futures
+from multiprocessing import popen_spawn_posix
 from pathlib import Path
 
 import case_functions
 import interrupted_command
 import pytest
 
-from ct2pet import parallel
 from ct2pet.interruption import EndedBySignal, held_back, run_until_signal
-from ct2pet.parallel import map_cases
+from ct2pet.parallel import map_cases, processes
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1]
 LONG = 30.0  # seconds: the work would go on, had the signal been lost
@@ -222,15 +222,14 @@ def test_other_threads_and_processes_of_torchrun_change_no_handler(monkeypatch):
 
 @pytest.mark.parametrize("number", SIGNALS, ids=lambda number: number.name)
 def test_the_processes_of_cases_end_with_the_command(number, monkeypatch):
-    monkeypatch.setattr(parallel, "_SECONDS_TO_END", 100.0)  # they are killed, not waited for
     children = []
 
-    def wait(pipes):
+    def wait(running, **options):
         children[:] = multiprocessing.active_children()
         signal_in_finalizer(number)
-        return connection.wait(pipes)
+        return futures.wait(running, **options)
 
-    monkeypatch.setattr(parallel, "wait", wait)
+    monkeypatch.setattr(processes, "wait", wait)
 
     def work():
         map_cases(case_functions.sleep_long, {str(n): (n,) for n in range(4)}, num_processes=2)

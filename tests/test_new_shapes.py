@@ -160,6 +160,31 @@ def test_one_input_and_an_image_and_labels_out(work, monkeypatch, capsys):
     assert "-o must be a folder" in capsys.readouterr().err
 
 
+def test_ldos_resumes_bit_for_bit_and_needs_the_dose(work, monkeypatch, capsys):
+    targets = {"PET": {}, "organs": {"kind": "labels", "labels": ORGANS}}
+    dataset = make_dataset(work, channel_names={"0": "low_PET"}, targets=targets)
+    line = "plan_and_preprocess -d 050 -np 1 -device cpu -gpu_memory_target 0.39 -m ldos"
+    assert run(line) == 2
+    assert "ldos needs the key dose_fraction in dataset.json" in capsys.readouterr().err
+    for fraction, said in ((1.5, "not 1.5"), ("5%", "not '5%'")):
+        (dataset.folder / "dataset.json").write_text(
+            json.dumps({**dataset.description.content, "dose_fraction": fraction})
+        )
+        assert run(line) == 2
+        assert f"dose_fraction must be above 0 and at most 1 (0.05 is 5% dose), {said}" in capsys.readouterr().err
+    (dataset.folder / "dataset.json").write_text(json.dumps({**dataset.description.content, "dose_fraction": 0.05}))
+    prepare("ldos")
+    whole, resumed = train_interrupted_and_whole(work, "ldos", monkeypatch)
+    assert equal(whole, resumed)
+
+    images = dataset.folder / "imagesTs"
+    for array, said in ((pet_of(3) * 5000, "looks like Bq/ml"), (pet_of(3) * 300 - 1000, "look like a CT in HU")):
+        write(images, "t_0000.nii", array)
+        assert run(f"predict -i {images} -o {work / 'out'} -m ldos -f all -device cpu") == 2
+        assert said in capsys.readouterr().err
+        assert not list(work.glob("out/t*"))
+
+
 def test_no_input_and_a_class(work, monkeypatch, capsys):
     dataset = make_dataset(work, channel_names={}, targets={"PET": {}}, conditions={"level": ["low", "high"]})
     for case, value in {"a": 0.9, "b": 4.0, "c": 1.1}.items():

@@ -10,6 +10,7 @@ from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation import read_summary
 from ct2pet.evaluation.comparing import Comparison, compare, compare_with_baselines
 from ct2pet.evaluation.comparing.pairing import common_cases as reduced_to_common_cases
+from ct2pet.evaluation.comparing.paper_layout import paper_tables
 from ct2pet.provenance import without_names
 
 _SUMMARY = layout.SUMMARY
@@ -34,6 +35,13 @@ def compare_results(
     if common_cases:
         summaries, left_out = reduced_to_common_cases(summaries)
     return compare(summaries, metrics, left_out=left_out)
+
+
+def paper_layout(proposed: Sequence[str | Path], competitor: Sequence[str | Path]) -> str:
+    """Tables I to III of arXiv 2503.15555 as text: ``proposed`` and ``competitor`` are the results of Pix2Pix and of
+    CycleGAN each. Raises Ct2PetError as ``compare_results`` does."""
+    groups = [[read_summary(_summary_file(Path(path))) for path in group] for group in (proposed, competitor)]
+    return paper_tables(*groups)
 
 
 def _summary_file(path: Path) -> Path:

@@ -14,11 +14,13 @@ from ct2pet.errors import Ct2PetError
 from ct2pet.files import check_writable
 from ct2pet.inference.case_prediction import CasePrediction, Threads, predict_cases
 from ct2pet.inference.choice import Member, chosen_members
+from ct2pet.inference.cluster_prediction import PredictionRequest, predict_on_cluster
 from ct2pet.inference.input_files import find_cases, part
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.inference.pictures import write_pictures
 from ct2pet.inference.record import PredictionRecord, provenance_of_members
 from ct2pet.locks import folder_lock
+from ct2pet.parallel.cluster import current_cluster
 from ct2pet.provenance import device_name, this_run, without_path
 
 
@@ -44,19 +46,25 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
     patient_map = None if options.patient_map is None else Path(options.patient_map)
     all_cases = find_cases(source, target, fields, patient_map)
     cases = part(all_cases, options.num_parts, options.part_id)
-    prediction = CasePrediction.of(members, source, all_cases, options, choose_device(options.device))
+    on_cluster = current_cluster() is not None
+    device = "cpu" if on_cluster else choose_device(options.device)  # workers choose their own
+    prediction = CasePrediction.of(members, source, all_cases, options, device)
     settings = prediction.settings(options, all_cases)
     threads = Threads(options.num_readers, options.num_writers)
     folder = all_cases[0].output.parent
     check_writable(folder)
-    run = this_run(device=device_name(str(prediction.predictor.device)))
+    run = this_run(device="Dask workers" if on_cluster else device_name(str(prediction.predictor.device)))
     if any(case.image.is_dir() for case in all_cases):
         run = without_path(run, source)
     with _alone_in(folder, options):
         record = PredictionRecord.beside(target, cases, provenance_of_members(members, settings), run)
         work = record.begin(cases, options.continue_prediction, prediction.dicom)
         try:
-            predict_cases(work, prediction, len(cases) - len(work), threads)
+            if on_cluster:
+                request = PredictionRequest(options, prediction.maps, prediction.dicom, choose_device)
+                predict_on_cluster(work, request, len(cases) - len(work))
+            else:
+                predict_cases(work, prediction, len(cases) - len(work), threads)
             if options.pictures:
                 write_pictures(cases, fields)
         finally:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ct2pet.api.device import choose_device
 from ct2pet.errors import Ct2PetError
@@ -14,6 +16,7 @@ from ct2pet.inference.trained_models import choose, find_trained, load_trained
 from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.models.base import Synthesis
 from ct2pet.paths import results_folder
+from ct2pet.planning.configuration import Configuration
 from ct2pet.provenance import device_name, this_run
 
 
@@ -37,19 +40,40 @@ def synthesize(
     same seed gives the same images. Raises Ct2PetError where the model takes images, does not know a class, or the
     folder holds other files.
     """
+    loaded = load_generator(dataset, model, plans_name, fold, checkpoint)
+    request = SynthesisRequest(parse_classes(list(labels), loaded.model.fields), count, seed)
+    target = Path(target)
+    check_output(target)
+    check_writable(target)
+    chosen = choose_device(device)
+    record = {**loaded.record, "runs": [this_run(device=device_name(chosen))]}
+    return write_samples(target, loaded.model.to(chosen), loaded.configuration, request, record)
+
+
+@dataclass(frozen=True)
+class Generator:
+    """A trained model that makes images of a class, on the CPU, and what it was made with (``record``)."""
+
+    model: Synthesis
+    configuration: Configuration
+    record: dict[str, Any]
+
+
+def load_generator(
+    dataset: str | None = None,
+    model: str | None = None,
+    plans_name: str | None = None,
+    fold: str | None = None,
+    checkpoint: str = CHECKPOINT_FINAL,
+) -> Generator:
+    """The one trained generator that fits, see ``synthesize``. Raises Ct2PetError where none or several do."""
     trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
-    loaded = load_trained(trained, None, None if fold is None else [fold])
+    folds = None if fold is None else [fold]
+    loaded = load_trained(trained, None, folds)
     district = loaded.districts[0]
     sampler = district.models[0]
     if not isinstance(sampler, Synthesis):
         raise Ct2PetError(f"{trained.model} predicts from images: use ct2pet_predict")
     if len(district.models) > 1:
         raise Ct2PetError(f"{trained}: there are several folds, and images come from one of them: choose with -f")
-    request = SynthesisRequest(parse_classes(list(labels), sampler.fields), count, seed)
-    target = Path(target)
-    check_output(target)
-    check_writable(target)
-    chosen = choose_device(device)
-    run = this_run(device=device_name(chosen))
-    record = {**provenance(trained, loaded, None if fold is None else [fold], {}), "runs": [run]}
-    return write_samples(target, sampler.to(chosen), district.configuration, request, record)
+    return Generator(sampler, district.configuration, provenance(trained, loaded, folds, {}))

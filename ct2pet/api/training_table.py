@@ -52,8 +52,7 @@ def _validation(folder: Path) -> str:
     path = folder / layout.VALIDATION / layout.SUMMARY
     if not path.exists():
         return "–"
-    mean = read_summary(path)["mean"]
-    found: dict[str, Any] = next(iter(mean.values()), {})
+    found: dict[str, Any] = next(iter(read_summary(path)["mean"].values()), {})
     texts = [f"{HEADERS[metric]} {mean_text(metric, found[metric])}" for metric in _SHOWN if metric in found]
     cases = max((numbers["n"] for numbers in found.values()), default=0)
     return ", ".join([*texts, f"{cases} case(s)"])

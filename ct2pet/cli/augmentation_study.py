@@ -1,27 +1,24 @@
 """Measure what added images bring a classifier: the same real patients, several ways to augment them, equal steps.
 
-Every arm is tested on the dataset's test patients. An interrupted study goes on where it was.
+Every arm is tested on the dataset's test patients. Synthetic images are also measured beside real ones: see study.html
+in the output folder. An interrupted study goes on where it was.
 
-Example: ct2pet_augmentation_study -d 104 -o study --classifiers resnet18 vgg16 --ratios 0 1 2 --seeds 5
+Example: ct2pet_augmentation_study -d 104 -o study -m medscangan --classifiers resnet18 vgg16 --ratios 0 1 2 --seeds 5
 """
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
-from ct2pet.cli.arguments import (
-    add_dataset,
-    add_device,
-    add_folder,
-    number,
-    positive_integer,
-)
+from ct2pet import layout
+from ct2pet.cli.arguments import add_dataset, add_device, add_folder, number, positive_integer
 from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
-    add_folder(parser, "-o", "output", "for the runs and study.json")
+    add_folder(parser, "-o", "output", "for the runs, study.json, images.json and study.html")
     parser.add_argument(
         "--classifiers",
         nargs="+",
@@ -32,10 +29,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--arms",
         nargs="+",
-        default=["classical", "oversampling", "mixup", "pca_gaussian"],
         metavar="ARM",
-        help="beside real: classical, oversampling, mixup, pca_gaussian, oracle, duplicates, random_labels "
-        "(default: the first four)",
+        help="beside real: classical, oversampling, mixup, pca_gaussian, gan and gan_curated (with -m), oracle (with "
+        "--patients), duplicates, random_labels (default: all but the last two that are possible)",
+    )
+    parser.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
+    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help="trained with these plans; needed for several")
+    parser.add_argument("-f", dest="fold", metavar="FOLD", help="trained on this fold; needed where there are several")
+    parser.add_argument(
+        "-chk",
+        dest="checkpoint",
+        default=layout.CHECKPOINT_FINAL,
+        metavar="FILE",
+        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
     )
     parser.add_argument(
         "--ratios",
@@ -65,11 +71,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--few_patients", action="store_true", help="go on with fewer than ten patients of a class; says little"
     )
+    parser.add_argument(
+        "--inception_weights",
+        type=Path,
+        metavar="FILE",
+        help="state dict of torchvision's Inception-v3: images are also compared in its features",
+    )
     add_device(parser)
 
 
+def _arms(arguments: argparse.Namespace) -> tuple[str, ...]:
+    if arguments.arms is not None:
+        return tuple(arguments.arms)
+    generated = ("gan", "gan_curated") if arguments.model is not None else ()
+    more_real = ("oracle",) if arguments.patients is not None else ()
+    return ("classical", "oversampling", "mixup", "pca_gaussian", *generated, *more_real)
+
+
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.augmentation_study import study_augmentation
+    from ct2pet.api.augmentation_study import GeneratorChoice, study_augmentation
     from ct2pet.api.device import choose_device
     from ct2pet.study.classification import ClassifierOptions
     from ct2pet.study.slices import SliceOptions
@@ -77,7 +97,7 @@ def execute(arguments: argparse.Namespace) -> None:
 
     options = StudyOptions(
         classifiers=tuple(arguments.classifiers),
-        arms=tuple(arguments.arms),
+        arms=_arms(arguments),
         ratios=tuple(arguments.ratios),
         seeds=arguments.seeds,
         patients=arguments.patients,
@@ -85,7 +105,18 @@ def execute(arguments: argparse.Namespace) -> None:
         training=ClassifierOptions(steps=arguments.steps, device=choose_device(arguments.device)),
     )
     slices = SliceOptions(arguments.size_mm, arguments.pixels, arguments.slices_per_case)
-    study_augmentation(arguments.dataset, arguments.output, kinds=arguments.kinds, slices=slices, options=options)
+    generator = None
+    if arguments.model is not None:
+        generator = GeneratorChoice(arguments.model, arguments.plans_name, arguments.fold, arguments.checkpoint)
+    study_augmentation(
+        arguments.dataset,
+        arguments.output,
+        kinds=arguments.kinds,
+        slices=slices,
+        options=options,
+        generator=generator,
+        inception_weights=arguments.inception_weights,
+    )
 
 
 main = command("ct2pet_augmentation_study", __doc__ or "", add_arguments, execute)

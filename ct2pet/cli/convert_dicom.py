@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ct2pet.cli.arguments import add_folder, add_processes, positive_integer
+from ct2pet.cli.cluster import OPTIONS, add_cluster, on_cluster_of
 from ct2pet.cli.command import command
+from ct2pet.paths import raw_folder
 
 if TYPE_CHECKING:
     from ct2pet.conversion import Conversion
@@ -25,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-n", dest="name", required=True, metavar="NAME", help="its name: DatasetNNN_NAME, cases NAME_0001 ..."
     )
     add_processes(parser)
+    add_cluster(parser)
     parser.add_argument(
         "--weights_csv",
         type=Path,
@@ -53,13 +56,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def execute(arguments: argparse.Namespace) -> None:
+    with on_cluster_of(arguments, inputs=[arguments.source], outputs=[raw_folder()]):
+        _convert(arguments)
+
+
+def _convert(arguments: argparse.Namespace) -> None:
     from ct2pet.cli.register import register_and_print
     from ct2pet.conversion import convert_dicom
     from ct2pet.conversion.converter import raise_failures, raise_incomplete
     from ct2pet.dataset import RawDataset
     from ct2pet.dataset.train_test_split import split_dataset
 
-    later = ("verbose", "register", "split")
+    later = ("verbose", "register", "split", *OPTIONS)
     conversion = convert_dicom(**{name: value for name, value in vars(arguments).items() if name not in later})
     _print(conversion)
     raise_failures(conversion)

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
+from ct2pet.cli.cluster import add_cluster, on_cluster_of
 from ct2pet.cli.command import command
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.outputs import check_apart, check_output_file, check_output_folder, check_replaceable, holds_keys
@@ -37,6 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser, "--error_maps", "error_maps", "write prediction - real PET (SUV) of each case here", required=False
     )
     add_processes(parser)
+    add_cluster(parser)
 
 
 def _check(arguments: argparse.Namespace, output: Path) -> None:
@@ -61,6 +63,16 @@ def _places(arguments: argparse.Namespace) -> tuple[str | Path, Path]:
     return given
 
 
+def _inputs(arguments: argparse.Namespace, real: str | Path, predictions: Path) -> list[Path]:
+    """The folders that the cases read."""
+    return [predictions, Path(real) if arguments.folders else raw_folder()]
+
+
+def _outputs(arguments: argparse.Namespace) -> list[Path]:
+    """Those that they write to."""
+    return [] if arguments.error_maps is None else [arguments.error_maps]
+
+
 def execute(arguments: argparse.Namespace) -> None:
     real, predictions = _places(arguments)
     from ct2pet.api.evaluation import EvaluationOptions, evaluate, evaluate_folders, summary_file
@@ -73,10 +85,11 @@ def execute(arguments: argparse.Namespace) -> None:
     if output.exists():
         print(f"{output}: the summary there is replaced", file=sys.stderr)
     try:
-        if arguments.folders:
-            evaluate_folders(real, predictions, options)
-        else:
-            evaluate(arguments.dataset, predictions, options)
+        with on_cluster_of(arguments, inputs=_inputs(arguments, real, predictions), outputs=_outputs(arguments)):
+            if arguments.folders:
+                evaluate_folders(real, predictions, options)
+            else:
+                evaluate(arguments.dataset, predictions, options)
     except CasesFailed as failed:
         if failed.some_done:
             print(table(read_summary(output), organs=arguments.verbose))

@@ -18,10 +18,12 @@ from ct2pet.cli.arguments import (
     number,
     positive_integer,
 )
+from ct2pet.cli.cluster import OPTIONS, add_cluster, on_cluster_of
 from ct2pet.cli.command import command
 from ct2pet.cli.model_arguments import add_choice_of_model
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
+from ct2pet.paths import results_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-part_id", type=integer(0, 999_999), default=0, metavar="N", help="which share, from 0 on (default: 0)"
     )
+    add_cluster(parser)
 
 
 def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
@@ -113,15 +116,23 @@ def _check(arguments: argparse.Namespace) -> None:
     check_apart(arguments.target, arguments.source, "-o")
 
 
+def _inputs(arguments: argparse.Namespace) -> list[Path]:
+    """The folders and files that the cases read."""
+    models = arguments.model_paths or [results_folder()]
+    others = (arguments.districts, arguments.weights, arguments.like)
+    return [arguments.source, *map(Path, models), *(path for path in others if path is not None)]
+
+
 def execute(arguments: argparse.Namespace) -> None:
     _check(arguments)
     from ct2pet.api.prediction import predict
     from ct2pet.inference.options import PredictionOptions
 
-    others = ("source", "target", "verbose", "disable_tta")
-    values = {name: value for name, value in vars(arguments).items() if name not in others}
-    options = PredictionOptions(**values, mirror=not arguments.disable_tta)
-    paths = predict(arguments.source, arguments.target, options)
+    with on_cluster_of(arguments, inputs=_inputs(arguments), outputs=[arguments.target]):
+        others = ("source", "target", "verbose", "disable_tta", *OPTIONS)
+        values = {name: value for name, value in vars(arguments).items() if name not in others}
+        options = PredictionOptions(**values, mirror=not arguments.disable_tta)
+        paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     print(f"{len(paths)} predicted image(s): {folder} ({layout.PREDICTION} there says what made them)")
     print(f"next, where the true images are known: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {folder}")

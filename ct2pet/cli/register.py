@@ -1,4 +1,5 @@
-"""Register the PET of each case of a raw dataset to its CT (rigid), where it lies elsewhere.
+"""Register the PET of each case of a raw dataset to its CT (rigid), where it lies elsewhere, along the axes on which
+the images show its place.
 
 Example: ct2pet_register -d 001
 """
@@ -9,6 +10,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from ct2pet.cli.arguments import add_dataset, add_processes
+from ct2pet.cli.cluster import add_cluster, on_cluster_of
 from ct2pet.cli.command import command
 
 if TYPE_CHECKING:
@@ -24,12 +26,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="only these, whatever a quick estimate says (default: all that it says are apart)",
     )
     add_processes(parser)
+    add_cluster(parser)
 
 
 def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.dataset import open_dataset
 
-    register_and_print(open_dataset(arguments.dataset), arguments.cases, arguments.num_processes)
+    dataset = open_dataset(arguments.dataset)
+    with on_cluster_of(arguments, outputs=[dataset.folder]):
+        register_and_print(dataset, arguments.cases, arguments.num_processes)
 
 
 def register_and_print(dataset: RawDataset, cases: list[str] | None, num_processes: int | None) -> None:

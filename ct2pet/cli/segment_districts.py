@@ -10,8 +10,10 @@ import argparse
 from pathlib import Path
 
 from ct2pet.cli.arguments import add_device, add_processes, add_segmenter
+from ct2pet.cli.cluster import OPTIONS, add_cluster, on_cluster_of
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_apart
+from ct2pet.paths import raw_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,6 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_device(parser)
     add_processes(parser)
+    add_cluster(parser)
 
 
 def execute(arguments: argparse.Namespace) -> None:
@@ -42,7 +45,10 @@ def execute(arguments: argparse.Namespace) -> None:
         check_apart(arguments.target, arguments.source, "-o")
     from ct2pet.api.segmentation import segment_districts
 
-    segment_districts(**{name: value for name, value in vars(arguments).items() if name != "verbose"})
+    inputs = [path for path in (arguments.source, arguments.districts) if path is not None]
+    with on_cluster_of(arguments, inputs=inputs, outputs=[arguments.target or raw_folder()]):
+        others = ("verbose", *OPTIONS)
+        segment_districts(**{name: value for name, value in vars(arguments).items() if name not in others})
 
 
 main = command("ct2pet_segment_districts", __doc__ or "", add_arguments, execute)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import asdict, dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
 
 from ct2pet.dataset.fields import CT, LESIONS, PET, Field
 from ct2pet.dataset.raw import SPLITS, RawDataset
@@ -14,7 +15,7 @@ from ct2pet.imageio import count_voxels, read_grid, read_volume, write_volume
 from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import CaseResults, map_cases
 from ct2pet.registration import MOVED, moved_grid, register
-from ct2pet.schema import read_as
+from ct2pet.schema import parse_as, read_as
 from ct2pet.volume import Grid, Volume
 
 RECORDS = "registration"
@@ -24,19 +25,10 @@ _BYTES_PER_VOXEL = 16
 
 @dataclass(frozen=True)
 class AlignmentRecord:
-    """The content of registration/CASE.json: what was found (see Registration), and the grid of the PET before and
-    after it."""
+    """What of registration/CASE.json decides what is done. The file holds all of Registration, for people."""
 
     outcome: Literal["aligned", "moved", "implausible", "unclear"]
     reason: str
-    matrix: tuple[tuple[float, ...], ...]
-    shift_mm: float
-    angle_deg: float
-    largest_mm: float
-    metric_before: float
-    metric_after: float
-    estimate_mm: float
-    gain: float
     pet_grid_before: Grid
     pet_grid_after: Grid
 
@@ -79,13 +71,13 @@ def align_case(dataset: RawDataset, case: str, split: str, always: bool = False)
     ct, pet = _ct_and_pet(dataset)
     target = dataset.path(pet, case, split)
     grid = read_grid(target)
-    remedy = "remove it, and the case is registered anew"
-    record = read_as(path, AlignmentRecord, DatasetError, remedy) if path.is_file() else None
+    record = _read_record(path) if path.is_file() else None
     if record is None or not record.concerns(grid) or (always and record.outcome != MOVED):
         result = register(read_volume(dataset.path(ct, case, split), "HU"), read_volume(target, "SUV"), always=always)
         after = moved_grid(grid, result) if result.outcome == MOVED else grid
-        record = AlignmentRecord(**result.to_json(), pet_grid_before=grid, pet_grid_after=after)
-        write_json(path, asdict(record))  # first: an interrupted run is finished by it
+        content = {**result.to_json(), "pet_grid_before": asdict(grid), "pet_grid_after": asdict(after)}
+        write_json(path, content)  # first: an interrupted run is finished by it
+        record = _read_record(path)
     if record.outcome == MOVED:
         lesions = dataset.file(LESIONS, case, split)
         for file in [target] if lesions is None else [lesions, target]:
@@ -93,6 +85,13 @@ def align_case(dataset: RawDataset, case: str, split: str, always: bool = False)
                 volume = read_volume(file)
                 write_volume(file, Volume(volume.array, record.pet_grid_after, volume.unit))
     return record
+
+
+def _read_record(path: Path) -> AlignmentRecord:
+    """Raises DatasetError, naming the file, where it is something else."""
+    content = read_as(path, dict[str, Any], DatasetError, "remove it, and the case is registered anew")
+    used = {one.name: content[one.name] for one in fields(AlignmentRecord) if one.name in content}
+    return parse_as(used, AlignmentRecord, str(path), DatasetError)
 
 
 def _ct_and_pet(dataset: RawDataset) -> tuple[Field, Field]:

@@ -9,6 +9,7 @@ import numpy as np
 _LARGEST_SUV = 200.0  # that a hundredth of the voxels may exceed; a hot bladder is smaller, Bq/ml are thousands
 _LARGEST_NO_SUV = 0.1  # the warmest tissue of any part of the body is above
 _LARGEST_VOXEL_SUV, _LARGEST_HU = 1e4, 1e5  # what exceeds these is a damaged voxel, not a hot or dense one
+_AIR_HU = -500.0  # a CT has air below, a PET has nothing near
 _SMALLEST_SUV = -1.0  # some reconstructions leave slightly negative noise
 
 
@@ -36,6 +37,8 @@ def pet_problems(pet_suv: np.ndarray) -> list[str]:
     low, high = float(pet_suv.min()), float(pet_suv.max())
     if high <= 0:
         return ["no voxel is above zero: there is no PET in it"]
+    if low < _AIR_HU:
+        return [f"its values, {low:g} to {high:g}, look like a CT in HU: a PET in SUV (g/ml) belongs here"]
     if high < _LARGEST_NO_SUV:
         return [f"its largest value is {high:g}: this is no SUV (g/ml)"]
     problems = []

@@ -68,15 +68,28 @@ class CasePrediction:
     ) -> CasePrediction:
         """The prediction of the ``cases`` in ``source`` as ``options`` say. Raises Ct2PetError where there are no
         district maps and no segmenter that can make them, or a CT is no DICOM series where that is asked for."""
-        loaded = members[0].loaded
-        fields = loaded.plans.all_fields
+        plans = members[0].loaded.plans
+        fields = plans.all_fields
         dicom = DicomOutput(options.dicom, next((one.name for one in fields.targets if one.kind == PET), None))
         dicom.check(source, cases)
+        return cls.with_maps(members, choose_maps(source, cases, plans, options), dicom, options, device)
+
+    @classmethod
+    def with_maps(
+        cls,
+        members: Sequence[Member],
+        maps: DistrictMaps | BodyMaps,
+        dicom: DicomOutput,
+        options: PredictionOptions,
+        device: str,
+    ) -> CasePrediction:
+        """As ``of``, of cases whose ``maps`` are chosen and whose ``dicom`` output is checked."""
+        loaded = members[0].loaded
         how = " + ".join(f"model {one.trained.model}, plans {one.trained.plans_name}" for one in members)
         return cls(
             predictor_of(members, options, device),
-            fields,
-            choose_maps(source, cases, loaded.plans, options),
+            loaded.plans.all_fields,
+            maps,
             OutputGrids(loaded, options.grid, None if options.like is None else Path(options.like)),
             dicom.by(how),
             UncoveredDistricts(without_model(loaded.plans, loaded.districts)),
@@ -107,7 +120,14 @@ class CasePrediction:
             return {}
         district_map = self.maps.of(case, inputs)
         grid = self.grids.of(case.name, inputs[self.fields.inputs[0].name].grid)
-        self._say_what_is_left_out(case, self.uncovered.of(district_map, grid))
+        uncovered = self.uncovered.of(district_map, grid)
+        if uncovered is not None and self.uncovered.are_all_of(district_map):
+            names = ", ".join(self.uncovered.names_in(uncovered))
+            raise Ct2PetError(
+                f"it shows {names} alone, of which no model is trained; train one, or predict with the model of the "
+                "whole body (--fill_with_whole_body)"
+            )
+        self._say_what_is_left_out(case, uncovered)
         with reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
             return self.predictor.predict(inputs, district_map, grid, progress)
 

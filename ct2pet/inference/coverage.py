@@ -58,6 +58,10 @@ class UncoveredDistricts:
         kept = np.where(np.isin(there.array, [*self.labels.values()]), there.array, 0)
         return Volume(kept.astype(np.uint8), grid, "label")
 
+    def are_all_of(self, district_map: Volume) -> bool:
+        """Whether a map holds no other district."""
+        return not (district_map.array[~np.isin(district_map.array, [*self.labels.values()])] > 0).any()
+
     def names_in(self, found: Volume) -> list[str]:
         """Those that occur in a map that ``of`` made."""
         return [name for name, label in self.labels.items() if (found.array == label).any()]

@@ -1,4 +1,5 @@
-"""Overlapping windows over a district, averaged: sum over windows / number of windows (arXiv 2503.15555)."""
+"""Overlapping windows over a district, averaged: sum over windows / number of windows (arXiv 2503.15555), or with
+weights that fall towards the rim of a window, where networks are least accurate (Isensee et al., Nat Methods 2021)."""
 
 from __future__ import annotations
 
@@ -10,11 +11,15 @@ import numpy as np
 import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
+from ct2pet.inference.window_weights import window_weights
+from ct2pet.planning.configuration import UNIFORM
 from ct2pet.volume import Box
 
 _WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
 _VOXELS_ON_A_CPU = 2**19  # two windows of 64 cubed; of 96 cubed one is faster, in less memory
 _VOXELS_ON_A_GPU = 2**20  # as many as in a window of about 100 cubed; smaller ones do not fill it one by one
+_SHARE_FOR_VOLUMES = 0.5  # of a GPU's free memory; the networks' activations take the rest
+_CPU = torch.device("cpu")
 WindowFunction = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 Position = tuple[int, int, int]
 
@@ -28,9 +33,18 @@ def windows_at_once(patch_size: Sequence[int], device: str | torch.device) -> in
     return max(1, _VOXELS_ON_A_GPU // math.prod(patch_size))
 
 
+def where_volumes_fit(num_bytes: int, device: str | torch.device) -> torch.device:
+    """The device that computes, where volumes and averages of so many bytes fit beside its networks, else the CPU."""
+    device = torch.device(device)
+    if device.type == "cuda" and num_bytes <= _SHARE_FOR_VOLUMES * torch.cuda.mem_get_info(device)[0]:
+        return device
+    return _CPU
+
+
 @dataclass(frozen=True)
 class Slab:
-    """The means of the windows in a part of the volume: ``means`` by name, float32 (channels, Z, Y, X) of ``box``."""
+    """The means of the windows in a part of the volume: ``means`` by name, float32 (channels, Z, Y, X) of ``box``, on
+    the CPU."""
 
     box: Box
     means: Mapping[str, torch.Tensor]
@@ -45,13 +59,16 @@ class SlidingWindow:
     sixteenth of a window before it, because networks know least about the rim of what they see, the last ends as far
     behind it, and the steps between are even. With the layout ``regular`` the first begins at the volume's first voxel
     and all steps are the same, as in arXiv 2503.15555; the last may end behind the volume. ``batch_size`` windows are
-    computed together: see ``windows_at_once``.
+    computed together: see ``windows_at_once``. ``weights``: see ``window_weights``. ``device``: where the images and
+    the averages are kept.
     """
 
     patch_size: Sequence[int]
     tile_overlap: float
     batch_size: int = 2
     layout: str = "fitted"
+    weights: str = UNIFORM
+    device: torch.device = _CPU
 
     def positions(self, mask: np.ndarray) -> list[Position]:
         """The first voxels of the windows that touch a true voxel of ``mask`` (Z, Y, X).
@@ -69,18 +86,19 @@ class SlidingWindow:
         function: WindowFunction,
         progress: Callable[[float], None] | None = None,
     ) -> Iterator[Slab]:
-        """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the mean of the windows in
+        """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the weighted mean in
         finished slabs, from the first to the last slice of the mask's box.
 
-        ``function`` gets float windows (N, images, Z, Y, X) and gives, by name, tensors (N, channels, Z, Y, X) of any
-        device; beyond the volume each image has its value of ``outside``. So no more than the slabs under way are in
-        memory, however many channels there are. ``progress`` is told the share of the work that each batch was.
-        Raises ValueError where ``function`` gives another shape.
+        ``function`` gets float windows (N, images, Z, Y, X) of ``device`` and gives, by name, tensors (N, channels, Z,
+        Y, X) of any device; beyond the volume each image has its value of ``outside``. So no more than the slabs under
+        way are in memory, however many channels there are. ``progress`` is told the share of the work that each batch
+        was. Raises ValueError where ``function`` gives another shape.
         """
         positions = self.positions(mask)
-        channels = [torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32)) for image in images]
+        arrays = [np.ascontiguousarray(image, dtype=np.float32) for image in images]
+        channels = [torch.from_numpy(array).to(self.device) for array in arrays]
         box = Box.around(mask) or Box((0, 0, 0), (0, 0, 0))
-        average = _SlabAverage(box, self.patch_size[0])
+        average = _SlabAverage(box, window_weights(self.weights, self.patch_size), self.device)
         for first in range(0, len(positions), self.batch_size):
             some = positions[first : first + self.batch_size]
             windows = torch.stack([self._cut(channels, outside, position) for position in some])
@@ -100,10 +118,10 @@ class SlidingWindow:
 
 
 def _checked(windows: torch.Tensor, name: str, answers: torch.Tensor) -> torch.Tensor:
-    """The answers to windows, on the CPU."""
+    """The answers to windows, on their device."""
     if answers.shape[2:] != windows.shape[2:] or len(answers) != len(windows):
         raise ValueError(f"windows of {tuple(windows.shape)} became {name} of {tuple(answers.shape)}")
-    return answers.to("cpu", torch.float32)
+    return answers.to(windows.device, torch.float32)
 
 
 def _covering(
@@ -146,15 +164,17 @@ def _fitted(start: int, stop: int, size: int, patch: int, overlap: float) -> lis
 
 
 class _SlabAverage:
-    """Sum / count of the windows inside a box, updated window by window: where all windows agree, it is exactly what
-    they say, which a sum in float32 would round. Holds the slices that are not finished, and gives slabs of at most
-    ``depth`` slices."""
+    """The weighted mean of the windows inside a box, updated window by window: where all windows agree, it is exactly
+    what they say, which a sum in float32 would round. Holds the slices that are not finished, and gives slabs of at
+    most ``depth`` slices."""
 
-    def __init__(self, box: Box, depth: int) -> None:
-        self.box, self.depth = box, depth
+    def __init__(self, box: Box, weights: torch.Tensor, device: torch.device = _CPU) -> None:
+        self.box, self.depth, self.device = box, len(weights), device
+        self.weights = weights.to(device)
+        self.uniform = bool((weights == 1).all())
         self.first = box.start[0]  # the first slice that is not finished
         self._means: dict[str, torch.Tensor] = {}
-        self._counts: dict[str, torch.Tensor] = {}
+        self._totals: dict[str, torch.Tensor] = {}
 
     def add(self, name: str, position: Position, window: torch.Tensor) -> None:
         """Take in a window (channels, Z, Y, X) whose first voxel is ``position``."""
@@ -166,17 +186,19 @@ class _SlabAverage:
         above = self.first - self.box.start[0]
         here[0] = slice(here[0].start - above, here[0].stop - above)
         self._grow(name, len(window), here[0].stop)
-        count, mean = self._counts[name][tuple(here)], self._means[name][_all_channels(here)]
-        count += 1
-        mean += (window[_all_channels(there)] - mean) / count
+        total, mean = self._totals[name][tuple(here)], self._means[name][_all_channels(here)]
+        own, difference = self.weights[tuple(there)], window[_all_channels(there)] - mean
+        total += own
+        # The share of the first window is exactly 1. Equal weights divide, as ct2pet has always done, bit by bit.
+        mean += difference / total if self.uniform else difference * (own / total)
 
     def _grow(self, name: str, channels: int, depth: int) -> None:
         plane = self.box.shape[1:]
-        mean = self._means.setdefault(name, torch.zeros(channels, 0, *plane))
-        count = self._counts.setdefault(name, torch.zeros(0, *plane))
-        if missing := max(0, depth - len(count)):
-            self._means[name] = torch.cat([mean, torch.zeros(channels, missing, *plane)], dim=1)
-            self._counts[name] = torch.cat([count, torch.zeros(missing, *plane)])
+        mean = self._means.setdefault(name, torch.zeros(channels, 0, *plane, device=self.device))
+        total = self._totals.setdefault(name, torch.zeros(0, *plane, device=self.device))
+        if missing := max(0, depth - len(total)):
+            self._means[name] = torch.cat([mean, mean.new_zeros(channels, missing, *plane)], dim=1)
+            self._totals[name] = torch.cat([total, total.new_zeros(missing, *plane)])
 
     def finished(self, before: int) -> Iterator[Slab]:
         """The slices before ``before``, which no later window reaches."""
@@ -190,10 +212,10 @@ class _SlabAverage:
         box = Box((self.first, *self.box.start[1:]), (stop, *self.box.stop[1:]))
         for name, mean in self._means.items():  # no window lies where the mask has a gap
             self._grow(name, len(mean), depth)
-        means = {name: mean[:, :depth] for name, mean in self._means.items()}
+        means = {name: mean[:, :depth].cpu() for name, mean in self._means.items()}
         self.first = stop
         self._means = {name: mean[:, depth:].clone() for name, mean in self._means.items()}
-        self._counts = {name: count[depth:].clone() for name, count in self._counts.items()}
+        self._totals = {name: total[depth:].clone() for name, total in self._totals.items()}
         return Slab(box, means)
 
 

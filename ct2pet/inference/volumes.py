@@ -12,7 +12,13 @@ import torch
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import PET
 from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows
-from ct2pet.inference.sliding_window import Slab, SlidingWindow, WindowFunction, windows_at_once
+from ct2pet.inference.sliding_window import (
+    Slab,
+    SlidingWindow,
+    WindowFunction,
+    where_volumes_fit,
+    windows_at_once,
+)
 from ct2pet.models.base import Method, PredictionModel
 from ct2pet.models.base.staged import draft_name
 from ct2pet.preprocessing.normalization import as_input, outside_value, unit_scale
@@ -98,12 +104,21 @@ def _slabs(
 ) -> Iterator[Slab]:
     plan, fields = stage.planned, stage.fields.inputs
     overlap = plan.tile_overlap if options.step_size is None else 1 - options.step_size
-    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout)
+    device = where_volumes_fit(_volume_bytes(stage, region), _device(stage))
+    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout, plan.window_weights, device)
     function: WindowFunction = _Windows(stage, options.mirror)
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
     outside = [_outside(stage, one) for one in fields]
     yield from window.slabs([inputs[one.name] for one in fields], outside, region, function, progress)
+
+
+def _volume_bytes(stage: PredictionModel, region: np.ndarray) -> int:
+    """What the input images and the slices under way take (float32): of each target all channels and the count, once as
+    they are and once while they are moved up."""
+    depth = min(2 * stage.planned.patch_size[0], len(region))
+    slices = sum(one.num_channels + 1 for one in stage.fields.targets) * depth * region[0].size
+    return 4 * (len(stage.fields.inputs) * region.size + 2 * slices)
 
 
 def _at_once(stage: PredictionModel) -> int:

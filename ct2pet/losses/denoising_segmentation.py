@@ -33,20 +33,28 @@ def denoising_loss(predicted: Sequence[torch.Tensor], target: torch.Tensor, mask
     return total
 
 
-def segmentation_loss(logits: Sequence[torch.Tensor], labels: torch.Tensor) -> torch.Tensor:
+def segmentation_loss(logits: Sequence[torch.Tensor], labels: torch.Tensor, rare_weight: float = 0.0) -> torch.Tensor:
     """Cross-entropy + soft Dice at every resolution of ``logits`` (N, classes, *space), full resolution first; labels
-    (N, 1, *space, integers) come down by nearest neighbour."""
+    (N, 1, *space, integers) come down by nearest neighbour. ``rare_weight``: see ``cross_entropy``."""
     total = logits[0].new_zeros((), dtype=torch.float32)
     for weight, scale in zip(deep_supervision_weights(len(logits)), logits):
         if weight > 0:
             truth = _nearest(labels, scale.shape[2:])
-            total = total + weight * (cross_entropy(scale, truth) + soft_dice_loss(scale, truth))
+            total = total + weight * (cross_entropy(scale, truth, rare_weight) + soft_dice_loss(scale, truth))
     return total
 
 
-def cross_entropy(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Mean cross-entropy of the softmax of logits (N, classes, *space) in float32; labels (N, 1, *space)."""
-    return functional.cross_entropy(logits.float(), labels[:, 0].long())
+def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, rare_weight: float = 0.0) -> torch.Tensor:
+    """Mean cross-entropy of the softmax of logits (N, classes, *space) in float32; labels (N, 1, *space).
+
+    A voxel weighs (number of voxels of its class in the batch) ** -``rare_weight``: 0 is nnU-Net's, where all voxels
+    weigh the same, and with 1 all classes do.
+    """
+    truth = labels[:, 0].long()
+    if rare_weight == 0:
+        return functional.cross_entropy(logits.float(), truth)
+    counts = functional.one_hot(truth, logits.shape[1]).flatten(0, -2).sum(0)
+    return functional.cross_entropy(logits.float(), truth, weight=counts.clamp(min=1).float() ** -rare_weight)
 
 
 def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -32,18 +32,21 @@ _SMOOTHING_VOXELS = 0.85  # standard deviation: 2 voxels FWHM, where a filter al
 class LDOSHyperparameters(Hyperparameters):
     """The loss is phi x ``lambda_denoising`` x L1 (SUV) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is
     exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
-    epochs. ``residual``: the denoising decoder says what to add to a smoothed low-dose PET, in units of the patch's
-    standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is
-    nnU-Net's and needs a ``learning_rate`` of 1e-2 and longer trainings (documentation/explanation/ldos.md)."""
+    epochs. ``rare_label_weight``: how much more voxels of rare labels weigh in the cross-entropy, see
+    losses/denoising_segmentation.py. ``residual``: the denoising decoder says what to add to a smoothed low-dose PET,
+    in units of the patch's standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and
+    ``weight_decay``, which is nnU-Net's and needs a ``learning_rate`` of 1e-2 and longer trainings
+    (documentation/explanation/ldos.md)."""
 
     num_epochs: Count = 500
-    learning_rate: Positive = 1e-3
+    learning_rate: Positive = 3e-3
     beta1: Share = 0.9
     clip_norm: Positive = 12.0
     schedule: str = POLYNOMIAL
     lambda_denoising: NotNegative = 1.0
     lambda_segmentation: NotNegative = 1.0
     denoising_decay: NotNegative = 1.0
+    rare_label_weight: NotNegative = 0.5
     residual: bool = True
     optimizer: str = ADAM
     momentum: Share = 0.99
@@ -88,7 +91,7 @@ class LDOS(PredictionModel):
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         hparams = self.hyperparameters
         images, logits = self._scales(batch[self.input.name])
-        parts: Losses = {"segmentation": segmentation_loss(logits, batch[self.labels.name])}
+        parts: Losses = {"segmentation": self._segmentation_loss(logits, batch)}
         loss = hparams.lambda_segmentation * parts["segmentation"]
         if hparams.lambda_denoising > 0:
             scale = unit_scale(self.planned.normalization[self.image.name])
@@ -96,6 +99,9 @@ class LDOS(PredictionModel):
             phi = math.exp(-hparams.denoising_decay * progress.fraction)
             loss = loss + phi * hparams.lambda_denoising * parts["l1"]
         yield Update("network", loss, parts)
+
+    def _segmentation_loss(self, logits: Sequence[torch.Tensor], batch: Batch) -> torch.Tensor:
+        return segmentation_loss(logits, batch[self.labels.name], self.hyperparameters.rare_label_weight)
 
     def _scales(self, low_dose: torch.Tensor) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
         """The denoised image and the logits at all resolutions that the decoders give, full resolution first."""

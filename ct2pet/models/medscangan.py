@@ -9,36 +9,62 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
+from typing import Literal
 
 import torch
 from torch.nn import functional
 
+from ct2pet import distributed
 from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import PET
+from ct2pet.losses.critic_augmentation import augment_for_critic
+from ct2pet.losses.diversity import diversity_gap
+from ct2pet.losses.relativistic import relativistic_cost, zero_centred_penalty
 from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
-from ct2pet.models.base import Batch, Hyperparameters, Progress, Synthesis, Update, WeightedMean, frozen
+from ct2pet.models.base import Batch, Hyperparameters, Losses, Progress, Synthesis, Update, WeightedMean, frozen
+from ct2pet.networks.medscangan import with_spectral_norm
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import CONDITIONS, TARGETS, FieldNeeds, NetworkNeed, Requirements
+from ct2pet.preprocessing.normalization import denormalize, normalize
 from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share
 
 _VALIDATION_SEED = 0
+WGAN_GP, AUXILIARY, PROJECTION = "wgan_gp", "auxiliary", "projection"
 
 
 @dataclass(frozen=True)
 class MedScanGANHyperparameters(Hyperparameters):
-    """The critic minimises fake - real + ``lambda_penalty`` x penalty + ``lambda_class`` x cross-entropy of real
-    images; the generator, once in ``n_critic`` steps, -fake + ``lambda_class`` x cross-entropy of the classes that it
-    was given."""
+    """``loss`` ``wgan_gp``: the critic minimises fake - real + ``lambda_penalty`` x gradient penalty, the generator,
+    once in ``n_critic`` steps, -fake. ``r3gan``: both minimise a relativistic cost of pairs, and the critic half of
+    ``lambda_penalty`` x (R1 + R2).
+
+    ``class_head`` ``auxiliary``: the critic also names the class; ``lambda_class`` x cross-entropy of real images is
+    added to its loss, and that of the classes that it was given to the generator's. ``projection``: the head's output
+    of the class is added to the score (Miyato and Koyama, ICLR 2018).
+
+    ``lambda_diversity`` x how much less alike real images are than generated ones is added to the generator's loss.
+
+    ``log_suv``: networks see log(1 + SUV). ``augment_critic``: the critic sees flipped, shifted and partly covered
+    images. ``spectral_norm``: of all layers of the critic.
+    """
 
     num_epochs: Count = 500
     decay_epochs: NotNegativeInt = 1
-    learning_rate: Positive = 1e-4
-    critic_learning_rate: Positive = 4e-4
+    learning_rate: Positive = 5e-4
+    critic_learning_rate: Positive = 5e-4
     beta1: Share = 0.0
-    beta2: Share = 0.9
-    ema_decay: Share = 0.999
-    n_critic: Count = 5
-    lambda_penalty: NotNegative = 10.0
+    beta2: Share = 0.99
+    ema_decay: Share = 0.995
+    loss: Literal["wgan_gp", "r3gan"] = "r3gan"
+    class_head: Literal["auxiliary", "projection"] = "projection"
+    n_critic: Count = 1
+    lambda_penalty: NotNegative = 1.0
     lambda_class: NotNegative = 1.0
+    lambda_diversity: NotNegative = 1.0
+    log_suv: bool = True
+    augment_critic: bool = True
+    spectral_norm: bool = False
 
 
 class MedScanGAN(Synthesis):
@@ -61,9 +87,12 @@ class MedScanGAN(Synthesis):
     def build(self, configuration: Configuration, fields: Fields) -> None:
         self.condition = fields.conditions[0]
         self.targets = [one.name for one in fields.targets]
+        log_suv = self.hyperparameters.log_suv
+        self.in_log_suv = {one.name for one in fields.targets if one.kind == PET and log_suv}
         self.generator = self.network("generator")
         self.latent_size = configuration.network("class_generator").arguments["latent_size"]
-        self.critic = self.network("critic")
+        critic = self.network("critic")
+        self.critic = with_spectral_norm(critic) if self.hyperparameters.spectral_norm else critic
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {
@@ -72,52 +101,105 @@ class MedScanGAN(Synthesis):
         }
 
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
-        real, classes = self._images(batch), batch[self.condition.name]
-        yield self._critic_update(real, classes)
+        real, classes, random = self._images(batch), batch[self.condition.name], self._random()
+        yield self._critic_update(real, classes, random)
         if progress.step % self.hyperparameters.n_critic == 0:
             with frozen(self.critic):
-                yield self._generator_update(classes)
+                yield self._generator_update(real, classes, random)
+
+    def _random(self) -> torch.Generator:
+        """The random numbers of one step, on the CPU: other ones in each of several processes, which seed torch alike.
+        Checkpoints hold the state that they follow from."""
+        return torch.Generator().manual_seed(int(torch.randint(2**62, ())) + distributed.rank())
 
     def _images(self, batch: Batch) -> torch.Tensor:
-        """The targets as channels (N, C, Y, X)."""
-        return torch.cat([batch[name] for name in self.targets], dim=1)
+        """The targets as channels (N, C, Y, X), as the networks see them."""
+        return torch.cat([self._to_network(name, batch[name]) for name in self.targets], dim=1)
 
-    def _critic_update(self, real: torch.Tensor, classes: torch.Tensor) -> Update:
+    def _to_network(self, name: str, image: torch.Tensor) -> torch.Tensor:
+        if name not in self.in_log_suv:
+            return image
+        return denormalize(image.float(), self.planned.normalization[name]).clamp_min(0).log1p()
+
+    def _from_network(self, name: str, image: torch.Tensor) -> torch.Tensor:
+        if name not in self.in_log_suv:
+            return image
+        return normalize(image.clamp_min(0).expm1(), self.planned.normalization[name])
+
+    def _critic_update(self, real: torch.Tensor, classes: torch.Tensor, random: torch.Generator) -> Update:
         hparams = self.hyperparameters
         with torch.no_grad():
-            fake = self.generator(self._noise(len(real)), classes).float()
-        shares = torch.rand(len(real)).to(real.device)
+            fake = self.generator(self._noise(len(real), random), classes).float()
+        real, fake = self._seen(real, random), self._seen(fake, random)
         with self.full_precision():
-            real_scores, logits = self.critic(real)
-            distance = critic_cost(real_scores, self.critic(fake)[0])
-            penalty = gradient_penalty(self._score, real, fake, shares)
-            cross_entropy = functional.cross_entropy(logits, classes)
-            loss = distance + hparams.lambda_penalty * penalty + hparams.lambda_class * cross_entropy
-        parts = {"c_distance": distance, "c_penalty": penalty, "c_class": cross_entropy}
+            parts = (self._wasserstein if hparams.loss == WGAN_GP else self._relativistic)(real, fake, classes, random)
+            weight = hparams.lambda_penalty if hparams.loss == WGAN_GP else hparams.lambda_penalty / 2
+            loss = parts["c_adversarial"] + weight * parts["c_penalty"]
+            if hparams.class_head == AUXILIARY:
+                parts["c_class"] = functional.cross_entropy(self.critic(real)[1], classes)
+                loss = loss + hparams.lambda_class * parts["c_class"]
         return Update("critic", loss, parts, clip=False)
 
-    def _score(self, images: torch.Tensor) -> torch.Tensor:
+    def _wasserstein(
+        self, real: torch.Tensor, fake: torch.Tensor, classes: torch.Tensor, random: torch.Generator
+    ) -> Losses:
+        shares = torch.rand(len(real), generator=random).to(real.device)
+        score = partial(self._score, classes=classes)
+        return {
+            "c_adversarial": critic_cost(score(real), score(fake)),
+            "c_penalty": gradient_penalty(score, real, fake, shares),
+        }
+
+    def _relativistic(
+        self, real: torch.Tensor, fake: torch.Tensor, classes: torch.Tensor, random: torch.Generator
+    ) -> Losses:
+        both = partial(self._score, classes=torch.cat([classes, classes]))
+        scores, penalty = zero_centred_penalty(both, torch.cat([real, fake]))
+        return {"c_adversarial": relativistic_cost(*scores.chunk(2)), "c_penalty": 2 * penalty}
+
+    def _score(self, images: torch.Tensor, classes: torch.Tensor) -> torch.Tensor:
         # Not the compiled network: torch.compile has no second derivatives.
-        return self.critic.forward(images)[0]
+        return self._scores_and_logits(images, classes)[0]
 
-    def _generator_update(self, classes: torch.Tensor) -> Update:
-        fake = self.generator(self._noise(len(classes)), classes).float()
+    def _scores_and_logits(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        scores, logits = self.critic.forward(images)
+        if self.hyperparameters.class_head == PROJECTION:
+            scores = scores + logits.gather(1, classes[:, None]).squeeze(1)
+        return scores, logits
+
+    def _seen(self, images: torch.Tensor, random: torch.Generator) -> torch.Tensor:
+        return augment_for_critic(images, random) if self.hyperparameters.augment_critic else images
+
+    def _generator_update(self, real: torch.Tensor, classes: torch.Tensor, random: torch.Generator) -> Update:
+        hparams = self.hyperparameters
+        made = self.generator(self._noise(len(classes), random), classes).float()
+        fake = self._seen(made, random)
         with self.full_precision():
-            scores, logits = self.critic(fake)
-            adversarial, cross_entropy = -scores.mean(), functional.cross_entropy(logits, classes)
-            loss = adversarial + self.hyperparameters.lambda_class * cross_entropy
-        return Update("generator", loss, {"g_adversarial": adversarial, "g_class": cross_entropy})
+            scores, logits = self._scores_and_logits(fake, classes)
+            if hparams.loss == WGAN_GP:
+                loss = -scores.mean()
+            else:
+                with torch.no_grad():
+                    of_real = self._score(self._seen(real, random), classes)
+                loss = relativistic_cost(scores, of_real)
+            parts = {"g_adversarial": loss}
+            if hparams.lambda_diversity:
+                parts["g_diversity"] = diversity_gap(real, made, classes)
+                loss = loss + hparams.lambda_diversity * parts["g_diversity"]
+            if hparams.class_head == AUXILIARY:
+                parts["g_class"] = functional.cross_entropy(logits, classes)
+                loss = loss + hparams.lambda_class * parts["g_class"]
+        return Update("generator", loss, parts)
 
-    def _noise(self, count: int, random: torch.Generator | None = None) -> torch.Tensor:
-        """Drawn on the CPU, whose random state checkpoints hold."""
+    def _noise(self, count: int, random: torch.Generator) -> torch.Tensor:
         noise = torch.randn(count, self.latent_size, generator=random)
         return noise.to(next(self.generator.parameters()).device)
 
     def sample(self, conditions: Mapping[str, int], count: int, seed: int) -> dict[str, torch.Tensor]:
         noise = self._noise(count, torch.Generator().manual_seed(seed))
         classes = torch.full((count,), conditions[self.condition.name], device=noise.device)
-        images = self.generator(noise, classes).float()
-        return dict(zip(self.targets, images.split(1, dim=1)))
+        images = self.generator(noise, classes).float().split(1, dim=1)
+        return {name: self._from_network(name, image) for name, image in zip(self.targets, images)}
 
     @property
     def monitor(self) -> str:

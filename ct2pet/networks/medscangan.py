@@ -1,6 +1,6 @@
 """The networks of MedScanGAN: a generator of images of a class, and a critic that also names the class.
 
-Residual blocks as in Gulrajani et al., NeurIPS 2017 (appendix F); spectral norm after Miyato et al., ICLR 2018; the
+Residual blocks after Gulrajani et al., NeurIPS 2017 (appendix F); spectral norm after Miyato et al., ICLR 2018; the
 auxiliary class head after Odena et al., ICML 2017. Samaras et al. (MedScanGAN) state no widths and no kernels.
 """
 
@@ -61,16 +61,17 @@ class ClassGenerator(nn.Module):
 
 
 class _Growing(nn.Module):
-    """A residual block whose output is larger by ``stride``."""
+    """A residual block whose output is larger by ``stride``. Only one convolution is of the large map: those of the
+    large maps are most of a network's time."""
 
     def __init__(self, channels: int, width: int, stride: Sequence[int]) -> None:
         super().__init__()
         grow = nn.Upsample(scale_factor=tuple(map(float, stride)))
         self.path = nn.Sequential(
-            *(nn.BatchNorm2d(channels), nn.ReLU(), grow, nn.Conv2d(channels, width, 3, 1, 1)),
+            *(nn.BatchNorm2d(channels), nn.ReLU(), nn.Conv2d(channels, width, 3, 1, 1), grow),
             *(nn.BatchNorm2d(width), nn.ReLU(), nn.Conv2d(width, width, 3, 1, 1)),
         )
-        self.shortcut = nn.Sequential(grow, nn.Conv2d(channels, width, 1))
+        self.shortcut = nn.Sequential(nn.Conv2d(channels, width, 1), grow)
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.shortcut(image) + self.path(image)
@@ -79,9 +80,9 @@ class _Growing(nn.Module):
 class ClassCritic(nn.Module):
     """An image to the score of a critic and the logits of its class, by residual blocks.
 
-    ``features_per_stage`` and ``strides`` as of ClassGenerator, from full resolution down. All layers have spectral
-    norm, and none a batch norm: the gradient penalty is of single images. ``forward`` takes (N, in_channels, Y, X) and
-    gives scores (N,) and logits (N, num_classes).
+    ``features_per_stage`` and ``strides`` as of ClassGenerator, from full resolution down. No layer has a batch norm:
+    penalties are of single images. ``forward`` takes (N, in_channels, Y, X) and gives scores (N,) and logits
+    (N, num_classes).
     """
 
     def __init__(
@@ -89,11 +90,11 @@ class ClassCritic(nn.Module):
     ) -> None:
         super().__init__()
         widths = list(features_per_stage)
-        self.first = spectral_norm(nn.Conv2d(in_channels, widths[0], 3, 1, 1))
+        self.first = nn.Conv2d(in_channels, widths[0], 3, 1, 1)
         pairs = zip([widths[0], *widths[1:-1]], widths[1:], list(strides)[1:])
         self.blocks = nn.Sequential(*(_Shrinking(a, b, stride) for a, b, stride in pairs))
-        self.score = spectral_norm(nn.Linear(widths[-1], 1))
-        self.classes = spectral_norm(nn.Linear(widths[-1], num_classes))
+        self.score = nn.Linear(widths[-1], 1)
+        self.classes = nn.Linear(widths[-1], num_classes)
 
     def forward(self, image: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         features = functional.leaky_relu(self.blocks(self.first(image)), _SLOPE).mean(dim=(2, 3))
@@ -101,16 +102,24 @@ class ClassCritic(nn.Module):
 
 
 class _Shrinking(nn.Module):
-    """A residual block whose output is smaller by ``stride``."""
+    """A residual block whose output is smaller by ``stride``. Only one convolution is of the large map."""
 
     def __init__(self, channels: int, width: int, stride: Sequence[int]) -> None:
         super().__init__()
         shrink = nn.AvgPool2d((stride[0], stride[1]))
         self.path = nn.Sequential(
-            *(nn.LeakyReLU(_SLOPE), spectral_norm(nn.Conv2d(channels, width, 3, 1, 1))),
-            *(nn.LeakyReLU(_SLOPE), spectral_norm(nn.Conv2d(width, width, 3, 1, 1)), shrink),
+            *(nn.LeakyReLU(_SLOPE), nn.Conv2d(channels, channels, 3, 1, 1)),
+            *(nn.LeakyReLU(_SLOPE), shrink, nn.Conv2d(channels, width, 3, 1, 1)),
         )
-        self.shortcut = nn.Sequential(shrink, spectral_norm(nn.Conv2d(channels, width, 1)))
+        self.shortcut = nn.Sequential(shrink, nn.Conv2d(channels, width, 1))
 
     def forward(self, image: torch.Tensor) -> torch.Tensor:
         return self.shortcut(image) + self.path(image)
+
+
+def with_spectral_norm(network: nn.Module) -> nn.Module:
+    """The same network, all of whose convolutions and linear layers now have spectral norm."""
+    for module in list(network.modules()):
+        if isinstance(module, nn.Conv2d | nn.Linear):
+            spectral_norm(module)
+    return network

@@ -23,8 +23,8 @@ def class_generator_size(
     for large_width, channels, large, small in reversed(steps):
         path = _convolution(channels, large_width) + _convolution(large_width, large_width)
         parameters = 2 * channels + 2 * large_width + path + (channels + 1) * large_width
-        # Norm and activation of the small map, the enlarged maps of path and shortcut, and the large map's two.
-        size += Size(parameters, 2 * channels * small + 2 * channels * large + 2 * large_width * large)
+        # Norm and activation of the small map, whose input the shortcut reads too, and of the large one.
+        size += Size(parameters, 2 * channels * small + 2 * large_width * large)
     first, voxels = arguments["features_per_stage"][0], math.prod(patch_size)
     return size + Size(2 * first + _convolution(first, out_channels), (2 * first + out_channels) * voxels)
 
@@ -34,9 +34,9 @@ def class_critic_size(arguments: Mapping[str, Any], patch_size: Sequence[int], c
     widths = arguments["features_per_stage"]
     size = Size(_convolution(channels, widths[0]), channels * math.prod(patch_size))
     for own, width, large, small in _steps(arguments, patch_size):
-        parameters = _convolution(own, width) + _convolution(width, width) + (own + 1) * width
-        # Input and output of each activation, what the pooling of the path reads, and the shortcut's pooled map.
-        size += Size(parameters, 2 * own * large + 3 * width * large + own * small)
+        parameters = _convolution(own, own) + _convolution(own, width) + (own + 1) * width
+        # Input and output of each activation of the large map, and the pooled maps of path and shortcut.
+        size += Size(parameters, 4 * own * large + 2 * own * small)
     last = widths[-1]
     return size + Size((last + 1) * (1 + classes), last * math.prod(_maps(arguments, patch_size)[-1]))
 

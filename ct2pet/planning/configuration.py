@@ -8,6 +8,9 @@ from typing import Any
 
 from ct2pet.errors import PlansError
 
+UNIFORM, GAUSSIAN = "uniform", "gaussian"
+WINDOW_WEIGHTS = (UNIFORM, GAUSSIAN)  # every voxel alike; the middle most, the rim next to nothing
+
 
 @dataclass(frozen=True)
 class Normalization:
@@ -37,11 +40,14 @@ class Masking:
 class Sampling:
     """Where training patches come from: ``lesion_fraction`` of them are centred on a lesion voxel (of cases that have
     any), ``label_fraction`` on a voxel of a random label of the label maps, the others on a random voxel of the
-    district. ``balanced_over``: a condition whose classes are drawn equally often; empty: cases are."""
+    district. ``balanced_over``: a condition whose classes are drawn equally often; empty: cases are.
+    ``lesions_centred``: patches of lesions have the middle of the case's largest lesion in their middle, in a random
+    axial slice of it; otherwise a random lesion voxel lies anywhere in the middle half of the patch."""
 
     lesion_fraction: float
     label_fraction: float = 0.0
     balanced_over: str = ""
+    lesions_centred: bool = False
 
 
 @dataclass(frozen=True)
@@ -88,8 +94,8 @@ class Configuration:
 
     ``spacing`` (mm), ``median_shape`` and ``patch_size`` (voxels) are in the order Z, Y, X. ``normalization``: by image
     field. ``tile_overlap`` is the share of a window that its neighbour covers again; ``tile_layout``: see
-    SlidingWindow. ``networks``: by role. ``slices``: the same for methods in 2D; None in older plans and where none was
-    planned.
+    SlidingWindow; ``window_weights``: how much each voxel of a window counts where windows overlap (WINDOW_WEIGHTS).
+    ``networks``: by role. ``slices``: the same for methods in 2D; None in older plans and where none was planned.
     """
 
     labels: list[int]
@@ -106,6 +112,7 @@ class Configuration:
     networks: dict[str, NetworkPlan]
     slices: Slices | None = None
     tile_layout: str = "fitted"
+    window_weights: str = UNIFORM  # what older plans, which do not say, were predicted with
 
     def as_seen_in(self, dimensions: int) -> Configuration:
         """The decisions as a method of so many ``dimensions`` sees them: in 2D patches are one voxel thick, networks

@@ -10,6 +10,7 @@ from ct2pet.planning.topology import Topology, discriminator_strides
 
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
+PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
 RESNET_GENERATOR = "ct2pet.networks.resnet_generator.ResNetGenerator"
 SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
 CLASS_GENERATOR = "ct2pet.networks.medscangan.ClassGenerator"
@@ -20,6 +21,7 @@ _RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICC
 _RESNET_STAGES, _RESNET_BLOCKS = 3, 6  # of CycleGAN's generator for images of 128 pixels and less (Zhu et al.)
 _GAN_SLOPE, _NNUNET_SLOPE = 0.2, 0.01
 _LATENT_SIZE, _EMBEDDING_SIZE = 256, 64  # the first is that of Samaras et al., who do not state the second
+_LEAST_CLASS_FEATURES = 16  # a network of slices costs far less than one of patches
 
 
 def unet_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
@@ -41,6 +43,20 @@ def shared_encoder_arguments(topology: Topology, base_features: int, max_feature
     return {
         **_stages(topology, base_features, max_features),
         "n_blocks_per_stage": [_RESIDUAL_BLOCKS[min(stage, len(_RESIDUAL_BLOCKS) - 1)] for stage in range(stages)],
+        "n_conv_per_stage_decoder": [1] * (stages - 1),
+        **_layers(topology, _NNUNET_SLOPE),
+        "deep_supervision": True,
+    }
+
+
+def plain_shared_encoder_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """A plain encoder with a decoder for each output (``SHARED_ENCODER``) and deep supervision: for a CPU, where it
+    makes more steps in the same time than a residual one."""
+    stages = topology.num_stages
+    return {
+        **_stages(topology, base_features, max_features),
+        "encoder_class": PLAIN_ENCODER,
+        "n_conv_per_stage": [_CONVOLUTIONS_PER_STAGE] * stages,
         "n_conv_per_stage_decoder": [1] * (stages - 1),
         **_layers(topology, _NNUNET_SLOPE),
         "deep_supervision": True,
@@ -82,7 +98,8 @@ def class_generator_arguments(
 
 def class_critic_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
     """A critic of images of a class (``CLASS_CRITIC``), with the widths and strides of a U-Net's encoder."""
-    return {"features_per_stage": _widths(topology, base_features, max_features), "strides": topology.strides}
+    widths = _widths(topology, max(base_features, _LEAST_CLASS_FEATURES), max_features)
+    return {"features_per_stage": widths, "strides": topology.strides}
 
 
 def _widths(topology: Topology, base_features: int, max_features: int) -> list[int]:

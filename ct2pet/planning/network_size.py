@@ -19,6 +19,7 @@ from ct2pet.planning.network_recipes import (
     CLASS_CRITIC,
     CLASS_GENERATOR,
     PATCHGAN,
+    PLAIN_ENCODER,
     RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
@@ -26,7 +27,6 @@ from ct2pet.planning.network_recipes import (
 from ct2pet.planning.resnet_size import resnet_generator_size
 from ct2pet.planning.topology import patchgan_maps
 
-PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
 RESIDUAL_ENCODER = "dynamic_network_architectures.building_blocks.residual_encoders.ResidualEncoder"
 RESIDUAL_ENCODER_UNET = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
 RESIDUAL_UNET = "dynamic_network_architectures.architectures.unet.ResidualUNet"

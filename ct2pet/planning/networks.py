@@ -18,11 +18,14 @@ from ct2pet.planning.network_recipes import (
     class_critic_arguments,
     class_generator_arguments,
     patchgan_arguments,
+    plain_shared_encoder_arguments,
     resnet_generator_arguments,
     shared_encoder_arguments,
     unet_arguments,
 )
 from ct2pet.planning.topology import Topology
+
+_RESIDUAL_FROM, _LEAST_FEATURES_OF_LABELS = 32, 16
 
 
 @dataclass(frozen=True)
@@ -52,8 +55,15 @@ def plan_resnet_generator(size: NetworkSize) -> NetworkPlan:
 
 
 def plan_shared_encoder(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
-    """A residual encoder with a decoder for each output."""
-    return NetworkPlan(SHARED_ENCODER, shared_encoder_arguments(topology, base_features, max_features))
+    """An encoder with a decoder for each output: from 32 features on nnU-Net's residual one, below a plain one.
+
+    The last stage of a decoder of labels has ``base_features``, from which all classes are told apart: with 8 features
+    many of 19 classes are not learned (documentation/explanation/ldos.md), so that it has at least 16.
+    """
+    if base_features >= _RESIDUAL_FROM:
+        return NetworkPlan(SHARED_ENCODER, shared_encoder_arguments(topology, base_features, max_features))
+    wide = max(_LEAST_FEATURES_OF_LABELS, base_features)
+    return NetworkPlan(SHARED_ENCODER, plain_shared_encoder_arguments(topology, wide, max_features))
 
 
 def plan_class_generator(size: NetworkSize) -> NetworkPlan:

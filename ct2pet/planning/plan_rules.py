@@ -11,7 +11,14 @@ import numpy as np
 from ct2pet.dataset.field_parsing import is_field_name
 from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
 from ct2pet.errors import PlansError
-from ct2pet.planning.configuration import Augmentation, Configuration, NetworkPlan, Normalization, Sampling
+from ct2pet.planning.configuration import (
+    WINDOW_WEIGHTS,
+    Augmentation,
+    Configuration,
+    NetworkPlan,
+    Normalization,
+    Sampling,
+)
 from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.topology import patchgan_maps
 
@@ -49,6 +56,7 @@ def check_configuration(configuration: Configuration, fields: Fields, where: str
             "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
             "spacing must be three positive numbers (mm)": _positive(configuration.spacing, 3),
             "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
+            f"window_weights must be {' or '.join(WINDOW_WEIGHTS)}": configuration.window_weights in WINDOW_WEIGHTS,
             f"tile_layout must be {' or '.join(_LAYOUTS)}": configuration.tile_layout in _LAYOUTS,
             f"masking.kind must be {', '.join(_MASKINGS[:-1])} or {_MASKINGS[-1]}": masking.kind in _MASKINGS,
             "masking.margin_mm must not be negative": 0 <= masking.margin_mm < math.inf,

@@ -16,7 +16,7 @@ from ct2pet.districts.whole_body import region_labels
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
 from ct2pet.planning.budget import Budget, budget_for
-from ct2pet.planning.configuration import Augmentation, Configuration, Masking, Sampling
+from ct2pet.planning.configuration import GAUSSIAN, Augmentation, Configuration, Masking, Sampling
 from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.networks import NetworkSize, plan_networks
 from ct2pet.planning.normalization_rules import plan_normalization
@@ -71,8 +71,12 @@ class District:
     @property
     def median_shape(self) -> list[int]:
         """Its median box in voxels of ``spacing``."""
+        return self.median_shape_at(self.spacing)
+
+    def median_shape_at(self, spacing: Sequence[float]) -> list[int]:
+        """Its median box in voxels of a ``spacing`` (Z, Y, X, mm)."""
         box_mm = np.median(self.seen.box_sizes_mm, axis=0)
-        return [max(1, math.ceil(mm / s - 1e-6)) for mm, s in zip(box_mm, self.spacing)]
+        return [max(1, math.ceil(mm / s - 1e-6)) for mm, s in zip(box_mm, spacing)]
 
 
 def plan_experiment(
@@ -217,16 +221,17 @@ def _configuration(
             noise_probability=0.3,
         ),
         tile_overlap=0.5,
+        window_weights=GAUSSIAN,
         mirror_axes=planned_flip_axes(fields) if budget.device == "cuda" else [],
         networks=plan_networks(roles, size),
     )
 
 
 def planned_sampling(fields: Fields) -> Sampling:
-    """Where patches come from. Images of a class without an input are of the lesions that have it, all classes drawn
-    equally often; where cases have no lesion masks, anywhere."""
+    """Where patches come from. Images of a class without an input are centred on the lesions that have it, all classes
+    drawn equally often; where cases have no lesion masks, anywhere."""
     if not fields.inputs and fields.conditions:
-        return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name)
+        return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name, lesions_centred=True)
     return Sampling(lesion_fraction=0.1, label_fraction=_LABEL_FRACTION if fields.label_maps else 0.0)
 
 

@@ -16,7 +16,7 @@ from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.planning.configuration import Configuration, NetworkPlan
 from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.normalization_rules import plan_normalization
-from ct2pet.planning.planner import District, occurring, planned_fields, planned_flip_axes
+from ct2pet.planning.planner import District, occurring, planned_fields, planned_flip_axes, planned_sampling
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
@@ -36,8 +36,8 @@ def reference_names() -> list[str]:
 def reference_plans(
     name: str, fingerprint: Fingerprint, description: Description, requirements: Mapping[str, Requirements]
 ) -> Plans:
-    """The reference plans ``name`` for a dataset. They fix all decisions; districts, spacing, median shape and the
-    windows that depend on the data come from the fingerprint.
+    """The reference plans ``name`` for a dataset. They fix all decisions; districts, median shape, the windows that
+    depend on the data, and what they leave open of spacing and sampling come from the fingerprint and the planner.
 
     Raises PlansError that lists the names where ``name`` is unknown, and where the plans' method cannot take the
     dataset's fields.
@@ -80,13 +80,15 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
     sided = 2 not in planned_flip_axes(district.fields)
     augmentation = decisions["augmentation"]
     flip_axes = [axis for axis in augmentation["flip_axes"] if axis != 2 or not sided]
+    spacing = decisions.get("spacing", district.spacing)
     complete = {
+        "sampling": asdict(planned_sampling(district.fields)),
         **decisions,
         "slices": _slices(decisions.get("slices")),
         "augmentation": {**augmentation, "flip_axes": flip_axes},
         "labels": district.labels,
-        "spacing": district.spacing,
-        "median_shape": district.median_shape,
+        "spacing": spacing,
+        "median_shape": district.median_shape_at(spacing),
         "normalization": {image: {**asdict(plan), **fixed[image]} for image, plan in planned.items()},
         "networks": {
             role: asdict(_network(role, decisions["patch_size"], widths))

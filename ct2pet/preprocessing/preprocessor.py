@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,8 +42,8 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     """Write all training cases of ``dataset`` into one store per configuration, under ``folder``.
 
     Finished cases are skipped while neither their raw files nor the plans' decisions for them have changed. Raises
-    CasesFailed, naming each case and its reason, when all other cases are done, and PlansError where the plans were
-    made for other fields than the dataset has.
+    CasesFailed, naming each case and its reason, when all other cases are done, and then DatasetError for a label of a
+    target that no training case has; and PlansError where the plans were made for other fields than the dataset has.
     """
     _check_fields(dataset, plans, folder)
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
@@ -72,6 +72,21 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     )
     earlier = any(store.recorded_cases() for store in stores.values())
     results.raise_failures("could not be preprocessed", some_done=earlier)
+    _check_labels_occur(dataset, plans, stores.values())
+
+
+def _check_labels_occur(dataset: RawDataset, plans: Plans, stores: Iterable[DistrictStore]) -> None:
+    """Raise DatasetError where a label to be predicted is in no stored case: a network would never learn it."""
+    for one in plans.all_fields.label_maps:
+        found = {
+            label for store in stores for case in store.cases for label in store.record(case).labels_found[one.name]
+        }
+        missing = [name for name, label in one.labels.items() if label not in found]
+        if missing:
+            raise DatasetError(
+                f"{dataset.folder / f'{one.folder}Tr'}: no training case has {', '.join(missing)}; take it out of the "
+                f"{one.name} in dataset.json and number the others 1, 2, ... anew, or add a case that has it"
+            )
 
 
 def _check_fields(dataset: RawDataset, plans: Plans, folder: Path) -> None:

@@ -18,7 +18,6 @@ LEAST_GAIN = 0.02  # of the mutual information: less is noise, see benchmarks/re
 LEAST_GAIN_SD = 3.0  # of the gain over its standard deviation
 LEAST_MOVE = 0.5  # of a PET voxel: less is not worth a change
 SHARP_MM = 0.8  # the standard deviation of a sharp optimum, see benchmarks/registration.py
-_ROUNDS = 4
 
 
 def estimate_misalignment(ct_hu: Volume, pet_suv: Volume) -> float:
@@ -56,20 +55,18 @@ class _Found:
     gain_sd: float | None = None
 
     def search(self) -> None:
-        """Search along all axes, then again along those that are sharp where that led, until all are."""
-        information, here = PointwiseInformation(self.pair), np.zeros(NUM_AXES)
-        for _ in range(_ROUNDS):
+        """Search along all axes, then again along those alone that are sharp where that led."""
+        information, everything = PointwiseInformation(self.pair), range(NUM_AXES)
+        place = self.pair.optimise()
+        curvature = information.curvature(place)
+        self.deviations = dict(zip(AXES, curvature.standard_deviations(everything).tolist()))
+        self.free = curvature.sharp_axes(everything, SHARP_MM)
+        if self.free and len(self.free) < NUM_AXES:
+            found = curvature.standard_deviations(self.free)  # smaller than before: the others are fixed
+            self.deviations |= {AXES[axis]: float(value) for axis, value in zip(self.free, found)}
             place = self.pair.optimise(self.free)
-            curvature = information.curvature(place)
-            for axis, deviation in zip(self.free, curvature.standard_deviations(self.free)):
-                self.deviations[AXES[axis]] = float(deviation)
-            sharp = curvature.sharp_axes(self.free, SHARP_MM)
-            if sharp == self.free or not sharp:
-                break
-            self.free = sharp
-        self.free = sharp
-        if sharp and self.pair.metric(place) > self.before:
-            self.parameters, self.gain_sd = place, information.gain_sd(place, here)
+        if self.free and self.pair.metric(place) > self.before:
+            self.parameters, self.gain_sd = place, information.gain_sd(place, np.zeros(NUM_AXES))
 
     def registration(self) -> Registration:
         matrix, corners = self.pair.matrix(self.parameters), self.pair.corners

@@ -25,7 +25,7 @@ class Registration:
     that both images show moves. ``metric_before`` and ``metric_after``: mutual information in nats; ``gain_sd``: the
     gain over its standard deviation (see ``sharpness``). ``axes_left``: those of AXES without a sharp optimum, along
     which the PET was not moved; ``axes_sd_mm``: by axis, the standard deviation of its optimum (mm; of a turn, of a
-    point at the mean distance from the centre).
+    point at the mean distance from the centre), of sharp axes with the others fixed.
     ``outcome``: aligned (nothing to gain), moved, implausible (refused) or unclear (no axis has a sharp optimum).
     ``estimate_mm``: what the quick estimate said.
     """

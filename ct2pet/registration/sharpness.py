@@ -72,7 +72,9 @@ class PointwiseInformation:
             np.unique(cubes, axis=0, return_inverse=True)[1].ravel(),
             (self._points > pair.centre) @ np.array([1, 2, 4]),
         )
-        self._mm = np.r_[np.full(3, 1 / np.linalg.norm(self._points - pair.centre, axis=1).mean()), np.ones(3)]
+        self._mm: np.ndarray = np.r_[
+            np.full(3, 1 / np.linalg.norm(self._points - pair.centre, axis=1).mean()), np.ones(3)
+        ]
 
     def curvature(self, parameters: np.ndarray) -> Curvature:
         """About the place ``parameters`` (see Pair)."""
@@ -81,7 +83,7 @@ class PointwiseInformation:
         seen = np.logical_and.reduce([inside for _, inside in sampled.values()])
         found = {key: self._information(values, seen) for key, (values, _) in sampled.items()}
         gradients = np.stack([found[_step((axis, 1))] - found[_step((axis, -1))] for axis in range(NUM_AXES)])
-        gradients /= 2 * _STEP_MM * max(1, np.count_nonzero(seen))
+        gradients /= 2 * _STEP_MM * max(1, int(np.count_nonzero(seen)))
         scatters = tuple(_scatter(gradients, blocks[seen]) for blocks in self._blocks)
         return Curvature(_hessian({key: float(values.mean()) for key, values in found.items()}), scatters)
 
@@ -101,7 +103,7 @@ class PointwiseInformation:
         """The CT at the points of the moved PET, and which of them lie in it."""
         matrix = self._pair.matrix(parameters)
         index = _to_index(self._pair.ct, self._points @ matrix[:3, :3].T + matrix[:3, 3])
-        inside = ((index >= 0) & (index <= np.array(self._ct.shape[::-1]) - 1)).all(axis=1)
+        inside = np.asarray(((index >= 0) & (index <= np.array(self._ct.shape[::-1]) - 1)).all(axis=1))
         return ndimage.map_coordinates(self._ct, index.T[::-1], order=1, mode="nearest"), inside
 
     def _information(self, ct_values: np.ndarray, seen: np.ndarray) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""The report's plots and pictures as files for papers: PNG, SVG and PDF of each."""
+"""The report's plots and pictures as files for papers: PNG, SVG and PDF of each, and the table of predicted labels."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 
-from ct2pet.evaluation.label_summary import label_cases
+from ct2pet.evaluation.label_summary import label_cases, summarise_labels
+from ct2pet.evaluation.label_tables import csv_text, latex
 from ct2pet.files import atomic_path
 from ct2pet.report.case_pictures import CaseContent
 from ct2pet.report.label_section import label_figure
@@ -40,7 +41,8 @@ def write_figures(
     curves: Mapping[str, Rows] | None = None,
     other: Other = None,
 ) -> list[Path]:
-    """Write every figure into ``folder``; arguments as of ``report.write_report``. Returns the files."""
+    """Write every figure, and the table of predicted labels, into ``folder``; arguments as of ``report.write_report``.
+    Returns the files."""
     files = []
     for name, figure in _figures(summary, cases, curves or {}, other):
         for ending in FORMATS:
@@ -48,7 +50,19 @@ def write_figures(
             with atomic_path(path) as temporary, rc_context({"svg.hashsalt": name, "pdf.fonttype": 42}):
                 figure.savefig(temporary, format=ending, dpi=_DPI, facecolor="white", metadata=_REPRODUCIBLE[ending])
             files.append(path)
-    return files
+    return [*files, *_label_tables(Path(folder), summary)]
+
+
+def _label_tables(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
+    """The table of the predicted labels as labels.csv and labels.tex (LaTeX); none without labels."""
+    found = summarise_labels(label_cases(summary["cases"]))
+    if not found.labels:
+        return []
+    contents = {"labels.csv": csv_text(found), "labels.tex": latex(found)}
+    for name, content in contents.items():
+        with atomic_path(folder / name) as temporary:
+            temporary.write_text(content, encoding="utf-8", newline="\n")
+    return [folder / name for name in contents]
 
 
 def _figures(

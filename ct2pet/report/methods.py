@@ -68,9 +68,10 @@ def _trained(summary: Summary, cite: _Citations) -> str:
         parts.append(f"Its generators are U-Nets {cite('unet')}.")
     if len(found) > 1:
         parts.append(f"One network was trained for each of {', '.join(found)} {cite('districts')}.")
-    counts = {facts.get("num_training_cases") for folds in found.values() for facts in folds.values()} - {None}
+    every = [facts.get("num_training_cases") for folds in found.values() for facts in folds.values()]
+    counts = sorted({number for number in every if number is not None})
     if counts:
-        parts.append(f"The networks were trained with {_between(sorted(counts))} cases.")
+        parts.append(f"The networks were trained with {_between(counts)} cases.")
     return " ".join(parts)
 
 

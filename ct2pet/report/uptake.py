@@ -35,8 +35,8 @@ def joint_histogram(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
     count in the outermost bins. Voxels in which neither PET reaches the first edge are left out."""
     low, high = SUV_EDGES[0], SUV_EDGES[-1] * (1 - 1e-6)
     warm = (real >= low) | (fake >= low)
-    values = [np.clip(pet[warm], low, high) for pet in (real, fake)]
-    return np.histogram2d(*values, bins=(SUV_EDGES, SUV_EDGES))[0].astype(np.int64)
+    rows, columns = (np.clip(pet[warm], low, high) for pet in (real, fake))
+    return np.histogram2d(rows, columns, bins=[SUV_EDGES, SUV_EDGES])[0].astype(np.int64)
 
 
 def uptake_section(summary: Summary, histograms: Sequence[np.ndarray], anchors: Mapping[str, str]) -> Iterator[str]:

@@ -34,7 +34,5 @@ def _found(summary: Summary, doubts: Mapping[str, Sequence[str]]) -> Iterator[tu
     if seen:
         yield (
             "Validation on training cases",
-            [
-                f"{', '.join(seen)}: trained on all cases (fold all), so that the curves of the training show training cases."
-            ],
+            [f"{', '.join(seen)}: trained on all cases (fold all); the curves of the training show training cases."],
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import deque
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from ct2pet.parallel import default_processes
 from ct2pet.planning.configuration import Configuration
 from ct2pet.preprocessing import DistrictStore, StoredCase
 from ct2pet.preprocessing.normalization import outside_value
+from ct2pet.training.lesion_centres import lesion_centres
 from ct2pet.volume import Box
 
 OTHER_PLACE = "target_mask"  # of unpaired batches: the district where the targets' patch comes from
@@ -66,7 +68,8 @@ class PatchLoader:
     batches that an uninterrupted one would have seen.
 
     A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a voxel of a
-    lesion or of a label as often as the plans' sampling says. What lies beyond the box is as beyond the image.
+    lesion or of a label as often as the plans' sampling says; ``centred`` ones have the middle of the largest lesion in
+    their middle. What lies beyond the box is as beyond the image.
     """
 
     def __init__(
@@ -83,6 +86,9 @@ class PatchLoader:
         self.classes = {one.name: self._classes(one, store) for one in fields.conditions}
         balanced = self.classes.get(self.sampling.balanced_over, {})
         self._groups = [[case for case in balanced if balanced[case] == k] for k in sorted({*balanced.values()})]
+        self._centres = {
+            name: lesion_centres(self.cases[name]) for name in self.with_lesions if self.sampling.lesions_centred
+        }
 
     def _classes(self, condition: Field, store: DistrictStore) -> dict[str, int]:
         classes = {}
@@ -117,7 +123,7 @@ class PatchLoader:
             name, voxels = self._balanced(random)
         elif self.with_lesions and random.random() < self.sampling.lesion_fraction:
             name = str(random.choice(self.with_lesions))
-            voxels = self.cases[name].lesion_voxels
+            voxels = self._lesion_places(name)
         elif self.sampling.label_fraction > 0 and self.with_labels and random.random() < self._label_share:
             name = str(random.choice(self.with_labels))
             voxels = _of_random_label(self.cases[name], random)
@@ -125,6 +131,8 @@ class PatchLoader:
             name = str(random.choice(list(self.cases)))
             voxels = self.cases[name].foreground
         centre = voxels[random.integers(len(voxels))]
+        if voxels is self._centres.get(name):
+            return Place(name, [math.floor(c - p / 2 + 1) for c, p in zip(centre, self.patch_size)])
         shape = self.cases[name].shape
         return Place(name, [_start(int(c), p, n, random) for c, p, n in zip(centre, self.patch_size, shape)])
 
@@ -140,7 +148,10 @@ class PatchLoader:
         name = str(random.choice(self._groups[int(random.integers(len(self._groups)))]))
         case = self.cases[name]
         on_lesion = len(case.lesion_voxels) and random.random() < self.sampling.lesion_fraction
-        return name, case.lesion_voxels if on_lesion else case.foreground
+        return name, self._lesion_places(name) if on_lesion else case.foreground
+
+    def _lesion_places(self, name: str) -> np.ndarray:
+        return self._centres.get(name, self.cases[name].lesion_voxels)
 
     def _read(self, places: Sequence[Place], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
         size = [p + 2 * m for p, m in zip(self.patch_size, self.plan.margin)]

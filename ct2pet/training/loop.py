@@ -51,6 +51,7 @@ class TrainingLoop:
                 counts.update(losses.keys())
                 if on_step is not None:
                     on_step()
+        self.optimization.finish()
         return {name: float(value) / counts[name] for name, value in sums.items()}
 
     def _read_ahead(self, steps: range) -> Generator[PatchBatch, None, None]:

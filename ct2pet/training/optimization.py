@@ -9,10 +9,12 @@ from typing import Any
 import torch
 
 from ct2pet import distributed
-from ct2pet.errors import TrainingError
 from ct2pet.models.base import Batch, Losses, Model, Update
+from ct2pet.training.finite_check import LateCheck, UpdateNumbers
 from ct2pet.training.mixed_precision import Precision, precision_of
 from ct2pet.training.schedule import Schedule
+
+_LEAVES_OUT = "_step_supports_amp_scaling"  # of fused optimizers; torch's GradScaler uses it, too
 
 
 class Optimization:
@@ -24,14 +26,18 @@ class Optimization:
         self.schedule = schedule
         self.optimizers = model.optimizers()
         self.base_rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self.optimizers.items()}
+        self.gradients = {name: distributed.GradientMean(optimizer) for name, optimizer in self.optimizers.items()}
         self.precision = Precision(device, self.optimizers, precision_of(device))
+        self.checks_later = device.type == "cuda"
+        self.late_check = LateCheck()
 
     def step(self, batch: Batch, step: int, cases: Sequence[str]) -> dict[str, torch.Tensor]:
         """One training step with its updates; returns the parts of the losses (detached scalars on the device).
 
         With ``accumulate_batches`` the batch goes through the networks in equal parts of at most the plan's batch_size,
         and each update sums their gradients. Raises TrainingError that names the step, the cases and the loss where a
-        loss or a gradient is not finite; the networks have not been changed by that update.
+        loss or a gradient is not finite; the networks have not been changed by that update. On a GPU this is noticed
+        one step later.
         """
         self._set_learning_rates(step)
         losses: dict[str, torch.Tensor] = {}
@@ -39,7 +45,12 @@ class Optimization:
         parts = [self.model.training_step(part, progress) for part in self._parts(batch)]
         while updates := self._backward(parts):
             losses |= self._update(updates, f"step {step}, cases {', '.join(cases)}")
+        self.late_check.end_step()
         return losses
+
+    def finish(self) -> None:
+        """At the end of an epoch: raises TrainingError where an update since the last check was not finite."""
+        self.late_check.finish()
 
     def _parts(self, batch: Batch) -> list[Batch]:
         if self.model.hyperparameters.accumulate_batches == 1:
@@ -52,14 +63,15 @@ class Optimization:
     def _backward(self, parts: Sequence[Iterator[Update]]) -> list[Update]:
         """The next update of each part; their gradients are in the networks. Empty after the last one."""
         updates: list[Update] = []
-        for part in parts:
+        for number, part in enumerate(parts, start=1):
             with self.precision.autocast():
                 update = next(part, None)
             if update is None:
                 continue
             if not updates:
                 self.optimizers[update.optimizer].zero_grad(set_to_none=True)
-            self.precision.scaled(update.optimizer, update.loss / len(parts)).backward()
+            scaled = self.precision.scaled(update.optimizer, update.loss / len(parts))
+            self.gradients[update.optimizer].backward(scaled, last=number == len(parts))
             values = {name: value.detach() for name, value in update.losses.items()}
             updates.append(Update(update.optimizer, update.loss.detach(), values, update.clip))
         return updates
@@ -67,27 +79,32 @@ class Optimization:
     def _update(self, parts: Sequence[Update], where: str) -> Losses:
         name = parts[0].optimizer
         optimizer = self.optimizers[name]
-        loss, values = self._of_all(optimizer, parts)
+        loss, values = self._of_all(parts)
         self.precision.unscale(name, optimizer)
         norm = self._clip(optimizer, parts[0].clip)
-        finite = bool(torch.isfinite(loss + norm))
-        if not finite and not (torch.isfinite(loss) and self.precision.may_skip(name)):
-            each = ", ".join(f"{part} {float(value):.4g}" for part, value in values.items())
-            raise TrainingError(
-                f"{where}: the {name}'s loss or gradient is not finite ({each}; gradient norm {float(norm):.4g}); the "
-                "last checkpoint is untouched: lower the learning rate in the plans or check these cases"
-            )
+        numbers = UpdateNumbers.of(name, where, loss, norm, values)
+        if self._checks_later(optimizer):
+            self.late_check.add(numbers)
+            _step_where_finite(optimizer, torch.isfinite(loss + norm))
+            return values
+        loss_read, norm_read, _ = numbers.values()
+        finite = math.isfinite(loss_read + norm_read)
+        if not finite and not (math.isfinite(loss_read) and self.precision.may_skip(name)):
+            raise numbers.error()
         self.precision.step(name, optimizer, finite)
         return values
 
+    def _checks_later(self, optimizer: torch.optim.Optimizer) -> bool:
+        """Whether the device itself can leave out an update that is not finite. float16 must know at once whether to
+        lower its scale."""
+        return self.checks_later and not self.precision.scales and getattr(optimizer, _LEAVES_OUT, False)
+
     @staticmethod
-    def _of_all(optimizer: torch.optim.Optimizer, updates: Sequence[Update]) -> tuple[torch.Tensor, Losses]:
-        """The loss and its parts as means over the batch's parts and the processes; over these the gradients become
-        means, too."""
-        gradients = [p.grad for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    def _of_all(updates: Sequence[Update]) -> tuple[torch.Tensor, Losses]:
+        """The loss and its parts as means over the batch's parts and the processes."""
         rows = [torch.stack([update.loss, *update.losses.values()]).float() for update in updates]
         means = torch.stack(rows).mean(0)
-        distributed.all_reduce_mean([*gradients, means])
+        distributed.all_reduce_mean([means])
         loss, *values = means.unbind()
         return loss, dict(zip(updates[0].losses, values))
 
@@ -112,3 +129,12 @@ class Optimization:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.precision.load_state(state.get("scales", {}))
+
+
+def _step_where_finite(optimizer: torch.optim.Optimizer, finite: torch.Tensor) -> None:
+    """Make the update unless the flag, which stays on the device, says otherwise: as GradScaler does."""
+    optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()  # type: ignore[attr-defined]
+    try:
+        optimizer.step()
+    finally:
+        del optimizer.grad_scale, optimizer.found_inf  # type: ignore[attr-defined]

@@ -4,13 +4,19 @@ import csv
 
 import numpy as np
 import pytest
+from class_images import FIELDS, class_configuration
+from road import run
 
 from ct2pet.api.augmentation_study import study_augmentation
 from ct2pet.cli.augmentation_study import main
-from ct2pet.errors import DatasetError
+from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json
+from ct2pet.inference.synthesis import SynthesisRequest, sample_volumes
+from ct2pet.models import load_model
 from ct2pet.phantom import write_nodule_dataset
+from ct2pet.study import curation
 from ct2pet.study.slices import SliceOptions
+from ct2pet.study.trained_generator import trained_generator
 
 COMMAND = [
     "-d",
@@ -50,6 +56,99 @@ def test_the_command_trains_every_arm_and_prints_what_it_brought(tmp_path, capsy
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()}
     assert main([*COMMAND, "-o", str(tmp_path)]) == 0
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "runs").iterdir()} == before
+
+
+@pytest.fixture(scope="module")
+def trained(raw, tmp_path_factory):
+    """A MedScanGAN of two steps; the folder of the preprocessed data and of the results."""
+    root = tmp_path_factory.mktemp("trained")
+    with pytest.MonkeyPatch.context() as patch:
+        for kind, folder in {"raw": raw, "preprocessed": root / "preprocessed", "results": root / "results"}.items():
+            patch.setenv(f"ct2pet_{kind}", str(folder))
+        assert run("plan_and_preprocess -d 104 -np 1 -device cpu -m medscangan") == 0
+        short = "--num_epochs 1 --iterations_per_epoch 2 -device cpu -num_workers 0"
+        assert run(f"train 104 medscangan all {short}") == 0
+    return root
+
+
+@pytest.fixture
+def generator(trained, monkeypatch):
+    monkeypatch.setenv("ct2pet_results", str(trained / "results"))
+
+
+def words(line):
+    small = "--pixels 16 --slices_per_case 2 --steps 4 --few_patients --classifiers small_cnn --seeds 1 -device cpu"
+    return [*f"-d 104 --kinds pet ct {small}".split(), *line.split()]
+
+
+@pytest.mark.usefixtures("generator")
+def test_a_trained_generator_is_two_arms_and_its_images_are_measured_beside_real_ones(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr(curation.Curator, "rejections", keep_two_of_three)  # no image of two steps would pass
+    assert main([*words("-m medscangan --ratios 1"), "-o", str(tmp_path)]) == 0
+    printed = capsys.readouterr().out
+    study, images = read_json(tmp_path / "study.json"), read_json(tmp_path / "images.json")
+    arms = {row["arm"]: row for row in study["arms"]}
+    assert list(arms) == ["real", "classical", "oversampling", "mixup", "pca_gaussian", "gan", "gan_curated"]
+    assert arms["gan"]["images"] == 2 * arms["real"]["images"]
+    counts = arms["gan_curated"]["counts"]
+    assert counts["asked"] == counts["kept"] == arms["real"]["images"]
+    assert counts["drawn"] > counts["kept"]
+    assert f"small_cnn gan_curated: asked {counts['asked']}, drawn {counts['drawn']}" in printed
+    assert study["generator"].startswith("medscangan (ct2petPlans, checkpoint ")
+    assert list(images) == [study["generator"], "PCA-Gaussian"]
+    for report in images.values():
+        assert set(report["features"]) == {"random network", "classifier"}
+        assert set(report["similarity"]) == {"pet", "ct"}
+        assert 0 <= report["privacy"]["share_below"] <= 1
+    page = (tmp_path / "study.html").read_text()
+    assert all(name in page for name in ("gan_curated", "Closest pairs", study["generator"]))
+    assert "patient_0" not in page
+    for kind in ("real", "synthetic"):
+        assert len(list((tmp_path / "pictures" / kind / "pet").glob("*.png"))) == 12  # 6 test patients
+    assert main([*words("-m medscangan --ratios 1"), "-o", str(tmp_path)]) == 0  # the same weights go on
+
+
+def keep_two_of_three(self, images):
+    return {"low_confidence": np.arange(len(images)) % 3 == 1}
+
+
+@pytest.mark.usefixtures("generator")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ("-m medscangan --size_mm 128", "mm, slices have 128 mm; see --size_mm"),
+        ("-m medscangan -f 3", "no checkpoint_final.pth of fold 3; there are folds: all"),
+        ("-m pix2pix", "no trained model fits"),
+        ("--arms gan", "the arm gan needs a trained generator"),
+    ],
+)
+def test_a_generator_that_does_not_fit_is_one_line_before_any_training(tmp_path, capsys, arguments, message):
+    assert main([*words(arguments), "-o", str(tmp_path / "study")]) == 2
+    error = capsys.readouterr().err.strip()
+    assert len(error.splitlines()) == 1
+    assert message in error
+    assert not (tmp_path / "study" / "runs").exists()
+
+
+def test_a_generator_of_other_classes_or_images_is_refused():
+    model = load_model("medscangan")(class_configuration(), FIELDS)
+    options = SliceOptions(32.0, 16)
+
+    def sampler(kinds=("ct", "pet"), condition=("diagnosis", ("malignant", "benign"))):
+        return trained_generator(model, class_configuration(), kinds, condition, options)
+
+    with pytest.raises(
+        Ct2PetError, match=r"not trained with the diagnosis 'unclear'; its classes are benign, malignan"
+    ):
+        sampler(condition=("diagnosis", ("benign", "unclear")))
+    with pytest.raises(Ct2PetError, match=r"with the condition.* diagnosis, the study needs stage alone"):
+        sampler(condition=("stage", ("benign", "malignant")))
+    images = sampler().sample(0, 3, seed=2)  # the study's first class is the generator's second one
+    request = SynthesisRequest({"diagnosis": "malignant"}, 3, 2)
+    expected = [volumes for _, volumes in sample_volumes(model, class_configuration(), request)]
+    for index, volumes in enumerate(expected):
+        np.testing.assert_allclose(images[index, 0], volumes["CT"].array[0], atol=1e-3)  # 16 voxels of 2 mm are 32 mm
+        np.testing.assert_allclose(images[index, 1], volumes["PET"].array[0], atol=1e-5)
 
 
 def without(words):

@@ -109,3 +109,19 @@ def test_two_predictions_are_compared(road, tmp_path, capfd):
     assert "2 cases cannot show which of" in said
     assert "Whole body (n = 2)" in said
     assert len(list((tmp_path / "comparison").iterdir())) == 3
+
+
+def test_the_layout_of_the_paper_is_printed_and_needs_all_four_models(folders, capsys):
+    four = ["--proposed", *map(str, folders[:2]), "--competitor", *map(str, folders[:2])]
+    assert main(["--layout", "paper_2503_15555", *four]) == 0
+    said = capsys.readouterr().out
+    assert "Table I: Districts and whole body" in said
+    assert "proposed CycleGAN" in said
+    for wrong, line in (
+        ([], "name results to compare"),
+        (four, "name results to compare"),
+        (["--layout", "paper_2503_15555", *four[:3]], "takes --proposed and --competitor"),
+        (["--layout", "paper_2503_15555", *four, "-o", "x"], "is printed only"),
+    ):
+        assert main(wrong) == 2
+        assert line in capsys.readouterr().err

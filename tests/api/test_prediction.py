@@ -107,16 +107,6 @@ def test_finished_cases_are_kept_and_missing_ones_made(raw):
     assert [path.name for path in (raw / "out").glob(".*")] == [".partial-abcdefgh-other.nii.gz"]
 
 
-def test_what_is_replaced_is_said(raw, capsys):
-    run(raw)
-    assert "replaced" not in capsys.readouterr().err
-    run(raw, continue_prediction=True)
-    assert "replaced" not in capsys.readouterr().err
-    run(raw)
-    said = f"{raw / 'out'}: 2 prediction(s) there are replaced; --continue_prediction keeps finished ones"
-    assert said in capsys.readouterr().err
-
-
 def test_predictions_of_another_model_are_never_continued(raw):
     run(raw)
     with pytest.raises(Ct2PetError, match=r"prediction\.json: predicted with another model or other settings"):

@@ -11,7 +11,7 @@ import pytest
 import ct2pet.cli
 from ct2pet.cli.arguments import integer, number, seed
 
-SHARED = ("arguments", "command", "model_arguments")
+SHARED = ("arguments", "cluster", "command", "model_arguments")
 COMMANDS = sorted(path.stem for path in Path(ct2pet.cli.__file__).parent.glob("[!_]*.py") if path.stem not in SHARED)
 NEEDED = {
     "accumulate_crossval_results": "001",

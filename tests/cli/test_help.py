@@ -7,7 +7,7 @@ import pytest
 
 import ct2pet.cli
 
-SHARED = {"__init__", "arguments", "command", "model_arguments"}
+SHARED = {"__init__", "arguments", "cluster", "command", "model_arguments"}
 COMMANDS = sorted({path.stem for path in Path(ct2pet.cli.__file__).parent.glob("*.py")} - SHARED)
 HEAVY = ("torch", "numpy", "scipy", "SimpleITK", "nibabel", "matplotlib", "blosc2")
 SCRIPT = """

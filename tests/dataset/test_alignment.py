@@ -7,7 +7,7 @@ from known_moves import displaced, residual, within
 
 from ct2pet.cli import register
 from ct2pet.dataset import RawDataset, verify_dataset
-from ct2pet.dataset.alignment import align_dataset
+from ct2pet.dataset.alignment import align_case, align_dataset
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import read_grid, read_volume, write_volume
 from ct2pet.phantom import COARSE, write_dataset
@@ -97,3 +97,14 @@ def test_unknown_cases_and_damaged_images_are_named(dataset, capsys):
     assert f"{fits}: " in capsys.readouterr().err
     assert not (dataset.folder / "registration" / f"{fits}.json").exists()
     assert (dataset.folder / "registration" / f"{apart}.json").exists()
+
+
+@pytest.mark.parametrize("text", ["null", "[]", "{}", "3", '{"outcome": "lost"}', "[" * 5000, "no JSON"])
+def test_a_record_that_is_something_else_is_named(dataset, text):
+    (case,) = dataset.cases("Ts")
+    path = dataset.folder / "registration" / f"{case}.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text)
+    with pytest.raises(DatasetError, match=rf"registration/{case}\.json: ") as caught:
+        align_case(dataset, case, "Ts")
+    assert len(str(caught.value).splitlines()) == 1

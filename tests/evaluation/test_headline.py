@@ -86,7 +86,7 @@ def test_regions_without_numbers_are_left_out():
 def test_organs_are_counted():
     regions = {"whole_body": 0.3, "head": 0.5, "organ:liver": 0.9, "organ:brain": 0.1, "organ:none": None}
     found = summary_of(regions, dict.fromkeys(regions, 0.4), dict.fromkeys(regions, 0.4))
-    assert "Its mean error is not lower in: head, 1 of 2 organs." in headline.plain_answer(found)
+    assert "Its mean error is not lower in: head, 1 of 2 organs (liver)." in headline.plain_answer(found)
     found["mean"]["organ:liver"]["mae"]["mean"] = 0.2
     assert "Its mean error is not lower in: head." in headline.plain_answer(found)
 

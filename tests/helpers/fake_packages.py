@@ -42,7 +42,9 @@ MOOSE = {
     "actions.py": ACTIONS,
     "models.py": """
         import json, os, shutil, socket
-        MODEL_METADATA = {"clin_ct_body": {"url": "https://weights.invalid/b.zip", "folder_name": "Dataset001_body"}}
+        FOLDERS = {"clin_ct_body": "Dataset001_body", "clin_ct_organs": "Dataset123_Organs"}
+        MODEL_METADATA = {name: {"url": "https://weights.invalid/b.zip", "folder_name": folder}
+                          for name, folder in FOLDERS.items()}
         class Model:
             def __init__(self, name, output, base_directory="site-packages"):
                 folder = os.path.join(base_directory, MODEL_METADATA[name]["folder_name"])

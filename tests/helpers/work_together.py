@@ -9,6 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
+from class_images import FIELDS as CLASS_FIELDS
+from class_images import class_configuration
 from tiny import FIELDS, NO_AUGMENTATION, tiny_configuration, tiny_plans
 from trainings import ROTATIONS, PulledPlugError, make_trainer
 
@@ -105,11 +107,19 @@ def train(store, folder, **options):
     return sorted(path.name for path in Path(folder).rglob("*") if path.is_file())
 
 
+def noise():
+    """The noise of a MedScanGAN's step in this process, and what torch draws after it."""
+    torch.manual_seed(0)
+    model = load_model("medscangan")(class_configuration(), CLASS_FIELDS)
+    return model._noise(2, model._random()).tolist(), torch.rand(2).tolist()
+
+
 def everything(methods, store, folder):
     """All of the work at once, because starting processes takes longer. A second training stops after half of its
     epochs."""
     whole = {
         "messages": messages(),
+        "noise": noise(),
         "methods": {name: losses_and_weights(name) for name in methods},
         "files": train(store, folder),
     }

@@ -57,6 +57,18 @@ def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
     assert json.loads((work / "out" / "prediction.json").read_text())["districts_without_model"] == ["high"]
 
 
+def test_a_case_of_nothing_but_districts_without_a_model_says_that_and_leaves_no_map(work, capsys):
+    train(work, "low")
+    path = work / "raw" / "Dataset900_Tiny" / "districtsTs" / "A.nii"
+    labels = read_volume(path)
+    write_volume(path, labels.with_array(np.where(labels.array > 0, 2, 0).astype(np.uint8), "label"))
+    with pytest.raises(CasesFailed) as caught:
+        run(work)
+    assert "it shows high alone, of which no model is trained; train one, or " in caught.value.failures["A"]
+    assert "--fill_with_whole_body" in caught.value.failures["A"]
+    assert not (work / "out" / "not_predicted").exists()
+
+
 def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
     train(work, "low")
     run(work)

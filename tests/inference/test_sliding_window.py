@@ -3,36 +3,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import uniform_filter
 from torch.utils._python_dispatch import TorchDispatchMode
+from windows import blob, identity, image, merged
 
-from ct2pet.inference.sliding_window import SlidingWindow, windows_at_once
+from ct2pet.inference.sliding_window import SlidingWindow, where_volumes_fit, windows_at_once
 from ct2pet.volume import Box
-
-
-def blob(shape, seed):
-    """An irregular mask, never empty: some smooth noise from its 70th percentile on."""
-    noise = uniform_filter(np.random.default_rng(seed).normal(size=shape), 5)
-    return noise >= np.percentile(noise, 70)
-
-
-def image(shape, seed=0):
-    return np.random.default_rng(seed).uniform(-1, 1, shape).astype(np.float32)
-
-
-def identity(windows):
-    return {"out": windows}
-
-
-def merged(window, images, mask, function, progress=None, outside=None):
-    """The slabs as volumes (channels, Z, Y, X) by name; not a number where there is no slab."""
-    volumes = {}
-    for slab in window.slabs(images, outside or [-1.0] * len(images), mask, function, progress):
-        for name, mean in slab.means.items():
-            volume = volumes.setdefault(name, np.full((len(mean), *mask.shape), np.nan, np.float32))
-            volume[(slice(None), *slab.box.slices)] = mean.numpy()
-    return volumes
-
 
 shapes = st.tuples(*[st.integers(1, 14)] * 3)
 patches = st.tuples(*[st.integers(1, 8)] * 3)
@@ -45,6 +20,15 @@ def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
     assert windows_at_once([160, 160, 160], "cuda") == 1
     assert windows_at_once([32, 32, 32], "cpu") == 2
     assert windows_at_once([96, 96, 96], "cpu") == 1
+
+
+def test_volumes_are_kept_on_a_gpu_where_half_of_its_free_memory_holds_them(monkeypatch):
+    free = {"cuda:0": 1000, "cuda:1": 10}
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[str(device)], 2000))
+    assert where_volumes_fit(500, "cuda:0") == torch.device("cuda:0")
+    assert where_volumes_fit(501, "cuda:0") == torch.device("cpu")
+    assert where_volumes_fit(6, "cuda:1") == torch.device("cpu")
+    assert where_volumes_fit(6, "cpu") == torch.device("cpu")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

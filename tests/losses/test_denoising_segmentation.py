@@ -36,6 +36,17 @@ def test_value_and_gradient_are_nnu_net_s(size):
     torch.testing.assert_close(own.grad, other.grad)
 
 
+def test_with_a_rare_weight_of_1_all_classes_that_occur_weigh_the_same():
+    logits, labels = example((6, 5, 4))
+    labels = torch.where(labels > 0, labels, 1).clamp(max=3)  # class 1 is common, 0 and 4 do not occur
+    voxels = torch.nn.functional.cross_entropy(logits, labels[:, 0], reduction="none")
+    means = [voxels[labels[:, 0] == label].mean() for label in (1, 2, 3)]
+    torch.testing.assert_close(cross_entropy(logits, labels, 1.0), torch.stack(means).mean())
+    half = sum((labels == label).sum() ** 0.5 * mean for label, mean in zip((1, 2, 3), means))
+    sizes = sum((labels == label).sum() ** 0.5 for label in (1, 2, 3))
+    torch.testing.assert_close(cross_entropy(logits, labels, 0.5), half / sizes)
+
+
 def test_a_perfect_prediction_has_a_dice_of_1():
     labels = example((6, 5, 4))[1]
     logits = torch.nn.functional.one_hot(labels[:, 0], 5).movedim(-1, 1) * 200.0

@@ -143,4 +143,4 @@ def test_doubled_counts_per_suv_double_the_denoised_pet():
     model.eval()
     low = (batch["PET_low"] + 1) / 2
     once, twice = (model.predict({"PET_low": factor * low * 2 - 1})["PET"] for factor in (10, 20))
-    torch.testing.assert_close(twice, 2 * once, rtol=1e-3, atol=1e-3)
+    torch.testing.assert_close(twice, 2 * once, rtol=5e-3, atol=1e-2)

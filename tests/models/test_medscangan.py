@@ -57,32 +57,87 @@ def test_the_generator_is_trained_once_in_n_critic_steps():
     assert names == ["cg", "c", "c", "cg", "c", "c", "cg"]
 
 
-def test_the_critics_loss_is_the_sum_of_its_weighted_parts():
-    update = next(make(lambda_penalty=7.0, lambda_class=2.0).training_step(make_batch(), START))
-    parts = update.losses
-    torch.testing.assert_close(update.loss, parts["c_distance"] + 7 * parts["c_penalty"] + 2 * parts["c_class"])
+WASSERSTEIN = {"loss": "wgan_gp", "class_head": "auxiliary"}
+VARIANTS = [WASSERSTEIN, {"loss": "wgan_gp"}, {"loss": "r3gan"}, {"loss": "r3gan", "class_head": "auxiliary"}]
 
 
-def test_the_penalty_is_float32_under_autocast():
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_losses_are_the_sums_of_their_weighted_parts(variant):
+    numbers = {"lambda_penalty": 7.0, "lambda_class": 2.0, "lambda_diversity": 3.0}
+    critic, generator = make(**numbers, **variant).training_step(make_batch(), START)
+    named = variant.get("class_head") == "auxiliary"
+    penalty = 7 if variant["loss"] == "wgan_gp" else 3.5
+    parts = critic.losses
+    expected = parts["c_adversarial"] + penalty * parts["c_penalty"] + (2 * parts["c_class"] if named else 0)
+    torch.testing.assert_close(critic.loss, expected)
+    parts = generator.losses
+    expected = parts["g_adversarial"] + 3 * parts["g_diversity"] + (2 * parts["g_class"] if named else 0)
+    torch.testing.assert_close(generator.loss, expected)
+    assert ("c_class" in critic.losses, "g_class" in parts) == (named, named)
+
+
+def test_the_score_of_a_projection_is_that_of_the_images_class():
+    model, images = make().eval(), torch.rand(4, 2, 16, 16)
+    scores, logits = model.critic(images)
+    classes = torch.tensor([0, 1, 1, 0])
+    torch.testing.assert_close(model._score(images, classes), scores + logits[torch.arange(4), classes])
+    torch.testing.assert_close(make(class_head="auxiliary").eval()._score(images, classes), scores)
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_penalty_is_float32_under_autocast(variant):
     with torch.autocast("cpu", dtype=torch.bfloat16):
-        update = next(make().training_step(make_batch(), START))
-    assert {value.dtype for value in update.losses.values()} == {torch.float32}
-    plain = next(make().training_step(make_batch(), START))
-    torch.testing.assert_close(update.losses["c_class"], plain.losses["c_class"])  # of real images: no rounding at all
+        updates = list(make(**variant).training_step(make_batch(), START))
+    assert {value.dtype for update in updates for value in update.losses.values()} == {torch.float32}
 
 
 @pytest.mark.numerics
-def test_the_critics_updates_widen_its_distance():
-    model, batch = make(lambda_class=0.0), make_batch()
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_the_critics_updates_lower_its_cost(variant):
+    model, batch = make(lambda_class=0.0, augment_critic=False, **variant), make_batch()
     batch["PET"] += 3
     optimizer, found = model.optimizers()["critic"], []
-    for _ in range(40):
+    for _ in range(15):
         update = next(model.training_step(batch, at(1)))
         optimizer.zero_grad()
         update.loss.backward()
         optimizer.step()
-        found.append(update.losses["c_distance"].item())
-    assert found[-1] < found[0] - 0.1
+        found.append(update.losses["c_adversarial"].item())
+    assert found[-1] < found[0]
+
+
+def test_the_networks_see_the_logarithm_of_suv_and_samples_are_back_in_normalised_units():
+    model, batch = make(), make_batch()
+    batch["PET"][0, 0, 0, 0] = 2.5  # 25 SUV, beyond the window
+    seen = model._images(batch)
+    torch.testing.assert_close(seen[:, :1], torch.log1p(10 * batch["PET"]))
+    torch.testing.assert_close(seen[:, 1:], batch["CT"])
+    model.eval().generator.forward = lambda noise, classes: seen
+    made = model.sample({"diagnosis": 0}, 8, seed=1)
+    for name in ("PET", "CT"):
+        torch.testing.assert_close(made[name], batch[name])
+    torch.testing.assert_close(make(log_suv=False)._images(batch)[:, :1], batch["PET"])
+
+
+def test_a_generated_pet_is_never_negative():
+    model = make().eval()
+    model.generator.forward = lambda noise, classes: torch.full((2, 2, 16, 16), -3.0)
+    assert model.sample({"diagnosis": 0}, 2, seed=1)["PET"].min() == 0.0
+
+
+def test_the_random_numbers_of_a_step_follow_from_torchs_state_and_the_process(monkeypatch):
+    model = make()
+
+    def drawn(rank):
+        monkeypatch.setattr("ct2pet.models.medscangan.distributed.rank", lambda: rank)
+        torch.manual_seed(4)
+        noise = model._noise(3, model._random())
+        return noise, torch.rand(1)
+
+    (first, state), (again, _), (other, state_of_other) = drawn(0), drawn(0), drawn(1)
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+    assert torch.equal(state, state_of_other)  # so that the main process's checkpoint is right for all
 
 
 def test_samples_depend_on_class_and_seed_alone():
@@ -99,7 +154,7 @@ def test_samples_depend_on_class_and_seed_alone():
 
 
 def test_the_monitor_is_zero_on_average_for_real_images_and_large_for_others():
-    model = make().eval()
+    model = make(log_suv=False).eval()
     values = {}
     for shift in (0.0, 1.0):
         found = []
@@ -134,3 +189,12 @@ def test_one_target_is_enough_and_inputs_are_refused():
 def test_n_critic_is_at_least_1():
     with pytest.raises(PlansError, match="n_critic: expected a number of at least 1, not 0"):
         make(n_critic=0)
+
+
+@pytest.mark.parametrize(
+    ("number", "message"),
+    [({"loss": "hinge"}, "loss: expected 'wgan_gp' or 'r3gan'"), ({"class_head": "x"}, "class_head: expected")],
+)
+def test_an_unknown_variant_is_refused(number, message):
+    with pytest.raises(PlansError, match=message):
+        make(**number)

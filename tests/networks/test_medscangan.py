@@ -5,6 +5,7 @@ import torch
 
 from ct2pet.errors import PlansError
 from ct2pet.networks import build_network
+from ct2pet.networks.medscangan import with_spectral_norm
 from ct2pet.planning.network_size import count
 from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.topology import unet_topology
@@ -40,7 +41,7 @@ def test_the_score_of_an_image_does_not_depend_on_the_others():
 
 @pytest.mark.numerics
 def test_spectral_norm_bounds_every_layer_of_the_critic():
-    _, critic = build("class_critic", [16, 16], (1, 2))
+    critic = with_spectral_norm(build("class_critic", [16, 16], (1, 2))[1])
     for module in critic.modules():
         if isinstance(module, torch.nn.Conv2d | torch.nn.Linear):
             module.weight.data = 50 * module.weight.data

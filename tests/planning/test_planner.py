@@ -11,7 +11,7 @@ from ct2pet.errors import PlansError
 from ct2pet.planning.budget import budget_for
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.memory_estimate import estimate_training_gib
-from ct2pet.planning.planner import PlanRequest, plan_experiment
+from ct2pet.planning.planner import PlanRequest, plan_experiment, planned_sampling
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.requirements import FieldNeeds, NetworkNeed
 
@@ -241,6 +241,15 @@ def test_a_role_that_no_recipe_makes_is_refused():
         planned_for(needs=foreign)
 
 
+def test_images_of_a_class_are_planned_around_lesions_with_all_classes_alike():
+    targets, conditions = {"PET": {"kind": "pet"}}, {"diagnosis": ["benign", "malignant"]}
+    fields = description(districts={}, channel_names={}, targets=targets, conditions=conditions).fields
+    planned = planned_sampling(fields)
+    assert (planned.lesion_fraction, planned.balanced_over, planned.lesions_centred) == (1.0, "diagnosis", True)
+    other = planned_sampling(description().fields)
+    assert (other.lesion_fraction, other.balanced_over, other.lesions_centred) == (0.1, "", False)
+
+
 def test_a_target_spacing_replaces_the_median_and_boxes_keep_their_size_in_mm():
     def planned(spacing):
         request = PlanRequest(memory_target_gib=64.0, target_spacing=spacing)
@@ -259,3 +268,13 @@ def test_a_target_spacing_replaces_the_median_and_boxes_keep_their_size_in_mm():
 def test_a_target_spacing_that_is_none_is_refused(spacing):
     with pytest.raises(PlansError, match="three positive numbers"):
         PlanRequest(target_spacing=spacing)
+
+
+def test_windows_are_weighted_by_a_gaussian_in_new_plans_and_alike_in_plans_that_do_not_say():
+    made = plan()
+    assert {planned.window_weights for planned in made.configurations.values()} == {"gaussian"}
+    content = made.to_json()
+    for planned in content["configurations"].values():
+        del planned["window_weights"]
+    older = Plans.from_json(content)
+    assert {planned.window_weights for planned in older.configurations.values()} == {"uniform"}

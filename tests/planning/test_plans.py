@@ -50,6 +50,7 @@ def test_integers_may_stand_for_real_numbers():
         ({"batch_size": 0}, "batch_size must be"),
         ({"spacing": [4.0, 0.0, 4.0]}, "spacing must be"),
         ({"tile_overlap": 1.0}, "tile_overlap"),
+        ({"window_weights": "hann"}, "window_weights must be uniform or gaussian"),
         ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard, context or none"),
         ({"tile_layout": "round"}, "fitted or regular"),
         ({"normalization": {}}, "normalization lacks the image CT, PET"),

@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from fingerprints import GAN, description, district, fingerprint
@@ -12,6 +13,7 @@ from ct2pet.models.medscangan import MedScanGAN
 from ct2pet.models.pix2pix import Pix2Pix
 from ct2pet.models.regc2p import RegC2P
 from ct2pet.networks.resnet_generator import ResNetGenerator
+from ct2pet.planning import reference
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
@@ -28,6 +30,7 @@ def test_the_papers_decisions():
     chosen = paper_plans().configuration("head")
     assert chosen.patch_size == [32, 32, 32]
     assert chosen.tile_overlap * 32 == 16
+    assert chosen.window_weights == "uniform"  # sum over windows / number of windows
     assert chosen.batch_size == 1
     assert chosen.normalization["PET"] == Normalization(0.0, 20.0, True, [0.0, 1.0])
     assert chosen.masking.kind == "hard"
@@ -122,7 +125,8 @@ def test_organs_with_a_side_are_not_mirrored_left_and_right():
     assert flips == [[2], []]
 
 
-def test_medscangan_has_slices_of_256_pixels_that_grow_from_4():
+def test_medscangan_has_slices_of_256_pixels_that_grow_from_4(monkeypatch):
+    monkeypatch.setattr(reference, "_folder", lambda: Path(__file__).parents[2] / "plans")
     targets = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}}
     labelled = description({}, channel_names={}, targets=targets, conditions={"diagnosis": ["benign", "malignant"]})
     seen = replace(district(), percentiles={"PET": {"0.5": 0.0, "5": 0.0, "50": 1.0, "95": 5.0, "99.5": 8.0}})
@@ -136,6 +140,8 @@ def test_medscangan_has_slices_of_256_pixels_that_grow_from_4():
     numbers = model.hyperparameters
     assert (numbers.learning_rate, numbers.critic_learning_rate, numbers.beta1, numbers.beta2) == (1e-4, 4e-4, 0.0, 0.9)
     assert (numbers.lambda_penalty, numbers.n_critic, numbers.num_epochs) == (10.0, 5, 500)
+    assert (numbers.loss, numbers.class_head, numbers.spectral_norm) == ("wgan_gp", "auxiliary", True)
+    assert (numbers.log_suv, numbers.augment_critic, numbers.lambda_diversity) == (False, False, 0.0)
 
 
 STRICT = "paper_2503_15555_strict"
@@ -181,3 +187,22 @@ def test_regc2p_is_planned_with_slices_as_in_its_paper():
     assert numbers.field_sigma_mm == 0
     assert all(p.ndim in (1, 4) for p in slices.generator.parameters())
     assert any(p.ndim == 5 for p in refinement.generator.parameters())
+
+
+def test_plans_may_fix_spacing_and_leave_sampling_to_the_planner(monkeypatch):
+    """medscangan_64mm: slices of 64 mm around lesions, whatever the PET's voxels."""
+    monkeypatch.setattr(reference, "_folder", lambda: Path(__file__).parents[2] / "plans")
+    targets = {"PET": {"kind": "pet"}, "CT": {"kind": "ct"}}
+    labelled = description(
+        districts={}, channel_names={}, targets=targets, conditions={"diagnosis": ["benign", "malignant"]}
+    )
+    found = fingerprint(**{WHOLE_BODY: district((3.0, 4.0, 4.0), (60.0, 96.0, 96.0))})
+    planned = reference_plans("medscangan_64mm", found, labelled, {"medscangan": MedScanGAN.requirements})
+    chosen = planned.configuration(WHOLE_BODY)
+    assert (chosen.spacing, chosen.median_shape) == ([3.0, 2.0, 2.0], [20, 48, 48])
+    assert [n * mm for n, mm in zip(chosen.slices.patch_size, chosen.spacing[1:])] == [64.0, 64.0]
+    assert (chosen.sampling.lesion_fraction, chosen.sampling.balanced_over) == (1.0, "diagnosis")
+    assert chosen.sampling.lesions_centred
+    assert (chosen.normalization["CT"].lower, chosen.normalization["CT"].upper) == (-1000.0, 400.0)
+    numbers = MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan")).hyperparameters
+    assert (numbers.loss, numbers.class_head, numbers.num_epochs) == ("r3gan", "projection", 40)

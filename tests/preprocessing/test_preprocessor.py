@@ -257,10 +257,8 @@ def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
 
 def test_a_store_of_other_fields_is_not_trained_on(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
-    store = stores(tmp_path / "pre")["low"]
-    other = Fields(tuple(replace(one, name="MR") if one.name == "CT" else one for one in PLANS.all_fields))
     with pytest.raises(DatasetError, match=r"low/A\.json: holds other fields or classes than the plans; "):
-        check_store(store, CONFIGURATIONS["low"], other)
+        check_store(stores(tmp_path / "pre")["low"], CONFIGURATIONS["low"], Fields(PLANS.all_fields.everything[:1]))
 
 
 @pytest.mark.parametrize("change", [{"folder": "elsewhere"}, {"suffix": "_0001"}, {"name": "MR"}, {"kind": "pet"}])

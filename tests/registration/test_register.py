@@ -81,7 +81,7 @@ def test_a_real_pair_of_one_scanner_stays_and_a_known_shift_across_the_limb_is_u
     before, after = (np.abs(matrix[:2, 3]) for matrix in (known, np.array(result.matrix) @ known))
     sharp = [axis not in result.axes_left for axis in AXES[3:5]]
     assert any(sharp)
-    assert (after[sharp] < 0.3 * before[sharp]).all()
+    assert (after[sharp] < 0.5 * before[sharp]).all()
 
 
 def test_pairs_that_do_not_meet_are_refused(pair):

@@ -1,5 +1,6 @@
 """The page in a real browser: does it do what its controls say?"""
 
+import csv
 import re
 
 import pytest
@@ -103,3 +104,75 @@ def test_without_scripts_everything_but_the_slices_is_there(chromium, path):
         assert tab.page.locator("caption:visible").count() > 5
         assert tab.page.locator("button:visible").count() == 0
         assert not tab.page.locator("#viewer").is_visible()
+
+
+def test_a_phone_shows_every_value_and_every_link_of_the_navigation(chromium, path):
+    """390 px: nothing has to be scrolled sideways, tables and navigation included."""
+    with opened(chromium, path, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as tab:
+        tab.run("document.querySelectorAll('details').forEach(one => one.open = true)")
+        outside = tab.run(
+            """() => [...document.querySelectorAll(".contents a, .scroll td, .scroll tbody th, .scroll caption")]
+              .filter(one => one.offsetParent && one.getBoundingClientRect().right > 391).map(one => one.textContent)"""
+        )
+        assert outside == []
+        baseline = tab.page.locator("td[data-label='body median']").first
+        assert baseline.is_visible()
+        content = baseline.evaluate("cell => getComputedStyle(cell, '::before').content")
+        assert content == '"body median"'
+
+
+def test_on_paper_every_table_is_whole(chromium, path, tmp_path):
+    """Headings, all rows and all columns of every table, those of closed parts and of all metrics too; no row is cut by
+    the edge of the paper."""
+    pypdf = pytest.importorskip("pypdf")
+    with opened(chromium, path, color_scheme="dark") as tab:
+        tables = tab.run(
+            """() => [...document.querySelectorAll("table")].map(table => [...table.rows].map(row =>
+              [...row.cells].map(cell => cell.textContent)))"""
+        )
+        tab.page.pdf(path=tmp_path / "report.pdf", prefer_css_page_size=True, print_background=True)
+    pages = pypdf.PdfReader(tmp_path / "report.pdf").pages
+    printed = squeezed("".join(page.extract_text() for page in pages))
+    assert len(tables) > 8
+    for rows in tables:
+        for row in rows:
+            assert squeezed("".join(row)) in printed, row
+    width = float(pages[0].mediabox.width)
+    assert width > float(pages[0].mediabox.height)  # landscape
+    assert all(0 <= x < width for page in pages for x in places_of(page))
+
+
+def places_of(page):
+    """Where along the width of a page (points) each piece of text begins."""
+    places = []
+
+    def visit(text, outer, inner, *_):
+        if text.strip():
+            places.append(inner[4] * outer[0] + inner[5] * outer[2] + outer[4])
+
+    page.extract_text(visitor_text=visit)
+    return places
+
+
+def squeezed(text):
+    return re.sub(r"\s+", "", text)
+
+
+def test_what_was_folded_is_folded_again_after_printing(tab, tmp_path):
+    before = tab.run("document.querySelectorAll('details[open]').length")
+    tab.page.pdf(path=tmp_path / "x.pdf")
+    assert tab.run("document.querySelectorAll('details[open]').length") == before
+
+
+def test_a_table_is_saved_as_csv(tab, tmp_path):
+    with tab.page.expect_download() as download:
+        tab.page.locator("#cases + .scroll + button.save").click()
+    download.value.save_as(tmp_path / "table.csv")
+    assert download.value.suggested_filename == "All_cases.csv"
+    with (tmp_path / "table.csv").open(newline="", encoding="utf-8") as file:
+        saved = list(csv.reader(file))
+    shown = tab.run(
+        "[...document.querySelector('#cases + .scroll table').rows].map(row => [...row.cells].map(c => c.textContent))"
+    )
+    assert saved == [[cell.replace("−", "-") for cell in row] for row in shown]
+    assert any(cell.startswith("-") for row in saved for cell in row)  # a bias that is negative, as a number

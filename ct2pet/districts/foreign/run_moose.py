@@ -10,11 +10,10 @@ from typing import Any
 
 from ct2pet.districts.foreign.child import answer, device_or_best, link_weights, refuse_network
 
-MODEL, MODEL_FOLDER = "clin_ct_body", "Dataset001_body"
-
 
 def segment(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Write map.nii.gz for ct.nii (in RAS) and return the names of its labels.
+    """Write map.nii.gz of ``model`` for ct.nii (in RAS), with the weights in ``model_folder``, and return the names of
+    its labels.
 
     ``moosez.moose`` is not called: it copies a file into nnU-Net's folder and fetches weights. Its parts do neither.
     """
@@ -26,11 +25,11 @@ def segment(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     from moosez import models, system, workflows
     from moosez.benchmarking.benchmark import PerformanceObserver
 
-    known = models.MODEL_METADATA[MODEL]
-    link_weights({known["folder_name"]: str(Path(request["weights"]) / MODEL_FOLDER)}, folder / "weights")
+    known = models.MODEL_METADATA[request["model"]]
+    link_weights({known["folder_name"]: str(Path(request["weights"]) / request["model_folder"])}, folder / "weights")
     release = _release(folder / "weights" / known["folder_name"], known["url"])
     quiet = system.OutputManager(False, False)
-    model = models.Model(MODEL, quiet, base_directory=str(folder / "weights"))
+    model = models.Model(request["model"], quiet, base_directory=str(folder / "weights"))
     ct = sitk.ReadImage(str(folder / "ct.nii"))
     found = workflows.inference(ct, model, device, quiet, PerformanceObserver())
     sitk.WriteImage(sitk.Cast(found, sitk.sitkUInt8), str(folder / "map.nii.gz"))

@@ -9,14 +9,13 @@ from typing import Any
 
 from ct2pet.districts.foreign.child import answer, device_or_best, link_weights, refuse_network
 
-TASKS = {"body": False, "total": True}  # the fast variant?
-MODELS = ("Dataset299_body_1559subj", "Dataset297_TotalSegmentator_total_3mm_1559subj")
-
 
 def segment(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
-    """Write body.nii.gz and total.nii.gz for ct.nii (in RAS) and return the names of their labels."""
+    """Write TASK.nii.gz for ct.nii (in RAS) and each of ``tasks`` (the value: its fast variant?), with the weights in
+    the folders ``models``, and return the names of their labels."""
+    tasks: dict[str, bool] = request["tasks"]
     weights, home = folder / "weights", folder / "home"
-    link_weights({name: str(Path(request["weights"]) / name) for name in MODELS}, weights)
+    link_weights({name: str(Path(request["weights"]) / name) for name in request["models"]}, weights)
     home.mkdir()
     settings = {"totalseg_id": "ct2pet", "send_usage_stats": False, "prediction_counter": 0}
     (home / "config.json").write_text(json.dumps({**settings, "statistics_disclaimer_shown": True}), encoding="utf-8")
@@ -26,10 +25,10 @@ def segment(folder: Path, request: dict[str, Any]) -> dict[str, Any]:
     from totalsegmentator.map_to_binary import class_map
     from totalsegmentator.python_api import totalsegmentator
 
-    for task, fast in TASKS.items():
+    for task, fast in tasks.items():
         target = folder / f"{task}.nii.gz"
         totalsegmentator(folder / "ct.nii", target, ml=True, task=task, fast=fast, device=device, nr_thr_saving=1)
-    return {"labels": {task: {name: label for label, name in class_map[task].items()} for task in TASKS}}
+    return {"labels": {task: {name: label for label, name in class_map[task].items()} for task in tasks}}
 
 
 if __name__ in ("__main__", "__mp_main__"):

@@ -38,7 +38,7 @@ class ForeignSegmenter(Segmenter):
     """
 
     options = ("weights", "device")
-    districts = ("head", "trunk", "arms", "legs")
+    districts: ClassVar[tuple[str, ...] | None] = ("head", "trunk", "arms", "legs")
     max_processes = 1  # one takes a whole GPU, or all cores
     package: ClassVar[str]  # as in pip install
     module: ClassVar[str]  # as in import
@@ -67,8 +67,9 @@ class ForeignSegmenter(Segmenter):
     def own_weights(cls) -> Path:
         """Where the package keeps its weights."""
 
-    def run(self, ct_hu: Volume, maps: tuple[str, ...]) -> tuple[dict[str, Any], dict[str, Volume]]:
-        """The runner's reply, and the label maps that it wrote (by file name, without the ending), on the CT's grid.
+    def run(self, ct_hu: Volume, maps: tuple[str, ...], **request: Any) -> tuple[dict[str, Any], dict[str, Volume]]:
+        """The runner's reply to ``request``, and the label maps that it wrote (by file name, without the ending), on
+        the CT's grid.
 
         Raises PluginError where the process fails, GeometryError where a map lies elsewhere than the CT.
         """
@@ -77,7 +78,7 @@ class ForeignSegmenter(Segmenter):
             # all packages work on RAS inside: what arrives so, need not be turned there, and their bugs in it sleep
             ct = Volume(_whole_hu(ct_hu.array), ct_hu.grid, "HU").reorient_like(_RAS)
             write_volume(folder / "ct.nii", ct)
-            request = {"weights": str(self.weights), "device": self.device}
+            request |= {"weights": str(self.weights), "device": self.device}
             (folder / REQUEST).write_text(json.dumps(request), encoding="utf-8")
             reply = _run(f"ct2pet.districts.foreign.{self.runner}", folder, self.package)
             return reply, {name: self._read(folder / f"{name}.nii.gz", ct.grid, ct_hu.grid) for name in maps}

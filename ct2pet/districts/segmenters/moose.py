@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ct2pet.districts.base import Segmentation
 from ct2pet.districts.foreign.segmenter import ForeignSegmenter, relabelled
@@ -27,7 +27,7 @@ class MooseSegmenter(ForeignSegmenter):
     name = "moose"
     package = module = "moosez"
     runner = "run_moose"
-    models = ("Dataset001_body",)
+    models: ClassVar[tuple[str, ...]] = ("Dataset001_body",)
 
     @classmethod
     def own_weights(cls) -> Path:
@@ -40,13 +40,18 @@ class MooseSegmenter(ForeignSegmenter):
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
         """The districts as the model sees them; without a confidence. Raises PluginError where moosez fails, or its
         model has other labels than those of clin_ct_body."""
-        reply, maps = self.run(ct_hu, ("map",))
-        mapping = _mapping(reply["labels"], districts)
-        found = relabelled(maps["map"].array, mapping, self.package)
-        warnings: tuple[str, ...] = ()
-        if reply["release"] not in (None, reply["expected"]):
-            warnings = (f"the weights come from {reply['release']}, moosez {self.version} knows {reply['expected']}",)
-        return Segmentation(maps["map"].with_array(found), {}, warnings)
+        labels, labelled, warnings = self.run_model(ct_hu, _MODEL)
+        found = relabelled(labelled.array, _mapping(labels, districts), self.package)
+        return Segmentation(labelled.with_array(found), {}, warnings)
+
+    def run_model(self, ct_hu: Volume, model: str) -> tuple[dict[str, Any], Volume, tuple[str, ...]]:
+        """The labels of a model (name: number) whose weights are in the only folder of ``models``, its map, and
+        warnings."""
+        reply, maps = self.run(ct_hu, ("map",), model=model, model_folder=self.models[0])
+        if reply["release"] in (None, reply["expected"]):
+            return reply["labels"], maps["map"], ()
+        warning = f"the weights come from {reply['release']}, moosez {self.version} knows {reply['expected']}"
+        return reply["labels"], maps["map"], (warning,)
 
 
 def _mapping(labels: Mapping[str, Any], districts: Mapping[str, int]) -> dict[int, int]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from ct2pet.districts.base import Segmentation
 from ct2pet.districts.foreign.landmarks import EXTREMITIES, LANDMARKS, TRUNK, split_body
@@ -17,6 +17,7 @@ from ct2pet.districts.foreign.segmenter import ForeignSegmenter, relabelled
 from ct2pet.errors import PluginError
 from ct2pet.volume import Volume
 
+_TASKS = {"body": False, "total": True}  # the fast variant?
 _BODY = {"body_trunc": TRUNK, "body_extremities": EXTREMITIES}
 
 
@@ -27,7 +28,7 @@ class TotalSegmentator(ForeignSegmenter):
     name = "totalsegmentator"
     package, module = "TotalSegmentator", "totalsegmentator"
     runner = "run_totalsegmentator"
-    models = ("Dataset299_body_1559subj", "Dataset297_TotalSegmentator_total_3mm_1559subj")
+    models: ClassVar[tuple[str, ...]] = ("Dataset299_body_1559subj", "Dataset297_TotalSegmentator_total_3mm_1559subj")
 
     @classmethod
     def own_weights(cls) -> Path:
@@ -42,7 +43,7 @@ class TotalSegmentator(ForeignSegmenter):
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
         """The districts, from trunk and extremities and the bones in them; without a confidence. Raises PluginError
         where TotalSegmentator fails or names its labels otherwise."""
-        reply, maps = self.run(ct_hu, ("body", "total"))
+        reply, maps = self.run(ct_hu, tuple(_TASKS), tasks=_TASKS, models=self.models)
         body_labels, bone_labels = reply["labels"]["body"], reply["labels"]["total"]
         missing = [name for name in _BODY if name not in body_labels]
         missing += [name for name in LANDMARKS if name not in bone_labels]

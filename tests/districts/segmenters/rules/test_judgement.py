@@ -113,6 +113,14 @@ def test_little_of_a_district_at_the_side_of_the_view_is_doubted(slices, low):
     assert (confidence["legs"] < LOW_CONFIDENCE) == low
 
 
+@pytest.mark.parametrize(("part", "name", "low"), [(ARMS, "arms", True), (LEGS, "legs", False)])
+def test_arms_that_the_view_cuts_along_most_of_their_length_are_doubted(part, name, low):
+    scene, division = division_of(rod(air(40, 60, 60), (30, 2), 60, 40), part=part, middle=40.0)
+    division.middle = None
+    confidence, _ = judge(scene, division)
+    assert (confidence[name] < LOW_CONFIDENCE) == low
+
+
 def test_a_small_district_is_less_sure_than_a_large_one():
     scene, division = division_of(two_legs())
     division.parts[39:][scene.body[39:]] = TRUNK

@@ -94,3 +94,30 @@ def test_bones_go_through_slices_and_noise_does_not():
     assert span(scene.bone) == (5, 14)
     assert span(scene.bone & False) is None
     assert voxels(17) == 4
+
+
+def chest(lean_mm):
+    """A trunk with two lungs whose middle moves to the left by ``lean_mm`` over 40 slices."""
+    hu = rod(air(40, 60, 110), (30, 55), 220, 40, ratio=1.7)
+    for z in range(40):
+        shift = round(lean_mm / 4 * (z - 20) / 40)
+        for x in (38, 72):
+            rod(hu, (30, x + shift), 90, -800, slices=slice(z, z + 1))
+    return scene_of(hu)
+
+
+def test_the_middle_line_of_a_chest_that_leans_leans_too():
+    straight, leaning = chest(0), chest(60)
+    assert np.ptp(straight.middle) == 0
+    first, last = span(leaning.lungs)
+    moved = (leaning.middle[last] - leaning.middle[first]) * 4
+    assert abs(moved - 60) < 12
+    assert abs(leaning.middle[(first + last) // 2] - straight.middle[20]) < 2
+
+
+def test_a_middle_line_that_hardly_leans_or_leans_too_much_is_straight():
+    assert np.ptp(chest(12).middle) == 0
+    one_lung_above = chest(0)
+    seen = one_lung_above.lungs[slice(*span(one_lung_above.lungs))].copy()
+    seen[len(seen) // 2 :, :, 55:] = False
+    assert one_lung_above._chest_lean(seen) == 0

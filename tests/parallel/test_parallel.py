@@ -1,12 +1,9 @@
 import multiprocessing
 import os
-import signal
-import time
 
 import case_functions
 import pytest
 
-from ct2pet import parallel
 from ct2pet.parallel import map_cases, map_cases_on
 
 
@@ -58,19 +55,6 @@ def test_a_value_that_cannot_be_sent_is_that_cases_failure():
     assert "pickle" in results.failures["case1"]
 
 
-def test_an_interruption_passes_on_and_leaves_no_process(monkeypatch):
-    def interrupted(pipes):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(parallel, "wait", interrupted)
-    monkeypatch.setattr(parallel, "_SECONDS_TO_END", 100.0)  # they are killed, not waited for
-    start = time.monotonic()
-    with pytest.raises(KeyboardInterrupt):
-        map_cases(case_functions.sleep_long, numbered(4), num_processes=2)
-    assert not multiprocessing.active_children()
-    assert time.monotonic() - start < 60  # the cases sleep for 120 s each
-
-
 def test_every_place_takes_the_next_case_in_a_process_of_its_own():
     results = map_cases_on(case_functions.on_place, numbered(5), ["here", "there"])
     assert results.failures == {"case1": "file.nii.gz: is odd"}
@@ -84,47 +68,3 @@ def test_a_process_that_dies_frees_its_place():
     results = map_cases_on(case_functions.die_on_place, numbered(4), ["here"])
     assert results.values == {"case0": 0, "case1": 1, "case3": 3}
     assert "exit code 7" in results.failures["case2"]
-
-
-def test_a_worker_leaves_ctrl_c_to_the_caller_and_can_be_ended_by_the_other_signals():
-    values = map_cases(case_functions.held_back_signals, numbered(2), num_processes=2).values
-    assert set(values.values()) == {(signal.SIG_IGN.value, ("SIGINT",))}
-
-
-def test_processes_are_limited_by_the_free_memory(monkeypatch):
-    monkeypatch.setattr(parallel, "available_memory_gib", lambda: 5.0)
-    assert parallel._that_fit(8, 2.0) == 2
-    assert parallel._that_fit(8, 20.0) == 1
-    assert parallel._that_fit(8, 0.0) == 8
-    results = map_cases(case_functions.process_number, numbered(3), num_processes=3, memory_per_process_gib=4.0)
-    assert set(results.values.values()) == {os.getpid()}
-
-
-def test_a_worker_that_takes_too_long_to_end_is_killed():
-    worker = parallel._Worker(case_functions.sleep_long, (), 1)
-    worker.take("case", (0,))
-    worker.end(seconds=0.2)
-    assert worker.process.exitcode == -9
-
-
-def control_group(folder, limit, used, cache, names=("memory.max", "memory.current", "inactive_file")):
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / names[0]).write_text(f"{limit}\n")
-    (folder / names[1]).write_text(f"{used}\n")
-    (folder / "memory.stat").write_text(f"anon 5\n{names[2]} {cache}\n")
-
-
-def test_every_control_group_above_the_process_limits_its_memory(tmp_path):
-    control_group(tmp_path / "job" / "step", limit="max", used=10, cache=0)
-    control_group(tmp_path / "job", limit=1000, used=700, cache=600)
-    assert list(parallel._left_by_control_groups("0::/job/step\n", tmp_path)) == [900]
-
-
-def test_control_groups_of_version_1_are_read(tmp_path):
-    names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-    control_group(tmp_path / "memory" / "job", 1000, 400, 100, names)
-    assert list(parallel._left_by_control_groups("3:cpu:/x\n4:memory:/job\n0::/\n", tmp_path)) == [700]
-
-
-def test_some_memory_is_available():
-    assert parallel.available_memory_gib() > 0

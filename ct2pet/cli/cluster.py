@@ -1,0 +1,54 @@
+"""The options --dask and --slurm of commands whose cases other machines may compute."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ct2pet.cli.arguments import Parser
+
+OPTIONS = ("dask", "slurm")
+
+
+def add_cluster(parser: Parser) -> None:
+    group = parser.add_mutually_exclusive_group()
+    group.add_argument(
+        "--dask", metavar="ADDRESS", help="compute the cases on the workers of this Dask scheduler, tcp://HOST:8786"
+    )
+    group.add_argument(
+        "--slurm",
+        nargs="+",
+        metavar="KEY=VALUE",
+        help="compute the cases in SLURM jobs: jobs=20 cores=4 memory=16GB walltime=04:00:00 queue=NAME account=NAME "
+        "directive=--gres=gpu:1",
+    )
+
+
+@contextlib.contextmanager
+def on_cluster_of(
+    arguments: argparse.Namespace, inputs: Sequence[Path] = (), outputs: Sequence[Path] = ()
+) -> Iterator[None]:
+    """Inside the block the cases are computed where --dask or --slurm say, on this machine without them. ``inputs``,
+    ``outputs``: folders that the other machines must see. Relative paths among the ``arguments`` become absolute,
+    because workers run in other folders. Raises ClusterError where the cluster cannot be used."""
+    if arguments.dask is None and arguments.slurm is None:
+        yield
+        return
+    from ct2pet.parallel.cluster import on_cluster
+    from ct2pet.parallel.slurm import slurm_cluster
+
+    for name, value in vars(arguments).items():
+        if isinstance(value, Path):
+            setattr(arguments, name, value.absolute())
+    seen, written = ([path.absolute() for path in paths] for paths in (inputs, outputs))
+    if arguments.dask is not None:
+        with on_cluster(arguments.dask, inputs=seen, outputs=written):
+            yield
+    else:
+        with (
+            slurm_cluster(arguments.slurm) as jobs,
+            on_cluster(jobs, inputs=seen, outputs=written, wait_for_workers=True),
+        ):
+            yield

@@ -1,0 +1,117 @@
+"""Four models in the tables of arXiv 2503.15555: two methods, each by district ("proposed") and as one network for the
+whole body ("competitor"), in its units and with its tests, a method against the same method."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation.columns import aligned
+from ct2pet.evaluation.comparing.pairing import check_pairs
+from ct2pet.evaluation.comparing.wording import marks, p_text
+from ct2pet.evaluation.names import LESIONS, VOLUME, is_label
+from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
+from ct2pet.planning.plans import WHOLE_BODY
+
+SUV_RANGE = 20.0  # the paper's PETs are SUV / 20
+METHODS = ("Pix2Pix", "CycleGAN")
+_METRICS = {"mae": ("MAE ↓ [/20 SUV]", 1 / SUV_RANGE, 4), "psnr": ("PSNR ↑ [dB]", 1.0, 2), "ssim": ("SSIM ↑", 1.0, 3)}
+_NOTE = (
+    "Mean ± standard error over cases; MAE in units of {range:g} SUV. p: proposed against competitor with the same "
+    "method, paired two-tailed, the larger one of t-test and Wilcoxon's signed-rank test, both corrected by Holm's "
+    "method for all {tests} tests of the three tables (* p < 0.05, ** p < 0.01, *** p < 0.001). Tables I and II: "
+    "inside the region; table III: over the whole volume, as in the paper."
+)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One metric of one subject: the values of the cases that all four models have, in the order of the columns."""
+
+    table: str
+    subject: str
+    metric: str
+    values: tuple[tuple[float, ...], ...]
+
+
+def paper_tables(proposed: Sequence[Mapping[str, Any]], competitor: Sequence[Mapping[str, Any]]) -> str:
+    """Tables I to III as text. ``proposed`` and ``competitor``: the summaries of Pix2Pix and of CycleGAN.
+
+    Raises Ct2PetError where they cannot be compared (see ``pairing.check_pairs``) or hold nothing of these tables.
+    """
+    summaries = [*proposed, *competitor]
+    names = [f"{kind} {method}" for kind in ("proposed", "competitor") for method in METHODS]
+    check_pairs(dict(zip(names, summaries, strict=True)))
+    rows = [row for row in _rows(summaries) if row.values[0]]
+    if not rows:
+        raise Ct2PetError("the four summaries have no MAE, PSNR or SSIM in common; evaluate predicted PETs")
+    tests = [paired_test(row.values[method], row.values[method + 2]) for row in rows for method in (0, 1)]
+    p_values = _corrected(tests)
+    texts = [_texts(row, p_values[2 * number : 2 * number + 2]) for number, row in enumerate(rows)]
+    blocks = [
+        _block(table, [text for row, text in zip(rows, texts) if row.table == table])
+        for table in dict.fromkeys(row.table for row in rows)
+    ]
+    count = sum(test.p_wilcoxon is not None for test in tests)
+    return "\n\n".join([*blocks, _NOTE.format(range=SUV_RANGE, tests=count)])
+
+
+def _corrected(tests: Sequence[PairedTest]) -> list[float | None]:
+    """The larger p-value of both tests, corrected for all of them; None where one cannot be made."""
+    pairs = zip(holm([test.p_t for test in tests]), holm([test.p_wilcoxon for test in tests]))
+    return [None if None in pair else max(pair) for pair in pairs]  # type: ignore[type-var]
+
+
+def _rows(summaries: Sequence[Mapping[str, Any]]) -> Iterator[_Row]:
+    first = summaries[0]
+    cases = list(first["cases"])
+    regions = list(dict.fromkeys(region for found in first["cases"].values() for region in found))
+    districts = [name for name in regions if name not in (WHOLE_BODY, LESIONS) and not is_label(name)]
+    for region in (*districts, WHOLE_BODY):
+        yield from (_row("I", region, metric, summaries, cases, (region, metric)) for metric in _METRICS)
+    yield from (_row("II", LESIONS, metric, summaries, cases, (LESIONS, metric)) for metric in _METRICS)
+    for diagnosis in sorted(set(first["diagnoses"].values())):
+        own = [case for case in cases if first["diagnoses"].get(case) == diagnosis]
+        for metric in _METRICS:
+            yield _row("III", diagnosis, metric, summaries, own, (WHOLE_BODY, f"{metric}{VOLUME}"))
+
+
+def _row(
+    table: str,
+    subject: str,
+    metric: str,
+    summaries: Sequence[Mapping[str, Any]],
+    cases: Sequence[str],
+    place: tuple[str, str],
+) -> _Row:
+    """``place``: the region and the name of the metric in the summaries."""
+    region, name = place
+    found = [[summary["cases"][case].get(region, {}).get(name) for summary in summaries] for case in cases]
+    complete = [values for values in found if None not in values]
+    return _Row(table, subject, metric, tuple(zip(*complete)) if complete else ((),) * len(summaries))
+
+
+def _texts(row: _Row, p_values: Sequence[float | None]) -> list[str]:
+    title, factor, digits = _METRICS[row.metric]
+    means = [_mean(values, factor, digits) for values in row.values]
+    tests = [f"{p_text(p)}{marks(p)}" for p in p_values]
+    return [f"{row.subject.replace('_', ' ')} (n = {len(row.values[0])})", title, *means, *tests]
+
+
+def _mean(values: Sequence[float], factor: float, digits: int) -> str:
+    found = describe([value * factor for value in values])
+    error = "" if found["se"] is None else f" ± {found['se']:.{digits}f}"
+    return f"{found['mean']:.{digits}f}{error}"
+
+
+def _block(table: str, rows: Sequence[Sequence[str]]) -> str:
+    titles = {"I": "Districts and whole body", "II": "Lesions", "III": "Oncological conditions"}
+    columns = [f"{kind} {method}" for kind in ("proposed", "competitor") for method in METHODS]
+    header = [f"Table {table}: {titles[table]}", "", *columns, *(f"p {method}" for method in METHODS)]
+    shown, before = [], ""
+    for subject, *rest in rows:
+        shown.append(["" if subject == before else subject, *rest])
+        before = subject
+    return aligned([header, *shown], left=2)

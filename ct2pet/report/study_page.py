@@ -1,0 +1,128 @@
+"""The page of an augmentation study: what the arms brought, and the synthetic images beside real ones."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ct2pet.files import atomic_path
+from ct2pet.report import page
+from ct2pet.report.page import Cell
+from ct2pet.report.plots import figure_of
+from ct2pet.report.study_images import images_section
+from ct2pet.report.svg import INK, inline_svg
+from ct2pet.study.slices import Slices
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from ct2pet.study.synthetic_images import MeasuredImages
+
+WARNING = "Synthetic images are made by a model: they are of no patient and not for diagnosis."
+_ARMS = ("classifier", "arm", "added per real", "images", "AUC [95%]", "accuracy", "sensitivity", "specificity")
+_COMPARED = ("AUC − real [95%]", "p (Holm)", "share of the oracle's gain [95%]")
+
+
+def write_study_page(
+    path: Path,
+    title: str,
+    study: Mapping[str, Any],
+    real: tuple[Slices, Slices],
+    images: Mapping[str, MeasuredImages],
+) -> None:
+    """Write the page of a ``study`` (the content of study.json) to ``path``.
+
+    ``real``: training and test slices. ``images``: by sampler its slices and what was measured of them. The page holds
+    everything in itself and names no patient.
+    """
+    body = [*_answer(title, study), *_arms(study)]
+    for name, own in images.items():
+        body += images_section(name, own, *real)
+    body.append(page.element("h2", "Details"))
+    body.append(page.wrapped("pre", page.escaped(json.dumps(_details(study), indent=2))))
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(page.page(title, body))
+
+
+def _details(study: Mapping[str, Any]) -> dict[str, Any]:
+    counts = [
+        {key: row[key] for key in ("classifier", "arm", "ratio", "runs", "counts", "confusion")}
+        for row in study["arms"]
+    ]
+    return {"options": study["options"], "generator": study["generator"], "counts": counts}
+
+
+def _answer(title: str, study: Mapping[str, Any]) -> Iterator[str]:
+    negative, positive = study["test_patients"]
+    runs = max(row["runs"] for row in study["arms"])
+    yield page.element("h1", title)
+    sentences = [f"{negative} + {positive} real test patients, {runs} run(s) of each arm."]
+    sentences += [_sentence(row) for row in study["arms"] if row["arm"].startswith("gan")]
+    yield page.wrapped("div", "".join(page.element("p", text) for text in sentences), class_="answer")
+    yield page.element("p", WARNING, class_="warning")
+
+
+def _sentence(row: Mapping[str, Any]) -> str:
+    low, high = row["auc_difference_ci95"]
+    verdict = "raise" if low > 0 else "lower" if high < 0 else "do not change measurably"
+    share = ""
+    if row["share_of_oracle_gain"] is not None:
+        ends = row["share_of_oracle_gain_ci95"]
+        share = f", {row['share_of_oracle_gain']:.0%} [{ends[0]:.0%}, {ends[1]:.0%}] of the oracle's gain"
+    return (
+        f"{row['classifier']}, {row['arm']}, {row['ratio']:g} added image(s) for each real one: they {verdict} the AUC "
+        f"({row['auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]{share})."
+    )
+
+
+def _arms(study: Mapping[str, Any]) -> Iterator[str]:
+    yield page.element("h2", "What the classifiers reach on real test patients")
+    yield page.table([*_ARMS, *_COMPARED], [_row(row) for row in study["arms"]], caption="Arms")
+    note = (
+        "AUC, accuracy, sensitivity and specificity are means of the runs. Intervals and p are bootstrapped over "
+        "patients and runs. The oracle adds other real patients."
+    )
+    yield page.element("p", note, class_="quiet")
+    compared = [row for row in study["arms"] if row["auc_difference"] is not None]
+    if compared:
+        figure = figure_of([lambda axes: _draw_differences(axes, compared)], size=(6.5, 0.6 + 0.3 * len(compared)))
+        svg = inline_svg(figure, "Differences of AUC to real images alone, with intervals", "differences")
+        yield page.wrapped("div", svg, class_="plots wide")
+
+
+def _row(row: Mapping[str, Any]) -> list[Cell | str]:
+    low, high = row["auc_ci95"]
+    ratio = Cell(f"{row['ratio']:g}" if row["ratio"] else "", row["ratio"])
+    cells: list[Cell | str] = [row["classifier"], row["arm"], ratio]
+    cells += [Cell(str(row["images"]), row["images"]), Cell(f"{row['auc']:.3f} [{low:.3f}, {high:.3f}]", row["auc"])]
+    cells += [Cell(f"{row[name]:.2f}", row[name]) for name in ("accuracy", "sensitivity", "specificity")]
+    return [*cells, *_comparison(row)]
+
+
+def _comparison(row: Mapping[str, Any]) -> list[Cell | str]:
+    if row["auc_difference"] is None:
+        return ["", "", ""]
+    low, high = row["auc_difference_ci95"]
+    share: Cell | str = ""
+    if row["share_of_oracle_gain"] is not None:
+        ends = row["share_of_oracle_gain_ci95"]
+        share = Cell(f"{row['share_of_oracle_gain']:.0%} [{ends[0]:.0%}, {ends[1]:.0%}]", row["share_of_oracle_gain"])
+    return [
+        Cell(f"{row['auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]", row["auc_difference"]),
+        Cell(f"{row['p_bootstrap_holm']:.3g}", row["p_bootstrap_holm"]),
+        share,
+    ]
+
+
+def _draw_differences(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
+    names = [f"{row['classifier']} {row['arm']}" + (f" {row['ratio']:g}" if row["ratio"] else "") for row in rows]
+    for place, row in enumerate(rows):
+        low, high = row["auc_difference_ci95"]
+        axes.plot([low, high], [place, place], color=INK, linewidth=1.2)
+        axes.plot([row["auc_difference"]], [place], "o", color=INK, markersize=4)
+    axes.axvline(0, color=INK, linewidth=0.6)
+    axes.set_yticks(range(len(rows)), names)
+    axes.invert_yaxis()
+    axes.set_xlabel("AUC − AUC of real images alone")

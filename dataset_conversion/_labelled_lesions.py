@@ -1,0 +1,128 @@
+"""What the converters of labelled lesions share: CTs around lesions, with a class each, to a raw dataset without input
+images.
+
+Cases are NAME_0001 ..., patients P0001 ..., in an order that says nothing about the names in the source. dataset.json
+is written last. A second run writes all cases again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ct2pet import layout
+from ct2pet.dataset.train_test_split import write_table
+from ct2pet.errors import DatasetError, ImageError
+from ct2pet.files import write_json
+from ct2pet.imageio import read_volume, write_volume
+from ct2pet.parallel import default_processes, map_cases
+from ct2pet.volume import Box, Grid, Volume
+
+_PROCESS_GIB = 1.5
+_AROUND_MM = (15.0, 48.0, 48.0)  # Z, Y, X: of the CT beside the lesion
+_TEST_SHARE = 0.2
+
+
+@dataclass(frozen=True)
+class LabelledLesion:
+    """``name`` and ``patient`` are the source's. ``series``: the folder of the CT. ``mask`` gives the lesion's mask
+    (Z, Y, X) on the CT's grid."""
+
+    name: str
+    patient: str
+    label: str
+    series: Path
+    mask: Callable[[Grid], np.ndarray]
+
+
+def write_lesions(
+    folder: Path,
+    lesions: Sequence[LabelledLesion],
+    condition: tuple[str, Sequence[str]],
+    *,
+    num_processes: int | None,
+    citation: Mapping[str, str],
+) -> int:
+    """Write the raw dataset ``folder`` (DatasetNNN_NAME): CT of the region around each lesion, the lesion's mask, and
+    its class under the condition (its name and classes). A fifth of the patients of each class are test patients.
+
+    Returns the number of cases. Raises DatasetError where there is nothing to write, and CasesFailed, after writing the
+    others, that names the cases that failed.
+    """
+    if not lesions:
+        raise DatasetError(f"{folder.name}: no labelled lesion was found")
+    prefix = folder.name.split("_", 1)[1]
+    ordered = sorted(lesions, key=lambda one: (_digest(one.patient), one.name))
+    names = dict.fromkeys(one.patient for one in ordered)
+    patients = {name: f"P{number:04d}" for number, name in enumerate(names, start=1)}
+    cases = {f"{prefix}_{number:04d}": lesion for number, lesion in enumerate(ordered, start=1)}
+    tests = _test_patients(ordered)
+    (folder / layout.DATASET).unlink(missing_ok=True)
+    results = map_cases(
+        _write_case,
+        {case: (folder, case, "Ts" if one.patient in tests else "Tr", one) for case, one in cases.items()},
+        num_processes=num_processes or default_processes(),
+        memory_per_process_gib=_PROCESS_GIB,
+        description="Converting",
+    )
+    rows = {
+        case: {"case": case, "patient": patients[one.patient], condition[0]: one.label}
+        for case, one in cases.items()
+        if case in results.values
+    }
+    if not rows:
+        results.raise_failures("could not be converted")
+    write_table(folder / layout.CASES, rows, ("case", "patient", condition[0]))
+    description = {
+        "name": prefix,
+        "channel_names": {},
+        "targets": {"CT": {"kind": "ct", "unit": "HU"}},
+        "conditions": {condition[0]: list(condition[1])},
+        "numTraining": sum(cases[case].patient not in tests for case in rows),
+        "file_ending": ".nii.gz",
+        "districts": {},
+        **citation,
+    }
+    write_json(folder / layout.DATASET, description)
+    results.raise_failures("could not be converted", some_done=True)
+    return len(rows)
+
+
+def _test_patients(lesions: Sequence[LabelledLesion]) -> set[str]:
+    """A fifth of the patients of each class, by the class of the first of their lesions."""
+    of_class: dict[str, list[str]] = {}
+    for patient in dict.fromkeys(one.patient for one in lesions):
+        label = next(one.label for one in lesions if one.patient == patient)
+        of_class.setdefault(label, []).append(patient)
+    return {patient for own in of_class.values() for patient in own[: round(_TEST_SHARE * len(own))]}
+
+
+def _digest(name: str) -> str:
+    return hashlib.blake2b(name.encode(errors="surrogateescape"), digest_size=16).hexdigest()
+
+
+def _write_case(folder: Path, case: str, split: str, lesion: LabelledLesion) -> None:
+    try:
+        ct = read_volume(lesion.series, "HU")
+    except ImageError as error:
+        raise ImageError(str(error).removeprefix(f"{lesion.series}: ")) from None  # the folder may name the patient
+    mask = lesion.mask(ct.grid)
+    if not mask.any():
+        raise ImageError("the lesion lies outside the CT")
+    box = _around(mask, ct.grid)
+    hu = ct.with_array(np.rint(ct.array).astype(np.int16))
+    label = Volume(mask.astype(np.uint8), ct.grid, "label")
+    for kind, volume in {"targets": hu, "lesions": label}.items():
+        write_volume(folder / f"{kind}{split}" / f"{case}.nii.gz", volume.crop(box))
+
+
+def _around(mask: np.ndarray, grid: Grid) -> Box:
+    index = np.argwhere(mask)
+    margin = [round(mm / step) for mm, step in zip(_AROUND_MM, grid.spacing)]
+    low = [max(0, int(a) - m) for a, m in zip(index.min(axis=0), margin)]
+    high = [min(n, int(b) + 1 + m) for b, m, n in zip(index.max(axis=0), margin, grid.shape)]
+    return Box(tuple(low), tuple(high))  # type: ignore[arg-type]

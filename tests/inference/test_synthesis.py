@@ -1,0 +1,123 @@
+"""Images of a class: in physical units, written with what says that they are synthetic."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from class_images import DIAGNOSIS, FIELDS, SPACING, class_configuration
+from PIL import Image
+
+from ct2pet.dataset import Field, Fields
+from ct2pet.errors import Ct2PetError
+from ct2pet.imageio import read_volume
+from ct2pet.inference.synthesis import (
+    RECORD,
+    SynthesisRequest,
+    check_output,
+    parse_classes,
+    sample_volumes,
+    write_samples,
+    write_sheet,
+)
+from ct2pet.models import load_model
+from ct2pet.planning.configuration import Normalization
+
+SEX = Field("sex", "condition", "category", labels={"F": 0, "M": 1})
+OTHER = Field("side", "condition", "category", labels={"left": 0, "M": 1})
+
+
+@pytest.fixture(scope="module")
+def model():
+    torch.manual_seed(0)
+    return load_model("medscangan")(class_configuration(), FIELDS)
+
+
+def volumes(model, count=3, seed=5, label="benign"):
+    request = SynthesisRequest({"diagnosis": label}, count, seed)
+    return dict(sample_volumes(model, class_configuration(), request))
+
+
+def test_classes_are_given_by_their_name_or_with_their_condition():
+    assert parse_classes(["malignant"], FIELDS) == {"diagnosis": "malignant"}
+    both = Fields((DIAGNOSIS, SEX))
+    assert parse_classes(["sex=F", "benign"], both) == {"sex": "F", "diagnosis": "benign"}
+    assert parse_classes(["side=M", "F"], Fields((SEX, OTHER))) == {"side": "M", "sex": "F"}
+
+
+@pytest.mark.parametrize(
+    ("labels", "fields", "message"),
+    [
+        (["high"], FIELDS, "--label high: the model was not trained with it; its classes are diagnosis: benign, malig"),
+        (["sex=benign"], FIELDS, "--label sex=benign: the model was not trained with it"),
+        (["diagnosis=M"], Fields((DIAGNOSIS, SEX)), "--label diagnosis=M: the model was not trained with it"),
+        (["M", "F"], Fields((SEX, OTHER)), "--label M: the model was not trained with it"),  # of two conditions
+        ([], FIELDS, "--label: which diagnosis\\? One of benign, malignant"),
+    ],
+)
+def test_a_label_that_is_missing_unknown_or_of_two_conditions_is_an_error(labels, fields, message):
+    with pytest.raises(Ct2PetError, match=message):
+        parse_classes(labels, fields)
+
+
+def test_an_output_folder_with_other_files_is_refused(tmp_path):
+    check_output(tmp_path / "new")
+    check_output(tmp_path)
+    (tmp_path / "real.nii.gz").touch()
+    with pytest.raises(Ct2PetError, match="synthetic images would lie among real ones"):
+        check_output(tmp_path)
+    (tmp_path / RECORD).touch()
+    check_output(tmp_path)
+
+
+def test_images_are_in_suv_and_hu_on_the_plans_spacing(model):
+    normalised = {"PET": torch.tensor([0.0, 0.5, 2.0]), "CT": torch.tensor([-1.0, 0.0, 1.0])}
+    model = model.eval()
+    original = model.sample
+    try:
+        model.sample = lambda conditions, count, seed: {
+            name: values.view(3, 1, 1, 1).expand(3, 1, 16, 16) for name, values in normalised.items()
+        }
+        found = volumes(model)
+    finally:
+        model.sample = original
+    assert list(found) == ["benign_0001", "benign_0002", "benign_0003"]
+    for name, expected in {"PET": (0.0, 5.0, 20.0), "CT": (-1000.0, -300.0, 400.0)}.items():
+        for one, value in zip(found.values(), expected):
+            assert np.allclose(one[name].array, value)
+            assert one[name].grid.spacing == SPACING
+            assert one[name].array.shape == (1, 16, 16)
+            assert one[name].unit == {"PET": "SUV", "CT": "HU"}[name]
+
+
+def test_the_same_seed_gives_the_same_images_and_no_image_comes_twice(model):
+    first, again, other = volumes(model, 20), volumes(model, 20), volumes(model, 20, seed=6)
+    arrays = [one["CT"].array.tobytes() for one in first.values()]
+    assert arrays == [one["CT"].array.tobytes() for one in again.values()]
+    assert len({*arrays, *(one["CT"].array.tobytes() for one in other.values())}) == 40
+    assert volumes(model, 1, label="malignant")["malignant_0001"]["CT"].array.tobytes() != arrays[0]
+
+
+def test_what_is_written_says_that_it_is_synthetic(model, tmp_path):
+    request = SynthesisRequest({"diagnosis": "malignant"}, 3, 1)
+    paths = write_samples(tmp_path, model, class_configuration(), request, {"model": "medscangan"})
+    assert sorted(path.name for path in paths) == sorted(
+        f"malignant_{n:04d}_{kind}.nii.gz" for n in (1, 2, 3) for kind in ("PET", "CT")
+    )
+    expected = volumes(model, 3, 1, "malignant")
+    for path in paths:
+        case, kind = path.name.removesuffix(".nii.gz").rsplit("_", 1)
+        assert np.array_equal(read_volume(path).array, expected[case][kind].array)
+    record = json.loads((tmp_path / RECORD).read_text())
+    assert "not of a patient and not for diagnosis" in record["note"]
+    assert (record["classes"], record["seed"], record["model"]) == ({"diagnosis": "malignant"}, 1, "medscangan")
+    assert {path.name for path in tmp_path.glob("*.png")} == {"sheet_malignant_PET.png", "sheet_malignant_CT.png"}
+
+
+def test_a_sheet_shows_the_images_row_by_row_in_grey_of_the_window(tmp_path):
+    images = [np.full((4, 6), float(value)) for value in range(10)]
+    write_sheet(tmp_path / "sheet.png", images, Normalization(0.0, 5.0, False, [0.0, 1.0]))
+    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    assert sheet.shape == (8, 48)
+    assert sheet[0, ::6].tolist() == [0, 51, 102, 153, 204, 255, 255, 255]
+    assert sheet[4, ::6].tolist() == [255, 255, 0, 0, 0, 0, 0, 0]

@@ -1,0 +1,39 @@
+"""Organs that no training case has."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from raw_cases import case_volumes, write_raw
+from tiny import tiny_configuration, tiny_plans
+
+from ct2pet.dataset import RawDataset
+from ct2pet.errors import DatasetError
+from ct2pet.files import write_json
+from ct2pet.imageio import write_volume
+from ct2pet.preprocessing.preprocessor import preprocess_dataset, store_folder
+from ct2pet.preprocessing.storage import DistrictStore
+
+PLANS = replace(tiny_plans(), configurations={"low": tiny_configuration(labels=[1])}, districts={"low": 1})
+
+
+def test_a_label_that_no_training_case_has_is_an_error_when_all_else_is_done(tmp_path):
+    cases = {name: case_volumes(seed) for seed, name in enumerate("AB")}
+    dataset = write_raw(tmp_path, cases)
+    for case, label in (("A", 1), ("B", 2)):
+        labels = cases[case]["ct"].with_array(np.full(cases[case]["ct"].array.shape, label, np.uint8), "label")
+        write_volume(dataset.folder / "organsTr" / f"{case}.nii", labels)
+    organs = {"liver": 1, "spleen": 2}
+
+    def preprocess(labels):
+        targets = {"PET": {"kind": "pet"}, "organs": {"kind": "labels", "labels": labels}}
+        content = {key: value for key, value in dataset.description.content.items() if key != "target"}
+        write_json(dataset.folder / "dataset.json", {**content, "targets": targets})
+        found = RawDataset(dataset.folder)
+        plans = replace(PLANS, fields=[*found.fields.inputs, *found.fields.targets])
+        preprocess_dataset(found, plans, tmp_path / "pre")
+
+    with pytest.raises(DatasetError, match=r"organsTr: no training case has stomach; take it out of the organs in"):
+        preprocess({**organs, "stomach": 3})
+    assert DistrictStore(store_folder(tmp_path / "pre", PLANS, "low")).cases == ["A", "B"]
+    preprocess(organs)
