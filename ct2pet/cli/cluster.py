@@ -42,10 +42,13 @@ def on_cluster_of(
     for name, value in vars(arguments).items():
         if isinstance(value, Path):
             setattr(arguments, name, value.absolute())
-    folders = {"inputs": [path.absolute() for path in inputs], "outputs": [path.absolute() for path in outputs]}
+    seen, written = ([path.absolute() for path in paths] for paths in (inputs, outputs))
     if arguments.dask is not None:
-        with on_cluster(arguments.dask, **folders):
+        with on_cluster(arguments.dask, inputs=seen, outputs=written):
             yield
     else:
-        with slurm_cluster(arguments.slurm) as jobs, on_cluster(jobs, **folders, wait_for_workers=True):
+        with (
+            slurm_cluster(arguments.slurm) as jobs,
+            on_cluster(jobs, inputs=seen, outputs=written, wait_for_workers=True),
+        ):
             yield

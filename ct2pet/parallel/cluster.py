@@ -147,7 +147,7 @@ class Cluster:
         """As ``outcomes``, with _KILLED where workers died."""
         from distributed import as_completed
 
-        running: dict[str, tuple[str, Future]] = {}
+        running: dict[Any, tuple[str, Future]] = {}
         completed = as_completed(loop=self._client.loop)
         moved: set[str] = set()  # to workers that can be used
 
@@ -189,7 +189,7 @@ class Cluster:
 
         try:
             error = future.exception()
-            outcome = future.result() if error is None else None
+            outcome: Any = future.result() if error is None else None
         except (OSError, CancelledError):
             raise ClusterError(
                 "the Dask scheduler is lost; what is finished stays: start the scheduler and this command again"
@@ -208,7 +208,8 @@ class Cluster:
         return self._client.scheduler_info(n_workers=-1)["workers"]
 
     def _find_unfit(self) -> None:
-        found = self._client.get_versions(packages=["ct2pet"])["workers"]
+        versions: Any = self._client.get_versions(packages=["ct2pet"])
+        found = versions["workers"]
         for worker, facts in found.items():
             reason = _wrong_version(facts["packages"].get("ct2pet"))
             if reason:

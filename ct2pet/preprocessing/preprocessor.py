@@ -79,7 +79,7 @@ def _check_labels_occur(dataset: RawDataset, plans: Plans, stores: Iterable[Dist
     """Raise DatasetError where a label to be predicted is in no stored case: a network would never learn it."""
     for one in plans.all_fields.label_maps:
         found = {
-            label for store in stores for case in store.cases for label in store.record(case)["labels_found"][one.name]
+            label for store in stores for case in store.cases for label in store.record(case).labels_found[one.name]
         }
         missing = [name for name, label in one.labels.items() if label not in found]
         if missing:

@@ -83,7 +83,7 @@ class PointwiseInformation:
         seen = np.logical_and.reduce([inside for _, inside in sampled.values()])
         found = {key: self._information(values, seen) for key, (values, _) in sampled.items()}
         gradients = np.stack([found[_step((axis, 1))] - found[_step((axis, -1))] for axis in range(NUM_AXES)])
-        gradients /= 2 * _STEP_MM * max(1, np.count_nonzero(seen))
+        gradients /= 2 * _STEP_MM * max(1, int(np.count_nonzero(seen)))
         scatters = tuple(_scatter(gradients, blocks[seen]) for blocks in self._blocks)
         return Curvature(_hessian({key: float(values.mean()) for key, values in found.items()}), scatters)
 
