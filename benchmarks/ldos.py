@@ -48,7 +48,6 @@ ARMS = {
     "ldos_not_residual": Arm("Dataset105_LowDose", {"residual": False}),
     "ldos_same_weights": Arm("Dataset105_LowDose", {"rare_label_weight": 0.0}),
     "ldos_sgd": Arm("Dataset105_LowDose", {"optimizer": "sgd", "learning_rate": 1e-2}),
-    "ldos_denoising_3": Arm("Dataset105_LowDose", {"lambda_denoising": 3.0}),
     "mismatch": Arm("Dataset107_Mismatch"),
     "mismatch_augmented": Arm("Dataset107_Mismatch", augmentation=SHIFTED),
 }
