@@ -3,7 +3,7 @@
 Run: python benchmarks/cluster.py [--cases 1000] [--workers 0 1 2]
 Scheduler and workers are processes of this machine, of one thread each, as ``dask scheduler`` and ``dask worker`` start
 them; 0 workers is one process without Dask. The cases are one phantom-like case of some thousand voxels under many
-names. Memory (MiB, resident) is that of the largest worker, after a tenth of the time and at the end, and that of the
+names. Memory (MiB, resident) is that of the largest worker, after a quarter of the time and at the end, and that of the
 command at its peak.
 """
 
@@ -23,7 +23,7 @@ from pathlib import Path
 
 import psutil
 
-TITLES = ("stage", "workers", "cases", "s", "cases a s", "worker MiB, tenth", "worker MiB, end", "command MiB")
+TITLES = ("stage", "workers", "cases", "s", "cases a s", "worker MiB, quarter", "worker MiB, end", "command MiB")
 STAGES = ("preprocess", "evaluate")
 NUMBER = "777"
 SIZE = "24x48"  # slices x pixels of the CT
@@ -114,7 +114,7 @@ def measured(stage: str, folder: Path, workers: int, cases: int) -> list[str]:
         memory.ended.set()
         memory.join()
     assert code == 0, f"{stage} ended with exit code {code}"
-    early = memory.seen[len(memory.seen) // 10][0]
+    early = memory.seen[len(memory.seen) // 4][0]
     last, own = memory.seen[-1][0], max(seen[1] for seen in memory.seen)
     numbers = [f"{seconds:.0f}", f"{cases / seconds:.1f}", f"{early:.0f}", f"{last:.0f}", f"{own:.0f}"]
     return [stage, str(workers), str(cases), *numbers]

@@ -136,15 +136,18 @@ def summarise(group: str, rows: list[Row]) -> None:
     as_made = [row for row in rows if not row.displaced]
     print(f"{group}: {sum(row.moved for row in as_made)} of {len(as_made)} pairs moved as they were made")
     displaced = [row for row in rows if row.displaced]
+    if not displaced:
+        return
     print(f"{group}: {sum(row.moved for row in displaced)} of {len(displaced)} displaced pairs moved")
     for axis, name in enumerate(_SHIFTS):
         sharp = [row for row in displaced if row.moved and not row.left[axis]]
-        errors = np.array([row.after[axis] for row in sharp] or [np.nan])
-        before = np.array([row.before[axis] for row in sharp] or [np.nan])
-        print(
-            f"{group}: {name}: moved along in {len(sharp)}; from {np.median(before):.1f} mm (median) to "
-            f"{np.median(errors):.1f} mm (largest {errors.max():.1f})"
-        )
+        text = f"{group}: {name}: moved along in {len(sharp)}"
+        if sharp:
+            before, after = (np.array([getattr(row, when)[axis] for row in sharp]) for when in ("before", "after"))
+            text += (
+                f"; from {np.median(before):.1f} mm (median) to {np.median(after):.1f} mm (largest {after.max():.1f})"
+            )
+        print(text)
 
 
 def main() -> None:

@@ -224,10 +224,10 @@ def test_other_threads_and_processes_of_torchrun_change_no_handler(monkeypatch):
 def test_the_processes_of_cases_end_with_the_command(number, monkeypatch):
     children = []
 
-    def wait(running, **options):
+    def wait(running, *options):
         children[:] = multiprocessing.active_children()
         signal_in_finalizer(number)
-        return futures.wait(running, **options)
+        return futures.wait(running, *options)
 
     monkeypatch.setattr(processes, "wait", wait)
 

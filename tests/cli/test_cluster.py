@@ -78,14 +78,20 @@ def test_district_maps_are_the_same(road, address, tmp_path, monkeypatch):
     assert different(tmp_path / "there", tmp_path / "here") == []
 
 
-def test_converted_and_registered_cases_are_the_same(address, tmp_path, monkeypatch):
+def test_converted_cases_are_the_same(address, tmp_path, monkeypatch):
     folder = write_studies(tmp_path / "in", study_of("JANE"), study_of("JOHN"))
     for name, options in {"here": ["-np", "1"], "there": ["--dask", address]}.items():
         monkeypatch.setenv("ct2pet_raw", str(tmp_path / name))
-        arguments = ["-i", str(folder), "-d", "007", "-n", "CLINIC", "--register"]
-        assert convert_dicom.main([*arguments, *options]) == 0
+        assert convert_dicom.main(["-i", str(folder), "-d", "007", "-n", "CLINIC", *options]) == 0
     assert different(tmp_path / "there", tmp_path / "here") == []
-    assert run(f"register -d 007 --dask {address}") == 0
+
+
+def test_registered_cases_are_the_same(road, address, tmp_path, monkeypatch):
+    for name, options in {"here": "-np 1", "there": f"--dask {address}"}.items():
+        shutil.copytree(road.raw, tmp_path / name / road.raw.name)
+        monkeypatch.setenv("ct2pet_raw", str(tmp_path / name))
+        assert run(f"register -d 077 {options}") == 0
+    assert (tmp_path / "there" / road.raw.name / "registration" / f"{TEST_CASES[0]}.json").exists()
     assert different(tmp_path / "there", tmp_path / "here") == []
 
 
