@@ -81,9 +81,11 @@ class PointwiseInformation:
         keys = [*_axes_steps(), *_pairs_steps()]
         sampled = {key: self._sampled(parameters + _STEP_MM * self._mm * np.array(key)) for key in keys}
         seen = np.logical_and.reduce([inside for _, inside in sampled.values()])
+        if not seen.any():  # the common region is too small for a step: nothing is sharp
+            return Curvature(np.zeros((NUM_AXES, NUM_AXES)), (np.eye(NUM_AXES),))
         found = {key: self._information(values, seen) for key, (values, _) in sampled.items()}
         gradients = np.stack([found[_step((axis, 1))] - found[_step((axis, -1))] for axis in range(NUM_AXES)])
-        gradients /= 2 * _STEP_MM * max(1, int(np.count_nonzero(seen)))
+        gradients /= 2 * _STEP_MM * int(np.count_nonzero(seen))
         scatters = tuple(_scatter(gradients, blocks[seen]) for blocks in self._blocks)
         return Curvature(_hessian({key: float(values.mean()) for key, values in found.items()}), scatters)
 

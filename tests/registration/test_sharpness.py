@@ -112,3 +112,9 @@ def test_the_gain_has_the_sign_of_the_change_and_is_zero_for_none():
     assert information.gain_sd(here, away) > 3
     assert information.gain_sd(away, here) < -3
     assert information.gain_sd(here, here) == 0
+
+
+def test_where_no_point_stays_in_the_ct_nothing_is_sharp():
+    ct, pet = pair()
+    far = np.array([0, 0, 0, 500.0, 0, 0])
+    assert PointwiseInformation(Pair(ct, pet)).curvature(far).sharp_axes(range(NUM_AXES), 1.0) == []
