@@ -7,8 +7,6 @@ from setuptools import find_packages, setup
 
 ROOT = Path(__file__).parent
 
-REPOSITORY = "https://github.com/ct2pet/ct2pet"
-
 COMMANDS = [
     "demo",
     "convert_dicom",
@@ -63,13 +61,6 @@ setup(
     long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     author="ct2pet developers",
-    url=REPOSITORY,
-    project_urls={
-        "Documentation": f"{REPOSITORY}/tree/main/documentation",
-        "Changes": f"{REPOSITORY}/blob/main/CHANGELOG.md",
-        "Issues": f"{REPOSITORY}/issues",
-        "Source": REPOSITORY,
-    },
     keywords=["PET", "CT", "PET/CT", "FDG", "medical imaging", "image synthesis", "image translation", "deep learning"],
     classifiers=[
         "Development Status :: 4 - Beta",

@@ -36,8 +36,8 @@ _COLUMNS = (
 
 def explain(
     source: str | Path,
-    target: str | Path,
     regions: str | Path,
+    target: str | Path,
     options: PredictionOptions | None = None,
     *,
     names: str | Path | None = None,

@@ -59,8 +59,8 @@ def execute(arguments: argparse.Namespace) -> None:
     options = {name: value for name, value in vars(arguments).items() if name in PredictionOptions.__dataclass_fields__}
     table = explain(
         arguments.source,
-        arguments.target,
         arguments.regions,
+        arguments.target,
         PredictionOptions(**options),
         names=arguments.names,
         hide=arguments.hide,

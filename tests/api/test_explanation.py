@@ -34,7 +34,7 @@ def test_the_table_says_what_each_region_was_worth(tmp_path, case):
     ct, regions = case
     (tmp_path / "names.json").write_text('{"organs": {"node": 1, "mass": 2}}')
     path = explain(
-        tmp_path / "imagesTs", tmp_path / "out", tmp_path / "regions", names=tmp_path / "names.json", float32=True
+        tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out", names=tmp_path / "names.json", float32=True
     )
     rows = read_table(path)
     assert path == tmp_path / "out" / TABLE
@@ -51,7 +51,7 @@ def test_the_table_says_what_each_region_was_worth(tmp_path, case):
 
 
 def test_labels_without_names_are_numbers(tmp_path, case):
-    rows = read_table(explain(tmp_path / "imagesTs", tmp_path / "out", tmp_path / "regions"))
+    rows = read_table(explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out"))
     assert [row["region"] for row in rows] == ["label 1", "label 2"]
 
 
@@ -59,11 +59,11 @@ def test_a_case_without_a_region_map_is_named_and_the_others_are_written(tmp_pat
     write_volume(tmp_path / "imagesTs" / "b_0000.nii.gz", case[0])
     write_volume(tmp_path / "districtsTs" / "b.nii.gz", read_volume(tmp_path / "districtsTs" / "a.nii.gz", "label"))
     with pytest.raises(CasesFailed, match="no region map b"):
-        explain(tmp_path / "imagesTs", tmp_path / "out", tmp_path / "regions")
+        explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out")
     assert {row["case"] for row in read_table(tmp_path / "out" / TABLE)} == {"a"}
 
 
 def test_names_that_are_no_names_are_refused(tmp_path, case):
     (tmp_path / "names.json").write_text('{"liver": "one"}')
     with pytest.raises(Ct2PetError, match=r"names\.json: liver"):
-        explain(tmp_path / "imagesTs", tmp_path / "out", tmp_path / "regions", names=tmp_path / "names.json")
+        explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out", names=tmp_path / "names.json")
