@@ -164,8 +164,12 @@ def case_sources(dataset: RawDataset, case: str, plans: Plans) -> CaseSources:
 
 
 def decisions_of(configuration: Configuration) -> dict[str, Any]:
-    """Those decisions of a configuration that change what is stored."""
+    """Those decisions of a configuration that change what is stored. The usual scope of a window is left out, so that
+    cases that were stored before there was another are not made again."""
     content = dataclasses.asdict(configuration)
+    for plan in content["normalization"].values():
+        if plan["scope"] == "dataset":
+            del plan["scope"]
     return {name: content[name] for name in _DECISIONS}
 
 

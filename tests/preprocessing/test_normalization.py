@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
+from tiny import CT_WINDOW, tiny_configuration
 
 from ct2pet.planning.configuration import Normalization
 from ct2pet.preprocessing.normalization import (
@@ -11,6 +14,7 @@ from ct2pet.preprocessing.normalization import (
     outside_value,
     unit_scale,
 )
+from ct2pet.preprocessing.preprocessor import decisions_of
 
 CT = Normalization(-200.0, 300.0, True, [-1.0, 1.0])
 PET = Normalization(0.0, 10.0, False, [0.0, 1.0])
@@ -83,3 +87,11 @@ def test_a_prediction_as_input_has_the_range_of_inputs_and_comes_back(plan):
     values = np.array([low, (low + high) / 2, high, 3 * high], np.float32)
     assert as_input(values, plan)[:3].tolist() == [-1.0, 0.0, 1.0]
     assert np.allclose(from_input(as_input(values, plan), plan), values, atol=1e-6)
+
+
+def test_cases_that_were_stored_before_windows_had_a_scope_are_not_made_again():
+    usual = tiny_configuration()
+    stored = {"lower": -500.0, "upper": 500.0, "clip": True, "range": [-1.0, 1.0]}
+    assert decisions_of(usual)["normalization"]["CT"] == stored
+    own = replace(usual, normalization={**usual.normalization, "CT": replace(CT_WINDOW, scope="image")})
+    assert decisions_of(own)["normalization"]["CT"] == {**stored, "scope": "image"}
