@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from ct2pet.api.model_sharing import ExportOptions as ExportOptions
     from ct2pet.api.model_sharing import export_model as export_model
     from ct2pet.api.model_sharing import install_model as install_model
+    from ct2pet.api.organ_segmentation import segment_organs as segment_organs
     from ct2pet.api.planning import PlanAndPreprocessOptions as PlanAndPreprocessOptions
     from ct2pet.api.planning import PlanningOptions as PlanningOptions
     from ct2pet.api.planning import extract_fingerprint as extract_fingerprint
@@ -78,6 +79,7 @@ _PLACES = {  # by module of ct2pet: the names there, as NAME_THERE:NAME_HERE whe
     "api.predictor": "Predictor",
     "api.preprocessing": "PreprocessingOptions preprocess",
     "api.reporting": "ReportOptions report:write_report",
+    "api.organ_segmentation": "segment_organs",
     "api.segmentation": "SegmentationOptions segment_districts",
     "api.synthesis": "synthesize",
     "api.training": "train",
@@ -132,6 +134,7 @@ __all__ = [
     "register",
     "score_reader_study",
     "segment_districts",
+    "segment_organs",
     "split",
     "study_augmentation",
     "synthesize",

@@ -145,7 +145,7 @@ def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
     page = (road.predictions / "report.html").read_text()
     for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page
-    assert page.count("data:image/png;base64,") == 8 * len(TEST_CASES)
+    assert page.count("data:image/png;base64,") == 8 * len(TEST_CASES) + 1  # projections, and the joint histogram
     assert page.count("data-voxel=") == len(TEST_CASES)
     for resource in ("http:", "https:", "<link", "@import", str(road.root), str(road.root.parent)):
         assert resource not in page

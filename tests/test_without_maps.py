@@ -24,7 +24,7 @@ def test_preparing_makes_them_and_the_plans_know_by_what(bare, capsys):
     for number in range(1, 5):
         assert (bare.raw / "districtsTr" / f"phantom_{number:03d}.nii.gz").exists()
         assert f"phantom_{number:03d}: head, trunk, arms 0.20 (low), legs" in said
-    assert said.splitlines()[-1].endswith("phantom_001, phantom_002, phantom_003, phantom_004")
+    assert any(line.endswith("phantom_001, phantom_002, phantom_003, phantom_004") for line in said.splitlines())
     assert bare.plans["segmenters"] == [{"name": "bands", "version": "1.2", "settings": {"part": 0.5}}]
     assert prepare(bare, "--verify_dataset_integrity") == 0  # what lies beside the maps is no problem
 

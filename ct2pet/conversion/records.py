@@ -38,10 +38,9 @@ class Record:
     notes: tuple[str, ...]
 
     def __post_init__(self) -> None:
-        if not all(
-            "series_number" in facts and isinstance(facts.get("shape"), Sequence) for facts in (self.ct, self.pet)
-        ):
-            raise ValueError("ct and pet must hold a series_number and a shape")
+        shapes = [facts["shape"] for facts in (self.ct, self.pet) if "shape" in facts]
+        if not all(isinstance(shape, Sequence) and len(shape) == 3 for shape in shapes):
+            raise ValueError("the shape of ct and pet must be three numbers")
 
     @property
     def choice(self) -> str:
@@ -50,9 +49,9 @@ class Record:
 
 
 def _in_words(kind: str, facts: Mapping[str, Any]) -> str:
-    number = facts["series_number"]
+    number, shape = facts.get("series_number"), facts.get("shape")
     series = kind if number is None else f"{kind} series {number}"
-    return f"{series} ({facts['shape'][0]} slices)"
+    return series if shape is None else f"{series} ({shape[0]} slices)"
 
 
 def source_digest(exam: Exam) -> str:

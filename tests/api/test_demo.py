@@ -62,7 +62,7 @@ def test_everything_lies_under_the_folder(interrupted, done):
     assert set(content_of(folder / "predictions")) == {f"{case}.nii.gz", "prediction.json"}
     page = done.read_text()
     assert case in page
-    assert page.count("data:image/png;base64,") == 8  # the case's projections
+    assert page.count("data:image/png;base64,") == 8 + 1  # the case's projections, and the joint histogram
     for district in ("head", "trunk", "arms", "legs"):
         assert f"{district}: losses" in page
 

@@ -147,7 +147,7 @@ def test_ctrl_c_ends_all_districts(results):
     )
     began = set()
     for text in process.stderr:
-        began |= {name for name in ("low", "high") if f"[{name}] pix2pix {name} 1/" in text}
+        began |= {name for name in ("low", "high") if f"[{name}] pix2pix {name}: epoch 1/" in text}
         if len(began) == 2:
             break
     workers = [child for child in children_of(process) if "spawn_main" in " ".join(child.cmdline())]

@@ -34,7 +34,7 @@ NEEDED = {
     "register": "-d 001",
     "report": "-d 001 -i predictions",
     "segment_districts": "-d 001",
-    "segment_organs": "-d 001",
+    "segment_organs": "-d 001 -i cts --segmenter moose",
     "split": "-d 001",
     "synthesize": "-d 001 -m toy -o out -n 1",
     "train": "001 pix2pix all",
