@@ -53,7 +53,6 @@ def test_the_metadata_names_the_project_and_the_types_are_in_the_wheel(wheel):
     (text,) = (path.read_text() for path in wheel.rglob("METADATA"))
     metadata = email.message_from_string(text)
     assert metadata["Author"] == "ct2pet developers"
-    assert {url.split(",")[0] for url in metadata.get_all("Project-URL")} >= {"Documentation", "Issues", "Changes"}
     versions = {
         c.split()[-1] for c in metadata.get_all("Classifier") if c.startswith("Programming Language :: Python ::")
     }

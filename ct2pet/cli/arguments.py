@@ -93,11 +93,8 @@ def add_sized_models(parser: Parser) -> None:
     )
 
 
-def add_crossval(parser: Parser) -> None:
-    """How the cases of a cross-validation are predicted."""
-    parser.add_argument(
-        "-f", dest="folds", nargs="+", metavar="FOLD", help="these folds (default: all of splits_final.json)"
-    )
+def add_checkpoint(parser: Parser) -> None:
+    """Which checkpoint of a training is used."""
     parser.add_argument(
         "-chk",
         dest="checkpoint",
@@ -105,6 +102,14 @@ def add_crossval(parser: Parser) -> None:
         metavar="FILE",
         help="or checkpoint_best.pth (default: checkpoint_final.pth)",
     )
+
+
+def add_crossval(parser: Parser) -> None:
+    """How the cases of a cross-validation are predicted."""
+    parser.add_argument(
+        "-f", dest="folds", nargs="+", metavar="FOLD", help="these folds (default: all of splits_final.json)"
+    )
+    add_checkpoint(parser)
     add_device(parser)
     add_step_size(parser)
     add_processes(parser)

@@ -11,8 +11,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet import layout
-from ct2pet.cli.arguments import add_dataset, add_device, add_folder, number, positive_integer
+from ct2pet.cli.arguments import add_checkpoint, add_dataset, add_device, add_folder, number, positive_integer
 from ct2pet.cli.command import command
 
 
@@ -36,13 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
     parser.add_argument("-p", dest="plans_name", metavar="PLANS", help="trained with these plans; needed for several")
     parser.add_argument("-f", dest="fold", metavar="FOLD", help="trained on this fold; needed where there are several")
-    parser.add_argument(
-        "-chk",
-        dest="checkpoint",
-        default=layout.CHECKPOINT_FINAL,
-        metavar="FILE",
-        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
-    )
+    add_checkpoint(parser)
     parser.add_argument(
         "--ratios",
         nargs="+",

@@ -10,8 +10,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet import layout
-from ct2pet.cli.arguments import add_configurations, add_dataset
+from ct2pet.cli.arguments import add_checkpoint, add_configurations, add_dataset
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_output_file, check_replaceable
 
@@ -33,13 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FOLD",
         help="these folds (default: 0, 1, ...; all where there is no other)",
     )
-    parser.add_argument(
-        "-chk",
-        dest="checkpoint",
-        default=layout.CHECKPOINT_FINAL,
-        metavar="FILE",
-        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
-    )
+    add_checkpoint(parser)
     parser.add_argument("--half_precision", action="store_true", help="weights as float16: half the size")
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet import layout
-from ct2pet.cli.arguments import add_configurations
+from ct2pet.cli.arguments import add_checkpoint, add_configurations
 
 
 def add_choice_of_model(parser: argparse.ArgumentParser) -> None:
@@ -19,13 +18,7 @@ def add_choice_of_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-f", dest="folds", nargs="+", metavar="FOLD", help="mean of these folds (default: those that there are)"
     )
-    parser.add_argument(
-        "-chk",
-        dest="checkpoint",
-        default=layout.CHECKPOINT_FINAL,
-        metavar="FILE",
-        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
-    )
+    add_checkpoint(parser)
 
     parser.add_argument(
         "--model",

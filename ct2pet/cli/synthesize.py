@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet import layout
-from ct2pet.cli.arguments import add_device, add_folder, positive_integer, seed
+from ct2pet.cli.arguments import add_checkpoint, add_device, add_folder, positive_integer, seed
 from ct2pet.cli.command import command
 
 
@@ -31,13 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-m", dest="model", metavar="MODEL", help=f"the method; {why}")
     parser.add_argument("-p", dest="plans_name", metavar="PLANS", help=f"trained with these plans; {why}")
     parser.add_argument("-f", dest="fold", metavar="FOLD", help=f"the fold; {why}")
-    parser.add_argument(
-        "-chk",
-        dest="checkpoint",
-        default=layout.CHECKPOINT_FINAL,
-        metavar="FILE",
-        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
-    )
+    add_checkpoint(parser)
     add_device(parser)
 
 

@@ -53,7 +53,7 @@ def on_cluster(
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks; what matters is said here
     try:
         client = distributed.Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
-    except (OSError, ValueError, TypeError) as error:
+    except (OSError, ValueError, TypeError, AssertionError) as error:  # the last where Dask's event loop did not start
         raise ClusterError(
             f"{address}: no Dask scheduler answers there ({_first_line(error)}); start one with 'dask scheduler' and "
             "give its address, tcp://HOST:8786"
