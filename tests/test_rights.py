@@ -9,6 +9,7 @@ from rights import open_folder, without_superuser
 from tiny import tiny_configuration, tiny_plans
 from tiny_store import write_tiny_store
 
+from ct2pet.api.prediction import predict as predict_images
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.cli.predict import main as predict
 from ct2pet.errors import CheckpointError, DatasetError, ImageError, WriteError
@@ -19,7 +20,8 @@ from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.preprocessor import check_store, preprocess_dataset
 from ct2pet.volume import Grid, Volume
 
-__all__ = ["open_folder"]
+# All that the command imports, before rights are dropped: Python's own modules may lie where only the superuser reads.
+__all__ = ["open_folder", "predict_images"]
 MODEL = "Dataset001_X/pix2pix__ct2petPlans__head"
 
 
