@@ -77,14 +77,14 @@ class Progress:
             if len("  ".join([*parts, note])) > width:
                 break
             parts.append(note)
-        room = width - len("  ".join(parts)) - 2
-        if room < _SHORTEST_BAR:
+        left = width - len("  ".join(parts)) - 2
+        if left < _SHORTEST_BAR:
             yield Text("  ".join(parts), no_wrap=True, overflow="ellipsis", end="\n")
             return
         grid = Table.grid(padding=(0, 1))
         for _ in range(len(parts) + 1):
             grid.add_column(no_wrap=True)
-        bar = ProgressBar(self.total, self.done, width=min(room - len(parts), _LONGEST_BAR))
+        bar = ProgressBar(self.total, self.done, width=min(left - len(parts), _LONGEST_BAR))
         grid.add_row(*(Text(part, no_wrap=True) for part in parts[:1]), bar, *map(Text, parts[1:]))
         yield grid
 

@@ -53,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
     )
-    parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: it over the CT, for a look")
+    parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: the PET over the CT")
     parser.add_argument(
         "--patient_map",
         type=Path,

@@ -31,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--districts", type=Path, metavar="FOLDER", help="of your own maps, CASE.nii.gz, for --segmenter files"
     )
-    parser.add_argument("--pictures", action="store_true", help="a PNG beside each map: it over the CT, for a look")
+    parser.add_argument("--pictures", action="store_true", help="a PNG beside each map: the map over the CT")
     parser.add_argument(
         "--continue_segmentation", action="store_true", help="leave the maps that this segmenter made as they are"
     )

@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 class ReadAhead(Generic[T]):
     """``read(case)`` of the next ``number`` of ``cases`` (names, in their order) at the same time; with 0 each is read
-    when it is asked for. Memory holds at most ``number`` results that nobody has taken."""
+    when it is asked for. Memory holds at most ``number`` results that were not taken yet."""
 
     def __init__(self, cases: Sequence[str], read: Callable[[str], T], number: int) -> None:
         self._waiting, self._read, self._number = list(cases)[::-1], read, number

@@ -147,7 +147,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch):
     assert "\n" not in str(raised.value)
 
 
-@pytest.mark.parametrize("address", ["nonsense", "tcp://", "127.0.0.1:99999999"])
+@pytest.mark.parametrize("address", ["nonsense", "tcp://", "udp://127.0.0.1:1", "127.0.0.1:99999999"])
 def test_what_is_no_address_is_one_line(address, monkeypatch):
     monkeypatch.setattr(cluster, "_SECONDS_TO_ANSWER", 1)
     with pytest.raises(ClusterError, match="no Dask scheduler answers there"), on_cluster(address):

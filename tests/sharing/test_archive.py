@@ -152,7 +152,7 @@ def test_a_file_that_is_not_whole_is_one_clear_line(package, tmp_path, damage):
 
 
 def test_a_flipped_bit_anywhere_is_found(package, tmp_path):
-    """In the weights, the text and the manifest; a bit of a zip's own headers may be one that nobody reads."""
+    """In the weights, the text and the manifest; some bits of a zip's own headers are never read."""
     whole = package.read_bytes()
     for place in (*range(45, 345, 20), whole.index(bytes(range(256))) + 300_000):
         package.write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
