@@ -51,13 +51,7 @@ def on_cluster(
     """
     distributed = imported("distributed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks; what matters is said here
-    try:
-        client = distributed.Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
-    except (OSError, ValueError, TypeError, AssertionError) as error:  # the last where Dask's event loop did not start
-        raise ClusterError(
-            f"{address}: no Dask scheduler answers there ({_first_line(error)}); start one with 'dask scheduler' and "
-            "give its address, tcp://HOST:8786"
-        ) from None
+    client = _client(distributed, address)
     with client, witnesses(inputs, outputs) as folders:
         cluster = Cluster(client, folders)
         if wait_for_workers:
@@ -69,6 +63,19 @@ def on_cluster(
             yield
         finally:
             _current.reset(token)
+
+
+def _client(distributed: Any, address: str | Any) -> Client:
+    try:
+        if isinstance(address, str):
+            # A Client that raises this itself is left open; collected while another starts, it holds that one up.
+            distributed.comm.get_address_host_port(address)
+        return distributed.Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
+    except (OSError, ValueError, TypeError) as error:
+        raise ClusterError(
+            f"{address}: no Dask scheduler answers there ({_first_line(error)}); start one with 'dask scheduler' and "
+            "give its address, tcp://HOST:8786"
+        ) from None
 
 
 def imported(name: str) -> Any:

@@ -1,5 +1,6 @@
 """On a scheduler and workers that are processes of their own, as on several machines."""
 
+import gc
 import os
 import threading
 import time
@@ -52,6 +53,11 @@ def wait_for(condition):
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert condition()
+
+
+def open_clients():
+    clients = [thing for thing in gc.get_objects() if isinstance(thing, distributed.Client)]
+    return [client for client in clients if client.status not in ("closed", "newly-created")]
 
 
 def test_values_are_bit_equal_to_those_of_one_machine_and_come_from_both_workers(address, capsys):
@@ -148,10 +154,13 @@ def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["nonsense", "tcp://", "udp://127.0.0.1:1", "127.0.0.1:99999999"])
-def test_what_is_no_address_is_one_line(address, monkeypatch):
+def test_what_is_no_address_is_one_line_and_leaves_no_client_open(address, monkeypatch):
+    """An open client that is collected while another one starts holds up that one for ten seconds."""
     monkeypatch.setattr(cluster, "_SECONDS_TO_ANSWER", 1)
+    before = open_clients()
     with pytest.raises(ClusterError, match="no Dask scheduler answers there"), on_cluster(address):
         pass
+    assert open_clients() == before
 
 
 def test_dask_that_is_not_installed_is_one_line(monkeypatch):
