@@ -64,15 +64,15 @@ def test_outputs_among_the_inputs_are_refused(tmp_path, monkeypatch):
     (tmp_path / "in" / "ct.nii").touch()
     (tmp_path / "link").symlink_to(tmp_path / "in")
     for output in ("in", "in/new", "in/below", "link", "other/../in"):
-        with pytest.raises(Ct2PetError, match=rf"^-o {tmp_path}/{output}: lies in the folder of the inputs"):
+        with pytest.raises(Ct2PetError, match=rf"^-o {tmp_path}/{output}: is in the folder of the inputs"):
             check_apart(tmp_path / output, tmp_path / "in", "-o")
-    with pytest.raises(Ct2PetError, match="lies in the folder"):
+    with pytest.raises(Ct2PetError, match="is in the folder"):
         check_apart(tmp_path / "in", tmp_path / "in" / "ct.nii", "-o")
     check_apart(tmp_path / "in" / "pet.nii", tmp_path / "in" / "ct.nii", "-o")
     check_apart(tmp_path / "in2", tmp_path / "in", "-o")
     check_apart(tmp_path, tmp_path / "in", "-o")
     monkeypatch.chdir(tmp_path / "in")
-    with pytest.raises(Ct2PetError, match="lies in the folder"):
+    with pytest.raises(Ct2PetError, match="is in the folder"):
         check_apart("x", ".", "-o")
 
 

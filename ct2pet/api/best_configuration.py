@@ -27,7 +27,7 @@ from ct2pet.evaluation.comparing.ranking import Ranked, rank
 from ct2pet.files import atomic_folder, read_json, write_json
 from ct2pet.imageio import image_files, read_volume, write_volume
 from ct2pet.inference.out_of_fold import OutOfFold
-from ct2pet.inference.trained_models import TrainedModel, find_trained
+from ct2pet.inference.trained_models import TrainedModel, find_trained, matching
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.resampling import resample
@@ -113,7 +113,12 @@ def find_best_configuration(
 
 
 def _candidates(raw: RawDataset, options: BestConfigurationOptions) -> Iterator[_Candidate]:
-    for trained in find_trained(results_folder(), options.prediction.checkpoint):
+    everything = find_trained(results_folder(), options.prediction.checkpoint)
+    for model in options.models or ():
+        matching(everything, raw.name, model=model)
+    for plans_name in options.plans_names or ():
+        matching(everything, raw.name, plans_name=plans_name)
+    for trained in everything:
         chosen = options.models is None or trained.model in options.models
         chosen &= options.plans_names is None or trained.plans_name in options.plans_names
         if trained.dataset_name != raw.name or not chosen:

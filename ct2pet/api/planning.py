@@ -23,7 +23,7 @@ from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
-from ct2pet.planning.reference import reference_names, reference_plans
+from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 from ct2pet.preprocessing import preprocess_dataset
 from ct2pet.preprocessing.folder import PreprocessedDataset
 
@@ -153,7 +153,7 @@ def _plan(
         load_model(name)  # an unknown name is told before any work
     path = preprocessed.plans_file(request.plans_name)
     needs = {name: load_model(name).requirements for name in model_names()}
-    if request.plans_name in reference_names():
+    if is_reference(request.plans_name):
         if request.target_spacing is not None:
             raise PlansError(f"the plans {request.plans_name} fix their spacing; choose another name (-p)")
         plans = reference_plans(request.plans_name, fingerprint, description, needs)
@@ -162,10 +162,13 @@ def _plan(
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
         plans = plan_experiment(fingerprint, description, needs, request)
+    known = [*preprocessed.plans_names(), DEFAULT_PLANS]
     replaced = path.exists() and _content(path) != plans
     plans.save(path)
     if replaced:
         print(f"{path}: replaced by new plans", file=sys.stderr)
+    elif plans.plans_name not in (*known, *reference_names()):
+        print(f"{path}: new plans of the default planner (reference plans: {', '.join(reference_names())})")
     return plans
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
 from ct2pet.models import build_method
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.suggestions import did_you_mean
 
 _ALL = "all"
 
@@ -163,10 +164,25 @@ def choose(
     model: str | None = None,
     plans_name: str | None = None,
 ) -> TrainedModel:
-    """The one trained model that fits; a ``dataset`` is a number or a folder name.
+    """The one trained model of a ``dataset`` (number or folder name), a method and plans; None: any.
 
-    Raises CheckpointError that lists them all where none or several fit.
+    Raises CheckpointError that lists the trained models where none or several match.
     """
+    if not trained:
+        raise CheckpointError("no trained model with this checkpoint; train one (ct2pet_train) or change -chk")
+    fitting = matching(trained, dataset, model, plans_name)
+    if len(fitting) > 1:
+        raise CheckpointError(f"several trained models; choose one: {'; '.join(map(str, fitting))}")
+    return fitting[0]
+
+
+def matching(
+    trained: Sequence[TrainedModel],
+    dataset: str | None = None,
+    model: str | None = None,
+    plans_name: str | None = None,
+) -> list[TrainedModel]:
+    """All trained models of a dataset, a method and plans; None: any. Raises CheckpointError where there is none."""
     fitting = [
         one
         for one in trained
@@ -174,13 +190,27 @@ def choose(
         and model in (None, one.model)
         and plans_name in (None, one.plans_name)
     ]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not trained:
-        raise CheckpointError("there is no trained model with this checkpoint: train one (ct2pet_train) or see -chk")
     if not fitting:
-        raise CheckpointError(f"no trained model fits; there are: {'; '.join(map(str, trained))}")
-    raise CheckpointError(f"several trained models fit, choose one: {'; '.join(map(str, fitting))}")
+        wanted = {"-d": dataset, "-m": model, "-p": plans_name}
+        raise CheckpointError(f"{_unknown(trained, wanted)}; trained are: {'; '.join(map(str, trained)) or 'none'}")
+    return fitting
+
+
+def _unknown(trained: Sequence[TrainedModel], wanted: Mapping[str, str | None]) -> str:
+    """The options that no trained model has, with the most similar known value of each."""
+    known = {
+        "-d": {one.dataset_name for one in trained},
+        "-m": {one.model for one in trained},
+        "-p": {one.plans_name for one in trained},
+    }
+    given = {option: value for option, value in wanted.items() if value is not None}
+    missing = [
+        f"{option} {value}{did_you_mean(value, sorted(known[option]))}"
+        for option, value in given.items()
+        if value not in known[option] and not (option == "-d" and any(_is_dataset(name, value) for name in known["-d"]))
+    ]
+    chosen = ", ".join(missing) or " ".join(f"{option} {value}" for option, value in given.items())
+    return f"no trained model has {chosen}"
 
 
 def _is_dataset(name: str, wanted: str) -> bool:

@@ -21,16 +21,36 @@ from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
 from ct2pet.schema import parse_as
+from ct2pet.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable  # Python 3.11
 
 _PACKAGE = "ct2pet_plans"
+_PREFIX = "paper_"  # reserved for reference plans
 
 
 def reference_names() -> list[str]:
-    """The names that ``-p`` takes besides those of plans that were made."""
+    """The names of all reference plans."""
     return sorted(entry.name[: -len(".json")] for entry in _folder().iterdir() if entry.name.endswith(".json"))
+
+
+def is_reference(name: str) -> bool:
+    """Whether plans of this name are reference plans.
+
+    Raises PlansError that lists the reference plans where the name is similar to one of theirs, or begins as theirs:
+    the default planner must not write plans under a mistyped name.
+    """
+    names = reference_names()
+    if name in names:
+        return True
+    hint = did_you_mean(name, names)
+    if hint or name.startswith(_PREFIX):
+        raise PlansError(
+            f"-p {name}: no such reference plans; there are: {', '.join(names)}{hint}; plans made by the planner need "
+            "a name that is not similar to these"
+        )
+    return False
 
 
 def reference_plans(
@@ -39,11 +59,11 @@ def reference_plans(
     """The reference plans ``name`` for a dataset. They fix all decisions; districts, median shape, the windows that
     depend on the data, and what they leave open of spacing and sampling come from the fingerprint and the planner.
 
-    Raises PlansError that lists the names where ``name`` is unknown, and where the plans' method cannot take the
+    Raises PlansError that lists the names where ``name`` is unknown, and where the plans' method does not support the
     dataset's fields.
     """
     if name not in reference_names():
-        raise PlansError(f"there are no reference plans {name!r}; there are: {', '.join(reference_names())}")
+        raise PlansError(f"-p {name}: no such reference plans; there are: {', '.join(reference_names())}")
     content = json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
     fields = description.fields
     methods = {model: requirements[model] for model in content["models"]}

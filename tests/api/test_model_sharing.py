@@ -214,7 +214,10 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
     ("line", "said"),
     [
         ("export_model -d 900 -o {0}/model.tar", "model.tar: a model is exported to a file that ends in .zip"),
-        ("export_model -d 901 -o {0}/model.zip", "no trained model fits; there are: -d Dataset900_Tiny -m scaled"),
+        (
+            "export_model -d 901 -o {0}/model.zip",
+            "no trained model has -d 901; trained are: -d Dataset900_Tiny -m scaled",
+        ),
         ("export_model -d 900 -f 3 -o {0}/model.zip", "no checkpoint_final.pth of fold 3; there are folds: 0, 1"),
         ("export_model -d 900 -o {0}/notes.zip", "would be replaced, but is not a model of ct2pet_export_model"),
         ("install_model {0}/missing.zip", "missing.zip: no such file"),

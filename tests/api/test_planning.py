@@ -210,3 +210,20 @@ def test_a_target_spacing_and_chosen_configurations_reach_the_stores(raw, prepro
         plan("901", plans_name="paper_2503_15555", target_spacing=(9.0, 8.0, 7.0))
     with pytest.raises(PlansError, match="no configuration 'lwo'; there are: low, high, whole_body; did you mean low"):
         go(configurations=["lwo"])
+
+
+def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announced(raw, preprocessed, capsys):
+    extract_fingerprint("901", num_processes=1)
+    before = sorted(preprocessed.iterdir())
+    with pytest.raises(PlansError, match=r"-p paper_2503_1555: .*did you mean paper_2503_15555"):
+        plan("901", plans_name="paper_2503_1555")
+    assert sorted(preprocessed.iterdir()) == before
+    capsys.readouterr()
+    plan("901")
+    assert capsys.readouterr().out == ""
+    plan("901", plans_name="coarse")
+    assert (
+        "coarse.json: new plans of the default planner (reference plans: medscangan_64mm, " in capsys.readouterr().out
+    )
+    plan("901", plans_name="coarse")
+    assert capsys.readouterr().out == ""

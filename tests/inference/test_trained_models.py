@@ -52,8 +52,14 @@ def test_several_are_listed_in_one_line_and_chosen_by_what_they_differ_in(tmp_pa
     assert choose(trained, plans_name="mine").plans_name == "mine"
     for dataset in ("12", "012", "Dataset012_B"):
         assert choose(trained, dataset=dataset).dataset_name == "Dataset012_B"
-    with pytest.raises(CheckpointError, match=r"no trained model fits; there are: .*-p mine"):
+    with pytest.raises(CheckpointError, match=r"no trained model has -d 13; trained are: .*-p mine"):
         choose(trained, dataset="13")
+    with pytest.raises(
+        CheckpointError, match=r"has -m sclaed; did you mean scaled[?], -p mein; did you mean mine[?]; tr"
+    ):
+        choose(trained, model="sclaed", plans_name="mein")
+    with pytest.raises(CheckpointError, match="has -d 12 -m other; trained are: "):  # each of them is trained elsewhere
+        choose(trained, dataset="12", model="other")
 
 
 def test_without_any_training_the_message_says_so(tmp_path):
