@@ -18,7 +18,10 @@ def check_output_folder(folder: str | os.PathLike) -> None:
     folder = Path(folder)
     existing = _existing(folder)
     if not existing.is_dir():
-        raise WriteError(f"{existing}: is a file; name a folder", NotADirectoryError(errno.ENOTDIR, "Not a directory"))
+        raise WriteError(
+            f"{existing}: is a file, not a folder; choose another folder",
+            NotADirectoryError(errno.ENOTDIR, "Not a directory"),
+        )
     check_writable(existing)
     if existing != folder:
         _try_name(existing, folder.relative_to(existing).parts[0])
@@ -29,13 +32,15 @@ def check_output_file(path: str | os.PathLike) -> None:
     folder."""
     path = Path(path)
     if os.path.isdir(path):  # unlike Path.is_dir(), False for names that are too long
-        raise WriteError(f"{path}: is a folder; name a file", IsADirectoryError(errno.EISDIR, "Is a directory"))
+        raise WriteError(
+            f"{path}: is a folder, not a file; choose a file name", IsADirectoryError(errno.EISDIR, "Is a directory")
+        )
     check_output_folder(path.parent)
     _try_name(_existing(path.parent), path.name)
 
 
 def _existing(path: Path) -> Path:
-    """The path, or the last folder above it that exists."""
+    """The path, or its nearest parent folder that exists."""
     return next((one for one in (path, *path.parents) if os.path.exists(one)), Path())
 
 
@@ -63,7 +68,7 @@ def check_replaceable(path: str | os.PathLike, is_ours: Callable[[Path], bool], 
     files of other programs. ``what``: the kind of file, with its article ("a report of ct2pet_report")."""
     path = Path(path)
     if path.is_file() and path.stat().st_size > 0 and not is_ours(path):
-        raise Ct2PetError(f"{path}: would be replaced, but is not {what}; remove it or choose another name")
+        raise Ct2PetError(f"{path}: would be replaced, but is not {what}; remove it or choose another output")
 
 
 def holds_keys(path: Path, keys: Iterable[str]) -> bool:

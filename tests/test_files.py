@@ -225,7 +225,7 @@ def test_a_full_disk_is_named_with_a_remedy_and_what_was_there_stays(tmp_path, a
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "make room on the disk"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
+    [(errno.ENOSPC, "free disk space"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
 )
 def test_the_remedy_is_that_of_the_cause(tmp_path, monkeypatch, number, remedy):
     def refuse(**options):

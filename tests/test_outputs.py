@@ -39,7 +39,7 @@ def test_an_output_of_the_wrong_kind_or_name_is_named(tmp_path):
     with pytest.raises(WriteError, match=f"{tmp_path}: is a folder; name a file"):
         check_output_file(tmp_path)
     for below in ("file", "file/below", "file/below/x.json"):
-        with pytest.raises(WriteError, match=f"{tmp_path}/file: is a file; name a folder"):
+        with pytest.raises(WriteError, match=f"{tmp_path}/file: is a file, not a folder"):
             check_output_folder(tmp_path / below)
     for check in (check_output_file, check_output_folder):
         for name in ("x" * 300, f"new/{'x' * 300}"):
@@ -55,7 +55,7 @@ def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
 
     monkeypatch.setattr("ct2pet.files.tempfile.TemporaryFile", forbidden)
     for check in (check_output_folder, check_output_file):
-        with pytest.raises(WriteError, match=rf"^{tmp_path}: nothing .* \(Permission denied\); .*get the permission"):
+        with pytest.raises(WriteError, match=rf"^{tmp_path}: nothing .* \(Permission denied\); .*get write permission"):
             check(tmp_path / "new" / "x")
 
 

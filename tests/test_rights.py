@@ -83,7 +83,7 @@ def test_preprocessing_into_a_folder_that_may_not_be_written_ends_before_any_wor
     target = open_folder / "preprocessed"
     target.mkdir(mode=0o555)
     monkeypatch.setattr("ct2pet.preprocessing.preprocessor.map_cases", lambda *_, **__: pytest.fail("work began"))
-    with without_superuser(), pytest.raises(WriteError, match=rf"^{target}: nothing .*get the permission"):
+    with without_superuser(), pytest.raises(WriteError, match=rf"^{target}: nothing .*get write permission"):
         preprocess_dataset(dataset, plans, target)
     shutil.rmtree(target)
 

@@ -162,7 +162,7 @@ def test_installing_again_changes_nothing_and_another_model_is_never_replaced(re
     checkpoint = folders[1] / "fold_1" / "checkpoint_final.pth"
     checkpoint.write_bytes(checkpoint.read_bytes() + b"x")
     shutil.rmtree(folders[0])
-    with pytest.raises(Ct2PetError, match=r"low: another model is there \(fold_1/checkpoint_final\.pth differs\)"):
+    with pytest.raises(Ct2PetError, match=r"low: another model has this name \(fold_1/checkpoint_final\.pth differs\)"):
         install_model(tmp_path / "model.zip")
     assert not folders[0].exists()  # nothing is installed where a part cannot be
     assert not list(other.glob(".*"))
@@ -213,7 +213,7 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("export_model -d 900 -o {0}/model.tar", "model.tar: a model is exported to a file that ends in .zip"),
+        ("export_model -d 900 -o {0}/model.tar", "model.tar: the name of an exported model must end in .zip"),
         (
             "export_model -d 901 -o {0}/model.zip",
             "no trained model has -d 901; trained are: -d Dataset900_Tiny -m scaled",

@@ -90,7 +90,7 @@ def test_an_image_comes_back_from_a_volume_as_it_was(direction):
     ("image", "error", "problem"),
     [
         (sitk.Image(4, 4, sitk.sitkFloat32), GeometryError, "three axes"),
-        (sitk.Image([4, 4, 4], sitk.sitkVectorFloat32, 2), GeometryError, "one value each"),
+        (sitk.Image([4, 4, 4], sitk.sitkVectorFloat32, 2), GeometryError, "one value per voxel"),
         (nibabel.Nifti1Image(np.zeros((2, 2, 2, 2), np.float32), np.eye(4)), GeometryError, r"\(2, 2, 2, 2\)"),
         (np.zeros((4, 4, 4)), ImageError, "not ndarray"),
         ("ct.nii.gz", ImageError, "not str"),

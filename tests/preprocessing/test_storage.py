@@ -216,7 +216,7 @@ def test_a_changed_bit_anywhere_is_noticed(store, ending):
         ({"labels_found": {"organs": [100, 7]}}, r"A_labels\.b2nd: cannot be read \(it has no voxels of organs:7"),
         ({"labels_found": {"bones": [100]}}, r"A\.json: labels_found must name the label maps"),
         ({"grid": None}, r"A\.json: a case that is present has a grid and fields"),
-        ({"grid": {"shape": [70, 0, 9], "spacing": [4, 3, 3]}}, r"A\.json: a grid has three axes"),
+        ({"grid": {"shape": [70, 0, 9], "spacing": [4, 3, 3]}}, r"A\.json: expected a grid of three axes"),
         ({"grid": {"shape": [70, 30, 9], "spacing": [4, 3, 3], "direction": [1, 0]}}, r"A\.json: grid"),
         ({"grid": {"shape": [9, 30, 70], "spacing": [4, 3, 3]}}, r"A\.b2nd: cannot be read \(its shape is"),
         ({"present": False}, r"A\.json: a case that is not present has neither a grid nor fields"),

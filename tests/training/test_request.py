@@ -104,7 +104,7 @@ def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
     folder = results / "pix2pix__ct2petPlans__low" / "fold_all"
     with (
         folder_lock(folder, "a training"),
-        pytest.raises(Ct2PetError, match=r"fold_all: process \d+ works in this folder"),
+        pytest.raises(Ct2PetError, match=r"fold_all: process \d+ uses this folder"),
     ):
         go(["low"])
     assert not list(folder.glob("*.pth"))
