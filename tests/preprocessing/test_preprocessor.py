@@ -75,10 +75,10 @@ def test_every_case_lands_in_the_store_of_every_configuration(dataset, tmp_path)
         ("pet", lambda pet: pet * 5000, r"targetsTr.*Bq/ml"),
         ("pet", lambda pet: np.where(pet > 5, np.nan, pet), r"targetsTr.*not a number"),
         ("pet", lambda pet: pet * 0, r"targetsTr.*no voxel is above zero"),
-        ("pet", lambda pet: pet - 5, r"targetsTr.*SUV are not negative"),
-        ("pet", lambda pet: with_one_voxel(pet, 3e38), r"targetsTr.*3e\+38, beyond any SUV"),
+        ("pet", lambda pet: pet - 5, r"targetsTr.*SUVs are not negative"),
+        ("pet", lambda pet: with_one_voxel(pet, 3e38), r"targetsTr.*3e\+38, outside the range of SUV"),
         ("ct", lambda ct: ct / 1000, r"imagesTr.*not a CT in HU"),
-        ("ct", lambda ct: with_one_voxel(ct, 3e38), r"imagesTr.*beyond any HU"),
+        ("ct", lambda ct: with_one_voxel(ct, 3e38), r"imagesTr.*outside the range of HU"),
         ("district_map", lambda labels: labels * 0, r"districtsTr.*no voxel belongs to a district"),
         ("district_map", lambda labels: labels + 6, r"districtsTr.*not in dataset\.json"),
         ("lesions", lambda mask: np.where(mask > 0, np.nan, mask), r"lesionsTr.*not a number"),
@@ -114,7 +114,7 @@ def test_a_case_whose_file_is_a_broken_link_is_not_left_out(dataset, tmp_path):
     path = dataset.path("CT", "B", "Tr")
     path.unlink()
     path.symlink_to(tmp_path / "gone.nii.gz")
-    with pytest.raises(DatasetError, match=r"B_0000\.nii: what it links to does not exist"):
+    with pytest.raises(DatasetError, match=r"B_0000\.nii: the target of this link does not exist"):
         preprocess_dataset(dataset, PLANS, tmp_path / "pre")
 
 
