@@ -16,7 +16,7 @@ from ct2pet.preprocessing.preprocessor import check_store, store_folder
 from ct2pet.preprocessing.storage import DistrictStore
 from ct2pet.suggestions import did_you_mean
 
-_OTHERS = tuple(Path(name).stem for name in (DATASET, FINGERPRINT, SPLITS))  # JSON files that are no plans
+_OTHERS = tuple(Path(name).stem for name in (DATASET, FINGERPRINT, SPLITS))  # JSON files that are not plans
 _PLANS_NAME = re.compile(r"[A-Za-z0-9]+([_.-][A-Za-z0-9]+)*")  # "__" separates the parts of a model's folder name
 
 
@@ -75,8 +75,8 @@ class PreprocessedDataset:
         return plans
 
     def store(self, plans: Plans, configuration: str) -> DistrictStore:
-        """The store of a configuration. Raises DatasetError where nothing is preprocessed, PlansError where other
-        plans were used."""
+        """The store of a configuration. Raises DatasetError without preprocessed cases, PlansError where they were made
+        with other plans."""
         store = DistrictStore(store_folder(self.folder, plans, configuration))
         if not store.recorded_cases():
             raise DatasetError(
@@ -87,5 +87,5 @@ class PreprocessedDataset:
         return store
 
     def splits(self) -> list[dict[str, list[str]]]:
-        """The folds of splits_final.json. Raises DatasetError where the file is missing or breaks a rule."""
+        """The folds of splits_final.json. Raises DatasetError where the file is missing or invalid."""
         return read_splits(self.splits_file)

@@ -251,20 +251,20 @@ def test_edited_plans_do_not_train_on_an_old_store(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     store = stores(tmp_path / "pre")["low"]
     check_store(store, replace(CONFIGURATIONS["low"], batch_size=1), PLANS.all_fields)
-    with pytest.raises(PlansError, match="stored with another spacing than the plans': preprocess again"):
+    with pytest.raises(PlansError, match="stored with another spacing than that of the plans; preprocess again"):
         check_store(store, replace(CONFIGURATIONS["low"], spacing=[2.0, 2.0, 2.0]), PLANS.all_fields)
 
 
 def test_a_store_of_other_fields_is_not_trained_on(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
-    with pytest.raises(DatasetError, match=r"low/A\.json: holds other fields or classes than the plans; "):
+    with pytest.raises(DatasetError, match=r"low/A\.json: contains other fields or classes than the plans; "):
         check_store(stores(tmp_path / "pre")["low"], CONFIGURATIONS["low"], Fields(PLANS.all_fields.everything[:1]))
 
 
 @pytest.mark.parametrize("change", [{"folder": "elsewhere"}, {"suffix": "_0001"}, {"name": "MR"}, {"kind": "pet"}])
 def test_plans_of_other_fields_than_the_datasets_are_refused(dataset, tmp_path, change):
     plans = replace(PLANS, fields=[replace(one, **change) if one.name == "CT" else one for one in PLANS.fields])
-    with pytest.raises(PlansError, match=rf"{PLANS.plans_name}\.json: its field (CT|MR) is not as dataset\.json"):
+    with pytest.raises(PlansError, match=rf"{PLANS.plans_name}\.json: its field (CT|MR) differs from dataset\.json"):
         preprocess_dataset(dataset, plans, tmp_path / "pre")
 
 
