@@ -205,7 +205,9 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
     about = Manifest(HAND, "scaled", "ct2petPlans", "checkpoint_final.pth", {"low": ["0"]}, "0.1.0")
     write_package(tmp_path / "swapped.zip", swapped, about)
     other = elsewhere()
-    with pytest.raises(Ct2PetError, match=r"swapped\.zip: Dataset900.*holds scaled of (low|high), which its folder"):
+    with pytest.raises(
+        Ct2PetError, match=r"swapped\.zip: Dataset900.*contains scaled of (low|high), which does not match its folder"
+    ):
         install_model(tmp_path / "swapped.zip")
     assert list(other.iterdir()) == []
 

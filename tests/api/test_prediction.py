@@ -183,7 +183,7 @@ def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_begins
 def test_files_that_are_no_predictions_are_never_replaced(raw):
     ct, _ = two_district_case()
     write_volume(raw / "out" / "b.nii.gz", ct)
-    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is no prediction"):
+    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is not a prediction"):
         run(raw)
     assert [path.name for path in (raw / "out").iterdir()] == ["b.nii.gz"]
 
