@@ -75,7 +75,7 @@ def test_the_lock_ends_with_the_block_and_leaves_nothing(tmp_path):
 
 
 def test_a_second_block_of_the_same_process_is_refused(tmp_path):
-    with folder_lock(tmp_path, "a training"), pytest.raises(Ct2PetError, match=f"process {os.getpid()} works"):
+    with folder_lock(tmp_path, "a training"), pytest.raises(Ct2PetError, match=f"process {os.getpid()} uses"):
         enter(tmp_path)
 
 
@@ -126,7 +126,7 @@ def refuse_with(monkeypatch, number):
 def test_a_file_system_without_locks_is_told_and_the_work_is_done(tmp_path, monkeypatch, capsys):
     refuse_with(monkeypatch, errno.ENOSYS)
     assert enter(tmp_path) == []
-    assert "no locks (Function not implemented): run one command at a time" in capsys.readouterr().err
+    assert "no locks (Function not implemented); run one command at a time" in capsys.readouterr().err
 
 
 def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):

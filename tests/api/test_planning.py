@@ -189,7 +189,7 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
         plan("901", **SMALL)
     for image in (raw.folder / "imagesTr").iterdir():
         image.unlink()
-    with pytest.raises(DatasetError, match=r"there is no CT, CASE_0000\.nii, in imagesTr"):
+    with pytest.raises(DatasetError, match=r"no CTs CASE_0000\.nii in imagesTr"):
         go()
 
 

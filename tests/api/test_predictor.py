@@ -66,7 +66,7 @@ def test_of_several_inputs_and_targets_both_are_by_name(tmp_path, monkeypatch):
     ct, low_dose, _ = two_input_case()
     found = predictor.predict({"CT": ct, "low_dose": low_dose})
     assert {name: volume.unit for name, volume in found.items()} == {"PET": "SUV", "organs": "label"}
-    with pytest.raises(ImageError, match="the model takes CT, low_dose; no low_dose"):
+    with pytest.raises(ImageError, match="the model needs CT, low_dose; low_dose is missing"):
         predictor.predict(ct)
 
 

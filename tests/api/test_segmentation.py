@@ -208,7 +208,7 @@ def test_folders_that_cannot_serve_are_refused(cts, tmp_path):
     with pytest.raises(DatasetError, match="give the CTs and the folder of the maps"):
         segment_districts(cts, segmenter="halves")
     (tmp_path / "file").touch()
-    with pytest.raises(Ct2PetError, match=r"file/maps: nothing can be written there"):
+    with pytest.raises(Ct2PetError, match=r"file/maps: not writable"):
         segment_districts(cts, tmp_path / "file" / "maps", segmenter="halves")
 
 

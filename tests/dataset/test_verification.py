@@ -147,7 +147,7 @@ def test_a_dataset_without_training_cases_and_a_wrong_count(make_dataset, tmp_pa
 def test_one_name_on_two_sides(make_dataset):
     dataset = make_dataset(train=("a", "b"), test=("b",))
     messages = [problem.message for problem in verify_dataset(dataset)]
-    assert messages == ["a training case has the same name"]
+    assert messages == ["a training case and a test case have this name; rename one"]
 
 
 def test_grids_that_overlap_too_little(make_dataset):

@@ -198,7 +198,7 @@ def test_a_place_that_may_not_be_written_is_said_before_any_work(scans, capsys):
     arguments = f"-i {scans}/scans -o {scans}/file/out --districts {scans}/maps -device cpu --dicom"
     assert main(arguments.split()) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "file/out: nothing can be written there (Not a directory)" in line
+    assert "file/out: not writable (Not a directory)" in line
 
 
 def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):

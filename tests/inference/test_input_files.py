@@ -43,9 +43,9 @@ def test_one_ct_goes_into_a_folder_or_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["a_0000.nii.gz", "a.nii.gz"], "are the same case"),
-        (["a_0000.nii.gz", "a_0000.nrrd"], "are the same case"),
-        (["readme.txt"], "no image in it"),
+        (["a_0000.nii.gz", "a.nii.gz"], "have the same case name"),
+        (["a_0000.nii.gz", "a_0000.nrrd"], "have the same case name"),
+        (["readme.txt"], "no images; known formats"),
     ],
 )
 def test_folders_that_are_ambiguous_or_empty_are_refused(tmp_path, names, message):

@@ -130,8 +130,8 @@ def test_plans_of_version_1_are_read_as_what_they_meant():
     ("key", "value", "reason"),
     [
         ("folder", "", "the folder '' of the field CT is not allowed"),
-        ("folder", "../x", r"the field CT has no such folder: '\.\./x'"),
-        ("name", "../x", r"fields\[0\]\.name '\.\./x' is not that of a field"),
+        ("folder", "../x", r"the folder '\.\./x' of the field CT is not allowed"),
+        ("name", "../x", r"fields\[0\]\.name '\.\./x' is not allowed"),
         ("name", "PET", "two fields have the same name"),
         ("labels", {"a": -1}, "the field CT has labels below 0"),
     ],
