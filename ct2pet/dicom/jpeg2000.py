@@ -1,4 +1,4 @@
-"""JPEG 2000 whose codestream and header say different things of the sign of the values."""
+"""JPEG 2000 images whose codestream and header disagree about the sign of the values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEPEND_ON_SIGN = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 
 
 def match_sign(dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns decoded values into those that the header describes: in most objects nothing.
+    """A function from decoded values to those of the header; in most objects it does nothing.
 
     Some systems compress signed values as unsigned ones, or the other way. Then the lowest Bits Stored (0028,0101) bits
     count, with the sign of Pixel Representation (0028,0103), as in GDCM and so in ITK. The data set is changed to the
@@ -37,7 +37,8 @@ def match_sign(dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _codestream_is_signed(dataset: Dataset) -> bool | None:
-    """None for other encodings than JPEG 2000, and for a codestream that cannot be read: decoding it says why."""
+    """None for other encodings than JPEG 2000, and for an unreadable codestream, which is reported when it is
+    decoded."""
     syntax = getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")
     if syntax not in JPEG2000TransferSyntaxes or "PixelData" not in dataset:
         return None

@@ -1,5 +1,5 @@
-"""The headers of a synthetic PET as DICOM (PS3.3 A.21, PET Image IOD): whose it is, what it is, and that nothing of it
-was measured."""
+"""The headers of a synthetic PET as DICOM (PS3.3 A.21, PET Image IOD): patient, content, and the statement that it was
+not measured."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _INTO_GANTRY = {"HF": ("102540008", "headfirst"), "FF": ("102541007", "feet-firs
 
 
 def new_header(source: CtSource, how: str) -> Dataset:
-    """What all slices share. ``how``: which model made the PET; it must name no patient."""
+    """The attributes of all slices. ``how``: the model of the PET, without patient names."""
     header = _copied(source)
     now = datetime.now()
     date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
@@ -81,8 +81,8 @@ def _copied(source: CtSource) -> Dataset:
 
 
 def _follows_the_rules(element: DataElement) -> bool:
-    """Whether a value has the length and the characters of its representation: some archives write others, and they
-    would make the new objects invalid."""
+    """Whether a value has the length and the characters of its representation: some archives write invalid values,
+    which would make the new objects invalid."""
     values = element.value if isinstance(element.value, (MultiValue, list)) else [element.value]
     try:
         for value in values:
@@ -106,7 +106,7 @@ def _say_synthetic(header: Dataset, how: str) -> None:
 
 
 def _say_nothing_measured(header: Dataset) -> None:
-    """The attributes of an acquisition that the standard demands, empty or neutral where it allows that."""
+    """The required attributes of an acquisition, empty or neutral where the standard allows it."""
     header.Units = "GML"
     header.SUVType = "BW"
     header.CountsSource = "EMISSION"
@@ -121,7 +121,7 @@ def _say_nothing_measured(header: Dataset) -> None:
 
 
 def _put_posture(header: Dataset, position: str) -> None:
-    """How the patient lay, in the codes that PET images have in place of PatientPosition; empty where it is unknown."""
+    """The patient's position in the codes of PET images; empty where unknown."""
     posture, gantry = _POSTURES.get(position[2:]), _INTO_GANTRY.get(position[:2])
     header.PatientOrientationCodeSequence = Sequence()
     header.PatientGantryRelationshipCodeSequence = Sequence([_code("SCT", *gantry)] if gantry else [])
@@ -138,7 +138,7 @@ def _code(scheme: str, value: str, meaning: str) -> Dataset:
 
 
 def reference_images(header: Dataset, source: CtSource, images: list[tuple[str, int | None]]) -> None:
-    """Name the CT's images that a slice lies on, as its source and by their series (PS3.3 C.7.6.1, C.12.2)."""
+    """Reference the CT's images at a slice's position, as its source and by their series (PS3.3 C.7.6.1, C.12.2)."""
     purpose = _code("DCM", "121322", "Source image for image processing operation")
     by_instance: dict[str, list[int]] = {}
     for instance, frame in images:

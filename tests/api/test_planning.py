@@ -171,7 +171,7 @@ def test_where_a_map_cannot_be_made_nothing_is_planned(raw, preprocessed, stubs)
 
 def test_without_a_segmenter_that_knows_the_districts_the_first_missing_map_is_named(raw):
     (raw.folder / "districtsTr" / "case1.nii").unlink()
-    with pytest.raises(DatasetError, match=r"case1\.nii: no such district map \(1 are missing\), and .*files"):
+    with pytest.raises(DatasetError, match=r"case1\.nii: no such district map \(1 missing\), and .*files"):
         go(segmenter="files")
     with pytest.raises(CasesFailed) as caught:
         extract_fingerprint("901", **ALONE)
@@ -206,8 +206,18 @@ def test_a_target_spacing_and_chosen_configurations_reach_the_stores(raw, prepro
     assert store.open(store.cases[0]).grid.spacing == (9.0, 8.0, 7.0)
     with pytest.raises(PlansError, match="have a fixed spacing"):
         plan("901", plans_name="paper_2503_15555", target_spacing=(9.0, 8.0, 7.0))
-    with pytest.raises(PlansError, match="no configuration 'lwo'; there are: low, high, whole_body; did you mean low"):
-        go(configurations=["lwo"])
+
+
+def test_unknown_names_are_refused_before_any_work(raw, preprocessed):
+    for options, message in (
+        ({"configurations": ["lwo"]}, r"-c lwo: .*; there are: low, high, whole_body; did you mean low\?$"),
+        ({"plans_name": "paper_2503_1555"}, "-p paper_2503_1555: .*did you mean paper_2503_15555"),
+        ({"segmenter": "ruels"}, "no segmenter 'ruels'; there are: .*rules"),
+        ({"models": ["pix2pixx"]}, r"unknown name 'pix2pixx'; .*did you mean pix2pix\?$"),
+    ):
+        with pytest.raises(Ct2PetError, match=message):
+            go(**options)
+        assert not preprocessed.exists()
 
 
 def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announced(raw, preprocessed, capsys):

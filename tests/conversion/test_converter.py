@@ -218,7 +218,7 @@ def test_a_dataset_of_another_origin_is_not_touched(tmp_path, raw):
 def test_an_id_that_is_taken(tmp_path, raw):
     write_studies(tmp_path / "in", study_of())
     (raw / "Dataset001_OTHER").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="has the id 1 already; choose another -d, or -n OTHER"):
+    with pytest.raises(DatasetError, match="already has the number 1; choose another -d, or -n OTHER"):
         convert(tmp_path / "in")
 
 

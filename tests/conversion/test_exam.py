@@ -133,7 +133,7 @@ def test_a_truncated_file(tmp_path, raw, kind, number):
     conversion = convert(tmp_path / "in")
     (message,) = conversion.failures.values()
     series = {"PT": "PET series 3 (9 files)", "CT": "CT series 2 (12 files)"}[kind]
-    assert message.startswith(f"{series}: image {number + 1}: its pixels are missing, cut off or damaged")
+    assert message.startswith(f"{series}: image {number + 1}: its pixels are missing, truncated or damaged")
 
 
 def test_an_empty_file_in_the_middle_of_a_series(tmp_path, raw):

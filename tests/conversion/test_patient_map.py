@@ -32,10 +32,10 @@ def test_the_map_tells_who_is_who_and_only_its_owner_may_read_it(tmp_path, raw):
 def test_private_tables_do_not_lie_in_the_dataset_or_nowhere(tmp_path, raw, option):
     write_studies(tmp_path / "in", study_of())
     for place, said in (
-        (raw / "Dataset001_CLINIC" / "x.csv", "lies in the dataset"),
+        (raw / "Dataset001_CLINIC" / "x.csv", "is in the dataset"),
         (tmp_path / "no" / "x", "cannot"),
     ):
-        with pytest.raises(DatasetError, match=f"{said}.*name another --{option}"):
+        with pytest.raises(DatasetError, match=f"{said}.*choose another --{option}"):
             convert(tmp_path / "in", **{option: place})
     assert not raw.exists()
 
@@ -56,7 +56,7 @@ def test_a_file_that_is_no_map_is_not_replaced(tmp_path, raw):
     write_studies(tmp_path / "in", study_of())
     path = tmp_path / "thesis.txt"
     path.write_text("years of work")
-    with pytest.raises(DatasetError, match="is no map of patients"):
+    with pytest.raises(DatasetError, match="is not a patient map"):
         convert(tmp_path / "in", patient_map=path)
     assert path.read_text() == "years of work"
 

@@ -84,7 +84,7 @@ def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
         }
     printed = capsys.readouterr().out
     assert "left out: a study without PET" in printed
-    assert "left out: no regular file (a broken link, a device)" in printed
+    assert "left out: not a regular file (a broken link, a device)" in printed
 
 
 def test_a_source_that_is_a_link(source, tmp_path):

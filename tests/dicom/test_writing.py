@@ -104,7 +104,7 @@ def test_a_pet_of_zeros_stays_zero(tmp_path, source):
 def test_values_that_are_no_suv_are_refused(tmp_path, source, value):
     pet = random_pet(CT_GRID)
     pet.array[2, 3, 4] = value
-    with pytest.raises(ImageError, match="negative or no numbers"):
+    with pytest.raises(ImageError, match="negative or non-finite"):
         write_pet_series(tmp_path / "pet", pet, source, HOW)
     assert not (tmp_path / "pet").exists()
 

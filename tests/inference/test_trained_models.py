@@ -67,9 +67,18 @@ def test_without_any_training_the_message_says_so(tmp_path):
         choose(find_trained(tmp_path / "nothing"))
 
 
+def test_an_unknown_checkpoint_or_district_is_named_with_the_known_ones(tmp_path):
+    write_trained(tmp_path, ALL)
+    with pytest.raises(CheckpointError, match=r"with checkpoint_fnal\.pth .*; did you mean checkpoint_final"):
+        find_trained(tmp_path, "checkpoint_fnal.pth")
+    with pytest.raises(CheckpointError, match=r"trained are: .*; did you mean low[?]$"):
+        choose(find_trained(tmp_path)).checkpoints(["lwo"])
+
+
 def test_another_checkpoint_is_found_by_its_name(tmp_path):
     write_trained(tmp_path, ALL, checkpoint="checkpoint_best.pth")
-    assert find_trained(tmp_path) == []
+    with pytest.raises(CheckpointError, match=r"no trained model with checkpoint_final\.pth .*: checkpoint_best\.pth"):
+        find_trained(tmp_path)
     assert factors(load_trained(choose(find_trained(tmp_path, "checkpoint_best.pth"))))["high"] == [2.0]
 
 

@@ -29,11 +29,13 @@ def paper_plans(seen=None, requirements=None):
 def test_a_name_similar_to_reference_plans_is_refused():
     assert is_reference(PAPER)
     assert not any(is_reference(name) for name in ("ct2petPlans", "coarsePlans", "plansOf001", "mine"))
-    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: no such .*, {PAPER}, .*; did you mean {PAPER}[?]; "):
+    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: .*similar .*, {PAPER}, .*; did you mean {PAPER}[?]$"):
         is_reference("paper_2503_1555")
     with pytest.raises(PlansError, match=r"^-p medscangan_64: .*did you mean medscangan_64mm[?]"):
         is_reference("medscangan_64")
-    with pytest.raises(PlansError, match="no such reference plans; there are: "):
+    with pytest.raises(
+        PlansError, match="not a name for new plans, because it is similar to reference plans; there are: "
+    ):
         is_reference("paper_x")
 
 

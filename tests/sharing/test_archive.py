@@ -107,7 +107,7 @@ def test_a_link_is_refused(package, tmp_path):
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         return [*listed(members, info.filename, b"/etc/passwd")[:-1], (info, b"/etc/passwd")]
 
-    with pytest.raises(Ct2PetError, match="is no regular file"):
+    with pytest.raises(Ct2PetError, match="is not a regular file"):
         unpack(changed(package, link), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

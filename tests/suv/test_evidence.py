@@ -105,7 +105,7 @@ def at_one_distance(**tags):
 def test_a_time_that_ge_writes_into_all_frames_is_that_of_the_scan():
     headers = at_one_distance(Manufacturer="GE MEDICAL SYSTEMS")
     assert start(headers) == (NINE, "Series Time (0008,0031)")
-    assert notes(headers) == ("Acquisition Time (0008,0032) is taken for that of the whole scan, as GE writes it",)
+    assert notes(headers) == ("Acquisition Time (0008,0032) is used as that of the whole scan, as written by GE",)
     headers[0].SeriesTime = LATER
     assert "Acquisition Time (0008,0032) and Frame Reference Time (0054,1300)" in refusal(headers)
     assert start(with_ge(headers, "20200102090000"))[0] == NINE

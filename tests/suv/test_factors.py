@@ -29,7 +29,7 @@ def test_a_date_of_the_injection_without_its_time_is_no_midnight():
                                    RadiopharmaceuticalStartDateTime="20200102"))  # fmt: skip
     assert factor(headers) == pytest.approx(2.921272e-4, rel=1e-6)
     message = refusal(series({"RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20200102"}))
-    assert "Radiopharmaceutical Start DateTime (0018,1078) names no minute: give injection in --weights_csv" in message
+    assert "Radiopharmaceutical Start DateTime (0018,1078) has no minutes: give injection in --weights_csv" in message
 
 
 def test_a_midnight_hours_before_the_scan_is_no_time_of_the_injection():
@@ -184,16 +184,16 @@ def test_what_the_user_says_fills_what_is_missing_and_is_told():
         ({"RadiopharmaceuticalStartTime": "7 o'clock"}, {}, "(0018,1072) is not a valid date or time"),
         ({"RadionuclideHalfLife": None, "RadionuclideCodeSequence": None}, {}, "(0018,1075) is missing"),
         ({"RadionuclideHalfLife": 109.77}, {}, "(0018,1075) of 109.77 s contradicts the nuclide's code"),
-        ({"RadionuclideHalfLife": 1.8, "RadionuclideCodeSequence": None}, {}, "(0018,1075) of 1.8 s is none"),
+        ({"RadionuclideHalfLife": 1.8, "RadionuclideCodeSequence": None}, {}, "(0018,1075) of 1.8 s is not that"),
         ({}, {"DecayCorrection": None}, "Decay Correction (0054,1102) is missing"),
-        ({}, {"DecayCorrection": "MAYBE"}, "Decay Correction (0054,1102) is none of"),
+        ({}, {"DecayCorrection": "MAYBE"}, "Decay Correction (0054,1102) is not"),
         ({}, {"DecayCorrection": "NONE"}, "contradict"),
         ({}, {"CorrectedImage": ["ATTN"]}, "contradict"),
         ({}, {"CorrectedImage": ["DECY", "SCAT"]}, "not corrected for attenuation (Corrected Image (0028,0051))"),
         ({}, {"CorrectedImage": "DECY"}, "not corrected for attenuation"),
         ({}, {"Units": None}, "Units (0054,1001) is missing"),
         ({}, {"AcquisitionTime": None}, "Acquisition Time (0008,0032)"),
-        ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing, or names no minute"),
+        ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing or has no minutes"),
         ({}, {"AcquisitionDate": "20201301"}, "(0008,0022) is not a valid date"),
         ({"RadiopharmaceuticalStartTime": "093000"}, {}, "lies 30 min after the scan: give injection"),
         ({"RadiopharmaceuticalStartTime": "000500"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1375 min"),

@@ -130,7 +130,22 @@ def test_a_finished_training_is_replaced_only_where_that_is_asked_for(results, c
     assert (low / "notes.txt").read_text() == "of a user"
 
 
+def test_missing_weights_are_noticed_before_a_training_is_replaced(results, tmp_path):
+    (low,) = go(["low"])
+    with pytest.raises(CheckpointError, match="nowhere: no such file"):
+        go(["low"], overwrite=True, pretrained_weights=tmp_path / "nowhere")
+    assert (low / "checkpoint_final.pth").exists()
+
+
 def test_what_a_new_training_replaces_is_said(results, capfd):
+    (low,) = go(["low"], resume=True)
+    assert f"{low}: no checkpoint to continue from (--c); the training starts with epoch 1" in capfd.readouterr().err
+    go(["low"], resume=True)
+    assert "no checkpoint" not in capfd.readouterr().err
+    (low,) = go(["low"], overwrite=True)
+    assert "replaced" in capfd.readouterr().err
+    (low / "checkpoint_final.pth").unlink()
+    (low / "checkpoint_latest.pth").unlink()
     (low,) = go(["low"])
     assert "replaced" not in capfd.readouterr().err
     (low / "checkpoint_final.pth").unlink()
