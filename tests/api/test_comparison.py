@@ -96,7 +96,7 @@ def test_cases_that_the_networks_know_are_noticed_and_not_compared(road, tmp_pat
     summary = json.loads((out / "summary.json").read_text())
     assert summary["provenance"]["evaluated_training_cases"] == list(summary["cases"])
     assert run(f"compare {out}") == 2
-    assert "4 of 4 evaluated cases were trained with" in capfd.readouterr().err
+    assert "4 of 4 evaluated cases are training cases" in capfd.readouterr().err
 
 
 def test_two_predictions_are_compared(road, tmp_path, capfd):

@@ -104,4 +104,4 @@ def test_the_command_takes_two_folders_or_a_dataset_with_predictions(folders, ca
         assert run(f"evaluate {line}") == 2
         assert "give a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
     assert run(f"evaluate {folders} {folders}/fake") == 2
-    assert "no image in it" in capsys.readouterr().err
+    assert "no images" in capsys.readouterr().err

@@ -123,7 +123,7 @@ def test_nothing_at_all_writes_nothing(tmp_path):
         evaluator.evaluate_predictions(tmp_path / "empty", references_in(tmp_path), path)
     assert not caught.value.some_done
     assert not path.exists()
-    with pytest.raises(DatasetError, match="no case to compare"):
+    with pytest.raises(DatasetError, match="no cases to compare"):
         evaluator.evaluate_predictions(tmp_path / "fake", References({}, DISTRICTS), path)
 
 
@@ -143,7 +143,7 @@ def test_error_maps_overwrite_nothing(tmp_path):
     write_case(tmp_path, "a", volumes[0], volumes)
     for kind in ("fake", "real", "maps", "lesions"):
         before = (tmp_path / kind / "a.nii.gz").read_bytes()
-        with pytest.raises(DatasetError, match="folder of their own"):
+        with pytest.raises(DatasetError, match="choose another folder"):
             evaluator.evaluate_predictions(
                 tmp_path / "fake", references_in(tmp_path), error_maps=tmp_path / "real" / ".." / kind
             )
@@ -239,7 +239,7 @@ def test_error_maps_need_a_pet(tmp_path):
     error = read_volume(tmp_path / "errors" / "a.nii.gz").array
     np.testing.assert_allclose(error, np.where(inside, fake - real, 0), atol=1e-6)
     update_dataset_json(dataset.folder, targets={"organs": {"kind": "labels", "labels": ORGANS}})
-    with pytest.raises(DatasetError, match="no PET is predicted, so there are no error maps"):
+    with pytest.raises(DatasetError, match="no PET is predicted; run without --error_maps"):
         evaluated(RawDataset(dataset.folder), tmp_path / "out", error_maps=tmp_path / "more")
 
 

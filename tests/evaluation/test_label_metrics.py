@@ -138,7 +138,7 @@ def test_maps_that_cannot_be_compared_are_refused():
         label_metrics(predicted[1:], reference, LABELS, SPACING)
     with pytest.raises(GeometryError, match="three axes"):
         label_metrics(predicted[0], reference[0], LABELS, SPACING)
-    with pytest.raises(ImageError, match="reference label map holds float32"):
+    with pytest.raises(ImageError, match="reference label map has the type float32"):
         label_metrics(predicted, reference.astype(np.float32), LABELS, SPACING)
     with pytest.raises(DatasetError, match="label 0 of air"):
         label_metrics(predicted, reference, {"air": 0}, SPACING)

@@ -112,7 +112,7 @@ def test_where_nothing_is_left_it_says_so(summary):
         for metrics in case.values():
             metrics.update(mae=None)
             metrics.pop("mae_volume", None)
-    assert "Nothing could be compared" in answer(compare({"a": none, "b": none}, ["mae"]), "b")
+    assert "Nothing to compare" in answer(compare({"a": none, "b": none}, ["mae"]), "b")
 
 
 def test_labels_alone_are_compared_by_their_mean_on_the_screen():
