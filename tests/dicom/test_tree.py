@@ -136,7 +136,7 @@ def test_names_what_may_not_be_read(open_folder):
     finally:
         os.seteuid(user)
     assert reasons(tree) == {
-        "ct/0005.dcm": "may not be read (no permission)",
+        "ct/0005.dcm": "no permission to read",
         "secret": "a folder without read permission",
     }
     assert sizes(tree) == [("CT", 11)]

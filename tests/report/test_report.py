@@ -93,7 +93,7 @@ def test_every_part_is_there_and_can_be_reached(text):
         "MAE [SUV]",
         "By diagnosis",
         "Every lesion",
-        "lesions found",
+        "lesions detected",
         ": losses",
         "HD95 [mm]",
     ):
@@ -111,7 +111,7 @@ def test_a_page_without_pictures_needs_no_viewer(tmp_path):
 def test_cases_that_were_trained_with_are_said_to_be(tmp_path):
     summary = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
     report.write_report(tmp_path / "report.html", summary)
-    assert "1 of these 3 cases were trained with" in (tmp_path / "report.html").read_text()
+    assert "1 of these 3 cases are training cases" in (tmp_path / "report.html").read_text()
 
 
 def test_cases_are_spread_from_best_to_worst():

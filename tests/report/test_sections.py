@@ -56,7 +56,7 @@ def test_units_are_those_of_the_quantity():
 
 def test_no_lesions_no_plot():
     assert sections.detection_plot(synthetic_summary(1)) == {}
-    axes = drawn(sections.detection_plot(SUMMARY, ("other", SUMMARY))["lesions found"])
+    axes = drawn(sections.detection_plot(SUMMARY, ("other", SUMMARY))["lesions detected"])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["synthetic PET", "real PET", "other"]
 
 
