@@ -26,6 +26,8 @@ def write_summary(path: str | os.PathLike, summary: Mapping[str, Any]) -> None:
 
 def read_summary(path: str | os.PathLike) -> dict[str, Any]:
     """Read ``summary.json``. Raises Ct2PetError that names the file where it is missing, damaged or another file."""
+    if not os.path.exists(path):
+        raise Ct2PetError(f"{path}: no such file; make it with ct2pet_evaluate")
     return _checked(read_json(path), path)
 
 

@@ -86,7 +86,7 @@ def _private_time(frame: Frame, element: PrivateElement) -> datetime | None:
         return None
     try:
         return read_date_time(value.text).replace(tzinfo=None)
-    except ValueError:  # also where it names no minute
+    except ValueError:  # also without minutes
         return None
 
 

@@ -146,7 +146,7 @@ def injection(frame: Frame, drug: Frame, first: datetime, half_life: float) -> t
             return datetime.combine(day, at), tag
         return last_before(at, first, half_life), tag
     if dated is None:
-        how = "is missing" if vague is None and vague_at is None else "names no minute"
+        how = "is missing" if vague is None and vague_at is None else "has no minutes"
         named = dated_tag if vague is not None and vague_at is None else tag
         raise ImageError(f"{named} {how}: give injection in --weights_csv")
     return last_before(dated.time(), first, half_life), f"the time of {dated_tag}, not its date"

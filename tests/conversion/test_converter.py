@@ -223,7 +223,7 @@ def test_an_id_that_is_taken(tmp_path, raw):
 
 
 def test_a_name_that_cannot_be_a_case_name(tmp_path, raw):
-    with pytest.raises(DatasetError, match="cannot be used"):
+    with pytest.raises(DatasetError, match="is not allowed"):
         convert_dicom(tmp_path, 1, "my clinic")
 
 

@@ -251,7 +251,7 @@ def test_a_slope_that_is_no_number(tmp_path, keyword, value):
 
 def test_factors_that_are_no_numbers(tmp_path):
     write(pet_series(), tmp_path)
-    with pytest.raises(ImageError, match="cannot be used"):
+    with pytest.raises(ImageError, match="is invalid"):
         read_pet(stack_of(tmp_path), np.full(9, np.nan))
 
 

@@ -107,7 +107,7 @@ def test_contours_that_were_drawn_on_mr_are_not_merged_into_those_of_the_pet(tmp
     found = lesions(tmp_path, on_pet, drawn_on_mr(PET_GRID, 5))
     assert [int(plane.sum()) for plane in found.mask.array] == [0, 0, 9, 0, 0, 0, 0, 0, 0]
     (note,) = [note for note in found.notes if "is not used" in note]
-    assert "it is drawn on another series (MR) than the PET and the CT of the case; --lesion_rois takes" in note
+    assert "it is drawn on another series (MR) than the PET and the CT of the case; --lesion_rois uses" in note
 
 
 def test_contours_that_were_drawn_on_mr_alone_are_offered(tmp_path, images):

@@ -145,7 +145,7 @@ def test_names_what_may_not_be_read(open_folder):
 def test_says_where_there_is_nothing(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         scan_tree(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="no files"):
+    with pytest.raises(DatasetError, match="no readable files"):
         scan_tree(tmp_path)
     (tmp_path / "image.dcm").touch()
     with pytest.raises(DatasetError, match=r"image\.dcm: is a file; give its folder"):

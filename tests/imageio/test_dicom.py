@@ -39,7 +39,7 @@ def message_of(folder):
 
 def test_several_series_are_no_image(tmp_path):
     write(ct_series() + ct_series(Study("PAT2"), number=5), tmp_path)
-    expected = "it holds 2 CT series (CT series 2 (12 files); CT series 5 (12 files)); put each into its own folder"
+    expected = "it contains 2 CT series (CT series 2 (12 files); CT series 5 (12 files)); put each into its own folder"
     assert message_of(tmp_path) == f"{tmp_path}: {expected}"
 
 

@@ -86,7 +86,7 @@ def test_a_scan_that_begins_before_the_injection():
     tags = {"SeriesTime": "070900", "FrameReferenceTime": 6660000.0, "DecayFactor": 2 ** (6660 / 6600)}
     assert factor(series(**tags)) == pytest.approx(1.987436e-4, rel=1e-6)
     tags = {"SeriesTime": "065900", "FrameReferenceTime": 7260000.0, "DecayFactor": 2 ** (7260 / 6600)}
-    assert "lies 11 min after the decay reference" in refusal(series(**tags))
+    assert "is 11 min after the decay reference" in refusal(series(**tags))
 
 
 def test_activity_at_the_injection_needs_no_times():
@@ -177,9 +177,9 @@ def test_what_the_user_says_fills_what_is_missing_and_is_told():
     [
         ({}, {"PatientWeight": None}, "Patient's Weight (0010,1030) is missing: give weight_kg in --weights_csv"),
         ({}, {"PatientWeight": 0.0}, "Patient's Weight (0010,1030) is missing: give weight_kg in --weights_csv"),
-        ({}, {"PatientWeight": 70000.0}, "Patient's Weight (0010,1030) is 70000, which cannot be kg"),
+        ({}, {"PatientWeight": 70000.0}, "Patient's Weight (0010,1030) is 70000, which is not a valid value in kg"),
         ({"RadionuclideTotalDose": None}, {}, "(0018,1074) is missing: give dose_bq in --weights_csv"),
-        ({"RadionuclideTotalDose": 350.0}, {}, "(0018,1074) is 350, which cannot be Bq"),
+        ({"RadionuclideTotalDose": 350.0}, {}, "(0018,1074) is 350, which is not a valid value in Bq"),
         ({"RadiopharmaceuticalStartTime": None}, {}, "(0018,1072) is missing: give injection"),
         ({"RadiopharmaceuticalStartTime": "7 o'clock"}, {}, "(0018,1072) is not a valid date or time"),
         ({"RadionuclideHalfLife": None, "RadionuclideCodeSequence": None}, {}, "(0018,1075) is missing"),
@@ -195,7 +195,7 @@ def test_what_the_user_says_fills_what_is_missing_and_is_told():
         ({}, {"AcquisitionTime": None}, "Acquisition Time (0008,0032)"),
         ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing or has no minutes"),
         ({}, {"AcquisitionDate": "20201301"}, "(0008,0022) is not a valid date"),
-        ({"RadiopharmaceuticalStartTime": "093000"}, {}, "lies 30 min after the scan: give injection"),
+        ({"RadiopharmaceuticalStartTime": "093000"}, {}, "is 30 min after the scan: give injection"),
         ({"RadiopharmaceuticalStartTime": "000500"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1375 min"),
     ],
 )

@@ -70,7 +70,7 @@ def test_factors_without_their_private_creator_are_used_for_philips_and_named_fo
 
 def test_factors_of_another_private_creator_are_not_used():
     headers = philips(series(Units="CNTS", Manufacturer="Philips"), creator="ACME", x00=0.5, x09=2.5)
-    assert "(7053,1000) exists, but (7053,0010) is not Philips" in refusal(headers)
+    assert "(7053,1000) exists, but the private creator (7053,0010) is not Philips" in refusal(headers)
 
 
 def test_the_creator_may_be_written_otherwise_or_reserve_another_block():
