@@ -141,7 +141,7 @@ def test_the_summary_holds_the_numbers_that_numpy_finds(road):
     assert summary["baselines"]["zeros"]["whole_body"]["mae"] == pytest.approx(zeros.mean(), rel=1e-4)
 
 
-def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
+def test_the_report_contains_every_case_and_region_and_is_self_contained(road):
     page = (road.predictions / "report.html").read_text()
     for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page

@@ -41,7 +41,7 @@ def write_left_out(
     ``left_out``. Paths are relative to ``source``."""
     with (
         atomic_path(path, private=True) as temporary,
-        # names of files need not be text
+        # file names may contain bytes that are not text
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         writer = csv.writer(file)

@@ -16,7 +16,7 @@ from ct2pet.errors import ImageError
 from ct2pet.suv import Supplied, SuvFactors, suv_factors
 
 _AGE = re.compile(r"(\d{3})([DWMY])")
-_OLDEST = 90  # and older: rarer ages can identify
+_OLDEST = 90  # and older; rare ages can identify a patient
 
 
 def stack_headers(stack: Stack) -> dict[Path, Dataset]:

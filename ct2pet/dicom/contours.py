@@ -12,7 +12,7 @@ from ct2pet.dicom.meaning import Region, roi
 from ct2pet.errors import ImageError
 from ct2pet.volume import Grid
 
-_OFF_SLICE = 0.25  # of the distance of slices: a contour that lies farther from a slice lies between two
+_OFF_SLICE = 0.25  # of the distance of slices: a contour farther from a slice is between two slices
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _ROIS = "StructureSetROISequence"
 

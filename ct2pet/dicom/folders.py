@@ -20,7 +20,7 @@ from ct2pet.dicom.tree import scan_tree
 from ct2pet.errors import DatasetError, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_SHORTEST = 3  # letters or digits of an identifier that is looked for inside a name; two letters are a word of it
+_SHORTEST = 3  # shortest identifier searched inside a name (letters or digits)
 _NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
 _TEXTS = (*_NAMES, "PatientID", "OtherPatientIDs", "AccessionNumber")
 _UNNAMED = "ct_"

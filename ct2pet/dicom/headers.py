@@ -96,7 +96,7 @@ def read_header(path: Path) -> Header:
     Raises ImageError, whose message is the reason without the file's name, for anything else.
     """
     dataset = read_dataset(path, tags=_KEYWORDS)
-    with quiet():  # values are converted, and pydicom warns of them, when they are first used
+    with quiet():  # pydicom converts values, with warnings, at their first use
         sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
         if sop_class == _DIRECTORY:
             raise ImageError("a DICOMDIR")

@@ -25,7 +25,7 @@ def match_sign(dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
         return lambda stored: stored
     bits = int(dataset.get("BitsStored", 16))
     for keyword in _DEPEND_ON_SIGN:
-        dataset.get(keyword)  # pydicom reads them when they are first used, by the sign that it finds then
+        dataset.get(keyword)  # pydicom decodes them at their first use, with the sign in the data set
     dataset.PixelRepresentation = int(not signed)
 
     def reinterpret(stored: np.ndarray) -> np.ndarray:
@@ -45,5 +45,5 @@ def _codestream_is_signed(dataset: Dataset) -> bool | None:
     try:
         frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames", 1) or 1))
         return get_j2k_parameters(next(frames)).get("is_signed")
-    except Exception:  # damaged files raise all kinds of errors
+    except Exception:  # damaged files raise various errors
         return None

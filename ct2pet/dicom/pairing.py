@@ -17,13 +17,13 @@ from ct2pet.dicom.series import Series, Stack
 from ct2pet.dicom.tree import LeftOut, Tree
 from ct2pet.errors import GeometryError, ImageError
 
-LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a lost position
+LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a wrong position
 _MOVING = {"DYNAMIC": "a dynamic series", "GATED": "a gated series"}
 _MOVING |= {word: "a gated series" for word in ("CARDIAC_GATED", "RESP_GATED", "CARDRESP_GATED")}
-_SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units elsewhere
-_SYNTHETIC = "SYNTHETIC"  # as ct2pet itself marks its images
+_SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units in other tags
+_SYNTHETIC = "SYNTHETIC"  # the mark of images written by ct2pet
 _A_DAY = 86400.0
-_CT_KINDS = 7  # parts of the rank of a CT that say of what kind it is; time and series number follow
+_CT_KINDS = 7  # parts of a CT's rank for its kind; followed by time and series number
 
 
 @dataclass(frozen=True)

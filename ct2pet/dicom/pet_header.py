@@ -19,7 +19,7 @@ from ct2pet.dicom.source import CtSource
 
 DESCRIPTION = "Synthetic PET from CT, not for diagnosis"
 _COMMENT = "SYNTHETIC: not measured, not for diagnosis"
-_FIRST_NUMBER = 9000  # of series, added to the CT's: beyond what scanners give
+_FIRST_NUMBER = 9000  # of series, added to the CT's; larger than numbers of scanners
 
 _COPIED = (  # from the CT: patient, study and frame of reference; nothing that describes its acquisition
     *("SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "TypeOfPatientID", "PatientBirthDate"),
@@ -30,9 +30,9 @@ _COPIED = (  # from the CT: patient, study and frame of reference; nothing that 
     *("IssuerOfAccessionNumberSequence", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
-_KEYS = ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID")  # go on whatever they are
+_KEYS = ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID")  # copied unchanged
 _UNCHECKED = ("SQ", "PN", "US", "UL")  # numbers of bytes, or left to pydicom
-_MAY_BE_EMPTY = (  # type 2: must be there
+_MAY_BE_EMPTY = (  # type 2: required
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator", "Laterality"),
 )
@@ -75,7 +75,7 @@ def _copied(source: CtSource) -> Dataset:
     for keyword in _MAY_BE_EMPTY:
         if keyword not in header:
             setattr(header, keyword, None)
-    if not header.get("FrameOfReferenceUID"):  # a CT that lacks it shares its place with nothing
+    if not header.get("FrameOfReferenceUID"):  # a CT without it has no common frame of reference
         header.FrameOfReferenceUID = generate_uid()
     return header
 
@@ -94,7 +94,7 @@ def _follows_the_rules(element: DataElement) -> bool:
 
 
 def _say_synthetic(header: Dataset, how: str) -> None:
-    # not SECONDARY: of PET images the standard allows PRIMARY alone as the second value (PS3.3, PET Image module)
+    # not SECONDARY: of PET images the standard allows only PRIMARY as the second value (PS3.3, PET Image module)
     header.ImageType = ["DERIVED", "PRIMARY", "SYNTHETIC"]
     header.DerivationDescription = (
         f"Synthetic PET: estimated from the CT of this study by neural networks (ct2pet {ct2pet.__version__}, {how}). "

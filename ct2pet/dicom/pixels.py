@@ -19,8 +19,8 @@ from ct2pet.resampling import AIR_HU
 from ct2pet.volume import Volume
 
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-_LARGEST_HU = 3071.0  # of 12 bits: no padding lies between air and this
-_DECODERS = {  # of pydicom's plug-ins for a syntax the one that damaged data cannot crash
+_LARGEST_HU = 3071.0  # of 12 bits: padding is not between air and this value
+_DECODERS = {  # the plug-in of pydicom for a syntax that does not crash on damaged data
     "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
     "1.2.840.10008.1.2.4.51": "pillow",  # JPEG extended
     "1.2.840.10008.1.2.4.57": "gdcm",  # JPEG lossless
@@ -105,7 +105,7 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
                 stored = next(frames)
             except MemoryError:
                 raise
-            except Exception as error:  # decoders raise all kinds of errors
+            except Exception as error:  # decoders raise various errors
                 reason = "missing, truncated or damaged"
                 raise ImageError(f"{item.name}: its pixels are {reason} ({type(error).__name__})") from None
             stored = by_header(stored)

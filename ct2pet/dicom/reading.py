@@ -72,7 +72,7 @@ def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None
     except OSError as error:
         reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably truncated"
         raise DamagedFile(reason) from None
-    except Exception as error:  # damaged files raise all kinds of errors
+    except Exception as error:  # damaged files raise various errors
         raise DamagedFile(f"a damaged DICOM file ({type(error).__name__})") from None  # its text may quote the file
     return dataset
 

@@ -12,7 +12,7 @@ from ct2pet.volume import Grid, Volume, label_mask
 
 _LABEL_MAP = "LABELMAP"
 _COSINE = 1e-3
-_REGULAR = 0.1  # of the distance of planes: how far one may lie from its place
+_REGULAR = 0.1  # share of the distance of planes: tolerance of their positions
 
 
 def regions(segmentation: Dataset, pattern: str | None) -> list[Region]:
@@ -88,7 +88,7 @@ def _pixels(segmentation: Dataset) -> np.ndarray:
     """(frames, Y, X), as stored."""
     try:
         stored = segmentation.pixel_array
-    except Exception as error:  # a damaged file raises all kinds of errors, whose text may quote it
+    except Exception as error:  # a damaged file raises various errors, which may quote its content
         raise ImageError(f"its pixels cannot be read ({type(error).__name__})") from None
     return stored[np.newaxis] if stored.ndim == 2 else stored
 

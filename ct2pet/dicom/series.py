@@ -20,8 +20,8 @@ from ct2pet.suv.clocks import in_one_scan
 from ct2pet.volume import Grid
 
 _COSINE = 1e-3  # two orientations, or a right angle, are the same within
-_IN_PLANE = 0.1  # of a pixel: how far slices may be shifted against each other
-_ALONG = 0.05  # of the distance of slices: how far one may lie from its regular place
+_IN_PLANE = 0.1  # share of a pixel: tolerance of shifts between slices
+_ALONG = 0.05  # share of the distance of slices: tolerance of their positions
 _SAME_PLACE = 0.01  # of the distance of slices
 
 

@@ -84,7 +84,7 @@ def regular_files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
     """The regular files below ``root``, sorted. Links are followed, each folder once; other than regular files, and
     unreadable folders, are added to ``left_out``."""
     visited: set[tuple[int, int]] = set()
-    _is_new(root, visited)  # a link below it may lead back
+    _is_new(root, visited)  # a link below it may point back to it
 
     def unreadable(error: OSError) -> None:
         left_out.append(LeftOut(Path(error.filename), "a folder without read permission"))
@@ -96,7 +96,7 @@ def regular_files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
             try:
                 regular = path.is_file()
             except OSError:
-                regular = True  # may not be looked at: reading it says why
+                regular = True  # not accessible; reported when it is read
             if regular:
                 yield path
             else:

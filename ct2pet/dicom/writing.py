@@ -20,7 +20,7 @@ from ct2pet.files import atomic_folder
 from ct2pet.volume import Grid, Volume
 
 _LARGEST = 65535  # of 16 bits without a sign
-_SMALLEST_SLOPE = 1e-7  # of slices without activity; 0 is no slope
+_SMALLEST_SLOPE = 1e-7  # of slices without activity; 0 is not a valid slope
 
 
 def write_pet_series(folder: Path, pet: Volume, source: CtSource, how: str) -> None:

@@ -16,7 +16,7 @@ from ct2pet.volume import Triple
 BLUR_FWHM_MM = 6.0
 SHIFT_MM = 5.0
 NAMES = ("zeros", "body_median", "blurred", "shifted")
-BLIND = ("zeros", "body_median")  # those that do not see the real PET
+BLIND = ("zeros", "body_median")  # those that do not use the real PET
 
 _BINS_PER_SUV = 1000
 _LARGEST_SUV = 100

@@ -76,7 +76,7 @@ def evaluate_scene(fake: np.ndarray, scene: Scene, body_median_suv: float) -> Ca
 def measure(fake: np.ndarray, scene: Scene) -> tuple[Regions, list[Lesion]]:
     """The metrics of every region, and the lesions one by one. ``fake``: SUV (float32) on the scene's grid."""
     part, partition = scene.cut(fake), scene.partition
-    with one_blas_thread(), ThreadPoolExecutor(2) as pool:  # numpy and BLAS leave the interpreter's lock
+    with one_blas_thread(), ThreadPoolExecutor(2) as pool:  # numpy and BLAS release the interpreter's lock
         volume_errors = pool.submit(_volume_errors, fake, scene)
         scales = pool.submit(ms_ssim, fake, scene.real.array, scene.labels)
         shifted = pool.submit(shifted_errors, part, scene.real_part, partition)

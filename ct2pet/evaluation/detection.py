@@ -16,7 +16,7 @@ from ct2pet.evaluation.names import METHODS, REAL
 from ct2pet.evaluation.results import CaseResult, Lesion
 
 THRESHOLDS_SUV = (2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-VOLUMES_ML = (0.0, 1.0, 5.0, 20.0, math.inf)  # lesions from one number to below the next stand together
+VOLUMES_ML = (0.0, 1.0, 5.0, 20.0, math.inf)  # limits of the groups of lesions
 UPTAKES_SUV = (0.0, 4.0, 8.0, 16.0, math.inf)  # by the SUVmax of the real PET
 
 

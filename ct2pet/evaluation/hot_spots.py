@@ -9,7 +9,7 @@ from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.lesions import NEIGHBOURS
 from ct2pet.evaluation.results import HotSpots
 
-LEAST_ML = 1.0  # the sphere of SUVpeak; what is smaller is mostly noise, see benchmarks/hot_spots.py
+LEAST_ML = 1.0  # the sphere of SUVpeak; smaller spots are mostly noise, see benchmarks/hot_spots.py
 
 
 def hot_spots(
@@ -25,7 +25,7 @@ def hot_spots(
     if not hot.any():
         return HotSpots(without_lesion, false)
     spots = label(hot, NEIGHBOURS)[0]
-    for number, box in enumerate(find_objects(spots), start=1):  # hotter spots lie inside those of the first threshold
+    for number, box in enumerate(find_objects(spots), start=1):  # hotter spots are inside those of the first threshold
         pet = np.where(spots[box] == number, pet_suv[box], 0)
         for level, threshold in enumerate(THRESHOLDS_SUV):
             inner, count = label(pet >= threshold, NEIGHBOURS)

@@ -8,7 +8,7 @@ from ct2pet.evaluation.baselines import NAMES
 
 LESIONS = "lesions"  # all lesions of a case together, as a region
 LESION = "lesion:"  # the prefix of a single lesion's number
-ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ may be called as a district is
+ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ and a district may have the same name
 EACH_LESION = "each_lesion"  # in the agreement: every lesion counts, instead of every case
 PREDICTION = "prediction"
 REAL = "real"

@@ -16,7 +16,7 @@ from ct2pet.volume import Triple
 
 SPHERE_ML = 1.0
 RADIUS_MM = (3 * SPHERE_ML * 1000 / (4 * math.pi)) ** (1 / 3)
-_LINES = 64  # along each of two axes through a voxel, to measure how much of it lies in the sphere
+_LINES = 64  # along each of two axes through a voxel, to measure its share in the sphere
 _SLAB = 40
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CHUNK = 2**16  # voxels that are worked on at once: they fit a processor's cache
+_CHUNK = 2**16  # voxels per step; they fit into a processor's cache
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from ct2pet.evaluation.names import PREDICTION
 
 Metrics = dict[str, "float | None"]
 Regions = dict[str, Metrics]
-Lesion = dict[str, Any]  # numbers, and the name of the district in which it lies
+Lesion = dict[str, Any]  # numbers, and the name of the district of its position
 
 
 @dataclass(frozen=True)

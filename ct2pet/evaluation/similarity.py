@@ -18,7 +18,7 @@ from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 SSIM_SIGMA = 1.5
 SSIM_WINDOW = 11  # voxels, along each axis
 _C1, _C2 = (0.01 * DATA_RANGE_SUV) ** 2, (0.03 * DATA_RANGE_SUV) ** 2
-_DEPTH, _ROWS, _COLUMNS = 16, 24, 24  # of a tile, and of the parts of its product along X: all stays in the cache
+_DEPTH, _ROWS, _COLUMNS = 16, 24, 24  # of a tile, and of the parts of its product along X: all data fit into the cache
 _THREADS = 2
 
 Tile = tuple[slice, slice]  # slices and rows; all columns
@@ -44,7 +44,7 @@ def ssim_map(fake: np.ndarray, real: np.ndarray) -> np.ndarray:
         for tile, values in similarities(fake, real, window, every[first::_THREADS]):
             result[tile] = values
 
-    with ThreadPoolExecutor(_THREADS) as pool:  # numpy and BLAS leave the interpreter's lock
+    with ThreadPoolExecutor(_THREADS) as pool:  # numpy and BLAS release the interpreter's lock
         list(pool.map(fill, range(_THREADS)))
     return result
 
@@ -112,7 +112,7 @@ def similarities(
     equivalent to the usual formula, but accurate in float32 in flat hot regions: variances as differences of squares
     cancel there, those of small differences do not. ``covariance_factor`` multiplies all variances.
     """
-    # One loop for all tiles: arrays that live on to the next tile are not given back to the system and asked for again.
+    # One loop for all tiles, so that memory of arrays is reused for the next tile.
     for tile in wanted:
         around = tuple(window.around(part, axis) for axis, part in enumerate(tile))
         x, y = fake[around], real[around].copy()

@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 
 SEED = 2503
 NUM_RESAMPLES = 2000
-LEAST_CASES = 6  # Wilcoxon's two-tailed test of five pairs cannot go below p = 0.0625, and a bootstrap says less
+LEAST_CASES = 6  # Wilcoxon's two-tailed test of five pairs has p >= 0.0625, and a bootstrap is less reliable
 
 Interval = list[float]
 Value = float | None

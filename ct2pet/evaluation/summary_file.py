@@ -92,7 +92,7 @@ def _is_detection(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == _DETECTION and isinstance(value["curves"], dict)
 
 
-_SHAPES: dict[str, tuple[int, Callable[[Any], bool]]] = {  # how deep the dicts are, and what they hold
+_SHAPES: dict[str, tuple[int, Callable[[Any], bool]]] = {  # depth of the dicts, and their values
     "cases": (3, _is_number),
     "mean": (2, _is_description),
     "baselines": (3, _is_number),

@@ -27,7 +27,7 @@ class Window:
 CT = Window((-200.0, 1000.0), "gray", "HU")
 PET = Window((0.0, 10.0), "gray_r", "SUV")
 ERROR = Window((-5.0, 5.0), "RdBu_r", "SUV")
-OF_KIND = {fields.CT: CT, fields.PET: PET}  # how an image of a kind is shown
+OF_KIND = {fields.CT: CT, fields.PET: PET}  # display of images by kind
 
 
 @cache

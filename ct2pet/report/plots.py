@@ -33,7 +33,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "text.parse_math": False,  # names of cases and regions are no formulas
+    "text.parse_math": False,  # names of cases and regions are not formulas
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
 

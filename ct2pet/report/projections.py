@@ -17,7 +17,7 @@ from ct2pet.volume import Box, Grid, Volume
 VIEWS = {"coronal": 1, "sagittal": 2}  # the axis along which one looks
 
 _HOT_SUV = 0.5
-_BODY = {fields.CT: -400.0, fields.PET: _HOT_SUV}  # what an image of this kind exceeds in the body
+_BODY = {fields.CT: -400.0, fields.PET: _HOT_SUV}  # exceeded by images of this kind in the body
 _MARGIN_MM = 12.0
 _PIXEL_MM = 2.0  # of the input image, and the smallest of a picture
 _MOST_PIXELS = 640  # along the longer side of a picture

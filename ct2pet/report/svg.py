@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from ct2pet.report.colours import SERIES
 
-INK = "#010203"  # what is drawn in this colour takes the colour of the page's text
+INK = "#010203"  # replaced by the colour of the page's text
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _COLOURS = {INK: "currentColor"} | {colour: f"var(--series-{n})" for n, colour in enumerate(SERIES, start=1)}
 

@@ -28,7 +28,7 @@ from ct2pet.report.page import Cell
 
 Summary = Mapping[str, Any]
 Row = list[Cell | str]
-_SHORT = ("mae", "psnr", "ssim", "suv_mean_bias")  # what describes a case in one line
+_SHORT = ("mae", "psnr", "ssim", "suv_mean_bias")  # metrics of a case in one line
 
 
 def metric_title(metric: str) -> str:

@@ -19,7 +19,7 @@ from ct2pet.report.plots import Draw, figure_of
 from ct2pet.report.svg import INK, inline_svg, link
 
 Summary = Mapping[str, Any]
-Points = Mapping[str, tuple[float, float]]  # (real, synthetic) by what the reader is told under the pointer
+Points = Mapping[str, tuple[float, float]]  # (real, synthetic) by the text shown at the pointer
 SUV_EDGES = np.geomspace(0.1, 40.0, 61)
 NOTE = (
     "A point on the line has the same uptake in both PETs. Each point is a region or lesion of one case and links to "

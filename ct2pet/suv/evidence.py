@@ -28,7 +28,7 @@ AGREEMENT_S = 60.0
 AGREEMENT_HALF_LIVES = 0.01
 """Of short-lived nuclides times agree within this part of the half-life: 0.7% of SUV."""
 
-_RESOLUTION_S = 1.0  # of most clocks: finer differences mean nothing
+_RESOLUTION_S = 1.0  # precision of most clocks
 
 
 def agreement(half_life: float) -> float:

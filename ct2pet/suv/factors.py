@@ -41,7 +41,7 @@ _DOSES = (1e6, 1e10)  # Bq
 _WEIGHTS = (1.5, 400.0)  # kg
 _USUAL_UPTAKE = (30.0, 180.0)  # min
 _LONGEST_USUAL = timedelta(minutes=_USUAL_UPTAKE[1])
-_PLACEHOLDER = time()  # midnight, which systems and de-identification write for a time that they do not know
+_PLACEHOLDER = time()  # midnight: written by systems and de-identification for unknown times
 _LONGEST_BEFORE_INJECTION = timedelta(minutes=10)
 """A dynamic scan may begin, and its values be corrected to, so long before the injection."""
 _SUPPLY = "give {} in --weights_csv"

@@ -28,7 +28,7 @@ def go(predictions, **options):
     return evaluate("901", predictions, split="Tr", num_processes=1, **options)
 
 
-def test_the_summary_is_returned_and_lies_where_it_was_asked_for(predictions, tmp_path):
+def test_the_summary_is_returned_and_written_to_the_requested_file(predictions, tmp_path):
     summary = go(predictions)
     for region in ("whole_body", "low", "high", "lesions"):
         assert summary["mean"][region]["suv_mean_bias"]["mean"] == pytest.approx(10, rel=1e-3)

@@ -94,7 +94,7 @@ def test_splits_of_the_users_own_stay(raw, preprocessed):
     assert json.loads((preprocessed / "splits_final.json").read_text()) == own
 
 
-def test_plans_that_differ_are_replaced_and_the_user_hears_of_it(raw, preprocessed, capsys):
+def test_different_plans_are_replaced_with_a_message(raw, preprocessed, capsys):
     plans = go()
     plan("901", **SMALL)
     assert "replaced" not in capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_plans_that_differ_are_replaced_and_the_user_hears_of_it(raw, preprocess
     assert "ct2petPlans.json: replaced by new plans" in capsys.readouterr().err
 
 
-def test_verifying_tells_all_problems_at_once_and_nothing_begins(raw, preprocessed):
+def test_verification_reports_all_problems_and_stops_before_work(raw, preprocessed):
     volumes = case_volumes()
     write_case(raw.folder, "case1", {"pet": volumes["pet"].with_array(np.zeros_like(volumes["pet"].array))})
     (raw.folder / "targetsTr" / "case2.nii").unlink()
@@ -123,7 +123,7 @@ def maps_of(raw):
     return {path.name: path.read_bytes() for path in (raw.folder / "districtsTr").glob("*.nii")}
 
 
-def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, preprocessed, stubs, capsys):
+def test_missing_district_maps_are_made_and_the_plans_record_the_segmenter(raw, preprocessed, stubs, capsys):
     for case in ("case0", "case1"):
         (raw.folder / "districtsTr" / f"{case}.nii").unlink()
     before = maps_of(raw)
@@ -169,7 +169,7 @@ def test_where_a_map_cannot_be_made_nothing_is_planned(raw, preprocessed, stubs)
     assert not preprocessed.exists()
 
 
-def test_without_a_segmenter_that_knows_the_districts_the_first_missing_map_is_named(raw):
+def test_without_a_suitable_segmenter_the_first_missing_map_is_named(raw):
     (raw.folder / "districtsTr" / "case1.nii").unlink()
     with pytest.raises(DatasetError, match=r"case1\.nii: no such district map \(1 missing\), and .*files"):
         go(segmenter="files")

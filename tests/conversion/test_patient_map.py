@@ -13,7 +13,7 @@ from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume
 
 
-def test_the_map_tells_who_is_who_and_only_its_owner_may_read_it(tmp_path, raw):
+def test_the_map_identifies_patients_and_is_readable_only_by_its_owner(tmp_path, raw):
     write_studies(tmp_path / "in", study_of("A"), study_of("B"))
     path = tmp_path / "map.csv"
     convert(tmp_path / "in", patient_map=path)
@@ -41,7 +41,7 @@ def test_private_tables_do_not_lie_in_the_dataset_or_nowhere(tmp_path, raw, opti
 
 
 @pytest.mark.parametrize("option", ["patient_map", "left_out"])
-def test_a_place_that_may_not_be_written_is_said_before_any_work(tmp_path, raw, monkeypatch, option):
+def test_an_unwritable_output_is_reported_before_any_work(tmp_path, raw, monkeypatch, option):
     def forbidden(**options):
         raise PermissionError(13, "Permission denied")
 

@@ -145,7 +145,7 @@ def test_a_ct_that_cannot_be_used_is_named_by_its_pet(tmp_path):
     assert "1 slice(s) missing" in reason(left_out, "ct")
 
 
-def test_a_ct_of_the_same_study_but_another_patient_is_no_partner_and_the_reason_is_told(tmp_path):
+def test_a_ct_of_another_patient_in_the_study_is_not_paired_and_the_reason_is_given(tmp_path):
     exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(PatientID="pat1"))
     assert exams == []
     assert reason(left_out, "pet").endswith("is of another patient (PatientID)")

@@ -81,7 +81,7 @@ def test_it_claims_no_measurement(written_pet):
     assert pet.ActualFrameDuration == 0
 
 
-def test_how_the_patient_lay_is_told_in_codes(written_pet):
+def test_the_patient_position_is_coded(written_pet):
     pet = written_pet[1][0]
     assert "PatientPosition" not in pet  # the standard has one or the other
     (posture,) = pet.PatientOrientationCodeSequence

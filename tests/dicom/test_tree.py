@@ -123,7 +123,7 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def test_names_what_may_not_be_read(open_folder):
+def test_unreadable_files_are_named(open_folder):
     root = Path(open_folder)
     write(ct_series(), root / "ct")
     (root / "ct" / "0005.dcm").chmod(0)

@@ -96,7 +96,7 @@ def test_the_metrics_of_both_orders_are_the_same_and_the_volumes_change_sides():
         assert forth[name]["real_volume_ml"] == back[name]["fake_volume_ml"]
 
 
-def test_a_label_that_neither_map_holds_counts_nowhere():
+def test_a_label_in_neither_map_is_not_counted():
     found = label_metrics(*cubes(1), {"cube": 3, "heart": 5}, SPACING)["heart"]
     volumes = {"real_volume_ml": 0.0, "fake_volume_ml": 0.0}
     assert found == {"dice": None, "iou": None, "hd95": None, "asd": None, **volumes}

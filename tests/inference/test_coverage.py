@@ -89,7 +89,7 @@ def test_all_districts_can_be_required(work):
     assert not (work / "out" / "A.nii").exists()
 
 
-def test_the_whole_body_fills_in_where_it_is_trained_and_asked_for(work, capsys):
+def test_the_whole_body_fills_in_where_it_is_trained_and_requested(work, capsys):
     train(work, "low")
     with pytest.raises(CheckpointError, match="no trained model of whole_body, which is needed for high"):
         run(work, fill_with_whole_body=True)

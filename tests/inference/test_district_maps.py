@@ -184,7 +184,7 @@ def test_killed_at_any_file_and_continued_nothing_is_missing(scans, monkeypatch)
     assert [path.read_bytes() for path in paths] == whole
 
 
-def test_a_segmenter_that_does_not_know_the_districts_begins_nothing(scans, monkeypatch):
+def test_a_segmenter_without_the_districts_is_refused_before_work(scans, monkeypatch):
     monkeypatch.setattr(Halves, "districts", ("low", "tail"))
     with pytest.raises(DatasetError, match=r"halves finds low, tail, not high; .*--districts"):
         run(scans)

@@ -218,7 +218,7 @@ def test_a_window_larger_than_the_box_shows_what_is_around_it_and_beyond_the_vol
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 0.5, 0.8])
-def test_neighbours_overlap_by_at_least_the_share_asked_for(overlap):
+def test_neighbours_overlap_by_at_least_the_requested_share(overlap):
     mask = np.ones((97, 1, 1), bool)
     starts = [z for z, _, _ in SlidingWindow((20, 1, 1), overlap).positions(mask)]
     steps = np.diff(starts)

@@ -101,7 +101,7 @@ def test_districts_go_before_the_whole_body_which_serves_alone(tmp_path):
     assert list(whole.checkpoints()) == ["whole_body"]
 
 
-def test_a_district_without_checkpoint_is_told_unless_the_others_are_named(tmp_path):
+def test_a_district_without_checkpoint_is_reported_unless_others_are_chosen(tmp_path):
     write_trained(tmp_path, {"low": {"all": 1.0}})
     (trained,) = find_trained(tmp_path)
     with pytest.raises(CheckpointError, match=r"high has no checkpoint_final\.pth.*-c low"):

@@ -160,7 +160,7 @@ def test_a_flipped_bit_anywhere_is_found(package, tmp_path):
             unpack(package, tmp_path / f"out{place}")
 
 
-def test_a_package_is_told_from_other_files(package, tmp_path):
+def test_a_package_is_distinguished_from_other_files(package, tmp_path):
     assert is_package(package)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("x", "y")

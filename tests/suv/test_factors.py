@@ -165,7 +165,7 @@ def test_what_the_user_says_counts_before_the_headers():
     assert factor(series(), Supplied(injection=time(5, 20))) == pytest.approx(8e-4, rel=1e-12)
 
 
-def test_what_the_user_says_fills_what_is_missing_and_is_told():
+def test_values_of_the_user_fill_missing_ones_and_are_noted():
     headers = series({"RadionuclideTotalDose": None}, Study(weight=None))
     found = suv_factors(headers, Supplied(weight_kg=70.0, dose_bq=350e6))
     assert found.factors[0] == pytest.approx(AT_START, rel=1e-12)

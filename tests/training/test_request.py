@@ -113,7 +113,7 @@ def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
     assert not list(folder.glob(".ct2pet-lock*"))
 
 
-def test_a_finished_training_is_replaced_only_where_that_is_asked_for(results, capfd):
+def test_a_finished_training_is_replaced_only_on_request(results, capfd):
     (low,) = go(["low"], fold=0)
     (low / "notes.txt").write_text("of a user")
     before, plans = final(low), (low.parent / "plans.json").read_bytes()

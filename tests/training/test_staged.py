@@ -139,7 +139,7 @@ def test_a_method_of_one_stage_is_trained_by_one_trainer(store, tmp_path):
     assert same(final_weights(tmp_path / "staged"), final_weights(tmp_path / "plain"))
 
 
-def test_cases_without_the_district_are_neither_trained_nor_predicted(tmp_path):
+def test_cases_without_the_district_are_not_used(tmp_path):
     store = write_tiny_store(tmp_path / "store", 3, shape=(16, 16, 18))
     record = store.record("A0")
     store.write("A3", None, "key", record.decisions)

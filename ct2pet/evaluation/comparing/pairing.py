@@ -9,7 +9,7 @@ from typing import Any
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
 
-_FROM_THE_REAL_PET = ("zeros", "blurred", "shifted")  # baselines that the prediction and the training cases leave alone
+_FROM_THE_REAL_PET = ("zeros", "blurred", "shifted")  # baselines that do not depend on prediction and training cases
 _TOLERANCE = 1e-5  # relative; sums of other machines and versions differ in their last digits
 _SHOWN = 5
 _Flat = dict[tuple[str, str, str], Any]  # by case, region and metric

@@ -112,7 +112,7 @@ def test_cases_that_were_trained_with_are_refused(pair):
         check_training_cases("b", pair["b"])
 
 
-def test_where_nobody_knows_the_training_cases_nothing_is_refused(pair):
+def test_unknown_training_cases_are_not_refused(pair):
     pair["a"]["provenance"]["evaluated_training_cases"] = None
     del pair["b"]["provenance"]["evaluated_training_cases"]
     check_pairs(pair)
