@@ -28,7 +28,7 @@ def test_every_command_says_that_all_is_done(walked):
     assert walked[1] == [0] * 6
 
 
-def test_predictions_lie_on_a_pet_like_grid_over_the_ct(road):
+def test_predictions_are_on_a_pet_like_grid_over_the_ct(road):
     spacing = road.plans["configurations"]["whole_body"]["spacing"]
     for case in TEST_CASES:
         pet, ct = itk(road.predictions / f"{case}.nii.gz"), itk(road.raw / "imagesTs" / f"{case}_0000.nii.gz")

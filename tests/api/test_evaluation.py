@@ -58,7 +58,7 @@ def test_own_lesions_organs_and_error_maps_arrive(predictions, tmp_path):
     np.testing.assert_allclose(error.array[inside], real.array[inside] * 0.1, atol=1e-5)
 
 
-def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, monkeypatch):
+def test_killed_and_started_again_no_partial_file_has_a_final_name(predictions, monkeypatch):
     assert killed_until_done(lambda: go(predictions), monkeypatch) == 1
     text = (predictions / "summary.json").read_text()
     assert list(json.loads(text)["cases"]) == ["case0", "case1"]

@@ -49,7 +49,7 @@ def test_it_writes_all_that_training_needs(raw, preprocessed):
     assert len(json.loads((preprocessed / "splits_final.json").read_text())) == 3
 
 
-def test_killed_at_any_file_and_begun_again_it_gives_what_an_uninterrupted_run_gives(
+def test_killed_at_any_file_and_started_again_it_gives_what_an_uninterrupted_run_gives(
     raw, preprocessed, tmp_path, monkeypatch
 ):
     go()
@@ -143,7 +143,7 @@ def test_missing_district_maps_are_made_and_the_plans_record_the_segmenter(raw, 
     assert maps_of(raw) == after
 
 
-def test_killed_while_segmenting_and_begun_again_it_gives_what_an_uninterrupted_run_gives(
+def test_killed_while_segmenting_and_started_again_it_gives_what_an_uninterrupted_run_gives(
     raw, preprocessed, stubs, monkeypatch, tmp_path
 ):
     shutil.copytree(raw.folder, tmp_path / "again" / raw.name)

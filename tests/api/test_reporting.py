@@ -48,7 +48,7 @@ def go(predictions, output, **options):
     return report("901", predictions, split="Tr", output=output, num_processes=1, **options)
 
 
-def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, tmp_path, monkeypatch):
+def test_killed_and_started_again_no_partial_file_has_a_final_name(predictions, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
     pages = []

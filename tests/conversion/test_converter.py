@@ -54,7 +54,7 @@ def test_several_processes_make_the_same_files_as_one(tmp_path, raw, monkeypatch
     assert content(raw) == content(tmp_path / "other")
 
 
-def test_a_case_that_cannot_be_converted_is_named_and_the_others_go_on(tmp_path, raw):
+def test_a_case_that_cannot_be_converted_is_named_and_the_others_continue(tmp_path, raw):
     write_studies(tmp_path / "in", study_of("A"), missing_weight())
     conversion = convert(tmp_path / "in")
     assert len(conversion.new) == 1

@@ -116,7 +116,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("kind", SPOILT)
-def test_bad_input_is_named_and_the_good_study_beside_it_is_converted(tmp_path, raw, kind):
+def test_bad_input_is_named_and_the_good_study_next_to_it_is_converted(tmp_path, raw, kind):
     write_studies(tmp_path / "in", study_of("GOOD"), spoil(kind, study_of("BAD")))
     conversion = convert(tmp_path / "in", patient_map=tmp_path / "map.csv")
     said = [*conversion.failures.values(), *(item.reason for item in conversion.left_out)]

@@ -29,7 +29,7 @@ def test_the_map_identifies_patients_and_is_readable_only_by_its_owner(tmp_path,
 
 
 @pytest.mark.parametrize("option", ["patient_map", "left_out"])
-def test_private_tables_do_not_lie_in_the_dataset_or_nowhere(tmp_path, raw, option):
+def test_private_tables_in_the_dataset_or_a_missing_folder_are_refused(tmp_path, raw, option):
     write_studies(tmp_path / "in", study_of())
     for place, said in (
         (raw / "Dataset001_CLINIC" / "x.csv", "is in the dataset"),

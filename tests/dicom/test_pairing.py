@@ -58,7 +58,7 @@ def test_the_corrected_pet_is_preferred_however_the_series_are_numbered(tmp_path
     assert reason(left_out, "nac") == "PET series 1 (9 files): not attenuation-corrected (CorrectedImage)"
 
 
-def test_an_uncorrected_pet_alone_is_left_out(tmp_path):
+def test_an_uncorrected_pet_alone_is_omitted(tmp_path):
     nac = enhanced_pet(AttenuationCorrected="NO")
     exams, left_out = pair_all(tmp_path, ct=ct_series(), nac=nac)
     assert exams == []

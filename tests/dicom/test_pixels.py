@@ -213,13 +213,13 @@ def broken(tmp_path, datasets, spoil):
 
 
 @pytest.mark.parametrize("cut", [1, 100])
-def test_a_file_that_is_cut_off(tmp_path, cut):
+def test_a_file_that_is_truncated(tmp_path, cut):
     message = broken(tmp_path, pet_series(), lambda path: path.write_bytes(path.read_bytes()[:-cut]))
     assert message.startswith("image 5: its pixels are missing, truncated or damaged")
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
-def test_a_compressed_file_that_is_cut_off(tmp_path, name):
+def test_a_compressed_file_that_is_truncated(tmp_path, name):
     def spoil(path):
         compress(path, LOSSLESS[name])
         path.write_bytes(path.read_bytes()[:-60])

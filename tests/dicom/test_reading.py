@@ -34,7 +34,7 @@ def test_a_last_slice_that_is_damaged_is_noted(tmp_path, damage):
     assert exam.notes == exam.incomplete == (expected,)
 
 
-def test_files_of_another_kind_beside_the_images_are_no_missing_slices(tmp_path):
+def test_files_of_another_kind_next_to_the_images_are_no_missing_slices(tmp_path):
     for folder, datasets in {"ct": ct_series(), "pet": pet_series()}.items():
         write(datasets, tmp_path / folder)
     for name in ("README.txt", "Thumbs.db", "viewer.exe"):

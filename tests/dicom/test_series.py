@@ -137,7 +137,7 @@ def test_a_tilted_gantry_that_the_orientation_names_too(tmp_path):
     assert message.startswith("a tilted gantry: the slices are sheared by 10.0 degrees")
 
 
-def test_one_slice_beside_the_others(tmp_path):
+def test_one_slice_next_to_the_others(tmp_path):
     datasets = ct_series()
     move(datasets[4], x=7.0)
     assert error_of(tmp_path, datasets) == "image 5 is shifted by 7.0 mm against the other slices: not one volume"

@@ -127,7 +127,7 @@ def test_nothing_at_all_writes_nothing(tmp_path):
         evaluator.evaluate_predictions(tmp_path / "fake", References({}, DISTRICTS), path)
 
 
-def test_error_maps_lie_on_the_real_pets_own_grid(tmp_path):
+def test_error_maps_are_on_the_real_pets_own_grid(tmp_path):
     real, labels, lesions = case_volumes()
     turned = permuted(real)
     write_case(tmp_path, "a", Volume(real.array + np.float32(0.5), GRID), (turned, labels, lesions))
@@ -258,7 +258,7 @@ def test_a_district_that_is_called_body_has_a_map_as_any_other(tmp_path):
         assert regions[region]["mae"] == pytest.approx(np.abs(fake - real).mean(), rel=1e-5)
 
 
-def test_districts_without_a_model_are_left_out_whichever_target_comes_first(tmp_path):
+def test_districts_without_a_model_are_omitted_whichever_target_comes_first(tmp_path):
     organs = {"kind": "labels", "labels": ORGANS}
     dataset = write_two_target_dataset(
         tmp_path, tmp_path / "out", districts={"low": 1, "high": 2}, targets={"organs": organs, "PET": {}}

@@ -75,7 +75,7 @@ def test_few_cases_get_no_claim():
     assert "interval" not in answer
 
 
-def test_regions_without_numbers_are_left_out():
+def test_regions_without_numbers_are_omitted():
     found = summary_of({"whole_body": 0.3, "lesions": None}, {"whole_body": 1.0}, {"whole_body": 0.4})
     assert "lesions" not in headline.plain_answer(found)
     empty = summary_of({"whole_body": None}, {}, {})

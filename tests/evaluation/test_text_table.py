@@ -69,7 +69,7 @@ def test_the_answer_comes_first_and_organs_are_counted_where_they_are_not_listed
         assert ("2 organs: --verbose lists them" in text) == (not organs)
 
 
-def test_labels_stand_in_a_table_of_their_own_beside_the_errors_of_the_pet():
+def test_labels_have_a_separate_table_next_to_the_errors_of_the_pet():
     summary = summary_with_labels()
     text = table(summary)
     lines = text.splitlines()

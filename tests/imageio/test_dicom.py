@@ -59,14 +59,14 @@ def test_a_series_with_a_missing_slice(tmp_path):
     assert message_of(tmp_path).startswith(f"{tmp_path}: 1 slice(s) missing between")
 
 
-def test_a_file_that_is_cut_off(tmp_path):
+def test_a_file_that_is_truncated(tmp_path):
     path = write(ct_series(), tmp_path)[3]
     path.write_bytes(path.read_bytes()[:-10])
     assert message_of(tmp_path).startswith(f"{tmp_path}: image 4: its pixels are missing, truncated or damaged")
 
 
 @pytest.mark.parametrize("number", [5, -1])
-def test_a_file_without_content_beside_the_images(tmp_path, number):
+def test_a_file_without_content_next_to_the_images(tmp_path, number):
     write(ct_series(), tmp_path / "images")[number].write_bytes(b"")
     (tmp_path / "elsewhere.txt").touch()
     reason = "1 damaged file(s) next to its images (an empty file): slices may be missing; restore or remove them"

@@ -69,7 +69,7 @@ def test_a_case_of_nothing_but_districts_without_a_model_says_that_and_leaves_no
     assert not (work / "out" / "not_predicted").exists()
 
 
-def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
+def test_the_evaluation_counts_what_was_predicted_alone_and_reports_it(work):
     train(work, "low")
     run(work)
     summary = evaluate("900", work / "out", num_processes=1)

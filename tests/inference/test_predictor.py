@@ -139,7 +139,7 @@ def test_negative_values_become_zero():
     assert (pet.array[labels.array == 2] > 0).all()
 
 
-def test_a_district_that_the_case_lacks_is_left_out_and_progress_still_adds_up_to_one():
+def test_a_district_that_the_case_lacks_is_omitted_and_progress_still_adds_up_to_one():
     ct, labels = two_district_case()
     labels = labels.with_array(np.where(labels.array == 2, labels.array, 0))
     shares = []

@@ -139,7 +139,7 @@ def test_every_window_touches_the_mask_and_all_of_it_is_covered(shape, patch, ov
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_windows_that_are_left_out_change_nothing_inside_the_mask(seed):
+def test_windows_that_are_omitted_change_nothing_inside_the_mask(seed):
     """The same windows, and those of the whole volume that hold nothing of the mask."""
     shape, patch = (14, 13, 12), (4, 4, 4)
     ct, mask = image(shape, seed), blob(shape, seed)
@@ -261,7 +261,7 @@ def test_regular_windows_are_those_of_the_paper(size):
     assert starts[-1] + 32 >= size > starts[-1] + 16
 
 
-def test_regular_windows_that_touch_no_voxel_of_the_district_are_left_out():
+def test_regular_windows_that_touch_no_voxel_of_the_district_are_omitted():
     mask = np.zeros((200, 4, 4), bool)
     mask[100:110] = True
     starts = [z for z, _, _ in SlidingWindow((32, 4, 4), 0.5, layout="regular").positions(mask)]

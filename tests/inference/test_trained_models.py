@@ -62,7 +62,7 @@ def test_several_are_listed_in_one_line_and_chosen_by_what_they_differ_in(tmp_pa
         choose(trained, dataset="12", model="other")
 
 
-def test_without_any_training_the_message_says_so(tmp_path):
+def test_missing_trainings_are_reported(tmp_path):
     with pytest.raises(CheckpointError, match="no trained model"):
         choose(find_trained(tmp_path / "nothing"))
 
@@ -118,7 +118,7 @@ def test_configurations_that_share_labels_are_not_predicted_together(tmp_path):
         load_trained(trained, ["low", "whole_body"])
 
 
-def test_foreign_folders_are_left_alone(tmp_path):
+def test_foreign_folders_are_not_changed(tmp_path):
     write_trained(tmp_path, ALL)
     (tmp_path / "Dataset900_Tiny" / "notes" / "fold_0").mkdir(parents=True)
     (tmp_path / "Dataset900_Tiny" / "notes" / "fold_0" / "checkpoint_final.pth").touch()

@@ -156,7 +156,7 @@ def test_the_title_says_what_was_predicted_from_what():
 
 
 @pytest.mark.parametrize("with_pet", [True, False])
-def test_predicted_labels_are_pictured_beside_the_pet_or_alone(tmp_path, monkeypatch, with_pet):
+def test_predicted_labels_are_pictured_next_to_the_pet_or_alone(tmp_path, monkeypatch, with_pet):
     for name, value in {"BOX_METRICS": ("mae",), "AGREEMENT_QUANTITIES": (), "_DPI": 40}.items():
         monkeypatch.setattr(figures, name, value)
     out = tmp_path / "out"

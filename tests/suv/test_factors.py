@@ -81,7 +81,7 @@ def test_uncorrected_beds_across_midnight():
     assert suv_factors(headers).factors == pytest.approx([5.545177e-4, 11.090355e-4], rel=1e-6)
 
 
-def test_a_scan_that_begins_before_the_injection():
+def test_a_scan_that_starts_before_the_injection():
     # Dynamic: values of 9:00 belong to 7:09, one minute before the injection: 2e-4 * 2^(-60 / 6600) = 1.987436e-4
     tags = {"SeriesTime": "070900", "FrameReferenceTime": 6660000.0, "DecayFactor": 2 ** (6660 / 6600)}
     assert factor(series(**tags)) == pytest.approx(1.987436e-4, rel=1e-6)

@@ -118,7 +118,7 @@ def test_private_values_without_their_representation_are_read(tmp_path):
     assert factor([dcmread(path) for path in write(headers, tmp_path)]) == 0.5
 
 
-def test_a_supplied_weight_goes_into_philips_activity_and_not_beside_a_factor_that_holds_another():
+def test_a_supplied_weight_is_used_with_philips_activity_and_not_with_the_suv_factor():
     both = philips(series(Units="CNTS"), x00=0.5, x09=2.5)
     assert factor(both, Supplied(weight_kg=35.0)) == pytest.approx(0.5e-3, rel=1e-12)
     only = suv_factors(philips(series(Units="CNTS"), x00=0.5), Supplied(weight_kg=35.0))

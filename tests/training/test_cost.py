@@ -51,7 +51,7 @@ def test_an_earlier_stage_counts_with_its_inner_trainings(plans, monkeypatch):
     assert training_cost(plans, "trunk", "regc2p", "cpu").steps == (1 + 3 + 1) * 77
 
 
-def test_the_randomness_of_the_caller_goes_on_as_if_nothing_was_timed(plans):
+def test_timing_does_not_change_the_random_state_of_the_caller(plans):
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)

@@ -52,7 +52,7 @@ def wide_whole_body(results, prepared, tmp_path, monkeypatch):
     return results
 
 
-def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_networks_and_weights(wide_whole_body, capfd):
+def test_the_whole_body_is_trained_first_and_each_district_starts_with_its_networks_and_weights(wide_whole_body, capfd):
     low, high = go(None, pretrain_whole_body=True)
     whole = wide_whole_body / "pix2pix__ct2petPlans__whole_body" / "fold_all"
     assert [low.parent.name, high.parent.name] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
@@ -80,7 +80,7 @@ def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_netwo
     assert (low / "validation" / "summary.json").exists()
 
 
-def test_a_district_goes_on_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
+def test_a_district_continues_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
     (low,) = go(["low"], pretrain_whole_body=True, num_epochs=2)
     expected = final(low)["model"]
     (low / "checkpoint_final.pth").unlink()
