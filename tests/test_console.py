@@ -86,7 +86,7 @@ def test_a_file_gets_a_line_now_and_then_and_one_at_the_end(monkeypatch):
 
 
 @pytest.mark.parametrize("arguments", [{"total": 0}, {"total": 3, "shown": False}])
-def test_nothing_is_shown_where_nothing_is_to_be_done_or_not_asked_for(arguments, monkeypatch):
+def test_nothing_is_shown_without_work_or_where_hidden(arguments, monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
     with progress("Reading", **arguments) as bar:
         bar.advance()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ct2pet.console import Progress, clock, duration, progress, say, with_unit
+from ct2pet.console import Progress, clock, duration, plural, progress, say, with_unit
 from ct2pet.layout import is_loss
 from ct2pet.training.log import VALIDATION, Monitor, Row, TrainingLog
 from ct2pet.training.schedule import Schedule
@@ -88,7 +88,9 @@ class TrainingDisplay:
         """Print the duration and the result of the training."""
         if log.rows:
             seconds = sum(row["seconds"] for row in log.rows)
-            self._tell(f"trained {len(log.rows)} epochs in {duration(seconds)}; {self._best(log)}")
+            self._tell(
+                f"trained {len(log.rows)} {plural('epoch', len(log.rows))} in {duration(seconds)}; {self._best(log)}"
+            )
 
     def _tell(self, text: str) -> None:
         if self.shown:

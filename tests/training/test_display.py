@@ -84,7 +84,7 @@ def test_after_ten_steps_the_whole_training_is_estimated_and_a_long_one_on_a_cpu
 
 
 @pytest.mark.parametrize(("device", "seconds", "said"), [("cuda", 2.0, False), ("cpu", 0.1, False), ("cpu", 3.0, True)])
-def test_only_a_long_training_on_a_cpu_is_told_how_to_be_shorter(clock, tmp_path, capsys, device, seconds, said):
+def test_only_a_long_training_on_a_cpu_gets_a_hint_to_shorten_it(clock, tmp_path, capsys, device, seconds, said):
     go(clock, tmp_path, device=device, seconds=seconds)
     assert any("--num_epochs" in line for line in lines(capsys)) == said
 
