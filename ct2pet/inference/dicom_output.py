@@ -42,8 +42,6 @@ class DicomOutput:
     def check(self, source: Path, cases: Sequence[Case]) -> None:
         """Raise a Ct2PetError where there is no PET or a CT is no DICOM series. Says which cases are not called like
         their folders."""
-        from ct2pet.dicom.folders import is_renamed
-
         if self.wanted and self.pet is None:
             raise Ct2PetError("--dicom writes PETs, and this model predicts none. Leave out --dicom")
         files = [case for case in cases if not case.image.is_dir()]
@@ -52,16 +50,8 @@ class DicomOutput:
                 f"{source}: --dicom needs the CTs as DICOM series, a folder each, for whose patients and studies they "
                 f"are; {files[0].image.name} is none. Leave out --dicom"
             )
-        renamed = sorted(
-            (case.image.name, case.name) for case in cases if case.image.is_dir() and is_renamed(case.name, case.image)
-        )
-        if renamed:
-            names = ", ".join(name for _, name in renamed)
-            print(
-                f"warning: {len(renamed)} folder(s) are named after their patients; their cases are called, in the "
-                f"order of the folders: {names}",
-                file=sys.stderr,
-            )
+        if len(files) < len(cases):
+            _say_which_are_renamed([case for case in cases if case.image.is_dir()])
 
     def has(self, case: Case) -> bool:
         """Whether nothing of a case is left to write."""
@@ -80,3 +70,17 @@ class DicomOutput:
         check_writable(folder.parent)
         pet = read_volume(case.outputs[self.pet or ""], "SUV")
         write_pet_series(folder, pet, read_source(case.image), self.how + note)
+
+
+def _say_which_are_renamed(cases: Sequence[Case]) -> None:
+    """A warning where cases are not called like their folders of DICOM files."""
+    from ct2pet.dicom.folders import is_renamed  # imports pydicom, which takes 0.3 s
+
+    renamed = sorted((case.image.name, case.name) for case in cases if is_renamed(case.name, case.image))
+    if renamed:
+        names = ", ".join(name for _, name in renamed)
+        print(
+            f"warning: {len(renamed)} folder(s) are named after their patients; their cases are called, in the "
+            f"order of the folders: {names}",
+            file=sys.stderr,
+        )
