@@ -25,7 +25,10 @@ from pathlib import Path
 
 import psutil
 
-TITLES = ("stage", "workers", "cases", "s", "cases a s", "CPU s", "worker MiB, quarter", "worker MiB, end", "command MiB")
+TITLES = (
+    *("stage", "workers", "cases", "s", "cases a s", "CPU s"),
+    *("worker MiB, quarter", "worker MiB, end", "command MiB"),
+)
 STAGES = ("preprocess", "evaluate")
 NUMBER = "777"
 SIZE = "24x48"  # slices x pixels of the CT
