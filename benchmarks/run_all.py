@@ -43,9 +43,9 @@ PACKAGES = (
 )
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`: ct2pet and its peers do the same work, one process for each figure, in turns in one run. Figures
-are medians of five rounds, unless `--rounds` is named (growth: three). "Ratio" is the row's number divided by ct2pet's: for
-times and memory more than 1 is in favour of ct2pet, for patches or steps a second less than 1. Seconds by the clock
+Written by `make bench`: ct2pet and its peers do the same work, one process a figure, in turns in one run. Figures
+are medians of five rounds, unless `--rounds` is named (growth: three). "Ratio" is the row's number divided by ct2pet's:
+for times and memory more than 1 is in favour of ct2pet, for patches or steps a second less than 1. Seconds by the clock
 depend on other work of the machine (each section names its load), CPU seconds (user and system) depend on it much
 less. The images are synthetic, the weights random. The scripts are in `benchmarks/`; the peers are installed from
 `benchmarks/requirements.txt` into a separate environment. A target that was not reached is marked.

@@ -56,6 +56,7 @@ def messages():
         "batch_share": distributed.batch_share(6),
         "all_reduce_mean": [tensor.tolist() for tensor in tensors],
         "all_reduce_sum": distributed.all_reduce_sum([1.0, rank]),
+        "share_of_mean": [float(distributed.share_of_mean(torch.tensor(w))) for w in (1 + 2 * rank, 4 * rank, 0)],
         "all_gather": distributed.all_gather(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
         "all_gather_object": distributed.all_gather_object(f"of {rank}"),
         "broadcast_object": distributed.broadcast_object(f"of {rank}"),
