@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from ct2pet import distributed
 from ct2pet.losses.reconstruction import masked_l1
 
 _SMOOTH = 1e-5
@@ -48,17 +49,22 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, rare_weight: float
     """Mean cross-entropy of the softmax of logits (N, classes, *space) in float32; labels (N, 1, *space).
 
     A voxel weighs (number of voxels of its class in the batch) ** -``rare_weight``: 0 is nnU-Net's, where all voxels
-    weigh the same, and with 1 all classes do.
+    weigh the same, and with 1 all classes do. The batch is that of all processes, whose mean the loss is.
     """
     truth = labels[:, 0].long()
     if rare_weight == 0:
         return functional.cross_entropy(logits.float(), truth)
-    counts = functional.one_hot(truth, logits.shape[1]).flatten(0, -2).sum(0)
-    return functional.cross_entropy(logits.float(), truth, weight=counts.clamp(min=1).float() ** -rare_weight)
+    own = functional.one_hot(truth, logits.shape[1]).flatten(0, -2).sum(0).float()
+    counts = own.clone()
+    distributed.all_reduce_mean([counts])
+    weight = (counts * distributed.world_size()).clamp(min=1) ** -rare_weight
+    loss = functional.cross_entropy(logits.float(), truth, weight=weight)
+    return loss * distributed.share_of_mean((weight * own).sum())
 
 
 def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Minus the mean soft Dice of the classes that occur, without the background, sample by sample, in float32.
+    """Minus the mean soft Dice of the classes that occur, without the background, sample by sample, in float32. Of
+    several processes the mean of their losses is that of the whole batch.
 
     nnU-Net's MemoryEfficientSoftDiceLoss (do_bg=False, batch_dice=False) where all classes occur in every sample. In
     that loss a class that does not occur has a Dice of 1 as soon as its probability is 0 everywhere. In small patches
@@ -71,7 +77,8 @@ def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     sizes = probabilities.sum(2) + truth.sum(2)
     dice = (2 * intersection + _SMOOTH) / (sizes + _SMOOTH).clamp(min=1e-8)
     occurs = truth.any(2)
-    return -(dice * occurs).sum() / occurs.sum().clamp(min=1)
+    count = occurs.sum()
+    return -(dice * occurs).sum() / count.clamp(min=1) * distributed.share_of_mean(count)
 
 
 def averaged_to(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

@@ -5,37 +5,11 @@ import numpy as np
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
-from tiny import tiny_configuration
-from tiny_models import START, random_weights, tiny_model
+from tiny_ldos import make
+from tiny_models import START, random_weights
 
-from ct2pet.dataset import Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.losses.denoising_segmentation import denoising_loss, segmentation_loss
-from ct2pet.planning.configuration import Normalization
-from ct2pet.planning.networks import NetworkSize, plan_network
-from ct2pet.planning.topology import unet_topology
-
-FIELDS = Fields(
-    (
-        Field("PET_low", "input", "pet"),
-        Field("PET", "target", "pet"),
-        Field("organs", "target", "labels", labels={"liver": 1, "spleen": 2}),
-    )
-)
-
-
-def make(**hyperparameters):
-    topology = unet_topology([16] * 3, [4.0] * 3, 3)
-    network = plan_network("shared_encoder", NetworkSize([16] * 3, topology, 4, 16))
-    configuration = tiny_configuration(
-        networks={"shared_encoder": network},
-        normalization={
-            "PET_low": Normalization(0.0, 10.0, False, [-1.0, 1.0]),
-            "PET": Normalization(0.0, 10.0, False, [0.0, 1.0]),
-        },
-        slices=None,
-    )
-    return tiny_model("ldos", configuration, FIELDS, **hyperparameters)
 
 
 def make_batch():
