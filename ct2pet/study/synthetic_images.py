@@ -14,6 +14,7 @@ from ct2pet.files import atomic_path
 from ct2pet.study.classification import TrainedClassifier, train_classifier
 from ct2pet.study.features import Extractor, classifier_features, random_features
 from ct2pet.study.generators import Sampler, fit_pca_gaussian, sample_all
+from ct2pet.study.image_folder import ImageFolder
 from ct2pet.study.image_report import image_report
 from ct2pet.study.slices import DISPLAY_RANGE, Slices
 from ct2pet.study.study import StudyData, StudyOptions, draw_patients
@@ -27,7 +28,8 @@ _SEED = 20_000  # of the measured images: not that of any run of a study
 
 @dataclass(frozen=True)
 class MeasuredImages:
-    """Synthetic ``slices``, as many of each class as the test has, and their ``report`` (see image_report)."""
+    """Synthetic ``slices``, as many of each class as the test has (of a folder not more than it has), and their
+    ``report`` (see image_report)."""
 
     slices: Slices
     report: dict[str, Any]
@@ -53,9 +55,10 @@ def measure_samplers(
 
 
 def sampled_slices(sampler: Sampler, like: Slices, seed: int = _SEED) -> Slices:
-    """Synthetic slices with the labels of ``like``."""
-    images = sample_all(sampler, like.labels, seed, like.images.shape[1:])
-    return Slices(images, like.labels, np.full(len(images), "synthetic"), like.channels, like.classes)
+    """Synthetic slices with the labels of ``like``; of a folder of images not more of a class than it has."""
+    labels = sampler.limited(like.labels) if isinstance(sampler, ImageFolder) else like.labels
+    images = sample_all(sampler, labels, seed, like.images.shape[1:])
+    return Slices(images, labels, np.full(len(images), "synthetic"), like.channels, like.classes)
 
 
 def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
