@@ -159,5 +159,5 @@ def _write_images(output: Path, data: StudyData, images: Mapping[str, MeasuredIm
     for name, own in images.items():
         print(f"\nimages of {name}, synthetic (real):\n{text(own.report)}")
     if data.sampler is not None:
-        write_pictures(output / PICTURES / "real", data.test)
-        write_pictures(output / PICTURES / "synthetic", images[data.sampler_name].slices)
+        write_pictures(output / PICTURES / "real", data.test, data.test)
+        write_pictures(output / PICTURES / "synthetic", images[data.sampler_name].slices, data.test)

@@ -93,6 +93,8 @@ def inception_features(weights: Path) -> Extractor:
     features are joined. These are not the weights of the usual Fréchet inception distance (TensorFlow's), so that the
     numbers compare with each other only. Raises PluginError without torchvision, CheckpointError for an unfit file.
     """
+    if not weights.is_file():
+        raise CheckpointError(f"{weights}: no such file")
     models = optional_module("torchvision.models", "--inception_weights", "pip install 'ct2pet[mobilenet]'")
     network = models.inception_v3(weights=None, init_weights=False)
     try:

@@ -59,6 +59,8 @@ def test_a_classifier_without_a_linear_layer_is_refused():
 def test_weights_that_are_none_are_named(tmp_path):
     file = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, file)
+    with pytest.raises(CheckpointError, match=r"nowhere\.pth: no such file"):
+        inception_features(tmp_path / "nowhere.pth")
     with pytest.raises((CheckpointError, PluginError), match=r"weights\.pth|torchvision"):
         inception_features(file)
 
