@@ -1,4 +1,4 @@
-"""What each decision of MedScanGAN brings: variants trained with the same CPU time on the same nodule phantoms.
+"""The effect of single decisions of MedScanGAN: variants trained with the same CPU time on the same nodule phantoms.
 
     python benchmarks/medscangan_ablations.py WORK [--seconds N] [--only NAME ...]
 
@@ -204,8 +204,8 @@ def measure(work: Path, name: str) -> dict[str, float]:
 
 
 def study(work: Path, seeds: int) -> None:
-    """Classifiers of 40 patients, and what images of the two generators bring them. The runs of real images and of the
-    oracle do not depend on the generator."""
+    """Classifiers of 40 patients, with images of the two generators. The runs of real images and of the oracle do not
+    depend on the generator."""
     few, others = few_slices(work)
     for name in ("ours", "forty"):
         sampler, sampler_name = sampler_of(work, name)

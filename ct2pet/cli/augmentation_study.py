@@ -1,7 +1,7 @@
-"""Measure what added images bring a classifier: the same real patients, several ways to augment them, equal steps.
+"""Measure the effect of added images on a classifier: the same real patients, several augmentations, equal steps.
 
-Every arm is tested on the dataset's test patients. Synthetic images are also measured beside real ones: see study.html
-in the output folder. An interrupted study goes on where it was.
+Every arm is tested on the dataset's test patients. Synthetic images are also compared with real ones: see study.html
+in the output folder. An interrupted study continues.
 
 Example: ct2pet_augmentation_study -d 104 -o study -m medscangan --classifiers resnet18 vgg16 --ratios 0 1 2 --seeds 5
 """

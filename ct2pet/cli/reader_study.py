@@ -1,8 +1,8 @@
-"""Ask readers whether they can tell synthetic images from real ones, and score their answers.
+"""Test whether readers can distinguish synthetic images from real ones.
 
 make writes one HTML file that works offline, for the reader, and a key that the reader must not see. score compares
 the files that readers saved with the key: exact binomial tests, d', AUC. An accuracy below chance means that the
-reader does see a difference.
+reader distinguishes the two kinds.
 
 Example: ct2pet_reader_study make -real real_slices -synthetic synthetic_slices -o reader.html --key key.json
          ct2pet_reader_study score --key key.json --answers answers_*.json
