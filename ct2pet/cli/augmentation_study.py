@@ -36,12 +36,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
-    add_folder(
-        source,
+    source.add_argument(
         "-synthetic",
-        "synthetic",
-        "instead of -m: synthetic images, a folder for each class, as ct2pet_synthesize writes them",
-        required=False,
+        dest="synthetic",
+        type=Path,
+        metavar="FOLDER",
+        help="instead of -m: synthetic images, a folder for each class, as ct2pet_synthesize writes them",
     )
     parser.add_argument("-p", dest="plans_name", metavar="PLANS", help="trained with these plans; needed for several")
     parser.add_argument("-f", dest="fold", metavar="FOLD", help="trained on this fold; needed where there are several")

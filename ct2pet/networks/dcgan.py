@@ -48,7 +48,7 @@ class DCGANGenerator(nn.Module):
             layers.append(nn.Unflatten(1, self.first_map))
             for before, after, stride in zip(widths, widths[1:], list(strides)[::-1]):
                 layers += [nn.BatchNorm2d(before), nn.ReLU()]
-                layers.append(nn.ConvTranspose2d(before, after, _kernel(stride), tuple(stride), 1))
+                layers.append(nn.ConvTranspose2d(before, after, *_kernel_and_stride(stride), 1))
             return normal_init(nn.Sequential(*layers))
 
         self.of_class = nn.ModuleList(one_class() for _ in range(in_channels))
@@ -82,7 +82,7 @@ class DCGANCritic(nn.Module):
         def one_class() -> nn.Module:
             layers: list[nn.Module] = []
             for before, after, stride in zip(widths, widths[1:], strides):
-                layers.append(nn.Conv2d(before, after, _kernel(stride), tuple(stride), 1))
+                layers.append(nn.Conv2d(before, after, *_kernel_and_stride(stride), 1))
                 layers += [nn.LeakyReLU(_SLOPE), nn.Dropout2d(_DROPOUT)]
             return normal_init(nn.Sequential(*layers, nn.Flatten(), nn.Linear(last, 1)))
 
@@ -100,6 +100,7 @@ def smallest_map(patch_size: Sequence[int], strides: Sequence[Sequence[int]]) ->
     return [n // factor for n, factor in zip(patch_size, factors)]
 
 
-def _kernel(stride: Sequence[int]) -> tuple[int, ...]:
-    """The kernel that changes the size by ``stride`` exactly with a padding of 1: 4 of stride 2, as in DCGAN."""
-    return tuple(step + 2 for step in stride)
+def _kernel_and_stride(stride: Sequence[int]) -> tuple[tuple[int, int], tuple[int, int]]:
+    """With a padding of 1 the kernel changes the size by exactly ``stride``: 4 for stride 2, as in DCGAN."""
+    rows, columns = stride
+    return (rows + 2, columns + 2), (rows, columns)
