@@ -136,9 +136,7 @@ def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, p
     assert Fingerprint.load(preprocessed / "dataset_fingerprint.json").segmenters == [halves, own]
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["case0: low 0.99, high 0.30 (low)", "    the upper half looks odd"]
-    assert said[-1].endswith(
-        "look at these district maps before you train (CASE.segmenter.json says why): case0, case1"
-    )
+    assert said[-1].endswith("check these district maps before training (reasons: CASE.segmenter.json): case0, case1")
     with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by other"):
         go(segmenter="other")
     assert go() == plans
@@ -177,7 +175,7 @@ def test_without_a_segmenter_that_knows_the_districts_the_first_missing_map_is_n
         go(segmenter="files")
     with pytest.raises(CasesFailed) as caught:
         extract_fingerprint("901", **ALONE)
-    assert caught.value.failures == {"case1": "no district map in districtsTr; ct2pet_segment_districts makes it"}
+    assert caught.value.failures == {"case1": "no district map in districtsTr; make it with ct2pet_segment_districts"}
     assert not caught.value.some_done
     shutil.rmtree(raw.folder / "districtsTr")
     with pytest.raises(DatasetError, match="ct2pet_segment_districts -d Dataset901_Hand"):
@@ -191,7 +189,7 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
         plan("901", **SMALL)
     for image in (raw.folder / "imagesTr").iterdir():
         image.unlink()
-    with pytest.raises(DatasetError, match=r"there is no CT, CASE_0000\.nii, in imagesTr"):
+    with pytest.raises(DatasetError, match=r"no CTs CASE_0000\.nii in imagesTr"):
         go()
 
 
@@ -206,7 +204,24 @@ def test_a_target_spacing_and_chosen_configurations_reach_the_stores(raw, prepro
     assert [path.name for path in preprocessed.glob("coarse_*")] == ["coarse_low"]
     store = PreprocessedDataset(preprocessed).store(plans, "low")
     assert store.open(store.cases[0]).grid.spacing == (9.0, 8.0, 7.0)
-    with pytest.raises(PlansError, match="fix their spacing"):
+    with pytest.raises(PlansError, match="have a fixed spacing"):
         plan("901", plans_name="paper_2503_15555", target_spacing=(9.0, 8.0, 7.0))
     with pytest.raises(PlansError, match="no configuration 'lwo'; there are: low, high, whole_body; did you mean low"):
         go(configurations=["lwo"])
+
+
+def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announced(raw, preprocessed, capsys):
+    extract_fingerprint("901", num_processes=1)
+    before = sorted(preprocessed.iterdir())
+    with pytest.raises(PlansError, match=r"-p paper_2503_1555: .*did you mean paper_2503_15555"):
+        plan("901", plans_name="paper_2503_1555")
+    assert sorted(preprocessed.iterdir()) == before
+    capsys.readouterr()
+    plan("901")
+    assert capsys.readouterr().out == ""
+    plan("901", plans_name="coarse")
+    assert (
+        "coarse.json: new plans of the default planner (reference plans: medscangan_64mm, " in capsys.readouterr().out
+    )
+    plan("901", plans_name="coarse")
+    assert capsys.readouterr().out == ""
