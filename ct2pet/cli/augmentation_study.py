@@ -41,7 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         metavar="ARM",
         help="arms besides real: classical, oversampling, mixup, pca_gaussian, gan and gan_curated (with -m or "
-        "-synthetic), oracle (with --patients), duplicates, random_labels (default: all that are possible except the last two)",
+        "-synthetic), oracle (with --patients), duplicates, random_labels (default: all that are possible except the "
+        "last two)",
     )
     source = parser.add_mutually_exclusive_group()
     source.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
