@@ -5,8 +5,8 @@ Lung-PET-CT-Dx/Lung_Dx-A0001/STUDY/SERIES/*.dcm, and its annotations, Annotation
 around the tumour in single slices. The letter of a subject is the histology: A adenocarcinoma, B small cell, E large
 cell, G squamous cell carcinoma. There are no benign lesions. A study compares two classes: --histology chooses them.
 
-Of each subject the CT series with most annotated slices is taken; the mask holds the boxes, not the tumour's outline.
-With --pet only subjects with a PET in the study of that CT are taken, and the PET (SUV) becomes a second image.
+The CT series with most annotated slices of each subject is used; the mask contains the boxes, not the tumour's outline.
+With --pet only subjects with a PET in the study of that CT are used, and the PET (SUV) becomes a second image.
 Example: python -m dataset_conversion.Dataset106_LungPETCTDx -i Lung-PET-CT-Dx --annotations Annotation --pet
 """
 
@@ -48,11 +48,11 @@ Boxes = Sequence[tuple[int, int, int, int]]  # first and last column, first and 
 
 
 def read_boxes(path: Path) -> Boxes:
-    """The boxes of an annotation (Pascal VOC). Raises DatasetError where it is none."""
+    """The boxes of an annotation (Pascal VOC). Raises DatasetError for another file."""
     try:
         return [_box(one) for one in ElementTree.parse(path).getroot().iter("bndbox")]
     except (ElementTree.ParseError, ValueError) as error:
-        raise DatasetError(f"{path}: no annotation with boxes ({error})") from None
+        raise DatasetError(f"{path}: not an annotation with boxes ({error})") from None
 
 
 def _box(element: ElementTree.Element) -> tuple[int, int, int, int]:
@@ -75,8 +75,8 @@ def mask_of(boxes: Mapping[tuple[float, ...], Boxes], grid: Grid) -> np.ndarray:
 def find_lesions(
     source: Path, annotations: Path, letters: Sequence[str], with_pet: bool = False
 ) -> tuple[list[LabelledLesion], list[str]]:
-    """The subjects with these letters that have annotations of a CT, and ``with_pet`` a PET too; and what was left out,
-    a line each."""
+    """The subjects with these letters that have annotations of a CT, and ``with_pet`` a PET too; and the unused ones, a
+    line each."""
     lesions, left_out = [], []
     for folder in sorted(path for path in source.iterdir() if path.is_dir()):
         match = _SUBJECT.fullmatch(folder.name)
@@ -104,7 +104,7 @@ def _problem(annotated: bool, in_ct: bool, lacks_pet: bool) -> str:
     if not annotated:
         return "no annotation"
     if not in_ct:
-        return "no CT that is annotated"
+        return "no annotated CT"
     return "no PET that can be used in the study of the annotated CT" if lacks_pet else ""
 
 
@@ -123,14 +123,14 @@ def read_suv(stack: Stack) -> Volume:
 
 
 def _annotated_series(tree: Tree, annotated: Mapping[str, Path]) -> list[Header]:
-    """The annotated slices of the CT series that has most of them."""
+    """The annotated slices of the CT series with most of them."""
     series = [one for one in tree.series if one.kind == CT]
     return max(([h for h in one.headers if h.sop_instance in annotated] for one in series), key=len, default=[])
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_folder(parser, "-i", "source", "the folder of the subjects' folders (Lung_Dx-A0001, ...)")
-    add_folder(parser, "--annotations", "annotations", "the folder of the annotations (A0001, ...)")
+    add_folder(parser, "-i", "source", "folder with the subjects' folders (Lung_Dx-A0001, ...)")
+    add_folder(parser, "--annotations", "annotations", "folder with the annotations (A0001, ...)")
     parser.add_argument(
         "--histology",
         nargs="+",
