@@ -21,21 +21,23 @@ from ct2pet.layout import DATASET, DEFAULT_PLANS
 from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
+from ct2pet.planning.adoption import plans_like
 from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import reference_names, reference_plans
 from ct2pet.preprocessing import preprocess_dataset
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.sharing.box import BOX, box_plans
 
 DEFAULT_MODEL = "pix2pix"
 
 
 @dataclass(frozen=True)
 class PlanningOptions:
-    """``plans_name``: of the plans; that of a reference (``paper_2503_15555``) writes that one's decisions.
-    ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of RAM; models by default pix2pix, or all
-    where that cannot take the dataset's fields). ``device``: the kind that will train, which this machine need not
-    have. ``target_spacing``: Z, Y, X in mm, in place of the median of the cases."""
+    """``plans_name``: of the plans; that of a reference (``paper_2503_15555``) writes that one's decisions, ``box``
+    plans that fit the model in the box. ``gpu_memory_target``: memory for training ``models`` in GiB (on a CPU: of RAM;
+    models by default pix2pix, or all where that cannot take the dataset's fields). ``device``: the kind that will
+    train, which this machine need not have. ``target_spacing``: Z, Y, X in mm, in place of the median of the cases."""
 
     plans_name: str = DEFAULT_PLANS
     gpu_memory_target: float | None = None
@@ -153,15 +155,18 @@ def _plan(
         load_model(name)  # an unknown name is told before any work
     path = preprocessed.plans_file(request.plans_name)
     needs = {name: load_model(name).requirements for name in model_names()}
+    if request.target_spacing is not None and request.plans_name in (BOX, *reference_names()):
+        raise PlansError(f"the plans {request.plans_name} fix their spacing; choose another name (-p)")
     if request.plans_name in reference_names():
-        if request.target_spacing is not None:
-            raise PlansError(f"the plans {request.plans_name} fix their spacing; choose another name (-p)")
         plans = reference_plans(request.plans_name, fingerprint, description, needs)
     else:
         if request.sized_for is None and needs[DEFAULT_MODEL].problem(description) is None:
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
-        plans = plan_experiment(fingerprint, description, needs, request)
+        if request.plans_name == BOX:
+            plans = plans_like(box_plans(), fingerprint, description, needs, request)
+        else:
+            plans = plan_experiment(fingerprint, description, needs, request)
     replaced = path.exists() and _content(path) != plans
     plans.save(path)
     if replaced:

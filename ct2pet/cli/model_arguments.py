@@ -26,8 +26,8 @@ def add_choice_of_model(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="instead of -d, -m, -p: the folder of a trained model, or a file of ct2pet_export_model; of several the "
-        "mean is predicted",
+        help="instead of -d, -m, -p: the folder of a trained model, or a file of ct2pet_export_model, or box, the "
+        "model that is a part of ct2pet; of several the mean is predicted",
     )
     parser.add_argument(
         "--ensemble",

@@ -51,7 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-pretrained_weights",
         type=Path,
         metavar="PATH",
-        help="begin with the weights of this checkpoint, or of the folder of a training or model",
+        help="begin with the weights of this checkpoint, of the folder of a training or model, of a file of "
+        "ct2pet_export_model, or of box, the model that is a part of ct2pet (plans that fit it: -p box when planning)",
     )
     parser.add_argument(
         "--pretrain_whole_body",

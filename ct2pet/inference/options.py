@@ -15,9 +15,9 @@ GRIDS = ("pet", "ct")
 @dataclass(frozen=True)
 class PredictionOptions:
     """``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained;
-    none is needed where there is one. ``model_paths``: instead of the results folder, folders of trained models or
-    archives of ct2pet_export_model; ``ensemble``: names of trained models, MODEL__PLANS or
-    MODEL__PLANS__CONFIGURATION. Of several models the mean is predicted.
+    none is needed where there is one, or none at all: then the model in the box predicts. ``model_paths``: instead of
+    the results folder, folders of trained models, archives of ct2pet_export_model, or "box"; ``ensemble``: names of
+    trained models, MODEL__PLANS or MODEL__PLANS__CONFIGURATION. Of several models the mean is predicted.
 
     ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what makes them. Without both,
     districtsTs beside imagesTs serves, and images that have no map there are segmented as those of the training were;

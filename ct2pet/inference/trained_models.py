@@ -177,7 +177,10 @@ def choose(
     if len(fitting) == 1:
         return fitting[0]
     if not trained:
-        raise CheckpointError("there is no trained model with this checkpoint: train one (ct2pet_train) or see -chk")
+        raise CheckpointError(
+            "there is no trained model with this checkpoint: train one (ct2pet_train), see -chk, or use "
+            "the one that is a part of ct2pet (--model box)"
+        )
     if not fitting:
         raise CheckpointError(f"no trained model fits; there are: {'; '.join(map(str, trained))}")
     raise CheckpointError(f"several trained models fit, choose one: {'; '.join(map(str, fitting))}")

@@ -15,11 +15,11 @@ class TrainingOptions:
     (on one machine; slower on a GPU). ``num_workers`` loader threads (None: chosen by device). ``final_validation``
     predicts the validation cases of a numbered fold when it is trained; those of the fold "all" are its training cases
     and are predicted on request. ``early_stop``: end after so many epochs without a better validation MAE.
-    ``pretrained_weights``: a checkpoint, or the folder of a training or model, to begin with. ``compile``: translate
-    the networks by torch.compile. ``validate_best``: validate with the weights of the best epoch, into validation_best,
-    in place of the final ones. ``checkpointing``: write checkpoints while training; without it there is the final one
-    alone, and an interrupted training starts anew. ``show_progress``: a live line and a line an epoch on standard
-    error."""
+    ``pretrained_weights``: a checkpoint, the folder of a training or of models, or (``api.training`` alone) an archive
+    of models or "box", to begin with. ``compile``: translate the networks by torch.compile. ``validate_best``: validate
+    with the weights of the best epoch, into validation_best, in place of the final ones. ``checkpointing``: write
+    checkpoints while training; without it there is the final one alone, and an interrupted training starts anew.
+    ``show_progress``: a live line and a line an epoch on standard error."""
 
     device: str = "cpu"
     num_epochs: int | None = None
