@@ -99,3 +99,25 @@ def test_label_maps_cannot_be_averaged(tmp_path, monkeypatch):
     (path,) = tmp_path.glob(f"*/*/*/{CHECKPOINT_FINAL}")
     with pytest.raises(CheckpointError, match="organs: a label map"):
         names(model_paths=[path.parents[1]] * 2)
+
+
+def test_where_nothing_is_trained_the_model_in_the_box_predicts_and_one_line_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    for options in ({}, {"model_paths": ["box"]}):
+        with chosen_members(PredictionOptions(**options)) as (member,):
+            assert member.trained.dataset_name == "Dataset900_Box"
+            assert [one.name for one in member.loaded.districts] == ["head", "trunk", "arms", "legs"]
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "box, a part of ct2pet: trained on procedural phantoms alone" in line
+
+
+@pytest.mark.parametrize("named", [{"dataset": "001"}, {"model": "pix2pix"}, {"checkpoint": "checkpoint_best.pth"}])
+def test_who_names_a_model_that_is_not_trained_does_not_get_the_one_in_the_box(named, tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    with pytest.raises(CheckpointError, match=r"no trained model with this checkpoint.*--model box"):
+        names(**named)
+
+
+def test_a_trained_model_comes_before_the_one_in_the_box(results, capsys):
+    assert names(model="scaled") == ["scaled__ct2petPlans"]
+    assert capsys.readouterr().err == ""
