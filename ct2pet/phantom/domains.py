@@ -76,10 +76,10 @@ def _cold_centres(tumours: Sequence[Lesion], random: np.random.Generator) -> lis
     for tumour in tumours:
         if min(tumour.radii) >= _NECROSIS_MM and random.random() < _NECROTIC:
             share = float(random.uniform(0.35, 0.75))
-            radii = tuple(share * radius for radius in tumour.radii)
+            x, y, z = (share * radius for radius in tumour.radii)
             suv = tumour.suv * float(random.uniform(0.15, 0.5))
             hu = None if tumour.hu is None else tumour.hu - float(random.uniform(0, 15))
-            centres.append(replace(tumour, radii=radii, suv=suv, hu=hu))
+            centres.append(replace(tumour, radii=(x, y, z), suv=suv, hu=hu))
     return centres
 
 
