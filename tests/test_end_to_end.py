@@ -228,7 +228,9 @@ def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
     assert "--districts" in line_of(capfd, "predict")
     assert run("extract_fingerprint -d 077 -np 1") == 2
     said = line_of(capfd, "extract_fingerprint")
-    assert "districtsTr/phantom_001.nii.gz: no such district map, nor one of another case; make them with " in said
+    assert (
+        "districtsTr/phantom_001.nii.gz: no such file, and no district map of any other case; make them with " in said
+    )
     assert f"ct2pet_segment_districts -d {DATASET}" in said
 
 

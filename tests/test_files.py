@@ -161,7 +161,7 @@ def test_a_folder_that_can_be_written_is_made_and_one_that_cannot_is_named(tmp_p
     check_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(Ct2PetError, match=r"file/b: nothing can be written there \(Not a directory\)"):
+    with pytest.raises(Ct2PetError, match=r"file/b: not writable \(Not a directory\)"):
         check_writable(tmp_path / "file" / "b")
 
 
@@ -225,7 +225,7 @@ def test_a_full_disk_is_named_with_a_remedy_and_what_was_there_stays(tmp_path, a
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "make room on the disk"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
+    [(errno.ENOSPC, "free disk space"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
 )
 def test_the_remedy_is_that_of_the_cause(tmp_path, monkeypatch, number, remedy):
     def refuse(**options):
@@ -265,7 +265,7 @@ def test_a_name_that_is_too_long_and_a_folder_below_a_file_are_named(tmp_path):
 
 
 def test_a_full_disk_is_found_before_the_work(tmp_path):
-    with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(100):
+    with pytest.raises(WriteError, match=r"not writable \(File too large\)"), file_size_limit(100):
         check_writable(tmp_path)
     check_writable(tmp_path)
     assert names(tmp_path) == []

@@ -32,9 +32,9 @@ def test_no_bytes_raise_anything_but_an_error_of_one_line(content):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is empty"),
-        (b" \n\t", "it is empty"),
-        (b"\xef\xbb\xbf{}", "byte order mark: save it as UTF-8 without one"),
+        (b"", "the file is empty"),
+        (b" \n\t", "the file is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark; save it as UTF-8 without one"),
         ("{}".encode("utf-16"), "byte 0 is not UTF-8"),
         (b'{"a": "\xe4"}', "byte 7 is not UTF-8"),
         (b'{"a": 1', "line 1 column 8"),

@@ -83,12 +83,12 @@ def test_preprocessing_into_a_folder_that_may_not_be_written_ends_before_any_wor
     target = open_folder / "preprocessed"
     target.mkdir(mode=0o555)
     monkeypatch.setattr("ct2pet.preprocessing.preprocessor.map_cases", lambda *_, **__: pytest.fail("work began"))
-    with without_superuser(), pytest.raises(WriteError, match=rf"^{target}: nothing .*get the permission"):
+    with without_superuser(), pytest.raises(WriteError, match=rf"^{target}: not writable .*get write permission"):
         preprocess_dataset(dataset, plans, target)
     shutil.rmtree(target)
 
 
 def test_the_folder_above_a_missing_one_is_named_where_it_may_not_be_written(open_folder):
     (open_folder / "a").mkdir(mode=0o555)
-    with without_superuser(), pytest.raises(WriteError, match=rf"^{open_folder}/a: nothing can be written there"):
+    with without_superuser(), pytest.raises(WriteError, match=rf"^{open_folder}/a: not writable"):
         check_output_folder(open_folder / "a" / "b" / "c")

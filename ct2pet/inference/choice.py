@@ -1,4 +1,4 @@
-"""Which trained models a prediction uses: one, or several whose predictions are averaged."""
+"""The trained models of a prediction: one, or several with averaged predictions."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ct2pet.sharing.box import ABOUT_BOX, BOX, box_file, is_box
 
 @dataclass(frozen=True)
 class Member:
-    """A trained model with its weights. ``folds``: those that were asked for (None: all)."""
+    """A trained model with its weights. ``folds``: the requested ones (None: all)."""
 
     trained: TrainedModel
     loaded: LoadedModel
@@ -37,11 +37,11 @@ class Member:
 
 @contextlib.contextmanager
 def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
-    """The models that ``options`` name, loaded; inside the block their files exist.
+    """The models chosen by ``options``, loaded; inside the block their files exist.
 
-    Where they name none and nothing is trained, it is the model in the box (``sharing.box``), which is said on standard
+    If no model is chosen and none is trained, the built-in model (``sharing.box``) is used, with a line on standard
     error. Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs,
-    targets and districts, predict the same districts, and predict images alone.
+    targets and districts, predict the same districts, and predict only images.
     """
     with contextlib.ExitStack() as stack:
         members = [_load(trained, configurations, options) for trained, configurations in _chosen(options, stack)]
@@ -55,7 +55,7 @@ def _chosen(options: PredictionOptions, stack: contextlib.ExitStack) -> list[tup
     everything = find_trained(results_folder(), options.checkpoint)
     if options.ensemble:
         return [_named(name, everything, options) for name in options.ensemble]
-    if not everything and _names_no_model(options):
+    if not everything and _chooses_no_model(options):
         return [_of_path(Path(BOX), options, stack)]
     return [(choose(everything, options.dataset, options.model, options.plans_name), options.configurations)]
 
@@ -63,7 +63,7 @@ def _chosen(options: PredictionOptions, stack: contextlib.ExitStack) -> list[tup
 def _of_path(
     path: Path, options: PredictionOptions, stack: contextlib.ExitStack
 ) -> tuple[TrainedModel, Sequence[str] | None]:
-    """The model in a folder, in an archive, or in the box."""
+    """The model in a folder or in an archive, or the built-in model."""
     if is_box(path):
         print(f"model: {ABOUT_BOX}", file=sys.stderr)
         path = box_file()
@@ -73,9 +73,9 @@ def _of_path(
     return trained, options.configurations or only
 
 
-def _names_no_model(options: PredictionOptions) -> bool:
-    named = (options.dataset, options.model, options.plans_name, options.folds)
-    return all(one is None for one in named) and options.checkpoint == CHECKPOINT_FINAL
+def _chooses_no_model(options: PredictionOptions) -> bool:
+    chosen = (options.dataset, options.model, options.plans_name, options.folds)
+    return all(one is None for one in chosen) and options.checkpoint == CHECKPOINT_FINAL
 
 
 def _choose_in(folder: Path, path: Path, options: PredictionOptions) -> TrainedModel:
@@ -110,8 +110,7 @@ def _check_together(members: Sequence[Member]) -> None:
     labels = [one.name for one in plans.all_fields.targets if one.rules.is_labels]
     if others and labels:
         raise CheckpointError(
-            f"{', '.join(labels)}: a label map; predictions of several models are averaged, and labels cannot be. "
-            "Predict with one model"
+            f"{', '.join(labels)}: a label map, which cannot be averaged over several models. Predict with one model"
         )
     for other in others:
         own = other.loaded.plans

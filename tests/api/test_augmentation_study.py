@@ -118,7 +118,7 @@ def keep_two_of_three(self, images):
     [
         ("-m medscangan --size_mm 128", "mm, slices have 128 mm; see --size_mm"),
         ("-m medscangan -f 3", "no checkpoint_final.pth of fold 3; there are folds: all"),
-        ("-m pix2pix", "no trained model fits"),
+        ("-m pix2pix", "no trained model has -m pix2pix; trained are: "),
         ("--arms gan", "the arm gan needs a trained generator"),
     ],
 )

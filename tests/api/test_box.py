@@ -1,4 +1,4 @@
-"""The model in the package, on a phantom that it was not trained with."""
+"""The built-in model, on a phantom that it was not trained with."""
 
 import json
 
@@ -28,7 +28,7 @@ def test_with_nothing_trained_a_ct_becomes_a_pet_nearer_to_the_true_one_than_any
     write_volume(tmp_path / "cts" / "thigh.nii.gz", thighs.ct)
     write_volume(tmp_path / "maps" / "thigh.nii.gz", thighs.districts)
     (path,) = predict(tmp_path / "cts", tmp_path / "out", districts=tmp_path / "maps", device="cpu", mirror=False)
-    assert "box, a part of ct2pet" in capsys.readouterr().err
+    assert "box, built into ct2pet" in capsys.readouterr().err
     content = json.loads((tmp_path / "out" / "prediction.json").read_text())
     assert content["dataset_name"] == "Dataset900_Box"
 

@@ -98,7 +98,7 @@ def test_some_folds_have_a_folder_of_their_own(work):
 def test_a_fold_that_saw_its_validation_cases_is_refused(work):
     origin = {"training_cases": case_digests(DATASET, ["A"]), "num_training_cases": 1}
     write_trained(work / "results", {"low": {0: 0.5}}, origin=origin)
-    with pytest.raises(CheckpointError, match=r"fold 0 of .*: trained with A, which is a validation case"):
+    with pytest.raises(CheckpointError, match=r"fold 0 of .*: trained on A, a validation case"):
         accumulate_crossval_results("900", **CHOICE)
 
 

@@ -102,6 +102,6 @@ def test_the_command_takes_two_folders_or_a_dataset_with_predictions(folders, ca
     assert "whole_body (n = 2)" in capsys.readouterr().out
     for line in ("", f"{folders}/real", f"-d 001 {folders}/real {folders}/fake", f"-i {folders}/fake", "-d 001"):
         assert run(f"evaluate {line}") == 2
-        assert "name a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
+        assert "give a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
     assert run(f"evaluate {folders} {folders}/fake") == 2
     assert "no image in it" in capsys.readouterr().err

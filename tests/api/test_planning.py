@@ -140,9 +140,7 @@ def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, p
     assert Fingerprint.load(preprocessed / "dataset_fingerprint.json").segmenters == [halves, own]
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["case0: low 0.99, high 0.30 (low)", "    the upper half looks odd"]
-    assert said[-1].endswith(
-        "look at these district maps before you train (CASE.segmenter.json says why): case0, case1"
-    )
+    assert said[-1].endswith("check these district maps before training (reasons: CASE.segmenter.json): case0, case1")
     with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by other"):
         go(segmenter="other")
     assert go() == plans
@@ -181,7 +179,7 @@ def test_without_a_segmenter_that_knows_the_districts_the_first_missing_map_is_n
         go(segmenter="files")
     with pytest.raises(CasesFailed) as caught:
         extract_fingerprint("901", **ALONE)
-    assert caught.value.failures == {"case1": "no district map in districtsTr; ct2pet_segment_districts makes it"}
+    assert caught.value.failures == {"case1": "no district map in districtsTr; make it with ct2pet_segment_districts"}
     assert not caught.value.some_done
     shutil.rmtree(raw.folder / "districtsTr")
     with pytest.raises(DatasetError, match="ct2pet_segment_districts -d Dataset901_Hand"):
@@ -195,7 +193,7 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
         plan("901", **SMALL)
     for image in (raw.folder / "imagesTr").iterdir():
         image.unlink()
-    with pytest.raises(DatasetError, match=r"there is no CT, CASE_0000\.nii, in imagesTr"):
+    with pytest.raises(DatasetError, match=r"no CTs CASE_0000\.nii in imagesTr"):
         go()
 
 
@@ -210,15 +208,34 @@ def test_a_target_spacing_and_chosen_configurations_reach_the_stores(raw, prepro
     assert [path.name for path in preprocessed.glob("coarse_*")] == ["coarse_low"]
     store = PreprocessedDataset(preprocessed).store(plans, "low")
     assert store.open(store.cases[0]).grid.spacing == (9.0, 8.0, 7.0)
-    with pytest.raises(PlansError, match="fix their spacing"):
+    with pytest.raises(PlansError, match="have a fixed spacing"):
         plan("901", plans_name="paper_2503_15555", target_spacing=(9.0, 8.0, 7.0))
     with pytest.raises(PlansError, match="no configuration 'lwo'; there are: low, high, whole_body; did you mean low"):
         go(configurations=["lwo"])
 
 
-def test_plans_for_the_box_take_all_its_weights_and_training_begins_with_them(raw, preprocessed, capsys):
-    """The districts low and high are none of the box's: they begin as its trunk. Adam moves no weight by more than its
-    learning rate, 0.001, in one step."""
+def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announced(raw, preprocessed, capsys):
+    extract_fingerprint("901", num_processes=1)
+    before = sorted(preprocessed.iterdir())
+    with pytest.raises(PlansError, match=r"-p paper_2503_1555: .*did you mean paper_2503_15555"):
+        plan("901", plans_name="paper_2503_1555")
+    assert sorted(preprocessed.iterdir()) == before
+    capsys.readouterr()
+    plan("901")
+    assert capsys.readouterr().out == ""
+    plan("901", plans_name="coarse")
+    assert (
+        "coarse.json: new plans of the default planner (reference plans: medscangan_64mm, " in capsys.readouterr().out
+    )
+    plan("901", plans_name="coarse")
+    assert capsys.readouterr().out == ""
+
+
+def test_plans_of_the_built_in_model_have_its_networks_and_training_can_start_from_its_weights(
+    raw, preprocessed, capsys
+):
+    """The built-in model has no district low: its trunk is used. In one step, Adam changes a weight by at most the
+    learning rate, 0.001."""
     plans = go(plans_name="box", configurations=["low"])
     assert {tuple(one.spacing) for one in plans.configurations.values()} == {(5.0, 5.0, 5.0)}
     steps = {"num_epochs": 1, "iterations_per_epoch": 1, "num_workers": 0, "show_progress": False}
@@ -236,5 +253,5 @@ def test_plans_for_the_box_take_all_its_weights_and_training_begins_with_them(ra
     go(configurations=["low"])
     with pytest.raises(CheckpointError, match=r"none of its networks fits.*ct2pet_plan_and_preprocess -p box"):
         train("901", "regression", "all", configurations=["low"], **start)
-    with pytest.raises(PlansError, match="the plans box fix their spacing"):
+    with pytest.raises(PlansError, match="the plans box have a fixed spacing"):
         plan("901", plans_name="box", target_spacing=(9.0, 8.0, 7.0))

@@ -183,7 +183,7 @@ def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_begins
 def test_files_that_are_no_predictions_are_never_replaced(raw):
     ct, _ = two_district_case()
     write_volume(raw / "out" / "b.nii.gz", ct)
-    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is no prediction"):
+    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is not a prediction"):
         run(raw)
     assert [path.name for path in (raw / "out").iterdir()] == ["b.nii.gz"]
 
@@ -199,7 +199,7 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
 
 def test_a_second_prediction_into_one_folder_is_refused_unless_both_have_a_share(raw):
     with folder_lock(raw / "out", "a prediction"):
-        with pytest.raises(Ct2PetError, match=r"out: process \d+ works in this folder .*a prediction"):
+        with pytest.raises(Ct2PetError, match=r"out: process \d+ uses this folder .*a prediction"):
             predict(raw / "imagesTs", raw / "out", device="cpu")
         predict(raw / "imagesTs", raw / "out", device="cpu", num_parts=2, part_id=0)
     assert [path.name for path in (raw / "out").glob("*.nii.gz")] == ["a.nii.gz"]

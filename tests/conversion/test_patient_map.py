@@ -47,7 +47,7 @@ def test_a_place_that_may_not_be_written_is_said_before_any_work(tmp_path, raw, 
 
     monkeypatch.setattr(ct2pet.files.tempfile, "TemporaryFile", forbidden)
     write_studies(tmp_path / "in", study_of())
-    with pytest.raises(Ct2PetError, match=r"nothing can be written there \(Permission denied\)"):
+    with pytest.raises(Ct2PetError, match=r"not writable \(Permission denied\)"):
         convert(tmp_path / "in", **{option: tmp_path / "x.csv"})
     assert not raw.exists()
 

@@ -78,7 +78,7 @@ def change(dataset, field, function):
         (
             "PET",
             lambda v: Volume(v.array, replace(v.grid, origin=(900.0, 0.0, 0.0)), "SUV"),
-            "targetsTr/a.nii.gz: it overlaps the PET_low in space by 0% only: another patient",
+            "targetsTr/a.nii.gz: it overlaps the PET_low by only 0%: another patient",
         ),
     ],
 )

@@ -21,7 +21,7 @@ def test_files_are_found_by_case_and_doubles_are_refused(tmp_path):
     (tmp_path / ".partial-c.nii.gz").write_text("")
     assert image_files(tmp_path) == {"b": first, "a.x": second}
     put(tmp_path / "b.mha")
-    with pytest.raises(DatasetError, match=r"b\.mha and b\.nii\.gz are the same case"):
+    with pytest.raises(DatasetError, match=r"b\.mha and b\.nii\.gz have the same case name"):
         image_files(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         image_files(tmp_path / "nowhere")

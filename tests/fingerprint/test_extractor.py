@@ -156,7 +156,7 @@ def test_a_body_outside_of_the_pet_is_refused(tmp_path):
     volumes["pet"] = type(volumes["pet"])(
         volumes["pet"].array, type(far)(far.shape, far.spacing, (500.0, 500.0, 500.0)), "SUV"
     )
-    with pytest.raises(CasesFailed, match="A: the districts lie outside"):
+    with pytest.raises(CasesFailed, match="A: the districts are outside"):
         extract_fingerprint(write_raw(tmp_path, {"A": volumes}))
 
 

@@ -159,7 +159,7 @@ def test_a_map_without_the_districts_or_elsewhere_in_space_is_refused():
 
 def test_values_that_are_no_numbers_are_refused():
     ct, labels = two_district_case()
-    with pytest.raises(Ct2PetError, match="high gave values that are not numbers"):
+    with pytest.raises(Ct2PetError, match="high predicted NaN"):
         predict(districts((1.0,), (float("nan"),)), ct, labels, ct.grid)
 
 

@@ -16,7 +16,7 @@ from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning import reference
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
-from ct2pet.planning.reference import reference_names, reference_plans
+from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 
 PAPER = "paper_2503_15555"
 METHODS = {"pix2pix": GAN, "cyclegan": GAN}
@@ -24,6 +24,17 @@ METHODS = {"pix2pix": GAN, "cyclegan": GAN}
 
 def paper_plans(seen=None, requirements=None):
     return reference_plans(PAPER, fingerprint(head=seen or district()), description(), requirements or METHODS)
+
+
+def test_a_name_similar_to_reference_plans_is_refused():
+    assert is_reference(PAPER)
+    assert not any(is_reference(name) for name in ("ct2petPlans", "coarsePlans", "plansOf001", "mine"))
+    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: no such .*, {PAPER}, .*; did you mean {PAPER}[?]; "):
+        is_reference("paper_2503_1555")
+    with pytest.raises(PlansError, match=r"^-p medscangan_64: .*did you mean medscangan_64mm[?]"):
+        is_reference("medscangan_64")
+    with pytest.raises(PlansError, match="no such reference plans; there are: "):
+        is_reference("paper_x")
 
 
 def test_the_papers_decisions():
@@ -80,7 +91,7 @@ def test_reference_plans_are_plans(tmp_path):
 
 def test_unknown_names_are_refused_with_the_known_ones():
     assert PAPER in reference_names()
-    with pytest.raises(PlansError, match=f"'other'.*{PAPER}"):
+    with pytest.raises(PlansError, match=f"-p other: .*{PAPER}"):
         reference_plans("other", fingerprint(head=district()), description(), METHODS)
 
 

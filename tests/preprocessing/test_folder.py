@@ -9,7 +9,7 @@ from ct2pet.preprocessing.folder import PreprocessedDataset
 
 @pytest.mark.parametrize("name", ["dataset", "splits_final", "my__plans", "../plans", ""])
 def test_names_that_plans_cannot_have_are_refused_before_a_file_is_touched(tmp_path, name):
-    with pytest.raises(PlansError, match="cannot be called"):
+    with pytest.raises(PlansError, match="not a valid name of plans"):
         PreprocessedDataset(tmp_path).plans_file(name)
 
 

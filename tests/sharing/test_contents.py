@@ -77,7 +77,7 @@ def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs
     ["/home/jones/weights", "~/weights", "--x=/data/y/z", r"C:\data\x", "D:/data", r"\\server\share", "see '/a/b'"],
 )
 def test_a_path_anywhere_is_refused_with_the_key(path):
-    with pytest.raises(Ct2PetError, match=r"dataset\.json: segmenter\.merge holds a path of this machine"):
+    with pytest.raises(Ct2PetError, match=r"dataset\.json: segmenter\.merge contains a path of this machine"):
         shared_dataset_json({**DATASET, "segmenter": {"name": "x", "merge": [path]}}, "dataset.json")
 
 

@@ -56,10 +56,10 @@ def test_a_training_says_where_it_goes_how_each_epoch_was_and_what_it_ended_with
     assert said[0] == f"pix2pix trunk: epochs 1 to 100 of 20 steps on cpu, into {tmp_path}"
     epochs = [line for line in said if ": epoch " in line]
     assert epochs[0] == (
-        "pix2pix trunk: epoch 1/100: 20 s, learning rate 0.0002, g_l1 0.5, validation MAE 0.3 SUV, best until now, "
+        "pix2pix trunk: epoch 1/100: 20 s, learning rate 0.0002, g_l1 0.5, validation MAE 0.3 SUV, best so far, "
         "66 min left (until in 3960 s)"
     )
-    assert "best until now" not in epochs[1]
+    assert "best so far" not in epochs[1]
     assert said[-1] == "pix2pix trunk: trained 2 epochs in 40 s; best MAE 0.3 SUV (epoch 1)"
 
 
