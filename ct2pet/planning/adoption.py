@@ -27,12 +27,12 @@ def plans_like(
     requirements: Mapping[str, Requirements],
     request: PlanRequest,
 ) -> Plans:
-    """Plans whose networks can begin with the weights of a model of the plans ``source``: with its networks, spacing
-    and normalization, and patches that fit. All else is planned as usual. Each configuration is like its
+    """Plans with the networks, the spacing and the normalization of the plans ``source``, so that trainings can start
+    from the weights of its model. All other decisions are the planner's. Each configuration is like its
     ``counterpart``. Raises PlansError where the dataset has other inputs or targets."""
     if planned_fields(description.fields) != source.fields:
         raise PlansError(
-            f"{fingerprint.dataset_name}: its fields are not those of the plans {source.dataset_name}; plan without -p"
+            f"{fingerprint.dataset_name}: its inputs or targets differ from those of {source.dataset_name}; use other plans (-p)"
         )
     spacing = next(iter(source.configurations.values())).spacing
     planned = plan_experiment(fingerprint, description, requirements, replace(request, target_spacing=spacing))
@@ -45,13 +45,12 @@ def plans_like(
 
 
 def counterpart(name: str, there: Collection[str]) -> str:
-    """Which configuration of a model, of those that are ``there``, a configuration ``name`` begins with: that of its
-    name, else that of the whole body, else that of the trunk, which shows most tissues. Raises PlansError where there
-    is none of them."""
+    """The configuration of a model, one of ``there``, from which the configuration ``name`` starts: the one of this
+    name, else the whole body, else the trunk, which contains most tissues. Raises PlansError where none exists."""
     for candidate in (name, WHOLE_BODY, _MOST_TISSUES):
         if candidate in there:
             return candidate
-    raise PlansError(f"{name}: the model to begin with has {', '.join(sorted(there))} alone")
+    raise PlansError(f"{name}: the initial weights have only the configurations {', '.join(sorted(there))}")
 
 
 def adopt_networks(configuration: Configuration, source: Configuration) -> Configuration:
