@@ -32,7 +32,7 @@ def plans_like(
     ``counterpart``. Raises PlansError where the dataset has other inputs or targets."""
     if planned_fields(description.fields) != source.fields:
         raise PlansError(
-            f"{fingerprint.dataset_name}: its inputs or targets differ from those of {source.dataset_name}; use other plans (-p)"
+            f"{fingerprint.dataset_name}: other inputs or targets than {source.dataset_name}; use other plans (-p)"
         )
     spacing = next(iter(source.configurations.values())).spacing
     planned = plan_experiment(fingerprint, description, requirements, replace(request, target_spacing=spacing))
