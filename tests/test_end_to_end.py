@@ -28,7 +28,7 @@ def test_every_command_says_that_all_is_done(walked):
     assert walked[1] == [0] * 6
 
 
-def test_predictions_lie_on_a_pet_like_grid_over_the_ct(road):
+def test_predictions_are_on_a_pet_like_grid_over_the_ct(road):
     spacing = road.plans["configurations"]["whole_body"]["spacing"]
     for case in TEST_CASES:
         pet, ct = itk(road.predictions / f"{case}.nii.gz"), itk(road.raw / "imagesTs" / f"{case}_0000.nii.gz")
@@ -141,7 +141,7 @@ def test_the_summary_holds_the_numbers_that_numpy_finds(road):
     assert summary["baselines"]["zeros"]["whole_body"]["mae"] == pytest.approx(zeros.mean(), rel=1e-4)
 
 
-def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
+def test_the_report_contains_every_case_and_region_and_is_self_contained(road):
     page = (road.predictions / "report.html").read_text()
     for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page

@@ -96,7 +96,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert names(tmp_path) == ["table.csv"]
 
 
-def test_a_file_is_readable_for_those_whom_the_umask_allows(tmp_path):
+def test_a_file_has_the_permissions_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_json(tmp_path / "plans.json", {})
@@ -133,12 +133,12 @@ def test_unreadable_json_is_named(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_in_place_of_a_file_is_told(tmp_path):
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path):
     with pytest.raises(Ct2PetError, match=f"{tmp_path}: is a folder, not a file"):
         read_json(tmp_path)
 
 
-def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+def test_an_unreadable_file_is_not_reported_as_damaged(tmp_path, monkeypatch):
     def forbidden(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
@@ -247,7 +247,7 @@ def test_errors_of_other_files_inside_the_block_are_not_blamed_on_the_file(tmp_p
     assert names(tmp_path) == []
 
 
-def test_a_source_that_may_not_be_read_is_named_by_the_copy(tmp_path):
+def test_an_unreadable_source_is_named_by_the_copy(tmp_path):
     with pytest.raises(Ct2PetError, match=r"a\.json: no such file") as caught:
         copy_file(tmp_path / "a.json", tmp_path / "b.json")
     assert not isinstance(caught.value, WriteError)

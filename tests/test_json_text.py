@@ -52,7 +52,7 @@ def test_no_bytes_raise_anything_but_an_error_of_one_line(content):
         (rb'["\uD83D"]', "escape of half a character"),
     ],
 )
-def test_what_is_no_json_is_told_in_one_line(content, reason):
+def test_invalid_json_is_reported_in_one_line(content, reason):
     with pytest.raises(JsonError, match=reason) as caught:
         parse_json(content)
     assert "\n" not in str(caught.value)

@@ -40,7 +40,7 @@ def enter(folder):
         return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_second_process_is_told_which_one_works_there(tmp_path):
+def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path):
     folder = tmp_path / "fold_0"
     with other_process(folder) as process:
         with pytest.raises(Ct2PetError, match=rf"fold_0: process {process.pid} .*\(a training\); wait") as caught:
@@ -99,7 +99,7 @@ def test_of_many_at_once_one_works(tmp_path):
     assert (len(entered), len(refused)) == (1, 7)
 
 
-def test_a_lock_of_another_machine_is_told_with_what_to_do_when_it_is_stale(tmp_path):
+def test_a_lock_of_another_machine_is_reported_with_the_remedy_for_a_stale_one(tmp_path):
     with other_process(tmp_path) as process:
         owner = json.loads((tmp_path / OWNER_FILE).read_text())
         for change in (
@@ -123,13 +123,13 @@ def refuse_with(monkeypatch, number):
     monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
 
 
-def test_a_file_system_without_locks_is_told_and_the_work_is_done(tmp_path, monkeypatch, capsys):
+def test_a_file_system_without_locks_is_reported_and_the_work_is_done(tmp_path, monkeypatch, capsys):
     refuse_with(monkeypatch, errno.ENOSYS)
     assert enter(tmp_path) == []
     assert "no locks (Function not implemented); run one command at a time" in capsys.readouterr().err
 
 
-def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match=r"file/\.ct2pet-lock: cannot be written"):
         enter(tmp_path / "file")

@@ -49,7 +49,7 @@ def test_an_output_of_the_wrong_kind_or_name_is_named(tmp_path):
             check(tmp_path / ("x" * 300))
 
 
-def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
     def forbidden(**options):
         raise PermissionError(13, "Permission denied")
 

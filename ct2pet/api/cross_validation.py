@@ -97,8 +97,12 @@ def check_trained(trained: TrainedModel, configurations: Sequence[str], folds: S
     missing = missing_trainings(trained, configurations, folds)
     if missing:
         plans = "" if trained.plans_name == layout.DEFAULT_PLANS else f" -p {trained.plans_name}"
+        by_fold: dict[str, list[str]] = {}
+        for name, fold in missing:
+            by_fold.setdefault(fold, []).append(name)
         commands = [
-            f"ct2pet_train {trained.dataset_name} {trained.model} {fold} -c {name}{plans}" for name, fold in missing
+            f"ct2pet_train {trained.dataset_name} {trained.model} {fold} -c {' '.join(names)}{plans}"
+            for fold, names in by_fold.items()
         ]
         more = f" and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
         raise CheckpointError(

@@ -12,6 +12,7 @@ from ct2pet.api.segmentation import segment_missing
 from ct2pet.dataset import Description, RawDataset, open_dataset, read_dataset_json, verify_dataset
 from ct2pet.dataset.fields import DISTRICTS
 from ct2pet.dataset.splits import load_or_create_splits
+from ct2pet.districts import load_segmenter
 from ct2pet.districts.records import MapRecord, origins, read_record
 from ct2pet.errors import CasesFailed, DatasetError, PlansError
 from ct2pet.files import copy_file
@@ -23,11 +24,12 @@ from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
 from ct2pet.planning.adoption import plans_like
 from ct2pet.planning.planner import PlanRequest, plan_experiment
-from ct2pet.planning.plans import Plans
+from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 from ct2pet.preprocessing import preprocess_dataset
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.sharing.box import BOX, box_plans
+from ct2pet.suggestions import did_you_mean
 
 DEFAULT_MODEL = "pix2pix"
 
@@ -74,7 +76,11 @@ def plan_and_preprocess(dataset: str | int, options: PlanAndPreprocessOptions | 
     options = replace(options or PlanAndPreprocessOptions(), **changes)
     request, processes = options.request, options.num_processes
     raw = open_dataset(dataset)
-    check_output_folder(preprocessed_folder() / raw.name)
+    preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
+    check_output_folder(preprocessed.folder)
+    _check_names(preprocessed, raw.description, request, options.configurations or ())
+    if options.segmenter is not None:
+        load_segmenter(options.segmenter)
     if options.verify_dataset_integrity:
         _verify(raw, processes)
     records = {}
@@ -86,7 +92,6 @@ def plan_and_preprocess(dataset: str | int, options: PlanAndPreprocessOptions | 
             num_processes=processes,
             device=options.device,
         )
-    preprocessed = PreprocessedDataset(preprocessed_folder() / raw.name)
     fingerprint = _extract(raw, preprocessed, processes, records)
     plans = _plan(preprocessed, raw.description, fingerprint, request)
     chosen = {name: plans.configuration(name) for name in options.configurations or plans.configurations}
@@ -143,7 +148,29 @@ def plan(dataset: str | int, options: PlanningOptions | None = None, **changes: 
     preprocessed = PreprocessedDataset.find(str(dataset))
     check_output_folder(preprocessed.folder)
     fingerprint = Fingerprint.load(preprocessed.fingerprint_file)
-    return _plan(preprocessed, read_dataset_json(preprocessed.folder), fingerprint, request)
+    description = read_dataset_json(preprocessed.folder)
+    _check_names(preprocessed, description, request, ())
+    return _plan(preprocessed, description, fingerprint, request)
+
+
+def _check_names(
+    preprocessed: PreprocessedDataset, description: Description, request: PlanRequest, configurations: Sequence[str]
+) -> None:
+    """Raise PlansError or PluginError for an unknown name of plans, a configuration or a method, before any work."""
+    preprocessed.plans_file(request.plans_name)
+    if request.target_spacing is not None and (request.plans_name == BOX or is_reference(request.plans_name)):
+        raise PlansError(f"the plans {request.plans_name} have a fixed spacing; choose another name (-p)")
+    known = [*description.districts, WHOLE_BODY]
+    for name in configurations:
+        if name not in known:
+            raise PlansError(
+                f"-c {name}: no such configuration; there are: {', '.join(known)}{did_you_mean(name, known)}"
+            )
+    if request.sized_for:
+        from ct2pet.models import load_model
+
+        for name in request.sized_for:
+            load_model(name)
 
 
 def _plan(
@@ -152,21 +179,15 @@ def _plan(
     from ct2pet.api.device import choose_device
     from ct2pet.models import load_model, model_names  # loads torch, which fingerprinting does not need
 
-    for name in request.sized_for or ():
-        load_model(name)  # reports an unknown name before any work
     path = preprocessed.plans_file(request.plans_name)
     needs = {name: load_model(name).requirements for name in model_names()}
-    like_box = request.plans_name == BOX
-    reference = not like_box and is_reference(request.plans_name)
-    if request.target_spacing is not None and (like_box or reference):
-        raise PlansError(f"the plans {request.plans_name} have a fixed spacing; choose another name (-p)")
-    if reference:
+    if is_reference(request.plans_name):
         plans = reference_plans(request.plans_name, fingerprint, description, needs)
     else:
         if request.sized_for is None and needs[DEFAULT_MODEL].problem(description) is None:
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
-        if like_box:
+        if request.plans_name == BOX:
             plans = plans_like(box_plans(), fingerprint, description, needs, request)
         else:
             plans = plan_experiment(fingerprint, description, needs, request)

@@ -74,7 +74,7 @@ def segment_districts(
         labels, files = segmenter_labels(made_by), _of_folder(Path(source), Path(target), continue_segmentation)
     check_districts(made_by, labels)
     tasks = [
-        MapTask(case, ct, district_map, not _stays(made_by, case, district_map, labels, continue_segmentation))
+        MapTask(case, ct, district_map, not _is_kept(made_by, case, district_map, labels, continue_segmentation))
         for case, (ct, district_map) in files.items()
     ]
     for folder in sorted({task.district_map.parent for task in tasks}):
@@ -185,7 +185,7 @@ def _ct_of(raw: RawDataset) -> Field:
     return ct
 
 
-def _stays(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], keep: bool) -> bool:
+def _is_kept(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], keep: bool) -> bool:
     """Whether the existing map is kept. Raises Ct2PetError where it can be neither kept nor replaced."""
     if is_own(district_map):
         return True

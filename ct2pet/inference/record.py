@@ -114,7 +114,7 @@ class PredictionRecord:
         elif self.path.exists():
             self._say_what_is_replaced(cases)
         else:
-            self._check_nothing_foreign(cases)
+            self._check_no_foreign_files(cases)
         for case in cases:
             _clear(case, keep=kept)
         write_json(self.path, {**self.content, "runs": added_run(runs, dict(self.run)) if cases else runs})
@@ -126,7 +126,7 @@ class PredictionRecord:
             kept = "--continue_prediction keeps finished ones"
             print(f"{self.path.parent}: {count} existing prediction(s) are replaced; {kept}", file=sys.stderr)
 
-    def _check_nothing_foreign(self, cases: Sequence[Case]) -> None:
+    def _check_no_foreign_files(self, cases: Sequence[Case]) -> None:
         for case in cases:
             for path in (*case.outputs.values(), dicom_folder(case)):
                 if path.exists():

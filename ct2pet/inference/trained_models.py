@@ -57,6 +57,7 @@ class TrainedModel:
         if unknown:
             raise CheckpointError(
                 f"{self.folder(unknown[0])}: no {self.checkpoint}; trained are: {', '.join(sorted(self.folds))}"
+                f"{did_you_mean(unknown[0], sorted(self.folds))}"
             )
         return {name: [self._file(name, fold) for fold in self._folds(name, folds)] for name in names}
 
@@ -102,8 +103,16 @@ class LoadedModel:
 
 def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
     """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted. Unreadable
-    folders are named on standard error. Raises CheckpointError where there are only those."""
-    return _found(Path(results), "*/*", checkpoint)
+    folders are named on standard error. Raises CheckpointError where there are only those, and for the name of a
+    checkpoint that no training has while others exist."""
+    found = _found(Path(results), "*/*", checkpoint)
+    known = [] if found else sorted({path.name for path in Path(results).glob("*/*/fold_*/checkpoint_*.pth")})
+    if known:
+        hint = did_you_mean(checkpoint, known)
+        raise CheckpointError(
+            f"{results}: no trained model with {checkpoint} (-chk); there are: {', '.join(known)}{hint}"
+        )
+    return found
 
 
 def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:

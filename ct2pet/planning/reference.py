@@ -47,8 +47,8 @@ def is_reference(name: str) -> bool:
     hint = did_you_mean(name, names)
     if hint or name.startswith(_PREFIX):
         raise PlansError(
-            f"-p {name}: no such reference plans; there are: {', '.join(names)}{hint}; plans made by the planner need "
-            "a name that is not similar to these"
+            f"-p {name}: not a name for new plans, because it is similar to reference plans; there are: "
+            f"{', '.join(names)}{hint}"
         )
     return False
 

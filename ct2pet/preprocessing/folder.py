@@ -66,8 +66,8 @@ class PreprocessedDataset:
         if not path.exists():
             there = self.plans_names()
             raise PlansError(
-                f"{path}: no such plans; there are: {', '.join(there) or 'none'}{did_you_mean(plans_name, there)}; "
-                f"make them with ct2pet_plan_and_preprocess -d {self.folder.name} -p {plans_name}"
+                f"{path}: no such plans; make them with ct2pet_plan_and_preprocess -d {self.folder.name} "
+                f"-p {plans_name}; there are: {', '.join(there) or 'none'}{did_you_mean(plans_name, there)}"
             )
         plans = Plans.load(path)
         if plans.plans_name != plans_name:  # the stores of two plans would be one

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ct2pet.console import Progress, clock, duration, progress, say, with_unit
+from ct2pet.console import Progress, clock, duration, plural, progress, say, with_unit
 from ct2pet.layout import is_loss
 from ct2pet.training.log import VALIDATION, Monitor, Row, TrainingLog
 from ct2pet.training.schedule import Schedule
@@ -71,7 +71,8 @@ class TrainingDisplay:
         text = ", ".join([*numbers, *metrics, *(["best so far"] if best else []), *ending])
         self._tell(f"epoch {done}/{self.schedule.num_epochs}: {text}")
         if self._bar is not None:
-            self._bar.notes = [f"epoch {done + 1}/{self.schedule.num_epochs}", self._best(log), *metrics, *numbers[2:]]
+            current = min(done + 1, self.schedule.num_epochs)
+            self._bar.notes = [f"epoch {current}/{self.schedule.num_epochs}", self._best(log), *metrics, *numbers[2:]]
 
     def _best(self, log: TrainingLog) -> str:
         row = log.best
@@ -87,7 +88,9 @@ class TrainingDisplay:
         """Print the duration and the result of the training."""
         if log.rows:
             seconds = sum(row["seconds"] for row in log.rows)
-            self._tell(f"trained {len(log.rows)} epochs in {duration(seconds)}; {self._best(log)}")
+            self._tell(
+                f"trained {len(log.rows)} {plural('epoch', len(log.rows))} in {duration(seconds)}; {self._best(log)}"
+            )
 
     def _tell(self, text: str) -> None:
         if self.shown:

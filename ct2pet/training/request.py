@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
+from ct2pet.checkpoint import load_checkpoint
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.files import copy_file
@@ -117,12 +118,12 @@ class TrainingRequest:
         )
 
 
-def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:
+def _training_lock(folder: Path) -> contextlib.AbstractContextManager[None]:
     """The lock of a training's folder, which one process of a group holds for all."""
     return folder_lock(folder, "a training") if distributed.is_main_process() else contextlib.nullcontext()
 
 
-def _make_room(run: TrainingRun) -> None:
+def _replace_old_training(run: TrainingRun) -> None:
     """Print which training is replaced. Raises TrainingError where it is finished and must not be replaced."""
     finished, begun = ((run.folder / name).exists() for name in (CHECKPOINT_FINAL, CHECKPOINT_LATEST))
     distributed.barrier()  # all processes have checked before the main one removes files
@@ -141,13 +142,24 @@ def _make_room(run: TrainingRun) -> None:
     distributed.barrier()
 
 
+def _say_what_continues(run: TrainingRun) -> None:
+    """Print where there is no checkpoint to continue from."""
+    names = (CHECKPOINT_FINAL, CHECKPOINT_LATEST)
+    if distributed.is_main_process() and not any((run.folder / name).exists() for name in names):
+        print(f"{run.folder}: no checkpoint to continue from (--c); the training starts with epoch 1", file=sys.stderr)
+
+
 def train_one(device: str, request: TrainingRequest, configuration: str) -> Path:
     """Train (or validate) one configuration; the folder of the training. Raises Ct2PetError where another process
     trains it."""
     run = request.run_of(configuration, device)
-    with reporting_out_of_memory(device, configuration, _LESS_MEMORY), _alone_in(run.folder):
-        if not request.only_validate and not run.options.resume:
-            _make_room(run)
+    with reporting_out_of_memory(device, configuration, _LESS_MEMORY), _training_lock(run.folder):
+        if run.options.resume and not request.only_validate:
+            _say_what_continues(run)
+        elif not request.only_validate:
+            if run.options.pretrained_weights is not None:
+                load_checkpoint(find_checkpoint(run.options.pretrained_weights))  # before anything is removed
+            _replace_old_training(run)
         if distributed.is_main_process():  # makes a model folder self-contained
             run.plans.save(run.folder.parent / PLANS)
             copy_file(request.preprocessed.folder / DATASET, run.folder.parent / DATASET)

@@ -95,7 +95,7 @@ def test_only_chosen_methods_are_compared(work):
         find_best_configuration("900", plans_names=["ct2petPlan"], **OPTIONS)
 
 
-def test_a_method_whose_folds_are_not_all_trained_is_left_out_with_the_reason(work, tmp_path, monkeypatch, capsys):
+def test_a_method_whose_folds_are_not_all_trained_is_omitted_with_the_reason(work, tmp_path, monkeypatch, capsys):
     shutil.copytree(work / "results", tmp_path / "results")
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
     shutil.rmtree(tmp_path / "results" / DATASET / "other__ct2petPlans__low" / "fold_1")

@@ -67,7 +67,7 @@ def test_all_cases_are_evaluated_once_and_none_counts_as_trained_with(work):
     }
 
 
-def test_killed_and_begun_again_it_ends_with_the_same_files(work, monkeypatch):
+def test_killed_and_started_again_it_ends_with_the_same_files(work, monkeypatch):
     accumulate_crossval_results("900", work / "whole", **CHOICE)
     again = work / "again"
     assert killed_until_done(lambda: accumulate_crossval_results("900", again, **CHOICE), monkeypatch) >= 5

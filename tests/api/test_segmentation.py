@@ -201,7 +201,7 @@ def test_impossible_wishes_are_refused_before_any_work(cts, options, error, said
 
 def test_folders_that_cannot_serve_are_refused(cts, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="empty: no image in it"):
+    with pytest.raises(DatasetError, match="empty: no images"):
         segment_districts(tmp_path / "empty", tmp_path / "maps", segmenter="halves")
     with pytest.raises(DatasetError, match="in the folder of the CTs"):
         segment_districts(cts, cts, segmenter="halves")

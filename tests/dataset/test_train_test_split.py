@@ -143,7 +143,7 @@ def test_own_test_cases_and_unknown_parts_are_refused(make_dataset):
     assert len(json.loads((folder / "splits_final.json").read_text())) == 2  # no validation case: no fold of its own
 
 
-@pytest.mark.parametrize(("patients", "said"), [("PPPP", "4 case(s) are of 1 patient(s)"), ("PPQQ", "of 2 patient(s)")])
+@pytest.mark.parametrize(("patients", "said"), [("PPPP", "4 case(s) of 1 patient(s)"), ("PPQQ", "of 2 patient(s)")])
 def test_too_few_patients_are_one_line_and_nothing_changes(make_dataset, monkeypatch, capsys, patients, said):
     folder = make_dataset(train=names(4), test=()).folder
     rows = [f"{case},{patient}" for case, patient in zip(names(4), patients)]

@@ -63,7 +63,7 @@ BROKEN = {
     "frames": (lambda d: write_frames(d.file("PET", "c")), "targetsTr/c.nii.gz", "6 x 5 x 4 x 2"),
     "not hu": (lambda d: change(d, "CT", "c", lambda a: a + 1024), "imagesTr/c_0000.nii.gz", "HU"),
     "not suv": (lambda d: change(d, "PET", "t", lambda a: a * 5000, "Ts"), "targetsTs/t.nii.gz", "Bq/ml"),
-    "apart": (lambda d: shift(d, "PET", "a", 500), "targetsTr/a.nii.gz", "overlaps the CT in space by 0%"),
+    "apart": (lambda d: shift(d, "PET", "a", 500), "targetsTr/a.nii.gz", "overlaps the CT by only 0%"),
     "label": (lambda d: change(d, "districts", "a", lambda a: a * 3), "districtsTr/a.nii.gz", r"label\(s\) 3, 6 "),
     "no district": (lambda d: change(d, "districts", "a", lambda a: a * 0), "districtsTr/a.nii.gz", "no voxel"),
     "lesions": (lambda d: change(d, "lesions", "a", lambda a: a * 0.5), "lesionsTr/a.nii.gz", "not labels"),
@@ -156,4 +156,4 @@ def test_grids_that_overlap_too_little(make_dataset):
     grid = Grid(pet.grid.shape, pet.grid.spacing, (-24.0, -24.0, 24.0), pet.grid.direction)
     write_volume(dataset.file("PET", "a"), Volume(pet.array, grid))
     # 7 of 30 mm along z (21.5 to 28.5), 47 of 48 mm along y and x: 22.4% of either box
-    assert "overlaps the CT in space by 22% only" in verify_dataset(dataset)[0].message
+    assert "overlaps the CT by only 22%" in verify_dataset(dataset)[0].message

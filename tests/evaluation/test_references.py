@@ -115,5 +115,5 @@ def test_where_nothing_is_predicted_that_could_be_counted_the_dataset_is_named(t
     put(folder / "imagesTs" / "t_0000.nii.gz")
     targets = {"sCT": {"kind": "ct"}}
     write_dataset_json(folder, name="X", districts={}, num_training=0, channel_names={"0": "PET"}, targets=targets)
-    with pytest.raises(DatasetError, match="Dataset001_X: neither a PET nor a label map is to be predicted"):
+    with pytest.raises(DatasetError, match="Dataset001_X: the dataset has no PET or label map as a target"):
         References.from_dataset(RawDataset(folder))

@@ -196,7 +196,7 @@ def test_more_data_than_the_header_says_is_refused(tmp_path, name):
     assert read_volume(tmp_path / name).array.sum() == 7140
     image.header["datatype"], image.header["bitpix"] = 2, 8  # uint8
     write_bytes(tmp_path / name, image.header, np.asarray(image.dataobj))
-    with pytest.raises(ImageError, match="it holds 120 bytes more than its header says"):
+    with pytest.raises(ImageError, match="it has 120 bytes more than its header says"):
         read_volume(tmp_path / name)
 
 

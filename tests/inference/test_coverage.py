@@ -69,7 +69,7 @@ def test_a_case_of_nothing_but_districts_without_a_model_says_that_and_leaves_no
     assert not (work / "out" / "not_predicted").exists()
 
 
-def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
+def test_the_evaluation_counts_what_was_predicted_alone_and_reports_it(work):
     train(work, "low")
     run(work)
     summary = evaluate("900", work / "out", num_processes=1)
@@ -89,7 +89,7 @@ def test_all_districts_can_be_required(work):
     assert not (work / "out" / "A.nii").exists()
 
 
-def test_the_whole_body_fills_in_where_it_is_trained_and_asked_for(work, capsys):
+def test_the_whole_body_fills_in_where_it_is_trained_and_requested(work, capsys):
     train(work, "low")
     with pytest.raises(CheckpointError, match="no trained model of whole_body, which is needed for high"):
         run(work, fill_with_whole_body=True)

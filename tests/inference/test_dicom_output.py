@@ -133,7 +133,7 @@ def test_several_series_in_a_folder_are_one_line(scans, capsys):
     assert main(arguments.split()) == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
     assert lines == [
-        "a: it holds 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into a folder of its own"
+        "a: it holds 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into its own folder"
     ]
     assert sorted(path.name for path in (scans / "out" / "dicom").iterdir()) == ["b"]
 
@@ -149,7 +149,7 @@ def test_series_that_are_missing_are_written_from_finished_predictions(scans, mo
     assert content_of(scans / "out" / "dicom") == series
 
 
-def test_a_prediction_made_anew_leaves_no_series_of_the_old_one(scans):
+def test_a_repeated_prediction_removes_the_old_series(scans):
     run(scans)
     run(scans, dicom=False, blend_mm=3.0)
     assert list((scans / "out" / "dicom").iterdir()) == []
@@ -193,7 +193,7 @@ def test_a_disk_that_is_full_fails_the_case_and_keeps_its_nifti(scans, monkeypat
     monkeypatch.undo()
 
 
-def test_a_place_that_may_not_be_written_is_said_before_any_work(scans, capsys):
+def test_an_unwritable_output_is_reported_before_any_work(scans, capsys):
     (scans / "file").touch()
     arguments = f"-i {scans}/scans -o {scans}/file/out --districts {scans}/maps -device cpu --dicom"
     assert main(arguments.split()) == 2

@@ -71,7 +71,7 @@ def test_the_parts_are_all_cases_once(num_parts):
             part(cases, num_parts, wrong)
 
 
-def test_district_maps_are_found_beside_the_images(tmp_path):
+def test_district_maps_are_found_next_to_the_images(tmp_path):
     images = files(tmp_path / "imagesTs", "a_0000.nii")
     districts = files(tmp_path / "districtsTs")
     assert beside(images, "districts") == districts

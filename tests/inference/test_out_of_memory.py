@@ -10,7 +10,7 @@ def broken(error, device="cpu"):
         raise error
 
 
-def test_a_real_shortage_of_main_memory_is_told():
+def test_a_real_shortage_of_main_memory_is_reported():
     with (
         pytest.raises(Ct2PetError, match=r"^trunk: out of memory on cpu; plan smaller$"),
         reporting_out_of_memory("cpu", "trunk", "plan smaller"),

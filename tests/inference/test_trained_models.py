@@ -62,14 +62,23 @@ def test_several_are_listed_in_one_line_and_chosen_by_what_they_differ_in(tmp_pa
         choose(trained, dataset="12", model="other")
 
 
-def test_without_any_training_the_message_says_so(tmp_path):
+def test_missing_trainings_are_reported(tmp_path):
     with pytest.raises(CheckpointError, match="no trained model"):
         choose(find_trained(tmp_path / "nothing"))
 
 
+def test_an_unknown_checkpoint_or_district_is_named_with_the_known_ones(tmp_path):
+    write_trained(tmp_path, ALL)
+    with pytest.raises(CheckpointError, match=r"with checkpoint_fnal\.pth .*; did you mean checkpoint_final"):
+        find_trained(tmp_path, "checkpoint_fnal.pth")
+    with pytest.raises(CheckpointError, match=r"trained are: .*; did you mean low[?]$"):
+        choose(find_trained(tmp_path)).checkpoints(["lwo"])
+
+
 def test_another_checkpoint_is_found_by_its_name(tmp_path):
     write_trained(tmp_path, ALL, checkpoint="checkpoint_best.pth")
-    assert find_trained(tmp_path) == []
+    with pytest.raises(CheckpointError, match=r"no trained model with checkpoint_final\.pth .*: checkpoint_best\.pth"):
+        find_trained(tmp_path)
     assert factors(load_trained(choose(find_trained(tmp_path, "checkpoint_best.pth"))))["high"] == [2.0]
 
 
@@ -92,7 +101,7 @@ def test_districts_go_before_the_whole_body_which_serves_alone(tmp_path):
     assert list(whole.checkpoints()) == ["whole_body"]
 
 
-def test_a_district_without_checkpoint_is_told_unless_the_others_are_named(tmp_path):
+def test_a_district_without_checkpoint_is_reported_unless_others_are_chosen(tmp_path):
     write_trained(tmp_path, {"low": {"all": 1.0}})
     (trained,) = find_trained(tmp_path)
     with pytest.raises(CheckpointError, match=r"high has no checkpoint_final\.pth.*-c low"):
@@ -109,7 +118,7 @@ def test_configurations_that_share_labels_are_not_predicted_together(tmp_path):
         load_trained(trained, ["low", "whole_body"])
 
 
-def test_foreign_folders_are_left_alone(tmp_path):
+def test_foreign_folders_are_not_changed(tmp_path):
     write_trained(tmp_path, ALL)
     (tmp_path / "Dataset900_Tiny" / "notes" / "fold_0").mkdir(parents=True)
     (tmp_path / "Dataset900_Tiny" / "notes" / "fold_0" / "checkpoint_final.pth").touch()

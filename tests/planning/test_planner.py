@@ -215,7 +215,7 @@ def test_nothing_is_mirrored_where_labels_name_a_side():
         assert chosen.configuration("head").augmentation.flip_axes == axes
 
 
-def test_methods_that_cannot_take_the_fields_are_left_out_and_refused_where_they_are_named():
+def test_methods_that_cannot_take_the_fields_are_omitted_and_refused_where_they_are_named():
     segmenting = replace(GAN, fields=FieldNeeds(label_targets=(1, 1)))
     methods = {"gan": GAN, "seg": segmenting}
     seen = fingerprint(head=district())

@@ -24,7 +24,7 @@ def test_plans_survive_the_disk(tmp_path):
     assert Plans.load(tmp_path / "plans.json") == tiny_plans()
 
 
-def test_what_made_the_district_maps_survives_and_older_plans_know_nothing_of_it(tmp_path):
+def test_the_segmenters_are_kept_and_empty_in_older_plans(tmp_path):
     rules = SegmenterIdentity("rules", "1", {"mm": 4, "names": ["a"]})
     replace(tiny_plans(), segmenters=[rules]).save(tmp_path / "plans.json")
     assert Plans.load(tmp_path / "plans.json").segmenters == [rules]
@@ -109,7 +109,7 @@ def test_an_unknown_configuration_lists_those_there_are():
         tiny_plans().configuration("head")
 
 
-def test_another_version_asks_to_plan_again():
+def test_another_version_is_refused_with_the_remedy():
     with pytest.raises(PlansError, match="plan again"):
         Plans.from_json({**content(), "schema_version": 3})
 

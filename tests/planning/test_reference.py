@@ -29,11 +29,13 @@ def paper_plans(seen=None, requirements=None):
 def test_a_name_similar_to_reference_plans_is_refused():
     assert is_reference(PAPER)
     assert not any(is_reference(name) for name in ("ct2petPlans", "coarsePlans", "plansOf001", "mine"))
-    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: no such .*, {PAPER}, .*; did you mean {PAPER}[?]; "):
+    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: .*similar .*, {PAPER}, .*; did you mean {PAPER}[?]$"):
         is_reference("paper_2503_1555")
     with pytest.raises(PlansError, match=r"^-p medscangan_64: .*did you mean medscangan_64mm[?]"):
         is_reference("medscangan_64")
-    with pytest.raises(PlansError, match="no such reference plans; there are: "):
+    with pytest.raises(
+        PlansError, match="not a name for new plans, because it is similar to reference plans; there are: "
+    ):
         is_reference("paper_x")
 
 
@@ -68,7 +70,7 @@ def test_a_method_that_the_paper_does_not_name_keeps_its_own_numbers():
     assert paper_plans(requirements={**METHODS, "other": GAN}).models["other"] == dict(GAN.hyperparameters)
 
 
-def test_they_know_what_made_the_district_maps():
+def test_they_record_the_segmenter_of_the_district_maps():
     rules = SegmenterIdentity("rules", "1", {})
     seen = replace(fingerprint(head=district()), segmenters=[rules])
     assert reference_plans(PAPER, seen, description(), METHODS).segmenters == [rules]

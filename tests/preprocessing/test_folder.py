@@ -26,5 +26,5 @@ def test_plans_that_are_not_there_are_listed(tmp_path):
     preprocessed = PreprocessedDataset(tmp_path)
     tiny_plans().save(preprocessed.plans_file("ct2petPlans"))
     (tmp_path / "dataset.json").write_text("{}")
-    with pytest.raises(PlansError, match="there are: ct2petPlans;"):
+    with pytest.raises(PlansError, match=r"there are: ct2petPlans$"):
         preprocessed.plans("mine")

@@ -112,7 +112,7 @@ def test_an_interruption_leaves_no_case_that_seems_finished(store, monkeypatch, 
     assert store.cases == ["A"]
 
 
-def test_an_array_that_is_cut_off_while_written_never_gets_its_name(store, monkeypatch):
+def test_an_array_that_is_truncated_while_written_never_gets_its_name(store, monkeypatch):
     def cut_off(*_, urlpath, **__):
         with open(urlpath, "wb") as file:
             file.write(b"half")

@@ -107,7 +107,7 @@ def test_a_link_is_refused(package, tmp_path):
         info.external_attr = (stat.S_IFLNK | 0o777) << 16
         return [*listed(members, info.filename, b"/etc/passwd")[:-1], (info, b"/etc/passwd")]
 
-    with pytest.raises(Ct2PetError, match="is no regular file"):
+    with pytest.raises(Ct2PetError, match="is not a regular file"):
         unpack(changed(package, link), tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
@@ -160,7 +160,7 @@ def test_a_flipped_bit_anywhere_is_found(package, tmp_path):
             unpack(package, tmp_path / f"out{place}")
 
 
-def test_a_package_is_told_from_other_files(package, tmp_path):
+def test_a_package_is_distinguished_from_other_files(package, tmp_path):
     assert is_package(package)
     with zipfile.ZipFile(tmp_path / "other.zip", "w") as archive:
         archive.writestr("x", "y")

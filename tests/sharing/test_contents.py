@@ -52,7 +52,7 @@ def test_plans_stay_the_same_decisions():
     assert shared.settings == {"device": "cpu", "memory_target_gib": 4.0, "sized_for": ["pix2pix"]}
 
 
-def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs_is_left_out():
+def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs_is_omitted():
     weights = {"w": torch.arange(5.0)}
     content = {
         "format_version": 1,

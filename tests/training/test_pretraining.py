@@ -119,7 +119,7 @@ def test_a_file_a_training_and_a_model_folder_lead_to_a_checkpoint(tmp_path):
         take_weights(make(), find_checkpoint(tmp_path / "nothing.pth"))
 
 
-def test_a_training_begins_with_the_weights_of_another_one_and_records_it(tmp_path, monkeypatch, capsys):
+def test_a_training_starts_with_the_weights_of_another_one_and_records_it(tmp_path, monkeypatch, capsys):
     store = write_tiny_store(tmp_path / "store")
     make_trainer(store, tmp_path / "first", num_epochs=1).run()
     options = {"num_epochs": 2, "pretrained_weights": tmp_path / "first"}

@@ -52,7 +52,7 @@ def wide_whole_body(results, prepared, tmp_path, monkeypatch):
     return results
 
 
-def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_networks_and_weights(wide_whole_body, capfd):
+def test_the_whole_body_is_trained_first_and_each_district_starts_with_its_networks_and_weights(wide_whole_body, capfd):
     low, high = go(None, pretrain_whole_body=True)
     whole = wide_whole_body / "pix2pix__ct2petPlans__whole_body" / "fold_all"
     assert [low.parent.name, high.parent.name] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
@@ -80,7 +80,7 @@ def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_netwo
     assert (low / "validation" / "summary.json").exists()
 
 
-def test_a_district_goes_on_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
+def test_a_district_continues_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
     (low,) = go(["low"], pretrain_whole_body=True, num_epochs=2)
     expected = final(low)["model"]
     (low / "checkpoint_final.pth").unlink()
@@ -113,7 +113,7 @@ def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
     assert not list(folder.glob(".ct2pet-lock*"))
 
 
-def test_a_finished_training_is_replaced_only_where_that_is_asked_for(results, capfd):
+def test_a_finished_training_is_replaced_only_on_request(results, capfd):
     (low,) = go(["low"], fold=0)
     (low / "notes.txt").write_text("of a user")
     before, plans = final(low), (low.parent / "plans.json").read_bytes()
@@ -130,7 +130,22 @@ def test_a_finished_training_is_replaced_only_where_that_is_asked_for(results, c
     assert (low / "notes.txt").read_text() == "of a user"
 
 
+def test_missing_weights_are_noticed_before_a_training_is_replaced(results, tmp_path):
+    (low,) = go(["low"])
+    with pytest.raises(CheckpointError, match="nowhere: no such file"):
+        go(["low"], overwrite=True, pretrained_weights=tmp_path / "nowhere")
+    assert (low / "checkpoint_final.pth").exists()
+
+
 def test_what_a_new_training_replaces_is_said(results, capfd):
+    (low,) = go(["low"], resume=True)
+    assert f"{low}: no checkpoint to continue from (--c); the training starts with epoch 1" in capfd.readouterr().err
+    go(["low"], resume=True)
+    assert "no checkpoint" not in capfd.readouterr().err
+    (low,) = go(["low"], overwrite=True)
+    assert "replaced" in capfd.readouterr().err
+    (low / "checkpoint_final.pth").unlink()
+    (low / "checkpoint_latest.pth").unlink()
     (low,) = go(["low"])
     assert "replaced" not in capfd.readouterr().err
     (low / "checkpoint_final.pth").unlink()
