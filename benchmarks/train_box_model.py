@@ -26,7 +26,7 @@ PATCH, FEATURES = 32, (8, 16, 32, 64)
 EPOCHS, ITERATIONS, MEMORY_GIB = 8, 100, 4.0
 CARD = {
     "licence": "Apache-2.0",
-    "reference": "procedural phantoms of ct2pet, no real images; normal uptake, lesions cannot be expected",
+    "reference": "only procedural phantoms of ct2pet, no patient image; normal uptake, lesions cannot be expected",
 }
 _LONGEST_SAVE = 300  # seconds until an interrupted training has written its checkpoint
 
