@@ -7,6 +7,7 @@ Example: ct2pet_predict -i imagesTs -o predictions
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ct2pet import layout
@@ -148,7 +149,8 @@ def execute(arguments: argparse.Namespace) -> None:
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     print(f"{len(paths)} predicted image(s): {folder} (provenance: {layout.PREDICTION})")
-    print(f"next, with the true images: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {folder}")
+    quoted = shlex.quote(str(folder))
+    print(f"next, with the true images: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {quoted}")
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)
