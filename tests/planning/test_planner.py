@@ -237,7 +237,7 @@ def test_without_districts_the_whole_body_is_planned_alone():
 def test_a_role_that_no_recipe_makes_is_refused():
     foreign = replace(GAN, networks={"other": NetworkNeed("other")})
     roles = "generator, discriminator, resnet_generator, shared_encoder"
-    with pytest.raises(PlansError, match=f"no network for the role 'other'; there are {roles}"):
+    with pytest.raises(PlansError, match=f"no network for the role 'other'; known are {roles}"):
         planned_for(needs=foreign)
 
 
