@@ -24,33 +24,40 @@ from typing import Any
 
 import numpy as np
 
+import ct2pet.models
+
 TRAIN, TEST, SEED, DOSE = 20, 6, 105, 0.05
 PATCH, BATCH, EPOCHS = 32, 1, 10
 SMALLEST_VOXELS = 50
+LOW, FULL, MISMATCH = "Dataset105_LowDose", "Dataset106_FullDose", "Dataset107_Mismatch"
 MISMATCH_MM = 8.0
+MATCHED = "_matched"
 
 
 @dataclass(frozen=True)
 class Arm:
-    """``dataset``: which data; ``hyperparameters`` and ``augmentation`` in place of the plans'."""
+    """``dataset``: which data; ``hyperparameters`` and ``augmentation`` in place of the plans'; ``model``: the method."""
 
     dataset: str
     hyperparameters: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] = field(default_factory=dict)
+    model: str = "ldos"
 
 
 SHIFTED = {"misalignment_mm": {"organs": [10.0, 5.0, 5.0]}, "misalignment_probability": 0.5}
+LABELS_ALONE = {"lambda_denoising": 0.0, "lambda_organ_suv": 0.0}
 ARMS = {
-    "fdpet": Arm("Dataset106_FullDose", {"lambda_denoising": 0.0}),
-    "ldpet": Arm("Dataset105_LowDose", {"lambda_denoising": 0.0}),
-    "ldos": Arm("Dataset105_LowDose"),
-    "ldos_no_decay": Arm("Dataset105_LowDose", {"denoising_decay": 0.0}),
-    "ldos_not_residual": Arm("Dataset105_LowDose", {"residual": False}),
-    "ldos_same_weights": Arm("Dataset105_LowDose", {"rare_label_weight": 0.0}),
-    "ldos_sgd": Arm("Dataset105_LowDose", {"optimizer": "sgd", "learning_rate": 1e-2}),
-    "mismatch": Arm("Dataset107_Mismatch"),
-    "mismatch_augmented": Arm("Dataset107_Mismatch", augmentation=SHIFTED),
+    "fdpet": Arm(FULL, LABELS_ALONE),
+    "ldpet": Arm(LOW, LABELS_ALONE),
+    "ldos": Arm(LOW),
+    "ldos_no_decay": Arm(LOW, {"denoising_decay": 0.0}),
+    "ldos_no_organ_suv": Arm(LOW, {"lambda_organ_suv": 0.0}),
+    "ldos_denoising_1": Arm(LOW, {"lambda_denoising": 1.0, "lambda_organ_suv": 0.0}),
+    "sequential": Arm(LOW, {"inner_folds": 2}, model="ldos_sequential"),
+    "mismatch": Arm(MISMATCH),
+    "mismatch_augmented": Arm(MISMATCH, augmentation=SHIFTED),
 }
+ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of benchmarks alone
 
 
 def run(line: str) -> None:
@@ -73,19 +80,19 @@ def make_dataset(work: Path, name: str) -> None:
     from ct2pet.phantom.writer import Cohort
 
     raw = work / "raw" / name
-    if name == "Dataset106_FullDose":
-        make_dataset(work, "Dataset105_LowDose")
+    if name == FULL:
+        make_dataset(work, LOW)
         if not (raw / "dataset.json").exists():
-            full_dose_from(work / "raw" / "Dataset105_LowDose", raw)
+            full_dose_from(work / "raw" / LOW, raw)
     elif not (raw / "dataset.json").exists():
-        mismatch = MISMATCH_MM if name == "Dataset107_Mismatch" else 0.0
+        mismatch = MISMATCH_MM if name == MISMATCH else 0.0
         scanner = replace(DEMO_LOW_COUNTS, respiratory_mismatch_mm=mismatch)
         write_low_dose_dataset(raw, Cohort(TRAIN, TEST, SEED, scanner), dose_fraction=DOSE, num_processes=2)
     plans = work / "preprocessed" / name / "ct2petPlans.json"
     if not plans.exists():
         run(f"plan_and_preprocess -d {name} -device cpu -gpu_memory_target 4 -np 2")
         content = json.loads(plans.read_text())
-        content["configurations"]["whole_body"] |= {"patch_size": [PATCH] * 3, "batch_size": BATCH}
+        content["configurations"]["whole_body"] |= {"patch_size": [PATCH] * 3, "batch_size": BATCH, "mirror_axes": [2]}
         plans.write_text(json.dumps(content, indent=2))
 
 
@@ -100,6 +107,11 @@ def full_dose_from(source: Path, target: Path) -> None:
     (target / "dataset.json").write_text(json.dumps({**content, "dose_fraction": 1.0}))
 
 
+def tested_on(arm: Arm) -> list[tuple[str, str]]:
+    """The datasets whose test patients an arm predicts, and what their row adds to the arm's name."""
+    return [(arm.dataset, "")] + ([(LOW, MATCHED)] if arm.dataset == MISMATCH else [])
+
+
 def run_arm(work: Path, name: str, steps: int) -> None:
     """Train, predict the test patients, evaluate."""
     arm = ARMS[name]
@@ -107,18 +119,19 @@ def run_arm(work: Path, name: str, steps: int) -> None:
     folder = work / "preprocessed" / arm.dataset
     content = json.loads((folder / "ct2petPlans.json").read_text())
     content["plans_name"] = f"plans.{name}"
-    content["models"]["ldos"] |= arm.hyperparameters
+    content["models"][arm.model] = {**content["models"]["ldos"], **arm.hyperparameters}
     content["configurations"]["whole_body"]["augmentation"] |= arm.augmentation
     (folder / f"plans.{name}.json").write_text(json.dumps(content, indent=2))
     store = folder / f"plans.{name}_whole_body"
     if not store.exists():
         store.symlink_to(folder / "ct2petPlans_whole_body")
     length = f"--num_epochs {EPOCHS} --iterations_per_epoch {steps // EPOCHS}"
-    run(f"train {arm.dataset} ldos 0 -p plans.{name} {length} -device cpu -num_workers 0 --c")
-    target = work / "predictions" / name
-    images = work / "raw" / arm.dataset / "imagesTs"
-    run(f"predict -i {images} -o {target} -p plans.{name} -d {arm.dataset} -f 0 -device cpu")
-    run(f"evaluate -d {arm.dataset} -i {target} -np 1")
+    run(f"train {arm.dataset} {arm.model} 0 -p plans.{name} {length} -device cpu -num_workers 0 --c")
+    for dataset, suffix in tested_on(arm):
+        target = work / "predictions" / f"{name}{suffix}"
+        images = work / "raw" / dataset / "imagesTs"
+        run(f"predict -i {images} -o {target} -p plans.{name} -m {arm.model} -d {arm.dataset} -f 0 -device cpu")
+        run(f"evaluate -d {dataset} -i {target} -np 1")
 
 
 def pets(work: Path, dataset: str, split: str, kind: str) -> dict[str, Any]:
@@ -138,7 +151,7 @@ def body_errors(work: Path, cases: Sequence[str], split: str, fwhm_mm: float) ->
     """The mean absolute error (SUV) inside the body of the low-dose PET under a Gaussian; 0 mm: as it is."""
     from ct2pet.districts.pet_outline import pet_outline
 
-    low, full = (pets(work, "Dataset105_LowDose", split, kind) for kind in ("images", "targets"))
+    low, full = (pets(work, LOW, split, kind) for kind in ("images", "targets"))
     errors = []
     for case in cases:
         body = pet_outline(low[case]).array > 0
@@ -149,10 +162,10 @@ def body_errors(work: Path, cases: Sequence[str], split: str, fwhm_mm: float) ->
 
 def best_gaussian(work: Path) -> tuple[float, list[float]]:
     """The width (FWHM, mm) with the least error on the validation patients, and the errors of the test patients."""
-    splits = json.loads((work / "preprocessed" / "Dataset105_LowDose" / "splits_final.json").read_text())
+    splits = json.loads((work / "preprocessed" / LOW / "splits_final.json").read_text())
     widths = np.arange(4.0, 30.1, 2.0)
     chosen = min(widths, key=lambda width: np.mean(body_errors(work, splits[0]["val"], "Tr", float(width))))
-    test = sorted(pets(work, "Dataset105_LowDose", "Ts", "images"))
+    test = sorted(pets(work, LOW, "Ts", "images"))
     return float(chosen), body_errors(work, test, "Ts", float(chosen))
 
 
@@ -170,7 +183,7 @@ def label_baselines(work: Path, organs: Sequence[str]) -> dict[str, list[float]]
     from ct2pet.imageio import read_volume
     from ct2pet.resampling import resample
 
-    raw = work / "raw" / "Dataset105_LowDose"
+    raw = work / "raw" / LOW
     labels = json.loads((raw / "dataset.json").read_text())["targets"]["organs"]["labels"]
     training = json.loads((work / "preprocessed" / raw.name / "splits_final.json").read_text())[0]["train"]
     low = pets(work, raw.name, "Tr", "images")
@@ -188,9 +201,9 @@ def large_organs(work: Path) -> list[str]:
     """The organs of more than 50 PET voxels in every test patient."""
     from ct2pet.imageio import read_volume
 
-    raw = work / "raw" / "Dataset105_LowDose"
+    raw = work / "raw" / LOW
     labels = json.loads((raw / "dataset.json").read_text())["targets"]["organs"]["labels"]
-    grid = next(iter(pets(work, "Dataset105_LowDose", "Ts", "images").values())).grid
+    grid = next(iter(pets(work, LOW, "Ts", "images").values())).grid
     smallest = dict.fromkeys(labels, np.inf)
     for path in sorted((raw / "organsTs").glob("*.nii.gz")):
         volume = read_volume(path)
@@ -213,7 +226,7 @@ def table(work: Path) -> None:
         f"{len(organs)} of 18 organs have more than {SMALLEST_VOXELS} voxels in every test patient: {', '.join(organs)}"
     )
     width, errors = best_gaussian(work)
-    test = sorted(pets(work, "Dataset105_LowDose", "Ts", "images"))
+    test = sorted(pets(work, LOW, "Ts", "images"))
     print(f"low-dose PET as it is: body MAE {np.mean(body_errors(work, test, 'Ts', 0.0)):.4f} SUV")
     print(f"best Gaussian (FWHM {width:g} mm): body MAE {np.mean(errors):.4f} SUV")
     done = label_baselines(work, organs)
