@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 
@@ -28,7 +28,7 @@ class SequentialHyperparameters(LDOSHyperparameters, StagedHyperparameters):
 
 class _Stage(LDOS):
     Hyperparameters = SequentialHyperparameters
-    without: Mapping[str, float]  # the weights of losses that this stage does not have
+    without: ClassVar[Mapping[str, float]]  # the weights of the losses that this stage does not have
 
     def build(self, configuration: Configuration, fields: Fields) -> None:
         self.hyperparameters = replace(self.hyperparameters, **self.without)  # type: ignore[arg-type]
@@ -36,13 +36,13 @@ class _Stage(LDOS):
 
 
 class Denoising(_Stage):
-    without = {"lambda_segmentation": 0.0}
+    without: ClassVar = {"lambda_segmentation": 0.0}
 
 
 class Segmentation(_Stage):
     """Its image is its input: the PET that the first network denoised."""
 
-    without = {"lambda_denoising": 0.0, "lambda_organ_suv": 0.0}
+    without: ClassVar = {"lambda_denoising": 0.0, "lambda_organ_suv": 0.0}
 
     def predict(self, inputs: Batch) -> dict[str, torch.Tensor]:
         denoised = from_input(inputs[self.input.name], self.planned.normalization[self.image.name])

@@ -31,13 +31,13 @@ _SMOOTHING_VOXELS = 0.85  # standard deviation: 2 voxels FWHM, where a filter al
 
 @dataclass(frozen=True)
 class LDOSHyperparameters(Hyperparameters):
-    """The loss is phi x (``lambda_denoising`` x L1 in SUV + ``lambda_organ_suv`` x the relative error of the SUVmean of
-    organs) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is exp(-``denoising_decay`` x the share of the
-    training that is done): the paper's exp(-0.002 x epoch) over its 500 epochs. ``rare_label_weight``: how much more voxels of rare labels weigh in the cross-entropy, see
-    losses/denoising_segmentation.py. ``residual``: the denoising decoder says what to add to a smoothed low-dose PET,
-    in units of the patch's standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and
-    ``weight_decay``, which is nnU-Net's and needs a ``learning_rate`` of 1e-2 and longer trainings
-    (documentation/explanation/ldos.md)."""
+    """The loss is phi x (``lambda_denoising`` x L1 in SUV + ``lambda_organ_suv`` x the relative error of the organs'
+    SUVmean) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is exp(-``denoising_decay`` x the share of the
+    training that is done): the paper's exp(-0.002 x epoch) over its 500 epochs. ``rare_label_weight``: how much more
+    voxels of rare labels weigh in the cross-entropy, see losses/denoising_segmentation.py. ``residual``: the denoising
+    decoder says what to add to a smoothed low-dose PET, in units of the patch's standard deviation. ``optimizer``:
+    ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is nnU-Net's and needs a
+    ``learning_rate`` of 1e-2 and longer trainings (documentation/explanation/ldos.md)."""
 
     num_epochs: Count = 500
     learning_rate: Positive = 3e-3
