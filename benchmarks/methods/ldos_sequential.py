@@ -53,6 +53,7 @@ class SequentialLDOS(StagedMethod):
     Hyperparameters = SequentialHyperparameters
     hyperparameters: SequentialHyperparameters
     requirements = Requirements(
+        LDOS.requirements.fields,
         stages={"denoising": LDOS.requirements, "segmentation": LDOS.requirements},
         dataset_keys=LDOS.requirements.dataset_keys,
         hyperparameters=asdict(SequentialHyperparameters()),
