@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -117,8 +117,9 @@ def large_organs(work: Path) -> list[str]:
     return [name for name, voxels in smallest.items() if voxels > SMALLEST_VOXELS]
 
 
-def print_table(work: Path, rows: Sequence[str]) -> None:
-    """Print the baselines, those of ``rows`` (folders of predictions) that exist, and paired differences."""
+def print_table(work: Path, rows: Mapping[str, bool]) -> None:
+    """Print the baselines, those of ``rows`` (folders of predictions, and whether their PETs were learned) that exist,
+    and paired differences."""
     organs = large_organs(work)
     names = ", ".join(organs)
     print(f"{len(organs)} organs have more than {SMALLEST_VOXELS} voxels in every test patient: {names}")
@@ -137,25 +138,31 @@ def print_table(work: Path, rows: Sequence[str]) -> None:
         "| arm | Dice | IoU | HD95 [mm] | ASD [mm] | MAE [SUV] | of the Gaussian | liver | lung | pred. liver | "
         "pred. lung |\n" + "|---" * 11 + "|"
     )
-    for name in rows:
+    for name, denoises in rows.items():
         path = work / "predictions" / name / "summary.json"
         if path.exists():
             cases = list(json.loads(path.read_text())["cases"].values())
             dice[name] = [organ_mean(regions, organs, "dice") for regions in cases]
-            mae[name] = [regions["whole_body"]["mae"] for regions in cases]
-            print(row(name, cases, organs, float(np.mean(errors))))
+            line = label_cells(cases, organs)
+            if denoises:
+                mae[name] = [regions["whole_body"]["mae"] for regions in cases]
+                line += image_cells(cases, float(np.mean(errors)))
+            print(" | ".join([f"| {name}", *line, *["–"] * (10 - len(line))]) + " |")
     print_differences("Dice [points]", DICE_PAIRS, {name: [100 * v for v in values] for name, values in dice.items()})
     print_differences("body MAE [SUV]", MAE_PAIRS, mae)
 
 
-def row(name: str, cases: Sequence[dict[str, Any]], organs: Sequence[str], gaussian_mae: float) -> str:
-    """A line of the table, in Markdown."""
-    metrics = [float(np.mean([organ_mean(regions, organs, metric) for regions in cases])) for metric in METRICS]
+def label_cells(cases: Sequence[dict[str, Any]], organs: Sequence[str]) -> list[str]:
+    """Dice, IoU, HD95 and ASD: means over patients and organs."""
+    means = [np.mean([organ_mean(regions, organs, metric) for regions in cases]) for metric in METRICS]
+    return [f"{mean:{form}}" for mean, form in zip(means, (".3f", ".3f", ".0f", ".1f"))]
+
+
+def image_cells(cases: Sequence[dict[str, Any]], gaussian_mae: float) -> list[str]:
+    """The error in the body, the same in that of the best Gaussian, and the bias of SUVmean."""
     mae = float(np.mean([regions["whole_body"]["mae"] for regions in cases]))
     biases = [np.mean([regions[f"organ:{organ}"][metric] for regions in cases]) for organ, metric in BIASES]
-    numbers = "{:.3f} | {:.3f} | {:.0f} | {:.1f}".format(*metrics)
-    shown = " | ".join(f"{bias:+.1f}" for bias in biases)
-    return f"| {name} | {numbers} | {mae:.4f} | {mae / gaussian_mae:.3f} | {shown} |"
+    return [f"{mae:.4f}", f"{mae / gaussian_mae:.3f}", *(f"{bias:+.1f}" for bias in biases)]
 
 
 def print_differences(what: str, pairs: Sequence[tuple[str, str]], values: dict[str, list[float]]) -> None:

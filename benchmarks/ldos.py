@@ -150,7 +150,11 @@ def main() -> None:
     for name in options.arms:
         run_arm(work, name, options.steps)
     if options.table:
-        rows = [f"{name}{suffix}" for name, arm in ARMS.items() for _, suffix in tested_on(arm)]
+        rows = {
+            f"{name}{suffix}": arm.hyperparameters != LABELS_ALONE
+            for name, arm in ARMS.items()
+            for _, suffix in tested_on(arm)
+        }
         print_table(work, rows)
 
 
