@@ -25,9 +25,8 @@ DICE_PAIRS = [
     ("ldos", "ldpet"),
     ("ldos", "sequential"),
     ("ldos", "ldos_no_decay"),
-    ("ldos", "ldos_no_organ_suv"),
-    ("ldos", "ldos_denoising_1"),
-    ("ldos_denoising_1", "ldpet"),
+    ("ldos", "ldos_organ_suv"),
+    ("ldos", "ldos_denoising_10"),
     ("fdpet", "ldpet"),
     ("fdpet", "label_atlas"),
     ("ldos", "label_atlas"),
@@ -38,8 +37,8 @@ MAE_PAIRS = [
     ("ldos", "best_gaussian"),
     ("ldos", "sequential"),
     ("ldos", "ldos_no_decay"),
-    ("ldos", "ldos_no_organ_suv"),
-    ("ldos", "ldos_denoising_1"),
+    ("ldos", "ldos_organ_suv"),
+    ("ldos", "ldos_denoising_10"),
 ]
 
 

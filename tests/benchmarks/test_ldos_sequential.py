@@ -16,7 +16,7 @@ METHODS = Path(__file__).parents[2] / "benchmarks" / "methods"
 def method(monkeypatch):
     monkeypatch.syspath_prepend(str(METHODS))
     module = importlib.import_module("ldos_sequential")
-    return module.SequentialLDOS(make().configuration, FIELDS, {"inner_folds": 2})
+    return module.SequentialLDOS(make().configuration, FIELDS, {"inner_folds": 2, "lambda_organ_suv": 1.0})
 
 
 def test_the_first_network_denoises_and_the_second_one_segments_what_it_gives(method):
