@@ -9,7 +9,7 @@ import torch
 from ldos_models import FIELDS, make, make_batch
 from tiny_models import START
 
-METHODS = Path(__file__).parents[2] / "benchmarks" / "methods"
+METHODS = Path(__file__).parents[3] / "benchmarks" / "methods"
 
 
 @pytest.fixture
