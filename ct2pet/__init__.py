@@ -1,7 +1,7 @@
-"""ct2pet: configures itself for a dataset of paired CT and PET, and translates whole-body CT into FDG-PET.
+"""ct2pet: self-configuring synthesis of whole-body FDG-PET from CT, trained on paired CT and PET.
 
 Every command is a function of this package: ``from ct2pet import plan_and_preprocess, train, predict, evaluate``. They
-are loaded at first use, so that ``import ct2pet`` is instant; ``dir(ct2pet)`` lists them with their options.
+are loaded at first use, so that ``import ct2pet`` is fast; ``dir(ct2pet)`` lists them with their options.
 """
 
 from __future__ import annotations
@@ -160,7 +160,8 @@ def __dir__() -> list[str]:
 
 
 def _called_by_main_process(function: Any) -> Any:
-    """The function, which ends a process of a script without a guard before any work: see parallel.end_if_unguarded."""
+    """The function, with a check that ends processes of a script without a main guard: see
+    parallel.end_if_unguarded."""
     from ct2pet.parallel import end_if_unguarded
 
     @functools.wraps(function)

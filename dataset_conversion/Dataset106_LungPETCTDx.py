@@ -5,8 +5,8 @@ Lung-PET-CT-Dx/Lung_Dx-A0001/STUDY/SERIES/*.dcm, and its annotations, Annotation
 around the tumour in single slices. The letter of a subject is the histology: A adenocarcinoma, B small cell, E large
 cell, G squamous cell carcinoma. There are no benign lesions. A study compares two classes: --histology chooses them.
 
-Of each subject the CT series with most annotated slices is taken; the mask holds the boxes, not the tumour's outline.
-PETs are not taken. Example: python -m dataset_conversion.Dataset106_LungPETCTDx -i Lung-PET-CT-Dx --annotations
+The CT series with most annotated slices of each subject is used; the mask contains the boxes, not the tumour's outline.
+PETs are not used. Example: python -m dataset_conversion.Dataset106_LungPETCTDx -i Lung-PET-CT-Dx --annotations
 Annotation
 """
 
@@ -43,11 +43,11 @@ Boxes = Sequence[tuple[int, int, int, int]]  # first and last column, first and 
 
 
 def read_boxes(path: Path) -> Boxes:
-    """The boxes of an annotation (Pascal VOC). Raises DatasetError where it is none."""
+    """The boxes of an annotation (Pascal VOC). Raises DatasetError for another file."""
     try:
         return [_box(one) for one in ElementTree.parse(path).getroot().iter("bndbox")]
     except (ElementTree.ParseError, ValueError) as error:
-        raise DatasetError(f"{path}: no annotation with boxes ({error})") from None
+        raise DatasetError(f"{path}: not an annotation with boxes ({error})") from None
 
 
 def _box(element: ElementTree.Element) -> tuple[int, int, int, int]:
@@ -68,7 +68,7 @@ def mask_of(boxes: Mapping[tuple[float, ...], Boxes], grid: Grid) -> np.ndarray:
 
 
 def find_lesions(source: Path, annotations: Path, letters: Sequence[str]) -> tuple[list[LabelledLesion], list[str]]:
-    """The subjects with these letters that have annotations of a CT, and what was left out, a line each."""
+    """The subjects with these letters that have annotations of a CT, and the unused ones, a line each."""
     lesions, left_out = [], []
     for folder in sorted(path for path in source.iterdir() if path.is_dir()):
         match = _SUBJECT.fullmatch(folder.name)
@@ -78,7 +78,7 @@ def find_lesions(source: Path, annotations: Path, letters: Sequence[str]) -> tup
         found = {uid: path for uid, path in annotated.items() if read_boxes(path)}
         series = _annotated_series(folder, found)
         if not series:
-            left_out.append(f"left out: {folder.name}: {'no annotation' if not found else 'no CT that is annotated'}")
+            left_out.append(f"left out: {folder.name}: {'no annotation' if not found else 'no annotated CT'}")
             continue
         boxes = {header.position: read_boxes(found[header.sop_instance]) for header in series if header.position}
         place = series[0].path.parent
@@ -87,7 +87,7 @@ def find_lesions(source: Path, annotations: Path, letters: Sequence[str]) -> tup
 
 
 def _annotated_series(folder: Path, annotated: Mapping[str, Path]) -> list[Header]:
-    """The annotated slices of the CT series that has most of them."""
+    """The annotated slices of the CT series with most of them."""
     if not annotated:
         return []
     series = [one for one in scan_tree(folder).series if one.kind == CT]
@@ -95,8 +95,8 @@ def _annotated_series(folder: Path, annotated: Mapping[str, Path]) -> list[Heade
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_folder(parser, "-i", "source", "the folder of the subjects' folders (Lung_Dx-A0001, ...)")
-    add_folder(parser, "--annotations", "annotations", "the folder of the annotations (A0001, ...)")
+    add_folder(parser, "-i", "source", "folder with the subjects' folders (Lung_Dx-A0001, ...)")
+    add_folder(parser, "--annotations", "annotations", "folder with the annotations (A0001, ...)")
     parser.add_argument(
         "--histology",
         nargs="+",

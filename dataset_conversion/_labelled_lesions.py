@@ -1,7 +1,7 @@
-"""What the converters of labelled lesions share: CTs around lesions, with a class each, to a raw dataset without input
+"""Shared by the converters of labelled lesions: CTs around lesions, each with a class, to a raw dataset without input
 images.
 
-Cases are NAME_0001 ..., patients P0001 ..., in an order that says nothing about the names in the source. dataset.json
+Cases are NAME_0001 ..., patients P0001 ..., in an order independent of the names in the source. dataset.json
 is written last. A second run writes all cases again.
 """
 
@@ -23,7 +23,7 @@ from ct2pet.parallel import default_processes, map_cases
 from ct2pet.volume import Box, Grid, Volume
 
 _PROCESS_GIB = 1.5
-_AROUND_MM = (15.0, 48.0, 48.0)  # Z, Y, X: of the CT beside the lesion
+_AROUND_MM = (15.0, 48.0, 48.0)  # Z, Y, X: margin of the CT around the lesion
 _TEST_SHARE = 0.2
 
 
@@ -50,11 +50,11 @@ def write_lesions(
     """Write the raw dataset ``folder`` (DatasetNNN_NAME): CT of the region around each lesion, the lesion's mask, and
     its class under the condition (its name and classes). A fifth of the patients of each class are test patients.
 
-    Returns the number of cases. Raises DatasetError where there is nothing to write, and CasesFailed, after writing the
+    Returns the number of cases. Raises DatasetError without cases, and CasesFailed, after writing the
     others, that names the cases that failed.
     """
     if not lesions:
-        raise DatasetError(f"{folder.name}: no labelled lesion was found")
+        raise DatasetError(f"{folder.name}: no labelled lesions")
     prefix = folder.name.split("_", 1)[1]
     ordered = sorted(lesions, key=lambda one: (_digest(one.patient), one.name))
     names = dict.fromkeys(one.patient for one in ordered)
@@ -109,10 +109,12 @@ def _write_case(folder: Path, case: str, split: str, lesion: LabelledLesion) -> 
     try:
         ct = read_volume(lesion.series, "HU")
     except ImageError as error:
-        raise ImageError(str(error).removeprefix(f"{lesion.series}: ")) from None  # the folder may name the patient
+        raise ImageError(
+            str(error).removeprefix(f"{lesion.series}: ")
+        ) from None  # the folder name may contain the patient's name
     mask = lesion.mask(ct.grid)
     if not mask.any():
-        raise ImageError("the lesion lies outside the CT")
+        raise ImageError("the lesion is outside the CT")
     box = _around(mask, ct.grid)
     hu = ct.with_array(np.rint(ct.array).astype(np.int16))
     label = Volume(mask.astype(np.uint8), ct.grid, "label")

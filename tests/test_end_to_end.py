@@ -28,7 +28,7 @@ def test_every_command_says_that_all_is_done(walked):
     assert walked[1] == [0] * 6
 
 
-def test_predictions_lie_on_a_pet_like_grid_over_the_ct(road):
+def test_predictions_are_on_a_pet_like_grid_over_the_ct(road):
     spacing = road.plans["configurations"]["whole_body"]["spacing"]
     for case in TEST_CASES:
         pet, ct = itk(road.predictions / f"{case}.nii.gz"), itk(road.raw / "imagesTs" / f"{case}_0000.nii.gz")
@@ -141,7 +141,7 @@ def test_the_summary_holds_the_numbers_that_numpy_finds(road):
     assert summary["baselines"]["zeros"]["whole_body"]["mae"] == pytest.approx(zeros.mean(), rel=1e-4)
 
 
-def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
+def test_the_report_contains_every_case_and_region_and_is_self_contained(road):
     page = (road.predictions / "report.html").read_text()
     for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page
@@ -228,7 +228,9 @@ def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
     assert "--districts" in line_of(capfd, "predict")
     assert run("extract_fingerprint -d 077 -np 1") == 2
     said = line_of(capfd, "extract_fingerprint")
-    assert "districtsTr/phantom_001.nii.gz: no such district map, nor one of another case; make them with " in said
+    assert (
+        "districtsTr/phantom_001.nii.gz: no such file, and no district map of any other case; make them with " in said
+    )
     assert f"ct2pet_segment_districts -d {DATASET}" in said
 
 

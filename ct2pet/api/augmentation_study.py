@@ -1,4 +1,4 @@
-"""The augmentation study of a dataset, as the command ct2pet_augmentation_study does it."""
+"""The augmentation study of a dataset: the command ct2pet_augmentation_study as a function."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ IMAGES_FILE, PAGE, PICTURES = "images.json", "study.html", "pictures"
 
 @dataclass(frozen=True)
 class GeneratorChoice:
-    """Which trained generator of the dataset makes the images of a study; see ``api.synthesis.synthesize``."""
+    """The trained generator of the dataset for the images of a study; see ``api.synthesis.synthesize``."""
 
     model: str
     plans_name: str | None = None
@@ -46,14 +46,14 @@ def study_augmentation(
     generator: GeneratorChoice | None = None,
     inception_weights: Path | None = None,
 ) -> dict[str, Any]:
-    """Train classifiers on the training cases of a raw dataset in every arm, and judge them on its test cases.
+    """Train classifiers on the training cases of a raw dataset in every arm, and evaluate them on its test cases.
 
     ``generator`` makes the images of the arms gan and gan_curated. ``inception_weights``: of torchvision's
     Inception-v3, whose features then also measure the images. Writes study.json, images.json and study.html into
     ``output``, and with a generator the measured slices as PNG (``pictures``, for a reader study); returns the content
-    of study.json. Interrupted, it goes on where it was. Prints a line a run, the table of the arms, and what was
-    measured of the images. Raises DatasetError where the cases do not suffice,
-    PluginError for an unknown classifier, and Ct2PetError where the generator makes no such images.
+    of study.json. An interrupted study continues. Prints a line per run, the table of the arms, and the image metrics.
+    Raises DatasetError where there are too few cases, PluginError for an unknown classifier, and Ct2PetError where the
+    generator's images do not fit.
     """
     options, slices, output = options or StudyOptions(), slices or SliceOptions(), Path(output)
     for name in options.classifiers:
@@ -94,8 +94,8 @@ def load_sampler(
 
 
 def _name(record: Mapping[str, Any]) -> str:
-    """The generator's method and plans, and the beginning of its checkpoint's digest: a study goes on with the same
-    weights only."""
+    """The generator's method and plans, and the first digits of its checkpoint's digest: a study continues only with
+    the same weights."""
     digests = [digest for folds in record["checkpoints_sha256"].values() for digest in folds.values()]
     return f"{record['model']} ({record['plans_name']}, checkpoint {digests[0][:12]})"
 

@@ -1,4 +1,4 @@
-"""What predictions depend on, as the command ct2pet_explain shows it."""
+"""What predictions depend on: the command ct2pet_explain as a function."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def explain(
     **changes: Any,
 ) -> Path:
     """Hide every region of the input images (the first input) in turn and compare the predictions of the first target,
-    with the models that ``options`` choose; returns the path of the table.
+    with the models chosen by ``options``; returns the path of the table.
 
     ``regions``: a folder of label maps, CASE.nii.gz. ``names``: a JSON file with the names of the labels (dataset.json
     with organs, or name to label). ``hide``: see Occlusion. ``changes`` are PredictionOptions by name. Writes
@@ -57,7 +57,9 @@ def explain(
     with chosen_members(options) as members:
         fields = members[0].loaded.plans.all_fields
         if not fields.inputs or fields.targets[0].rules.is_labels:
-            raise Ct2PetError(f"{members[0].trained.model}: images that are predicted from images can be explained")
+            raise Ct2PetError(
+                f"{members[0].trained.model}: only methods that predict images from images can be explained"
+            )
         cases = find_cases(source, target, fields)
         files = image_files(Path(regions))
         check_writable(target)
@@ -67,7 +69,7 @@ def explain(
 
             def one(case: Case) -> None:
                 if case.name not in files:
-                    raise DatasetError(f"{regions}: no region map {case.name}")
+                    raise DatasetError(f"{regions}: no region map of {case.name}")
                 rows[case.name] = explanation.run(case, files[case.name], target, label_names)
                 bar.advance()
 
@@ -116,13 +118,13 @@ class _Explanation:
         return [effect for effect in effects if effect is not None]
 
     def _margin_mm(self) -> float:
-        """The longest edge of what a network sees at once."""
+        """The longest edge of a network's input window."""
         plans = [district.configuration for one in self.members for district in one.loaded.districts]
         return max(n * step for plan in plans for n, step in zip(plan.patch_size, plan.spacing))
 
 
 def _names_in(path: Path) -> dict[int, str]:
-    """The names of labels in a JSON file. Raises Ct2PetError, naming it, where it holds none."""
+    """The names of labels in a JSON file. Raises Ct2PetError, naming it, where it contains none."""
     content = read_json(path)
     if isinstance(content, dict) and "organs" in content:
         content = content["organs"]

@@ -1,4 +1,4 @@
-"""Prediction, as the command ct2pet_predict does it."""
+"""Prediction: the command ct2pet_predict as a function."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def predict(
     """Predict the targets of the images of a folder (files, folders of DICOM files), or of one image; returns the
     predictions' files.
 
-    ``changes`` are PredictionOptions by name, in place of those of ``options``. Writes what was used into
-    prediction.json beside the predictions. Raises CasesFailed, naming them, for cases that could not be predicted, and
+    ``changes`` are PredictionOptions by name, in place of those of ``options``. Writes the provenance to
+    prediction.json next to the predictions. Raises CasesFailed, naming them, for cases that could not be predicted, and
     other Ct2PetErrors before any work.
     """
     options = replace(options or PredictionOptions(), **changes)
@@ -42,7 +42,7 @@ def predict(
 def _predict(source: Path, target: Path, members: Sequence[Member], options: PredictionOptions) -> list[Path]:
     fields = members[0].loaded.plans.all_fields
     if not fields.inputs:
-        raise Ct2PetError(f"{members[0].trained.model} makes images without input images: use ct2pet_synthesize")
+        raise Ct2PetError(f"{members[0].trained.model} synthesizes images without input images; use ct2pet_synthesize")
     patient_map = None if options.patient_map is None else Path(options.patient_map)
     all_cases = find_cases(source, target, fields, patient_map)
     cases = part(all_cases, options.num_parts, options.part_id)
@@ -73,5 +73,5 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
 
 
 def _alone_in(folder: Path, options: PredictionOptions) -> contextlib.AbstractContextManager[None]:
-    """The lock of the predictions' folder, which processes with a share of the cases each have in common."""
+    """The lock of the predictions' folder, which processes that each predict a part of the cases share."""
     return folder_lock(folder, "a prediction") if options.num_parts == 1 else contextlib.nullcontext()

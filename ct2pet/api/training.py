@@ -1,4 +1,4 @@
-"""Training, as the command ct2pet_train does it."""
+"""Training: the command ct2pet_train as a function."""
 
 from __future__ import annotations
 
@@ -37,26 +37,26 @@ def train(
     pretrain_whole_body: bool = False,
     **changes: Any,
 ) -> list[Path]:
-    """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one on
-    each GPU. Where torchrun started several processes, all of them train each district together.
+    """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one per
+    GPU. With several processes of torchrun, all of them train each district together.
 
-    ``changes`` are TrainingOptions by name. ``pretrain_whole_body``: train the whole body first, unless that was
-    finished before, and begin each district with its networks and weights.
-    ``configurations``: only these (a district, or ``whole_body``). With ``options.resume`` districts that are
-    finished are skipped; without it they are refused, unless ``options.overwrite`` is set. Returns the folders of the
-    trainings. Raises Ct2PetError subclasses: unknown names, missing preprocessed data, losses that are not finite; of
-    several districts CasesFailed after the others are trained.
+    ``changes`` are TrainingOptions by name. ``pretrain_whole_body``: train the whole body first, unless it is finished,
+    and initialize each district with its networks and weights. ``configurations``: only these (a district, or
+    ``whole_body``). With ``options.resume`` finished districts are skipped; without it they are refused, unless
+    ``options.overwrite`` is set. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names,
+    missing preprocessed data, losses that are not finite. With several districts CasesFailed, after the others are
+    trained.
     """
     options = replace(options or TrainingOptions(), **changes)
     devices = choose_devices(device, num_gpus)
     if len(devices) > 1 and distributed.launched_by_torchrun():
-        raise TrainingError("-num_gpus trains a district on each GPU, torchrun one on all of them: choose one of them")
+        raise TrainingError("-num_gpus trains one district per GPU, torchrun one district on all GPUs: use one of them")
     with distributed.process_group(devices[0]) as own_device:
-        load_model(model)  # an unknown name is told before any work
+        load_model(model)  # reports an unknown name before any work
         preprocessed = PreprocessedDataset.find(str(dataset))
         plans = preprocessed.plans(plans_name)
         if str(fold) != "all":
-            fold_cases(preprocessed.splits(), fold, [])  # an unknown fold, too
+            fold_cases(preprocessed.splits(), fold, [])  # and an unknown fold
         names = list(configurations or plans.default_configurations)
         for name in names:
             plans.configuration(name)
@@ -71,7 +71,7 @@ def train(
 
 
 def _whole_body(request: TrainingRequest, own_device: str, devices: Sequence[str]) -> Path:
-    """Train the whole body unless that is finished; the folder of the training."""
+    """Train the whole body unless it is finished; returns the folder of the training."""
     request.plans.configuration(WHOLE_BODY)
     folder = request.folder(WHOLE_BODY)
     if not distributed.broadcast_object((folder / CHECKPOINT_FINAL).exists()):

@@ -1,7 +1,7 @@
-"""Measure what added images bring a classifier: the same real patients, several ways to augment them, equal steps.
+"""Measure how much a classifier gains from added images: same real patients, several augmentations, equal steps.
 
-Every arm is tested on the dataset's test patients. Synthetic images are also measured beside real ones: see study.html
-in the output folder. An interrupted study goes on where it was.
+Every arm is tested on the dataset's test patients. study.html in the output folder also compares synthetic with real
+images. An interrupted study continues when the command is run again.
 
 Example: ct2pet_augmentation_study -d 104 -o study -m medscangan --classifiers resnet18 vgg16 --ratios 0 1 2 --seeds 5
 """
@@ -11,13 +11,22 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_checkpoint, add_dataset, add_device, add_folder, number, positive_integer
+from ct2pet.cli.arguments import (
+    add_checkpoint,
+    add_dataset,
+    add_device,
+    add_fold,
+    add_folder,
+    add_trained_plans,
+    number,
+    positive_integer,
+)
 from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
-    add_folder(parser, "-o", "output", "for the runs, study.json, images.json and study.html")
+    add_folder(parser, "-o", "output", "folder of the runs, study.json, images.json and study.html")
     parser.add_argument(
         "--classifiers",
         nargs="+",
@@ -29,12 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arms",
         nargs="+",
         metavar="ARM",
-        help="beside real: classical, oversampling, mixup, pca_gaussian, gan and gan_curated (with -m), oracle (with "
-        "--patients), duplicates, random_labels (default: all but the last two that are possible)",
+        help="arms besides real: classical, oversampling, mixup, pca_gaussian, gan and gan_curated (with -m), "
+        "oracle (with --patients), duplicates, random_labels (default: all that are possible except the last two)",
     )
     parser.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
-    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help="trained with these plans; needed for several")
-    parser.add_argument("-f", dest="fold", metavar="FOLD", help="trained on this fold; needed where there are several")
+    add_trained_plans(parser)
+    add_fold(parser)
     add_checkpoint(parser)
     parser.add_argument(
         "--ratios",
@@ -42,33 +51,54 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=number(0, 100),
         default=[1.0],
         metavar="N",
-        help="added images for each real one; 0 is the arm real, always there (default: 1)",
+        help="added images per real image; 0 is the arm real, which is always included (default: 1)",
     )
-    parser.add_argument("--seeds", type=positive_integer, default=5, metavar="N", help="runs of each (default: 5)")
+    parser.add_argument("--seeds", type=positive_integer, default=5, metavar="N", help="runs of each arm (default: 5)")
     parser.add_argument(
-        "--patients", type=positive_integer, metavar="N", help="train on N patients a run; the others are the oracle's"
-    )
-    parser.add_argument(
-        "--kinds", nargs="+", choices=("pet", "ct"), default=["pet"], help="images, one channel each (default: pet)"
-    )
-    parser.add_argument(
-        "--size_mm", type=number(1, 1000, "mm"), default=64.0, metavar="MM", help="of a slice (default: 64)"
-    )
-    parser.add_argument("--pixels", type=positive_integer, default=64, metavar="N", help="of a slice (default: 64)")
-    parser.add_argument(
-        "--slices_per_case", type=positive_integer, default=3, metavar="N", help="through the lesion (default: 3)"
+        "--patients",
+        type=positive_integer,
+        metavar="N",
+        help="train on N patients per run; the arm oracle uses the others",
     )
     parser.add_argument(
-        "--steps", type=positive_integer, default=400, metavar="N", help="of each training (default: 400)"
+        "--kinds",
+        nargs="+",
+        choices=("pet", "ct"),
+        default=["pet"],
+        help="kinds of images, one channel each (default: pet)",
     )
     parser.add_argument(
-        "--few_patients", action="store_true", help="go on with fewer than ten patients of a class; says little"
+        "--size_mm",
+        type=number(1, 1000, "mm"),
+        default=64.0,
+        metavar="MM",
+        help="side length of a slice in mm (default: 64)",
+    )
+    parser.add_argument(
+        "--pixels",
+        type=positive_integer,
+        default=64,
+        metavar="N",
+        help="side length of a slice in pixels (default: 64)",
+    )
+    parser.add_argument(
+        "--slices_per_case",
+        type=positive_integer,
+        default=3,
+        metavar="N",
+        help="number of slices through the lesion (default: 3)",
+    )
+    parser.add_argument(
+        "--steps", type=positive_integer, default=400, metavar="N", help="steps of each training (default: 400)"
+    )
+    parser.add_argument(
+        "--few_patients", action="store_true", help="run with fewer than ten patients of a class (weak evidence)"
     )
     parser.add_argument(
         "--inception_weights",
         type=Path,
         metavar="FILE",
-        help="state dict of torchvision's Inception-v3: images are also compared in its features",
+        help="state dict of torchvision's Inception-v3, to compare images also by its features",
     )
     add_device(parser)
 

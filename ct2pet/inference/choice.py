@@ -1,4 +1,4 @@
-"""Which trained models a prediction uses: one, or several whose predictions are averaged."""
+"""The trained models of a prediction: one, or several with averaged predictions."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ct2pet.sharing import unpacked
 
 @dataclass(frozen=True)
 class Member:
-    """A trained model with its weights. ``folds``: those that were asked for (None: all)."""
+    """A trained model with its weights. ``folds``: the requested ones (None: all)."""
 
     trained: TrainedModel
     loaded: LoadedModel
@@ -34,10 +34,10 @@ class Member:
 
 @contextlib.contextmanager
 def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
-    """The models that ``options`` name, loaded; inside the block their files exist.
+    """The models chosen by ``options``, loaded; inside the block their files exist.
 
     Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs, targets
-    and districts, predict the same districts, and predict images alone.
+    and districts, predict the same districts, and predict only images.
     """
     with contextlib.ExitStack() as stack:
         members = [_load(trained, configurations, options) for trained, configurations in _chosen(options, stack)]
@@ -92,8 +92,7 @@ def _check_together(members: Sequence[Member]) -> None:
     labels = [one.name for one in plans.all_fields.targets if one.rules.is_labels]
     if others and labels:
         raise CheckpointError(
-            f"{', '.join(labels)}: a label map; predictions of several models are averaged, and labels cannot be. "
-            "Predict with one model"
+            f"{', '.join(labels)}: a label map, which cannot be averaged over several models. Predict with one model"
         )
     for other in others:
         own = other.loaded.plans

@@ -1,4 +1,4 @@
-"""What a prediction depends on: a region of the input is hidden, and the prediction with and without it is compared.
+"""Occlusion analysis: a region of the input is hidden, and the predictions with and without it are compared.
 
 Occlusion as in Zeiler and Fergus, ECCV 2014, with anatomical regions in place of squares.
 """
@@ -16,13 +16,13 @@ from ct2pet.resampling import resample_part
 from ct2pet.volume import Box, Volume
 
 REPLACE, BLUR = "replace", "blur"
-AROUND_MM = 30.0  # how far from the region its influence on others is measured
+AROUND_MM = 30.0  # distance from the region within which its effect is measured
 _BLUR_MM = 20.0  # full width at half maximum
-_SOFTENING_MM = 5.0  # standard deviation: the filling has no steps where two neighbours meet
+_SOFTENING_MM = 5.0  # standard deviation; avoids steps in the filling
 _FWHM = 2.3548
 
 Predict = Callable[[Volume, Volume], Volume]
-"""An input image and a district map, both of one part of a case, to the prediction on the grid of that part."""
+"""Maps an input image and a district map of a part of a case to the prediction on the grid of that part."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Input images and a district map to whole-body predictions."""
+"""Whole-body predictions from input images and a district map."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Volumes = dict[str, Volume]
 
 @dataclass(frozen=True)
 class DistrictModels:
-    """The trained ``models`` of one district (one a fold: their mean is the prediction) and its configuration."""
+    """The trained ``models`` of one district (one per fold; the prediction is their mean) and its configuration."""
 
     name: str
     configuration: Configuration
@@ -37,8 +37,8 @@ class DistrictModels:
 class Predictor:
     """Predicts every district by overlapping windows and stitches them.
 
-    ``fields``: those of the plans. ``blend_mm``: see Stitcher. ``windows``: see WindowOptions; all that surrounds the
-    networks is in float32 in any case.
+    ``fields``: those of the plans. ``blend_mm``: see Stitcher. ``windows``: see WindowOptions; all computations outside
+    the networks are in float32.
     """
 
     def __init__(
@@ -67,13 +67,13 @@ class Predictor:
         """The targets by name on ``output_grid``: images in their unit, float32 (a PET is never negative and 0 outside
         the districts), and label maps.
 
-        ``inputs`` (by name, in their units) and ``district_map`` (labels) may lie on different grids; all grids may
-        have any orientation. ``progress`` is told shares of the work that add up to 1. Raises GeometryError where the
-        map does not overlap the first input, DatasetError where none of the districts occurs in the map.
+        ``inputs`` (by name, in their units) and ``district_map`` (labels) may be on different grids of any orientation.
+        ``progress`` is called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the
+        first input, DatasetError where none of the districts occurs in the map.
         """
         leading = self.fields.inputs[0].name
         if inputs[leading].grid.overlap(district_map.grid) == 0:
-            raise GeometryError(f"the district map does not overlap the {leading} in space")
+            raise GeometryError(f"the district map does not overlap the {leading}")
         inputs = {name: volume.to_canonical() for name, volume in inputs.items()}
         district_map = district_map.to_canonical()
         on_output = resample(district_map, output_grid.to_canonical(), labels=True)
@@ -86,7 +86,9 @@ class Predictor:
             occurs |= found is not None
         if not occurs:
             names = ", ".join(district.name for district in self.districts)
-            raise DatasetError(f"the district map holds no voxel of {names}; are its labels those of the training?")
+            raise DatasetError(
+                f"the district map has no voxel of {names}; check that its labels are those of the training"
+            )
         return {name: stitcher.result().reorient_like(output_grid) for name, stitcher in stitchers.items()}
 
     def _stitcher(self, target: Field, district_map: Volume) -> Stitcher | LabelStitcher:
@@ -119,13 +121,11 @@ class Predictor:
             return array
         if not np.isfinite(array).all():
             inputs = ", ".join(one.name for one in self.fields.inputs)
-            raise Ct2PetError(
-                f"the model of {district.name} gave values that are not numbers; does the {inputs} hold NaN?"
-            )
+            raise Ct2PetError(f"the model of {district.name} predicted NaN; check the {inputs} for NaN")
         return denormalize(array, district.configuration.normalization[target.name])
 
     def _region(self, prepared: PreparedDistrict, masking: Masking) -> np.ndarray:
-        """Which voxels to predict: the district, and of its neighbours what is blended and what the network sees."""
+        """The voxels to predict: the district, and in its neighbourhood the blended and the context voxels."""
         margin = min(self.blend_mm / 2 + max(prepared.grid.spacing), masking.margin_mm)
         if self.blend_mm == 0 or masking.kind == "hard" or margin == 0:
             return prepared.mask
@@ -133,11 +133,10 @@ class Predictor:
 
 
 def continued(volumes: Mapping[str, Volume], region: np.ndarray, margin_mm: float) -> Volumes:
-    """Volumes on one grid with the value of the nearest voxel of ``region`` (bool, not empty) wherever they lie outside
-    it, on a grid that reaches ``margin_mm`` and two voxels farther.
+    """Volumes on one grid with the value of the nearest voxel of ``region`` (bool, not empty) outside of it, on a grid
+    that is larger by ``margin_mm`` and two voxels.
 
-    So neither interpolation at a district's edge, nor the nearest voxel of a finer grid, nor blending meets what no
-    network said.
+    Interpolation at a district's edge, the nearest voxel of a finer grid, and blending then only use predicted values.
     """
     grid = next(iter(volumes.values())).grid
     margin = tuple(math.ceil(margin_mm / s) + 2 for s in grid.spacing)

@@ -1,4 +1,4 @@
-"""One configuration with another one's networks, so that it can begin with the weights of that one."""
+"""A configuration with the networks of another one, to be initialized with its weights."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from ct2pet.planning.topology import SMALLEST_MAP, patchgan_maps
 def adopt_networks(configuration: Configuration, source: Configuration) -> Configuration:
     """``configuration`` with the generator and the discriminator of ``source``, which were planned for another patch.
 
-    Convolutions take any patch that the generator's strides divide and that leaves its deepest map 4 voxels (or what
-    ``source`` leaves it). So the patch grows to the next such size, not beyond the patch of ``source``; the batch
-    shrinks where it would be more voxels than that of ``source``, for which memory was planned. The discriminator is
-    adopted where the patch leaves its maps 4 voxels, too. Slices are adopted whole.
+    Convolutions work with any patch that is divisible by the generator's strides and gives a deepest map of at least 4
+    voxels (or that of ``source``). The patch is enlarged to the next such size, at most to the patch of ``source``; the
+    batch is reduced where it would have more voxels than that of ``source``, for which memory was planned. The
+    discriminator is adopted where its maps also have at least 4 voxels. Slices are adopted unchanged.
     """
     own, theirs = _main_network(configuration), _main_network(source)
     if own == theirs:
@@ -37,7 +37,7 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
 
 
 def _main_network(configuration: Configuration) -> NetworkPlan:
-    """The network whose strides a patch must fit: the first that is no discriminator."""
+    """The network whose strides must divide a patch: the first that is not a discriminator."""
     return next(network for network in configuration.networks.values() if not is_discriminator(network))
 
 
@@ -47,7 +47,8 @@ def _patch(own: int, most: int, multiple: int) -> int:
 
 
 def _fits(network: NetworkPlan, patch: list[int]) -> bool:
-    """Whether no map of a discriminator becomes too small. Other networks take any patch that their strides divide."""
+    """Whether no map of a discriminator becomes too small. Other networks work with any patch that is divisible by
+    their strides."""
     if not is_discriminator(network):
         return True
     maps = patchgan_maps(patch, strides_of(network))

@@ -1,4 +1,4 @@
-"""Parameters and kept values of the generator and the critic of images of a class (networks/medscangan.py)."""
+"""Parameters and stored activations of the generator and the critic of images of a class (networks/medscangan.py)."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _KERNEL = 9
 def class_generator_size(
     arguments: Mapping[str, Any], patch_size: Sequence[int], classes: int, out_channels: int
 ) -> Size:
-    """Of a ClassGenerator: what batch norms, activations and convolutions save for their gradients."""
+    """Size of a ClassGenerator: values that batch norms, activations and convolutions save for their gradients."""
     latent, embedding = arguments["latent_size"], arguments["embedding_size"]
     steps = list(_steps(arguments, patch_size))
     smallest, width = math.prod(_maps(arguments, patch_size)[-1]), arguments["features_per_stage"][-1]
@@ -23,14 +23,14 @@ def class_generator_size(
     for large_width, channels, large, small in reversed(steps):
         path = _convolution(channels, large_width) + _convolution(large_width, large_width)
         parameters = 2 * channels + 2 * large_width + path + (channels + 1) * large_width
-        # Norm and activation of the small map, whose input the shortcut reads too, and of the large one.
+        # Norm and activation of the small map, whose input the shortcut also reads, and of the large one.
         size += Size(parameters, 2 * channels * small + 2 * large_width * large)
     first, voxels = arguments["features_per_stage"][0], math.prod(patch_size)
     return size + Size(2 * first + _convolution(first, out_channels), (2 * first + out_channels) * voxels)
 
 
 def class_critic_size(arguments: Mapping[str, Any], patch_size: Sequence[int], channels: int, classes: int) -> Size:
-    """Of a ClassCritic. Not counted are the normalised weights, which spectral norm keeps beside the weights."""
+    """Size of a ClassCritic, without the normalised weights that spectral norm stores in addition."""
     widths = arguments["features_per_stage"]
     size = Size(_convolution(channels, widths[0]), channels * math.prod(patch_size))
     for own, width, large, small in _steps(arguments, patch_size):

@@ -1,4 +1,4 @@
-"""One HTML file with pictures, plots and tables, and figures for papers."""
+"""The report: one HTML file with pictures, plots and tables, and figures for papers."""
 
 from ct2pet.report.curves import LOG, read_log
 from ct2pet.report.report import MAX_CASES, report_of_dataset, write_report

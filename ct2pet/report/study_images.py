@@ -1,4 +1,4 @@
-"""What was measured of synthetic images, and sheets of them beside real ones, in the page of a study."""
+"""Metrics of synthetic images, and sheets of synthetic and real images, in the page of a study."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FEATURES = {
 }
 _NOTE = (
     "Similarity: to a random real training image of the class and of another patient. Distances of features: to the "
-    "real test images, of the synthetic and of the real training images. Near-copies: nearer to a training image than "
+    "real test images, of the synthetic and of the real training images. Near-copies: closer to a training image than "
     "99% of the real test images are."
 )
 

@@ -23,12 +23,12 @@ from ct2pet.preprocessing.normalization import outside_value
 from ct2pet.training.lesion_centres import lesion_centres
 from ct2pet.volume import Box
 
-OTHER_PLACE = "target_mask"  # of unpaired batches: the district where the targets' patch comes from
+OTHER_PLACE = "target_mask"  # unpaired batches: the district mask in the targets' patch
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a patch begins: the case and its first voxel (Z, Y, X)."""
+    """The position of a patch: the case and its first voxel (Z, Y, X)."""
 
     case: str
     start: list[int]
@@ -37,24 +37,24 @@ class Place:
 @dataclass(frozen=True)
 class PatchBatch:
     """Tensors by field: images (N, 1, *patch) float32, label maps (N, 1, *patch) int64, conditions (N) int64, and
-    ``mask`` (N, 1, *patch) bool, of unpaired ones ``target_mask`` too; and a seed for the augmentation of each sample.
-    ``cases``: those that the inputs (of unpaired ones the targets too) are from, of all samples of this number, also
-    where these are a share of them."""
+    ``mask`` (N, 1, *patch) bool, with ``target_mask`` for unpaired ones; and a seed for the augmentation of each
+    sample. ``cases``: the cases of the inputs (and of the targets for unpaired ones) of the whole batch, also where
+    these are a share of its samples."""
 
     tensors: dict[str, torch.Tensor]
     cases: list[str]
     seeds: list[int]
 
     def pinned(self) -> PatchBatch:
-        """The same in memory from which a GPU copies while it computes."""
+        """The batch in pinned memory, which a GPU can copy from while it computes."""
         return replace(self, tensors={name: tensor.pin_memory() for name, tensor in self.tensors.items()})
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How batches are made. ``margin`` voxels come along on each side of a patch for the augmentation. Unless
-    ``paired``, targets come with their own mask from another place, mostly of another case. ``share``: read these
-    samples of each batch alone."""
+    """The settings of batches. ``margin``: additional voxels on each side of a patch for the augmentation. Unless
+    ``paired``, targets have another random position, mostly in another case, with their own mask. ``share``: read only
+    these samples of each batch."""
 
     batch_size: int
     seed: int
@@ -64,12 +64,12 @@ class BatchPlan:
 
 
 class PatchLoader:
-    """Batches of patches. Batch number n depends on the seed and on n alone, so that a resumed training sees the
-    batches that an uninterrupted one would have seen.
+    """Batches of patches. Batch number n depends only on the seed and on n, so that a resumed training has the same
+    batches as an uninterrupted one.
 
     A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a voxel of a
-    lesion or of a label as often as the plans' sampling says; ``centred`` ones have the middle of the largest lesion in
-    their middle. What lies beyond the box is as beyond the image.
+    lesion or of a label as often as planned; with ``centred`` the centre of the patch is the centre of the largest
+    lesion. Voxels outside the box have the value outside of images.
     """
 
     def __init__(
@@ -138,13 +138,13 @@ class PatchLoader:
 
     @property
     def _label_share(self) -> float:
-        """The share of label patches among those that are not centred on a lesion."""
+        """The share of label patches among those not centred on a lesion."""
         others = 1 - (self.sampling.lesion_fraction if self.with_lesions else 0.0)
         return self.sampling.label_fraction / others if others > 0 else 0.0
 
     def _balanced(self, random: np.random.Generator) -> tuple[str, np.ndarray]:
-        """A case of a random class and its voxels to centre on. The class comes first: cases of one class may have no
-        lesions at all."""
+        """A case of a random class and its voxels to centre on. The class is chosen first, because cases of one class
+        may have no lesions."""
         name = str(random.choice(self._groups[int(random.integers(len(self._groups)))]))
         case = self.cases[name]
         on_lesion = len(case.lesion_voxels) and random.random() < self.sampling.lesion_fraction
@@ -159,7 +159,7 @@ class PatchLoader:
         own = places[self.plan.share]
         starts = [[a - m for a, m in zip(place.start, self.plan.margin)] for place in own]
         patches = [read_patch(self.cases[place.case], start, size, padding) for place, start in zip(own, starts)]
-        # numpy makes the numbers wide: torch would start threads of its own here, beside those of the networks.
+        # converted by numpy: torch would start more threads here, in addition to those of the networks.
         kinds: dict[str, type] = {one.name: np.int64 if one.rules.is_labels else np.float32 for one in fields}
         stacked: dict[str, np.ndarray] = {
             name: np.stack([patch[name] for patch in patches], dtype=kinds.get(name, bool))[:, None]
@@ -183,7 +183,8 @@ def _of_random_label(case: StoredCase, random: np.random.Generator) -> np.ndarra
 
 
 def _start(centre: int, patch: int, length: int, random: np.random.Generator) -> int:
-    """The patch's first voxel along one axis: ``centre`` somewhere in its middle half, inside the box if it fits."""
+    """The patch's first voxel along one axis: ``centre`` is at a random position in its middle half; inside the box if
+    possible."""
     start = centre - patch // 2 + int(random.integers(-(patch // 4), patch // 4 + 1))
     if patch >= length:
         return int(random.integers(length - patch, 1))
@@ -193,8 +194,8 @@ def _start(centre: int, patch: int, length: int, random: np.random.Generator) ->
 def read_patch(
     case: StoredCase, start: Sequence[int], size: Sequence[int], padding: Mapping[str, Any]
 ) -> dict[str, np.ndarray]:
-    """The fields that ``padding`` names, and the mask, in a patch of a stored case; where it leaves the stored box they
-    have the value of ``padding``, and the mask is false."""
+    """The fields of ``padding``, and the mask, in a patch of a stored case; outside the stored box they have the value
+    of ``padding``, and the mask is false."""
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
@@ -206,7 +207,7 @@ def read_patch(
 def prefetched(
     loader: PatchLoader, numbers: Sequence[int], num_workers: int, pin: bool = False
 ) -> Generator[PatchBatch, None, None]:
-    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller itself);
+    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller);
     ``pin``: see PatchBatch.
 
     Threads are enough: decompression and the copies release Python's lock.
@@ -234,6 +235,6 @@ def prefetched(
 
 
 def default_workers(device: str, trainings: int = 1) -> int:
-    """Loader threads: one beside a CPU training (it needs the cores itself), up to 8 to feed a GPU. ``trainings`` share
+    """Loader threads: one for a CPU training (which needs the cores), up to 8 for a GPU. ``trainings`` share
     this machine's cores."""
     return 1 if device == "cpu" else min(8, max(1, default_processes() // trainings - 1))

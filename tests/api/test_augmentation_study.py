@@ -82,7 +82,7 @@ def words(line):
 
 
 @pytest.mark.usefixtures("generator")
-def test_a_trained_generator_is_two_arms_and_its_images_are_measured_beside_real_ones(tmp_path, capsys, monkeypatch):
+def test_a_trained_generator_is_two_arms_and_its_images_are_measured_next_to_real_ones(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr(curation.Curator, "rejections", keep_two_of_three)  # no image of two steps would pass
     assert main([*words("-m medscangan --ratios 1"), "-o", str(tmp_path)]) == 0
     printed = capsys.readouterr().out
@@ -118,7 +118,7 @@ def keep_two_of_three(self, images):
     [
         ("-m medscangan --size_mm 128", "mm, slices have 128 mm; see --size_mm"),
         ("-m medscangan -f 3", "no checkpoint_final.pth of fold 3; there are folds: all"),
-        ("-m pix2pix", "no trained model fits"),
+        ("-m pix2pix", "no trained model has -m pix2pix; trained are: "),
         ("--arms gan", "the arm gan needs a trained generator"),
     ],
 )
@@ -171,7 +171,7 @@ def test_what_is_wrong_is_one_line(tmp_path, capsys, arguments, message):
     assert message in error
 
 
-def test_a_case_without_a_class_stops_the_study_before_it_begins(raw, tmp_path):
+def test_a_case_without_a_class_stops_the_study_before_it_starts(raw, tmp_path):
     table = raw / "Dataset104_Nodules" / "cases.csv"
     text = table.read_text()
     with table.open(newline="") as file:

@@ -88,7 +88,7 @@ def test_maps_that_are_there_stay(dataset):
 
 def test_a_case_without_a_ct_is_named_before_any_work(dataset):
     (dataset.parents[1] / "cts" / "b.nii.gz").unlink()
-    with pytest.raises(DatasetError, match=r"cts: there is no CT of b \(b.nii.gz\)$"):
+    with pytest.raises(DatasetError, match=r"cts: no CT of b \(expected b\.nii\.gz\)$"):
         segment(dataset)
     assert not (dataset / "organsTr").exists()
 

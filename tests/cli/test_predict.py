@@ -29,8 +29,8 @@ def test_the_defaults_are_those_of_the_function(called):
 def test_it_says_where_the_predictions_are_and_what_comes_next(called, tmp_path, capsys):
     assert main(["-i", "in", "-o", str(tmp_path), "-d", "001"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"2 predicted image(s): {tmp_path} (prediction.json there says what made them)",
-        f"next, where the true images are known: ct2pet_evaluate -d 001 -i {tmp_path}",
+        f"2 predicted image(s): {tmp_path} (provenance: prediction.json)",
+        f"next, with the true images: ct2pet_evaluate -d 001 -i {tmp_path}",
     ]
 
 

@@ -81,6 +81,6 @@ def test_a_broken_annotation_is_named_and_a_missing_folder_is_one_line(places, c
     path = next(places[1].rglob("*.xml"))
     path.write_text("<annotation><object><bndbox><xmin>a</xmin></bndbox></object></annotation>")
     assert convert(places) == 2
-    assert f"{path.name}: no annotation with boxes" in capsys.readouterr().err
+    assert f"{path.name}: not an annotation with boxes" in capsys.readouterr().err
     assert lung.main(["-i", str(places[0]), "--annotations", str(places[0] / "nowhere")]) == 2
     assert "nowhere: no such folder" in capsys.readouterr().err

@@ -36,7 +36,7 @@ def test_organs_stand_in_one_table_each_metric():
 def test_detection_stands_by_threshold_and_method():
     summary = synthetic_summary()
     lines = table(summary).splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("share of the 9 lesions found"))
+    start = next(index for index, line in enumerate(lines) if line.startswith("detected share of the 9 lesions"))
     assert "SUV ≥ 2.5" in lines[start]
     assert "SUV ≥ 10" in lines[start]
     firsts = [line.split()[0] for line in lines[start + 2 : start + 8]]
@@ -44,7 +44,7 @@ def test_detection_stands_by_threshold_and_method():
     expected = [f"{value:.2f}" for value in summary["detection"]["curves"]["prediction"]["sensitivity"]]
     assert lines[start + 3].split()[-7:] == expected
     summary["detection"]["curves"] = {}
-    assert "lesions found" not in table(summary)
+    assert "detected share" not in table(summary)
 
 
 def test_volume_columns_stand_apart_and_are_explained():
@@ -69,7 +69,7 @@ def test_the_answer_comes_first_and_organs_are_counted_where_they_are_not_listed
         assert ("2 organs: --verbose lists them" in text) == (not organs)
 
 
-def test_labels_stand_in_a_table_of_their_own_beside_the_errors_of_the_pet():
+def test_labels_have_a_separate_table_next_to_the_errors_of_the_pet():
     summary = summary_with_labels()
     text = table(summary)
     lines = text.splitlines()

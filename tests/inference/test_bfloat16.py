@@ -51,7 +51,7 @@ def test_all_but_the_first_windows_are_in_bfloat16_where_it_changes_little(nativ
 
 
 @pytest.mark.parametrize("strict", ["PET", "CT"])
-def test_float32_stays_and_the_log_says_so_where_bfloat16_changes_one_output_much(native, caplog, strict):
+def test_float32_stays_and_the_log_reports_it_where_bfloat16_changes_one_output_much(native, caplog, strict):
     function = Convolution(PET=1.001, CT=2.001)
     fast = FastWindows(function, CPU, {"PET": 0.01, "CT": 0.02, strict: 1e-5})
     with caplog.at_level(logging.WARNING):

@@ -51,7 +51,7 @@ def test_a_folder_of_results_or_of_a_dataset_is_searched_as_the_results_folder_i
 ):
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
     assert factors(model_paths=[results / place], model="other") == [{"low": [0.7], "high": [0.7]}]
-    with pytest.raises(CheckpointError, match="several trained models fit"):
+    with pytest.raises(CheckpointError, match="several trained models; choose one: "):
         names(model_paths=[results / place])
 
 
@@ -66,7 +66,7 @@ def test_the_folder_of_one_configuration_is_this_configuration_alone(results, mo
     ("options", "problem"),
     [
         ({"ensemble": ["scaled"]}, "--ensemble scaled: expected MODEL__PLANS"),
-        ({"ensemble": ["scaled__others"]}, "no trained model fits; there are: "),
+        ({"ensemble": ["scaled__others"]}, "no trained model has -p others; trained are: "),
         ({"ensemble": ["scaled__ct2petPlans", "other__ct2petPlans__low"]}, "have different districts without a model"),
     ],
 )

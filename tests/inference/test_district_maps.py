@@ -94,7 +94,7 @@ def test_another_segmenter_than_the_trainings_is_one_line(scans, capsys, trained
     assert all(named in line for line in warnings)
 
 
-def test_maps_in_a_folder_are_known_by_the_records_beside_them(scans, capsys):
+def test_maps_in_a_folder_are_known_by_the_records_next_to_them(scans, capsys):
     run(scans, segmenter="other")
     capsys.readouterr()
     predict(scans, scans.parent / "again", districts=scans.parent / "out" / "districts", device="cpu")
@@ -103,7 +103,7 @@ def test_maps_in_a_folder_are_known_by_the_records_beside_them(scans, capsys):
     assert "a: low 0.99, high 0.30 (low)" in said.out
 
 
-def test_cases_without_a_map_beside_the_others_are_segmented(scans):
+def test_cases_without_a_map_next_to_the_others_are_segmented(scans):
     _, labels = two_district_case()
     scans.rename(scans.with_name("imagesTs"))
     write_volume(scans.parent / "districtsTs" / "a.nii.gz", labels)
@@ -184,7 +184,7 @@ def test_killed_at_any_file_and_continued_nothing_is_missing(scans, monkeypatch)
     assert [path.read_bytes() for path in paths] == whole
 
 
-def test_a_segmenter_that_does_not_know_the_districts_begins_nothing(scans, monkeypatch):
+def test_a_segmenter_without_the_districts_is_refused_before_work(scans, monkeypatch):
     monkeypatch.setattr(Halves, "districts", ("low", "tail"))
     with pytest.raises(DatasetError, match=r"halves finds low, tail, not high; .*--districts"):
         run(scans)

@@ -16,7 +16,7 @@ from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning import reference
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
-from ct2pet.planning.reference import reference_names, reference_plans
+from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 
 PAPER = "paper_2503_15555"
 METHODS = {"pix2pix": GAN, "cyclegan": GAN}
@@ -24,6 +24,19 @@ METHODS = {"pix2pix": GAN, "cyclegan": GAN}
 
 def paper_plans(seen=None, requirements=None):
     return reference_plans(PAPER, fingerprint(head=seen or district()), description(), requirements or METHODS)
+
+
+def test_a_name_similar_to_reference_plans_is_refused():
+    assert is_reference(PAPER)
+    assert not any(is_reference(name) for name in ("ct2petPlans", "coarsePlans", "plansOf001", "mine"))
+    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: .*similar .*, {PAPER}, .*; did you mean {PAPER}[?]$"):
+        is_reference("paper_2503_1555")
+    with pytest.raises(PlansError, match=r"^-p medscangan_64: .*did you mean medscangan_64mm[?]"):
+        is_reference("medscangan_64")
+    with pytest.raises(
+        PlansError, match="not a name for new plans, because it is similar to reference plans; there are: "
+    ):
+        is_reference("paper_x")
 
 
 def test_the_papers_decisions():
@@ -57,7 +70,7 @@ def test_a_method_that_the_paper_does_not_name_keeps_its_own_numbers():
     assert paper_plans(requirements={**METHODS, "other": GAN}).models["other"] == dict(GAN.hyperparameters)
 
 
-def test_they_know_what_made_the_district_maps():
+def test_they_record_the_segmenter_of_the_district_maps():
     rules = SegmenterIdentity("rules", "1", {})
     seen = replace(fingerprint(head=district()), segmenters=[rules])
     assert reference_plans(PAPER, seen, description(), METHODS).segmenters == [rules]
@@ -80,7 +93,7 @@ def test_reference_plans_are_plans(tmp_path):
 
 def test_unknown_names_are_refused_with_the_known_ones():
     assert PAPER in reference_names()
-    with pytest.raises(PlansError, match=f"'other'.*{PAPER}"):
+    with pytest.raises(PlansError, match=f"-p other: .*{PAPER}"):
         reference_plans("other", fingerprint(head=district()), description(), METHODS)
 
 

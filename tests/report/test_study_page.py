@@ -55,7 +55,7 @@ def test_the_answer_gives_what_the_generator_brought_with_its_interval(page, stu
     assert "10 + 10 real test patients, 3 run(s) of each arm" in page
 
 
-def test_every_arm_is_a_row_and_the_measured_numbers_stand_beside_those_of_real_images(page, study, images):
+def test_every_arm_is_a_row_and_the_measured_numbers_are_next_to_those_of_real_images(page, study, images):
     for row in study["arms"]:
         assert f"{row['auc']:.3f} [{row['auc_ci95'][0]:.3f}, {row['auc_ci95'][1]:.3f}]" in page
     (own,) = images.values()

@@ -47,7 +47,7 @@ def test_shares_of_a_batch_make_up_the_batch(store, paired):
 
 
 @pytest.mark.parametrize("num_workers", [0, 1, 3])
-def test_reading_ahead_changes_neither_batches_nor_their_order(store, num_workers):
+def test_reading_ahead_does_not_change_batches_or_their_order(store, num_workers):
     loader = make_loader(store)
     batches = list(prefetched(loader, range(3, 12), num_workers))
     assert len(batches) == 9
@@ -55,7 +55,7 @@ def test_reading_ahead_changes_neither_batches_nor_their_order(store, num_worker
 
 
 @pytest.mark.parametrize("num_workers", [0, 1])
-def test_batches_for_a_gpu_lie_in_pinned_memory(store, monkeypatch, num_workers):
+def test_batches_for_a_gpu_are_in_pinned_memory(store, monkeypatch, num_workers):
     """Counted, so that no GPU is needed."""
     pinned = []
     monkeypatch.setattr(torch.Tensor, "pin_memory", lambda tensor: pinned.append(tensor) or tensor)

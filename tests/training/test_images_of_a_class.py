@@ -41,7 +41,7 @@ def test_no_case_is_predicted_at_the_end_and_asking_for_it_is_an_error(store, tm
     one = trainer(store, tmp_path, final_validation=True)
     one.run()
     assert not (tmp_path / "validation").exists()
-    with pytest.raises(TrainingError, match="predicts no cases, so that none can be validated; see ct2pet_synthesize"):
+    with pytest.raises(TrainingError, match="predicts no cases and cannot be validated; see ct2pet_synthesize"):
         one.validate()
 
 

@@ -258,7 +258,7 @@ def test_a_pet_and_labels_are_compared_together_and_a_pet_without_labels_as_befo
 
 
 def test_labels_alone_have_no_baselines_to_be_compared_with():
-    with pytest.raises(Ct2PetError, match="only labels were predicted; name a second summary"):
+    with pytest.raises(Ct2PetError, match="only labels were predicted; give a second summary"):
         compare_with_baselines(labelled(1))
     with pytest.raises(Ct2PetError, match=r"no metric mae; there are: dice, iou, hd95, asd"):
         compare({"a": labelled(1), "b": labelled(2)}, ["mae"])
