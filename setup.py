@@ -99,6 +99,7 @@ setup(
         "ct2pet": ["py.typed"],
         "ct2pet_plans": ["*.json"],
         "ct2pet.report": ["assets/*"],
+        "ct2pet.sharing": ["box.zip"],
         "ct2pet.study.reader_study": ["assets/*"],
     },
     install_requires=[

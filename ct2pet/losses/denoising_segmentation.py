@@ -34,6 +34,24 @@ def denoising_loss(predicted: Sequence[torch.Tensor], target: torch.Tensor, mask
     return total
 
 
+def organ_mean_loss(
+    predicted: torch.Tensor, target: torch.Tensor, labels: torch.Tensor, num_classes: int, smallest: float
+) -> torch.Tensor:
+    """The relative error of the mean of each organ, averaged over the organs that occur, sample by sample: |mean of
+    ``predicted`` - mean of ``target``| / mean of ``target``. Images (N, 1, *space), labels (N, 1, *space, integers, 0
+    is the background). ``smallest``: the least denominator. 0 for a sample without organs.
+
+    An L1 loss is least at the median of what the target may be, voxel by voxel, and says nothing of the mean of an
+    organ, which is what quantification uses.
+    """
+    member = functional.one_hot(labels.flatten(1).long(), num_classes)[..., 1:].float()  # N, voxels, organs
+    sizes = member.sum(1)
+    means = [(image.float().flatten(1)[:, None] @ member)[:, 0] / sizes.clamp(min=1) for image in (predicted, target)]
+    errors = (means[0] - means[1]).abs() / means[1].clamp(min=smallest)
+    occurs = sizes > 0
+    return ((errors * occurs).sum(1) / occurs.sum(1).clamp(min=1)).mean()
+
+
 def segmentation_loss(logits: Sequence[torch.Tensor], labels: torch.Tensor, rare_weight: float = 0.0) -> torch.Tensor:
     """Cross-entropy + soft Dice at every resolution of ``logits`` (N, classes, *space), full resolution first; labels
     (N, 1, *space, integers) come down by nearest neighbour. ``rare_weight``: see ``cross_entropy``."""

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
-import tiny_ldos
+import ldos_models
 import torch
 from class_images import FIELDS as CLASS_FIELDS
 from class_images import class_configuration
@@ -68,7 +68,7 @@ def tiny(name):
     torch.manual_seed(0)
     name, _, stage = name.partition(".")
     if name == "ldos":
-        return tiny_ldos.make()
+        return ldos_models.make()
     method = load_model(name)(tiny_configuration(), FIELDS, NUMBERS.get(name))
     return method.stages[stage] if stage else method
 

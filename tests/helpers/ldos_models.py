@@ -1,5 +1,6 @@
-"""LDOS with the tiny configuration: a network of three stages, and two organs."""
+"""A small LDOS with two organs, and a batch for it."""
 
+import torch
 from tiny import tiny_configuration
 from tiny_models import tiny_model
 
@@ -29,3 +30,11 @@ def make(**hyperparameters):
         slices=None,
     )
     return tiny_model("ldos", configuration, FIELDS, **hyperparameters)
+
+
+def make_batch():
+    generator = torch.Generator().manual_seed(0)
+    pet = torch.rand(2, 1, 16, 16, 16, generator=generator)
+    low = (pet + 0.1 * torch.randn(pet.shape, generator=generator)) * 2 - 1
+    labels = torch.randint(0, 3, pet.shape, generator=generator)
+    return {"PET_low": low, "PET": pet, "organs": labels, "mask": torch.ones_like(pet, dtype=torch.bool)}
