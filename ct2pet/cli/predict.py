@@ -8,6 +8,7 @@ Without a trained model, the built-in model is used (--model box), which was tra
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ct2pet import layout
@@ -150,7 +151,8 @@ def execute(arguments: argparse.Namespace) -> None:
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     print(f"{len(paths)} predicted image(s): {folder} (provenance: {layout.PREDICTION})")
-    print(f"next, with the true images: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {folder}")
+    quoted = shlex.quote(str(folder))
+    print(f"next, with the true images: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {quoted}")
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

@@ -74,6 +74,7 @@ class Trainer:
             batch_size,
             self.options.seed,
             augmenter.margin,
+            augmenter.uses_margin,
             paired=self.model.requirements.paired,
             share=distributed.batch_share(batch_size),
         )

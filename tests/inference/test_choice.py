@@ -76,7 +76,7 @@ def test_what_cannot_be_averaged_is_refused(results, options, problem):
 
 
 def test_files_and_names_exclude_each_other():
-    with pytest.raises(Ct2PetError, match="choose one of them"):
+    with pytest.raises(Ct2PetError, match="use either --model"):
         PredictionOptions(model_paths=["a.zip"], ensemble=["a__b"])
 
 

@@ -52,7 +52,7 @@ def test_classes_are_given_by_their_name_or_with_their_condition():
         (["sex=benign"], FIELDS, "--label sex=benign: the model has no such class"),
         (["diagnosis=M"], Fields((DIAGNOSIS, SEX)), "--label diagnosis=M: the model has no such class"),
         (["M", "F"], Fields((SEX, OTHER)), "--label M: the model has no such class"),  # of two conditions
-        ([], FIELDS, "--label: which diagnosis\\? One of benign, malignant"),
+        ([], FIELDS, "--label: the class of diagnosis is missing; one of benign, malignant"),
     ],
 )
 def test_a_label_that_is_missing_unknown_or_of_two_conditions_is_an_error(labels, fields, message):
