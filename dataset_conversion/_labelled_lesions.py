@@ -1,5 +1,5 @@
-"""Shared by the converters of labelled lesions: CTs around lesions, optionally PETs, each with a class, to a raw dataset
-without input images.
+"""Shared by the converters of labelled lesions: CTs around lesions, optionally PETs, each with a class, to a raw
+dataset without input images.
 
 Cases are NAME_0001 ..., patients P0001 ..., in an order independent of the names in the source. dataset.json
 is written last. A second run writes all cases again.
