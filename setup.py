@@ -99,6 +99,7 @@ setup(
         "ct2pet": ["py.typed"],
         "ct2pet_plans": ["*.json"],
         "ct2pet.report": ["assets/*"],
+        "ct2pet.sharing": ["box.zip"],
         "ct2pet.study.reader_study": ["assets/*"],
     },
     install_requires=[
@@ -111,7 +112,6 @@ setup(
         "pillow>=10",
         "numpy>=1.24",
         "scipy>=1.10",
-        "acvl-utils>=0.2",
         "dynamic-network-architectures>=0.3",
         "pydantic>=2.5",
         "annotated-types>=0.6",

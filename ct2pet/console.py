@@ -63,10 +63,15 @@ class Progress:
             return f"{100 * self.done / max(self.total, 1e-9):.0f}%"
         return f"{self.done:.0f}/{self.total:.0f} {plural(self.unit, self.total)}"
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is done, except for rounding of added shares."""
+        return self.total - self.done <= 1e-6 * self.total
+
     def line(self) -> str:
         """The state as a line of a log file."""
         left = self.seconds_left
-        remaining = f", about {duration(left)} left" if left is not None and self.done < self.total else ""
+        remaining = f", about {duration(left)} left" if left is not None and not self.is_complete else ""
         return f"{self.description}: {self.count}, {duration(self.seconds)}{remaining}"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:

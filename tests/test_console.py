@@ -29,6 +29,15 @@ table("Plan", ["Region", "Spacing [mm]", "Patch [voxels]", "Network"], rows)
 """
 
 
+def test_the_line_of_finished_work_has_no_time_left_despite_rounding():
+    state = Progress("Predicting", 1.0, "%")
+    for _ in range(10):
+        state.advance(0.1)  # the sum is 0.9999999999999999
+    assert state.done < state.total
+    assert state.line().startswith("Predicting: 100%, ")
+    assert "left" not in state.line()
+
+
 class Terminal(io.StringIO):
     def isatty(self):
         return True

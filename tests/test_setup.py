@@ -47,6 +47,8 @@ def test_all_code_and_all_plans_are_in_the_wheel_and_no_tests(wheel):
     assert files_in(wheel / "ct2pet" / "report" / "assets", "*") == assets >= {"page.css", "viewer.html", "viewer.js"}
     reader = Path("ct2pet", "study", "reader_study", "assets")
     assert files_in(wheel / reader, "*") == files_in(ROOT / reader, "*") >= {"reader.html", "reader.css", "reader.js"}
+    box = Path("ct2pet", "sharing", "box.zip")
+    assert (wheel / box).read_bytes() == (ROOT / box).read_bytes()
     assert not (wheel / "tests").exists()
 
 

@@ -7,6 +7,7 @@ Example: ct2pet_evaluate -d 001 -i predictions
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -119,7 +120,7 @@ def execute(arguments: argparse.Namespace) -> None:
     print(table(read_summary(output), organs=arguments.verbose))
     print(f"\nsummary: {output.resolve()}")
     if arguments.dataset is not None:
-        print(f"next: ct2pet_report -d {arguments.dataset} -i {predictions.resolve()}")
+        print(f"next: ct2pet_report -d {arguments.dataset} -i {shlex.quote(str(predictions.resolve()))}")
 
 
 main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)

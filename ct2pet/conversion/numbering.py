@@ -64,6 +64,6 @@ def _free(prefix: str, taken: set[str]) -> Iterator[str]:
 def _check_all_known(unknown: set[str], prefix: str) -> None:
     if unknown:
         raise DatasetError(
-            f"{len(unknown)} case(s) of the dataset ({min(unknown)}, ...) are not in this folder, and new cases "
+            f"{len(unknown)} case(s) of the dataset ({min(unknown)}, ...) are not in this folder, so that new cases "
             f"could be of their patients; give the --patient_map of the run that made {prefix}, or another dataset"
         )

@@ -120,7 +120,7 @@ def _decoder(item: Slice, dataset: Dataset) -> str:
         return ""
     if syntax not in _DECODERS or (syntax == _JPEG_EXTENDED and dataset.get("BitsStored", 0) > 8):
         name = syntax.name if syntax.is_transfer_syntax else "an unknown one"
-        raise ImageError(f"{item.name}: its transfer syntax ({name}) is not supported; decompress the file first")
+        raise ImageError(f"{item.name}: its transfer syntax ({name}) is not supported; decompress it first")
     return _DECODERS[syntax]
 
 

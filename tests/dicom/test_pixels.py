@@ -270,7 +270,7 @@ def test_a_transfer_syntax_that_is_not_supported(tmp_path):
     datasets[4]["PixelData"].is_undefined_length = True
     message = broken(tmp_path, datasets, lambda path: None)
     assert message.startswith("image 5: its transfer syntax (MPEG-4 AVC/H.264 High Profile")
-    assert message.endswith("is not supported; decompress the file first")
+    assert message.endswith("is not supported; decompress it first")
 
 
 def test_jpeg_of_12_bits_is_not_supported(tmp_path):

@@ -227,7 +227,7 @@ def test_what_a_case_is_compared_with_must_be_there(tmp_path):
     dataset.path("CT", "b", "Ts").rename(dataset.folder / "imagesTs" / "c_0000.nii.gz")
     with pytest.raises(CasesFailed) as caught:
         evaluated(dataset, tmp_path / "out")
-    assert "no true organs" in caught.value.failures["a"]
+    assert "no reference organs" in caught.value.failures["a"]
     assert "no prediction" in caught.value.failures["c"]
 
 

@@ -51,7 +51,7 @@ def test_volume_columns_stand_apart_and_are_explained():
     text = table(synthetic_summary(2))
     header = next(line for line in text.splitlines() if "MAE volume [SUV]" in line)
     assert "MAE [SUV]" not in header
-    assert "flatters" in text
+    assert "improves all values" in text
 
 
 def test_of_labels_alone_it_is_their_table_and_the_answer():

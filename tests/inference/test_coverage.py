@@ -49,7 +49,7 @@ def run(work, target="out", **options):
 def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
     train(work, "low")
     run(work)
-    assert "warning: A: high has no trained model and is not predicted" in capsys.readouterr().err
+    assert "warning: A: no trained model of high, not predicted" in capsys.readouterr().err
     _, labels = two_district_case()
     left_out = read_volume(work / "out" / "not_predicted" / "A.nii")
     assert np.array_equal(left_out.array, np.where(labels.array == 2, 2, 0))

@@ -100,7 +100,7 @@ def test_inheriting_in_a_circle_or_from_nothing_is_refused():
     with pytest.raises(PlansError, match="'other', which does not exist"):
         Plans.from_json(plans)
     plans["configurations"]["other"] = {"inherits_from": "trunk"}
-    with pytest.raises(PlansError, match="circle: trunk -> other -> trunk"):
+    with pytest.raises(PlansError, match="circular inherits_from: trunk -> other -> trunk"):
         Plans.from_json(plans)
 
 

@@ -98,7 +98,7 @@ def _check_same(first: str, other: str, one: Mapping[str, Any], two: Mapping[str
     if different:
         key = different[0]
         raise Ct2PetError(
-            f"{first} and {other} were evaluated with different {what} ({key}: {one.get(key)} and {two.get(key)}); "
+            f"{first} and {other} were evaluated with other {what} ({key}: {one.get(key)} and {two.get(key)}); "
             "evaluate both in the same way"
         )
 

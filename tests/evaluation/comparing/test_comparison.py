@@ -196,7 +196,7 @@ def test_pairs_are_checked(summary):
     with pytest.raises(Ct2PetError, match="case_003"):
         compare({"a": summary, "b": other})
     trained = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
-    with pytest.raises(Ct2PetError, match="trained with"):
+    with pytest.raises(Ct2PetError, match="evaluated cases are training cases"):
         compare_with_baselines(trained)
 
 

@@ -108,7 +108,7 @@ def test_cases_that_were_trained_with_are_refused(pair):
     pair["b"]["provenance"]["evaluated_training_cases"] = ["case_001", "case_003"]
     with pytest.raises(Ct2PetError, match=r"^b: 2 of 4 evaluated cases are training cases \(case_001, case_003\)"):
         check_pairs(pair)
-    with pytest.raises(Ct2PetError, match="trained with"):
+    with pytest.raises(Ct2PetError, match="evaluated cases are training cases"):
         check_training_cases("b", pair["b"])
 
 
