@@ -103,7 +103,8 @@ class LDOS(PredictionModel):
         }
         weights = {name: weight for name, weight in weights.items() if weight > 0}
         parts: Losses = {name: self._loss(name, images, logits, batch) for name in weights}
-        yield Update("network", sum(weight * parts[name] for name, weight in weights.items()), parts)
+        loss = torch.stack([weight * parts[name] for name, weight in weights.items()]).sum()
+        yield Update("network", loss, parts)
 
     def _loss(
         self, name: str, images: Sequence[torch.Tensor], logits: Sequence[torch.Tensor], batch: Batch
