@@ -12,6 +12,7 @@ import torch
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import PET
 from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows
+from ct2pet.inference.remembered_windows import RememberedWindows
 from ct2pet.inference.sliding_window import (
     Slab,
     SlidingWindow,
@@ -31,11 +32,12 @@ Arrays = dict[str, np.ndarray]
 class WindowOptions:
     """``step_size``: the share of a window from one to the next, in place of the plans' overlap. ``mirror``: average
     over the flips that the configuration allows. ``bfloat16``: compute in it where that is faster and changes little
-    (see FastWindows)."""
+    (see FastWindows). ``remembered``: windows that need not be computed again."""
 
     step_size: float | None = None
     mirror: bool = False
     bfloat16: bool = False
+    remembered: RememberedWindows | None = None
 
 
 def predict_volume(
@@ -109,6 +111,8 @@ def _slabs(
     function: WindowFunction = _Windows(stage, options.mirror)
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
+    if options.remembered is not None:
+        function = options.remembered.before(stage, function)
     outside = [_outside(stage, one) for one in fields]
     yield from window.slabs([inputs[one.name] for one in fields], outside, region, function, progress)
 
