@@ -18,12 +18,22 @@ from ct2pet.volume import Box, Grid, Volume, label_mask
 
 
 @dataclass(frozen=True)
+class _District:
+    """A district of the case, where its networks see nothing (``hidden``, bool, on its grid), and what they predict of
+    the inputs as they are."""
+
+    view: DistrictView
+    hidden: np.ndarray
+    usual: Volumes
+
+
+@dataclass(frozen=True)
 class _Member:
-    """A predictor, how its networks go over windows, and each district of the case with what they predicted of it."""
+    """A predictor, how its networks go over windows, and the districts of the case."""
 
     predictor: Predictor
     windows: WindowOptions
-    districts: Sequence[tuple[DistrictView, Volumes]]
+    districts: Sequence[_District]
 
 
 class Reprediction:
@@ -62,22 +72,22 @@ class Reprediction:
         wider = box.grown(reach, grid.shape)  # type: ignore[arg-type]
         near = self.districts.crop(wider)
         stitcher = Stitcher(near, blend_mm, self._target.rules.outside)
-        for view, usual in member.districts:
-            labels = view.district.configuration.labels
+        for district in member.districts:
+            labels = district.view.district.configuration.labels
             if label_mask(near.array, labels).any():
-                found = usual if image is None else self._with_image(member, view, usual, image)
+                found = district.usual if image is None else self._with_image(member, district, image)
                 stitcher.add(found[self._target.name], labels)
         inner = tuple(slice(a - b, a - b + n) for a, b, n in zip(box.start, wider.start, box.shape))
         return stitcher.result().array[inner]
 
-    def _with_image(self, member: _Member, view: DistrictView, usual: Volumes, image: Volume) -> Volumes:
-        prepared, configuration, name = view.prepared, view.district.configuration, self._leading.name
-        hidden = ~visible(prepared.mask, prepared.grid, configuration.masking)
-        plan = configuration.normalization[name]
-        changed = image_on_grid(image, prepared.grid, hidden, self._leading.rules.outside, plan)
-        if np.array_equal(changed, prepared.images[name]):
-            return usual
-        return member.predictor.predict_view(view, {**prepared.images, name: changed}, member.windows)
+    def _with_image(self, member: _Member, district: _District, image: Volume) -> Volumes:
+        view, name = district.view, self._leading.name
+        plan = view.district.configuration.normalization[name]
+        changed = image_on_grid(image, view.prepared.grid, district.hidden, self._leading.rules.outside, plan)
+        images = view.prepared.images
+        if np.array_equal(changed, images[name]):
+            return district.usual
+        return member.predictor.predict_view(view, {**images, name: changed}, member.windows)
 
 
 def _member(predictor: Predictor, inputs: Mapping[str, Volume], district_map: Volume) -> _Member:
@@ -87,7 +97,9 @@ def _member(predictor: Predictor, inputs: Mapping[str, Volume], district_map: Vo
     for district in predictor.districts:
         view = predictor.view(district, inputs, district_map)
         if view is not None:
-            found.append((view, predictor.predict_view(view, view.prepared.images, windows)))
+            prepared = view.prepared
+            hidden = ~visible(prepared.mask, prepared.grid, district.configuration.masking)
+            found.append(_District(view, hidden, predictor.predict_view(view, prepared.images, windows)))
     if not found:
         raise predictor.nothing_to_predict()
     remembered.learning = False
