@@ -1,5 +1,5 @@
 # Needs Python 3.10 or newer and make. Everything else is installed into .venv.
-.PHONY: demo test bench bench-full campaign campaign-full
+.PHONY: demo test docs bench bench-full campaign campaign-full
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3
@@ -18,6 +18,10 @@ test: $(INSTALLED)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadfile
+
+# The documentation as a web site, in the folder site. Needs Python 3.11 or newer.
+docs: $(INSTALLED)
+	$(BIN)/python -m mkdocs build --strict
 
 # Against peers, in an environment of their own; writes documentation/benchmarks.md. Half an hour on two idle cores;
 # bench-full takes hours.

@@ -1,7 +1,7 @@
-"""ct2pet: configures itself for a dataset of paired CT and PET, and translates whole-body CT into FDG-PET.
+"""ct2pet: self-configuring synthesis of whole-body FDG-PET from CT, trained on paired CT and PET.
 
 Every command is a function of this package: ``from ct2pet import plan_and_preprocess, train, predict, evaluate``. They
-are loaded at first use, so that ``import ct2pet`` is instant; ``dir(ct2pet)`` lists them with their options.
+are loaded at first use, so that ``import ct2pet`` is fast; ``dir(ct2pet)`` lists them with their options.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ct2pet.api.augmentation_study import measure_synthetic_images as measure_synthetic_images
     from ct2pet.api.augmentation_study import study_augmentation as study_augmentation
     from ct2pet.api.best_configuration import BestConfiguration as BestConfiguration
     from ct2pet.api.best_configuration import BestConfigurationOptions as BestConfigurationOptions
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from ct2pet.training.options import TrainingOptions as TrainingOptions
 
 _PLACES = {  # by module of ct2pet: the names there, as NAME_THERE:NAME_HERE where they differ
-    "api.augmentation_study": "study_augmentation",
+    "api.augmentation_study": "measure_synthetic_images study_augmentation",
     "api.best_configuration": "BestConfiguration BestConfigurationOptions find_best_configuration",
     "api.comparison": "compare_results:compare",
     "api.cross_validation": "CrossValidationOptions accumulate_crossval_results",
@@ -126,6 +127,7 @@ __all__ = [
     "find_best_configuration",
     "install_model",
     "make_reader_study",
+    "measure_synthetic_images",
     "move_plans_between_datasets",
     "plan_and_preprocess",
     "plan_experiment",
@@ -160,7 +162,8 @@ def __dir__() -> list[str]:
 
 
 def _called_by_main_process(function: Any) -> Any:
-    """The function, which ends a process of a script without a guard before any work: see parallel.end_if_unguarded."""
+    """The function, with a check that ends processes of a script without a main guard: see
+    parallel.end_if_unguarded."""
     from ct2pet.parallel import end_if_unguarded
 
     @functools.wraps(function)

@@ -1,4 +1,4 @@
-"""All commands under one name: ``ct2pet COMMAND ...`` is ``ct2pet_COMMAND ...``; also ``python -m ct2pet COMMAND``."""
+"""All commands as one program: ``ct2pet COMMAND ...`` is ``ct2pet_COMMAND ...``; also ``python -m ct2pet COMMAND``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from ct2pet import __version__
 from ct2pet.suggestions import did_you_mean
 
-_OF_A_COMMAND = "\nmain = command("  # in a module of ct2pet.cli; the others are shared by commands
+_OF_A_COMMAND = "\nmain = command("  # marks a command among the modules of ct2pet.cli
 _NOTHING_DONE = 2
 
 
@@ -48,7 +48,7 @@ def _help() -> str:
 
 
 def _first_sentence(name: str) -> str:
-    """Of the docstring of a command, which is not imported for it."""
+    """The first sentence of a command's docstring, without importing the command."""
     text = ast.get_docstring(ast.parse((_folder() / f"{name}.py").read_text(encoding="utf-8"))) or ""
     return " ".join(text.split("\n\n")[0].split()).split(". ")[0].rstrip(".")
 

@@ -1,4 +1,4 @@
-"""Checkpoints: tensors and plain Python values in one file that is whole or not there at all."""
+"""Checkpoints: tensors and plain Python values in one file, written atomically."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ _PLAIN = (torch.Tensor, str, bytes, int, float, bool, type(None))
 def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` (tensors, numbers, strings, lists, tuples, dicts) with torch.save, atomically.
 
-    ``format_version`` is added. Raises TypeError, naming the key, for any other object: no load would accept it; and
-    CheckpointError where the file cannot be written, because the disk is full, say: what was there before stays.
+    ``format_version`` is added. Raises TypeError, naming the key, for any other object, which could not be loaded, and
+    CheckpointError where the file cannot be written (a full disk); the previous file is kept.
     """
     _check_plain(content, "checkpoint")
     try:
@@ -28,12 +28,13 @@ def save_checkpoint(path: str | Path, content: Mapping[str, Any]) -> None:
             torch.save({**content, "format_version": FORMAT_VERSION}, file)
     except (OSError, RuntimeError) as error:
         raise CheckpointError(
-            f"{path}: cannot be written ({_reason(error)}); what was there before stays: make room and go on with --c"
+            f"{path}: cannot be written ({_reason(error)}); the previous file is kept; free disk space, "
+            "then continue with --c"
         ) from error
 
 
 def _reason(error: BaseException) -> str:
-    """What the system said: torch hides it behind errors of its own."""
+    """The error of the operating system, which torch hides behind its own errors."""
     causes = [error]
     while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(before)
@@ -42,14 +43,15 @@ def _reason(error: BaseException) -> str:
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:
-    """What save_checkpoint wrote, with the tensors on the CPU. No code in the file is ever executed.
+    """The content written by save_checkpoint, with the tensors on the CPU. No code in the file is ever executed.
 
-    Raises CheckpointError, naming the file, where it is missing, damaged, foreign or of another format version.
+    Raises CheckpointError, naming the file, where it is missing, damaged, of another program or of another format
+    version.
     """
     path = Path(path)
     check_readable(path, CheckpointError)
     try:
-        with zipfile.ZipFile(path) as archive:  # torch itself does not look at the checksums
+        with zipfile.ZipFile(path) as archive:  # torch does not verify the checksums
             damaged = archive.testzip()
         content = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except Exception:  # a damaged file fails in many ways: zip, pickle, unicode, key and runtime errors
@@ -58,7 +60,9 @@ def load_checkpoint(path: str | Path) -> dict[str, Any]:
     if content is None or version is None:
         raise CheckpointError(f"{path}: damaged, or not a checkpoint of ct2pet")
     if version != FORMAT_VERSION:
-        raise CheckpointError(f"{path}: format_version {version!r}, this ct2pet reads {FORMAT_VERSION}")
+        raise CheckpointError(
+            f"{path}: format_version {version!r} is not supported; this version of ct2pet reads {FORMAT_VERSION}"
+        )
     return content
 
 
@@ -71,7 +75,7 @@ def _check_plain(value: Any, where: str) -> None:
         for index, item in enumerate(value):
             _check_plain(item, f"{where}[{index}]")
     elif not isinstance(value, _PLAIN) or type(value).__module__ == "numpy":  # numpy.float64 is a float, too
-        raise TypeError(f"{where} is a {type(value).__name__}: a checkpoint holds tensors and plain values only")
+        raise TypeError(f"{where} is a {type(value).__name__}: a checkpoint contains only tensors and plain values")
 
 
 def moved(content: Any, device: str | torch.device) -> Any:

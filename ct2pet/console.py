@@ -1,4 +1,4 @@
-"""What commands show while they work and when they end: one live line in a terminal, plain lines elsewhere, tables."""
+"""Output of the commands: one live line of progress in a terminal, plain lines elsewhere, and tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult
 
-NO_PROGRESS = "ct2pet_no_progress"  # the environment variable that hides all progress
+NO_PROGRESS = "ct2pet_no_progress"  # environment variable that hides all progress
 _SECONDS_BETWEEN_LINES = 30.0  # of a log file
 _SHORTEST_BAR, _LONGEST_BAR = 8, 40
 _WIDTH_OF_A_FILE = 10_000  # lines of a log file are not wrapped
@@ -22,9 +22,8 @@ _WIDTH_OF_A_FILE = 10_000  # lines of a log file are not wrapped
 
 @dataclass
 class Progress:
-    """How far some work is. ``total`` and ``done`` count ``unit``; ``already`` was done before this run and does not
-    count for the speed. ``notes``: what else a live line says, the most important one first; a narrow terminal shows
-    fewer."""
+    """The progress of a task. ``total`` and ``done`` count ``unit``; ``already`` was done before this run and is not
+    part of the speed. ``notes``: more text of the live line, most important first; a narrow terminal shows fewer."""
 
     description: str
     total: float
@@ -34,10 +33,12 @@ class Progress:
     notes: Sequence[str] = ()
     started: float = field(default_factory=lambda: time.monotonic())
     on_change: Callable[[], None] = lambda: None
+    _latest: tuple[float, float] = (0.0, 0.0)  # the time of the latest change, and its amount
 
     def advance(self, amount: float = 1.0) -> None:
-        """``amount`` more is done."""
+        """Add ``amount`` to what is done."""
         self.done = min(self.total, self.done + amount)
+        self._latest = time.monotonic(), amount
         self.on_change()
 
     @property
@@ -46,25 +47,35 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated from the speed until now; None before anything is done."""
-        done = self.done - self.already
-        return self.seconds * (self.total - self.done) / done if done > 0 else None
+        """Estimated from the speed until the latest change, minus the time since then, so that it falls between two
+        changes; but not less than if another change of the same amount happened now. None at the start."""
+        done, remaining = self.done - self.already, self.total - self.done
+        if done <= 0:
+            return None
+        changed, amount = self._latest
+        falling = (changed - self.started) * remaining / done - (self.started + self.seconds - changed)
+        return max(falling, self.seconds * max(0.0, remaining - amount) / (done + amount))
 
     @property
     def count(self) -> str:
-        """What is done of the total: whole numbers, or a percentage of shares."""
+        """The done part of the total, as whole numbers or as a percentage."""
         if self.unit == "%":
             return f"{100 * self.done / max(self.total, 1e-9):.0f}%"
         return f"{self.done:.0f}/{self.total:.0f} {plural(self.unit, self.total)}"
 
+    @property
+    def is_complete(self) -> bool:
+        """Whether all is done, except for rounding of added shares."""
+        return self.total - self.done <= 1e-6 * self.total
+
     def line(self) -> str:
         """The state as a line of a log file."""
         left = self.seconds_left
-        remaining = f", about {duration(left)} left" if left is not None and self.done < self.total else ""
+        remaining = f", about {duration(left)} left" if left is not None and not self.is_complete else ""
         return f"{self.description}: {self.count}, {duration(self.seconds)}{remaining}"
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """One line that is never wider than the terminal: parts are left out from the least important on."""
+        """One line that is never wider than the terminal: the least important parts are omitted first."""
         from rich.progress_bar import ProgressBar
         from rich.table import Table
         from rich.text import Text
@@ -93,11 +104,11 @@ class Progress:
 def progress(
     description: str, total: float, unit: str = "case", *, already: float = 0.0, shown: bool = True
 ) -> Iterator[Progress]:
-    """Show how far the work of the block is on standard error; the block calls ``advance``.
+    """Show the progress of the block on standard error; the block calls ``advance``.
 
-    In a terminal one live line, which is gone at the end: lines that the block prints stay above it. Elsewhere a line
-    every 30 s and one at the end. Nothing where not ``shown``, where nothing is to be done, or where the environment
-    variable NO_PROGRESS is set.
+    In a terminal it is one live line, removed at the end; lines printed by the block stay above it. Elsewhere it is a
+    line every 30 s and one at the end. Nothing is shown where not ``shown``, where ``total`` is 0, or where the
+    environment variable NO_PROGRESS is set.
     """
     state = Progress(description, total, unit, already, already)
     if not shown or total <= 0 or NO_PROGRESS in os.environ:
@@ -122,7 +133,7 @@ def _live(state: Progress) -> Iterator[None]:
 
 
 class _Lines:
-    """Progress in a file: a line now and then."""
+    """Progress in a log file: one line per interval."""
 
     def __init__(self, state: Progress, stream: TextIO) -> None:
         self.state, self.stream = state, stream
@@ -151,8 +162,8 @@ def _console(stream: TextIO) -> Console:
 
 
 def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-    """Print a table on standard output. Where the terminal is too narrow for a row of columns, it is turned: a line a
-    value, under the row's name."""
+    """Print a table on standard output. Where the terminal is too narrow for the columns, each value is a line under
+    the row's name."""
     from rich import box
     from rich.table import Table
 
@@ -174,7 +185,7 @@ def table(title: str, header: Sequence[str], rows: Sequence[Sequence[str]]) -> N
 
 
 def say(text: str) -> None:
-    """A line on standard error that stays above a live line."""
+    """Print a line on standard error, above the live line."""
     print(text, file=sys.stderr, flush=True)
 
 
@@ -183,7 +194,7 @@ def plural(noun: str, number: float) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A time with its unit, as exact as it is worth: 4.2 s, 35 s, 12 min, 3 h 05 min, 4 d 7 h."""
+    """A duration with its unit, rounded to a useful precision: 4.2 s, 35 s, 12 min, 3 h 05 min, 4 d 7 h."""
     if seconds < 10:
         return f"{seconds:.1f} s"
     if seconds < 90:
@@ -199,14 +210,14 @@ def duration(seconds: float) -> str:
 
 
 def clock(seconds: float, now: datetime | None = None) -> str:
-    """When it will be in ``seconds``: the local time, with the date where it is another day."""
+    """The local time in ``seconds`` from now, with the date where it is another day."""
     now = now or datetime.now()
     end = now + timedelta(seconds=seconds)
     return f"{end:%H:%M}" if end.date() == now.date() else f"{end:%Y-%m-%d %H:%M}"
 
 
 def with_unit(name: str, value: float) -> str:
-    """A logged number with its unit, which its name ends in (``mae_suv``)."""
+    """A logged number with the unit from the end of its name (``mae_suv``)."""
     for ending, unit in _UNITS.items():
         if name.endswith(ending):
             return f"{_title(name.removesuffix(ending))} {value:.3g} {unit}"

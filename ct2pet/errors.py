@@ -28,11 +28,11 @@ class ImageError(Ct2PetError):
 
 
 class GeometryError(Ct2PetError):
-    """Grids that do not fit each other or that cannot be handled."""
+    """Grids that do not match or are not supported."""
 
 
 class DatasetError(Ct2PetError):
-    """A raw dataset whose folders, files or tables break the rules."""
+    """A raw dataset with invalid folders, files or tables."""
 
 
 class PlansError(Ct2PetError):
@@ -44,11 +44,11 @@ class PluginError(Ct2PetError):
 
 
 class CheckpointError(Ct2PetError):
-    """A checkpoint or model folder that is missing, damaged or belongs to something else."""
+    """A checkpoint or model folder that is missing, damaged or of another model."""
 
 
 class TrainingError(Ct2PetError):
-    """A training that cannot start or go on."""
+    """A training that cannot start or continue."""
 
 
 class ClusterError(Ct2PetError):
@@ -58,7 +58,7 @@ class ClusterError(Ct2PetError):
 class CasesFailed(Ct2PetError):
     """Cases failed. ``failures`` maps each to its reason; ``some_done`` says whether other cases are done.
 
-    ``tracebacks`` are those of failures that are not a user's, by case; the commands show them with --verbose.
+    ``tracebacks``: of unexpected errors, by case; the commands show them with --verbose.
     """
 
     def __init__(

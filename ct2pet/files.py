@@ -1,4 +1,4 @@
-"""Files that are whole or not there at all, and errors that name the file and say what to do."""
+"""Atomic writing of files and folders, and errors that name the file and the remedy."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from typing import Any
 from ct2pet.errors import Ct2PetError, WriteError
 from ct2pet.json_text import JsonError, parse_json
 
-_BLOCK_BYTES = 512  # the least that a disk writes: a full one refuses it
+_BLOCK_BYTES = 512  # the smallest unit that a disk writes; a full disk refuses it
 _PROBE_BYTES = 2**16
 _REMEDIES = {
-    errno.ENOSPC: "make room on the disk or choose another folder",
-    errno.EDQUOT: "the user's quota is used up: make room or choose another folder",
-    errno.EFBIG: "the system allows no larger file there (ulimit -f, or its file system): choose another folder",
-    errno.EROFS: "it is mounted read-only: choose another folder",
-    errno.EACCES: "choose another folder, or get the permission to write",
-    errno.EPERM: "choose another folder, or get the permission to write",
+    errno.ENOSPC: "free disk space or choose another folder",
+    errno.EDQUOT: "the user's quota is used up; free disk space or choose another folder",
+    errno.EFBIG: "the file size limit is reached (ulimit -f, or the file system); choose another folder",
+    errno.EROFS: "the file system is mounted read-only; choose another folder",
+    errno.EACCES: "choose another folder, or get write permission",
+    errno.EPERM: "choose another folder, or get write permission",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
 _ONLY_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
@@ -32,14 +32,15 @@ _ONLY_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 @contextlib.contextmanager
 def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[Path]:
-    """Yield a temporary path beside ``path`` that becomes ``path`` when the block ends without an error.
+    """Yield a temporary path in the same folder that becomes ``path`` when the block ends without an error.
 
-    Whoever reads ``path`` sees the old file or the whole new one, however the process ends. The temporary name
-    starts with a dot and keeps the suffixes (writers choose the format by them); it is unique, so that several
-    processes may write the same file and the last one wins. ``private``: only the owner may read the file.
+    A reader of ``path`` sees the old file or the complete new one, even where the process is killed. The temporary name
+    starts with a dot and keeps the suffixes (writers derive the format from them); it is unique, so that several
+    processes can write the same file: the last one to finish replaces it. ``private``: only the owner may read the
+    file.
 
-    Raises WriteError, naming ``path``, where it cannot be written, also where a library inside the block hides a full
-    disk behind an error of its own. Other errors of the block are passed on.
+    Raises WriteError, naming ``path``, where it cannot be written, also where a library inside the block reports a full
+    disk as another error. Other errors of the block are not changed.
     """
     path = Path(path)
     with writing(path):
@@ -52,7 +53,7 @@ def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[P
             yield temporary
             _flush_to_disk(temporary)
             if not private:
-                temporary.chmod(0o666 & ~_umask())  # mkstemp makes files that only the owner can read
+                temporary.chmod(0o666 & ~_umask())  # mkstemp creates files that only the owner can read
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
@@ -60,9 +61,9 @@ def atomic_path(path: str | os.PathLike, *, private: bool = False) -> Iterator[P
 
 @contextlib.contextmanager
 def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
-    """Yield a temporary folder beside ``path`` that becomes ``path`` when the block ends without an error.
+    """Yield a temporary folder in the same folder that becomes ``path`` when the block ends without an error.
 
-    A folder that is there is replaced as a whole; whoever is killed leaves the old one, the new one, or none. Raises
+    An existing folder is replaced as a whole; a killed process leaves the old one, the new one, or none. Raises
     WriteError as ``atomic_path``.
     """
     path = Path(path)
@@ -72,7 +73,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
     try:
         with writing(path, temporary):
             yield temporary
-            temporary.chmod(0o777 & ~_umask())  # mkdtemp makes folders that only the owner can enter
+            temporary.chmod(0o777 & ~_umask())  # mkdtemp creates folders that only the owner can enter
             remove_folder(path)
             temporary.replace(path)
     finally:
@@ -82,7 +83,7 @@ def atomic_folder(path: str | os.PathLike) -> Iterator[Path]:
 @contextlib.contextmanager
 def writing(path: Path, temporary: Path | None = None) -> Iterator[None]:
     """Errors of the system inside the block become a WriteError that names ``path`` and the remedy. With ``temporary``,
-    which is written in its place, only those that kept it from being written."""
+    which is written first, only errors of writing this file."""
     try:
         yield
     except Ct2PetError:
@@ -100,7 +101,7 @@ def _not_written(path: Path, cause: OSError) -> WriteError:
 
 
 def _cause_in_writing(error: Exception, temporary: Path) -> OSError | None:
-    """The error of the system that kept ``temporary`` from being written; None where it was something else."""
+    """The system error because of which ``temporary`` could not be written; None where there was another reason."""
     if isinstance(error, OSError):
         named = {Path(name) for name in (error.filename, error.filename2) if isinstance(name, str)}
         own = any(name.is_relative_to(temporary) for name in named)
@@ -109,7 +110,7 @@ def _cause_in_writing(error: Exception, temporary: Path) -> OSError | None:
 
 
 def _failure_of_probe(temporary: Path) -> OSError | None:
-    """Libraries in C++ raise a RuntimeError where the disk is full: write more there, and see what the system says."""
+    """C++ libraries raise a RuntimeError where the disk is full: write more data there to get the system error."""
     try:
         with (temporary / "probe" if temporary.is_dir() else temporary).open("ab") as file:
             file.write(bytes(_PROBE_BYTES))
@@ -121,7 +122,8 @@ def _failure_of_probe(temporary: Path) -> OSError | None:
 
 
 def remove_folder(path: str | os.PathLike) -> None:
-    """Remove a folder and all in it, if it is there; whoever is killed leaves no half of it under its name."""
+    """Remove a folder with its content, if it exists. A killed process leaves no partly removed folder under this
+    name."""
     path = Path(path)
     if path.exists():
         aside = Path(tempfile.mkdtemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent))
@@ -174,7 +176,7 @@ def reading(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetErro
 
 
 def check_readable(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetError) -> None:
-    """Raise ``error_class``, which says why, where a file cannot be opened, or a folder not be listed."""
+    """Raise ``error_class``, which says why, where a file cannot be opened or a folder cannot be listed."""
     with reading(path, error_class):
         if os.path.isdir(path):
             os.listdir(path)
@@ -183,8 +185,8 @@ def check_readable(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2
 
 
 def read_json(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetError) -> Any:
-    """Read a JSON file (UTF-8). Raises ``error_class``, naming the file, where it is missing, may not be read, or is
-    not JSON as ``parse_json`` reads it."""
+    """Read a JSON file (UTF-8). Raises ``error_class``, naming the file, where it is missing, not readable, or not
+    valid for ``parse_json``."""
     with reading(path, error_class):
         content = Path(path).read_bytes()
     try:
@@ -194,8 +196,8 @@ def read_json(path: str | os.PathLike, error_class: type[Ct2PetError] = Ct2PetEr
 
 
 def check_writable(folder: str | os.PathLike) -> None:
-    """Make ``folder`` where it is missing. Raises WriteError, naming it, where no file can be written into it: missing
-    rights, a full disk, a file of this name."""
+    """Create ``folder`` where it is missing. Raises WriteError, naming it, where no file can be written into it:
+    missing rights, a full disk, a file of this name."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=Path(folder)) as file:
@@ -204,17 +206,17 @@ def check_writable(folder: str | os.PathLike) -> None:
             os.fsync(file.fileno())
     except OSError as error:
         remedy = _REMEDIES.get(error.errno or 0, "choose another folder")
-        raise WriteError(f"{folder}: nothing can be written there ({error.strerror}); {remedy}", error) from None
+        raise WriteError(f"{folder}: not writable ({error.strerror}); {remedy}", error) from None
 
 
 def remove_partial_files(folder: str | os.PathLike) -> None:
-    """Remove what killed processes left half-written in ``folder`` (not in its subfolders)."""
+    """Remove the temporary files of killed processes in ``folder`` (not in its subfolders)."""
     for leftover in Path(folder).glob(".partial-*"):
         _remove_leftover(leftover)
 
 
 def remove_partial_files_of(path: Path) -> None:
-    """Remove what killed processes left half-written of ``path`` alone: other files of its folder may be in work."""
+    """Remove the temporary files of killed processes for ``path`` only: other files of the folder may be in use."""
     for leftover in path.parent.glob(f".partial-????????-{glob.escape(path.name)}"):
         _remove_leftover(leftover)
 

@@ -1,8 +1,8 @@
-"""Signals that end a command: Ctrl-C (SIGINT), and SIGTERM and SIGUSR1, by which clusters announce the end of a job.
+"""Signals that end a command: Ctrl-C (SIGINT), and SIGTERM and SIGUSR1, which clusters send before a job's time limit.
 
 A signal handler that raises once is not enough. Python prints and drops an exception that is raised inside a finalizer
-(``__del__``), a callback of a weak reference or another callback of C code, and some libraries catch everything; the
-work then goes on. Here the exception is raised again until it has reached ``run_until_signal``.
+(``__del__``), a callback of a weak reference or another callback of C code, and some libraries catch all exceptions;
+the work then continues. Here the exception is raised again until it has reached ``run_until_signal``.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
-_SECONDS_BETWEEN = 0.02  # after which it is raised again, where it was dropped
-_SECONDS_TO_CLEAN_UP = 0.5  # after which it is looked again, where a block was cleaning up
-_held_back = 0  # blocks of ``held_back`` that the main thread is in
-_LONGEST_CHAIN = 1000  # of exceptions, each raised while the one before was handled
+_SECONDS_BETWEEN = 0.02  # until the exception is raised again where it was dropped
+_SECONDS_TO_CLEAN_UP = 0.5  # until the next check where a block was cleaning up
+_held_back = 0  # number of ``held_back`` blocks around the current code of the main thread
+_LONGEST_CHAIN = 1000  # of exceptions, each raised while another was handled
 
 
 class EndedBySignal(BaseException):
@@ -34,14 +34,14 @@ _INTERRUPTIONS = (KeyboardInterrupt, EndedBySignal)
 
 
 def run_until_signal(work: Callable[[], None]) -> None:
-    """Call ``work()``. SIGINT raises KeyboardInterrupt in it, SIGTERM and SIGUSR1 raise EndedBySignal, so that blocks
-    that clean up are executed; the exception is raised again where it was dropped, but not while a block cleans up
-    after it. The exception leaves this function in any case, also where ``work`` made another one of it or returned.
+    """Call ``work()``. SIGINT raises KeyboardInterrupt in it, SIGTERM and SIGUSR1 raise EndedBySignal, so that clean-up
+    blocks run; the exception is raised again where it was dropped, but not while a block cleans up. This function
+    always raises the exception, also where ``work`` replaced it by another one or returned.
 
-    A second Ctrl-C interrupts the cleaning up too; a second SIGTERM or SIGUSR1 does not.
+    A second Ctrl-C also interrupts the clean-up; a second SIGTERM or SIGUSR1 does not.
 
     The handlers are those of the main thread. In another thread, and in processes of torchrun, which may wait for each
-    other inside C code where no Python handler runs, nothing is changed: there signals do what they did before.
+    other inside C code where no Python handler runs, the handling of signals is not changed.
     """
     if threading.current_thread() is not threading.main_thread() or "TORCHELASTIC_RUN_ID" in os.environ:
         work()
@@ -83,8 +83,8 @@ class _Delivery:
     """Handlers that raise, and a thread that sends the signal again until ``finished``.
 
     ``number``: the signal that arrived last, None before. The handlers run in the main thread between two bytecode
-    instructions; whether the exception is on its way there is seen from the exceptions that are being handled: a block
-    that cleans up (``finally``, ``except``, ``__exit__``) handles it, and after it was dropped it is gone.
+    instructions; the exceptions being handled show whether this exception is still propagating: a clean-up block
+    (``finally``, ``except``, ``__exit__``) handles it, and a dropped exception is not among them.
     """
 
     def __init__(self) -> None:
@@ -105,7 +105,7 @@ class _Delivery:
             signal.signal(number, self._handle)
 
     def stop(self) -> None:
-        """Take back all that ``start`` changed. ``finished`` must be set: the handlers no longer raise."""
+        """Undo all changes of ``start``. ``finished`` must be set: the handlers no longer raise."""
         if self._thread.is_alive():
             self._arrived.put(None)
             self._thread.join()
@@ -122,14 +122,14 @@ class _Delivery:
             self._arrived.put(number)
         if _held_back:
             return
-        cleaning_up = self._is_on_its_way()
+        cleaning_up = self._is_propagating()
         self._pause = _SECONDS_TO_CLEAN_UP if cleaning_up else _SECONDS_BETWEEN
         if cleaning_up and (sent_again or number != signal.SIGINT):
             return
         raise _exception(number)
 
     @staticmethod
-    def _is_on_its_way() -> bool:
+    def _is_propagating() -> bool:
         handled = sys.exc_info()[1]
         for _ in range(_LONGEST_CHAIN):
             if handled is None or isinstance(handled, _INTERRUPTIONS):
@@ -148,13 +148,13 @@ class _Delivery:
                 _send_to_main_thread(last)
 
     def _without_own(self, unraisable: Any) -> None:
-        """In place of the traceback that Python prints when it drops the exception: nothing."""
+        """Suppress the traceback that Python prints when it drops the exception."""
         if not isinstance(unraisable.exc_value, _INTERRUPTIONS):
             self._unraisable(unraisable)
 
 
 def _ending_signals() -> list[int]:
-    """SIGINT is left alone where it is ignored (a job in the background) or the caller has a handler of its own."""
+    """SIGINT is not handled where it is ignored (a background job) or where the caller has its own handler."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]
     own = signal.getsignal(signal.SIGINT) is not signal.default_int_handler
     return numbers if own else [signal.SIGINT, *numbers]

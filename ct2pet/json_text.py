@@ -1,4 +1,4 @@
-"""The text of JSON files: parsed strictly, so that everything in a document can be used and written again."""
+"""Strict parsing of JSON text: every parsed document can be used and written again."""
 
 from __future__ import annotations
 
@@ -8,35 +8,35 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-_DEEPEST = 100  # levels of a document; what ct2pet writes has fewer than 20
-_MOST_DIGITS = 20  # of a whole number: those of 64 bits have no more
+_DEEPEST = 100  # levels of a document; documents of ct2pet have fewer than 20
+_MOST_DIGITS = 20  # of a whole number; 64-bit numbers have no more
 _NESTED = (dict, list, tuple)
 _CHECKED = (*_NESTED, float)
 
 
 class JsonError(ValueError):
-    """Why a text is no JSON, or which value in a document cannot be used, in a few words without the file's name."""
+    """A text is not JSON, or a value in it cannot be used. The message does not contain the file's name."""
 
 
 def parse_json(content: bytes) -> Any:
     """The document in a JSON text in UTF-8.
 
-    Raises JsonError where it is not JSON, and where Python's parser would be too generous: NaN, infinity and numbers
-    beyond float64, a key that an object has twice, whole numbers of more than 20 digits, more than 100 levels.
+    Raises JsonError where it is not JSON, and for documents that only Python's parser accepts: NaN, infinity and
+    numbers beyond float64, a key that an object has twice, whole numbers of more than 20 digits, more than 100 levels.
     """
     if content.startswith(codecs.BOM_UTF8):
-        raise _no_json("it begins with a byte order mark: save it as UTF-8 without one")
+        raise _no_json("it begins with a byte order mark; save it as UTF-8 without one")
     if not content.strip():
-        raise _no_json("it is empty")
+        raise _no_json("the file is empty")
     try:
         text = content.decode("utf-8")
         document = json.loads(text, object_pairs_hook=_without_repetition, parse_int=_whole_number)
-        if "\\ud" in text.lower():  # half of a character in UTF-16, which no text can hold
+        if "\\ud" in text.lower():  # half of a UTF-16 surrogate pair, which is not valid text
             json.dumps(document, ensure_ascii=False).encode("utf-8")
     except UnicodeDecodeError as error:
-        raise _no_json(f"byte {error.start} is not UTF-8: save it as UTF-8") from None
+        raise _no_json(f"byte {error.start} is not UTF-8; save it as UTF-8") from None
     except UnicodeEncodeError:
-        raise _no_json("a text holds an escape of half a character") from None
+        raise _no_json("a text contains an escape of half a character") from None
     except RecursionError:
         raise _no_json("nested too deeply") from None
     except json.JSONDecodeError as error:
@@ -61,7 +61,8 @@ def check_document(document: Any) -> None:
 
 
 def place_name(place: Sequence[str | int]) -> str:
-    """A place in a document in words, as configurations.head.patch_size[1]: keys of objects and numbers in lists."""
+    """The path of a value in a document, such as configurations.head.patch_size[1]: keys of objects and numbers in
+    lists."""
     name = "".join(f"[{step}]" if isinstance(step, int) else f".{one_line(str(step))}" for step in place)
     return name.removeprefix(".") or "the document"
 

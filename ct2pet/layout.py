@@ -1,4 +1,4 @@
-"""The names of files, folders and columns that several stages write and read, each in one place."""
+"""The names of files, folders and columns that several stages write and read."""
 
 from pathlib import Path
 
@@ -27,7 +27,7 @@ REPORT = "report.html"
 
 
 def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, configuration: str) -> Path:
-    """Where the folds of one configuration of a trained model lie."""
+    """The folder of one configuration of a trained model, which contains its folds."""
     return Path(results) / dataset_name / f"{model}__{plans_name}__{configuration}"
 
 
@@ -37,5 +37,5 @@ def is_loss(column: str) -> bool:
 
 
 def fold_folder(folder: Path, fold: int | str) -> Path:
-    """Where one fold lies in the folder of a configuration."""
+    """The folder of one fold in the folder of a configuration."""
     return folder / f"fold_{fold}"

@@ -1,7 +1,7 @@
 """One process at a time in a folder: a second training of one fold, or a second prediction into one folder, is refused.
 
-The lock is one of the operating system (flock; a library of long standing, filelock, makes it portable): it ends with
-the process that holds it, however that ends, so that no lock of a killed process stays on a machine's own disk.
+The lock is a lock of the operating system (flock, by the library filelock): it ends with the process that holds it,
+also where that is killed, so that no lock of a dead process remains on a local disk.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ _SAME_START = 2.0  # seconds by which two statements of the start of one process
 
 @contextlib.contextmanager
 def folder_lock(folder: str | os.PathLike, what: str) -> Iterator[None]:
-    """Inside the block no other process enters such a block for ``folder``, which is made where it is missing.
+    """Inside the block no other process enters such a block for ``folder``, which is created where it is missing.
 
     ``what`` is done in the folder, for the message of the other process: "a training". Raises Ct2PetError at once
-    where another process, or another block of this one, holds the lock; it names the process and says what to do.
+    where another process, or another block of this one, holds the lock; the message names the process and the remedy.
     Where the file system has no locks, a line on standard error says so, and the block is entered.
     """
     folder = Path(folder)
@@ -53,17 +53,21 @@ def folder_lock(folder: str | os.PathLike, what: str) -> Iterator[None]:
 
 
 def _acquired(lock: FileLock, folder: Path) -> bool:
-    """Whether this process holds the lock now; not where there are none. Raises Ct2PetError where another one does."""
+    """Whether this process holds the lock; False where the file system has no locks. Raises Ct2PetError where another
+    process holds it."""
     try:
         lock.acquire()
     except Timeout:
         raise Ct2PetError(_refusal(folder)) from None
     except PermissionError as error:
         path = folder / LOCK_FILE
-        raise WriteError(f"{path}: no permission to write it; remove it, or choose another folder", error) from None
+        raise WriteError(f"{path}: no permission to write; remove this file, or choose another folder", error) from None
     except OSError as error:
         reason = error.strerror or error
-        print(f"{folder}: no lock there ({reason}): start one command at a time in this folder", file=sys.stderr)
+        print(
+            f"{folder}: the file system has no locks ({reason}); run one command at a time in this folder",
+            file=sys.stderr,
+        )
         return False
     return True
 
@@ -72,20 +76,20 @@ def _refusal(folder: Path) -> str:
     try:
         owner = read_json(folder / OWNER_FILE)
         number, since, what = int(owner["process"]), float(owner["since"]), str(owner["what"])
-    except (Ct2PetError, KeyError, TypeError, ValueError):  # it has just begun or just ended
-        return f"{folder}: another process works in this folder; wait until it has ended, or choose another folder"
+    except (Ct2PetError, KeyError, TypeError, ValueError):  # the process has just started or just ended
+        return f"{folder}: another process is using this folder; wait until it has ended, or choose another folder"
     begun = datetime.datetime.fromtimestamp(since).strftime("%Y-%m-%d %H:%M")
     wait = "wait until it has ended, or choose another folder"
     if abs(_start(number) - since) < _SAME_START:
-        return f"{folder}: process {number} works in this folder since {begun} ({what}); {wait}"
+        return f"{folder}: process {number} uses this folder since {begun} ({what}); {wait}"
     return (
-        f"{folder}: process {number} of another machine or container works in this folder since {begun} ({what}); "
+        f"{folder}: process {number} of another machine or container uses this folder since {begun} ({what}); "
         f"{wait}. If it has ended and its file server keeps the lock, remove {folder / LOCK_FILE}"
     )
 
 
 def _start(number: int) -> float:
-    """When a process of this machine was started (seconds since 1970), 0 where there is none of this number."""
+    """When a process of this machine was started (seconds since 1970), 0 where no such process exists."""
     try:
         return psutil.Process(number).create_time()
     except psutil.Error:

@@ -1,4 +1,4 @@
-"""The three folders that ct2pet works in, named by environment variables as in nnU-Net."""
+"""The three folders of ct2pet, set by environment variables as in nnU-Net."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from pathlib import Path
 
 
 def raw_folder() -> Path:
-    """Where raw datasets lie: ``$ct2pet_raw``, or ~/ct2pet/raw."""
+    """The folder of raw datasets: ``$ct2pet_raw``, or ~/ct2pet/raw."""
     return _folder("raw")
 
 
 def preprocessed_folder() -> Path:
-    """Where plans and preprocessed data lie: ``$ct2pet_preprocessed``, or ~/ct2pet/preprocessed."""
+    """The folder of plans and preprocessed data: ``$ct2pet_preprocessed``, or ~/ct2pet/preprocessed."""
     return _folder("preprocessed")
 
 
 def results_folder() -> Path:
-    """Where trained models lie: ``$ct2pet_results``, or ~/ct2pet/results."""
+    """The folder of trained models: ``$ct2pet_results``, or ~/ct2pet/results."""
     return _folder("results")
 
 

@@ -1,4 +1,4 @@
-"""Plug-ins: one file each in a folder of ct2pet, or an entry point of another installed package."""
+"""Plug-ins: modules in a folder of ct2pet, or entry points of other installed packages."""
 
 from __future__ import annotations
 

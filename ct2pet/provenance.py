@@ -1,7 +1,7 @@
-"""Where results come from: versions, commit, command line, device, seed, and digests of what they were made from.
+"""Provenance of results: versions, commit, command line, device, seed, and digests of the inputs.
 
-Nothing here names a patient, a user, a machine or a folder of it: of paths only the last part is kept, of cases only
-a digest of their names.
+The records do not name a patient, a user, a machine or its folders: they keep only the last part of paths, and only
+digests of case names.
 """
 
 from __future__ import annotations
@@ -30,15 +30,15 @@ from ct2pet import __version__, layout
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json
 
-PREDICTION_FILE = layout.PREDICTION  # in a folder of predictions: what they were made with
+PREDICTION_FILE = layout.PREDICTION  # in a folder of predictions
 TRAINING_FILE = layout.TRAINING_PROVENANCE  # in the folder of a training
 _LIBRARIES = ("numpy", "scipy", "SimpleITK", "nibabel")
-_LENGTH = 16  # hex digits of a case's digest: enough to tell a billion apart
+_LENGTH = 16  # hex digits of a case's digest; enough for a billion cases
 _command: contextvars.ContextVar[str | None] = contextvars.ContextVar("command", default=None)
 
 
 def this_run(**facts: Any) -> dict[str, Any]:
-    """What computes now: ``versions``, ``commit`` of ct2pet (None where unknown), ``date``, ``system``, ``command``
+    """The current run: ``versions``, ``commit`` of ct2pet (None where unknown), ``date``, ``system``, ``command``
     (None outside of a command), and ``facts``, for example ``device`` and ``seed``."""
     return {
         "versions": _versions(),
@@ -51,21 +51,21 @@ def this_run(**facts: Any) -> dict[str, Any]:
 
 
 def _date() -> str:
-    """Today (UTC), or the day of SOURCE_DATE_EPOCH (reproducible-builds.org), so that results can be made again."""
+    """Today (UTC), or the day of SOURCE_DATE_EPOCH (reproducible-builds.org), for reproducible results."""
     epoch = os.environ.get("SOURCE_DATE_EPOCH", "")
     seconds = float(epoch) if epoch.isdecimal() else time.time()
     return datetime.datetime.fromtimestamp(seconds, datetime.timezone.utc).date().isoformat()
 
 
 def device_name(device: str) -> str:
-    """The device with the name of the graphics card, where torch knows it: cuda (NVIDIA H100)."""
+    """The device with the name of the GPU, where torch reports it: cuda (NVIDIA H100)."""
     if device.startswith("cuda") and "torch" in sys.modules:
         return f"{device} ({sys.modules['torch'].cuda.get_device_name(device)})"
     return device
 
 
 def added_run(runs: Any, run: dict[str, Any]) -> list[dict[str, Any]]:
-    """The runs so far (anything but a list is none), and ``run`` unless it is the last of them."""
+    """The earlier runs (empty unless a list), and ``run`` unless it equals the last of them."""
     so_far = list(runs) if isinstance(runs, list) else []
     return so_far if so_far[-1:] == [run] else [*so_far, run]
 
@@ -78,13 +78,13 @@ def command_line(name: str, arguments: Sequence[str]) -> Iterator[None]:
 
 
 def this_command() -> str | None:
-    """The command that ``this_run`` names."""
+    """The command of ``this_run``."""
     return _command.get()
 
 
 @contextlib.contextmanager
 def command_of(command: str | None) -> Iterator[None]:
-    """Inside the block ``this_run`` names a command as ``this_command`` gave it: in another process, say."""
+    """Inside the block ``this_run`` has this command, a result of ``this_command``, for example in another process."""
     token = _command.set(command)
     try:
         yield
@@ -99,7 +99,7 @@ def digest(content: Any) -> str:
 
 
 def digest_of_json(path: Path) -> str | None:
-    """``digest`` of what a JSON file holds; None where it is missing or damaged."""
+    """``digest`` of a JSON file's content; None where it is missing or damaged."""
     try:
         return digest(read_json(path))
     except Ct2PetError:
@@ -107,8 +107,8 @@ def digest_of_json(path: Path) -> str | None:
 
 
 def case_digests(dataset_name: str, cases: Iterable[str]) -> str:
-    """The digest of each case of a dataset, sorted and separated by spaces: who holds a case can tell whether it is
-    among them, who does not learns no name."""
+    """The digest of each case of a dataset, sorted and separated by spaces. Membership of a known case name can be
+    tested; names cannot be read from it."""
     return " ".join(sorted(_case_digest(dataset_name, case) for case in cases))
 
 
@@ -132,7 +132,7 @@ def _versions() -> dict[str, str]:
 
 @cache
 def _commit() -> str | None:
-    """The commit that the installed code is of, with -dirty where files were changed since."""
+    """The commit of the installed code, with -dirty where files were changed since."""
     root = Path(__file__).parents[1]
     if (root / ".git").exists():
         return _git_describe(root)
@@ -151,8 +151,8 @@ def _git_describe(root: Path) -> str | None:
 
 
 def without_path(run: dict[str, Any], path: Path) -> dict[str, Any]:
-    """The run with ``...`` in its command in place of the last part of a path: folders of DICOM files often are called
-    like patients."""
+    """The run with ``...`` in place of the last part of each path in its command: names of DICOM folders often contain
+    patient names."""
     if run["command"] is None:
         return run
     name = _without_folders(str(path))
@@ -171,7 +171,7 @@ def _without_folders(argument: str) -> str:
 
 
 def without_names(name: str) -> str:
-    """The name of a file or folder; ``...`` where it is that of this machine or its user."""
+    """The name of a file or folder; ``...`` where it is the name of this machine or its user."""
     return "..." if name in _own_names() else name
 
 

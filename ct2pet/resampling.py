@@ -1,4 +1,4 @@
-"""Volumes from one grid to another, in physical space (SimpleITK)."""
+"""Resampling of volumes from one grid to another, in physical space (SimpleITK)."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def to_itk(volume: Volume) -> sitk.Image:
 def resample(volume: Volume, grid: Grid, *, labels: bool = False, outside: float = 0.0) -> Volume:
     """A volume (Z, Y, X) on another grid: trilinear in float32, or nearest neighbour in its own type for ``labels``.
 
-    Where ``grid`` reaches beyond the volume it holds ``outside`` (use AIR_HU for a CT). Where both grids match, the
-    values are returned untouched.
+    Voxels of ``grid`` outside the volume get ``outside`` (use AIR_HU for a CT). Where both grids match, the values are
+    not changed.
     """
     if volume.grid.matches(grid):
         return Volume(volume.array, grid, volume.unit)
@@ -47,7 +47,7 @@ def resample(volume: Volume, grid: Grid, *, labels: bool = False, outside: float
 
 
 def resample_part(volume: Volume, grid: Grid, *, labels: bool = False, outside: float = 0.0) -> Volume:
-    """``resample`` that first cuts away what ``grid`` does not reach: for a small grid inside a large volume."""
+    """``resample`` that first crops the volume to ``grid``: for a small grid inside a large volume."""
     index = (grid.corners - volume.grid.affine[:3, 3]) @ np.linalg.inv(volume.grid.affine[:3, :3]).T
     low = np.floor(index.min(axis=0)[::-1]).astype(int) - 1
     high = np.ceil(index.max(axis=0)[::-1]).astype(int) + 2

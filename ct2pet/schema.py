@@ -1,4 +1,4 @@
-"""JSON files read as dataclasses: the declared types are the schema, and an error names the place in the document."""
+"""JSON files read as dataclasses: the declared types are the schema, and an error names the path in the document."""
 
 from __future__ import annotations
 
@@ -55,11 +55,11 @@ def read_as(
 ) -> T:
     """The content of a JSON file as a ``kind``: a dataclass, or a list, dict ... of dataclasses and plain values.
 
-    The types must be met: a whole number serves as a float, nothing else is converted; an object may lack only the
-    keys that have a default, and has no others. Raises ``error_class`` in one line that names the file, the place in
-    the document and what is expected there; also where the file is missing, may not be read or is not JSON (see
-    ``read_json``). Where ``__post_init__`` of a dataclass raises a ValueError or a Ct2PetError, its text is what the
-    line says. ``remedy``: how such a file is made, for the end of the line; left out where rights are the problem.
+    Types must match: a whole number is valid as a float, nothing else is converted. Only keys with a default are
+    optional; unknown keys are refused. Raises ``error_class`` in one line that names the file, the path in the document
+    and the expected value; also where the file is missing, not readable or not JSON (see ``read_json``). Where
+    ``__post_init__`` of a dataclass raises a ValueError or a Ct2PetError, its text is the reason in the line.
+    ``remedy``: how to make such a file, for the end of the line; omitted where rights are missing.
     """
     try:
         return parse_as(read_json(path, error_class), kind, str(path), error_class)
@@ -70,8 +70,8 @@ def read_as(
 
 
 def parse_as(content: Any, kind: type[T], source: str, error_class: type[Ct2PetError] = Ct2PetError) -> T:
-    """As ``read_as``, for a document that is parsed already; ``source`` names it in errors."""
-    from pydantic import ValidationError  # takes 0.1 s, and --help does not need it
+    """As ``read_as``, for a parsed document; ``source`` names it in errors."""
+    from pydantic import ValidationError  # takes 0.1 s; --help does not need it
 
     declared: Any = kind
     try:
@@ -82,18 +82,18 @@ def parse_as(content: Any, kind: type[T], source: str, error_class: type[Ct2PetE
         raise error_class(f"{source}: {error}") from None
     except ValidationError as invalid:
         problems = invalid.errors(include_url=False)
-        first = min(problems, key=lambda problem: problem["type"] not in _UNKNOWN)  # a typo explains what is missing
+        first = min(problems, key=lambda problem: problem["type"] not in _UNKNOWN)  # a typo explains the missing key
         more = f" (and {len(problems) - 1} more)" if len(problems) > 1 else ""
         raise error_class(f"{source}: {_explained(first, kind, content)}{more}") from None
     except Ct2PetError as error:
         raise error_class(f"{source}: {error}") from None
     except (TypeError, ValueError, RecursionError) as error:  # possible where the content is not from a JSON file
-        raise error_class(f"{source}: holds what JSON cannot hold ({error})") from None
+        raise error_class(f"{source}: contains a value that JSON cannot represent ({error})") from None
 
 
 @cache
 def _adapter(kind: Any) -> TypeAdapter:
-    """Checks a list with one ``kind``: pydantic takes the rules for dataclasses from what is around them."""
+    """Checks a list with one ``kind``: pydantic takes the rules for dataclasses from the surrounding type."""
     from pydantic import ConfigDict, TypeAdapter
 
     return TypeAdapter(tuple[kind], config=ConfigDict(strict=True, extra="forbid", allow_inf_nan=False))
@@ -128,8 +128,8 @@ def _before(place: Sequence[str | int]) -> str:
 
 
 def _existing(place: Sequence[str | int], content: Any) -> list[str | int]:
-    """The place without its last parts that are no keys of the document: pydantic adds the name of a type where one of
-    several is expected."""
+    """The path without its last parts that are not keys of the document: pydantic appends the name of a type to a
+    union."""
     found: list[str | int] = []
     for step in place:
         try:
@@ -148,7 +148,7 @@ def _shown(value: Any) -> str:
 
 
 def _keys(kind: Any, place: Sequence[str | int]) -> list[str]:
-    """The keys that the object at a place may have."""
+    """The allowed keys of the object at a path."""
     kinds = _alternatives(kind)
     for step in place:
         kinds = [below for one in kinds for below in _below(one, step)]

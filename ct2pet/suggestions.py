@@ -1,4 +1,4 @@
-"""The name that was probably meant where a user typed an unknown one."""
+"""The most similar known name for an unknown one."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ _LEAST_LIKENESS = 0.6
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean X?`` for the closest of the ``known`` names (difflib), case and dashes left out; empty where
-    none is close."""
+    """``; did you mean X?`` for the most similar of the ``known`` names (difflib), without case and dashes; empty where
+    none is similar."""
     names = {_plain(name): name for name in known}
     found = difflib.get_close_matches(_plain(word), names, n=1, cutoff=_LEAST_LIKENESS)
     return f"; did you mean {names[found[0]]}?" if found else ""

@@ -32,7 +32,7 @@ class Box(NamedTuple):
     def around(cls, mask: Iterable[np.ndarray]) -> Box | None:
         """The smallest box around the true voxels of a mask (Z, Y, X); None where there are none.
 
-        Its slices may come one by one: a mask of a whole CT takes longer to write than to look at.
+        The slices may be an iterator: writing the mask of a whole CT takes longer than reading its values.
         """
         rows, columns = zip(*((part.any(axis=1), part.any(axis=0)) for part in mask))
         axes = [np.flatnonzero(np.any(*seen)) for seen in ((rows, 1), (rows, 0), (columns, 0))]
@@ -48,16 +48,16 @@ class Box(NamedTuple):
 
 
 def label_mask(label_map: np.ndarray, labels: Sequence[int]) -> np.ndarray:
-    """Which voxels have one of these (few) ``labels``; nine times as fast as np.isin."""
+    """The mask of the voxels with one of these (few) ``labels``; nine times as fast as np.isin."""
     return reduce(np.logical_or, [label_map == label for label in labels], np.zeros((), bool))
 
 
 @dataclass(frozen=True)
 class Grid:
-    """Where the voxels of an array (Z, Y, X) lie in the patient's space (LPS, mm).
+    """The positions of the voxels of an array (Z, Y, X) in patient space (LPS, mm).
 
     ``shape`` and ``spacing`` (mm) are in array order Z, Y, X. ``origin`` is the centre of voxel [0, 0, 0] as x, y, z.
-    ``direction`` holds the nine cosines of ITK: row-major, its columns point along the X, Y and Z index axes.
+    ``direction`` has the nine cosines of ITK: row-major, its columns point along the X, Y and Z index axes.
     """
 
     shape: tuple[int, int, int]
@@ -67,11 +67,11 @@ class Grid:
 
     def __post_init__(self) -> None:
         if len(self.shape) != 3 or min(self.shape) < 1:
-            raise GeometryError(f"a grid has three axes of at least one voxel, not {tuple(self.shape)}")
+            raise GeometryError(f"expected a grid of three axes with at least one voxel, not {tuple(self.shape)}")
         if not np.isfinite([*self.spacing, *self.origin, *self.direction]).all() or min(self.spacing) <= 0:
-            raise GeometryError(f"a spacing of {self.spacing} mm at {self.origin} mm is not a grid in space")
+            raise GeometryError(f"spacing {self.spacing} mm and origin {self.origin} mm do not define a grid")
         if not np.allclose(self._rotation @ self._rotation.T, np.eye(3), atol=1e-3):
-            raise GeometryError("the directions of the grid's axes are not at right angles (a sheared image)")
+            raise GeometryError("the axes of the grid are not orthogonal (a sheared image)")
 
     @property
     def _rotation(self) -> np.ndarray:
@@ -115,7 +115,7 @@ class Grid:
         return corners.min(axis=0), corners.max(axis=0)
 
     def matches(self, other: Grid) -> bool:
-        """Whether both grids have the same shape and all voxels lie at the same place, to 1% of a voxel."""
+        """Whether both grids have the same shape and voxel positions, to 1% of a voxel."""
         if tuple(self.shape) != tuple(other.shape):
             return False
         distance = np.abs(self.corners - other.corners).max()
@@ -129,7 +129,7 @@ class Grid:
 
     def with_spacing(self, spacing: Triple) -> Grid:
         """The grid of another ``spacing`` (Z, Y, X, mm) over the same field of view: same directions, same outer
-        faces at the first voxel; at the far faces it may stop up to half a voxel short or go beyond."""
+        faces at the first voxel; the opposite faces may differ by up to half a voxel."""
         shape = tuple(max(1, round(n * old / new)) for n, old, new in zip(self.shape, self.spacing, spacing))
         shift = np.array([(new - old) / 2 for old, new in zip(self.spacing, spacing)])[::-1]
         origin = np.array(self.origin) + self._rotation @ shift
@@ -144,7 +144,7 @@ class Grid:
         """For each canonical axis Z, Y, X: the array axis nearest to it, and whether it runs the other way."""
         remaining = np.abs(self._rotation)
         axis_of = {}
-        for _ in range(3):  # the most certain match first, so that 45 degree grids are decided too
+        for _ in range(3):  # the best match first, so that 45 degree grids have a result
             patient, index = np.unravel_index(np.argmax(remaining), (3, 3))
             axis_of[int(patient)] = int(index)
             remaining[patient, :] = -1
@@ -183,7 +183,7 @@ def _inverse(order: tuple[int, ...], flipped: tuple[bool, ...]) -> tuple[tuple[i
 
 @dataclass(frozen=True)
 class Volume:
-    """An array (Z, Y, X), or (C, Z, Y, X), on a grid. ``unit`` says what the numbers are: HU, SUV, label, ..."""
+    """An array (Z, Y, X), or (C, Z, Y, X), on a grid. ``unit`` of the values: HU, SUV, label, ..."""
 
     array: np.ndarray
     grid: Grid
@@ -191,7 +191,7 @@ class Volume:
 
     def __post_init__(self) -> None:
         if tuple(self.array.shape[-3:]) != tuple(self.grid.shape) or self.array.ndim not in (3, 4):
-            raise GeometryError(f"an array of shape {self.array.shape} does not fit a grid of {self.grid.shape}")
+            raise GeometryError(f"the array has the shape {self.array.shape}, its grid {self.grid.shape}")
 
     def to_canonical(self) -> Volume:
         """The volume in canonical order of axes (see Grid.to_canonical), without resampling. A view, no copy."""

@@ -2,11 +2,11 @@
 
 The input is the NIfTI part of the IBSI validation data set (https://github.com/theibsi/data_sets, folder
 ibsi_validation/nifti): a folder STS_xxx for each patient with CT_image.nii.gz (HU), PET_image.nii.gz (SUV, g/ml) and
-PET_mask.nii.gz (the tumour on the PET's grid), all cut to 5 cm around the tumour. Licence: CC BY 3.0. Source of the
+PET_mask.nii.gz (the tumour on the PET's grid), all cropped to 5 cm around the tumour. Licence: CC BY 3.0. Source of the
 images: Vallières M et al. (2015), Soft-tissue-Sarcoma, The Cancer Imaging Archive, doi 10.7937/K9/TCIA.2015.7GO2GSKS.
 
-CT and PET keep their own grids. The one district, ``limbs``, is the body as far as the PET shows it: in some patients
-the CT reaches beyond the PET.
+CT and PET keep their own grids. The only district, ``limbs``, is the body in the field of view of the PET: in some
+patients that of the CT is larger.
 """
 
 from __future__ import annotations
@@ -47,12 +47,12 @@ CITATION = {
 def convert(source: Path) -> RawDataset:
     """Write the raw dataset from the patients' folders in ``source``.
 
-    dataset.json comes last: without it the folder is no dataset. Raises DatasetError where there are no patients, and
-    CasesFailed where some cannot be converted: the others are a dataset then.
+    dataset.json is written last: without it the folder is not a dataset. Raises DatasetError without patients, and
+    CasesFailed where some cannot be converted, after writing the others.
     """
     patients = sorted(folder for folder in source.glob("STS_*") if folder.is_dir())
     if not patients:
-        raise DatasetError(f"{source}: there are no folders STS_xxx in it")
+        raise DatasetError(f"{source}: no folders STS_xxx")
     folder = raw_folder() / NAME
     (folder / layout.DATASET).unlink(missing_ok=True)
     arguments = {patient.name: (patient, folder, split_of(patient.name)) for patient in patients}
@@ -71,7 +71,7 @@ def _write_dataset(folder: Path, cases: list[str]) -> None:
         name="STS",
         districts={DISTRICT: 1},
         num_training=num_training,
-        segmenter={"name": "body"},  # so that a new CT can be predicted without a map of its own
+        segmenter={"name": "body"},  # so that a new CT without a map can be predicted
         **CITATION,
     )
 
@@ -82,9 +82,9 @@ def split_of(case: str) -> str:
 
 
 def convert_patient(source: Path, folder: Path, split: str) -> None:
-    """Write CT, PET, district map and lesion of one patient; the CT, which makes the case, comes last.
+    """Write CT, PET, district map and lesion of one patient; the CT, which defines the case, is written last.
 
-    Raises ImageError where a file cannot be read or written. Nothing of the patient stays then, and nothing of an
+    Raises ImageError where a file cannot be read or written. Then no file of the patient remains, also none of an
     earlier run.
     """
     case = source.name
@@ -105,14 +105,14 @@ def convert_patient(source: Path, folder: Path, split: str) -> None:
 
 
 def district_map(ct_hu: Volume, pet_suv: Volume) -> Volume:
-    """1 inside the body as far as the PET reaches, 0 elsewhere; on the CT's grid in canonical order."""
+    """1 inside the body in the field of view of the PET, 0 elsewhere; on the CT's grid in canonical order."""
     oriented = ct_hu.to_canonical()
     seen = resample(pet_suv.with_array(np.ones(pet_suv.array.shape, np.uint8)), oriented.grid, labels=True)
     return oriented.with_array(body_mask(oriented) & (seen.array > 0), "label")
 
 
 def _as_integers(ct_hu: Volume) -> Volume:
-    """HU in int16, half of float32's size, where nothing is lost."""
+    """HU in int16, half of float32's size, where this is lossless."""
     integers = ct_hu.array.astype(np.int16)
     return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
 
@@ -126,7 +126,7 @@ def _write_table(path: Path, cases: list[str]) -> None:
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-i", dest="source", type=Path, required=True, metavar="FOLDER", help="the folder of the folders STS_xxx"
+        "-i", dest="source", type=Path, required=True, metavar="FOLDER", help="folder with the folders STS_xxx"
     )
 
 

@@ -6,11 +6,11 @@ The input is either of
   PETCT_xxx/STUDY/{CT,CTres,PET,SUV,SEG}.nii.gz,
 * The Cancer Imaging Archive's DICOM tree: PETCT_xxx/STUDY/SERIES/*.dcm, lesions as SEG objects,
 
-with the table of clinical metadata (a CSV file) in or beside the folder. Licence: CC BY 4.0. Source: Gatidis S,
+with the table of clinical metadata (a CSV file) in the folder or its parent. Licence: CC BY 4.0. Source: Gatidis S,
 Kuestner T (2022), doi 10.7937/gkr0-xv29; Gatidis S et al. (2022), Scientific Data 9:601,
 doi 10.1038/s41597-022-01718-3.
 
-The CT is CT.nii.gz, on its own grid: CTres.nii.gz is the CT resampled to the PET, and only taken where the other is
+The CT is CT.nii.gz, on its own grid: CTres.nii.gz is the CT resampled to the PET, and only used where the other is
 missing. The PET is SUV.nii.gz. Example: python -m dataset_conversion.Dataset102_FDGPETCTLesions -i FDG-PET-CT-Lesions
 """
 
@@ -43,7 +43,7 @@ CITATION = {
     "source": "https://www.cancerimagingarchive.net/collection/fdg-pet-ct-lesions",
 }
 _FILES = ("CT.nii.gz", "CTres.nii.gz", "PET.nii.gz", "SUV.nii.gz", "SEG.nii.gz")
-_NO_TABLE = "no table of clinical metadata: cases.csv has no diagnoses (name the table with --metadata)"
+_NO_TABLE = "no table of clinical metadata: cases.csv has no diagnoses (give the table with --metadata)"
 
 
 def study_folders(source: Path) -> list[Path]:
@@ -52,7 +52,7 @@ def study_folders(source: Path) -> list[Path]:
     folders = sorted(folder for patient in patients if patient.is_dir() for folder in patient.iterdir())
     folders = [folder for folder in folders if folder.is_dir()]
     if not folders:
-        raise DatasetError(f"{source}: there are no folders PETCT_xxx with studies in it")
+        raise DatasetError(f"{source}: no folders PETCT_xxx with studies")
     return folders
 
 
@@ -61,7 +61,7 @@ def is_nifti(folders: list[Path]) -> bool:
 
 
 def find_studies(folders: list[Path], clinical: ClinicalTable | None) -> Found:
-    """What can be used of the NIfTI release, and what not."""
+    """The usable and the unusable studies of the NIfTI release."""
     studies, problems = [], []
     for folder in folders:
         there = {name.split(".")[0]: folder / name for name in _FILES if (folder / name).is_file()}
@@ -105,7 +105,7 @@ def _notes(studies: list[Study], clinical: ClinicalTable | None) -> list[str]:
 
 
 def convert_tree(parsed: argparse.Namespace, clinical: ClinicalTable | None) -> None:
-    """Convert the DICOM tree, and add what the table of clinical metadata says. Raises as convert_dicom does."""
+    """Convert the DICOM tree, and add the table of clinical metadata. Raises as convert_dicom does."""
     with tempfile.TemporaryDirectory() as private:
         patient_map = parsed.patient_map or Path(private, "patients.csv")
         conversion = convert_dicom(
@@ -150,9 +150,9 @@ def add_clinical(dataset: RawDataset, rows: list[MapRow], clinical: ClinicalTabl
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_arguments(parser, "the folder of the folders PETCT_xxx")
+    add_arguments(parser, "folder with the folders PETCT_xxx")
     parser.add_argument(
-        "--metadata", type=Path, metavar="FILE", help="the table of clinical metadata (default: in or beside FOLDER)"
+        "--metadata", type=Path, metavar="FILE", help="table of clinical metadata (default: in FOLDER or its parent)"
     )
 
 

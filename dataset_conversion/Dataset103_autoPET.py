@@ -5,9 +5,10 @@ The input is the archive PSMA-FDG-PET-CT-Lesions (https://autopet-iii.grand-chal
 in SUV), labelsTr/fdg_PATIENT_STUDY.nii.gz (lesions), splits_final.json, fdg_metadata.csv. Licence of the FDG part:
 CC BY 4.0.
 
-Cases of PSMA (psma_...), another tracer, are left out. The challenge's folds are kept where no patient is on both sides
-of one. Its CT has been resampled to the PET: for training, FDG-PET-CT-Lesions (Dataset102) has the same studies with
-the CT's own voxels. Example: python -m dataset_conversion.Dataset103_autoPET -i PSMA-FDG-PET-CT-Lesions
+Cases of PSMA (psma_...), another tracer, are not converted. The challenge's folds are kept where no patient is in
+training and validation of one. Its CT has been resampled to the PET: for training, FDG-PET-CT-Lesions (Dataset102) has
+the same studies with the CT's own voxels. Example: python -m dataset_conversion.Dataset103_autoPET -i
+PSMA-FDG-PET-CT-Lesions
 """
 
 from __future__ import annotations
@@ -40,10 +41,10 @@ _CT, _PET = "_0000.nii.gz", "_0001.nii.gz"
 
 
 def find_studies(source: Path, clinical: ClinicalTable | None) -> Found:
-    """The cases of ``source`` and what cannot be used. Raises DatasetError where it has no imagesTr."""
+    """The cases of ``source`` and the unusable files. Raises DatasetError where it has no imagesTr."""
     images = source / "imagesTr"
     if not images.is_dir():
-        raise DatasetError(f"{source}: there is no folder imagesTr in it")
+        raise DatasetError(f"{source}: no folder imagesTr")
     files = {path.name for path in images.iterdir()}
     names = sorted({name.removesuffix(ending) for name in files for ending in (_CT, _PET) if name.endswith(ending)})
     psma = [name for name in names if name.startswith("psma_")]
@@ -56,14 +57,16 @@ def find_studies(source: Path, clinical: ClinicalTable | None) -> Found:
         if missing:
             problems.append(LeftOut(images / f"{name}{missing[0]}", "the file is missing"))
         elif not match:
-            problems.append(LeftOut(images / f"{name}{_CT}", "the name does not tell the patient (fdg_PATIENT_STUDY)"))
+            problems.append(
+                LeftOut(images / f"{name}{_CT}", "the name does not contain the patient (fdg_PATIENT_STUDY)")
+            )
         else:
             studies.append(_study(source, name, match[1], match[2], clinical))
     notes = [f"{study.name}: {note}" for study in studies for note in study.notes]
     if psma:
         notes.append(f"left out: {len(psma)} case(s) of PSMA, another tracer than FDG")
     if clinical is None:
-        notes.append("no fdg_metadata.csv: cases.csv has no diagnoses (name the table with --metadata)")
+        notes.append("no fdg_metadata.csv: cases.csv has no diagnoses (give the table with --metadata)")
     return Found(studies, problems, notes)
 
 
@@ -84,13 +87,13 @@ def _study(source: Path, name: str, patient: str, place: str, clinical: Clinical
 
 
 def keep_folds(source: Path, dataset: RawDataset, names: Mapping[str, str]) -> str:
-    """Write the challenge's folds under our names to the dataset's splits_final.json. Returns a line that says so, or
-    why not: there are none, or a patient is on both sides of one."""
+    """Write the challenge's folds with the new case names to the dataset's splits_final.json. Returns a line with the
+    result: written, or not because they are missing or a patient is in training and validation."""
     path, own = source / FILE_NAME, dataset.folder / FILE_NAME
     if dataset.cases("Ts"):
-        return f"{FILE_NAME}: the dataset is split already; the challenge's folds are not used"
+        return f"{FILE_NAME}: the dataset already has a split; the challenge's folds are not used"
     if not path.is_file():
-        return f"{FILE_NAME}: is missing; folds are made when the dataset is planned"
+        return f"{FILE_NAME}: missing; folds are created when the dataset is planned"
     folds: list[Split] = [
         {side: sorted(names[case] for case in cases if case in names) for side, cases in fold.items()}
         for fold in read_splits(path)
@@ -100,15 +103,21 @@ def keep_folds(source: Path, dataset: RawDataset, names: Mapping[str, str]) -> s
         both = {patients[case] for case in fold["train"]} & {patients[case] for case in fold["val"]}
         if both or not fold["train"] or not fold["val"]:
             own.unlink(missing_ok=True)
-            reason = f"{len(both)} patient(s) on both sides" if both else "an empty side"
-            return f"{FILE_NAME}: not kept, fold {number} has {reason}; new folds are made when the dataset is planned"
+            reason = f"{len(both)} patient(s) in training and validation" if both else "an empty part"
+            return (
+                f"{FILE_NAME}: not kept, fold {number} has {reason}; new folds are created when the dataset is planned"
+            )
     write_json(own, folds)
-    return f"{FILE_NAME}: the challenge's {len(folds)} folds are kept; no patient is on both sides of one"
+    return (
+        f"{FILE_NAME}: the challenge's {len(folds)} folds are kept; no patient is in training and validation of a fold"
+    )
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_arguments(parser, "the folder of imagesTr and labelsTr")
-    parser.add_argument("--metadata", type=Path, metavar="FILE", help="fdg_metadata.csv (default: in or beside FOLDER)")
+    add_arguments(parser, "folder with imagesTr and labelsTr")
+    parser.add_argument(
+        "--metadata", type=Path, metavar="FILE", help="fdg_metadata.csv (default: in FOLDER or its parent)"
+    )
 
 
 def _execute(parsed: argparse.Namespace) -> None:
@@ -128,7 +137,7 @@ def _execute(parsed: argparse.Namespace) -> None:
 
 
 def _table(parsed: argparse.Namespace) -> ClinicalTable | None:
-    beside = parsed.source / "fdg_metadata.csv"  # psma_metadata.csv lies there too
+    beside = parsed.source / "fdg_metadata.csv"  # psma_metadata.csv is also there
     return find_table(parsed.source, parsed.metadata or (beside if beside.is_file() else None))
 
 

@@ -8,9 +8,9 @@ a folder of DICOM files (of any file ending) for each dose:
     Subject_115-117/SUBJECT/{Full_dose, 1-2 dose, 1-4 dose, 1-10 dose, 1-20 dose, 1-50 dose, 1-100 dose}
     SUBJECT/2.886 x 600 WB {NORMAL, D2, D4, D10, D20, D50, D100}    (or DRF_2, DRF_4, ...)
 
-The dose reduction factor (--drf) chooses the input; SUV come from the headers. A folder of your own that is laid out so
-works, too. There are no CTs and no organ labels. Subjects count as patients: the headers are pseudonymised.
-Example: python -m dataset_conversion.Dataset105_UDPET -i UDPET --drf 20
+The dose reduction factor (--drf) chooses the input; SUV come from the headers. Other folders with this layout work,
+too. There are no CTs and no organ labels. Each subject is a patient: the headers are pseudonymised. Example: python -m
+dataset_conversion.Dataset105_UDPET -i UDPET --drf 20
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ _REDUCED = re.compile(r"(?:.*[ _])?(?:1-(\d+)[ _-]dose|D(?:RF)?[ _-]?(\d+))", re
 
 
 def reduction_of(folder_name: str) -> int | None:
-    """The dose reduction factor that the name of a folder says, 1 for the full dose; None where it says none."""
+    """The dose reduction factor in the name of a folder, 1 for the full dose; None where the name has none."""
     match = _REDUCED.fullmatch(folder_name)
     if match:
         return int(match[1] or match[2])
@@ -54,9 +54,9 @@ def reduction_of(folder_name: str) -> int | None:
 
 
 def find_studies(source: Path, drf: int) -> Found:
-    """The pairs of the full dose and of that which is ``drf`` times lower, and what is no pair.
+    """The pairs of full-dose and ``drf`` times lower dose, and the unusable subjects.
 
-    Raises DatasetError where no folder of ``source`` is a dose.
+    Raises DatasetError where no folder of ``source`` has the name of a dose.
     """
     studies, problems = [], []
     for subject, doses in _subjects(source).items():
@@ -67,7 +67,7 @@ def find_studies(source: Path, drf: int) -> Found:
             name = subject.relative_to(source).as_posix()
             studies.append(Study(f"{name} at 1/{drf}", name, image=doses[drf][0], target=doses[1][0]))
     if not studies and not problems:
-        raise DatasetError(f"{source}: no folder in it is named after a dose (Full_dose, 1-20 dose, NORMAL, D20, ...)")
+        raise DatasetError(f"{source}: no folder has the name of a dose (Full_dose, 1-20 dose, NORMAL, D20, ...)")
     return Found(studies, problems)
 
 
@@ -99,18 +99,18 @@ def check_dose(folder: Path, drf: int) -> None:
     """Raise DatasetError where the dataset's cases are of another dose."""
     description = folder / FILE_NAME
     if description.is_file() and read_json(description).get("dose_fraction") != 1 / drf:
-        raise DatasetError(f"{folder}: its cases are of another dose than 1/{drf}; move or remove it first")
+        raise DatasetError(f"{folder}: its cases have another dose than 1/{drf}; move or remove this dataset first")
 
 
 def _reduction(text: str) -> int:
     number = positive_integer(text)
     if number < 2:
-        raise argparse.ArgumentTypeError(f"{text}: a dose reduction factor is 2 or more; 1 is the full dose")
+        raise argparse.ArgumentTypeError(f"{text}: expected a dose reduction factor of at least 2 (1 is the full dose)")
     return number
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_arguments(parser, "the folder of the subjects' folders, at any depth")
+    add_arguments(parser, "folder with the subjects' folders, at any depth")
     parser.add_argument(
         "--drf", type=_reduction, required=True, metavar="N", help="dose reduction factor of the input: 4, 10, 20, ..."
     )
@@ -118,7 +118,7 @@ def _add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights_csv",
         type=Path,
         metavar="FILE",
-        help="weights, doses and times of injection that headers lack, as of ct2pet_convert_dicom",
+        help="table (CSV) of weights, doses and injection times that headers lack, as for ct2pet_convert_dicom",
     )
 
 

@@ -3,8 +3,8 @@
 The input is the collection as The Cancer Imaging Archive distributes it (doi 10.7937/K9/TCIA.2015.LO9QL9SX, CC BY 3.0):
 LIDC-IDRI/LIDC-IDRI-0001/STUDY/SERIES/*.dcm, and in each folder of a CT the XML file with the readings of four
 radiologists. A nodule is a case where at least three of them outlined it with a rating of malignancy (1 to 5): benign
-where their mean is below 3, malignant where it is above 3, left out where it is 3. The ratings are opinions: for few
-patients is there a diagnosis. The mask holds the voxels inside at least half of the outlines.
+where their mean is below 3, malignant where it is above 3, not used where it is 3. The ratings are opinions: few
+patients have a diagnosis. The mask contains the voxels inside at least half of the outlines.
 
 Example: python -m dataset_conversion.Dataset107_LIDC -i LIDC-IDRI
 """
@@ -55,11 +55,11 @@ class Outline:
 
 
 def read_outlines(path: Path) -> list[Outline]:
-    """The outlined nodules of an XML file that have a rating. Raises DatasetError where it is no XML."""
+    """The outlined nodules with a rating in an XML file. Raises DatasetError where it is not XML."""
     try:
         root = ElementTree.parse(path).getroot()
     except ElementTree.ParseError as error:
-        raise DatasetError(f"{path}: no XML ({error})") from None
+        raise DatasetError(f"{path}: not an XML file ({error})") from None
     outlines = []
     for reader, session in enumerate(_all(root, "readingSession")):
         for nodule in _all(session, "unblindedReadNodule"):
@@ -71,7 +71,7 @@ def read_outlines(path: Path) -> list[Outline]:
 
 
 def _all(parent: ElementTree.Element, name: str) -> Iterator[ElementTree.Element]:
-    """Descendants by their name, whatever their namespace."""
+    """Descendants by their name, in any namespace."""
     return (one for one in parent.iter() if one.tag.rsplit("}", 1)[-1] == name)
 
 
@@ -107,7 +107,7 @@ def mask_of(outlines: Sequence[Outline], grid: Grid) -> np.ndarray:
     for outline in outlines:
         contours = []
         for contour in outline.contours:
-            z = to_index[2, 2] * (contour[:, 2] - grid.origin[2])  # axial CTs: z depends on the slice alone
+            z = to_index[2, 2] * (contour[:, 2] - grid.origin[2])  # axial CTs: z depends only on the slice
             points = np.column_stack([contour[:, :2], z, np.ones(len(contour))])
             contours.append((points @ grid.affine.T)[:, :3])
         inside += rasterise(contours, grid)
@@ -115,7 +115,7 @@ def mask_of(outlines: Sequence[Outline], grid: Grid) -> np.ndarray:
 
 
 def find_lesions(source: Path) -> tuple[list[LabelledLesion], list[str]]:
-    """The nodules that have a class, and what was left out, a line each."""
+    """The nodules with a class, and the unused ones, a line each."""
     lesions, left_out = [], {"rated 3 on average": 0, f"outlined by fewer than {_LEAST_READERS} readers": 0}
     for path in sorted(source.rglob("*.xml")):
         patient = path.relative_to(source).parts[0]
@@ -133,7 +133,7 @@ def find_lesions(source: Path) -> tuple[list[LabelledLesion], list[str]]:
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_folder(parser, "-i", "source", "the folder of the patients' folders (LIDC-IDRI-0001, ...)")
+    add_folder(parser, "-i", "source", "folder with the patients' folders (LIDC-IDRI-0001, ...)")
     add_processes(parser)
 
 

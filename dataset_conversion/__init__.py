@@ -1,1 +1,2 @@
-"""From public sources to raw datasets: one script a source, run with ``python -m dataset_conversion.<name>``."""
+"""Converters of public datasets to raw datasets: one script per source, run with ``python -m
+dataset_conversion.<name>``."""

@@ -1,4 +1,4 @@
-"""The table of clinical metadata of FDG-PET-CT-Lesions: a row a series, with diagnosis, age and sex of the patient.
+"""The table of clinical metadata of FDG-PET-CT-Lesions: a row per series, with diagnosis, age and sex of the patient.
 
 Columns that are used: Subject ID, Study UID, File Location, diagnosis, sex, age. The NIfTI release and the autoPET
 challenge (fdg_metadata.csv) come with the same table.
@@ -16,7 +16,7 @@ from ct2pet.errors import DatasetError
 
 _NEEDED = ("subject id", "diagnosis")
 _AGE = re.compile(r"0*(\d{1,3})(\.\d*)?\s*[Yy]?")
-_OLDEST = 90  # and older: rarer ages can identify
+_OLDEST = 90  # and older; rare ages can identify a patient
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class ClinicalTable:
         self._people = dict(people)
 
     def find(self, subject: str, study: str = "") -> Person | None:
-        """The person of a study; where the study is unknown, of the subject's first one. None for unknown subjects."""
+        """The person of a study; for an unknown study, of the subject's first one. None for unknown subjects."""
         return self._people.get((subject, study)) or self._people.get((subject, ""))
 
     def __len__(self) -> int:
@@ -41,22 +41,24 @@ class ClinicalTable:
 
 
 def find_table(source: Path, name: Path | None) -> ClinicalTable | None:
-    """The table ``name``, or the one that lies in ``source`` or beside it. None where there is none.
+    """The table ``name``, or the one in ``source`` or its parent. None without a table.
 
-    Raises DatasetError where a named table is not one, or several fit."""
+    Raises DatasetError where ``name`` is not such a table, or several exist."""
     if name is not None:
         return read_clinical(name)
     for folder in (source, source.parent):
         found = [path for path in sorted(folder.glob("*.csv")) if _is_clinical(path)]
         if len(found) > 1:
-            raise DatasetError(f"{folder}: several tables of clinical metadata ({found[0].name}, ...); name --metadata")
+            raise DatasetError(
+                f"{folder}: several tables of clinical metadata ({found[0].name}, ...); choose one with --metadata"
+            )
         if found:
             return read_clinical(found[0])
     return None
 
 
 def read_clinical(path: Path) -> ClinicalTable:
-    """Raises DatasetError where the file is no such table."""
+    """Raises DatasetError where the file is not such a table."""
     try:
         people: dict[tuple[str, str], Person] = {}
         for row in _rows(path):
@@ -69,7 +71,9 @@ def read_clinical(path: Path) -> ClinicalTable:
             for study in ("", row.get("study uid", ""), place):
                 people.setdefault((subject, study), person)
     except (OSError, UnicodeDecodeError, csv.Error, KeyError) as error:
-        raise DatasetError(f"{path}: no table of clinical metadata with Subject ID and diagnosis ({error})") from None
+        raise DatasetError(
+            f"{path}: not a table of clinical metadata with Subject ID and diagnosis ({error})"
+        ) from None
     return ClinicalTable(people)
 
 
@@ -89,7 +93,7 @@ def _is_clinical(path: Path) -> bool:
 
 
 def years(text: str) -> str:
-    """An age ("063Y", "63", "63.4") in whole years, 90 for all that are older; empty for other texts."""
+    """An age ("063Y", "63", "63.4") in whole years, 90 for all older ones; empty for other texts."""
     match = _AGE.fullmatch(text.strip())
     return str(min(int(match[1]), _OLDEST)) if match else ""
 

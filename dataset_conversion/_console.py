@@ -16,12 +16,14 @@ def add_arguments(parser: argparse.ArgumentParser, help_text: str) -> None:
     add_folder(parser, "-i", "source", help_text)
     add_processes(parser)
     parser.add_argument("--split", action="store_true", help="then split the dataset by patient, as ct2pet_split does")
-    parser.add_argument("--patient_map", type=Path, metavar="FILE", help="write here which case is which study")
-    parser.add_argument("--left_out", type=Path, metavar="FILE", help="write here which files are not used and why")
+    parser.add_argument("--patient_map", type=Path, metavar="FILE", help="table to write: the study of each case")
+    parser.add_argument(
+        "--left_out", type=Path, metavar="FILE", help="table to write: the files not used, with the reason"
+    )
 
 
 def report(found: Found, outcome: Outcome, *, split: bool, places: Path | None) -> None:
-    """Print what was found and made, a problem a line (with its place below ``places``), and split the dataset.
+    """Print the results, a line per problem (with its path below ``places``), and split the dataset.
 
     Raises CasesFailed where studies failed; the dataset is not split then.
     """

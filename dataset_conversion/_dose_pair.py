@@ -27,14 +27,14 @@ from ct2pet.volume import Volume
 from dataset_conversion._pairs import Study, study_digest
 
 LOW, FULL = "low-dose PET", "full-dose PET"
-_SAME = 0.05  # relative: durations and mean SUV that differ by less are the same
+_SAME = 0.05  # relative; durations and mean SUV that differ by less are equal
 _PROCESS_GIB = 0.4
 _BYTES_PER_VOXEL = 8
 
 
 @dataclass(frozen=True)
 class _Pet:
-    """One PET: where it lies, how it becomes SUV, and the header of its first slice."""
+    """One PET: its files, its SUV factors, and the header of its first slice."""
 
     placed: Placed
     suv: SuvFactors
@@ -53,8 +53,8 @@ def write_dose_pair(
 ) -> Record:
     """Write the low-dose PET (``study.image``) as the image and the full-dose PET as the target of a case; its record.
 
-    Raises a Ct2PetError, which says which of them, where one is no PET that can be put into SUV, where they are not of
-    one patient or do not overlap in space, and where the low dose was acquired for longer than the full one.
+    Raises a Ct2PetError, which names the PET, where one cannot be converted to SUV, where they are not of one patient
+    or do not overlap, and where the low dose was acquired for longer than the full one.
     """
     with quiet(), discreet():
         with _about(FULL):
@@ -87,12 +87,12 @@ def write_dose_pair(
 
 
 def memory_gib(studies: Sequence[Study]) -> float:
-    """Of one process, for the largest full-dose PET."""
+    """Memory of one process, for the largest full-dose PET."""
     return _PROCESS_GIB + max(_num_voxels(study.target) for study in studies) * _BYTES_PER_VOXEL / 2**30
 
 
 def _num_voxels(folder: Path) -> int:
-    """About the voxels of the PET in a folder: its files times the pixels of the first image."""
+    """An estimate of the voxels of the PET in a folder: its files times the pixels of the first image."""
     files = [path for path in folder.rglob("*") if path.is_file()]
     for path in files:
         try:
@@ -106,7 +106,7 @@ def _num_voxels(folder: Path) -> int:
 
 @contextmanager
 def _about(which: str) -> Iterator[None]:
-    """Let errors begin with the PET that they are about."""
+    """Inside the block errors get the PET as a prefix."""
     try:
         yield
     except Ct2PetError as error:
@@ -125,7 +125,7 @@ def _open(folder: Path, supplied: SuppliedTable) -> _Pet:
 
 
 def _compare(low: _Pet, full: _Pet, dose_fraction: float) -> list[str]:
-    """What a user should know of the pair. Raises ImageError where it is none."""
+    """Notes on the pair. Raises ImageError where it is not a pair."""
     if low.placed.first.patient != full.placed.first.patient:
         raise ImageError(f"the {LOW} and the {FULL} are of different patients (PatientID)")
     instances = [{header.sop_instance for header in pet.placed.series.headers} for pet in (low, full)]
@@ -134,21 +134,21 @@ def _compare(low: _Pet, full: _Pet, dose_fraction: float) -> list[str]:
     grid, full_grid = low.placed.stack.grid, full.placed.stack.grid
     overlap = min(grid.overlap(full_grid), full_grid.overlap(grid))
     if overlap < LEAST_OVERLAP:
-        raise ImageError(f"the {LOW} overlaps the {FULL} in space by {100 * overlap:.0f}% only")
+        raise ImageError(f"the {LOW} overlaps the {FULL} by only {100 * overlap:.0f}%")
     notes = [] if grid.matches(full_grid) else ["the grids of the two PETs differ"]
     return notes + _compare_durations(_frame_seconds(low), _frame_seconds(full), dose_fraction)
 
 
 def _compare_durations(low: float | None, full: float | None, dose_fraction: float) -> list[str]:
-    """A note where the frames' durations (s) contradict the dose fraction; equal ones say nothing of it. Raises
+    """A note where the frames' durations (s) contradict the dose fraction; equal ones are no evidence. Raises
     ImageError where the low dose was acquired for longer."""
     if low is None or full is None:
         return []
     ratio = low / full
     if ratio > 1 + _SAME:
         raise ImageError(
-            f"the {LOW} was acquired for {low:g} s a frame, the {FULL} for {full:g} s (ActualFrameDuration): "
-            "the low dose cannot be above the full one"
+            f"the {LOW} was acquired for {low:g} s per frame, the {FULL} for {full:g} s (ActualFrameDuration): "
+            "the low dose cannot be larger than the full one"
         )
     if ratio > 1 - _SAME or np.isclose(ratio, dose_fraction, rtol=0.2):
         return []
@@ -156,6 +156,6 @@ def _compare_durations(low: float | None, full: float | None, dose_fraction: flo
 
 
 def _frame_seconds(pet: _Pet) -> float | None:
-    """How long a frame was acquired; None where the header does not say."""
+    """The duration of a frame; None where unknown."""
     milliseconds = pet.header.get("ActualFrameDuration")
     return float(milliseconds) / 1000 if milliseconds else None

@@ -1,8 +1,7 @@
-"""What the converters share: studies of two images (a CT or a low-dose PET, and a PET) to a raw dataset with names of
-ours.
+"""Shared by the converters: studies of two images (a CT or a low-dose PET, and a PET) to a raw dataset with new names.
 
-Cases are NAME_0001 ..., patients P0001 ..., in an order that says nothing about the names in the source. A second run
-does only what is not there yet. ``conversion/CASE.json`` says of each case what it is (ct2pet.conversion.records).
+Cases are NAME_0001 ..., patients P0001 ..., in an order independent of the names in the source. A second run converts
+only missing cases. ``conversion/CASE.json`` is the record of each case (ct2pet.conversion.records).
 """
 
 from __future__ import annotations
@@ -49,8 +48,8 @@ _BYTES_PER_VOXEL = 12
 
 @dataclass(frozen=True)
 class Study:
-    """``name`` and ``patient`` are the source's, and unique there. ``image``: the CT, or another image that the PET
-    (``target``) is to be made of. ``age`` is in years."""
+    """``name`` and ``patient`` are the source's, and unique there. ``image``: the CT, or another input image for the
+    PET (``target``). ``age`` is in years."""
 
     name: str
     patient: str
@@ -65,7 +64,7 @@ class Study:
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds. ``problems``: what is not used, and why. ``notes``: what a user should know of the whole."""
+    """The content of a source. ``problems``: unused files, with reasons. ``notes``: remarks on the whole source."""
 
     studies: Sequence[Study]
     problems: Sequence[LeftOut] = ()
@@ -74,7 +73,7 @@ class Found:
 
 @dataclass(frozen=True)
 class Outcome:
-    """``names``: the case of every study that is in the dataset, by the study's name."""
+    """``names``: the case of every study in the dataset, by the study's name."""
 
     folder: Path
     names: Mapping[str, str]
@@ -84,11 +83,11 @@ class Outcome:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How studies of one kind become cases.
+    """The conversion of studies of one kind to cases.
 
     ``write_images(study, case, patient, folder)`` writes the images of a case and returns its record. ``memory_gib``:
-    what one process needs for the largest of the studies. ``write_description(folder, name=, num_training=,
-    **citation)`` writes dataset.json. ``image``: what messages call the study's image.
+    memory of one process for the largest study. ``write_description(folder, name=, num_training=,
+    **citation)`` writes dataset.json. ``image``: the name of the study's image in messages.
     """
 
     write_images: Callable[[Study, str, str, Path], Record]
@@ -111,10 +110,10 @@ def convert_studies(
 ) -> Outcome:
     """Write the studies as the raw dataset ``folder`` (DatasetNNN_NAME).
 
-    ``recipe``: CT and PET in NIfTI by default. ``named``: failures name the study as the source does; off where its
-    names may be those of patients. ``patient_map`` and ``left_out`` are written as by ct2pet.conversion.convert_dicom;
+    ``recipe``: CT and PET in NIfTI by default. ``named``: failures contain the study's name in the source; off where
+    this may be a patient's name. ``patient_map`` and ``left_out`` are written as by ct2pet.conversion.convert_dicom;
     ``citation``: further keys of dataset.json. Failed studies are in the outcome, not raised. Raises DatasetError where
-    there is nothing to convert or the folder is not ours.
+    there is nothing to convert or the folder was not made by a conversion.
     """
     recipe = recipe or CT_AND_PET
     for path, option in ((patient_map, "--patient_map"), (left_out, "--left_out")):
@@ -123,10 +122,10 @@ def convert_studies(
     if left_out is not None:
         write_left_out(left_out, source, found.problems, {}, {})
     if not found.studies:
-        raise DatasetError(f"{source}: no study in it can be used; {len(found.problems)} cannot")
+        raise DatasetError(f"{source}: no usable study; {len(found.problems)} unusable")
     prefix = folder.name.split("_", 1)[1]
     if folder.exists() and any(folder.iterdir()) and not (folder / RECORDS).is_dir():
-        raise DatasetError(f"{folder}: is there, but was not made by a conversion; remove it or choose another name")
+        raise DatasetError(f"{folder}: exists, but was not made by a conversion; remove it or choose another name")
     records = read_records(folder)
     cases, patients = _number(found.studies, records, folder)
     (folder / layout.DATASET).unlink(missing_ok=True)
@@ -159,7 +158,7 @@ def convert_studies(
 
 
 def convert_study(recipe: Recipe, study: Study, case: str, patient: str, folder: Path, label: str) -> Record:
-    """Write the images of a study and then its record. Raises ImageError, nothing of the case stays then."""
+    """Write the images of a study and then its record. Raises ImageError; then no file of the case remains."""
     try:
         remove_case(folder, case)
         record = recipe.write_images(study, case, patient, folder)
@@ -214,11 +213,11 @@ def _checked(path: Path, unit: str, problems_of: Callable[[np.ndarray], list[str
 def _check_place(path: Path, grid: Grid, pet_grid: Grid) -> None:
     overlap = max(grid.overlap(pet_grid), pet_grid.overlap(grid))
     if overlap < LEAST_OVERLAP:
-        raise ImageError(f"{path}: it overlaps the PET in space by {100 * overlap:.0f}% only")
+        raise ImageError(f"{path}: it overlaps the PET by only {100 * overlap:.0f}%")
 
 
 def _without_paths(message: str, study: Study, image: str, label: str) -> str:
-    """The message with the roles of the study's files in place of their paths, which may name patients."""
+    """The message with the roles of the study's files in place of their paths, which may contain patient names."""
     roles = {study.image: image, study.target: "PET", study.lesions: "lesions"}
     for path in sorted((path for path in roles if path is not None), key=lambda path: -len(str(path))):
         message = message.replace(str(path), roles[path])
@@ -226,13 +225,13 @@ def _without_paths(message: str, study: Study, image: str, label: str) -> str:
 
 
 def as_integers(ct_hu: Volume) -> Volume:
-    """HU in int16, half of float32's size, where nothing is lost."""
+    """HU in int16, half of float32's size, where this is lossless."""
     integers = ct_hu.array.astype(np.int16)
     return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
 
 
 def study_digest(study: Study) -> str:
-    """What a record says of its source: the same for the same study, and no name."""
+    """The source in a record: equal for the same study, without names."""
     return _digest(study.name)
 
 
@@ -243,15 +242,15 @@ def _digest(name: str) -> str:
 def _number(
     studies: Sequence[Study], records: Mapping[str, Record], folder: Path
 ) -> tuple[dict[str, str], dict[str, str]]:
-    """The case of each study and the number of each patient; those that are in the dataset keep theirs."""
+    """The case of each study and the number of each patient; those in the dataset keep theirs."""
     case_of = {record.source: case for case, record in records.items()}
     cases = {study.name: case_of[digest] for study in studies if (digest := _digest(study.name)) in case_of}
     patients = {study.patient: records[cases[study.name]].patient for study in studies if study.name in cases}
     strange = {*records} - {*cases.values()}
     if strange and len(cases) < len(studies):
         raise DatasetError(
-            f"{folder}: {len(strange)} of its cases ({min(strange)}, ...) are not in this source, so that new cases "
-            "could be of their patients: name the whole source, or remove the dataset"
+            f"{folder}: {len(strange)} of its cases ({min(strange)}, ...) are not in this source, and new cases "
+            "could be of their patients; give the whole source, or remove the dataset"
         )
     prefix = folder.name.split("_", 1)[1]
     free_cases, free_patients = _free(f"{prefix}_", {*records}), _free("P", {*patients.values()})
@@ -288,7 +287,7 @@ CT_AND_PET = Recipe(
 
 
 def _write_cases(folder: Path, studies: Mapping[str, Study], records: Mapping[str, Record]) -> None:
-    """cases.csv: rows and columns that a user added stay."""
+    """cases.csv: rows and columns added by a user are kept."""
     path = folder / layout.CASES
     table: dict[str, dict[str, str]] = read_table(path) if path.is_file() else {}
     for case, record in records.items():

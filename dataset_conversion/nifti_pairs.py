@@ -1,14 +1,14 @@
 """A folder of CT/PET pairs in NIfTI to a raw dataset.
 
-Every image says in its name what it is, as a word of its own: ``ct``; ``pet``, ``pt`` or ``suv``; ``seg``, ``mask``,
-``label``, ``lesion`` or ``lesions``, or nnU-Net's 0000 (CT) and 0001 (PET). What is left of the name, and the folder,
-are the same for the images of one study:
+The name of every image contains its kind as a separate word: ``ct``; ``pet``, ``pt`` or ``suv``; ``seg``, ``mask``,
+``label``, ``lesion`` or ``lesions``, or nnU-Net's 0000 (CT) and 0001 (PET). The rest of the name, and the folder, are
+the same for the images of one study:
 
     scans/anna_CT.nii.gz  scans/anna_PET.nii.gz        scans/17/ct.nii.gz  scans/17/suv.nii.gz  scans/17/seg.nii.gz
 
-CT in HU, PET in SUV (body weight, g/ml): images in other units are named and left out. ``studies.csv`` in the folder
-may say more, with the columns study (anna; for folders 17), patient, diagnosis, sex, age; without it every study is a
-patient of its own. Example: python -m dataset_conversion.nifti_pairs -i scans -d 001 -n CLINIC
+CT in HU, PET in SUV (body weight, g/ml): images in other units are listed and not used. ``studies.csv`` in the folder
+can add data, with the columns study (anna; for folders 17), patient, diagnosis, sex, age; without it every study is
+another patient. Example: python -m dataset_conversion.nifti_pairs -i scans -d 001 -n CLINIC
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from dataset_conversion._pairs import Found, Study, convert_studies
 
 _TABLE = "studies.csv"
 _WORDS = {
-    **dict.fromkeys(("seg", "mask", "label", "lesion", "lesions"), "lesions"),  # first: PET_mask is a mask
+    **dict.fromkeys(("seg", "mask", "label", "lesion", "lesions"), "lesions"),  # checked first: PET_mask is a mask
     **dict.fromkeys(("pet", "pt", "suv", "0001"), "PET"),
     **dict.fromkeys(("ct", "0000"), "CT"),
 }
@@ -40,8 +40,8 @@ _EMPTY = {"image", "images", "img", "volume"}
 
 
 def find_studies(source: Path) -> Found:
-    """The pairs below ``source`` and what is no pair. Links are followed, each folder once. Raises DatasetError where
-    studies.csv breaks a rule."""
+    """The pairs below ``source`` and the unusable files. Links are followed, each folder once. Raises DatasetError
+    where studies.csv is invalid."""
     groups: dict[str, dict[str, list[Path]]] = {}
     problems: list[LeftOut] = []
     unreadable: list[LeftOut] = []
@@ -50,7 +50,7 @@ def find_studies(source: Path) -> Found:
             continue
         role, rest = role_of(strip_suffix(path))
         if role is None:
-            problems.append(LeftOut(path, "its name does not say whether it is a CT or a PET"))
+            problems.append(LeftOut(path, "its name does not contain the kind of image (CT or PET)"))
             continue
         study = "/".join([*path.parent.relative_to(source).parts, *([rest] if rest else [])])
         groups.setdefault(study, {}).setdefault(role, []).append(path)
@@ -73,7 +73,7 @@ def _is_image(path: Path) -> bool:
 
 
 def role_of(name: str) -> tuple[str | None, str]:
-    """What an image is by its name, and the rest of the name: ("PET", "anna_1") for anna_1_PET."""
+    """The kind of an image from its name, and the rest of the name: ("PET", "anna_1") for anna_1_PET."""
     words = re.split(r"[_\-. ]+", name)
     roles = [_WORDS[word.lower()] for word in words if word.lower() in _WORDS]
     rest = [word for word in words if word.lower() not in _WORDS and word.lower() not in _EMPTY and word]
@@ -114,20 +114,29 @@ def _by_study(path: Path, rows: Iterable[dict[str, str]]) -> dict[str, dict[str,
     table: dict[str, dict[str, str]] = {}
     for number, row in enumerate(rows, start=2):
         if not row.get("study"):
-            raise DatasetError(f"{path}: line {number} names no study (column 'study')")
+            raise DatasetError(f"{path}: line {number} has no study (column 'study')")
         if row["study"] in table:
-            raise DatasetError(f"{path}: line {number} names a study that another line names")
+            raise DatasetError(f"{path}: line {number} has the study of another line")
         table[row["study"]] = {key: (value or "").strip() for key, value in row.items() if key}
     return table
 
 
 def _add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_arguments(parser, "the folder of the images; they may lie in subfolders")
+    add_arguments(parser, "folder of the images, which may be in subfolders")
     parser.add_argument(
-        "-d", dest="dataset_id", type=positive_integer, required=True, metavar="N", help="number of the dataset, 001"
+        "-d",
+        dest="dataset_id",
+        type=positive_integer,
+        required=True,
+        metavar="N",
+        help="number of the dataset, for example 001",
     )
     parser.add_argument(
-        "-n", dest="name", required=True, metavar="NAME", help="its name: DatasetNNN_NAME, cases NAME_0001 ..."
+        "-n",
+        dest="name",
+        required=True,
+        metavar="NAME",
+        help="name of the dataset: DatasetNNN_NAME with cases NAME_0001 ...",
     )
 
 

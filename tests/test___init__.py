@@ -93,7 +93,7 @@ WORK = """
 """
 
 
-def test_a_script_without_a_guard_says_so_in_one_line(tmp_path):
+def test_a_script_without_a_guard_reports_it_in_one_line(tmp_path):
     script, call = tmp_path / "script.py", "map_cases(double, {'a': (1,), 'b': (2,)}, num_processes=2)"
     script.write_text(textwrap.dedent(WORK) + f"\n{call}\nprint('done')\n")
     found = run(script, tmp_path)
@@ -110,7 +110,7 @@ def test_a_script_without_a_guard_says_so_in_one_line(tmp_path):
     assert (found.stderr, found.stdout) == ("", "[('a', 2), ('b', 4)]\n")
 
 
-def test_in_a_worker_no_function_begins_any_work_while_the_script_is_imported(tmp_path):
+def test_in_a_worker_no_function_starts_work_during_the_import_of_the_script(tmp_path):
     """The first call of the script needs no processes; the second one does. The first is not made again in them."""
     script = tmp_path / "script.py"
     calls = """

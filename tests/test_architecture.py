@@ -133,23 +133,28 @@ def test_every_command_has_a_main_of_its_name():
 
 
 def test_tests_mirror_the_code():
-    across = {"test_architecture.py", "test_documentation.py", "test_privacy.py", "cli/test_help.py"}
-    across |= {"test_packaging.py", "test_python_documentation.py"}
-    across |= {
-        "test_new_shapes.py",
-        "training/test_loader_fields.py",
-        "training/test_misalignment.py",
-        "training/test_three_stages.py",
-    }
-    across |= {"preprocessing/test_missing_labels.py"}
-    across |= {"api/test_two_inputs.py", "dicom/test_choice_of_ct.py", "test_rights.py"}
-    across |= {
+    across = {
+        "api/test_two_inputs.py",
+        "cli/test_help.py",
+        "dicom/test_choice_of_ct.py",
+        "preprocessing/test_missing_labels.py",
+        "test_architecture.py",
+        "test_documentation.py",
         "test_end_to_end.py",
+        "test_new_shapes.py",
         "test_other_districts.py",
+        "test_packaging.py",
+        "test_privacy.py",
+        "test_python_documentation.py",
         "test_reference_plans.py",
+        "test_rights.py",
+        "test_site.py",
         "test_without_maps.py",
         "training/test_images_of_a_class.py",
         "training/test_interruption.py",
+        "training/test_loader_fields.py",
+        "training/test_misalignment.py",
+        "training/test_three_stages.py",
     }
     for path in sorted({*(ROOT / "tests").rglob("test_*.py")} - {ROOT / "tests" / name for name in across}):
         module = path.relative_to(ROOT / "tests").with_name(path.name.removeprefix("test_"))

@@ -129,7 +129,7 @@ def test_a_missing_file_and_a_later_format_are_named(tmp_path):
         load_checkpoint(tmp_path / "later.pth")
 
 
-def test_a_disk_that_is_full_is_told_in_one_line_and_the_old_file_stays(tmp_path):
+def test_a_full_disk_is_reported_in_one_line_and_the_old_file_is_kept(tmp_path):
     path = tmp_path / "c.pth"
     save_checkpoint(path, {"epoch": 1})
     with (

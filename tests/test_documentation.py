@@ -1,7 +1,8 @@
-"""What the documentation says can be done: its commands exist, its links lead somewhere, its JSON is JSON."""
+"""The documentation: its commands, options, links and error messages exist, and its JSON and Python can be parsed."""
 
 import argparse
 import ast
+import functools
 import importlib
 import json
 import os
@@ -14,8 +15,11 @@ from pathlib import Path
 
 import pytest
 
+import ct2pet
+
 ROOT = Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "documentation").rglob("*.md"))]
+SITE = sorted((ROOT / "documentation").rglob("*.md"))
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *SITE]
 COMMANDS = sorted(path.stem for path in (ROOT / "ct2pet" / "cli").glob("*.py") if "\nmain = " in path.read_text())
 
 
@@ -98,6 +102,68 @@ def test_links_and_pictures_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         if not re.match(r"https?://", target):
             assert (page.parent / target).exists(), target
+
+
+def anchors(page):
+    """The anchors of a page's headings, as GitHub and the web site make them."""
+    text = re.sub(r"^```.*?^```", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ (.+)$", text, re.MULTILINE):
+        words = re.sub(r"[^\w\s-]", "", heading.lower())
+        yield from (re.sub(r"\s", "-", words), re.sub(r"[\s-]+", "-", words))  # GitHub; the web site
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_to_sections_lead_to_a_heading(page):
+    for target, anchor in re.findall(r"\]\(([^):]*)#([^)]+)\)", page.read_text(encoding="utf-8")):
+        assert anchor in set(anchors(page.parent / target if target else page)), f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", SITE, ids=lambda page: page.name)
+def test_pages_of_the_web_site_link_only_to_its_files(page):
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
+        assert (page.parent / target).resolve().is_relative_to(ROOT / "documentation"), target
+
+
+@pytest.mark.parametrize("page", SITE, ids=lambda page: page.name)
+def test_every_page_is_in_the_navigation_of_the_web_site_and_in_the_readme(page):
+    name = page.relative_to(ROOT / "documentation").as_posix()
+    assert f": {name}\n" in (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    assert name == "index.md" or f"](documentation/{name})" in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_page_of_the_api_names_all_that_the_package_exports():
+    text = (ROOT / "documentation" / "reference" / "api.md").read_text(encoding="utf-8")
+    assert sorted(re.findall(r"^::: ct2pet\.(\w+)$", text, re.MULTILINE)) == sorted({*ct2pet.__all__} - {"__version__"})
+
+
+@functools.cache
+def texts_of_the_package():
+    """Every string in the code; what an f-string inserts is an ellipsis."""
+    found = []
+    for path in sorted((ROOT / "ct2pet").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.JoinedStr):
+                parts = (part.value if isinstance(part, ast.Constant) else "…" for part in node.values)
+                found.append("".join(parts))
+            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+                found.append(node.value)
+    return "\n\n".join(text.replace("\n", " ") for text in found)
+
+
+def quoted_messages():
+    text = (ROOT / "documentation" / "how_to" / "troubleshooting.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| `([^`]+)` \|", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("message", quoted_messages())
+def test_the_messages_that_are_explained_occur_in_the_code(message):
+    parts = [re.escape(part.strip()) for part in message.split("…") if part.strip()]
+    assert sum(map(len, parts)) >= 10
+    assert re.search(".*".join(parts), texts_of_the_package()), message
+
+
+def test_enough_messages_are_explained():
+    assert len(quoted_messages()) >= 50
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -1,6 +1,7 @@
 """The whole road through the real commands, on a phantom of a few thousand voxels."""
 
 import json
+import re
 import shutil
 
 import nibabel
@@ -28,7 +29,7 @@ def test_every_command_says_that_all_is_done(walked):
     assert walked[1] == [0] * 6
 
 
-def test_predictions_lie_on_a_pet_like_grid_over_the_ct(road):
+def test_predictions_are_on_a_pet_like_grid_over_the_ct(road):
     spacing = road.plans["configurations"]["whole_body"]["spacing"]
     for case in TEST_CASES:
         pet, ct = itk(road.predictions / f"{case}.nii.gz"), itk(road.raw / "imagesTs" / f"{case}_0000.nii.gz")
@@ -141,7 +142,7 @@ def test_the_summary_holds_the_numbers_that_numpy_finds(road):
     assert summary["baselines"]["zeros"]["whole_body"]["mae"] == pytest.approx(zeros.mean(), rel=1e-4)
 
 
-def test_the_report_tells_of_every_case_and_region_and_needs_nothing_else(road):
+def test_the_report_contains_every_case_and_region_and_is_self_contained(road):
     page = (road.predictions / "report.html").read_text()
     for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page
@@ -228,7 +229,9 @@ def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
     assert "--districts" in line_of(capfd, "predict")
     assert run("extract_fingerprint -d 077 -np 1") == 2
     said = line_of(capfd, "extract_fingerprint")
-    assert "districtsTr/phantom_001.nii.gz: no such district map, nor one of another case; make them with " in said
+    assert (
+        "districtsTr/phantom_001.nii.gz: no such file, and no district map of any other case; make them with " in said
+    )
     assert f"ct2pet_segment_districts -d {DATASET}" in said
 
 
@@ -281,3 +284,16 @@ def test_a_slip_in_the_plans_is_one_line(road_copy, capfd, place, key, value):
     road_copy.edit_plans(lambda plans: plans[place[0]][place[1]].update({key: value}))
     assert run(f"train 077 pix2pix 1 -c legs {SHORT}") == 2
     assert key in line_of(capfd, "train")
+
+
+def test_the_commands_of_the_readme_evaluate_a_case_without_a_district_map(road_copy, monkeypatch, pytestconfig):
+    text = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    text = text.replace("-d 001", "-d 077").replace("$ct2pet_raw/Dataset001_MYPETS", str(road_copy.raw))
+    lines = re.findall(r"^ct2pet_(.*)$", text.split("## Your first dataset")[1].split("## ")[0], re.MULTILINE)
+    assert [line.split()[0] for line in lines[1:3]] == ["plan_and_preprocess", "train"]  # the fixture did both
+    for path in {*road_copy.raw.glob("*Ts/phantom_006*"), *road_copy.raw.glob("districtsTs/*")}:
+        path.unlink()
+    shutil.rmtree(road_copy.results / "pix2pix__ct2petPlans__trunk" / "fold_0")
+    monkeypatch.chdir(road_copy.root)
+    assert [run(line) for line in (lines[0], *lines[3:])] == [0, 0, 0, 0]
+    assert {"phantom_005.nii.gz", "summary.json", "report.html"} < {p.name for p in road_copy.predictions.iterdir()}

@@ -96,7 +96,7 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
     assert names(tmp_path) == ["table.csv"]
 
 
-def test_a_file_is_readable_for_those_whom_the_umask_allows(tmp_path):
+def test_a_file_has_the_permissions_of_the_umask(tmp_path):
     before = os.umask(0o027)
     try:
         write_json(tmp_path / "plans.json", {})
@@ -133,12 +133,12 @@ def test_unreadable_json_is_named(tmp_path, content):
     assert "\n" not in str(caught.value)
 
 
-def test_a_folder_in_place_of_a_file_is_told(tmp_path):
+def test_a_folder_in_place_of_a_file_is_reported(tmp_path):
     with pytest.raises(Ct2PetError, match=f"{tmp_path}: is a folder, not a file"):
         read_json(tmp_path)
 
 
-def test_a_file_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+def test_an_unreadable_file_is_not_reported_as_damaged(tmp_path, monkeypatch):
     def forbidden(path):
         raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
 
@@ -161,7 +161,7 @@ def test_a_folder_that_can_be_written_is_made_and_one_that_cannot_is_named(tmp_p
     check_writable(tmp_path / "a" / "b")
     assert list((tmp_path / "a" / "b").iterdir()) == []
     (tmp_path / "file").touch()
-    with pytest.raises(Ct2PetError, match=r"file/b: nothing can be written there \(Not a directory\)"):
+    with pytest.raises(Ct2PetError, match=r"file/b: not writable \(Not a directory\)"):
         check_writable(tmp_path / "file" / "b")
 
 
@@ -225,7 +225,7 @@ def test_a_full_disk_is_named_with_a_remedy_and_what_was_there_stays(tmp_path, a
 
 @pytest.mark.parametrize(
     ("number", "remedy"),
-    [(errno.ENOSPC, "make room on the disk"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
+    [(errno.ENOSPC, "free disk space"), (errno.EDQUOT, "quota"), (errno.EACCES, "permission")],
 )
 def test_the_remedy_is_that_of_the_cause(tmp_path, monkeypatch, number, remedy):
     def refuse(**options):
@@ -247,7 +247,7 @@ def test_errors_of_other_files_inside_the_block_are_not_blamed_on_the_file(tmp_p
     assert names(tmp_path) == []
 
 
-def test_a_source_that_may_not_be_read_is_named_by_the_copy(tmp_path):
+def test_an_unreadable_source_is_named_by_the_copy(tmp_path):
     with pytest.raises(Ct2PetError, match=r"a\.json: no such file") as caught:
         copy_file(tmp_path / "a.json", tmp_path / "b.json")
     assert not isinstance(caught.value, WriteError)
@@ -265,7 +265,7 @@ def test_a_name_that_is_too_long_and_a_folder_below_a_file_are_named(tmp_path):
 
 
 def test_a_full_disk_is_found_before_the_work(tmp_path):
-    with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(100):
+    with pytest.raises(WriteError, match=r"not writable \(File too large\)"), file_size_limit(100):
         check_writable(tmp_path)
     check_writable(tmp_path)
     assert names(tmp_path) == []

@@ -159,7 +159,7 @@ def test_ctrl_c_ends_the_cleaning_up(first):
     assert interrupted(work, signal.SIGINT) < LONG / 3
 
 
-def test_a_signal_whose_exception_became_another_one_is_still_told():
+def test_a_signal_with_a_replaced_exception_is_still_reported():
     def work():
         try:
             signal.raise_signal(signal.SIGTERM)
@@ -169,7 +169,7 @@ def test_a_signal_whose_exception_became_another_one_is_still_told():
     interrupted(work, signal.SIGTERM)
 
 
-def test_a_signal_that_was_dropped_in_the_last_moment_is_still_told():
+def test_a_signal_dropped_at_the_end_is_still_reported():
     interrupted(lambda: signal_in_finalizer(signal.SIGTERM), signal.SIGTERM)
 
 

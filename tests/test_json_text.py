@@ -32,9 +32,9 @@ def test_no_bytes_raise_anything_but_an_error_of_one_line(content):
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "it is empty"),
-        (b" \n\t", "it is empty"),
-        (b"\xef\xbb\xbf{}", "byte order mark: save it as UTF-8 without one"),
+        (b"", "the file is empty"),
+        (b" \n\t", "the file is empty"),
+        (b"\xef\xbb\xbf{}", "byte order mark; save it as UTF-8 without one"),
         ("{}".encode("utf-16"), "byte 0 is not UTF-8"),
         (b'{"a": "\xe4"}', "byte 7 is not UTF-8"),
         (b'{"a": 1', "line 1 column 8"),
@@ -52,7 +52,7 @@ def test_no_bytes_raise_anything_but_an_error_of_one_line(content):
         (rb'["\uD83D"]', "escape of half a character"),
     ],
 )
-def test_what_is_no_json_is_told_in_one_line(content, reason):
+def test_invalid_json_is_reported_in_one_line(content, reason):
     with pytest.raises(JsonError, match=reason) as caught:
         parse_json(content)
     assert "\n" not in str(caught.value)

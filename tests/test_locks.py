@@ -40,7 +40,7 @@ def enter(folder):
         return sorted(path.name for path in folder.iterdir())
 
 
-def test_a_second_process_is_told_which_one_works_there(tmp_path):
+def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path):
     folder = tmp_path / "fold_0"
     with other_process(folder) as process:
         with pytest.raises(Ct2PetError, match=rf"fold_0: process {process.pid} .*\(a training\); wait") as caught:
@@ -75,7 +75,7 @@ def test_the_lock_ends_with_the_block_and_leaves_nothing(tmp_path):
 
 
 def test_a_second_block_of_the_same_process_is_refused(tmp_path):
-    with folder_lock(tmp_path, "a training"), pytest.raises(Ct2PetError, match=f"process {os.getpid()} works"):
+    with folder_lock(tmp_path, "a training"), pytest.raises(Ct2PetError, match=f"process {os.getpid()} uses"):
         enter(tmp_path)
 
 
@@ -99,7 +99,7 @@ def test_of_many_at_once_one_works(tmp_path):
     assert (len(entered), len(refused)) == (1, 7)
 
 
-def test_a_lock_of_another_machine_is_told_with_what_to_do_when_it_is_stale(tmp_path):
+def test_a_lock_of_another_machine_is_reported_with_the_remedy_for_a_stale_one(tmp_path):
     with other_process(tmp_path) as process:
         owner = json.loads((tmp_path / OWNER_FILE).read_text())
         for change in (
@@ -111,7 +111,7 @@ def test_a_lock_of_another_machine_is_told_with_what_to_do_when_it_is_stale(tmp_
                 enter(tmp_path)
         for damaged in ("", "[]", "{}", '{"process": "x", "since": 0, "what": 1}'):
             (tmp_path / OWNER_FILE).write_text(damaged)
-            with pytest.raises(Ct2PetError, match="another process works in this folder; wait"):
+            with pytest.raises(Ct2PetError, match="another process is using this folder; wait"):
                 enter(tmp_path)
         assert process.poll() is None
 
@@ -123,16 +123,16 @@ def refuse_with(monkeypatch, number):
     monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
 
 
-def test_a_file_system_without_locks_is_told_and_the_work_is_done(tmp_path, monkeypatch, capsys):
+def test_a_file_system_without_locks_is_reported_and_the_work_is_done(tmp_path, monkeypatch, capsys):
     refuse_with(monkeypatch, errno.ENOSYS)
     assert enter(tmp_path) == []
-    assert "no lock there (Function not implemented): start one command at a time" in capsys.readouterr().err
+    assert "no locks (Function not implemented); run one command at a time" in capsys.readouterr().err
 
 
-def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").touch()
     with pytest.raises(WriteError, match=r"file/\.ct2pet-lock: cannot be written"):
         enter(tmp_path / "file")
     refuse_with(monkeypatch, errno.EACCES)
-    with pytest.raises(WriteError, match=r"\.ct2pet-lock: no permission to write it; remove it"):
+    with pytest.raises(WriteError, match=r"\.ct2pet-lock: no permission to write; remove this file"):
         enter(tmp_path)

@@ -213,7 +213,7 @@ def test_no_input_and_a_class(work, monkeypatch, capsys):
     assert run(f"synthesize -o {work / 'x'} --label medium -f all -device cpu") == 2
     assert "its classes are level: low, high" in capsys.readouterr().err
     assert run(f"synthesize -o {dataset.folder / 'targetsTr'} --label low -f all -device cpu") == 2
-    assert "synthetic images would lie among real ones" in capsys.readouterr().err
+    assert "synthetic images may be mixed with real ones" in capsys.readouterr().err
     assert run(f"predict -i {dataset.folder / 'targetsTs'} -o {work / 'y'} -f all -device cpu") == 2
     assert "use ct2pet_synthesize" in capsys.readouterr().err
 

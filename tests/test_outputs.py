@@ -14,7 +14,7 @@ from ct2pet.outputs import (
 
 def test_a_full_disk_is_found_before_the_work(tmp_path):
     for check in (check_output_folder, check_output_file):
-        with pytest.raises(WriteError, match=r"nothing can be written there \(File too large\)"), file_size_limit(100):
+        with pytest.raises(WriteError, match=r"not writable \(File too large\)"), file_size_limit(100):
             check(tmp_path / "new" / "summary")
     assert list(tmp_path.iterdir()) == []
 
@@ -36,10 +36,10 @@ def test_an_output_that_can_be_written_is_left_as_it_is(tmp_path, monkeypatch):
 
 def test_an_output_of_the_wrong_kind_or_name_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(WriteError, match=f"{tmp_path}: is a folder; name a file"):
+    with pytest.raises(WriteError, match=f"{tmp_path}: is a folder, not a file"):
         check_output_file(tmp_path)
     for below in ("file", "file/below", "file/below/x.json"):
-        with pytest.raises(WriteError, match=f"{tmp_path}/file: is a file; name a folder"):
+        with pytest.raises(WriteError, match=f"{tmp_path}/file: is a file, not a folder"):
             check_output_folder(tmp_path / below)
     for check in (check_output_file, check_output_folder):
         for name in ("x" * 300, f"new/{'x' * 300}"):
@@ -49,13 +49,15 @@ def test_an_output_of_the_wrong_kind_or_name_is_named(tmp_path):
             check(tmp_path / ("x" * 300))
 
 
-def test_a_folder_that_may_not_be_written_is_named(tmp_path, monkeypatch):
+def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
     def forbidden(**options):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("ct2pet.files.tempfile.TemporaryFile", forbidden)
     for check in (check_output_folder, check_output_file):
-        with pytest.raises(WriteError, match=rf"^{tmp_path}: nothing .* \(Permission denied\); .*get the permission"):
+        with pytest.raises(
+            WriteError, match=rf"^{tmp_path}: not writable .* \(Permission denied\); .*get write permission"
+        ):
             check(tmp_path / "new" / "x")
 
 
@@ -64,15 +66,15 @@ def test_outputs_among_the_inputs_are_refused(tmp_path, monkeypatch):
     (tmp_path / "in" / "ct.nii").touch()
     (tmp_path / "link").symlink_to(tmp_path / "in")
     for output in ("in", "in/new", "in/below", "link", "other/../in"):
-        with pytest.raises(Ct2PetError, match=rf"^-o {tmp_path}/{output}: lies in the folder of the inputs"):
+        with pytest.raises(Ct2PetError, match=rf"^-o {tmp_path}/{output}: is in the folder of the inputs"):
             check_apart(tmp_path / output, tmp_path / "in", "-o")
-    with pytest.raises(Ct2PetError, match="lies in the folder"):
+    with pytest.raises(Ct2PetError, match="is in the folder"):
         check_apart(tmp_path / "in", tmp_path / "in" / "ct.nii", "-o")
     check_apart(tmp_path / "in" / "pet.nii", tmp_path / "in" / "ct.nii", "-o")
     check_apart(tmp_path / "in2", tmp_path / "in", "-o")
     check_apart(tmp_path, tmp_path / "in", "-o")
     monkeypatch.chdir(tmp_path / "in")
-    with pytest.raises(Ct2PetError, match="lies in the folder"):
+    with pytest.raises(Ct2PetError, match="is in the folder"):
         check_apart("x", ".", "-o")
 
 

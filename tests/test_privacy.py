@@ -138,7 +138,7 @@ def private(tmp_path):
 
 
 @pytest.mark.parametrize(("processes", "verbose"), [("1", ["--verbose"]), ("2", [])], ids=["verbose", "processes"])
-def test_a_conversion_tells_nothing_about_patients(tree, raw, private, capfd, caplog, recwarn, processes, verbose):
+def test_a_conversion_reveals_nothing_about_patients(tree, raw, private, capfd, caplog, recwarn, processes, verbose):
     caplog.set_level(logging.DEBUG)
     (private / "weights.csv").write_text(f"patient,weight_kg\n{SECRET}1,72\n")
     tables = {name: private / name for name in ("patient_map", "left_out", "weights_csv")}
@@ -167,7 +167,7 @@ def test_without_the_users_word_there_is_no_map(tree, raw, tmp_path, capfd):
     assert identifiers_in("\n".join(capfd.readouterr())) == []
 
 
-def test_errors_that_nobody_foresaw_tell_nothing_either(tree, raw, capfd, monkeypatch):
+def test_unexpected_errors_reveal_nothing_about_patients(tree, raw, capfd, monkeypatch):
     def fail(*arguments):
         raise ValueError(f"could not convert string to float: {COMBINED!r}")
 
@@ -179,7 +179,7 @@ def test_errors_that_nobody_foresaw_tell_nothing_either(tree, raw, capfd, monkey
     assert identifiers_in(printed) == []
 
 
-def test_nothing_to_convert_tells_nothing_either(tmp_path, raw, capfd):
+def test_a_folder_without_cases_reveals_nothing_about_patients(tmp_path, raw, capfd):
     write(planted(study_of(8)[1], 8), tmp_path / "in" / COMBINED, f"{SECRET}{{}}")
     assert main(["-i", str(tmp_path / "in"), "-d", "1", "-n", "CLINIC", "--verbose"]) == 2
     printed = "\n".join(capfd.readouterr())

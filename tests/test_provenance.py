@@ -51,7 +51,7 @@ def test_torch_is_named_where_it_computes_and_never_imported():
 
 
 @pytest.mark.parametrize("written", ["-i 'scans/Jane Doe/'", "'-iscans/Jane Doe'", "'-i=Jane Doe'", "'Jane Doe'"])
-def test_a_folder_that_may_be_called_like_a_patient_is_left_out(written):
+def test_a_folder_that_may_be_called_like_a_patient_is_omitted(written):
     with command_line("ct2pet_x", shlex.split(f"{written} -o 'Jane Doe PET'")):
         command = without_path(this_run(), Path("scans/Jane Doe"))["command"]
     assert command.removeprefix("ct2pet_x ") in [f"{sign}... -o 'Jane Doe PET'" for sign in ("-i ", "-i", "-i=", "")]
@@ -78,7 +78,7 @@ def test_the_command_line_is_kept_without_folders_users_and_machines(arguments, 
     assert this_run()["command"] is None
 
 
-def test_the_name_of_the_user_is_left_out(monkeypatch):
+def test_the_name_of_the_user_is_omitted(monkeypatch):
     monkeypatch.setattr(getpass, "getuser", lambda: "somebody")
     with command_line("ct2pet_x", ["-o", "/scratch/somebody"]):
         assert "somebody" not in this_run()["command"]
@@ -147,7 +147,7 @@ def test_cases_are_found_by_digest_and_only_in_their_own_dataset():
     assert cases_among("", "Dataset001_A", ["a"]) == []
 
 
-def test_a_run_that_goes_on_is_added_and_the_same_one_is_not():
+def test_a_run_that_continues_is_added_and_the_same_one_is_not():
     first, second = {"date": "1"}, {"date": "2"}
     assert added_run(None, first) == [first]
     assert added_run([first], first) == [first]

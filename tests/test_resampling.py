@@ -117,7 +117,7 @@ def test_masks_and_half_floats_keep_their_type_as_labels_and_become_float32_othe
         assert resample(volume, target).array.dtype == np.float32
 
 
-def test_the_itk_image_lies_where_the_volume_lies():
+def test_the_itk_image_has_the_position_of_the_volume():
     volume = noise(Grid((3, 4, 5), (3.0, 2.0, 1.0), (1.0, 2.0, 3.0), OBLIQUE))
     image = to_itk(volume)
     np.testing.assert_allclose(image.TransformIndexToPhysicalPoint((4, 3, 2)), (volume.grid.affine @ [4, 3, 2, 1])[:3])

@@ -25,7 +25,7 @@ __all__ = ["open_folder", "predict_images"]
 MODEL = "Dataset001_X/pix2pix__ct2petPlans__head"
 
 
-def test_a_checkpoint_and_an_image_that_may_not_be_read_are_not_damaged(open_folder):
+def test_unreadable_checkpoints_and_images_are_not_reported_as_damaged(open_folder):
     save_checkpoint(open_folder / "a.pth", {"epoch": 1})
     grid = Grid((3, 4, 5), (1.0, 1.0, 1.0))
     write_volume(open_folder / "a.nii.gz", Volume(np.zeros(grid.shape, np.int16), grid, "HU"))
@@ -39,7 +39,7 @@ def test_a_checkpoint_and_an_image_that_may_not_be_read_are_not_damaged(open_fol
 
 
 @pytest.mark.parametrize("place", ["", "Dataset001_X", MODEL, f"{MODEL}/fold_all"])
-def test_a_model_in_a_folder_that_may_not_be_read_is_not_missing(open_folder, place, capsys, monkeypatch):
+def test_a_model_in_an_unreadable_folder_is_not_reported_as_missing(open_folder, place, capsys, monkeypatch):
     results = open_folder / "results"
     for name in ("Dataset001_X", "Dataset002_Y"):
         save_checkpoint(results / MODEL.replace("Dataset001_X", name) / "fold_all" / "checkpoint_final.pth", {})
@@ -55,7 +55,7 @@ def test_a_model_in_a_folder_that_may_not_be_read_is_not_missing(open_folder, pl
             assert text in capsys.readouterr().err
 
 
-def test_a_store_that_may_not_be_read_is_not_missing_or_damaged(open_folder):
+def test_an_unreadable_store_is_not_reported_as_missing_or_damaged(open_folder):
     store = write_tiny_store(open_folder / "store", 1)
     check_store(store, tiny_configuration(), tiny_plans().all_fields)
     (store.folder / "A0.b2nd").chmod(0)
@@ -69,26 +69,26 @@ def test_a_store_that_may_not_be_read_is_not_missing_or_damaged(open_folder):
         store.recorded_cases()
 
 
-def test_plans_that_may_not_be_read_are_named(open_folder):
+def test_unreadable_plans_are_named(open_folder):
     tiny_plans().save(open_folder / "plans.json")
     (open_folder / "plans.json").chmod(0)
     with without_superuser(), pytest.raises(Exception, match=r"plans\.json: no permission to read$"):
         Plans.load(open_folder / "plans.json")
 
 
-def test_preprocessing_into_a_folder_that_may_not_be_written_ends_before_any_work(open_folder, monkeypatch):
+def test_preprocessing_into_an_unwritable_folder_stops_before_any_work(open_folder, monkeypatch):
     plans = tiny_plans()
     plans = Plans(**{**vars(plans), "districts": {"low": 1, "high": 2}})
     dataset = write_raw(open_folder / "raw", {"A": case_volumes()})
     target = open_folder / "preprocessed"
     target.mkdir(mode=0o555)
     monkeypatch.setattr("ct2pet.preprocessing.preprocessor.map_cases", lambda *_, **__: pytest.fail("work began"))
-    with without_superuser(), pytest.raises(WriteError, match=rf"^{target}: nothing .*get the permission"):
+    with without_superuser(), pytest.raises(WriteError, match=rf"^{target}: not writable .*get write permission"):
         preprocess_dataset(dataset, plans, target)
     shutil.rmtree(target)
 
 
-def test_the_folder_above_a_missing_one_is_named_where_it_may_not_be_written(open_folder):
+def test_the_unwritable_parent_of_a_missing_folder_is_named(open_folder):
     (open_folder / "a").mkdir(mode=0o555)
-    with without_superuser(), pytest.raises(WriteError, match=rf"^{open_folder}/a: nothing can be written there"):
+    with without_superuser(), pytest.raises(WriteError, match=rf"^{open_folder}/a: not writable"):
         check_output_folder(open_folder / "a" / "b" / "c")

@@ -251,7 +251,7 @@ def test_an_affine_without_voxels_is_refused(affine):
 
 @pytest.mark.parametrize("shape", [(3, 4, 6), (4, 5), (1, 1, 3, 4, 5)])
 def test_an_array_that_does_not_fit_its_grid_is_refused(shape):
-    with pytest.raises(GeometryError, match="does not fit"):
+    with pytest.raises(GeometryError, match="the array has the shape"):
         Volume(np.zeros(shape), Grid(SHAPE, SPACING))
 
 

@@ -18,7 +18,7 @@ def bare(walked, road_copy, monkeypatch):
     return road_copy
 
 
-def test_preparing_makes_them_and_the_plans_know_by_what(bare, capsys):
+def test_preparing_makes_maps_and_the_plans_record_the_segmenter(bare, capsys):
     assert prepare(bare, "--segmenter bands --verify_dataset_integrity") == 0
     said = capsys.readouterr().out
     for number in range(1, 5):

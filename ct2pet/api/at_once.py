@@ -1,4 +1,4 @@
-"""Several trainings at once, each on a device of its own, with output that says which of them speaks."""
+"""Several trainings at the same time, each on its own device; every line of output begins with the district."""
 
 from __future__ import annotations
 
@@ -15,10 +15,11 @@ from ct2pet.provenance import command_of, this_command
 
 
 def train_at_once(work: Callable[..., Any], districts: Mapping[str, tuple], devices: Sequence[str]) -> dict[str, Any]:
-    """``work(device, *arguments)`` for every district of ``{name: arguments}``, one at a time on each device, in
-    processes of their own; the results by name.
+    """``work(device, *arguments)`` for every district of ``{name: arguments}``, one at a time on each device, each in
+    its own process; returns the results by name.
 
-    What they print begins with the district's name. One that fails stops no other. Raises CasesFailed that names them.
+    Printed lines begin with the district's name. A failure does not stop the others. Raises CasesFailed that names the
+    failed districts.
     """
     threads = max(1, default_processes() // len(devices))
     jobs = {name: (name, threads, this_command(), work, arguments) for name, arguments in districts.items()}
@@ -40,7 +41,7 @@ def _apart(device: str, name: str, threads: int, command: str | None, work: Call
     with lines_of(name), command_of(command):
         try:
             return work(device, *arguments)
-        except Exception as error:  # named at the end, too; but that may be a day away
+        except Exception as error:  # also listed at the end, which may be a day later
             print(f"failed: {str(error) or type(error).__name__}", file=sys.stderr)
             raise
 
@@ -59,8 +60,8 @@ def lines_of(name: str) -> Iterator[None]:
 
 
 class Prefixed(io.TextIOBase):
-    """Passes whole lines on to ``stream``, each behind ``prefix`` and in one piece, so that those of several processes
-    do not mix. A carriage return ends a line, too."""
+    """Writes whole lines to ``stream``, each with ``prefix`` and in one call, so that lines of several processes do not
+    mix. A carriage return ends a line, too."""
 
     def __init__(self, stream: TextIO, prefix: str) -> None:
         self.stream, self.prefix = stream, prefix

@@ -1,4 +1,4 @@
-"""Which of the trained models is the best, as the command ct2pet_find_best_configuration finds it."""
+"""The best trained model by cross-validation: the command ct2pet_find_best_configuration as a function."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from ct2pet.evaluation.comparing.ranking import Ranked, rank
 from ct2pet.files import atomic_folder, read_json, write_json
 from ct2pet.imageio import image_files, read_volume, write_volume
 from ct2pet.inference.out_of_fold import OutOfFold
-from ct2pet.inference.trained_models import TrainedModel, find_trained
+from ct2pet.inference.trained_models import TrainedModel, find_trained, matching
 from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.resampling import resample
@@ -40,7 +40,7 @@ _ENSEMBLE = "ensemble"
 @dataclass(frozen=True)
 class BestConfigurationOptions:
     """``models``, ``plans_names``: only these methods and plans (default: all that are trained). ``ensembles``: also
-    average the predictions of every two. ``prediction``: how cases are predicted; its ``folds`` count."""
+    average the predictions of every two. ``prediction``: how cases are predicted, including the ``folds``."""
 
     models: Sequence[str] | None = None
     plans_names: Sequence[str] | None = None
@@ -50,8 +50,8 @@ class BestConfigurationOptions:
 
 @dataclass(frozen=True)
 class BestConfiguration:
-    """``ranked``: the best one first. ``command``: predicts with it. ``left_out``: why others could not be compared, by
-    name."""
+    """``ranked``: the best model first. ``command``: the command that predicts with it. ``left_out``: models that could
+    not be compared, with the reason."""
 
     ranked: list[Ranked]
     command: str
@@ -69,7 +69,7 @@ class _Candidate:
 
     @property
     def name(self) -> str:
-        """As a name of --ensemble."""
+        """The name in the form of --ensemble."""
         own = [] if [*self.configurations] == planned_configurations(self.trained) else ["+".join(self.configurations)]
         return "__".join([self.trained.model, self.trained.plans_name, *own])
 
@@ -77,8 +77,8 @@ class _Candidate:
 def find_best_configuration(
     dataset: str | int, options: BestConfigurationOptions | None = None, **changes: Any
 ) -> BestConfiguration:
-    """Compare all trained methods and plans of a dataset, by districts and as a whole body, and the means of every two,
-    on their out-of-fold predictions (see accumulate_crossval_results).
+    """Compare all trained methods and plans of a dataset, by districts and as a whole body, and the mean of every two,
+    by their out-of-fold predictions (see accumulate_crossval_results).
 
     ``changes`` are BestConfigurationOptions by name. Ranked by the mean absolute error inside the body (SUV).
     Predictions and best_configuration.json go to crossval_results in the dataset's results folder. Raises
@@ -101,7 +101,7 @@ def find_best_configuration(
         folders[name] = default_folder(trained, candidate.configurations, job)
         summaries[name] = predict_and_evaluate(job, folders[name], options.prediction)
     if job is None or not summaries:
-        reasons = "; ".join(left_out.values()) or f"nothing is trained with {options.prediction.checkpoint}"
+        reasons = "; ".join(left_out.values()) or f"no training with {options.prediction.checkpoint}"
         raise CheckpointError(f"{raw.name}: no complete cross-validation: {reasons}")
     if options.ensembles:
         summaries |= _ensembles(raw, job, folders, options)
@@ -113,7 +113,12 @@ def find_best_configuration(
 
 
 def _candidates(raw: RawDataset, options: BestConfigurationOptions) -> Iterator[_Candidate]:
-    for trained in find_trained(results_folder(), options.prediction.checkpoint):
+    everything = find_trained(results_folder(), options.prediction.checkpoint)
+    for model in options.models or ():
+        matching(everything, raw.name, model=model)
+    for plans_name in options.plans_names or ():
+        matching(everything, raw.name, plans_name=plans_name)
+    for trained in everything:
         chosen = options.models is None or trained.model in options.models
         chosen &= options.plans_names is None or trained.plans_name in options.plans_names
         if trained.dataset_name != raw.name or not chosen:
@@ -141,7 +146,7 @@ def _ensembles(
 
 
 def _average(sources: Sequence[Path], target: Path, names: Sequence[str]) -> None:
-    """Write the mean of the images of these names, on the grid of the first, unless that is done."""
+    """Write the mean of the images of these names, on the grid of the first, unless it exists."""
     made_of = [
         {key: value for key, value in read_json(folder / layout.PREDICTION).items() if key != "runs"}
         for folder in sources

@@ -1,4 +1,4 @@
-"""Comparison of models, as the command ct2pet_compare does it."""
+"""Comparison of models: the command ct2pet_compare as a function."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _PLACES = (_SUMMARY, f"validation/{_SUMMARY}")  # in a folder of predictions, in
 def compare_results(
     results: Sequence[str | Path], metrics: Sequence[str] | None = None, *, common_cases: bool = False
 ) -> Comparison:
-    """Compare evaluated models case by case: every one with the first, or a single one with its trivial baselines.
+    """Compare evaluated models case by case: each with the first, or a single model with its trivial baselines.
 
-    ``results``: summary.json files, or folders of predictions or trainings that hold one. A model is called as the
-    folder of its summary. ``common_cases``: compare the cases that all models have where some lack a few; the
-    comparison names the others. Raises Ct2PetError where there is no summary, where the same is given twice, or where
-    they cannot be compared (other cases, other references or settings, cases that were trained with).
+    ``results``: summary.json files, or folders of predictions or trainings with one. A model has the name of its
+    summary's folder. ``common_cases``: compare the cases that all models have where some lack a few; the comparison
+    names the others. Raises Ct2PetError where a summary is missing or given twice, or where models cannot be compared
+    (other cases, other references or settings, training cases).
     """
     files = [_summary_file(Path(path)) for path in results]
     summaries = dict(zip(_names(files), map(read_summary, files)))
@@ -56,20 +56,20 @@ def _summary_file(path: Path) -> Path:
 
 
 def _names(files: Sequence[Path]) -> list[str]:
-    """The last parts of the paths, as few as tell them apart."""
+    """The last parts of the paths, as few as make them unique."""
     for index, file in enumerate(files):
         if file in files[:index]:
-            raise Ct2PetError(f"{file}: given twice; a model compared with itself tells nothing")
+            raise Ct2PetError(f"{file}: given twice; name two different results")
     places = [_place(file) for file in files]
     for depth in range(1, max(map(len, places)) + 1):
         names = ["/".join(map(without_names, place[-depth:])) for place in places]
         if len(set(names)) == len(names):
             return names
-    raise Ct2PetError("the results have no names that tell them apart; rename their folders")
+    raise Ct2PetError("the results have the same names; rename their folders")
 
 
 def _place(file: Path) -> tuple[str, ...]:
-    """What stands for a summary: its folder, and its own name where that is no usual one."""
+    """The name of a summary: its folder, and the file name where it is not the default."""
     if file.name != _SUMMARY:
         return (*file.parts[1:-1], file.stem)
     parts = file.parts[1:-1]

@@ -1,4 +1,4 @@
-"""Out-of-fold results of a whole cross-validation, as the command ct2pet_accumulate_crossval_results makes them."""
+"""Out-of-fold results of a cross-validation: the command ct2pet_accumulate_crossval_results as a function."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class CrossValidationOptions:
-    """``model``, ``plans_name``, ``configurations`` (default: the districts), ``checkpoint`` choose what was trained;
+    """``model``, ``plans_name``, ``configurations`` (default: the districts), ``checkpoint`` choose the trained model;
     ``folds``: default all of splits_final.json. ``step_size``, ``mirror``, ``float32``, ``device``: as in
     PredictionOptions. ``num_processes`` evaluate."""
 
@@ -48,13 +48,13 @@ def accumulate_crossval_results(
     options: CrossValidationOptions | None = None,
     **changes: Any,
 ) -> dict[str, Any]:
-    """Predict every training case whole with the models of the fold that did not train with it, and evaluate all cases
-    together; returns the summary.
+    """Predict every training case with the models that were not trained on it, and evaluate all cases together; returns
+    the summary.
 
     ``changes`` are CrossValidationOptions by name. Predictions (CASE.nii.gz, stitched from the districts),
     prediction.json and summary.json go to ``output`` (default: crossval_results/MODEL__PLANS in the dataset's results
-    folder); called again, it goes on. Raises CheckpointError that says what to train where a fold is not trained, and
-    where a fold was trained with its validation cases.
+    folder); an interrupted run continues. Raises CheckpointError with the commands to run where a fold is not trained,
+    and where a fold was trained with its validation cases.
     """
     options = replace(options or CrossValidationOptions(), **changes)
     raw = open_dataset(dataset)
@@ -66,7 +66,7 @@ def accumulate_crossval_results(
 
 
 def planned_configurations(trained: TrainedModel) -> list[str]:
-    """What a prediction uses where nothing is named: the districts of the plans, or the whole body where no district is
+    """The default configurations of a prediction: the districts of the plans, or the whole body where no district is
     trained."""
     districts = [name for name in trained.folds if name != WHOLE_BODY]
     if not districts:
@@ -97,8 +97,12 @@ def check_trained(trained: TrainedModel, configurations: Sequence[str], folds: S
     missing = missing_trainings(trained, configurations, folds)
     if missing:
         plans = "" if trained.plans_name == layout.DEFAULT_PLANS else f" -p {trained.plans_name}"
+        by_fold: dict[str, list[str]] = {}
+        for name, fold in missing:
+            by_fold.setdefault(fold, []).append(name)
         commands = [
-            f"ct2pet_train {trained.dataset_name} {trained.model} {fold} -c {name}{plans}" for name, fold in missing
+            f"ct2pet_train {trained.dataset_name} {trained.model} {fold} -c {' '.join(names)}{plans}"
+            for fold, names in by_fold.items()
         ]
         more = f" and {len(commands) - _SHOWN} more" if len(commands) > _SHOWN else ""
         raise CheckpointError(
@@ -108,7 +112,7 @@ def check_trained(trained: TrainedModel, configurations: Sequence[str], folds: S
 
 
 def default_folder(trained: TrainedModel, configurations: Sequence[str], job: OutOfFold) -> Path:
-    """Where the out-of-fold predictions of a model lie."""
+    """The default folder of a model's out-of-fold predictions."""
     own = [] if [*configurations] == planned_configurations(trained) else ["+".join(configurations)]
     all_folds = len(PreprocessedDataset.find(trained.dataset_name).splits())
     folds = [] if len(job.validation) == all_folds else ["folds_" + "_".join(job.validation)]

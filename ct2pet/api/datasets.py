@@ -1,4 +1,4 @@
-"""Raw datasets, as the commands ct2pet_convert_dicom, ct2pet_split and ct2pet_register make and change them."""
+"""Raw datasets: the commands ct2pet_convert_dicom, ct2pet_split and ct2pet_register as functions."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from ct2pet.parallel import default_processes
 
 @dataclass(frozen=True)
 class ConversionOptions:
-    """``weights_csv``: values that headers lack. ``patient_map``: where to write which case is which patient;
-    ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions are lesions, by
-    name."""
+    """``weights_csv``: table of values that headers lack. ``patient_map``: file to write with the patient of each case;
+    ``left_out``: file to write with unused files and series. ``lesion_rois``: name pattern of regions that are
+    lesions."""
 
     num_processes: int | None = None
     weights_csv: str | Path | None = None
@@ -32,26 +32,26 @@ def convert_dicom(
     source: str | Path, dataset_id: int, name: str, options: ConversionOptions | None = None, **changes: Any
 ) -> Conversion:
     """Convert every PET with its CT below the folder ``source`` to the raw dataset DatasetNNN_NAME. Called again, it
-    goes on with the cases that are not there.
+    converts the missing cases.
 
     ``changes`` are ConversionOptions by name. Failed cases are in the result, not raised. Raises DatasetError where
-    there is nothing to convert, or the dataset is another's or cannot be added to.
+    there is nothing to convert, or where the dataset cannot be extended.
     """
     options = replace(options or ConversionOptions(), **changes)
     return convert(source, dataset_id, name, **asdict(options))
 
 
 def split(dataset: str | int, *, seed: int = 12345) -> dict[str, int]:
-    """Split a raw dataset by patient: 70% training, 10% validation, 20% test, each diagnosis in these shares; how many
-    cases each part has. Another ``seed`` gives another split."""
+    """Split a raw dataset by patient: 70% training, 10% validation, 20% test, stratified by diagnosis; returns the
+    number of cases of each part. ``seed`` is the random seed of the split."""
     return split_dataset(open_dataset(dataset).folder, seed)
 
 
 def register(
     dataset: str | int, cases: Sequence[str] | None = None, *, num_processes: int | None = None
 ) -> dict[str, dict[str, Any]]:
-    """Register the PET of each case of a raw dataset to its CT (rigid), where a quick estimate says that it lies
-    elsewhere; of named ``cases`` in any case. Returns what was found, by case. Raises CasesFailed."""
+    """Register misaligned PETs of a raw dataset to their CTs (rigid). Misaligned: by a quick estimate, or named in
+    ``cases``. Returns the outcomes by case. Raises CasesFailed."""
     results = align_dataset(open_dataset(dataset), cases, num_processes or default_processes())
     results.raise_failures("could not be registered")
     return results.values

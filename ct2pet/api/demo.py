@@ -23,10 +23,10 @@ _BEFORE_THE_CONCLUSION = 4
 
 
 def run_demo(folder: Path, method: str = "pix2pix", *, device: str | None = None) -> Path:
-    """Make phantom patients, plan, train ``method``, predict patients that were held out, and compare.
+    """Make phantom patients, plan, train ``method``, predict test patients, and evaluate.
 
-    Everything lands under ``folder``: raw, preprocessed, results, predictions, summary.json, report.html. Returns the
-    path of the report. Interrupted and run again, it goes on. Raises PluginError for a method without a demonstration.
+    Everything is written to ``folder``: raw, preprocessed, results, predictions, summary.json, report.html. Returns the
+    path of the report. An interrupted run continues. Raises PluginError for a method without a demonstration.
     """
     folder = Path(folder).resolve()
     demonstration = load_demonstration(method)
@@ -51,8 +51,8 @@ def run_demo(folder: Path, method: str = "pix2pix", *, device: str | None = None
 
 
 def _make_plans(demonstration: Demonstration, device: str | None) -> None:
-    """Shortened plans, unless an interrupted run has made them: what it trained goes on with them, however much memory
-    is free."""
+    """Shortened plans, or those of an interrupted run: its training must continue with them, independent of free
+    memory."""
     path = PreprocessedDataset.find(demonstration.dataset).plans_file(layout.DEFAULT_PLANS)
     if path.exists() and (made := Plans.load(path)) == demonstration.shortened(made):
         return
@@ -61,7 +61,7 @@ def _make_plans(demonstration: Demonstration, device: str | None) -> None:
 
 @contextmanager
 def _working_in(folder: Path) -> Iterator[None]:
-    """Inside the block the three folders of ct2pet lie under ``folder``."""
+    """Inside the block the three folders of ct2pet are in ``folder``."""
     ours = {f"ct2pet_{kind}": str(folder / kind) for kind in ("raw", "preprocessed", "results")}
     before = {name: os.environ.get(name) for name in ours}
     os.environ.update(ours)

@@ -1,4 +1,4 @@
-"""Evaluation, as the command ct2pet_evaluate does it."""
+"""Evaluation: the command ct2pet_evaluate as a function."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from ct2pet.parallel import default_processes
 @dataclass(frozen=True)
 class EvaluationOptions:
     """``split``: the test ("Ts") or training ("Tr") cases of a dataset. ``output``: the summary's file (default:
-    summary.json among the predictions). The folders ``lesions`` and ``organs`` (CASE.nii.gz) replace those of the
-    dataset; into the folder ``error_maps`` go prediction - real PET (SUV) of each case, 0 outside the body."""
+    summary.json in the folder of the predictions). The folders ``lesions`` and ``organs`` (CASE.nii.gz) replace those
+    of the dataset. ``error_maps``: folder for prediction - real PET (SUV) of each case, 0 outside the body."""
 
     split: str = "Ts"
     output: str | Path | None = None
@@ -27,7 +27,7 @@ class EvaluationOptions:
 
 
 def summary_file(predictions: str | Path) -> Path:
-    """Where the summary of a folder of predictions lies by default."""
+    """The default path of the summary of a folder of predictions."""
     return Path(predictions) / layout.SUMMARY
 
 

@@ -1,4 +1,4 @@
-"""What predictions depend on, as the command ct2pet_explain shows it."""
+"""What predictions depend on: the command ct2pet_explain as a function."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def explain(
     **changes: Any,
 ) -> Path:
     """Hide every region of the input images (the first input) in turn and compare the predictions of the first target,
-    with the models that ``options`` choose; returns the path of the table.
+    with the models chosen by ``options``; returns the path of the table.
 
     ``regions``: a folder of label maps, CASE.nii.gz. ``names``: a JSON file with the names of the labels (dataset.json
     with organs, or name to label). ``hide``: see Occlusion. ``changes`` are PredictionOptions by name; the networks
@@ -62,7 +62,9 @@ def explain(
     with chosen_members(options) as members:
         fields = members[0].loaded.plans.all_fields
         if not fields.inputs or fields.targets[0].rules.is_labels:
-            raise Ct2PetError(f"{members[0].trained.model}: images that are predicted from images can be explained")
+            raise Ct2PetError(
+                f"{members[0].trained.model}: only methods that predict images from images can be explained"
+            )
         cases = find_cases(source, target, fields)
         files = image_files(Path(regions))
         check_writable(target)
@@ -72,7 +74,7 @@ def explain(
 
             def one(case: Case) -> None:
                 if case.name not in files:
-                    raise DatasetError(f"{regions}: no region map {case.name}")
+                    raise DatasetError(f"{regions}: no region map of {case.name}")
                 bar.notes = [case.name]
                 rows[case.name] = explanation.run(case, files[case.name], target, label_names, bar.advance)
                 _write(target / TABLE, rows)
@@ -130,7 +132,7 @@ class _Explanation:
 
 
 def _names_in(path: Path) -> dict[int, str]:
-    """The names of labels in a JSON file. Raises Ct2PetError, naming it, where it holds none."""
+    """The names of labels in a JSON file. Raises Ct2PetError, naming it, where it contains none."""
     content = read_json(path)
     if isinstance(content, dict) and "organs" in content:
         content = content["organs"]

@@ -1,4 +1,4 @@
-"""Trained models as one file, as the commands ct2pet_export_model and ct2pet_install_model write and read it."""
+"""Trained models as one file: the commands ct2pet_export_model and ct2pet_install_model as functions."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ _VERSIONS = ("ct2pet", "torch", "python")
 
 @dataclass(frozen=True)
 class ExportOptions:
-    """Which model to export: ``model``, ``plans_name`` (not needed where one is trained), ``configurations`` and
+    """Which model to export: ``model``, ``plans_name`` (not needed where only one is trained), ``configurations`` and
     ``folds`` (default: those that ``predict`` uses), ``checkpoint``; ``half_precision``: weights as float16, with 11
     bits of precision."""
 
@@ -56,13 +56,13 @@ class ExportOptions:
 def export_model(dataset: str | int, output: str | Path, options: ExportOptions | None = None, **changes: Any) -> Path:
     """Write a trained model of a dataset (id or name) to the zip archive ``output``; returns its path.
 
-    ``changes`` are ExportOptions by name. The archive holds weights, plans, dataset.json, how it was trained, a model
-    card, and checksums; no case, no name of a case, no path, no command. Raises CheckpointError that lists what is
-    trained where no or several models fit, and Ct2PetError where a file of the model names a path.
+    ``changes`` are ExportOptions by name. The archive contains weights, plans, dataset.json, the training's provenance,
+    a model card, and checksums; no case, no name of a case, no path, no command. Raises CheckpointError that lists the
+    trained models where none or several match, and Ct2PetError where a file of the model contains a path.
     """
     options, output = replace(options or ExportOptions(), **changes), Path(output)
     if output.suffix.lower() != ".zip":
-        raise Ct2PetError(f"{output}: a model is exported to a file that ends in .zip")
+        raise Ct2PetError(f"{output}: the name of an exported model must end in .zip")
     trained = choose(
         find_trained(results_folder(), options.checkpoint), str(dataset), options.model, options.plans_name
     )
@@ -79,9 +79,9 @@ def export_model(dataset: str | int, output: str | Path, options: ExportOptions 
 def install_model(package: str | Path) -> list[Path]:
     """Install an exported model into the results folder; returns the folders of its configurations.
 
-    All files are checked first. A folder that is there with the same files is left as it is. Raises Ct2PetError where
-    the archive is damaged, would write outside its folder or is no model, and where another model of this name is
-    installed or trained; then nothing is changed.
+    All files are checked first. An existing folder with the same files is kept. Raises Ct2PetError where the archive is
+    damaged, would write outside its folder or is not a model, and where another model of this name exists; then nothing
+    is changed.
     """
     package, results = Path(package), results_folder()
     check_writable(results)
@@ -101,7 +101,7 @@ def install_model(package: str | Path) -> list[Path]:
 def _collect(
     trained: TrainedModel, checkpoints: dict[str, list[Path]], stage: Path, half_precision: bool
 ) -> ModelFacts:
-    """Write what is shared into ``stage``; the facts of the card."""
+    """Write the shared files into ``stage``; returns the facts of the card."""
     trainings, validations = [], []
     versions: dict[str, str] = {}
     plans, about = None, {}
@@ -131,7 +131,7 @@ def _collect(
 
 
 def _halved(weights: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The weights as float16. Names of one tensor (a decoder holds its encoder, too) stay names of one tensor."""
+    """The weights as float16. Several names of one tensor (a decoder contains its encoder) stay names of one tensor."""
     halves: dict[tuple[int, torch.Size], torch.Tensor] = {}
     for tensor in weights.values():
         half = tensor.half() if tensor.is_floating_point() else tensor
@@ -149,7 +149,7 @@ def _training(content: dict[str, Any], plans: Plans, fold: str) -> TrainingFacts
 
 
 def _validation(folder: Path, configuration: str) -> list[ValidationFacts]:
-    """The error of the validation cases of a numbered fold; nothing where they are the training cases."""
+    """The error of the validation cases of a numbered fold; empty where they are the training cases."""
     path, fold = folder / layout.VALIDATION / layout.SUMMARY, folder.name.removeprefix("fold_")
     if fold == "all" or not path.is_file():
         return []
@@ -170,12 +170,14 @@ def _files_in(folder: Path, manifest: Manifest) -> dict[str, FileFacts]:
 def _checkpoint_of(stage: Path, package: Path) -> str:
     names = {path.name for path in stage.glob("*/*/fold_*/*.pth")}
     if len(names) != 1:
-        raise Ct2PetError(f"{package}: holds {len(names) or 'no'} kinds of checkpoints; export the model again")
+        raise Ct2PetError(
+            f"{package}: contains {len(names) or 'no'} kinds of checkpoints, not one; export the model again"
+        )
     return names.pop()
 
 
 def _check_content(package: Path, trained: TrainedModel) -> None:
-    """Raise Ct2PetError where a checkpoint cannot be read or is of something else. Weights and plans are data; no code
+    """Raise Ct2PetError where a checkpoint cannot be read or is of another model. Weights and plans are data; no code
     is loaded from them."""
     try:
         for configuration, folds in trained.folds.items():
@@ -188,21 +190,21 @@ def _check_content(package: Path, trained: TrainedModel) -> None:
     try:
         load_model(trained.model)
     except PluginError as error:
-        print(f"warning: {error}; install the package of this method before you predict", file=sys.stderr)
+        print(f"warning: {error}; install the package of this method before prediction", file=sys.stderr)
 
 
 def _is_installed(target: Path, files: Mapping[str, FileFacts]) -> bool:
-    """Whether a folder with these files (by path inside it) is there. Raises Ct2PetError where it differs."""
+    """Whether a folder with these files (by path inside it) exists. Raises Ct2PetError where it differs."""
     if not target.exists():
         return False
     for name, facts in files.items():
         if not (target / name).is_file() or facts_of(target / name) != facts:
-            raise Ct2PetError(f"{target}: another model is there ({name} differs); remove or rename that folder")
+            raise Ct2PetError(f"{target}: another model has this name ({name} differs); remove or rename this folder")
     return True
 
 
 def _move(folders: Sequence[tuple[Path, Path]]) -> None:
-    """Move all folders to their places, or none."""
+    """Move all folders to their targets, or none."""
     moved: list[Path] = []
     try:
         for source, target in folders:

@@ -1,4 +1,4 @@
-"""Organ labels from CTs for a dataset without a CT, as the command ct2pet_segment_organs makes them."""
+"""Organ labels from CTs for a dataset without a CT: the command ct2pet_segment_organs as a function."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def segment_organs(
     device: str | None = None,
     num_processes: int | None = None,
 ) -> list[Path]:
-    """Label the organs in the CTs of a folder and put the maps into a raw dataset; the maps' files.
+    """Segment the organs in the CTs of a folder and write the maps into a raw dataset; returns the maps' files.
 
-    The CT of a case has its name (CASE.nii.gz or CASE_0000.nii.gz, or a folder of DICOM files). The organs are those of
-    the dataset's only target of labels; where it has none, the 18 of LDOS become the target ``organs``. Maps that are
-    there stay: delete them to have them made anew. Beside each map a record says what made it.
+    The CT of a case has the case's name (CASE.nii.gz or CASE_0000.nii.gz, or a folder of DICOM files). The organs are
+    those of the dataset's only label target; without one the 18 organs of LDOS become the target ``organs``. Existing
+    maps are kept: delete them to make them again. A record next to each map names the segmenter.
 
-    Raises CasesFailed, naming them, for cases without a map, and other Ct2PetErrors before any work: for a case without
-    a CT, a CT elsewhere than the PET, an unknown organ, missing weights.
+    Raises CasesFailed, naming them, for cases without a map, and other Ct2PetErrors before any work: a case without a
+    CT, a CT that does not overlap the PET, an unknown organ, missing weights.
     """
     raw = open_dataset(dataset)
     target = _target(raw)
@@ -55,35 +55,38 @@ def segment_organs(
 
 
 def _target(raw: RawDataset) -> Field:
-    """The dataset's target of labels, or the one that it is going to have."""
+    """The dataset's label target, or the one that is added."""
     maps = [one for one in raw.fields.targets if one.rules.is_labels]
     if len(maps) > 1:
         names = ", ".join(one.name for one in maps)
-        raise DatasetError(f"{raw.folder}: several targets are label maps ({names}); only one can be of organs")
+        raise DatasetError(f"{raw.folder}: several targets are label maps ({names}); keep one")
     if not maps and "targets" not in raw.description.content:
-        raise DatasetError(f"{raw.folder}: dataset.json names one 'target'; write it under 'targets', which can be two")
+        raise DatasetError(
+            f"{raw.folder}: dataset.json has the key 'target'; replace it by 'targets', which can hold a second one"
+        )
     return maps[0] if maps else Field(ORGANS, TARGET, LABELS, "label", ORGANS, "", labels=dict(PAPER_LABELS))
 
 
 def _add_target(raw: RawDataset, target: Field) -> None:
     added = {target.name: {"kind": target.kind, "folder": target.folder, "labels": dict(target.labels)}}
     update_dataset_json(raw.folder, targets={**raw.description.content["targets"], **added})
-    print(f"{raw.folder}: {target.name} is now a target in dataset.json")
+    print(f"{raw.folder}: target {target.name} added to dataset.json")
 
 
 def _tasks(raw: RawDataset, source: Path, target: Field) -> list[MapTask]:
-    """A task for every case. Raises DatasetError for one without a CT, GeometryError for a CT elsewhere."""
+    """A task per case. Raises DatasetError for a case without a CT, GeometryError for a CT that does not overlap the
+    PET."""
     found = {one.name: one.image for one in find_images(source, raw.folder)}
     tasks = []
     for split in SPLITS:
         for case in raw.cases(split):
             if case not in found:
-                raise DatasetError(f"{source}: there is no CT of {case} ({case}{raw.file_ending})")
+                raise DatasetError(f"{source}: no CT of {case} (expected {case}{raw.file_ending})")
             _check_place(found[case], raw.path(raw.leading, case, split), raw.leading.name)
             labels = raw.path(target, case, split)
             tasks.append(MapTask(case, found[case], labels, make=not labels.exists()))
     if not tasks:
-        raise DatasetError(f"{raw.folder}: there is no case in it")
+        raise DatasetError(f"{raw.folder}: no cases")
     return tasks
 
 

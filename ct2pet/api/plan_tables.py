@@ -1,4 +1,4 @@
-"""Plans and the cost of training them as tables for the screen."""
+"""Plans and the cost of their training as printed tables."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.training.cost import TrainingCost, estimated_memory_gib, training_cost
 
 _GENERATOR = "generator"
-_BYTES = {True: 1, False: 2}  # of a stored voxel of a label map (or of the mask), of an image
+_BYTES = {True: 1, False: 2}  # per stored voxel; True: label map or mask, False: image
 
 
 def planned_model(plans: Plans) -> str:
@@ -27,7 +27,7 @@ def planned_model(plans: Plans) -> str:
 
 
 def show_plan(plans: Plans) -> None:
-    """Print what was decided for every region."""
+    """Print the plan of every region."""
     model = planned_model(plans)
     device = str(plans.settings.get("device") or choose_device(None))
     header = ["Region", "Spacing [mm]", "Patch [voxels]", "Batch", f"Memory of {model} [GiB]", "Generator"]
@@ -46,13 +46,13 @@ def show_plan(plans: Plans) -> None:
 
 
 def show_next(plans: Plans) -> None:
-    """Print the command that comes after preprocessing."""
+    """Print the next command after preprocessing."""
     option = "" if plans.plans_name == DEFAULT_PLANS else f" -p {plans.plans_name}"
     print(f"next: ct2pet_train {_number(plans.dataset_name)} {planned_model(plans)} all{option}")
 
 
 def _number(dataset_name: str) -> str:
-    """How a dataset is called in commands: 001 of Dataset001_NAME."""
+    """The number of a dataset as used in commands: 001 of Dataset001_NAME."""
     return dataset_name.removeprefix("Dataset").split("_")[0]
 
 
@@ -77,16 +77,16 @@ def _network(planned: Configuration) -> str:
 
 
 def show_costs(plans: Plans) -> None:
-    """Time steps of every region's training and print what the trainings take.
+    """Time training steps of every region and print time, memory and disk space of the trainings.
 
-    Says so, and times nothing, where the device that the plans are made for is not here.
+    Prints a note instead where this machine does not have the device of the plans.
     """
     model = planned_model(plans)
     device = str(plans.settings.get("device") or choose_device(None))
     try:
         choose_device(device)
     except Ct2PetError:
-        say(f"the time of a training is not estimated: the plans are for {device}, which is not here")
+        say(f"training time not estimated: the plans are for {device}, which this machine does not have")
         return
     fingerprint = Fingerprint.load(PreprocessedDataset.find(plans.dataset_name).fingerprint_file)
     header = ["Region", "Step", "Steps", "Time", "Memory [GiB]", "Checkpoints [GB]", "Data, at most [GB]"]
@@ -96,12 +96,12 @@ def show_costs(plans: Plans) -> None:
         costs.append(cost)
         data = len(fingerprint.districts[name].cases) * _stored_gb(plans, planned)
         rows.append([name, *_texts(cost), f"{data:.2g}"])
-    table(f"What a training of {model} takes on this machine ({device})", header, rows)
+    table(f"Cost of training {model} on this machine ({device})", header, rows)
     trained = plans.default_configurations
     seconds = sum(cost.seconds for name, cost in zip(plans.configurations, costs) if name in trained)
     print(
         f"the {len(trained)} region(s) that ct2pet_train trains by default, one after another: about "
-        f"{duration(seconds)} for a fold, without validation"
+        f"{duration(seconds)} per fold, without validation"
     )
 
 

@@ -1,4 +1,4 @@
-"""The plans of one dataset for another, as the command ct2pet_move_plans_between_datasets writes them."""
+"""The plans of one dataset for another: the command ct2pet_move_plans_between_datasets as a function."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def move_plans_between_datasets(
     """Write the plans of the dataset ``source`` for the dataset ``target``, under ``new_name`` (default: the same
     name); returns their file.
 
-    So two datasets are preprocessed alike, and a model of one can be trained further with the other. Raises PlansError
-    where their inputs, targets or districts differ, and where other plans of this name are there.
+    Both datasets are then preprocessed in the same way, and a model of one can be fine-tuned on the other. Raises
+    PlansError where their inputs, targets or districts differ, and where other plans of this name exist.
     """
     plans = PreprocessedDataset.find(str(source)).plans(plans_name)
     raw = open_dataset(target)
@@ -33,6 +33,6 @@ def move_plans_between_datasets(
             raise PlansError(f"{raw.folder / DATASET}: other {what} than the plans of {plans.dataset_name}")
     path = PreprocessedDataset(preprocessed_folder() / raw.name).plans_file(moved.plans_name)
     if path.exists():
-        raise PlansError(f"{path}: there already; choose another name (-tp)")
+        raise PlansError(f"{path}: already exists; choose another name (-tp)")
     moved.save(path)
     return path

@@ -1,4 +1,4 @@
-"""Prediction, as the command ct2pet_predict does it."""
+"""Prediction: the command ct2pet_predict as a function."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from ct2pet.inference.choice import Member, chosen_members
 from ct2pet.inference.cluster_prediction import PredictionRequest, predict_on_cluster
 from ct2pet.inference.input_files import find_cases, part
 from ct2pet.inference.options import PredictionOptions
-from ct2pet.inference.pictures import write_pictures
 from ct2pet.inference.record import PredictionRecord, provenance_of_members
 from ct2pet.locks import folder_lock
 from ct2pet.parallel.cluster import current_cluster
@@ -30,8 +29,8 @@ def predict(
     """Predict the targets of the images of a folder (files, folders of DICOM files), or of one image; returns the
     predictions' files.
 
-    ``changes`` are PredictionOptions by name, in place of those of ``options``. Writes what was used into
-    prediction.json beside the predictions. Raises CasesFailed, naming them, for cases that could not be predicted, and
+    ``changes`` are PredictionOptions by name, in place of those of ``options``. Writes the provenance to
+    prediction.json next to the predictions. Raises CasesFailed, naming them, for cases that could not be predicted, and
     other Ct2PetErrors before any work.
     """
     options = replace(options or PredictionOptions(), **changes)
@@ -42,7 +41,7 @@ def predict(
 def _predict(source: Path, target: Path, members: Sequence[Member], options: PredictionOptions) -> list[Path]:
     fields = members[0].loaded.plans.all_fields
     if not fields.inputs:
-        raise Ct2PetError(f"{members[0].trained.model} makes images without input images: use ct2pet_synthesize")
+        raise Ct2PetError(f"{members[0].trained.model} synthesizes images without input images; use ct2pet_synthesize")
     patient_map = None if options.patient_map is None else Path(options.patient_map)
     all_cases = find_cases(source, target, fields, patient_map)
     cases = part(all_cases, options.num_parts, options.part_id)
@@ -66,6 +65,8 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
             else:
                 predict_cases(work, prediction, len(cases) - len(work), threads)
             if options.pictures:
+                from ct2pet.inference.pictures import write_pictures  # imports matplotlib, which takes 0.5 s
+
                 write_pictures(cases, fields)
         finally:
             print_records(prediction.maps.records)
@@ -73,5 +74,5 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
 
 
 def _alone_in(folder: Path, options: PredictionOptions) -> contextlib.AbstractContextManager[None]:
-    """The lock of the predictions' folder, which processes with a share of the cases each have in common."""
+    """The lock of the predictions' folder, which processes that each predict a part of the cases share."""
     return folder_lock(folder, "a prediction") if options.num_parts == 1 else contextlib.nullcontext()

@@ -27,28 +27,28 @@ from ct2pet.resampling import to_itk
 from ct2pet.volume import Grid, Volume
 
 Image = Any  # SimpleITK.Image, a spatial image of nibabel, or Volume
-_LPS_AND_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # one to the other: ITK's axes and those of NIfTI
+_LPS_AND_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])  # converts between the axes of ITK and of NIfTI
 
 
 class Predictor:
     """Trained models in memory, for one image after another. Made by ``from_folder``."""
 
     def __init__(self, member: Member, options: PredictionOptions) -> None:
-        """A loaded model and how to predict with it; see PredictionOptions, of which those for files do not count."""
+        """A loaded model and how to predict with it; see PredictionOptions, without those for files."""
         self._plans, self._options = member.loaded.plans, options
         self._fields = self._plans.all_fields
         self._predictor = predictor_of([member], options, choose_device(options.device))
         self._grids = OutputGrids(member.loaded, options.grid, None)
         if not self._fields.inputs:
-            raise Ct2PetError(f"{member.trained.model} makes images without input images: use ct2pet.synthesize")
+            raise Ct2PetError(f"{member.trained.model} synthesizes images without input images; use ct2pet.synthesize")
 
     @classmethod
     def from_folder(
         cls, model: str | Path | None = None, options: PredictionOptions | None = None, **changes: Any
     ) -> Predictor:
-        """Load a model: the folder of a trained one, an archive of ``export_model``, or with None one of the results
-        folder, which ``options`` choose. ``changes`` are PredictionOptions by name. Raises CheckpointError where no or
-        several models fit."""
+        """Load a model: the folder of a trained model, an archive of ``export_model``, or None for a model of the
+        results folder chosen by ``options``. ``changes`` are PredictionOptions by name. Raises CheckpointError where
+        none or several models match."""
         options = replace(options or PredictionOptions(), **changes)
         if model is not None:
             options = replace(options, model_paths=[model])
@@ -59,16 +59,18 @@ class Predictor:
 
     def predict(self, image: Image | Mapping[str, Image], district_map: Image | None = None) -> Any:
         """The prediction of an image: of the same kind as ``image`` (SimpleITK, nibabel, or Volume), in SUV, on the
-        grid that the option ``grid`` says; of several targets a dict by name.
+        grid of the option ``grid``; a dict by name for several targets.
 
-        ``image``: a CT in HU, or the inputs by name where there are several. ``district_map``: labels on any grid; by
-        default the segmenter of the training makes it. Raises ImageError where an input is not of its kind (a CT that
-        is not in HU), GeometryError where an image is no volume in space.
+        ``image``: a CT in HU, or the inputs by name where there are several. ``district_map``: labels on any grid;
+        default: made by the segmenter of the training. Raises ImageError where an input has wrong values (a CT that is
+        not in HU), GeometryError where an image is not a volume.
         """
         images = image if isinstance(image, Mapping) else {self._fields.inputs[0].name: image}
         missing = [one.name for one in self._fields.inputs if one.name not in images]
         if missing:
-            raise ImageError(f"the model takes {', '.join(one.name for one in self._fields.inputs)}; no {missing[0]}")
+            raise ImageError(
+                f"the model needs {', '.join(one.name for one in self._fields.inputs)}; {missing[0]} is missing"
+            )
         inputs = {one.name: _checked(as_volume(images[one.name], one.rules.unit), one) for one in self._fields.inputs}
         first = self._fields.inputs[0].name
         labels = self._districts(inputs) if district_map is None else as_volume(district_map, "label")
@@ -91,22 +93,22 @@ class Predictor:
 
 def as_volume(image: Image, unit: str = "") -> Volume:
     """A volume (Z, Y, X; LPS) of a SimpleITK image, of a spatial image of nibabel (RAS), or a Volume itself. Raises
-    GeometryError for images that are not of three axes, ImageError for other objects."""
+    GeometryError for images without three axes, ImageError for other objects."""
     if isinstance(image, Volume):
         return Volume(image.array, image.grid, unit or image.unit)
     if isinstance(image, sitk.Image):
         if image.GetDimension() != 3 or image.GetNumberOfComponentsPerPixel() != 1:
-            raise GeometryError("an image of three axes and one value each is needed")
+            raise GeometryError("expected an image of three axes with one value per voxel")
         shape = tuple(int(n) for n in image.GetSize()[::-1])
         spacing = tuple(float(mm) for mm in image.GetSpacing()[::-1])
         grid = Grid(shape, spacing, tuple(image.GetOrigin()), tuple(image.GetDirection()))  # type: ignore[arg-type]
         return Volume(_real(sitk.GetArrayFromImage(image)), grid, unit)
     if isinstance(image, nibabel.spatialimages.SpatialImage):
         if len(image.shape) != 3:
-            raise GeometryError(f"an image of three axes is needed, not {image.shape}")
+            raise GeometryError(f"expected an image of three axes, not of shape {image.shape}")
         array = np.asarray(image.dataobj).T
         return Volume(_real(array), Grid.from_affine(array.shape, _LPS_AND_RAS @ image.affine), unit)
-    raise ImageError(f"a SimpleITK image, a nibabel image or a Volume is needed, not {type(image).__name__}")
+    raise ImageError(f"expected a SimpleITK image, a nibabel image or a Volume, not {type(image).__name__}")
 
 
 def like(volume: Volume, image: Image) -> Image:

@@ -1,4 +1,4 @@
-"""Preprocessing, as the command ct2pet_preprocess does it. Without torch, which takes longer to load than the work."""
+"""Preprocessing: the command ct2pet_preprocess as a function. It does not load torch."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class PreprocessingOptions:
 
 
 def preprocess(dataset: str | int, options: PreprocessingOptions | None = None, **changes: Any) -> None:
-    """Write the districts' stores. Interrupted and started again, it goes on; unchanged cases are not done again.
+    """Write the districts' stores. An interrupted run continues; unchanged cases are skipped.
 
     ``changes`` are PreprocessingOptions by name.
     """

@@ -1,4 +1,4 @@
-"""The report, as the command ct2pet_report writes it."""
+"""The report: the command ct2pet_report as a function."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ from ct2pet.report import LOG, MAX_CASES, read_log, report_of_dataset
 
 @dataclass(frozen=True)
 class ReportOptions:
-    """``split``: test ("Ts") or training ("Tr") cases. ``summary``: default summary.json among the predictions.
-    ``other_summary``: of another model on the same cases, to compare with. ``output``: default report.html among the
-    predictions. ``figures``: a folder that also gets all plots and pictures as PNG, SVG and PDF. At most ``max_cases``
-    cases get pictures."""
+    """``split``: test ("Ts") or training ("Tr") cases. ``summary``: default summary.json in the folder of the
+    predictions. ``other_summary``: of another model on the same cases, to compare with. ``output``: default report.html
+    in the folder of the predictions. ``figures``: a folder for all plots and pictures as PNG, SVG and PDF. At most
+    ``max_cases`` cases get pictures."""
 
     split: str = "Ts"
     summary: str | Path | None = None
@@ -36,10 +36,10 @@ class ReportOptions:
 
 
 def report(dataset: str | int, predictions: str | Path, options: ReportOptions | None = None, **changes: Any) -> Path:
-    """Write one HTML file that shows what ``evaluate`` found; returns its path.
+    """Write one HTML file with the results of ``evaluate``; returns its path.
 
-    ``changes`` are ReportOptions by name. The training curves are shown where prediction.json names a model that lies
-    in the results folder. Raises Ct2PetError where there is no summary, or where the other one cannot be compared, and
+    ``changes`` are ReportOptions by name. The training curves are shown where the results folder has the model of
+    prediction.json. Raises Ct2PetError where the summary is missing or the other one cannot be compared, and
     CasesFailed that names cases without pictures.
     """
     options, predictions = replace(options or ReportOptions(), **changes), Path(predictions)
@@ -61,18 +61,18 @@ def report(dataset: str | int, predictions: str | Path, options: ReportOptions |
 
 
 def _model_name(summary: Path) -> str:
-    """What the other model is called: the folder of its summary.json, or the file's own name."""
+    """The name of the other model: the folder of its summary.json, or the file name."""
     path = summary.resolve()
     return path.parent.name if path.name == layout.SUMMARY and path.parent.name else path.stem
 
 
 def training_curves(predictions: str | Path) -> dict[str, list[dict[str, float]]]:
-    """The training logs of the models that made the predictions, by district (and fold); those that are found."""
+    """The training logs of the predictions' models that exist, by district (and fold)."""
     try:
         made = read_json(Path(predictions) / PREDICTION_FILE)
         names = [str(made[key]) for key in ("dataset_name", "model", "plans_name")]
         folds = [(district, fold) for district, found in made["checkpoints_sha256"].items() for fold in found]
-    except (Ct2PetError, KeyError, TypeError, AttributeError):  # predictions of something else
+    except (Ct2PetError, KeyError, TypeError, AttributeError):  # predictions of another program
         return {}
     return {name: read_log(path) for name, path in _logs(names, folds).items() if path.is_file()}
 

@@ -1,4 +1,4 @@
-"""District maps of CTs, as the command ct2pet_segment_districts and the stages that need maps make them."""
+"""District maps of CTs: the command ct2pet_segment_districts as a function, and the missing maps of other stages."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ from ct2pet.parallel import default_processes
 @dataclass(frozen=True)
 class SegmentationOptions:
     """``dataset``: a raw dataset whose CTs are segmented into districtsTr and districtsTs, in place of a source and a
-    target. ``weights``: the folder of the weights, for segmenters that have any; ``districts``: the folder of your own
-    maps, for the segmenter files. ``pictures``: a PNG beside each map. With ``continue_segmentation`` the maps that
-    this segmenter has made are left as they are."""
+    target. ``weights``: the folder of the weights, for segmenters that need them; ``districts``: the folder of existing
+    maps, for the segmenter files. ``pictures``: a PNG next to each map. ``continue_segmentation``: keep the maps that
+    this segmenter made."""
 
     dataset: str | int | None = None
     segmenter: str | None = None
@@ -52,8 +52,8 @@ def segment_districts(
     """Segment the CTs of a folder (or one CT file), or all of a raw dataset; returns the maps' files.
 
     ``changes`` are SegmentationOptions by name. Maps and their records go to ``target``/CASE and CASE.segmenter.json,
-    or into districtsTr and districtsTs. Maps of another segmenter are never replaced, and neither are those that no
-    segmenter made. Prints how sure the segmenter is of each case.
+    or into districtsTr and districtsTs. Maps of other segmenters and of the user are never replaced. Prints the
+    segmenter's quality checks of each case.
 
     Raises CasesFailed, naming them, for CTs without a map, and other Ct2PetErrors before any work.
     """
@@ -63,24 +63,24 @@ def segment_districts(
     given: dict[str, Any] = {"device": options.device, "weights": options.weights, "folder": options.districts}
     if dataset is not None:
         if source is not None or target is not None:
-            raise DatasetError("either -d, or -i and -o: a dataset's maps go into its own folders")
+            raise DatasetError("give either -d, or -i and -o: the maps of a dataset are written into its own folders")
         raw = open_dataset(dataset)
         made_by = _segmenter_for(raw, segmenter or raw.description.segmenter or DEFAULT_SEGMENTER, given)
         labels, files = raw.districts, _of_dataset(raw, SPLITS)
     elif source is None or target is None:
-        raise DatasetError("which CTs? -i and -o, or -d for those of a dataset")
+        raise DatasetError("give the CTs and the folder of the maps (-i and -o), or a dataset (-d)")
     else:
         made_by = make_segmenter(segmenter or DEFAULT_SEGMENTER, **given)
         labels, files = segmenter_labels(made_by), _of_folder(Path(source), Path(target), continue_segmentation)
     check_districts(made_by, labels)
     tasks = [
-        MapTask(case, ct, district_map, not _stays(made_by, case, district_map, labels, continue_segmentation))
+        MapTask(case, ct, district_map, not _is_kept(made_by, case, district_map, labels, continue_segmentation))
         for case, (ct, district_map) in files.items()
     ]
     for folder in sorted({task.district_map.parent for task in tasks}):
         check_writable(folder)
     for task in tasks:
-        if task.make:  # those of past settings never stay among those of others
+        if task.make:  # maps of other settings are never mixed with these
             task.district_map.unlink(missing_ok=True)
             picture_file(task.district_map).unlink(missing_ok=True)
     pictured = [task for task in tasks if pictures and not is_pictured(task.district_map)]
@@ -98,11 +98,11 @@ def segment_missing(
     num_processes: int | None = None,
     device: str | None = None,
 ) -> dict[str, MapRecord | None]:
-    """Segment the cases of a raw dataset that have no finished map, by default as the others were; the record of every
-    case's map (None: the user's own). No map that is there is touched, whoever made it.
+    """Segment the cases of a raw dataset without a map, by default with the segmenter of the others; returns the record
+    of every case's map (None: the user's own). Existing maps are not changed.
 
-    Raises CasesFailed, naming them, for CTs without a map, and Ct2PetError where another segmenter made the maps that
-    are there.
+    Raises CasesFailed, naming them, for CTs without a map, and Ct2PetError where another segmenter made the existing
+    maps.
     """
     files = _of_dataset(raw, (split,))
     done = {case: record for case, (_, path) in files.items() if (record := read_record(path)) is not None}
@@ -118,7 +118,7 @@ def segment_missing(
             check_districts(made_by, raw.districts)
         except Ct2PetError as error:
             wanted = missing[0].district_map
-            raise DatasetError(f"{wanted}: no such district map ({len(missing)} are missing), and {error}") from None
+            raise DatasetError(f"{wanted}: no such district map ({len(missing)} missing), and {error}") from None
         check_writable(missing[0].district_map.parent)
         done |= _run(made_by, missing, [task for task in tasks if not task.make], raw.districts, num_processes)
     return {case: done.get(case) for case in files}
@@ -141,15 +141,15 @@ def _run(
     return found
 
 
-def _of_folder(source: Path, target: Path, go_on: bool) -> dict[str, tuple[Path, Path]]:
+def _of_folder(source: Path, target: Path, keep: bool) -> dict[str, tuple[Path, Path]]:
     if source.is_dir() and target.resolve() == source.resolve():
-        raise DatasetError(f"{target}: the maps would lie among the CTs; choose another -o")
+        raise DatasetError(f"{target}: the maps would be in the folder of the CTs; choose another -o")
     files = {found.name: (found.image, found.output) for found in find_images(source, target)}
     for _, district_map in files.values():
-        if is_own(district_map) and not go_on:
+        if is_own(district_map) and not keep:
             raise Ct2PetError(
-                f"{district_map}: would be replaced, but no segmenter wrote it, or it was changed since; choose "
-                "another -o, remove it, or let it stay with --continue_segmentation"
+                f"{district_map}: would be replaced, but it was not written by a segmenter or was edited; choose "
+                "another -o, remove it, or keep it with --continue_segmentation"
             )
     return files
 
@@ -160,48 +160,50 @@ def _of_dataset(raw: RawDataset, splits: Iterable[str]) -> dict[str, tuple[Path,
     for split in splits:
         for case in raw.cases(split):
             if case in files:
-                raise DatasetError(f"{raw.path(ct, case, split)}: a training case has the same name")
+                raise DatasetError(
+                    f"{raw.path(ct, case, split)}: a training case and a test case have this name; rename one"
+                )
             files[case] = (raw.path(ct, case, split), raw.path(DISTRICTS, case, split))
     if not files:
         raise DatasetError(
-            f"{raw.folder}: there is no CT, CASE{ct.suffix}{raw.file_ending}, in images{' or images'.join(splits)}"
+            f"{raw.folder}: no CTs CASE{ct.suffix}{raw.file_ending} in images{' or images'.join(splits)}"
         )
     return files
 
 
 def _segmenter_for(raw: RawDataset, name: str, options: Mapping[str, Any]) -> Segmenter:
-    """The segmenter ``name``, its districts put together as dataset.json says where it names this segmenter."""
+    """The segmenter ``name``, its districts merged as in dataset.json where that names this segmenter."""
     merge = raw.description.segmenter_merge if name == raw.description.segmenter else None
     return make_segmenter(name, merge=merge, **options)
 
 
 def _ct_of(raw: RawDataset) -> Field:
-    """The input that segmenters look at. Raises DatasetError where there is no CT."""
+    """The input for segmenters. Raises DatasetError where there is no CT."""
     ct = next((one for one in raw.fields.inputs if one.kind == CT), None)
     if ct is None:
-        raise DatasetError(f"{raw.folder}: a segmenter of districts needs a CT, and none is among the inputs")
+        raise DatasetError(f"{raw.folder}: segmenting districts needs a CT, and the dataset has no CT input")
     return ct
 
 
-def _stays(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], go_on: bool) -> bool:
-    """Whether the map that is there is kept. Raises Ct2PetError where neither keeping nor replacing it would do."""
+def _is_kept(segmenter: Segmenter, case: str, district_map: Path, labels: Mapping[str, int], keep: bool) -> bool:
+    """Whether the existing map is kept. Raises Ct2PetError where it can be neither kept nor replaced."""
     if is_own(district_map):
         return True
     record, now = read_record(district_map), segmenter.identity(case)
     if record is None:
         return False
     _check_same_name(district_map, record.segmenter, now.name)
-    if go_on and record.segmenter != now:
+    if keep and record.segmenter != now:
         raise Ct2PetError(
-            f"{district_map}: made by {record.segmenter} with other settings or another version than {now} of today; "
-            "leave out --continue_segmentation to make all maps anew"
+            f"{district_map}: made by {record.segmenter} with other settings or another version than {now}; "
+            "run without --continue_segmentation to make all maps again"
         )
-    return go_on and record.districts == dict(labels)
+    return keep and record.districts == dict(labels)
 
 
 def _check_same_name(district_map: Path, made_by: SegmenterIdentity, name: str) -> None:
     if made_by.name != name:
         raise Ct2PetError(
-            f"{district_map}: made by {made_by}, not by {name}; one segmenter should make all maps: "
-            f"choose --segmenter {made_by.name}, or remove the maps first"
+            f"{district_map}: made by {made_by}, not by {name}; all maps must come from one segmenter: "
+            f"use --segmenter {made_by.name}, or remove these maps"
         )

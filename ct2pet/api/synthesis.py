@@ -1,4 +1,4 @@
-"""Images without an input image, as the command ct2pet_synthesize makes them."""
+"""Images without an input image: the command ct2pet_synthesize as a function."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def synthesize(
     checkpoint: str = CHECKPOINT_FINAL,
     device: str | None = None,
 ) -> list[Path]:
-    """Sample ``count`` images with the classes ``labels`` (CLASS or CONDITION=CLASS) into the folder ``target``; the
-    images' files.
+    """Sample ``count`` images with the classes ``labels`` (CLASS or CONDITION=CLASS) into the folder ``target``;
+    returns the images' files.
 
-    ``dataset``, ``model``, ``plans_name``, ``fold`` choose what was trained; none is needed where there is one. The
-    same seed gives the same images. Raises Ct2PetError where the model takes images, does not know a class, or the
-    folder holds other files.
+    ``dataset``, ``model``, ``plans_name``, ``fold`` choose the trained model; they are optional where there is only
+    one. The same seed gives the same images. Raises Ct2PetError where the model needs input images, a class is unknown,
+    or the folder contains other files.
     """
     loaded = load_generator(dataset, model, plans_name, fold, checkpoint)
     request = SynthesisRequest(parse_classes(list(labels), loaded.model.fields), count, seed)
@@ -52,7 +52,7 @@ def synthesize(
 
 @dataclass(frozen=True)
 class Generator:
-    """A trained model that makes images of a class, on the CPU, and what it was made with (``record``)."""
+    """A trained model that synthesizes images of a class, on the CPU, with its provenance (``record``)."""
 
     model: Synthesis
     configuration: Configuration
@@ -66,14 +66,14 @@ def load_generator(
     fold: str | None = None,
     checkpoint: str = CHECKPOINT_FINAL,
 ) -> Generator:
-    """The one trained generator that fits, see ``synthesize``. Raises Ct2PetError where none or several do."""
+    """The one trained generator that matches, see ``synthesize``. Raises Ct2PetError where none or several match."""
     trained = choose(find_trained(results_folder(), checkpoint), dataset, model, plans_name)
     folds = None if fold is None else [fold]
     loaded = load_trained(trained, None, folds)
     district = loaded.districts[0]
     sampler = district.models[0]
     if not isinstance(sampler, Synthesis):
-        raise Ct2PetError(f"{trained.model} predicts from images: use ct2pet_predict")
+        raise Ct2PetError(f"{trained.model} predicts from input images; use ct2pet_predict")
     if len(district.models) > 1:
-        raise Ct2PetError(f"{trained}: there are several folds, and images come from one of them: choose with -f")
+        raise Ct2PetError(f"{trained}: trained on several folds; choose one (-f)")
     return Generator(sampler, district.configuration, provenance(trained, loaded, folds, {}))

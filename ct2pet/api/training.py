@@ -1,8 +1,9 @@
-"""Training, as the command ct2pet_train does it."""
+"""Training: the command ct2pet_train as a function."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.sharing import unpacked
+from ct2pet.sharing.box import archive_of
 from ct2pet.training import TrainingOptions
 from ct2pet.training.data_loader import default_workers
 from ct2pet.training.request import TrainingRequest, train_one
@@ -37,26 +40,26 @@ def train(
     pretrain_whole_body: bool = False,
     **changes: Any,
 ) -> list[Path]:
-    """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one on
-    each GPU. Where torchrun started several processes, all of them train each district together.
+    """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one per
+    GPU. With several processes of torchrun, all of them train each district together.
 
-    ``changes`` are TrainingOptions by name. ``pretrain_whole_body``: train the whole body first, unless that was
-    finished before, and begin each district with its networks and weights.
-    ``configurations``: only these (a district, or ``whole_body``). With ``options.resume`` districts that are
-    finished are skipped; without it they are refused, unless ``options.overwrite`` is set. Returns the folders of the
-    trainings. Raises Ct2PetError subclasses: unknown names, missing preprocessed data, losses that are not finite; of
-    several districts CasesFailed after the others are trained.
+    ``changes`` are TrainingOptions by name. ``pretrain_whole_body``: train the whole body first, unless it is finished,
+    and initialize each district with its networks and weights. ``configurations``: only these (a district, or
+    ``whole_body``). With ``options.resume`` finished districts are skipped; without it they are refused, unless
+    ``options.overwrite`` is set. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names,
+    missing preprocessed data, losses that are not finite. With several districts CasesFailed, after the others are
+    trained.
     """
     options = replace(options or TrainingOptions(), **changes)
     devices = choose_devices(device, num_gpus)
     if len(devices) > 1 and distributed.launched_by_torchrun():
-        raise TrainingError("-num_gpus trains a district on each GPU, torchrun one on all of them: choose one of them")
-    with distributed.process_group(devices[0]) as own_device:
-        load_model(model)  # an unknown name is told before any work
+        raise TrainingError("-num_gpus trains one district per GPU, torchrun one district on all GPUs: use one of them")
+    with distributed.process_group(devices[0]) as own_device, _unpacked_weights(options) as options:
+        load_model(model)  # reports an unknown name before any work
         preprocessed = PreprocessedDataset.find(str(dataset))
         plans = preprocessed.plans(plans_name)
         if str(fold) != "all":
-            fold_cases(preprocessed.splits(), fold, [])  # an unknown fold, too
+            fold_cases(preprocessed.splits(), fold, [])  # and an unknown fold
         names = list(configurations or plans.default_configurations)
         for name in names:
             plans.configuration(name)
@@ -70,8 +73,19 @@ def train(
         return [done[name] for name in names]
 
 
+@contextlib.contextmanager
+def _unpacked_weights(options: TrainingOptions) -> Iterator[TrainingOptions]:
+    """The options; initial weights in an archive are replaced by the temporary folder with its content."""
+    archive = None if options.pretrained_weights is None else archive_of(options.pretrained_weights)
+    if archive is None:
+        yield options
+    else:
+        with unpacked(archive) as folder:
+            yield replace(options, pretrained_weights=folder)
+
+
 def _whole_body(request: TrainingRequest, own_device: str, devices: Sequence[str]) -> Path:
-    """Train the whole body unless that is finished; the folder of the training."""
+    """Train the whole body unless it is finished; returns the folder of the training."""
     request.plans.configuration(WHOLE_BODY)
     folder = request.folder(WHOLE_BODY)
     if not distributed.broadcast_object((folder / CHECKPOINT_FINAL).exists()):

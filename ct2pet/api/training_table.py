@@ -1,4 +1,4 @@
-"""What trainings ended with, as a table for the screen, and the command that comes next."""
+"""The results of trainings as a printed table, and the next command."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SHOWN = ("mae", "ssim", "dice")
 
 
 def show_trainings(folders: Sequence[Path], model: str, fold: int | str) -> None:
-    """Print the result of every trained region, where its checkpoints are, and how to predict with them.
+    """Print the result of every trained region, the paths of its checkpoints, and the command that predicts with them.
 
     ``folders``: of the trainings of one dataset.
     """

@@ -1,1 +1,1 @@
-"""One thin file a command."""
+"""The console commands: one module per command."""

@@ -1,6 +1,6 @@
-"""Predict every training case by the models of the fold that did not train with it, and evaluate all of them together.
+"""Predict each training case with the models that were not trained on it, and evaluate all cases together.
 
-The predictions are whole bodies, stitched from the districts as ct2pet_predict does.
+Each prediction is a whole body, stitched from the districts as in ct2pet_predict.
 
 Example: ct2pet_accumulate_crossval_results 001 -m pix2pix
 """
@@ -10,26 +10,21 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_configurations, add_crossval
+from ct2pet.cli.arguments import add_configurations, add_crossval, add_positional_dataset, add_trained_model
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_output_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET", help="its number (001) or folder name (Dataset001_NAME)")
-    parser.add_argument(
-        "-m", dest="model", metavar="MODEL", help="the method, for example pix2pix; needed where several are trained"
-    )
-    parser.add_argument(
-        "-p", dest="plans_name", metavar="PLANS", help="trained with these plans; needed where several are trained"
-    )
+    add_positional_dataset(parser)
+    add_trained_model(parser)
     add_configurations(parser)
     parser.add_argument(
         "-o",
         dest="output",
         type=Path,
         metavar="FOLDER",
-        help="the predictions and summary.json (default: crossval_results in the dataset's results folder)",
+        help="folder of the predictions and of summary.json (default: crossval_results in the results folder)",
     )
     add_crossval(parser)
 

@@ -1,4 +1,4 @@
-"""Arguments that several commands have, in nnU-Net's words."""
+"""Arguments that several commands share, named as in nnU-Net where nnU-Net has them."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from ct2pet import layout
 Parser = argparse.ArgumentParser
 _MOST_PROCESSES = 1024
 _MOST_DIGITS = 20
+_DATASET_FORMS = "its number (001) or folder name (Dataset001_NAME)"
+_METHOD = "the method, for example pix2pix"
+_WHERE_SEVERAL = "needed where several are trained"
+TRAINED_FOLDS = "the numbered folds that are trained, else all"
 
 
 def add_dataset(parser: Parser, required: bool = True) -> None:
@@ -20,18 +24,67 @@ def add_dataset(parser: Parser, required: bool = True) -> None:
         dest="dataset",
         required=required,
         metavar="DATASET",
-        help="the dataset: its number (001) or folder name (Dataset001_NAME)",
+        help=f"the dataset: {_DATASET_FORMS}",
     )
 
 
-def add_plans(parser: Parser) -> None:
+def add_positional_dataset(parser: Parser) -> None:
+    """The dataset as the first argument, in the commands in which nnU-Net has it there."""
+    parser.add_argument("dataset", metavar="DATASET", help=f"the dataset: {_DATASET_FORMS}")
+
+
+def add_plans(parser: Parser, said: str = "name of the plans") -> None:
+    """The plans of one dataset, by name."""
     parser.add_argument(
         "-p",
-        dest="plans",
+        dest="plans_name",
         default=layout.DEFAULT_PLANS,
         metavar="PLANS",
-        help="name of the plans (default: ct2petPlans)",
+        help=f"{said} (default: {layout.DEFAULT_PLANS})",
     )
+
+
+def add_new_plans(parser: Parser) -> None:
+    """The name under which a planning command writes plans."""
+    add_plans(parser, "name of the plans to write; paper_... is the name of reference plans, which fix the decisions")
+
+
+def add_trained_dataset(parser: Parser) -> None:
+    """Which trained models: of this dataset."""
+    parser.add_argument(
+        "-d", dest="dataset", metavar="DATASET", help=f"the dataset: {_DATASET_FORMS}; {_WHERE_SEVERAL}"
+    )
+
+
+def add_trained_model(parser: Parser) -> None:
+    """Which trained model of a dataset."""
+    parser.add_argument("-m", dest="model", metavar="MODEL", help=f"{_METHOD}; {_WHERE_SEVERAL}")
+    add_trained_plans(parser)
+
+
+def add_trained_plans(parser: Parser) -> None:
+    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help=f"name of the plans; {_WHERE_SEVERAL}")
+
+
+def add_trained_models(parser: Parser) -> None:
+    """Which trained models of a dataset; several."""
+    everything = "(default: all that are trained)"
+    parser.add_argument("-m", dest="models", nargs="+", metavar="MODEL", help=f"the methods {everything}")
+    parser.add_argument("-p", dest="plans_names", nargs="+", metavar="PLANS", help=f"names of the plans {everything}")
+
+
+def add_positional_model(parser: Parser) -> None:
+    parser.add_argument("model", metavar="MODEL", help=_METHOD)
+
+
+def add_fold(parser: Parser) -> None:
+    """Which fold of a trained model."""
+    parser.add_argument("-f", dest="fold", metavar="FOLD", help=f"the fold; {_WHERE_SEVERAL}")
+
+
+def add_folds(parser: Parser, default: str) -> None:
+    """Which folds of a trained model."""
+    parser.add_argument("-f", dest="folds", nargs="+", metavar="FOLD", help=f"the folds (default: {default})")
 
 
 def add_configurations(parser: Parser) -> None:
@@ -40,7 +93,7 @@ def add_configurations(parser: Parser) -> None:
         dest="configurations",
         nargs="+",
         metavar="DISTRICT",
-        help="only these districts, or whole_body (default: every district)",
+        help="the districts, or whole_body (default: every district)",
     )
 
 
@@ -50,11 +103,11 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
         dest="num_processes",
         type=integer(1, _MOST_PROCESSES),
         metavar="N",
-        help="processes (default: one a core; fewer where the memory is short)",
+        help="number of processes (default: one per core, fewer where memory is short)",
     )
 
 
-def add_device(parser: Parser, said: str = "where to compute") -> None:
+def add_device(parser: Parser, said: str = "device to compute on") -> None:
     parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help=f"{said} (default: cuda, else cpu)")
 
 
@@ -63,13 +116,13 @@ def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
         "--segmenter",
         default=default,
         metavar="NAME",
-        help=f"what makes district maps: rules, body, moose, totalsegmentator or files (default: {said})",
+        help=f"segmenter of the districts: rules, body, moose, totalsegmentator or files (default: {said})",
     )
     parser.add_argument(
         "--weights",
         type=Path,
         metavar="FOLDER",
-        help="the segmenter's weights, where it needs any: moose, totalsegmentator",
+        help="folder of the segmenter's weights (moose and totalsegmentator)",
     )
 
 
@@ -78,7 +131,7 @@ def add_memory_target(parser: Parser) -> None:
         "-gpu_memory_target",
         type=number(0.01, 10_000, "GiB"),
         metavar="GIB",
-        help="memory that one training may take, in GiB (on a CPU: of RAM); moves patch and batch size",
+        help="memory limit of one training in GiB (RAM for a CPU); it sets patch and batch size",
     )
 
 
@@ -88,8 +141,8 @@ def add_sized_models(parser: Parser) -> None:
         dest="models",
         nargs="+",
         metavar="MODEL",
-        help="the methods whose training must fit into that memory (default: pix2pix where it fits the dataset, "
-        "else all that do; cyclegan needs more)",
+        help="the methods whose training must fit into that memory; cyclegan needs more (default: pix2pix, "
+        "or all methods that fit the dataset where pix2pix does not)",
     )
 
 
@@ -100,15 +153,13 @@ def add_checkpoint(parser: Parser) -> None:
         dest="checkpoint",
         default=layout.CHECKPOINT_FINAL,
         metavar="FILE",
-        help="or checkpoint_best.pth (default: checkpoint_final.pth)",
+        help=f"file name of the checkpoint, such as {layout.CHECKPOINT_BEST} (default: {layout.CHECKPOINT_FINAL})",
     )
 
 
 def add_crossval(parser: Parser) -> None:
     """How the cases of a cross-validation are predicted."""
-    parser.add_argument(
-        "-f", dest="folds", nargs="+", metavar="FOLD", help="these folds (default: all of splits_final.json)"
-    )
+    add_folds(parser, "all of splits_final.json")
     add_checkpoint(parser)
     add_device(parser)
     add_step_size(parser)
@@ -120,11 +171,13 @@ def add_step_size(parser: Parser) -> None:
         "-step_size",
         type=number(0.1, 1),
         metavar="SHARE",
-        help="from window to window, as a share of the window (default: the plans')",
+        help="step of the sliding window, as a share of the window (default: that of the plans)",
     )
-    parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored CTs: faster")
+    parser.add_argument("--disable_tta", action="store_true", help="do not average over mirrored inputs (faster)")
     parser.add_argument(
-        "--float32", action="store_true", help="never compute in bfloat16: slower, and the same on every machine"
+        "--float32",
+        action="store_true",
+        help="compute in float32 only, not in bfloat16: slower, with the same result on every machine",
     )
 
 
@@ -135,7 +188,7 @@ def add_target_spacing(parser: Parser) -> None:
         nargs=3,
         type=number(0.05, 100, "mm"),
         metavar=("Z", "Y", "X"),
-        help="spacing of every district in mm (default: the median of the cases); choose another name of plans (-p)",
+        help="spacing of every district in mm (default: the median of the cases); also set a new name (-p)",
     )
 
 

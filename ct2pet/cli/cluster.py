@@ -1,4 +1,4 @@
-"""The options --dask and --slurm of commands whose cases other machines may compute."""
+"""The options --dask and --slurm of commands that can compute their cases on other machines."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def add_cluster(parser: Parser) -> None:
 def on_cluster_of(
     arguments: argparse.Namespace, inputs: Sequence[Path] = (), outputs: Sequence[Path] = ()
 ) -> Iterator[None]:
-    """Inside the block the cases are computed where --dask or --slurm say, on this machine without them. ``inputs``,
-    ``outputs``: folders that the other machines must see. Relative paths among the ``arguments`` become absolute,
+    """Inside the block the cases are computed on the cluster of --dask or --slurm, or on this machine without them.
+    ``inputs``, ``outputs``: folders that the other machines must see. Relative paths in ``arguments`` become absolute,
     because workers run in other folders. Raises ClusterError where the cluster cannot be used."""
     if arguments.dask is None and arguments.slurm is None:
         yield

@@ -1,4 +1,4 @@
-"""What all commands share: strict arguments, one-line errors, exit codes."""
+"""Shared by all commands: strict arguments, one-line errors, exit codes."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ Main = Callable[[Sequence[str] | None], int]
 
 
 class _StrictParser(argparse.ArgumentParser):
-    """Abbreviated options are typos here. ``allow_abbrev=False`` still lets those with one dash pass. An error is one
+    """Refuses abbreviated options, also those with one dash, which ``allow_abbrev=False`` accepts. An error is one
     line, without the usage."""
 
     def error(self, message: str) -> NoReturn:
         self.exit(NOTHING_DONE, f"{self.prog}: {message}{self._hint(message)} (--help lists the options)\n")
 
     def _hint(self, message: str) -> str:
-        """What was probably meant where an option is unknown."""
+        """The most similar known option where an option is unknown."""
         _, unrecognized, words = message.partition("unrecognized arguments: ")
         unknown = next((word for word in words.split() if word.startswith("-")), None)
         if not unrecognized or unknown is None:
@@ -52,8 +52,8 @@ def command(
 ) -> Main:
     """The ``main`` function of a console script. It returns the exit code.
 
-    0 done, 1 some cases failed (each named), 2 nothing could be done, 130 interrupted; 128 + the signal's number where
-    a cluster's SIGTERM or SIGUSR1 ended it. A traceback appears only with --verbose.
+    0: done. 1: some cases failed (each is named). 2: nothing was done. 130: interrupted. 128 + the signal's number:
+    ended by SIGTERM or SIGUSR1 of a cluster. A traceback appears only with --verbose.
     """
 
     def main(arguments: Sequence[str] | None = None) -> int:
@@ -81,15 +81,17 @@ def _parsed(
         prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
     )
     add_arguments(parser)
-    parser.add_argument(_VERBOSE, action="store_true", help="show more: the traceback of an error, every organ")
-    parser.add_argument(*_NO_PROGRESS_BAR, dest=_HIDDEN, action="store_true", help="show no progress")
+    parser.add_argument(
+        _VERBOSE, action="store_true", help="show more: the traceback of an error, the metrics of every organ"
+    )
+    parser.add_argument(*_NO_PROGRESS_BAR, dest=_HIDDEN, action="store_true", help="show no progress bar")
     parser.add_argument("--version", action="version", version=f"ct2pet {__version__}")
     return parser.parse_args(words)
 
 
 @contextlib.contextmanager
 def _without_progress(hidden: bool) -> Iterator[None]:
-    """Inside the block no progress is shown where ``hidden``, also by processes that are started there."""
+    """Inside the block no progress is shown where ``hidden``; this includes processes started there."""
     if not hidden:
         yield
         return
@@ -119,13 +121,13 @@ def _report(error: BaseException, name: str, verbose: bool) -> int:
     if isinstance(error, Ct2PetError):
         print(f"{name}: {error}", file=sys.stderr)
         return SOME_FAILED if isinstance(error, CasesFailed) and error.some_done else NOTHING_DONE
-    print(f"{name}: {_said_of(error, verbose)}", file=sys.stderr)
+    print(f"{name}: {_message_of(error, verbose)}", file=sys.stderr)
     return NOTHING_DONE
 
 
-def _said_of(error: BaseException, verbose: bool) -> str:
+def _message_of(error: BaseException, verbose: bool) -> str:
     if isinstance(error, MemoryError):
-        return "not enough memory: end other programs, or try fewer processes at a time"
+        return "not enough memory; close other programs or use fewer processes (-np)"
     if isinstance(error, OSError) and error.filename is not None and error.strerror:
         return f"{error.filename}: {error.strerror}"
     return f"unexpected {type(error).__name__}: {error}{'' if verbose else ' (--verbose shows where)'}"

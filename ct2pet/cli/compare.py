@@ -1,6 +1,6 @@
-"""Compare evaluated models case by case: which is better, by how much, and how sure that is.
+"""Compare evaluated models case by case: which is better, by how much, with which evidence.
 
-Every further model is compared with the first one; a single model with its trivial baselines.
+Every further model is compared with the first one. A single model is compared with its trivial baselines.
 
 Example: ct2pet_compare predictions_per_district predictions_whole_body -o comparison
 """
@@ -24,10 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="RESULTS",
-        help="summary.json of ct2pet_evaluate, or a folder of predictions or of a training that holds one",
+        help="summary.json of ct2pet_evaluate, or a folder with one (of predictions or of a training)",
     )
     parser.add_argument(
-        "-o", dest="output", type=Path, metavar="FOLDER", help="write comparison.json, .csv and .tex (LaTeX) there"
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="FOLDER",
+        help="folder for comparison.json, comparison.csv and comparison.tex (LaTeX)",
     )
     parser.add_argument(
         "-metrics",

@@ -1,4 +1,4 @@
-"""Convert DICOM studies (PET/CT) to a raw dataset: CT in HU, PET in SUV, lesion masks where there are any.
+"""Convert DICOM studies (PET/CT) to a raw dataset: CT in HU, PET in SUV, and lesion masks where the export has them.
 
 Example: ct2pet_convert_dicom -i export -d 001 -n CLINIC --patient_map ~/private/patients.csv
 """
@@ -19,12 +19,21 @@ if TYPE_CHECKING:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_folder(parser, "-i", "source", "folder of DICOM files, nested and mixed as they may be")
+    add_folder(parser, "-i", "source", "folder of DICOM files, in any order and nesting")
     parser.add_argument(
-        "-d", dest="dataset_id", type=positive_integer, required=True, metavar="N", help="number of the dataset, 001"
+        "-d",
+        dest="dataset_id",
+        type=positive_integer,
+        required=True,
+        metavar="N",
+        help="number of the dataset, for example 001",
     )
     parser.add_argument(
-        "-n", dest="name", required=True, metavar="NAME", help="its name: DatasetNNN_NAME, cases NAME_0001 ..."
+        "-n",
+        dest="name",
+        required=True,
+        metavar="NAME",
+        help="name of the dataset: DatasetNNN_NAME with cases NAME_0001 ...",
     )
     add_processes(parser)
     add_cluster(parser)
@@ -32,25 +41,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--weights_csv",
         type=Path,
         metavar="FILE",
-        help="table of weights, doses, times of injection that the headers lack",
+        help="table (CSV) of patient weights, doses and injection times that the headers lack",
     )
     parser.add_argument(
-        "--patient_map", type=Path, metavar="FILE", help="write here which case is which patient, for your eyes only"
+        "--patient_map", type=Path, metavar="FILE", help="table to write: the patient of each case; keep it private"
     )
     parser.add_argument(
-        "--left_out", type=Path, metavar="FILE", help="write here which files are not used and why, for your eyes only"
+        "--left_out",
+        type=Path,
+        metavar="FILE",
+        help="table to write: the files not used, with the reason; keep it private",
     )
     parser.add_argument(
         "--lesion_rois",
         "--lesion_names",
         dest="lesion_rois",
         metavar="PATTERN",
-        help="regions that are lesions, by name, such as '*tumour*' (default: by codes and types, else by name)",
+        help="name pattern of the regions that are lesions, such as '*tumour*' (default: codes and types, then names)",
     )
     parser.add_argument(
         "--register",
         action="store_true",
-        help="then register PETs that lie elsewhere than their CT, as ct2pet_register",
+        help="then register PETs that are not aligned with their CT, as ct2pet_register does",
     )
     parser.add_argument("--split", action="store_true", help="then split the dataset by patient, as ct2pet_split does")
 
@@ -80,7 +92,7 @@ def _convert(arguments: argparse.Namespace) -> None:
 
 
 def _print(conversion: Conversion) -> None:
-    """What was left out, chosen and made. Paths are not named: folders are often called like patients."""
+    """What was left out, chosen and made, without paths: folder names often contain patient names."""
     from ct2pet.conversion.left_out import group_left_out
 
     for reason, count in group_left_out(conversion.left_out):
@@ -88,7 +100,7 @@ def _print(conversion: Conversion) -> None:
     for case, choice in conversion.chosen.items():
         for line in (choice, *conversion.notes.get(case, ())):
             print(f"{case}: {line}")
-    old = f", {len(conversion.old)} were there" if conversion.old else ""
+    old = f", {len(conversion.old)} already there" if conversion.old else ""
     print(f"{conversion.dataset}: {len(conversion.new)} case(s) converted{old}")
 
 

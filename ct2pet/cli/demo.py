@@ -1,4 +1,4 @@
-"""All stages of a method on a procedural phantom, on a CPU, in minutes: data, plans, training, prediction, report.
+"""Run all stages of a method on a procedural phantom, on a CPU, in minutes: data, plans, training, prediction, report.
 
 Example: ct2pet_demo -o my_demo
 """
@@ -18,7 +18,12 @@ _DEFAULT = "pix2pix"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-o", dest="output", type=Path, default=Path("ct2pet_demo"), metavar="FOLDER", help="(default: ./ct2pet_demo)"
+        "-o",
+        dest="output",
+        type=Path,
+        default=Path("ct2pet_demo"),
+        metavar="FOLDER",
+        help="output folder (default: ./ct2pet_demo)",
     )
     methods = demonstrated_methods()
     parser.add_argument(
@@ -26,7 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=methods,
         default=_DEFAULT,
         metavar="METHOD",
-        help=f"{', '.join(methods)} (default: {_DEFAULT})",
+        help=f"the method: {', '.join(methods)} (default: {_DEFAULT})",
     )
     add_device(parser)
 

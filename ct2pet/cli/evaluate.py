@@ -1,4 +1,4 @@
-"""Compare predicted PETs with the real ones of a dataset: errors inside the body, beside four trivial baselines.
+"""Compare predicted PETs with the real ones of a dataset: errors inside the body, next to four trivial baselines.
 
 Example: ct2pet_evaluate -d 001 -i predictions
          ct2pet_evaluate real_pets predictions
@@ -7,6 +7,7 @@ Example: ct2pet_evaluate -d 001 -i predictions
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 
@@ -24,18 +25,40 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         metavar="FOLDER",
-        help="without a dataset: the folder of the real PETs, and that of the predicted PETs of the same names, in SUV",
+        help="two folders in place of -d and -i: real PETs, and predicted PETs of the same file names, in SUV",
     )
     add_dataset(parser, required=False)
-    add_folder(parser, "-i", "predictions", "predicted PETs: CASE.nii.gz, in SUV", required=False)
+    add_folder(parser, "-i", "predictions", "folder of the predicted PETs, CASE.nii.gz, in SUV", required=False)
     parser.add_argument(
-        "-o", dest="output", type=Path, metavar="FILE", help="the summary (default: summary.json in the folder of -i)"
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="FILE",
+        help="file of the summary (default: summary.json in the folder of the predictions)",
     )
-    parser.add_argument("-split", choices=("Ts", "Tr"), default="Ts", help="test or training cases (default: Ts)")
-    add_folder(parser, "--lesions", "lesions", "lesion masks: CASE.nii.gz (default: the dataset's)", required=False)
-    add_folder(parser, "--organs", "organs", "organ maps: CASE.nii.gz (default: the dataset's)", required=False)
+    parser.add_argument(
+        "-split", choices=("Ts", "Tr"), default="Ts", help="Ts: test cases, Tr: training cases (default: Ts)"
+    )
     add_folder(
-        parser, "--error_maps", "error_maps", "write prediction - real PET (SUV) of each case here", required=False
+        parser,
+        "--lesions",
+        "lesions",
+        "folder of lesion masks, CASE.nii.gz (default: those of the dataset)",
+        required=False,
+    )
+    add_folder(
+        parser,
+        "--organs",
+        "organs",
+        "folder of organ maps, CASE.nii.gz (default: those of the dataset)",
+        required=False,
+    )
+    add_folder(
+        parser,
+        "--error_maps",
+        "error_maps",
+        "folder to write the error of each case to: prediction - real PET, in SUV",
+        required=False,
     )
     add_processes(parser)
     add_cluster(parser)
@@ -59,7 +82,7 @@ def _places(arguments: argparse.Namespace) -> tuple[str | Path, Path]:
     if len(folders) == 2 and given == (None, None):
         return folders[0], folders[1]
     if folders or None in given:
-        raise Ct2PetError("name a dataset and its predictions (-d, -i), or two folders: of real and of predicted PETs")
+        raise Ct2PetError("give a dataset and its predictions (-d, -i), or two folders: real PETs and predicted PETs")
     return given
 
 
@@ -69,7 +92,7 @@ def _inputs(arguments: argparse.Namespace, real: str | Path, predictions: Path) 
 
 
 def _outputs(arguments: argparse.Namespace) -> list[Path]:
-    """Those that they write to."""
+    """The folders that the cases write to."""
     return [] if arguments.error_maps is None else [arguments.error_maps]
 
 
@@ -83,7 +106,7 @@ def execute(arguments: argparse.Namespace) -> None:
     given = {name: getattr(arguments, name) for name in EvaluationOptions.__dataclass_fields__}
     options = EvaluationOptions(**{**given, "output": output})
     if output.exists():
-        print(f"{output}: the summary there is replaced", file=sys.stderr)
+        print(f"{output}: this summary is replaced", file=sys.stderr)
     try:
         with on_cluster_of(arguments, inputs=_inputs(arguments, real, predictions), outputs=_outputs(arguments)):
             if arguments.folders:
@@ -97,7 +120,7 @@ def execute(arguments: argparse.Namespace) -> None:
     print(table(read_summary(output), organs=arguments.verbose))
     print(f"\nsummary: {output.resolve()}")
     if arguments.dataset is not None:
-        print(f"next: ct2pet_report -d {arguments.dataset} -i {predictions.resolve()}")
+        print(f"next: ct2pet_report -d {arguments.dataset} -i {shlex.quote(str(predictions.resolve()))}")
 
 
 main = command("ct2pet_evaluate", __doc__ or "", add_arguments, execute)

@@ -1,7 +1,7 @@
-"""Show what predictions depend on: hide regions of the CTs one by one, and compare the PETs with and without them.
+"""Show which regions a prediction depends on: hide each region of a CT, predict again, and compare the two PETs.
 
-Writes occlusion.csv (a line for each region of each case) and CASE_change.nii.gz, which holds in each region the PET as
-it is minus the PET with the region hidden (SUV). A lesion that the CT does not show changes nothing.
+Writes occlusion.csv (one line per region of each case) and CASE_change.nii.gz: in each region the predicted PET minus
+the PET predicted with that region hidden (SUV). Hiding a lesion that the CT does not show changes nothing.
 
 Example: ct2pet_explain -i imagesTs -o explained --regions organsTs --names dataset.json
 """
@@ -19,7 +19,7 @@ from ct2pet.outputs import check_apart, check_output_folder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "-i", dest="source", type=Path, required=True, metavar="PATH", help="folder of CTs in HU, or one CT"
+        "-i", dest="source", type=Path, required=True, metavar="PATH", help="folder of CTs in HU, or one CT file"
     )
     parser.add_argument("-o", dest="target", type=Path, required=True, metavar="FOLDER", help="folder of the results")
     parser.add_argument(
@@ -27,25 +27,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="FOLDER",
-        help="label maps CASE.nii.gz: each label is hidden in turn (organs, lesions, districts)",
+        help="folder of label maps, CASE.nii.gz (organs, lesions, districts); each label is hidden in turn",
     )
     parser.add_argument(
         "--names",
         type=Path,
         metavar="FILE",
-        help='names of the labels: a dataset.json with organs, or {"liver": 1, ...} (default: label 1, label 2, ...)',
+        help='file with the names of the labels: a dataset.json with organs, or {"liver": 1, ...}',
     )
     parser.add_argument(
         "--hide",
         choices=("replace", "blur"),
         default="replace",
-        help="fill the region with what surrounds it (default), or smooth it by a Gaussian of 20 mm",
+        help="replace: fill the region from its surroundings (default); blur: smooth it, Gaussian of 20 mm",
     )
     add_choice_of_model(parser)
     parser.add_argument(
-        "--districts", type=Path, metavar="FOLDER", help="the CTs' district maps, as for ct2pet_predict"
+        "--districts", type=Path, metavar="FOLDER", help="folder of district maps, as for ct2pet_predict"
     )
-    add_segmenter(parser, None, "what made those of the training, or rules")
+    add_segmenter(parser, None, "that of the training, or rules")
     add_device(parser)
 
 
@@ -65,7 +65,7 @@ def execute(arguments: argparse.Namespace) -> None:
         names=arguments.names,
         hide=arguments.hide,
     )
-    print(f"written: {table} and the changes CASE_change.nii.gz beside it")
+    print(f"written: {table}, and CASE_change.nii.gz in the same folder")
 
 
 main = command("ct2pet_explain", __doc__ or "", add_arguments, execute)

@@ -1,6 +1,6 @@
-"""Write a trained model to one zip archive that others can install: weights, plans, and a model card.
+"""Write a trained model to one zip archive for ct2pet_install_model: weights, plans, and a model card.
 
-The archive holds no case, no name of a case or patient, and no path of this machine.
+The archive contains no case, no name of a case or patient, and no path of this machine.
 
 Example: ct2pet_export_model -d 001 -m pix2pix -o pix2pix.zip
 """
@@ -10,30 +10,28 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_checkpoint, add_configurations, add_dataset
+from ct2pet.cli.arguments import (
+    TRAINED_FOLDS,
+    add_checkpoint,
+    add_configurations,
+    add_dataset,
+    add_folds,
+    add_trained_model,
+)
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_output_file, check_replaceable
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
-    parser.add_argument("-o", dest="output", type=Path, required=True, metavar="FILE", help="the archive, NAME.zip")
     parser.add_argument(
-        "-m", dest="model", metavar="MODEL", help="the method, for example pix2pix; needed where several are trained"
+        "-o", dest="output", type=Path, required=True, metavar="FILE", help="the archive to write, NAME.zip"
     )
-    parser.add_argument(
-        "-p", dest="plans_name", metavar="PLANS", help="trained with these plans; needed where several are trained"
-    )
+    add_trained_model(parser)
     add_configurations(parser)
-    parser.add_argument(
-        "-f",
-        dest="folds",
-        nargs="+",
-        metavar="FOLD",
-        help="these folds (default: 0, 1, ...; all where there is no other)",
-    )
+    add_folds(parser, TRAINED_FOLDS)
     add_checkpoint(parser)
-    parser.add_argument("--half_precision", action="store_true", help="weights as float16: half the size")
+    parser.add_argument("--half_precision", action="store_true", help="store weights as float16 (half the size)")
 
 
 def execute(arguments: argparse.Namespace) -> None:

@@ -14,7 +14,9 @@ from ct2pet.cli.command import command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     parser.add_argument(
-        "--verify_dataset_integrity", action="store_true", help="first look at every file, and stop if one is wrong"
+        "--verify_dataset_integrity",
+        action="store_true",
+        help="check every file first, and stop with a list of all problems",
     )
     add_processes(parser)
 

@@ -1,6 +1,6 @@
-"""Compare trained methods and plans, districts and whole body, and the mean of every two, by cross-validation.
+"""Compare trained methods, plans, districts and whole body, and the average of every two, by cross-validation.
 
-Every fold must be trained. Prints a table with paired tests, and the command that predicts with the best.
+Every fold must be trained. Prints a table with paired tests, and the command that predicts with the best model.
 
 Example: ct2pet_find_best_configuration 001 -m pix2pix cyclegan
 """
@@ -9,19 +9,16 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_crossval
+from ct2pet.cli.arguments import add_crossval, add_positional_dataset, add_trained_models
 from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("dataset", metavar="DATASET", help="its number (001) or folder name (Dataset001_NAME)")
+    add_positional_dataset(parser)
+    add_trained_models(parser)
     parser.add_argument(
-        "-m", dest="models", nargs="+", metavar="MODEL", help="only these methods (default: all that are trained)"
+        "--disable_ensembling", action="store_true", help="do not evaluate the average of every two models"
     )
-    parser.add_argument(
-        "-p", dest="plans_names", nargs="+", metavar="PLANS", help="only these plans (default: all that are trained)"
-    )
-    parser.add_argument("--disable_ensembling", action="store_true", help="do not average every two models")
     add_crossval(parser)
 
 
@@ -39,8 +36,8 @@ def execute(arguments: argparse.Namespace) -> None:
     found = find_best_configuration(arguments.dataset, options)
     print(ranking_text(found.ranked))
     for name, reason in found.left_out.items():
-        print(f"Left out: {name}: {reason}")
-    print(f"Predict with it: {found.command}")
+        print(f"left out: {name}: {reason}")
+    print(f"next: {found.command}")
 
 
 main = command("ct2pet_find_best_configuration", __doc__ or "", add_arguments, execute)

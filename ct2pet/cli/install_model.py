@@ -1,4 +1,4 @@
-"""Install a model of ct2pet_export_model into the results folder. All files are checked before anything is written.
+"""Install an archive of ct2pet_export_model into the results folder. All files are checked before anything is written.
 
 Example: ct2pet_install_model pix2pix.zip
 """
@@ -12,7 +12,7 @@ from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("package", type=Path, metavar="FILE", help="the archive of ct2pet_export_model")
+    parser.add_argument("package", type=Path, metavar="FILE", help="archive written by ct2pet_export_model")
 
 
 def execute(arguments: argparse.Namespace) -> None:

@@ -1,23 +1,26 @@
-"""Which trained models a command predicts with."""
+"""The arguments that choose the trained models of a prediction."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
 
-from ct2pet.cli.arguments import add_checkpoint, add_configurations
+from ct2pet.cli.arguments import (
+    TRAINED_FOLDS,
+    add_checkpoint,
+    add_configurations,
+    add_folds,
+    add_trained_dataset,
+    add_trained_model,
+)
 
 
 def add_choice_of_model(parser: argparse.ArgumentParser) -> None:
     """-d, -m, -p, -c, -f and -chk of the results folder, or --model and --ensemble."""
-    why = "needed where several are trained"
-    parser.add_argument("-d", dest="dataset", metavar="DATASET", help=f"trained on this dataset, 001; {why}")
-    parser.add_argument("-m", dest="model", metavar="MODEL", help=f"the method, for example pix2pix; {why}")
-    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help=f"trained with these plans; {why}")
+    add_trained_dataset(parser)
+    add_trained_model(parser)
     add_configurations(parser)
-    parser.add_argument(
-        "-f", dest="folds", nargs="+", metavar="FOLD", help="mean of these folds (default: those that there are)"
-    )
+    add_folds(parser, f"{TRAINED_FOLDS}; the mean of several is predicted")
     add_checkpoint(parser)
 
     parser.add_argument(
@@ -26,12 +29,12 @@ def add_choice_of_model(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="instead of -d, -m, -p: the folder of a trained model, or a file of ct2pet_export_model; of several the "
-        "mean is predicted",
+        help="in place of -d, -m, -p: folders of trained models, archives of ct2pet_export_model, or box, the "
+        "built-in model (several: their mean)",
     )
     parser.add_argument(
         "--ensemble",
         nargs="+",
         metavar="NAME",
-        help="the mean of these trained models: MODEL__PLANS (all districts) or MODEL__PLANS__CONFIGURATION",
+        help="predict the mean of these trained models: MODEL__PLANS (all districts) or MODEL__PLANS__CONFIGURATION",
     )

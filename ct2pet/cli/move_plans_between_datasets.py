@@ -1,4 +1,4 @@
-"""Write the plans of one dataset for another one, so that both are preprocessed and trained alike.
+"""Copy the plans of one dataset to another, so that both are preprocessed and trained in the same way.
 
 Example: ct2pet_move_plans_between_datasets -s 001 -t 002 -sp ct2petPlans -tp plansOf001
 """
@@ -12,8 +12,20 @@ from ct2pet.cli.command import command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("-s", dest="source", required=True, metavar="DATASET", help="the dataset that has the plans")
-    parser.add_argument("-t", dest="target", required=True, metavar="DATASET", help="the dataset that gets them")
+    parser.add_argument(
+        "-s",
+        dest="source",
+        required=True,
+        metavar="DATASET",
+        help="the source dataset: its number (001) or folder name",
+    )
+    parser.add_argument(
+        "-t",
+        dest="target",
+        required=True,
+        metavar="DATASET",
+        help="the target dataset: its number (002) or folder name",
+    )
     parser.add_argument(
         "-sp",
         dest="plans_name",
@@ -21,7 +33,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PLANS",
         help=f"name of the plans (default: {layout.DEFAULT_PLANS})",
     )
-    parser.add_argument("-tp", dest="new_name", metavar="PLANS", help="their name in the other dataset (default: same)")
+    parser.add_argument(
+        "-tp", dest="new_name", metavar="PLANS", help="name of the plans in the target dataset (default: the same)"
+    )
 
 
 def execute(arguments: argparse.Namespace) -> None:

@@ -1,12 +1,14 @@
-"""Translate CTs into PETs in SUV, with the models that ct2pet_train made.
+"""Predict PETs in SUV from CTs, with models trained by ct2pet_train.
 
 Example: ct2pet_predict -i imagesTs -o predictions
          ct2pet_predict -i imagesTs -o predictions --model model.zip
+Without a trained model, the built-in model is used (--model box), which was trained only on phantoms.
 """
 
 from __future__ import annotations
 
 import argparse
+import shlex
 from pathlib import Path
 
 from ct2pet import layout
@@ -24,6 +26,7 @@ from ct2pet.cli.model_arguments import add_choice_of_model
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
 from ct2pet.paths import results_folder
+from ct2pet.sharing.box import is_box
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -33,58 +36,68 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="PATH",
-        help="folder of CTs in HU (files, or a folder of DICOM files each), or one CT",
+        help="folder of CTs in HU (files, or one DICOM folder per case), or one CT file",
     )
     parser.add_argument(
-        "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs; a file for one CT"
+        "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs, or a file for one CT"
     )
     add_choice_of_model(parser)
     parser.add_argument(
         "--districts",
         type=Path,
         metavar="FOLDER",
-        help="the CTs' district maps, CASE.nii.gz (default: districtsTs beside imagesTs; made where there is none)",
+        help="folder of district maps, CASE.nii.gz (default: districtsTs next to imagesTs; missing maps are made)",
     )
-    add_segmenter(parser, None, "what made those of the training, or rules")
+    add_segmenter(parser, None, "that of the training, or rules")
     add_device(parser)
     _add_way_to_predict(parser)
     parser.add_argument(
         "--dicom",
         action="store_true",
-        help="for DICOM CTs: write each PET as a DICOM series, too, into dicom/CASE beside the predictions",
+        help="for DICOM CTs: also write each PET as a DICOM series, into dicom/CASE in the folder of the predictions",
     )
-    parser.add_argument("--pictures", action="store_true", help="a PNG beside each PET: the PET over the CT")
+    parser.add_argument("--pictures", action="store_true", help="write a PNG next to each PET: the PET over the CT")
     parser.add_argument(
         "--patient_map",
         type=Path,
         metavar="FILE",
-        help="for DICOM CTs: name their cases as ct2pet_convert_dicom did, by the table that its --patient_map wrote",
+        help="for DICOM CTs: table of ct2pet_convert_dicom --patient_map, to give the cases the same names",
     )
     parser.add_argument(
         "--require_all_districts",
         action="store_true",
-        help="let a case fail that has a district without a trained model (default: it is left out and said)",
+        help="fail a case that has a district without a trained model (default: leave it out with a warning)",
     )
     parser.add_argument(
         "--fill_with_whole_body",
         action="store_true",
-        help="predict districts without a model of their own with that of the whole body",
+        help="predict districts without a model with the model of the whole body",
     )
-    parser.add_argument("--continue_prediction", action="store_true", help="leave the finished predictions as they are")
-    for flag, dest, what in (("-npp", "num_readers", "read ahead"), ("-nps", "num_writers", "written behind")):
+    parser.add_argument(
+        "--continue_prediction", action="store_true", help="keep finished predictions; predict the others"
+    )
+    for flag, dest, what in (("-npp", "num_readers", "read"), ("-nps", "num_writers", "write")):
         parser.add_argument(
             flag,
             dest=dest,
             type=integer(0, 64),
             default=0,
             metavar="N",
-            help=f"cases that are {what} by threads while the network works; each takes memory (default: 0, none)",
+            help=f"number of cases to {what} in threads during the prediction; each needs memory (default: 0)",
         )
     parser.add_argument(
-        "-num_parts", type=positive_integer, default=1, metavar="N", help="predict one of N shares of the cases"
+        "-num_parts",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="split the cases into N parts and predict one of them (default: 1)",
     )
     parser.add_argument(
-        "-part_id", type=integer(0, 999_999), default=0, metavar="N", help="which share, from 0 on (default: 0)"
+        "-part_id",
+        type=integer(0, 999_999),
+        default=0,
+        metavar="N",
+        help="the part to predict, from 0 to N - 1 (default: 0)",
     )
     add_cluster(parser)
 
@@ -95,16 +108,19 @@ def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
         "--blend_mm",
         type=number(0, 500, "mm"),
         metavar="MM",
-        help="blend districts over so many mm, 0: cut (default: the plans')",
+        help="width in mm over which districts are blended; 0: no blending (default: that of the plans)",
     )
     parser.add_argument(
         "--grid",
         choices=("pet", "ct"),
         default="pet",
-        help="of the PETs: the plans' spacing over the CT's field of view (pet, default), or the CT's own",
+        help="voxel grid of the PETs: the plans' spacing over the CT's field of view (pet, default), or the CT's",
     )
     parser.add_argument(
-        "--like", type=Path, metavar="PATH", help="an image whose grid to use instead; or a folder with one each case"
+        "--like",
+        type=Path,
+        metavar="PATH",
+        help="in place of --grid: an image with the grid to use, or a folder with one image per case",
     )
 
 
@@ -118,7 +134,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _inputs(arguments: argparse.Namespace) -> list[Path]:
     """The folders and files that the cases read."""
-    models = arguments.model_paths or [results_folder()]
+    models = [path for path in arguments.model_paths or [results_folder()] if not is_box(path)]
     others = (arguments.districts, arguments.weights, arguments.like)
     return [arguments.source, *map(Path, models), *(path for path in others if path is not None)]
 
@@ -134,8 +150,9 @@ def execute(arguments: argparse.Namespace) -> None:
         options = PredictionOptions(**values, mirror=not arguments.disable_tta)
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
-    print(f"{len(paths)} predicted image(s): {folder} ({layout.PREDICTION} there says what made them)")
-    print(f"next, where the true images are known: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {folder}")
+    print(f"{len(paths)} predicted image(s): {folder} (provenance: {layout.PREDICTION})")
+    quoted = shlex.quote(str(folder))
+    print(f"next, with the true images: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {quoted}")
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

@@ -1,4 +1,4 @@
-"""Write the preprocessed data of every district. Started again, it goes on where it was interrupted.
+"""Write the preprocessed data of every district. An interrupted run continues when it is started again.
 
 Example: ct2pet_preprocess -d 001 -np 4
 """
@@ -27,7 +27,7 @@ def execute(arguments: argparse.Namespace) -> None:
     with on_cluster_of(arguments, inputs=[raw_folder()], outputs=[preprocessed_folder()]):
         preprocess(
             arguments.dataset,
-            plans_name=arguments.plans,
+            plans_name=arguments.plans_name,
             configurations=arguments.configurations,
             num_processes=arguments.num_processes,
         )

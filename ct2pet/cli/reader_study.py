@@ -1,8 +1,8 @@
-"""Ask readers whether they can tell synthetic images from real ones, and score their answers.
+"""Test whether readers can distinguish synthetic from real images, and score their answers.
 
-make writes one HTML file that works offline, for the reader, and a key that the reader must not see. score compares
-the files that readers saved with the key: exact binomial tests, d', AUC. An accuracy below chance means that the
-reader does see a difference.
+make writes one HTML file for the reader, which works offline, and a key that the reader must not see. score compares
+the saved answers with the key: exact binomial tests, d', AUC. An accuracy significantly below chance also means that
+the reader sees a difference.
 
 Example: ct2pet_reader_study make -real real_slices -synthetic synthetic_slices -o reader.html --key key.json
          ct2pet_reader_study score --key key.json --answers answers_*.json
@@ -20,11 +20,17 @@ from ct2pet.cli.command import command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("ACTION", choices=("make", "score"), metavar="ACTION", help="make or score")
     parser.add_argument(
-        "--key", type=Path, required=True, metavar="FILE", help="the key: written by make, read by score"
+        "--key", type=Path, required=True, metavar="FILE", help="file of the key; make writes it, score reads it"
     )
-    add_folder(parser, "-real", "real", "make: PNG or NIfTI images, one slice each", required=False)
-    add_folder(parser, "-synthetic", "synthetic", "make: the same of synthetic images", required=False)
-    parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="make: the page, an HTML file")
+    add_folder(parser, "-real", "real", "make: folder of real images (PNG or NIfTI), one slice each", required=False)
+    add_folder(
+        parser,
+        "-synthetic",
+        "synthetic",
+        "make: folder of synthetic images (PNG or NIfTI), one slice each",
+        required=False,
+    )
+    parser.add_argument("-o", dest="output", type=Path, metavar="FILE", help="make: HTML file to write")
     parser.add_argument(
         "-n",
         dest="number",
@@ -33,15 +39,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="make: images of each kind (default: 80)",
     )
-    parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="make: choice and order")
+    parser.add_argument(
+        "--seed", type=seed, default=12345, metavar="N", help="make: random seed of choice and order (default: 12345)"
+    )
     parser.add_argument(
         "--window",
         nargs=2,
         type=float,
         metavar=("LOW", "HIGH"),
-        help="make: SUV or HU shown as black and white (default: the range of all images); PNG are shown as they are",
+        help="make: SUV or HU shown as black and as white (default: the range of all images); not applied to PNG",
     )
-    parser.add_argument("--answers", nargs="+", type=Path, metavar="FILE", help="score: what the readers saved")
+    parser.add_argument("--answers", nargs="+", type=Path, metavar="FILE", help="score: files saved by the readers")
 
 
 def execute(arguments: argparse.Namespace) -> None:

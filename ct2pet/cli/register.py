@@ -1,5 +1,4 @@
-"""Register the PET of each case of a raw dataset to its CT (rigid), where it lies elsewhere, along the axes on which
-the images show its place.
+"""Register misaligned PETs of a raw dataset to their CTs (rigid), along the axes that the images determine.
 
 Example: ct2pet_register -d 001
 """
@@ -23,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--cases",
         nargs="+",
         metavar="CASE",
-        help="only these, whatever a quick estimate says (default: all that it says are apart)",
+        help="register these cases (default: all that a quick estimate finds misaligned)",
     )
     add_processes(parser)
     add_cluster(parser)
@@ -38,7 +37,7 @@ def execute(arguments: argparse.Namespace) -> None:
 
 
 def register_and_print(dataset: RawDataset, cases: list[str] | None, num_processes: int | None) -> None:
-    """Register, and say what was found where it is of interest. Raises CasesFailed where cases failed."""
+    """Register, and print the outcome of each case that is not aligned. Raises CasesFailed where cases failed."""
     from ct2pet.dataset.alignment import align_dataset, count_outcomes
     from ct2pet.parallel import default_processes
 

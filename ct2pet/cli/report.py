@@ -1,4 +1,4 @@
-"""Write one HTML file that shows an evaluation: the answer, tables, plots, pictures and slices.
+"""Write one HTML file of an evaluation: result, tables, plots, pictures and slices.
 
 Example: ct2pet_report -d 001 -i predictions
 """
@@ -18,23 +18,38 @@ _OF_A_REPORT = ("<!DOCTYPE html>", "Synthetic PET from CT")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
-    add_folder(parser, "-i", "predictions", "predicted PETs, with the summary.json of ct2pet_evaluate beside them")
-    parser.add_argument("-summary", type=Path, metavar="FILE", help="(default: summary.json in the folder of -i)")
+    add_folder(parser, "-i", "predictions", "folder of the predicted PETs, with the summary.json of ct2pet_evaluate")
     parser.add_argument(
-        "-o", dest="output", type=Path, metavar="FILE", help="(default: report.html in the folder of -i)"
+        "-summary",
+        type=Path,
+        metavar="FILE",
+        help="the summary of ct2pet_evaluate (default: summary.json in the folder of -i)",
     )
-    parser.add_argument("-split", choices=("Ts", "Tr"), default="Ts", help="test or training cases (default: Ts)")
+    parser.add_argument(
+        "-o",
+        dest="output",
+        type=Path,
+        metavar="FILE",
+        help="HTML file to write (default: report.html in the folder of -i)",
+    )
+    parser.add_argument(
+        "-split", choices=("Ts", "Tr"), default="Ts", help="Ts: test cases, Tr: training cases (default: Ts)"
+    )
     parser.add_argument(
         "--other",
         type=Path,
         metavar="FILE",
-        help="summary.json of another model on the same cases, to compare with",
+        help="summary.json of another model on the same cases, for a comparison",
     )
     parser.add_argument(
-        "--max_cases", type=positive_integer, default=20, metavar="N", help="with pictures and slices (default: 20)"
+        "--max_cases",
+        type=positive_integer,
+        default=20,
+        metavar="N",
+        help="number of cases with pictures and slices (default: 20)",
     )
     parser.add_argument(
-        "--figures", type=Path, metavar="FOLDER", help="write all plots and pictures there, too: PNG, SVG and PDF"
+        "--figures", type=Path, metavar="FOLDER", help="folder to write all plots and pictures to, as PNG, SVG and PDF"
     )
     add_processes(parser)
 

@@ -1,4 +1,4 @@
-"""Split the bodies in CTs into districts: one label map per CT, on the CT's own grid, and how sure it is.
+"""Segment the districts of the body in CTs: one label map per CT on the CT's grid, with its quality checks.
 
 Example: ct2pet_segment_districts -i imagesTs -o maps --pictures
          ct2pet_segment_districts -d 001
@@ -19,21 +19,21 @@ from ct2pet.paths import raw_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-i", dest="source", type=Path, metavar="PATH", help="folder of CTs in HU, or one CT file")
     parser.add_argument(
-        "-o", dest="target", type=Path, metavar="PATH", help="folder of the district maps; a file for one CT"
+        "-o", dest="target", type=Path, metavar="PATH", help="folder of the district maps, or a file for one CT"
     )
     parser.add_argument(
         "-d",
         dest="dataset",
         metavar="DATASET",
-        help="instead of -i and -o: all CTs of this raw dataset, 001, into its districtsTr and districtsTs",
+        help="in place of -i and -o: segment all CTs of this raw dataset (001) into its districtsTr and districtsTs",
     )
     add_segmenter(parser, None, "that of the dataset, or rules")
     parser.add_argument(
-        "--districts", type=Path, metavar="FOLDER", help="of your own maps, CASE.nii.gz, for --segmenter files"
+        "--districts", type=Path, metavar="FOLDER", help="for --segmenter files: folder of existing maps, CASE.nii.gz"
     )
-    parser.add_argument("--pictures", action="store_true", help="a PNG beside each map: the map over the CT")
+    parser.add_argument("--pictures", action="store_true", help="write a PNG next to each map: the map over the CT")
     parser.add_argument(
-        "--continue_segmentation", action="store_true", help="leave the maps that this segmenter made as they are"
+        "--continue_segmentation", action="store_true", help="keep the maps that this segmenter made; make the others"
     )
     add_device(parser)
     add_processes(parser)

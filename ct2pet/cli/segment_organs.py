@@ -1,4 +1,4 @@
-"""Label the organs in the CTs of a dataset's cases, for a method that predicts organs without a CT.
+"""Segment organs in the CTs of a dataset's cases, as training labels of a method that predicts organs without a CT.
 
 Example: ct2pet_segment_organs -d 105 -i cts --segmenter totalsegmentator --weights my_weights
 """
@@ -14,11 +14,11 @@ from ct2pet.cli.command import command
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
-    add_folder(parser, "-i", "source", "folder of the cases' CTs in HU: CASE.nii.gz, or a folder of DICOM files each")
+    add_folder(parser, "-i", "source", "folder of the cases' CTs in HU: CASE.nii.gz, or one DICOM folder per case")
     parser.add_argument(
-        "--segmenter", required=True, metavar="NAME", help="what labels the organs: moose or totalsegmentator"
+        "--segmenter", required=True, metavar="NAME", help="segmenter of the organs: moose or totalsegmentator"
     )
-    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="the segmenter's weights")
+    parser.add_argument("--weights", type=Path, metavar="FOLDER", help="folder of the segmenter's weights")
     add_device(parser)
     add_processes(parser)
 

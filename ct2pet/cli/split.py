@@ -1,4 +1,4 @@
-"""Split a raw dataset by patient: 70% training, 10% validation, 20% test, each diagnosis in these shares.
+"""Split a raw dataset by patient into 70% training, 10% validation and 20% test, stratified by diagnosis.
 
 Example: ct2pet_split -d 001
 """
@@ -14,7 +14,7 @@ from ct2pet.cli.command import command
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_dataset(parser)
     parser.add_argument(
-        "--seed", type=seed, default=12345, metavar="N", help="another number gives another split (default: 12345)"
+        "--seed", type=seed, default=12345, metavar="N", help="random seed of the split (default: 12345)"
     )
 
 

@@ -1,4 +1,4 @@
-"""Make images of a class with a model that was trained to (medscangan): NIfTI files and a sheet to look at.
+"""Synthesize images of a class with a trained generative model (medscangan): NIfTI files and an overview sheet.
 
 Example: ct2pet_synthesize -d 104 --label malignant -n 500 -o synthetic --seed 1
 """
@@ -7,7 +7,16 @@ from __future__ import annotations
 
 import argparse
 
-from ct2pet.cli.arguments import add_checkpoint, add_device, add_folder, positive_integer, seed
+from ct2pet.cli.arguments import (
+    add_checkpoint,
+    add_device,
+    add_fold,
+    add_folder,
+    add_trained_dataset,
+    add_trained_model,
+    positive_integer,
+    seed,
+)
 from ct2pet.cli.command import command
 
 
@@ -19,17 +28,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         default=(),
         metavar="CLASS",
-        help="the class of every condition: CLASS, or CONDITION=CLASS where several conditions have it",
+        help="class of each condition: CLASS, or CONDITION=CLASS where several conditions have a class of this name",
     )
     parser.add_argument(
-        "-n", dest="count", type=positive_integer, default=1, metavar="N", help="how many images (default: 1)"
+        "-n", dest="count", type=positive_integer, default=1, metavar="N", help="number of images (default: 1)"
     )
-    parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="(default: 12345)")
-    why = "needed where several are trained"
-    parser.add_argument("-d", dest="dataset", metavar="DATASET", help=f"trained on this dataset, 104; {why}")
-    parser.add_argument("-m", dest="model", metavar="MODEL", help=f"the method; {why}")
-    parser.add_argument("-p", dest="plans_name", metavar="PLANS", help=f"trained with these plans; {why}")
-    parser.add_argument("-f", dest="fold", metavar="FOLD", help=f"the fold; {why}")
+    parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="random seed (default: 12345)")
+    add_trained_dataset(parser)
+    add_trained_model(parser)
+    add_fold(parser)
     add_checkpoint(parser)
     add_device(parser)
 

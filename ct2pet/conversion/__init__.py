@@ -1,4 +1,4 @@
-"""From DICOM studies to a raw dataset."""
+"""Conversion of DICOM studies to a raw dataset."""
 
 from ct2pet.conversion.converter import Conversion, convert_dicom
 

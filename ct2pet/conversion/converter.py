@@ -38,9 +38,8 @@ _BYTES_PER_VOXEL = 6  # of the largest series: its values and those of one slice
 
 @dataclass(frozen=True)
 class Conversion:
-    """What a run did: the cases that it made, those that were there, those that failed, and what it left out.
-    ``chosen``: which series a new case was made of, and how its SUV were found. ``incomplete``: new and old cases whose
-    series may lack slices at an end, and why."""
+    """The result of a run: new, existing and failed cases, and unused files. ``chosen``: the series of a new case, and
+    the source of its SUV. ``incomplete``: new and old cases whose series may lack slices at an end, with the reason."""
 
     dataset: Path
     new: tuple[str, ...]
@@ -64,14 +63,14 @@ def convert_dicom(
     left_out: str | Path | None = None,
     lesion_rois: str | None = None,
 ) -> Conversion:
-    """Convert every PET with its CT below ``source``. Started again, it goes on with the cases that are not there.
+    """Convert every PET with its CT below ``source``. Started again, it converts the missing cases.
 
-    ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: where to write which case
-    is which patient; ``left_out``: where to write which files and series are not used. ``lesion_rois``: which regions
-    are lesions (see ct2pet.dicom.contours). dataset.json comes last: without it the folder is no dataset. Failed cases
-    are in the result, not raised.
+    ``weights_csv``: values that headers lack (see ct2pet.suv.read_supplied). ``patient_map``: file to write with the
+    patient of each case; ``left_out``: file to write with unused files and series. ``lesion_rois``: the regions that
+    are lesions (see ct2pet.dicom.contours). dataset.json is written last: without it the folder is not a dataset.
+    Failed cases are in the result, not raised.
 
-    Raises DatasetError where there is nothing to convert, or the dataset is another's or cannot be added to.
+    Raises DatasetError where there is nothing to convert, or where the dataset cannot be extended.
     """
     folder, source = dataset_folder(dataset_id, name), Path(source)
     check_output_folder(folder)
@@ -139,7 +138,7 @@ def raise_incomplete(conversion: Conversion) -> None:
 
 
 def _unused_structures(named: Iterable[Named], records: Mapping[str, Record]) -> list[LeftOut]:
-    """The structure objects of finished cases, of this run and earlier ones, that became nothing."""
+    """The unused structure objects of finished cases, of this run and earlier ones."""
     found = [item for item in named if item.case in records]
     return [unused for item in found for unused in unused_structures(item.exam.structures, records[item.case].notes)]
 
@@ -156,7 +155,7 @@ def dataset_folder(dataset_id: int, name: str) -> Path:
     for entry in sorted(root.iterdir()) if root.is_dir() else []:
         match = _DATASET.fullmatch(entry.name)
         if match and int(match[1]) == dataset_id and entry.name != own:
-            raise DatasetError(f"{entry}: has the id {dataset_id} already; choose another -d, or -n {match[2]}")
+            raise DatasetError(f"{entry}: already has the number {dataset_id}; choose another -d, or -n {match[2]}")
     return root / own
 
 
@@ -170,13 +169,13 @@ def _known(map_path: Path | None, name: str) -> list[MapRow]:
     rows = read_map(map_path) if map_path is not None else []
     for row in rows:
         if not row.case.startswith(f"{name}_"):
-            raise DatasetError(f"{map_path}: is the map of another dataset ({row.case}); name another --patient_map")
+            raise DatasetError(f"{map_path}: is the map of another dataset ({row.case}); choose another --patient_map")
     return rows
 
 
 def _check_ours(folder: Path) -> None:
     if folder.exists() and any(folder.iterdir()) and not (folder / RECORDS).is_dir():
-        raise DatasetError(f"{folder}: is there, but was not made by ct2pet_convert_dicom; choose another -d and -n")
+        raise DatasetError(f"{folder}: exists, but was not made by ct2pet_convert_dicom; choose another -d and -n")
 
 
 def _supplied(named: Iterable[Named], table: SuppliedTable) -> dict[str, Supplied]:
@@ -240,7 +239,7 @@ def _finish(
 
 
 def _write_table(path: Path, records: Mapping[str, Record]) -> None:
-    """cases.csv: rows and columns that a user added stay."""
+    """cases.csv: rows and columns added by a user are kept."""
     table = read_table(path) if path.is_file() else {}
     for case, record in records.items():
         own = {"case": case, "patient": record.patient, "sex": record.sex, "age": record.age}

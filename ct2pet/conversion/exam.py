@@ -1,4 +1,4 @@
-"""One examination: its PET in SUV, its CT in HU, its lesions, and the record of how."""
+"""Conversion of one examination: its PET in SUV, its CT in HU, its lesions, and the record."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def convert_exam(
 ) -> Record:
     """Write the images of one case and then its record; one series at a time is in memory.
 
-    Raises Ct2PetError, one line that begins with the series that it is about, where the examination cannot be
-    converted; nothing of it stays then.
+    Raises Ct2PetError, one line that begins with the series, where the examination cannot be converted; then no file of
+    it remains.
     """
     try:
         with quiet(), discreet():
@@ -79,7 +79,7 @@ def _convert(
 
 @contextmanager
 def _told_of(series: Series) -> Iterator[None]:
-    """Let errors begin with the series that they are about."""
+    """Inside the block errors get the series as a prefix."""
     try:
         yield
     except Ct2PetError as error:

@@ -1,7 +1,7 @@
-"""What a conversion left out: on the screen by reason, and with places in a table that only its owner may read.
+"""Unused files of a conversion: printed by reason, and with paths in a table that only its owner can read.
 
-Names of files and folders often are those of patients, and what a command prints ends up in logs that travel: it names
-series and images by their numbers. Where they lie stands in the table that the user names.
+Names of files and folders often contain patient names, and printed lines are stored in logs: they name series and
+images by numbers. The paths are in the table chosen by the user.
 """
 
 from __future__ import annotations
@@ -24,22 +24,24 @@ def group_left_out(left_out: Iterable[LeftOut]) -> list[tuple[str, int]]:
 
 
 def check_replaceable(path: Path) -> None:
-    """Raise DatasetError where the table would replace a file that is no such table."""
+    """Raise DatasetError where the table would replace another file."""
     try:
         if path.exists() and path.read_bytes().splitlines()[:1] != [",".join(_COLUMNS).encode()]:
-            raise DatasetError(f"{path}: would be replaced, but is no table of this kind; name another --left_out")
+            raise DatasetError(
+                f"{path}: would be replaced, but is not a table of --left_out; choose another --left_out"
+            )
     except OSError as error:
-        raise DatasetError(f"{path}: cannot be read ({error.strerror}); name another --left_out") from None
+        raise DatasetError(f"{path}: cannot be read ({error.strerror}); choose another --left_out") from None
 
 
 def write_left_out(
     path: Path, source: Path, left_out: Iterable[LeftOut], failures: Mapping[str, str], folders: Mapping[str, Path]
 ) -> None:
-    """Write the table (mode 0600): the ``failures`` of cases, of which ``folders`` says where their PET lies, and then
-    all that is ``left_out``. Places are relative to ``source``."""
+    """Write the table (mode 0600): the ``failures`` of cases, with the ``folders`` of their PETs, and then all
+    ``left_out``. Paths are relative to ``source``."""
     with (
         atomic_path(path, private=True) as temporary,
-        # names of files need not be text
+        # file names may contain bytes that are not text
         temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
     ):
         writer = csv.writer(file)

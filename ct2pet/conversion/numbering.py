@@ -1,4 +1,4 @@
-"""The names of cases and the numbers of patients: the same in every run, and without a hint at who they are."""
+"""The names of cases and the numbers of patients: equal in every run, without identifying information."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ct2pet.errors import DatasetError
 
 @dataclass(frozen=True)
 class Named:
-    """An examination with its names. ``done``: it is in the dataset already."""
+    """An examination with its names. ``done``: it is in the dataset."""
 
     case: str
     patient: str
@@ -25,10 +25,11 @@ class Named:
 def name_exams(
     exams: Sequence[Exam], prefix: str, records: Mapping[str, Record], known: Iterable[MapRow] = ()
 ) -> list[Named]:
-    """Name every examination ``prefix``_NNNN and every patient PNNNN; what ``records`` and ``known`` name keeps it.
+    """Name every examination ``prefix``_NNNN and every patient PNNNN; those in ``records`` and ``known`` keep their
+    names.
 
     New patients come in the order of a digest, not of their identifiers; the examinations of one patient in that of
-    time. Raises DatasetError where new examinations could belong to a patient of the dataset that nothing identifies.
+    time. Raises DatasetError where new examinations could belong to an unidentified patient of the dataset.
     """
     case_of = {record.source: case for case, record in records.items()}
     digests = [source_digest(exam) for exam in exams]
@@ -64,5 +65,5 @@ def _check_all_known(unknown: set[str], prefix: str) -> None:
     if unknown:
         raise DatasetError(
             f"{len(unknown)} case(s) of the dataset ({min(unknown)}, ...) are not in this folder, so that new cases "
-            f"could be of their patients: name the --patient_map of the run that made {prefix}, or another dataset"
+            f"could be of their patients; give the --patient_map of the run that made {prefix}, or another dataset"
         )

@@ -1,7 +1,8 @@
-"""What was done for each case: ``conversion/CASE.json`` in the dataset. Written last, it says that a case is whole.
+"""The conversion record of each case, ``conversion/CASE.json`` in the dataset. It is written last and marks a complete
+case.
 
-A record names no patient, date, file or UID. Its ``source`` is a digest of the UIDs of all images that were used: it
-tells whether an examination is in the dataset; no examination can be found from it.
+A record contains no patient name, date, file name or UID. Its ``source`` is a digest of the UIDs of all used images: it
+identifies an examination that is known, but no examination can be derived from it.
 """
 
 from __future__ import annotations
@@ -25,7 +26,8 @@ IMAGES = {"images": "_0000", "targets": "", "lesions": ""}
 
 @dataclass(frozen=True)
 class Record:
-    """One case. ``patient``: our number. ``suv``: how the SUV were found. ``notes``: what a user should look at."""
+    """One case. ``patient``: its number in the dataset. ``suv``: the source of the SUV. ``notes``: for the user to
+    check."""
 
     patient: str
     source: str
@@ -44,7 +46,7 @@ class Record:
 
     @property
     def choice(self) -> str:
-        """Which series were taken, and how the SUV were found, in one line of numbers."""
+        """The used series and the source of the SUV, in one line of numbers."""
         return f"{_in_words('PET', self.pet)} with {_in_words('CT', self.ct)}; {self.suv}"
 
 
@@ -55,23 +57,23 @@ def _in_words(kind: str, facts: Mapping[str, Any]) -> str:
 
 
 def source_digest(exam: Exam) -> str:
-    """The same for the same images, wherever they lie; another for any other choice of images."""
+    """Equal for the same images, independent of their path; different for any other choice of images."""
     instances = (header.sop_instance for placed in (exam.pet, exam.ct) for header in placed.series.headers)
     return hashlib.blake2b("\n".join(sorted(instances)).encode(), digest_size=16).hexdigest()
 
 
 def image_path(folder: Path, kind: str, case: str) -> Path:
-    """Where the file of a case lies (a split may have moved it to the test cases) or would lie; ``kind``: images,
+    """The path of a case's file, which need not exist (a split may have moved it to the test cases); ``kind``: images,
     targets or lesions."""
     test, training = (folder / f"{kind}{split}" / f"{case}{IMAGES[kind]}{FILE_ENDING}" for split in ("Ts", "Tr"))
     return test if test.is_file() else training
 
 
 def read_records(folder: Path) -> dict[str, Record]:
-    """The records of the cases of a dataset whose images are there. Raises DatasetError where one is damaged."""
+    """The records of the cases of a dataset with existing images. Raises DatasetError where one is damaged."""
     records = {}
     for path in sorted((folder / RECORDS).glob("[!.]*.json")):
-        record = read_as(path, Record, DatasetError, "remove it, and the case is converted anew")
+        record = read_as(path, Record, DatasetError, "remove it to convert the case again")
         if all(image_path(folder, kind, path.stem).is_file() for kind in ("images", "targets")):
             records[path.stem] = record
     return records
@@ -82,14 +84,15 @@ def write_record(folder: Path, case: str, record: Record) -> None:
 
 
 def remove_case(folder: Path, case: str) -> None:
-    """Remove what there is of a case, its record first: an interruption leaves no case that seems whole."""
+    """Remove the files of a case, its record first, so that an interruption leaves no case that appears complete."""
     (folder / RECORDS / f"{case}.json").unlink(missing_ok=True)
     for kind in IMAGES:
         image_path(folder, kind, case).unlink(missing_ok=True)
 
 
 def remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
-    """Remove what a killed conversion left: images of cases (``prefix``_NNNN) without a record, half-written files."""
+    """Remove the remains of a killed conversion: images of cases (``prefix``_NNNN) without a record, temporary
+    files."""
     for place in (folder, folder / RECORDS, *(folder / f"{kind}{split}" for kind in IMAGES for split in SPLITS)):
         if place.is_dir():
             remove_partial_files(place)

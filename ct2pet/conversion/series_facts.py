@@ -1,4 +1,4 @@
-"""What a conversion takes from the headers of a PET series: SUV factors, geometry, sex and age of the patient."""
+"""Facts from the headers of a PET series: SUV factors, geometry, sex and age of the patient."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ct2pet.errors import ImageError
 from ct2pet.suv import Supplied, SuvFactors, suv_factors
 
 _AGE = re.compile(r"(\d{3})([DWMY])")
-_OLDEST = 90  # and older: rarer ages can identify
+_OLDEST = 90  # and older; rare ages can identify a patient
 
 
 def stack_headers(stack: Stack) -> dict[Path, Dataset]:
@@ -34,7 +34,7 @@ def stack_headers(stack: Stack) -> dict[Path, Dataset]:
 
 def suv_of_slices(stack: Stack, headers: dict[Path, Dataset], supplied: Supplied | None = None) -> SuvFactors:
     """The SUV factors of a series in the order of its slices, from its ``stack_headers``. Raises ImageError as
-    ``suv_factors`` does, which gives them in the order of the files and their frames."""
+    ``suv_factors`` does, whose order is that of the files and their frames."""
     found = suv_factors(list(headers.values()), supplied)
     frames = [len(header.get("PerFrameFunctionalGroupsSequence") or [None]) for header in headers.values()]
     first = dict(zip(headers, np.cumsum([0, *frames])))
@@ -43,7 +43,7 @@ def suv_of_slices(stack: Stack, headers: dict[Path, Dataset], supplied: Supplied
 
 
 def geometry_of(placed: Placed) -> dict[str, Any]:
-    """What a reader of the record may want to know of a series: numbers only."""
+    """The facts of a series in the record: numbers only."""
     grid = placed.stack.grid
     return {
         "series_number": placed.first.series_number,
@@ -53,13 +53,13 @@ def geometry_of(placed: Placed) -> dict[str, Any]:
 
 
 def sex_of(header: Dataset) -> str:
-    """M, F or O; empty where the header does not say."""
+    """M, F or O; empty where the header does not have it."""
     sex = str(header.get("PatientSex", "") or "").strip().upper()
     return sex if sex in ("M", "F", "O") else ""
 
 
 def age_of(header: Dataset) -> str:
-    """Years, 90 for all that are older; empty where the header does not say."""
+    """Years, 90 for all that are older; empty where the header does not have it."""
     match = _AGE.fullmatch(str(header.get("PatientAge", "") or "").strip().upper())
     if not match:
         return ""

@@ -1,4 +1,4 @@
-"""Raw datasets: where their files lie, whether they can be trusted, and how their cases are split."""
+"""Raw datasets: their files, integrity checks, and splits."""
 
 from ct2pet.dataset.description import Description, read_dataset_json, update_dataset_json, write_dataset_json
 from ct2pet.dataset.fields import Field, Fields

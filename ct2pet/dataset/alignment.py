@@ -1,4 +1,4 @@
-"""The registration of the pairs of a raw dataset: ``registration/CASE.json`` says what was found and done."""
+"""The registration of the pairs of a raw dataset: the record of a case is ``registration/CASE.json``."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _BYTES_PER_VOXEL = 16
 
 @dataclass(frozen=True)
 class AlignmentRecord:
-    """What of registration/CASE.json decides what is done. The file holds all of Registration, for people."""
+    """The part of registration/CASE.json that the code uses. The file also contains all values of Registration for
+    readers."""
 
     outcome: Literal["aligned", "moved", "implausible", "unclear"]
     reason: str
@@ -33,16 +34,16 @@ class AlignmentRecord:
     pet_grid_after: Grid
 
     def concerns(self, grid: Grid) -> bool:
-        """Whether the record is of the PET as it is now: another conversion may have made another one."""
+        """Whether the record belongs to the current PET, which a new conversion may have replaced."""
         return grid.matches(self.pet_grid_before) or grid.matches(self.pet_grid_after)
 
 
 def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_processes: int = 1) -> CaseResults:
-    """Register the PET of every training and test case to its CT where a quick estimate says that it lies elsewhere;
-    of named ``cases`` without asking the estimate. The values of the result are the records.
+    """Register the PET of every training and test case to its CT where a quick estimate finds a misalignment; named
+    ``cases`` are registered without the estimate. The values of the result are the records.
 
-    A PET that is moved keeps its voxels and gets another place; so does a lesion mask on the PET's grid. Cases with a
-    record are left as they are, named ones that were not moved excepted. Raises DatasetError for unknown cases.
+    A moved PET keeps its voxels and gets a new position; so does a lesion mask on the PET's grid. Cases with a record
+    are skipped, except named ones that were not moved. Raises DatasetError for unknown cases.
     """
     ct, pet = _ct_and_pet(dataset)
     check_output_folder(dataset.folder / RECORDS)
@@ -53,7 +54,7 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
     split_of = {case: split for split in SPLITS for case in dataset.cases(split) if dataset.file(pet, case, split)}
     unknown = sorted({*(cases or ())} - {*split_of})
     if unknown:
-        raise DatasetError(f"{dataset.folder}: has no case with CT and PET called {', '.join(unknown)}")
+        raise DatasetError(f"{dataset.folder}: no case with CT and PET of the name {', '.join(unknown)}")
     wanted = split_of if cases is None else cases
     voxels = max((count_voxels(dataset.file(ct, case, split_of[case])) for case in wanted), default=0)
     return map_cases(
@@ -66,7 +67,8 @@ def align_dataset(dataset: RawDataset, cases: Sequence[str] | None = None, num_p
 
 
 def align_case(dataset: RawDataset, case: str, split: str, always: bool = False) -> AlignmentRecord:
-    """Register one case and move its PET where that is worth it; the record. An interrupted run is finished."""
+    """Register one case and move its PET where the registration is accepted; returns the record. Completes an
+    interrupted run."""
     path = dataset.folder / RECORDS / f"{case}.json"
     ct, pet = _ct_and_pet(dataset)
     target = dataset.path(pet, case, split)
@@ -76,7 +78,7 @@ def align_case(dataset: RawDataset, case: str, split: str, always: bool = False)
         result = register(read_volume(dataset.path(ct, case, split), "HU"), read_volume(target, "SUV"), always=always)
         after = moved_grid(grid, result) if result.outcome == MOVED else grid
         content = {**result.to_json(), "pet_grid_before": asdict(grid), "pet_grid_after": asdict(after)}
-        write_json(path, content)  # first: an interrupted run is finished by it
+        write_json(path, content)  # written first, so that the next run can complete an interrupted one
         record = _read_record(path)
     if record.outcome == MOVED:
         lesions = dataset.file(LESIONS, case, split)
@@ -88,8 +90,8 @@ def align_case(dataset: RawDataset, case: str, split: str, always: bool = False)
 
 
 def _read_record(path: Path) -> AlignmentRecord:
-    """Raises DatasetError, naming the file, where it is something else."""
-    content = read_as(path, dict[str, Any], DatasetError, "remove it, and the case is registered anew")
+    """Raises DatasetError, naming the file, where the content is invalid."""
+    content = read_as(path, dict[str, Any], DatasetError, "remove it to register the case again")
     used = {one.name: content[one.name] for one in fields(AlignmentRecord) if one.name in content}
     return parse_as(used, AlignmentRecord, str(path), DatasetError)
 
@@ -99,11 +101,11 @@ def _ct_and_pet(dataset: RawDataset) -> tuple[Field, Field]:
     ct = next((field for field in dataset.fields.inputs if field.kind == CT), None)
     pet = next((field for field in dataset.fields.targets if field.kind == PET), None)
     if ct is None or pet is None:
-        raise DatasetError(f"{dataset.folder}: a registration needs a CT among the inputs and a PET among the targets")
+        raise DatasetError(f"{dataset.folder}: registration needs a CT as an input and a PET as a target")
     return ct, pet
 
 
 def count_outcomes(records: Collection[AlignmentRecord]) -> str:
-    """How many cases had which outcome, in words."""
+    """The number of cases per outcome, as text."""
     outcomes = [record.outcome for record in records]
     return ", ".join(f"{outcomes.count(outcome)} {outcome}" for outcome in sorted({*outcomes}))

@@ -1,4 +1,4 @@
-"""Are the images of one case what they should be? Every problem is a sentence; none stops the search for others."""
+"""Checks of the images of one case. Every problem is a sentence; all checks are run."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ct2pet.errors import ImageError
 from ct2pet.imageio import read_volume
 from ct2pet.volume import Grid
 
-LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a lost position
+LEAST_OVERLAP = 0.25  # share of the smaller field of view; less means another patient or a wrong position
 
 
 @dataclass
@@ -26,7 +26,7 @@ class CaseContents:
 
 
 def check_case(dataset: RawDataset, case: str, split: str) -> CaseContents:
-    """Read every image of a case that exists and look at its values and its place in space."""
+    """Read every existing image of a case and check its values and its position."""
     contents = CaseContents()
     leading: Grid | None = None
     for one in dataset.fields:
@@ -54,11 +54,11 @@ def place_problems(grid: Grid, leading: Grid, name: str) -> list[str]:
     overlap = max(grid.overlap(leading), leading.overlap(grid))
     if overlap >= LEAST_OVERLAP:
         return []
-    return [f"it overlaps the {name} in space by {100 * overlap:.0f}% only: another patient, or a lost position"]
+    return [f"it overlaps the {name} by only {100 * overlap:.0f}%: another patient, or a wrong position in its header"]
 
 
 def _digest(array: np.ndarray) -> str:
     digest = hashlib.blake2b(str(array.shape).encode(), digest_size=16)
-    for part in array:  # slice by slice, so that no copy of the whole is made
+    for part in array:  # slice by slice, to avoid a copy of the volume
         digest.update(np.ascontiguousarray(part, np.float32).data)
     return digest.hexdigest()

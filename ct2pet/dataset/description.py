@@ -1,4 +1,4 @@
-"""dataset.json: what a dataset says about itself."""
+"""dataset.json: the description of a dataset."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ct2pet.files import read_json, write_json
 from ct2pet.imageio import image_suffixes
 
 FILE_NAME = layout.DATASET
-WHOLE_BODY = "whole_body"  # the union of all districts, a configuration of its own: no district may have this name
+WHOLE_BODY = "whole_body"  # name of the configuration of all districts together; not allowed for a district
 _REQUIRED = ("channel_names", "numTraining", "file_ending", "districts")
 _CT_AND_PET = {
     "channel_names": {"0": "CT"},
@@ -28,7 +28,7 @@ _USED = {*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "body
 
 @dataclass(frozen=True)
 class Description:
-    """The content of dataset.json, checked. Nothing is lost: ``content`` holds every key of the file as it was read."""
+    """The validated content of dataset.json. ``content`` keeps every key of the file."""
 
     content: Mapping[str, Any]
     fields: Fields = field(compare=False)
@@ -48,7 +48,7 @@ class Description:
 
     @cached_property
     def organs(self) -> dict[str, int]:
-        """The organs and their labels in the organ maps, which may be a target, too."""
+        """The organs and their labels in the organ maps, which can also be a target."""
         return dict(self.content.get("organs") or self.fields[ORGANS].labels)
 
     @property
@@ -59,12 +59,12 @@ class Description:
 
     @property
     def segmenter(self) -> str | None:
-        """What makes district maps that are missing; None where the user or the maps that are there decide."""
+        """The segmenter of missing district maps; None: chosen by the user or by the existing maps."""
         return self.content.get("segmenter", {}).get("name")
 
     @property
     def segmenter_merge(self) -> dict[str, list[str]] | None:
-        """Which districts of the segmenter each district of the dataset consists of."""
+        """For each district of the dataset the districts of the segmenter that are merged into it."""
         return self.content.get("segmenter", {}).get("merge")
 
     @property
@@ -84,7 +84,7 @@ def write_dataset_json(
 ) -> None:
     """Write ``folder``/dataset.json: of paired CT and PET, unless ``more`` names other channels and targets.
 
-    ``more`` holds further keys as they shall stand there. Raises DatasetError where a rule is broken.
+    ``more``: further keys of the file. Raises DatasetError where the content is invalid.
     """
     own_fields = {} if {"channel_names", "targets"} & {*more} else _CT_AND_PET
     content = {
@@ -99,7 +99,7 @@ def write_dataset_json(
 
 
 def update_dataset_json(folder: str | os.PathLike, **changes: Any) -> None:
-    """Replace these keys of ``folder``/dataset.json; all others stay as they are. Raises DatasetError as
+    """Replace these keys of ``folder``/dataset.json; all others are kept. Raises DatasetError as
     read_dataset_json."""
     _write(Path(folder) / FILE_NAME, {**read_dataset_json(folder).content, **changes})
 
@@ -110,7 +110,7 @@ def _write(path: Path, content: Mapping[str, Any]) -> None:
 
 
 def read_dataset_json(folder: str | os.PathLike) -> Description:
-    """Read ``folder``/dataset.json. Raises DatasetError where it is missing or breaks a rule."""
+    """Read ``folder``/dataset.json. Raises DatasetError where it is missing or invalid."""
     path = Path(folder) / FILE_NAME
     try:
         content = read_json(path)
@@ -121,7 +121,7 @@ def read_dataset_json(folder: str | os.PathLike) -> Description:
 
 def _described(content: Any, path: Path) -> Description:
     if not isinstance(content, dict):
-        raise DatasetError(f"{path}: an object with the keys {', '.join(_REQUIRED)} is expected")
+        raise DatasetError(f"{path}: expected an object with the keys {', '.join(_REQUIRED)}")
     missing = [key for key in _REQUIRED if key not in content]
     if missing:
         raise DatasetError(f"{path}: the key {missing[0]!r} is missing")
@@ -131,7 +131,7 @@ def _described(content: Any, path: Path) -> Description:
         endings = ", ".join(image_suffixes())
         raise DatasetError(f"{path}: file_ending must be one of {endings}, not {content['file_ending']!r}")
     if isinstance(content["districts"], dict) and WHOLE_BODY in content["districts"]:
-        raise DatasetError(f"{path}: the district name {WHOLE_BODY!r} is taken")
+        raise DatasetError(f"{path}: the name {WHOLE_BODY!r} is reserved; rename this district")
     check_labels(content["districts"], "district", 255, path)
     check_labels(content.get("organs", {}), "organ", 65535, path)
     fraction = content.get("dose_fraction", 1)
@@ -152,7 +152,7 @@ def _check_segmenter(segmenter: Any, districts: Mapping[str, int], path: Path) -
         or not isinstance(segmenter.get("name"), str)
         or {*segmenter} - {"name", "merge"}
     ):
-        raise DatasetError(f"{path}: segmenter must be {form}, the merge is optional; not {segmenter!r}")
+        raise DatasetError(f"{path}: segmenter must be {form} (merge is optional), not {segmenter!r}")
     merge = segmenter.get("merge")
     if merge is None:
         return
@@ -161,4 +161,4 @@ def _check_segmenter(segmenter: Any, districts: Mapping[str, int], path: Path) -
     )
     if not well_formed or {*merge} != {*districts}:
         names = ", ".join(districts)
-        raise DatasetError(f"{path}: the segmenter's merge must list the parts of every district ({names}): {form}")
+        raise DatasetError(f"{path}: merge must list the segmenter's districts of every district ({names}): {form}")

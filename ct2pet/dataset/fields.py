@@ -1,6 +1,6 @@
-"""What a case consists of: named fields, each with a role and a kind.
+"""The fields of a case: each has a name, a role and a kind.
 
-A stage never looks at a field's name. It takes the fields of a role, and the rules for their values from ``KINDS``.
+Stages select fields by role, not by name, and take the rules for their values from ``KINDS``.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from ct2pet.resampling import AIR_HU
 
 INPUT, TARGET, REGION, CONDITION = "input", "target", "region", "condition"
 CT, PET, LABELS, CATEGORY = "ct", "pet", "labels", "category"
-DISTRICTS, LESIONS, ORGANS = "districts", "lesions", "organs"  # the regions in which errors are counted
-MASK = "mask"  # the name of the district's mask beside the fields of a batch
+DISTRICTS, LESIONS, ORGANS = "districts", "lesions", "organs"  # regions in which errors are measured
+MASK = "mask"  # name of the district's mask in a batch, next to the fields
 
 
 @dataclass(frozen=True)
 class Kind:
-    """What every stage must know of a kind of image.
+    """The rules of all stages for a kind of image.
 
     ``unit``; ``outside``: the value beyond the image, in this unit; ``interpolation``: ``linear`` or ``nearest``;
-    ``normalization``: the planner's rule (``percentile_window``, ``suv_window``, or empty: labels stay as they are);
-    ``storage``: the type of stored voxels; ``metrics``: what the evaluation counts (``suv``, ``overlap``, or empty:
-    nothing); ``merge``: how overlapping windows become one volume (``mean`` of the values, or the label of the highest
+    ``normalization``: the planner's rule (``percentile_window``, ``suv_window``, or empty: labels are not normalised);
+    ``storage``: the type of stored voxels; ``metrics``: the metrics of the evaluation (``suv``, ``overlap``, or empty:
+    none); ``merge``: how overlapping windows become one volume (``mean`` of the values, or the label of the highest
     mean ``probability``); ``problems``: signs that an array is not of this kind (of labels see Field.problems).
     """
 
@@ -57,7 +57,7 @@ KINDS: dict[str, Kind] = {
 class Field:
     """One part of a case: an image, a label map, or a value of cases.csv.
 
-    ``role``: ``input``, ``target``, ``region`` (to count errors in) or ``condition``. ``kind``: a key of KINDS, or
+    ``role``: ``input``, ``target``, ``region`` (to measure errors in) or ``condition``. ``kind``: a key of KINDS, or
     ``category`` for a condition. The file of a case is ``folder`` + Tr or Ts / CASE + ``suffix`` + the file ending.
     ``labels``: name to number, of label maps (0 is the background) and of a condition's classes (from 0 on).
     """
@@ -72,11 +72,11 @@ class Field:
 
     @property
     def rules(self) -> Kind:
-        """What holds for its kind."""
+        """The rules of its kind."""
         return KINDS[self.kind]
 
     def problems(self, array: np.ndarray) -> list[str]:
-        """Signs that an array (Z, Y, X) does not hold this field, each a sentence."""
+        """Signs that an array (Z, Y, X) does not contain this field, each as a sentence."""
         if self.rules.problems is not None:
             return number_problems(array) or self.rules.problems(array)
         known = self.labels.values() or None
@@ -84,7 +84,7 @@ class Field:
 
     @property
     def num_channels(self) -> int:
-        """How many channels a network gives for it: one a label and one for the background, or one."""
+        """The number of network output channels: one per label and one for the background, or one."""
         return max(self.labels.values(), default=0) + 1 if self.kind == LABELS else 1
 
 
@@ -129,12 +129,12 @@ class Fields:
         return tuple(one for one in self.everything if one.role == role)
 
     def with_inputs(self, inputs: Sequence[Field]) -> Fields:
-        """The same with other inputs: for a stage that sees what an earlier one predicted."""
+        """The same fields with other inputs, for a stage that uses predictions of an earlier one."""
         others = [one for one in self.everything if one.role != INPUT]
         return Fields((*(replace(one, role=INPUT) for one in inputs), *others))
 
     def to_json(self) -> list[dict[str, Any]]:
-        """For plans: inputs, targets and conditions (regions are the dataset's alone)."""
+        """For plans: inputs, targets and conditions (regions belong to the dataset only)."""
         return [asdict(one) for one in self.everything if one.role != REGION]
 
 
@@ -150,7 +150,7 @@ def ct_to_pet(organs: Mapping[str, int] | None = None) -> Fields:
 
 
 def region_fields(organs: Mapping[str, int], districts: Mapping[str, int] | None = None) -> tuple[Field, ...]:
-    """The label maps in which errors are counted, which every dataset may have."""
+    """The label maps in which errors are measured; optional in every dataset."""
     unit = KINDS[LABELS].unit
     return (
         Field(DISTRICTS, REGION, LABELS, unit, DISTRICTS, labels=dict(districts or {})),

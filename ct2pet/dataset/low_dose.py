@@ -1,4 +1,4 @@
-"""dataset.json of a dataset that has a low-dose PET for its input: full-dose PET and organ labels are the targets."""
+"""dataset.json of a low-dose dataset: the input is a low-dose PET, the targets are a full-dose PET and organ labels."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def write_low_dose_json(
     file_ending: str = ".nii.gz",
     **extra: Any,
 ) -> None:
-    """Write ``folder``/dataset.json: a PET of ``dose_fraction`` in, the PET of the full dose out, and the labels of
-    ``organs`` where there are maps of them. Raises DatasetError for an impossible dose fraction."""
+    """Write ``folder``/dataset.json: the input is a PET of ``dose_fraction``, the targets are the full-dose PET and the
+    labels of ``organs``, if given. Raises DatasetError for an invalid dose fraction."""
     check_dose_fraction(dose_fraction)
     targets: dict[str, dict[str, Any]] = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}}
     if organs is not None:

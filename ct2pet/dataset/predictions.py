@@ -1,10 +1,10 @@
-"""What the files of predictions are called."""
+"""The file names of predictions."""
 
 from __future__ import annotations
 
 from ct2pet.dataset.fields import Fields
 
-NOT_PREDICTED = "not_predicted"  # the folder of maps of the districts that no model predicted
+NOT_PREDICTED = "not_predicted"  # folder of the maps of districts without a model
 
 
 def prediction_name(case: str, target: str, fields: Fields) -> str:

@@ -1,4 +1,4 @@
-"""The raw dataset: which cases it has and where the files of each one lie."""
+"""The raw dataset: its cases and their files."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _DATASET_NAME = re.compile(r"Dataset(\d{3,})_[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def check_case_name(case: str) -> None:
-    """Raise DatasetError unless ``case`` can be the name of files everywhere."""
+    """Raise DatasetError unless ``case`` is a portable file name."""
     if not _CASE_NAME.fullmatch(case):
         raise DatasetError(
-            f"the case name {case!r} cannot be used: letters, digits, _ - . only, beginning with a letter or digit"
+            f"the case name {case!r} is not allowed; use letters, digits, _ - . and begin with a letter or digit"
         )
 
 
@@ -35,7 +35,7 @@ def check_case_name(case: str) -> None:
 class RawDataset:
     """A dataset in the raw folder. Splits are "Tr" (training) and "Ts" (test).
 
-    Raises DatasetError where the folder or its dataset.json is missing or breaks a rule.
+    Raises DatasetError where the folder or its dataset.json is missing or invalid.
     """
 
     folder: Path
@@ -67,12 +67,12 @@ class RawDataset:
 
     @property
     def fields(self) -> Fields:
-        """What a case consists of."""
+        """The fields of a case."""
         return self.description.fields
 
     @property
     def leading(self) -> Field:
-        """The field whose files make the cases: the first input; the first target where there are no inputs."""
+        """The field whose files define the cases: the first input, or the first target of a dataset without inputs."""
         return (*self.fields.inputs, *self.fields.targets)[0]
 
     def cases(self, split: str = "Tr") -> list[str]:
@@ -81,33 +81,33 @@ class RawDataset:
         return [name[: -len(ending)] for name in self.file_names(self.leading, split) if name.endswith(ending)]
 
     def file_names(self, field: Field, split: str) -> list[str]:
-        """The sorted names of the files in a field's folder, those with a leading dot excepted. Raises DatasetError for
-        a link that leads nowhere: its case would be missing without a word."""
+        """The sorted names of the files in a field's folder, without those with a leading dot. Raises DatasetError for
+        a broken link: its case would silently be missing."""
         folder = self.folder / f"{field.folder}{_known(split)}"
         if not folder.is_dir():
             return []
         for entry in folder.iterdir():
             if entry.is_symlink() and not entry.exists():
-                raise DatasetError(f"{entry}: what it links to does not exist; restore it or remove the link")
+                raise DatasetError(f"{entry}: the target of this link does not exist; restore it or remove the link")
         return sorted(entry.name for entry in folder.iterdir() if entry.is_file() and entry.name[0] != ".")
 
     def path(self, field: Field | str, case: str, split: str) -> Path:
-        """Where the file of a field of a case lies or would lie; ``field``: the field or its name."""
+        """The path of a field's file of a case, which need not exist; ``field``: the field or its name."""
         field = self.fields[field] if isinstance(field, str) else field
         return self.folder / f"{field.folder}{_known(split)}" / f"{case}{field.suffix}{self.file_ending}"
 
     def file(self, field: Field | str, case: str, split: str = "Tr") -> Path | None:
-        """The file of a field of a case; None where there is none."""
+        """The file of a field of a case; None where it does not exist."""
         path = self.path(field, case, split)
         return path if path.is_file() else None
 
     def files(self, fields: Iterable[Field], case: str, split: str = "Tr") -> dict[str, Path | None]:
-        """The files of several fields of a case by field; None where there is none."""
+        """The files of several fields of a case by field; None where a file does not exist."""
         return {field.name: self.file(field, case, split) for field in fields}
 
     @cached_property
     def table(self) -> dict[str, dict[str, str]]:
-        """The rows of cases.csv by case; empty without that file. Raises DatasetError where it breaks a rule."""
+        """The rows of cases.csv by case; empty without that file. Raises DatasetError where it is invalid."""
         path = self.folder / layout.CASES
         return read_table(path) if path.is_file() else {}
 

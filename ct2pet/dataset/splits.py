@@ -30,11 +30,11 @@ class _Fold:
 
 
 def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: int = 12345) -> list[Split]:
-    """The folds in ``path``, as they are; where the file does not exist, it is made first: a copy of the
+    """The folds in ``path``. A missing file is created first: a copy of the
     splits_final.json in the raw dataset's folder, or, without one, new folds.
 
-    Raises DatasetError where a file that exists names cases that are not in the dataset, or has a case or a patient
-    on both sides of a fold.
+    Raises DatasetError where an existing file names cases that are not in the dataset, or has a case or a patient in
+    training and validation of a fold.
     """
     path, given = Path(path), dataset.folder / FILE_NAME
     if not path.exists():
@@ -50,13 +50,13 @@ def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: in
 
 
 def read_splits(path: str | os.PathLike) -> list[Split]:
-    """The folds in ``path``. Raises DatasetError where it holds something else, or a case twice in one fold."""
-    remedy = 'a list of {"train": [cases], "val": [cases]} is expected; correct or delete it'
+    """The folds in ``path``. Raises DatasetError where the content is invalid, or a case is twice in one fold."""
+    remedy = 'expected a list of {"train": [cases], "val": [cases]}; correct or delete the file'
     folds = read_as(path, list[_Fold], DatasetError, remedy)
     for number, fold in enumerate(folds):
         twice = [case for case, count in Counter([*fold.train, *fold.val]).items() if count > 1]
         if twice:
-            raise DatasetError(f"{path}: the case {twice[0]} stands twice in fold {number}")
+            raise DatasetError(f"{path}: the case {twice[0]} is twice in fold {number}")
     return [asdict(fold) for fold in folds]
 
 
@@ -69,8 +69,8 @@ def create_splits(
 ) -> list[Split]:
     """Folds whose validation cases are, together, all cases, each once; the same for the same input.
 
-    All cases of a patient stay together. Every diagnosis is dealt out evenly over the folds, and so are the patients
-    as a whole. There are at most as many folds as patients; none where there is only one patient.
+    All cases of a patient stay together. The diagnoses and the patients are distributed evenly over the folds. There
+    are at most as many folds as patients, and none for only one patient.
     """
     cases_of = _cases_of(cases, patients)
     num_folds = min(num_folds, len(cases_of))
@@ -81,7 +81,7 @@ def create_splits(
     position = 0
     for group in group_patients(
         cases, patients, diagnoses
-    ).values():  # dealt like cards; the next diagnosis goes on where the last one ended
+    ).values():  # round-robin; each diagnosis continues with the fold after the last one used
         for index in generator.permutation(len(group)):
             folds[position % num_folds].extend(cases_of[group[index]])
             position += 1
@@ -101,22 +101,23 @@ def group_patients(
 def fold_cases(splits: Sequence[Split], fold: int | str, all_cases: Sequence[str]) -> tuple[list[str], list[str]]:
     """The training and the validation cases of a fold. The fold "all" trains and validates on all cases.
 
-    Raises DatasetError, which lists the folds that there are, for any other.
+    Raises DatasetError that lists the folds for any other name.
     """
     if str(fold) == "all":
         return list(all_cases), list(all_cases)
     if str(fold) not in map(str, range(len(splits))):
         known = ", ".join([*map(str, range(len(splits))), "all"])
-        raise DatasetError(f"there is no fold {fold!r}; the folds are {known}")
+        raise DatasetError(f"no fold {fold!r}; the folds are {known}")
     split = splits[int(fold)]
     return list(split["train"]), list(split["val"])
 
 
 def inner_folds(splits: Sequence[Split], cases: Sequence[str], num_folds: int) -> list[list[str]]:
-    """``cases`` (of one training) in at most ``num_folds`` parts of about one size, fewer where there is too little.
+    """``cases`` (of one training) in at most ``num_folds`` parts of about one size, fewer where there are too few
+    cases.
 
-    Parts are made of whole validation sets of the splits, which keep a patient's cases together. Cases that no fold
-    validates, and all where there would be one part only, are dealt one by one.
+    Parts are made of whole validation sets of the splits, which keep a patient's cases together. Cases without a
+    validation set, and all cases where there would be only one part, are distributed one by one.
     """
     sets = [sorted({*cases} & {*split["val"]}) for split in splits]
     taken = {case for own in sets for case in own}
@@ -147,9 +148,9 @@ def _check(splits: list[Split], path: Path, dataset: RawDataset) -> None:
         if unknown:
             names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
             raise DatasetError(
-                f"{path}: fold {number} names {len(unknown)} case(s) that {dataset.name} does not have ({names}); "
-                "correct the file, or delete it to have new splits made"
+                f"{path}: fold {number} contains {len(unknown)} case(s) that are not in {dataset.name} ({names}); "
+                "correct the file, or delete it to create new splits"
             )
         shared = {patients[case] for case in split["train"]} & {patients[case] for case in split["val"]}
         if shared:
-            raise DatasetError(f"{path}: the patient {min(shared)} is on both sides of fold {number}")
+            raise DatasetError(f"{path}: the patient {min(shared)} is in training and validation of fold {number}")

@@ -24,7 +24,7 @@ TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
 COLUMN = "split"
 
-# ten patients are dealt out in this order, then the next ten; every run of it has its shares to within one patient
+# the parts of ten patients in order, repeated; any number of patients has these shares to within one patient
 _ORDER = (TRAIN, TRAIN, TEST, TRAIN, TRAIN, VALIDATION, TRAIN, TRAIN, TEST, TRAIN)
 
 
@@ -37,10 +37,10 @@ def deal_parts(
 ) -> dict[str, str]:
     """The part (train, validation or test) of every case: 70, 10 and 20% of the patients.
 
-    All cases of a patient are in one part. Every diagnosis is dealt out in these shares, to within one patient, and so
-    are the patients as a whole: exactly where their number is a multiple of ten. The same input, the same parts.
-    Cases that are ``given`` a part keep it, and so do their patients; only the others are dealt out. Raises
-    DatasetError where a patient is given two parts.
+    All cases of a patient are in one part. Every diagnosis and all patients together have these shares, to within one
+    patient; exactly for a multiple of ten patients. The same input gives the same parts. Cases with a ``given`` part,
+    and other cases of their patients, keep it; the others are distributed. Raises DatasetError where a patient is given
+    two parts.
     """
     part_of = _given_to_patients(patients, given or {})
     new = [case for case in cases if patients.get(case, case) not in part_of]
@@ -54,31 +54,32 @@ def deal_parts(
 
 
 def split_dataset(folder: str | os.PathLike, seed: int = 12345) -> dict[str, int]:
-    """Deal out the cases of a raw dataset: test cases to imagesTs and so on, the others to imagesTr and so on.
+    """Split the cases of a raw dataset: test cases go to imagesTs etc., the others to imagesTr etc.
 
-    The column ``split`` of cases.csv then says train, validation or test. ``splits_final.json`` in the dataset's
-    folder holds folds 0 to 4 of a cross-validation over train and validation cases together, and fold 5: the
-    paper's split, which trains on ``train`` and validates on ``validation``. A case that has a part keeps it: after
-    new cases came, only new patients are dealt out. An interrupted run is finished by the next one.
+    The column ``split`` of cases.csv is then train, validation or test. ``splits_final.json`` in the dataset's folder
+    contains folds 0 to 4 of a cross-validation over train and validation cases together, and fold 5: the paper's split,
+    which trains on ``train`` and validates on ``validation``. A case that has a part keeps it: new cases change only
+    the parts of new patients. The next run completes an interrupted one.
 
-    Returns how many cases each part has. Raises DatasetError where the patients are too few for a test part, where the
-    column holds anything else, where there are test cases without it, and where files are in the way or cannot be
-    moved.
+    Returns the number of cases of each part. Raises DatasetError for too few patients, other values in the column, test
+    cases without a value in it, and files that exist at the target or cannot be moved.
     """
     folder = Path(folder)
     dataset = RawDataset(folder)
     cases = sorted({case for split in SPLITS for case in dataset.cases(split)})
     if not cases:
-        raise DatasetError(f"{folder}: there is no case to be split")
+        raise DatasetError(f"{folder}: no cases to split")
     given = _given(dataset)
     _check_enough(dataset, cases, given)
     parts = deal_parts(cases, dataset.patients(), dataset.diagnoses(), seed, given)
     moves = [move for case in cases for move in _moves(dataset, case, parts[case])]
     for _, target in moves:
         if target.exists():
-            raise DatasetError(f"{target}: is in the way, the case is in training and test; remove one of them")
+            raise DatasetError(
+                f"{target}: already exists: the case is in training and in test; remove one of the files"
+            )
     try:
-        _write_column(dataset, parts)  # first: it decides where an interrupted run goes on
+        _write_column(dataset, parts)  # written first: an interrupted run continues from it
         for source, target in moves:
             target.parent.mkdir(exist_ok=True)
             shutil.move(source, target)
@@ -90,14 +91,14 @@ def split_dataset(folder: str | os.PathLike, seed: int = 12345) -> dict[str, int
 
 
 def _check_enough(dataset: RawDataset, cases: Sequence[str], given: Mapping[str, str]) -> None:
-    """Raise DatasetError where all cases would be training cases, and the user did not say so."""
+    """Raise DatasetError where all cases would be training cases without parts given by the user."""
     patients = dataset.patients()
     count = len({patients.get(case, case) for case in cases})
     for_test, for_all = (_ORDER.index(part) + 1 for part in (TEST, VALIDATION))
     if not given and count < for_test:
         raise DatasetError(
-            f"{dataset.folder}: its {len(cases)} case(s) are of {count} patient(s) (cases.csv): a test part "
-            f"needs {for_test} patients, and training, validation and test together {for_all}"
+            f"{dataset.folder}: {len(cases)} case(s) of {count} patient(s) (cases.csv): a test part "
+            f"needs {for_test} patients; training, validation and test need {for_all}"
         )
 
 
@@ -106,7 +107,9 @@ def _given_to_patients(patients: Mapping[str, str], given: Mapping[str, str]) ->
     for case, part in sorted(given.items()):
         patient = patients.get(case, case)
         if part_of.setdefault(patient, part) != part:
-            raise DatasetError(f"cases.csv: the patient {patient} is in {part_of[patient]} and in {part}; correct it")
+            raise DatasetError(
+                f"cases.csv: the patient {patient} is in {part_of[patient]} and in {part}; use one of them"
+            )
     return part_of
 
 
@@ -116,14 +119,14 @@ def _given(dataset: RawDataset) -> dict[str, str]:
         if part not in PARTS:
             known = ", ".join(PARTS)
             raise DatasetError(
-                f"{dataset.folder / 'cases.csv'}: {case} has the {COLUMN} {part!r}; known are {known}, and none for "
-                "cases that are to be dealt out"
+                f"{dataset.folder / 'cases.csv'}: {case} has the {COLUMN} {part!r}; known are {known}, or empty for "
+                "cases to be distributed"
             )
     unknown = [case for case in dataset.cases("Ts") if case not in given]
     if unknown:
         raise DatasetError(
-            f"{dataset.folder}: {len(unknown)} test case(s) are there already ({unknown[0]}, ...): write 'test' into "
-            f"their column {COLUMN} of cases.csv to keep them, or move them to imagesTr to have them dealt out"
+            f"{dataset.folder}: {len(unknown)} test case(s) already exist ({unknown[0]}, ...): write 'test' into "
+            f"their column {COLUMN} of cases.csv to keep them, or move them to imagesTr to distribute them"
         )
     return given
 
@@ -131,7 +134,7 @@ def _given(dataset: RawDataset) -> dict[str, str]:
 def _moves(dataset: RawDataset, case: str, part: str) -> Iterator[tuple[Path, Path]]:
     there, away = ("Ts", "Tr") if part == TEST else ("Tr", "Ts")
     fields = [field for field in dataset.fields if field.kind != CATEGORY]
-    for field in sorted(fields, key=dataset.leading.__eq__):  # the leading image, which makes the case, moves last
+    for field in sorted(fields, key=dataset.leading.__eq__):  # the leading image, which defines the case, moves last
         source = dataset.file(field, case, away)
         if source is not None:
             yield source, dataset.path(field, case, there)
@@ -148,7 +151,7 @@ def _folds(dataset: RawDataset, parts: Mapping[str, str], seed: int) -> list[Spl
 
 
 def _write_column(dataset: RawDataset, parts: Mapping[str, str]) -> None:
-    """cases.csv with the column ``split``; other columns and rows stay."""
+    """cases.csv with the column ``split``; other columns and rows are kept."""
     table: dict[str, dict[str, Any]] = {case: dict(row) for case, row in dataset.table.items()}
     for case, part in parts.items():
         table[case] = {**table.get(case, {"case": case}), COLUMN: part}

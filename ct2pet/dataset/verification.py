@@ -1,4 +1,4 @@
-"""The integrity check of a raw dataset: all problems of all cases in one pass, each with its file."""
+"""Integrity check of a raw dataset: finds all problems of all cases in one pass, each with its file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PROCESS_GIB = 0.25
 
 @dataclass(frozen=True)
 class Problem:
-    """What is wrong with which ``file`` of which ``case`` (empty where it concerns the whole dataset)."""
+    """A problem with a ``file`` of a ``case`` (empty for the whole dataset)."""
 
     case: str
     file: str
@@ -31,9 +31,9 @@ class Problem:
 
 
 def verify_dataset(dataset: RawDataset, num_processes: int = 1) -> list[Problem]:
-    """Everything that is wrong with a dataset: names, pairs, files, values, units, places, labels, duplicates.
+    """All problems of a dataset: names, pairs, files, values, units, positions, labels, duplicates.
 
-    All images are read once, ``num_processes`` cases at a time. An empty list means that it can be used.
+    All images are read once, ``num_processes`` cases at a time. An empty list: the dataset is valid.
     """
     cases = {(split, case): (dataset, case, split) for split in SPLITS for case in _all_names(dataset, split)}
     results = map_cases(
@@ -61,7 +61,7 @@ def _image_fields(dataset: RawDataset) -> list[Field]:
 
 
 def _all_names(dataset: RawDataset, split: str) -> list[str]:
-    """The cases of which at least one file is there."""
+    """The cases with at least one file."""
     names = set(dataset.cases(split))
     for field in _image_fields(dataset):
         ending = field.suffix + dataset.file_ending
@@ -79,9 +79,9 @@ def _count_problems(dataset: RawDataset) -> Iterator[Problem]:
     count, said, leading = len(dataset.cases("Tr")), dataset.description.num_training, dataset.leading
     if not count:
         ending = leading.suffix + dataset.file_ending
-        yield Problem("", str(dataset.folder / f"{leading.folder}Tr"), f"there is no training case (CASE{ending})")
+        yield Problem("", str(dataset.folder / f"{leading.folder}Tr"), f"no training cases (CASE{ending})")
     elif count != said:
-        message = f"numTraining is {said}, but there are {count} images {leading.name}"
+        message = f"numTraining is {said}, but {count} training images {leading.name} exist"
         yield Problem("", str(dataset.folder / layout.DATASET), message)
 
 
@@ -99,7 +99,7 @@ def _name_problems(dataset: RawDataset) -> Iterator[Problem]:
 
 def _name_problem(name: str, suffixes: list[str], file_ending: str) -> str | None:
     if strip_suffix(name) == name:
-        return None  # no image: notes, tables, the data file of a MetaImage header
+        return None  # not an image: notes, tables, the data file of a MetaImage header
     if not name.endswith(file_ending):
         return f"its name does not end in {file_ending}, the file_ending of dataset.json"
     case = name[: -len(file_ending)]
@@ -125,10 +125,12 @@ def _pair_problems(dataset: RawDataset) -> Iterator[Problem]:
                     yield Problem(case, str(dataset.path(field, case, split)), message)
         for case in sorted({*_all_names(dataset, split)} - {*cases}):
             there = (dataset.file(field, case, split) for field in _image_fields(dataset))
-            message = f"missing, but {next(path for path in there if path is not None)} is there"
+            message = f"missing, but {next(path for path in there if path is not None)} exists"
             yield Problem(case, str(dataset.path(leading, case, split)), message)
     for case in sorted({*dataset.cases("Tr")} & {*dataset.cases("Ts")}):
-        yield Problem(case, str(dataset.path(leading, case, "Ts")), "a training case has the same name")
+        yield Problem(
+            case, str(dataset.path(leading, case, "Ts")), "a training case and a test case have this name; rename one"
+        )
 
 
 def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
@@ -144,7 +146,7 @@ def _table_problems(dataset: RawDataset) -> Iterator[Problem]:
     training = {patients[case] for case in dataset.cases("Tr")}
     for case in dataset.cases("Ts"):
         if patients[case] in training and case not in dataset.cases("Tr"):
-            yield Problem(case, str(path), f"the patient {patients[case]!r} of this test case is in training, too")
+            yield Problem(case, str(path), f"the patient {patients[case]!r} of this test case is also in training")
 
 
 def _class_problems(dataset: RawDataset) -> Iterator[Problem]:
@@ -164,4 +166,4 @@ def _duplicates(dataset: RawDataset, contents: Mapping[tuple[str, str], CaseCont
             path = dataset.path(kind, case, split)
             other = first.setdefault((kind, digest), path)
             if other != path:
-                yield Problem(case, str(path), f"the same image as {other}: one case under two names")
+                yield Problem(case, str(path), f"the same image as {other}: one case with two names")

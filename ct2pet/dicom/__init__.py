@@ -1,1 +1,1 @@
-"""DICOM: trees of files, series, where their slices lie, their voxels, and which PET belongs to which CT."""
+"""DICOM: trees of files, series, their geometry and voxels, and the pairing of PET and CT."""

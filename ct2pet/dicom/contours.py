@@ -12,7 +12,7 @@ from ct2pet.dicom.meaning import Region, roi
 from ct2pet.errors import ImageError
 from ct2pet.volume import Grid
 
-_OFF_SLICE = 0.25  # of the distance of slices: a contour that lies farther from a slice lies between two
+_OFF_SLICE = 0.25  # of the distance of slices: a contour farther from a slice is between two slices
 _CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 _ROIS = "StructureSetROISequence"
 
@@ -49,8 +49,8 @@ def rasterise(contours: Sequence[np.ndarray], grid: Grid) -> np.ndarray:
     """(Z, Y, X), bool: the voxels whose centres lie inside the contours of one ROI, (n, 3) points in LPS mm.
 
     Contours of one slice are combined by exclusive or, so that one inside another is a hole; a contour that occurs
-    twice counts once. Contours above the first or below the last slice are left out. Raises ImageError for contours
-    that do not lie in the slices of the grid.
+    twice counts once. Contours above the first or below the last slice are ignored. Raises ImageError for contours that
+    are not in slices of the grid.
     """
     mask = np.zeros(grid.shape, bool)
     for z, polygons in _by_slice(contours, grid).items():
@@ -72,7 +72,7 @@ def _by_slice(contours: Sequence[np.ndarray], grid: Grid) -> dict[int, list[np.n
         elif 0 <= z < grid.shape[0] and not any(np.array_equal(index[:, :2], other) for other in slices[z]):
             slices[z].append(index[:, :2])
     if between:
-        raise ImageError(f"{between} of {len(contours)} contours do not lie in slices of the series")
+        raise ImageError(f"{between} of {len(contours)} contours are not in slices of the series")
     return slices
 
 

@@ -10,16 +10,16 @@ from ct2pet.dicom.headers import Header
 from ct2pet.dicom.pairing import Exam, pair_images
 from ct2pet.dicom.tree import LeftOut, Tree
 
-_NO_CASE = "a structure object that belongs to no case (by the images that it names, its study, its frame of reference)"
+_NO_CASE = "a structure object that belongs to no case (by referenced images, study or frame of reference)"
 
 
 def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
     """The examinations of a tree, by patient and time, and every series and every structure object that is not used,
     with the reason.
 
-    A structure object belongs to the examination whose images it names, whatever study and patient it says that it is
-    of: objects are often made, and de-identified, apart from the images. One that names none of their images belongs to
-    those of its study, or else of its frame of reference.
+    A structure object belongs to the examination of its referenced images, independent of its own study and patient:
+    objects are often made and de-identified separately from the images. One without such references belongs to those of
+    its study, or else of its frame of reference.
     """
     exams, left_out = pair_images(tree)
     index = _Index(exams)
@@ -34,7 +34,7 @@ def pair(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
 
 
 class _Index:
-    """Which examinations (by number) have a UID: of their images, their study, or their frame of reference."""
+    """The examinations (by number) of each UID of an image, a study or a frame of reference."""
 
     def __init__(self, exams: Sequence[Exam]) -> None:
         self._images: dict[str, set[int]] = defaultdict(set)
@@ -63,5 +63,7 @@ def _all(index: dict[str, set[int]], uids: Iterable[str]) -> set[int]:
 
 def _with(exam: Exam, structures: Sequence[Header]) -> Exam:
     strange = sum((item.patient, item.study) != (exam.patient, exam.study) for item in structures)
-    note = f"{strange} structure object(s) name its images, and another study or patient (StudyInstanceUID, PatientID)"
+    note = (
+        f"{strange} structure object(s) of another study or patient (StudyInstanceUID, PatientID) reference its images"
+    )
     return replace(exam, structures=tuple(structures), notes=(*exam.notes, note) if strange else exam.notes)

@@ -1,4 +1,4 @@
-"""Folders of DICOM CTs as cases: which folder is one CT, and what its case may be called."""
+"""Folders of DICOM CTs as cases: finding them, and their case names."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from ct2pet.dicom.tree import scan_tree
 from ct2pet.errors import DatasetError, ImageError
 
 _DIRECTORY = "1.2.840.10008.1.3.10"
-_SHORTEST = 3  # letters or digits of an identifier that is looked for inside a name; two letters are a word of it
+_SHORTEST = 3  # shortest identifier searched inside a name (letters or digits)
 _NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
 _TEXTS = (*_NAMES, "PatientID", "OtherPatientIDs", "AccessionNumber")
 _UNNAMED = "ct_"
@@ -32,11 +32,10 @@ def only_ct_series(folder: Path) -> Series:
 
 
 def only_series(folder: Path, kind: str) -> Series:
-    """The only series of a kind (``headers.CT`` or ``headers.PET``) below a folder; other objects beside it are passed
-    over.
+    """The only series of a kind (``headers.CT`` or ``headers.PET``) below a folder; other objects are ignored.
 
-    Raises ImageError, without the folder's name, where there is none, or several, or where damaged files lie beside its
-    images: a slice that is missed at an end leaves no gap.
+    Raises ImageError, without the folder's name, for none or several series, or damaged files next to its images: a
+    missing slice at an end would leave no gap.
     """
     tree = scan_tree(folder)
     found = [series for series in tree.series if series.kind == kind]
@@ -44,23 +43,23 @@ def only_series(folder: Path, kind: str) -> Series:
         places = {header.path.parent for header in found[0].headers}
         damaged = [item.reason for item in tree.left_out if item.damaged and item.path.parent in places]
         if damaged:
-            count = f"{len(damaged)} damaged file(s) beside its images ({damaged[0]})"
+            count = f"{len(damaged)} damaged file(s) next to its images ({damaged[0]})"
             raise ImageError(f"{count}: slices may be missing; restore or remove them")
         return found[0]
     if found:
         names = "; ".join(series.label for series in found)
-        raise ImageError(f"it holds {len(found)} {kind} series ({names}); put each into a folder of its own")
+        raise ImageError(f"it contains {len(found)} {kind} series ({names}); put each into its own folder")
     reasons = Counter(item.reason for item in tree.left_out)
     what = "; ".join(f"{count} x {reason}" for reason, count in reasons.most_common(3))
-    raise ImageError(f"there is no {kind} series (DICOM) in this folder{f', but {what}' if what else ''}")
+    raise ImageError(f"no {kind} series (DICOM) in this folder{f', but {what}' if what else ''}")
 
 
 def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
-    """The folders of the cases by case: ``folder`` itself where DICOM files lie in it, otherwise each folder in it that
-    holds DICOM files (``besides`` is none of them). Looks at a few headers only.
+    """The folders of the cases by case: ``folder`` itself where it contains DICOM files, otherwise each folder in it
+    with DICOM files (except ``besides``). Reads only a few headers.
 
-    A case is called like its folder; one that is named after its patient is called ``ct_`` and eight digits that its
-    series determines. Raises DatasetError where two cases have the same name.
+    A case has the name of its folder; where that contains the patient's name it is ``ct_`` and eight digits that depend
+    on its series. Raises DatasetError where two cases have the same name.
     """
     if any(_header(path) is not None for path in _files(folder)):
         folders = [folder]
@@ -72,7 +71,7 @@ def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
         if header is not None:
             case = _name(path, header)
             if case in cases:
-                raise DatasetError(f"{folder}: two of its folders hold the same series ({case}); remove one")
+                raise DatasetError(f"{folder}: two of its folders contain the same series ({case}); remove one")
             cases[case] = path
     return cases
 
@@ -96,7 +95,7 @@ def _first_header(folder: Path) -> Dataset | None:
 
 
 def _header(path: Path) -> Dataset | None:
-    """What names the patient in a DICOM file; None for other files and for directories (DICOMDIR)."""
+    """The patient names and IDs in a DICOM file; None for other files and for directories (DICOMDIR)."""
     tags = (*_TEXTS, "SOPClassUID", "PatientBirthDate", "PatientIdentityRemoved", "SeriesInstanceUID")
     try:
         header = read_dataset(path, tags=[*tags, "SpecificCharacterSet"])
@@ -123,7 +122,7 @@ def is_renamed(case: str, folder: Path) -> bool:
 
 
 def _own_name(folder: Path) -> str:
-    """The folder's name also where it is given as a dot; of a link its own, not that of the folder that it leads to."""
+    """The folder's name, also where it is given as a dot; for a link the name of the link, not of its target."""
     return Path(os.path.abspath(folder)).name
 
 
@@ -153,6 +152,6 @@ def _words(text: str) -> list[str]:
 
 
 def _plain(text: str) -> str:
-    """Letters and digits alone, without accents and capitals."""
+    """Only letters and digits, without accents, in lower case."""
     letters = unicodedata.normalize("NFKD", text).casefold()
     return "".join(letter for letter in letters if letter.isalnum())

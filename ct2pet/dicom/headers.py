@@ -1,4 +1,4 @@
-"""What is kept of each file's header: enough to group, place and choose, and little enough for 20,000 files."""
+"""The stored part of each file's header: enough for grouping, geometry and selection, small enough for 20,000 files."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ _KEYWORDS = (
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """The header of one object. Texts that a scanner may have left out are empty, numbers None.
+    """The header of one object. Missing texts are empty, missing numbers None.
 
     ``position`` (x, y, z in mm), ``orientation`` (six cosines) and ``pixel_spacing`` (mm between rows, columns) are
-    those of a classic image; the frames of an enhanced one carry their own (ct2pet.dicom.frames).
+    those of a classic image; the frames of an enhanced one have their own (ct2pet.dicom.frames).
     """
 
     path: Path = field(compare=False)
@@ -86,7 +86,7 @@ class Header:
 
     @property
     def name(self) -> str:
-        """How messages name the image: by its number, because names of files may say who the patient is."""
+        """The name of the image in messages: its number, because file names may contain patient names."""
         return "an image" if self.instance_number is None else f"image {self.instance_number}"
 
 
@@ -96,7 +96,7 @@ def read_header(path: Path) -> Header:
     Raises ImageError, whose message is the reason without the file's name, for anything else.
     """
     dataset = read_dataset(path, tags=_KEYWORDS)
-    with quiet():  # values are converted, and pydicom warns of them, when they are first used
+    with quiet():  # pydicom converts values, with warnings, at their first use
         sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
         if sop_class == _DIRECTORY:
             raise ImageError("a DICOMDIR")
@@ -114,13 +114,13 @@ def read_header(path: Path) -> Header:
 
 
 def _name(sop_class: str) -> str:
-    """The standard's name of a SOP class; an unknown one is not quoted, it could be anything."""
+    """The standard's name of a SOP class; an unknown one is not quoted."""
     if not sop_class:
-        raise DamagedFile("a DICOM file without a SOPClassUID: damaged or cut off")
+        raise DamagedFile("a DICOM file without a SOPClassUID: damaged or truncated")
     uid = UID(sop_class)
     if not uid.is_valid:
-        raise DamagedFile("a DICOM file whose SOPClassUID is no UID: damaged")
-    return f"no CT or PET image ({uid.name})" if uid.name != sop_class else "an unknown kind of DICOM object"
+        raise DamagedFile("a DICOM file with an invalid SOPClassUID: damaged")
+    return f"not a CT or PET image ({uid.name})" if uid.name != sop_class else "an unknown kind of DICOM object"
 
 
 def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
@@ -132,7 +132,7 @@ def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
 
     for keyword in ("SOPInstanceUID", "Modality", "StudyInstanceUID", "SeriesInstanceUID"):
         if not get(_text, keyword):
-            raise DamagedFile(f"a DICOM file without a {keyword}: damaged or cut off")
+            raise DamagedFile(f"a DICOM file without a {keyword}: damaged or truncated")
     rows, columns = get(_whole, "Rows"), get(_whole, "Columns")
     return Header(
         path=path,
@@ -167,7 +167,7 @@ def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
 
 @lru_cache(maxsize=4096)
 def _same(value: Any) -> Any:
-    """One object for equal values: the images of a series have most of them in common."""
+    """One object for equal values, because the images of a series share most of them."""
     return value
 
 
@@ -201,14 +201,14 @@ def _whole(dataset: Dataset, keyword: str) -> int | None:
 
 
 def _patient(dataset: Dataset) -> str:
-    """What tells patients apart: the ID; where it is empty name and birth date; else each study is one's own."""
+    """The identity of a patient: the ID; where it is empty name and birth date; else each study is another patient."""
     name = _text(dataset, "PatientName")
     unnamed = f"{name}|{_text(dataset, 'PatientBirthDate')}" if name else _text(dataset, "StudyInstanceUID")
     return _text(dataset, "PatientID") or unnamed
 
 
 def _attenuation_corrected(dataset: Dataset) -> bool | None:
-    """None where the file does not say. Classic: CorrectedImage names ATTN, or the method is not empty; enhanced:
+    """None where unknown. Classic: CorrectedImage names ATTN, or the method is not empty; enhanced:
     AttenuationCorrected."""
     corrections, said = _words(dataset, "CorrectedImage"), _text(dataset, "AttenuationCorrected").upper()
     if said in ("YES", "NO"):
@@ -220,7 +220,7 @@ def _attenuation_corrected(dataset: Dataset) -> bool | None:
 
 
 def acquisition_time(dataset: Dataset) -> datetime | None:
-    """When the image was acquired; where that is not said to the minute, when its series or study began."""
+    """The acquisition time of the image; where it has no minutes, the start of its series or study."""
     try:
         return read_date_time(_text(dataset, "AcquisitionDateTime")).replace(tzinfo=None)
     except ValueError:  # missing, imprecise or wrong

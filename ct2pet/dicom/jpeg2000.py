@@ -1,4 +1,4 @@
-"""JPEG 2000 whose codestream and header say different things of the sign of the values."""
+"""JPEG 2000 images whose codestream and header disagree about the sign of the values."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _DEPEND_ON_SIGN = ("PixelPaddingValue", "PixelPaddingRangeLimit")
 
 
 def match_sign(dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
-    """What turns decoded values into those that the header describes: in most objects nothing.
+    """A function from decoded values to those of the header; in most objects it does nothing.
 
     Some systems compress signed values as unsigned ones, or the other way. Then the lowest Bits Stored (0028,0101) bits
     count, with the sign of Pixel Representation (0028,0103), as in GDCM and so in ITK. The data set is changed to the
@@ -25,7 +25,7 @@ def match_sign(dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
         return lambda stored: stored
     bits = int(dataset.get("BitsStored", 16))
     for keyword in _DEPEND_ON_SIGN:
-        dataset.get(keyword)  # pydicom reads them when they are first used, by the sign that it finds then
+        dataset.get(keyword)  # pydicom decodes them at their first use, with the sign in the data set
     dataset.PixelRepresentation = int(not signed)
 
     def reinterpret(stored: np.ndarray) -> np.ndarray:
@@ -37,12 +37,13 @@ def match_sign(dataset: Dataset) -> Callable[[np.ndarray], np.ndarray]:
 
 
 def _codestream_is_signed(dataset: Dataset) -> bool | None:
-    """None for other encodings than JPEG 2000, and for a codestream that cannot be read: decoding it says why."""
+    """None for other encodings than JPEG 2000, and for an unreadable codestream, which is reported when it is
+    decoded."""
     syntax = getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")
     if syntax not in JPEG2000TransferSyntaxes or "PixelData" not in dataset:
         return None
     try:
         frames = generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames", 1) or 1))
         return get_j2k_parameters(next(frames)).get("is_signed")
-    except Exception:  # damaged files raise all kinds of errors
+    except Exception:  # damaged files raise various errors
         return None

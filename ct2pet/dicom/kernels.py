@@ -1,12 +1,12 @@
-"""Convolution kernels of CT: which are sharp, made for lung or bone, and which are soft.
+"""Convolution kernels of CT: sharp ones (lung, bone) and soft ones.
 
-The names differ by manufacturer, and no tag of the standard says how sharp a kernel is.
+The names depend on the manufacturer, and the standard has no tag for the sharpness of a kernel.
 
-* Siemens: letters, a number, letters: B31f, Br40d, I70f, Qr54. Sharper with the number; those from 50 on are the ones
-  "for higher sharpness" of its manual (SOMATOM Sensation Cardiac, operating instructions, body kernels). Bl: for lungs.
-* GE: words: SOFT, STANDARD; sharp are DETAIL, LUNG, BONE, BONEPLUS, EDGE, ULTRA, also with HD.
-* Canon, Toshiba: FC and a number: FC30 to FC39 and FC70 to FC79 for bone, FC50 to FC59 and FC80 to FC89 for lungs.
-* Philips: letters: A, B and C are smooth to standard; D, E and F are sharp, L is for lungs, Y, YA to YE for bone.
+* Siemens: letters, a number, letters: B31f, Br40d, I70f, Qr54. The sharpness increases with the number; those from 50
+on are "for higher sharpness" in the manual (SOMATOM Sensation Cardiac, operating instructions, body kernels). Bl: for
+lungs. * GE: words: SOFT, STANDARD; sharp are DETAIL, LUNG, BONE, BONEPLUS, EDGE, ULTRA, also with HD. * Canon, Toshiba:
+FC and a number: FC30 to FC39 and FC70 to FC79 for bone, FC50 to FC59 and FC80 to FC89 for lungs. * Philips: letters: A,
+B and C are smooth to standard; D, E and F are sharp, L is for lungs, Y, YA to YE for bone.
 """
 
 from __future__ import annotations

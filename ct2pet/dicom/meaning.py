@@ -1,9 +1,9 @@
 """Whether a region of a structure set or a segmentation is a lesion: by codes, by the type of an ROI, or by its name.
 
 Codes are those of PS3.16: the category (CID 7150 and 9580) and the type (CID 7159 and 9534) of a segment. Types of ROIs
-are the defined terms of RT ROI Interpreted Type (3006,00A4), PS3.3 C.8.8.8. A region of which neither says anything is
-a lesion unless its name names something else, with words of the nomenclature of radiotherapy (Mayo CS et al. (2018),
-American Association of Physicists in Medicine Task Group 263, doi 10.1016/j.ijrobp.2017.12.013).
+are the defined terms of RT ROI Interpreted Type (3006,00A4), PS3.3 C.8.8.8. A region without codes and type is a lesion
+unless its name is that of another structure, by the nomenclature of radiotherapy (Mayo CS et al. (2018), American
+Association of Physicists in Medicine Task Group 263, doi 10.1016/j.ijrobp.2017.12.013).
 """
 
 from __future__ import annotations
@@ -80,8 +80,8 @@ _OTHER_WORDS = _words(
 
 @dataclass(frozen=True)
 class Region:
-    """An ROI or a segment: its ``number``, whether it is ``taken`` as a lesion, and ``why``, without texts out of the
-    object: its names may be those of patients."""
+    """An ROI or a segment: its ``number``, whether it is ``taken`` as a lesion, and ``why``, without texts of the
+    object, which may contain patient names."""
 
     number: int
     taken: bool
@@ -89,20 +89,20 @@ class Region:
 
 
 def fits(name: str, pattern: str | None) -> bool:
-    """Whether a name fits a pattern with ``*`` and ``?``; upper and lower case are alike, None fits all."""
+    """Whether a name fits a pattern with ``*`` and ``?``; independent of case; None matches all."""
     return pattern is None or fnmatch.fnmatchcase(name.strip().lower(), pattern.lower())
 
 
 def roi(number: int, name: str, observation: Dataset, pattern: str | None) -> Region:
-    """An ROI of a structure set, with its item of RT ROI Observations. ``pattern``: those that fit are lesions,
-    whatever their type, and no others."""
+    """An ROI of a structure set, with its item of RT ROI Observations. ``pattern``: only ROIs with matching names are
+    lesions, independent of their type."""
     if pattern is not None:
         return _by_pattern(number, name, pattern)
     said = str(observation.get("RTROIInterpretedType", "") or "").strip().upper()
     if said.startswith("GTV"):
         return Region(number, True, "of the type GTV")
     if said not in _UNTYPED:
-        known = f"of the type {said}" if said in _ROI_TYPES else "of a type that is none of the standard's"
+        known = f"of the type {said}" if said in _ROI_TYPES else "of a type that is not in the standard"
         return Region(number, bool(_words(said) & _LESION_WORDS), known)
     categories = _codes(observation, "SegmentedPropertyCategoryCodeSequence", "TherapeuticRoleCategoryCodeSequence")
     types = _codes(
@@ -125,7 +125,9 @@ def segment(item: Dataset, pattern: str | None) -> Region:
 
 def _by_pattern(number: int, name: str, pattern: str) -> Region:
     fitting = fits(name, pattern)
-    return Region(number, fitting, "its name fits --lesion_rois" if fitting else "its name does not fit --lesion_rois")
+    return Region(
+        number, fitting, "its name matches --lesion_rois" if fitting else "its name does not match --lesion_rois"
+    )
 
 
 def _codes(dataset: Dataset, *keywords: str) -> list[Code]:
@@ -139,7 +141,7 @@ def _codes(dataset: Dataset, *keywords: str) -> list[Code]:
 
 
 def _by_codes(number: int, categories: Sequence[Code], types: Sequence[Code]) -> Region | None:
-    """None where the codes say nothing."""
+    """None where the codes do not decide."""
     if _any(types, _NO_LESION_TYPES):
         return Region(number, False, "coded as background or normal")
     if _any(types, _LESION_TYPES):
@@ -180,4 +182,4 @@ def _by_name(number: int, *names: str) -> Region:
         return Region(number, True, "untyped, named as a lesion")
     if other:
         return Region(number, False, "untyped, named as an organ or the body")
-    return Region(number, True, "untyped, and its name names nothing else")
+    return Region(number, True, "untyped, and its name is of no other structure")

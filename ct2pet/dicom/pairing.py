@@ -1,4 +1,4 @@
-"""Which PET belongs to which CT. One examination a study: its attenuation-corrected PET that shows most of the body."""
+"""Pairing of PET and CT. One examination per study: its attenuation-corrected PET with the largest part of the body."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ from ct2pet.dicom.series import Series, Stack
 from ct2pet.dicom.tree import LeftOut, Tree
 from ct2pet.errors import GeometryError, ImageError
 
-LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a lost position
+LEAST_OVERLAP = 0.25  # of the smaller field of view; less means another patient or a wrong position
 _MOVING = {"DYNAMIC": "a dynamic series", "GATED": "a gated series"}
 _MOVING |= {word: "a gated series" for word in ("CARDIAC_GATED", "RESP_GATED", "CARDRESP_GATED")}
-_SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units elsewhere
-_SYNTHETIC = "SYNTHETIC"  # as ct2pet itself marks its images
+_SUV_UNITS = ("BQML", "GML", "CNTS", "")  # enhanced objects have their units in other tags
+_SYNTHETIC = "SYNTHETIC"  # the mark of images written by ct2pet
 _A_DAY = 86400.0
-_CT_KINDS = 7  # parts of the rank of a CT that say of what kind it is; time and series number follow
+_CT_KINDS = 7  # parts of a CT's rank for its kind; followed by time and series number
 
 
 @dataclass(frozen=True)
 class Placed:
-    """A series that forms one volume, and how."""
+    """A series that forms one volume, with its geometry."""
 
     series: Series
     stack: Stack
@@ -40,8 +40,8 @@ class Placed:
 
 @dataclass(frozen=True)
 class Exam:
-    """A PET with its CT. ``notes``: what a reader of the numbers should know about the choice, without identifiers.
-    ``incomplete``: those of them that say why the ends of a series may be missing."""
+    """A PET with its CT. ``notes``: remarks on the choice, without identifiers. ``incomplete``: those on possibly
+    missing ends of a series."""
 
     pet: Placed
     ct: Placed
@@ -51,7 +51,7 @@ class Exam:
 
     @property
     def patient(self) -> str:
-        """The patient's identifier in the hospital or archive: not for any file of ours."""
+        """The patient's identifier in the hospital or archive; never written to a file of the dataset."""
         return self.pet.first.patient
 
     @property
@@ -101,14 +101,14 @@ def _place(tree: Tree, left_out: list[LeftOut]) -> list[Placed]:
 
 
 def _unsuitable(series: Series) -> str | None:
-    """Why a series is not even a candidate."""
+    """Why a series is not a candidate."""
     first = series.first
     if not any(header.position or header.enhanced for header in series.headers):
         return "its images have no position in space (ImagePositionPatient)"
     if series.kind == PET:
         for word in (*first.series_type[:1], *first.image_type[2:]):
             if word in _MOVING:
-                return f"{_MOVING[word]}: several images of one place"
+                return f"{_MOVING[word]}: several images of one position"
         if first.attenuation_corrected is False:
             return "not attenuation-corrected (CorrectedImage)"
     return None
@@ -146,7 +146,7 @@ def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
     if _SYNTHETIC in pet.first.image_type:
         notes.append("the PET is synthetic (Image Type): computed, not measured")
     elif pet.first.attenuation_corrected is None:
-        notes.append("the PET does not say whether it is attenuation-corrected (CorrectedImage)")
+        notes.append("the PET has no information on attenuation correction (CorrectedImage)")
     if pet.first.lossy:
         notes.append("the PET was compressed with loss")
     alike = [other for other in others if _pet_rank(other)[:-2] == _pet_rank(pet)[:-2]]
@@ -159,12 +159,12 @@ def _missing_slices(pet: Placed) -> list[str]:
     said, found = pet.first.num_slices, len(pet.stack.slices)
     if said is None or pet.first.enhanced or said <= found:
         return []
-    return [f"the PET says that it has {said} slices, but {found} are there: its ends may be missing"]
+    return [f"the header of the PET says {said} slices, but {found} exist: its ends may be missing"]
 
 
 def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
-    """A damaged slice in the middle of a series is missed there; one at its end can only be suspected: of files that
-    are damaged, and of those that are no DICOM files but are called as the images beside them."""
+    """A damaged slice in the middle of a series leaves a gap; one at an end can only be suspected: from damaged files,
+    and from other files with names like those of the images."""
     names = {(header.path.parent, _form(header.path)) for placed in used for header in placed.series.headers}
     folders = {folder for folder, _ in names}
     count = sum(
@@ -172,11 +172,11 @@ def _damage_notes(tree: Tree, *used: Placed) -> list[str]:
         and (item.damaged or (item.reason == NOT_DICOM and (item.path.parent, _form(item.path)) in names))
         for item in tree.left_out
     )
-    return [f"{count} damaged file(s) lie beside its images: the ends of a series may be missing"] if count else []
+    return [f"{count} damaged file(s) next to its images: the ends of a series may be missing"] if count else []
 
 
 def _form(path: Path) -> str:
-    """What the names of the images of a series have in common: the suffix, or the name without its numbers."""
+    """The common part of the image names of a series: the suffix, or the name without its numbers."""
     suffix = path.suffix.lower()
     return suffix if suffix.strip(".0123456789") else re.sub("[0-9]+", "#", path.name)
 
@@ -189,7 +189,7 @@ def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[
         return None, []
     fitting = [ct for ct in near if _overlap(pet, ct) >= LEAST_OVERLAP]
     if not fitting:
-        return None, ["no CT of the same place (they hardly overlap in space)"]
+        return None, ["no CT of the same region (they hardly overlap)"]
     best = min(fitting, key=lambda ct: _ct_rank(ct, pet))
     notes = []
     alike = [ct for ct in fitting if _ct_rank(ct, pet)[:_CT_KINDS] == _ct_rank(best, pet)[:_CT_KINDS]]
@@ -199,7 +199,7 @@ def _choose_ct(pet: Placed, cts: Iterable[Placed]) -> tuple[Placed | None, list[
             "or with the lowest series number, was chosen"
         )
     if not _same_frame(best, pet):
-        notes.append("CT and PET do not share a frame of reference: check how they lie to each other")
+        notes.append("CT and PET do not share a frame of reference; check their alignment")
     if best.first.study != pet.first.study:
         notes.append("the CT is of another study")
     if best.first.lossy:
@@ -230,7 +230,7 @@ def _overlap(pet: Placed, ct: Placed) -> float:
 
 
 def _ct_rank(ct: Placed, pet: Placed) -> tuple:
-    """The best first: the one that the PET was corrected with shares its frame, study, place and time."""
+    """The best first: the CT used for the PET's attenuation correction shares its frame, study, position and time."""
     grid = ct.stack.grid
     return (
         not _same_frame(ct, pet),
@@ -246,7 +246,7 @@ def _ct_rank(ct: Placed, pet: Placed) -> tuple:
 
 
 def _seconds_between(a: Series, b: Series) -> float:
-    """The shorter way around midnight: some systems leave the date as it was."""
+    """The shorter difference across midnight: some systems do not change the date."""
     if not (a.time and b.time):
         return _A_DAY
     apart = abs((a.time - b.time).total_seconds())

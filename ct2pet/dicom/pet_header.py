@@ -1,5 +1,5 @@
-"""The headers of a synthetic PET as DICOM (PS3.3 A.21, PET Image IOD): whose it is, what it is, and that nothing of it
-was measured."""
+"""The headers of a synthetic PET as DICOM (PS3.3 A.21, PET Image IOD): patient, content, and the statement that it was
+not measured."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ct2pet.dicom.source import CtSource
 
 DESCRIPTION = "Synthetic PET from CT, not for diagnosis"
 _COMMENT = "SYNTHETIC: not measured, not for diagnosis"
-_FIRST_NUMBER = 9000  # of series, added to the CT's: beyond what scanners give
+_FIRST_NUMBER = 9000  # of series, added to the CT's; larger than numbers of scanners
 
 _COPIED = (  # from the CT: patient, study and frame of reference; nothing that describes its acquisition
     *("SpecificCharacterSet", "PatientName", "PatientID", "IssuerOfPatientID", "TypeOfPatientID", "PatientBirthDate"),
@@ -30,9 +30,9 @@ _COPIED = (  # from the CT: patient, study and frame of reference; nothing that 
     *("IssuerOfAccessionNumberSequence", "ReferringPhysicianName", "FrameOfReferenceUID", "PositionReferenceIndicator"),
     *("LossyImageCompression", "LossyImageCompressionRatio", "LossyImageCompressionMethod"),
 )
-_KEYS = ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID")  # go on whatever they are
+_KEYS = ("PatientName", "PatientID", "StudyInstanceUID", "FrameOfReferenceUID")  # copied unchanged
 _UNCHECKED = ("SQ", "PN", "US", "UL")  # numbers of bytes, or left to pydicom
-_MAY_BE_EMPTY = (  # type 2: must be there
+_MAY_BE_EMPTY = (  # type 2: required
     *("PatientName", "PatientID", "PatientBirthDate", "PatientSex", "StudyDate", "StudyTime", "StudyID"),
     *("AccessionNumber", "ReferringPhysicianName", "PositionReferenceIndicator", "Laterality"),
 )
@@ -46,7 +46,7 @@ _INTO_GANTRY = {"HF": ("102540008", "headfirst"), "FF": ("102541007", "feet-firs
 
 
 def new_header(source: CtSource, how: str) -> Dataset:
-    """What all slices share. ``how``: which model made the PET; it must name no patient."""
+    """The attributes of all slices. ``how``: the model of the PET, without patient names."""
     header = _copied(source)
     now = datetime.now()
     date, time = now.strftime("%Y%m%d"), now.strftime("%H%M%S")
@@ -75,14 +75,14 @@ def _copied(source: CtSource) -> Dataset:
     for keyword in _MAY_BE_EMPTY:
         if keyword not in header:
             setattr(header, keyword, None)
-    if not header.get("FrameOfReferenceUID"):  # a CT that lacks it shares its place with nothing
+    if not header.get("FrameOfReferenceUID"):  # a CT without it has no common frame of reference
         header.FrameOfReferenceUID = generate_uid()
     return header
 
 
 def _follows_the_rules(element: DataElement) -> bool:
-    """Whether a value has the length and the characters of its representation: some archives write others, and they
-    would make the new objects invalid."""
+    """Whether a value has the length and the characters of its representation: some archives write invalid values,
+    which would make the new objects invalid."""
     values = element.value if isinstance(element.value, (MultiValue, list)) else [element.value]
     try:
         for value in values:
@@ -94,7 +94,7 @@ def _follows_the_rules(element: DataElement) -> bool:
 
 
 def _say_synthetic(header: Dataset, how: str) -> None:
-    # not SECONDARY: of PET images the standard allows PRIMARY alone as the second value (PS3.3, PET Image module)
+    # not SECONDARY: of PET images the standard allows only PRIMARY as the second value (PS3.3, PET Image module)
     header.ImageType = ["DERIVED", "PRIMARY", "SYNTHETIC"]
     header.DerivationDescription = (
         f"Synthetic PET: estimated from the CT of this study by neural networks (ct2pet {ct2pet.__version__}, {how}). "
@@ -106,7 +106,7 @@ def _say_synthetic(header: Dataset, how: str) -> None:
 
 
 def _say_nothing_measured(header: Dataset) -> None:
-    """The attributes of an acquisition that the standard demands, empty or neutral where it allows that."""
+    """The required attributes of an acquisition, empty or neutral where the standard allows it."""
     header.Units = "GML"
     header.SUVType = "BW"
     header.CountsSource = "EMISSION"
@@ -121,7 +121,7 @@ def _say_nothing_measured(header: Dataset) -> None:
 
 
 def _put_posture(header: Dataset, position: str) -> None:
-    """How the patient lay, in the codes that PET images have in place of PatientPosition; empty where it is unknown."""
+    """The patient's position in the codes of PET images; empty where unknown."""
     posture, gantry = _POSTURES.get(position[2:]), _INTO_GANTRY.get(position[:2])
     header.PatientOrientationCodeSequence = Sequence()
     header.PatientGantryRelationshipCodeSequence = Sequence([_code("SCT", *gantry)] if gantry else [])
@@ -138,7 +138,7 @@ def _code(scheme: str, value: str, meaning: str) -> Dataset:
 
 
 def reference_images(header: Dataset, source: CtSource, images: list[tuple[str, int | None]]) -> None:
-    """Name the CT's images that a slice lies on, as its source and by their series (PS3.3 C.7.6.1, C.12.2)."""
+    """Reference the CT's images at a slice's position, as its source and by their series (PS3.3 C.7.6.1, C.12.2)."""
     purpose = _code("DCM", "121322", "Source image for image processing operation")
     by_instance: dict[str, list[int]] = {}
     for instance, frame in images:

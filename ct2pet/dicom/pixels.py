@@ -19,8 +19,8 @@ from ct2pet.resampling import AIR_HU
 from ct2pet.volume import Volume
 
 _PADDING = ("PixelPaddingValue", "PixelPaddingRangeLimit")
-_LARGEST_HU = 3071.0  # of 12 bits: no padding lies between air and this
-_DECODERS = {  # of pydicom's plug-ins for a syntax the one that damaged data cannot crash
+_LARGEST_HU = 3071.0  # of 12 bits: padding is not between air and this value
+_DECODERS = {  # the plug-in of pydicom for a syntax that does not crash on damaged data
     "1.2.840.10008.1.2.4.50": "pillow",  # JPEG baseline
     "1.2.840.10008.1.2.4.51": "pillow",  # JPEG extended
     "1.2.840.10008.1.2.4.57": "gdcm",  # JPEG lossless
@@ -68,7 +68,7 @@ def _read(stack: Stack, factors: np.ndarray, dtype: np.dtype, padding: float) ->
         for (index, item), (stored, padded) in zip(members, _stored(path, [item for _, item in members])):
             scale = np.array([item.slope, item.intercept]) * factors[index]
             if not np.isfinite(scale).all() or item.slope == 0:
-                raise ImageError(f"{item.name}: its RescaleSlope {item.slope:g} or RescaleIntercept cannot be used")
+                raise ImageError(f"{item.name}: its RescaleSlope {item.slope:g} or RescaleIntercept is invalid")
             if stored.shape != stack.grid.shape[1:]:
                 raise ImageError(f"{item.name}: its pixels are not {' x '.join(map(str, item.shape))}")
             plane = stored * scale[0] + scale[1]
@@ -81,7 +81,7 @@ def _read(stack: Stack, factors: np.ndarray, dtype: np.dtype, padding: float) ->
 def _put(array: np.ndarray, index: int, plane: np.ndarray, item: Slice) -> None:
     low, high = float(plane.min()), float(plane.max())
     if not np.isfinite([low, high]).all():
-        raise ImageError(f"{item.name}: it holds values that are not numbers")
+        raise ImageError(f"{item.name}: its values are not finite")
     limits = np.iinfo(np.int16)
     if array.dtype == np.int16 and (low < limits.min or high > limits.max):
         raise _TooLarge
@@ -105,8 +105,8 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
                 stored = next(frames)
             except MemoryError:
                 raise
-            except Exception as error:  # decoders raise all kinds of errors
-                reason = "missing, cut off or damaged"
+            except Exception as error:  # decoders raise various errors
+                reason = "missing, truncated or damaged"
                 raise ImageError(f"{item.name}: its pixels are {reason} ({type(error).__name__})") from None
             stored = by_header(stored)
             yield stored, _padding(dataset, stored, item)
@@ -125,7 +125,7 @@ def _decoder(item: Slice, dataset: Dataset) -> str:
 
 
 def _padding(dataset: Dataset, stored: np.ndarray, item: Slice) -> np.ndarray | None:
-    """Which pixels lie outside of what was reconstructed. A padding value that would be a plausible HU is none."""
+    """The mask of pixels outside of the reconstruction. A padding value that is a plausible HU is ignored."""
     value = dataset.get(_PADDING[0])
     if value is None or not isinstance(value, int):
         return None
@@ -138,5 +138,5 @@ def _padding(dataset: Dataset, stored: np.ndarray, item: Slice) -> np.ndarray | 
 
 
 def _as_stored(value: int, dtype: np.dtype) -> int:
-    """Padding written as unsigned for signed pixels, or the other way: as many a scanner does."""
+    """Padding written as unsigned for signed pixels, or vice versa, as by some scanners."""
     return int(np.array(value & ((1 << 8 * dtype.itemsize) - 1)).astype(f"u{dtype.itemsize}").astype(dtype))

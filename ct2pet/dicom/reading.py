@@ -1,4 +1,4 @@
-"""One DICOM file, read by pydicom: what goes wrong is one line that says so and quotes nothing out of the file."""
+"""Reading of one DICOM file by pydicom: an error is one line that does not quote the file's content."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without 
 
 
 class DamagedFile(ImageError):
-    """A file that could be an image, but is empty, cut off, damaged, or may not be read."""
+    """A file that could be an image, but is empty, truncated, damaged, or unreadable."""
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Let pydicom be silent: its warnings quote the values of tags, among them those that identify patients."""
+    """Suppress warnings of pydicom: they quote values of tags, which may identify patients."""
     logger = logging.getLogger("pydicom")
     propagate = logger.propagate
     with pydicom.config.disable_value_validation(), warnings.catch_warnings():
@@ -38,14 +38,16 @@ def quiet() -> Iterator[None]:
 
 @contextmanager
 def discreet() -> Iterator[None]:
-    """Let unforeseen errors keep their kind and place, but not their text: it may quote a header, or name a
-    file that is named after a patient."""
+    """Remove the text of unexpected errors, not their type and location: it may quote a header or a file name with a
+    patient's name."""
     try:
         yield
     except (Ct2PetError, MemoryError):
         raise
     except Exception as error:
-        told: Exception = RuntimeError(f"{type(error).__name__}, whose text could name a patient")
+        told: Exception = RuntimeError(
+            f"{type(error).__name__}; its text is hidden, because it could contain a patient's name"
+        )
         if isinstance(error, OSError) and error.errno is not None:
             told = OSError(error.errno, error.strerror)
         raise told.with_traceback(error.__traceback__) from None
@@ -54,7 +56,7 @@ def discreet() -> Iterator[None]:
 def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None = None) -> FileDataset:
     """The data set of a file, with its pixels or without; only these ``tags`` (keywords), where they are given.
 
-    Raises ImageError, without the file's name, where it is no DICOM file, and DamagedFile.
+    Raises ImageError, without the file's name, where it is not a DICOM file, and DamagedFile.
     """
     try:
         if path.stat().st_size == 0:
@@ -62,15 +64,15 @@ def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None
         with quiet():
             dataset = _read(path, pixels, list(tags) if tags is not None else None)
     except PermissionError:
-        raise DamagedFile("may not be read (no permission)") from None
+        raise DamagedFile("no permission to read") from None
     except ImageError:
         raise
     except MemoryError:
         raise
     except OSError as error:
-        reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably cut off"
+        reason = f"cannot be read ({error.strerror})" if error.errno else "a damaged DICOM file, probably truncated"
         raise DamagedFile(reason) from None
-    except Exception as error:  # damaged files raise all kinds of errors
+    except Exception as error:  # damaged files raise various errors
         raise DamagedFile(f"a damaged DICOM file ({type(error).__name__})") from None  # its text may quote the file
     return dataset
 
@@ -80,7 +82,7 @@ def _read(path: Path, pixels: bool, tags: list[str] | None) -> FileDataset:
         start = file.read(_PREAMBLE + 4)
         marked = start[_PREAMBLE:] == b"DICM"
         if len(start) <= _PREAMBLE and not any(start):
-            raise DamagedFile("a DICOM file that is cut off before its header")
+            raise DamagedFile("a DICOM file that is truncated before its header")
         if not marked and start[:2] not in _FIRST_GROUPS:
             raise ImageError(NOT_DICOM)
         file.seek(0)

@@ -1,4 +1,4 @@
-"""Which images an RT structure set or a segmentation was drawn on (PS3.3 C.8.8.5, C.8.8.6 and C.7.6.16)."""
+"""The images on which an RT structure set or a segmentation was drawn (PS3.3 C.8.8.5, C.8.8.6 and C.7.6.16)."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ TAGS = (
     ),
     *("SourceImageSequence", "SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence"),
 )
-"""The top-level tags that hold references."""
+"""The top-level tags with references."""
 
 _MODALITIES = {"CT": "CT", "MR": "MR", "Positron Emission Tomography": "PET", "PET": "PET", "Ultrasound": "ultrasound"}
 
 
 @dataclass(frozen=True, slots=True)
 class References:
-    """The ``series`` and ``instances`` (UIDs) that an object names as the images that it belongs to, the ``frames`` of
-    reference that its regions lie in, and the kinds of the images (``modalities``: CT, PET, MR, ultrasound)."""
+    """The ``series`` and ``instances`` (UIDs) that an object references, the ``frames`` of reference of its regions,
+    and the kinds of the images (``modalities``: CT, PET, MR, ultrasound)."""
 
     series: frozenset[str] = frozenset()
     instances: frozenset[str] = frozenset()
@@ -33,16 +33,16 @@ class References:
     modalities: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        """Whether any image is named."""
+        """Whether any image is referenced."""
         return bool(self.series or self.instances)
 
     def name_any(self, series: str, instances: Iterable[str]) -> bool:
-        """Whether they name a series, or one of its images."""
+        """Whether they include a series or one of its images."""
         return series in self.series or not self.instances.isdisjoint(instances)
 
 
 def references_of(dataset: Dataset) -> References:
-    """What a data set with at least ``TAGS`` names, wherever these objects may name it."""
+    """The references of a data set with at least ``TAGS``, from all places where these objects have them."""
     series = set(_series(dataset))
     images = list(_images(dataset))
     instances = {str(item.get("ReferencedSOPInstanceUID", "") or "") for item in images}

@@ -12,7 +12,7 @@ from ct2pet.volume import Grid, Volume, label_mask
 
 _LABEL_MAP = "LABELMAP"
 _COSINE = 1e-3
-_REGULAR = 0.1  # of the distance of planes: how far one may lie from its place
+_REGULAR = 0.1  # share of the distance of planes: tolerance of their positions
 
 
 def regions(segmentation: Dataset, pattern: str | None) -> list[Region]:
@@ -22,7 +22,7 @@ def regions(segmentation: Dataset, pattern: str | None) -> list[Region]:
 
 def segmentation_volume(segmentation: Dataset, segments: set[int]) -> Volume:
     """The voxels of any of the ``segments`` (uint8, 0 or 1) on the object's own grid: its planes, and between them
-    those without a frame, which are empty. A fractional value counts from one half on; the values of a label map are
+    those without a frame, which are empty. A fractional value is inside from one half on; the values of a label map are
     the numbers of segments. The data set needs its pixels.
 
     Raises ImageError where planes are not parallel or not at regular distances, or the pixels cannot be decoded.
@@ -73,7 +73,7 @@ def _rotation(chosen: list[Frame]) -> np.ndarray:
 
 
 def _spacing(frame: Frame, along: np.ndarray) -> float:
-    """The distance of planes: what the object says, else the smallest between two of its frames."""
+    """The distance of planes: that of the header, else the smallest between two of its frames."""
     said = frame.number("SpacingBetweenSlices")
     steps = np.diff(np.unique(np.round(along, 4)))
     if said is None and not steps.size:
@@ -88,7 +88,7 @@ def _pixels(segmentation: Dataset) -> np.ndarray:
     """(frames, Y, X), as stored."""
     try:
         stored = segmentation.pixel_array
-    except Exception as error:  # a damaged file raises all kinds of errors, whose text may quote it
+    except Exception as error:  # a damaged file raises various errors, which may quote its content
         raise ImageError(f"its pixels cannot be read ({type(error).__name__})") from None
     return stored[np.newaxis] if stored.ndim == 2 else stored
 

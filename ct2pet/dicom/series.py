@@ -1,6 +1,7 @@
-"""A series, and where its slices lie: from positions and orientations, with nothing guessed.
+"""A series and its geometry, from positions and orientations, without assumptions.
 
-Standard: DICOM PS3.3 C.7.6.2 (Image Plane). What does not form one regular volume is a GeometryError of one line.
+Standard: DICOM PS3.3 C.7.6.2 (Image Plane). Slices that do not form one regular volume give a GeometryError of one
+line.
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from ct2pet.suv.clocks import in_one_scan
 from ct2pet.volume import Grid
 
 _COSINE = 1e-3  # two orientations, or a right angle, are the same within
-_IN_PLANE = 0.1  # of a pixel: how far slices may be shifted against each other
-_ALONG = 0.05  # of the distance of slices: how far one may lie from its regular place
+_IN_PLANE = 0.1  # share of a pixel: tolerance of shifts between slices
+_ALONG = 0.05  # share of the distance of slices: tolerance of their positions
 _SAME_PLACE = 0.01  # of the distance of slices
 
 
 @dataclass(frozen=True)
 class Series:
-    """The images of one series (CT or PET), as they were found: any order, no promise that they form a volume."""
+    """The images of one series (CT or PET), in any order; they may not form a volume."""
 
     headers: tuple[Header, ...]
 
@@ -40,12 +41,12 @@ class Series:
 
     @property
     def folder(self) -> Path:
-        """Where its first file lies."""
+        """The path of its first file."""
         return self.first.path.parent
 
     @cached_property
     def time(self) -> datetime | None:
-        """When its acquisition began, as far as the headers say."""
+        """The start of its acquisition, if known."""
         times = [header.time for header in self.headers if header.time]
         try:
             return min(in_one_scan(times), default=None)
@@ -54,7 +55,7 @@ class Series:
 
     @property
     def label(self) -> str:
-        """A name for messages, of numbers: texts of the headers and names of folders may say who the patient is."""
+        """A name for messages, of numbers only: texts of headers and folder names may contain patient names."""
         number = "" if self.first.series_number is None else f" series {self.first.series_number}"
         count = "1 file" if len(self.headers) == 1 else f"{len(self.headers)} files"
         return f"{self.kind}{number} ({count})"
@@ -103,14 +104,14 @@ def stack(slices: Sequence[Slice]) -> Stack:
     missing ones, uneven distances, and slices shifted against each other (a tilted gantry).
     """
     if len(slices) < 2:
-        raise GeometryError("a single image is no volume")
+        raise GeometryError("a single image is not a volume")
     first = slices[0]
     rotation = _rotation(first)
     for other in slices[1:]:
         _check_alike(first, other)
     places = np.array([item.position for item in slices], dtype=float)
     if not np.isfinite(places).all():
-        raise GeometryError("a position of a slice is not a number")
+        raise GeometryError("a position of a slice is not finite")
     along = places @ rotation[:, 2]
     order = np.argsort(along, kind="stable")
     ordered = tuple(slices[index] for index in order)
@@ -132,7 +133,7 @@ def _rotation(item: Slice) -> np.ndarray:
     row, column = np.array(item.orientation[:3], dtype=float), np.array(item.orientation[3:], dtype=float)
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if not np.allclose([*lengths, row @ column], [1, 1, 0], atol=_COSINE):
-        raise GeometryError(f"{item.name}: its ImageOrientationPatient is no pair of directions at right angles")
+        raise GeometryError(f"{item.name}: its ImageOrientationPatient is not a pair of orthogonal directions")
     row = row / lengths[0]
     column = column - (column @ row) * row
     column = column / np.linalg.norm(column)
@@ -141,11 +142,11 @@ def _rotation(item: Slice) -> np.ndarray:
 
 def _check_alike(first: Slice, other: Slice) -> None:
     if other.shape != first.shape:
-        raise GeometryError(f"{other.name}: its {_size(other)} pixels do not fit the {_size(first)} of {first.name}")
+        raise GeometryError(f"{other.name}: its {_size(other)} pixels differ from the {_size(first)} of {first.name}")
     if not np.allclose(other.orientation, first.orientation, atol=_COSINE):
-        raise GeometryError(f"mixed orientations: {other.name} does not lie parallel to {first.name}")
+        raise GeometryError(f"mixed orientations: {other.name} is not parallel to {first.name}")
     if not np.allclose(other.pixel_spacing, first.pixel_spacing, rtol=_COSINE):
-        raise GeometryError(f"{other.name}: its pixels are not as large as those of {first.name}")
+        raise GeometryError(f"{other.name}: its pixel spacing differs from that of {first.name}")
 
 
 def _size(item: Slice) -> str:
@@ -158,7 +159,7 @@ def _slice_spacing(slices: Sequence[Slice], along: np.ndarray) -> float:
     same = np.flatnonzero(steps <= max(_SAME_PLACE * usual, 1e-4))
     if same.size:
         pair = f"{slices[same[0]].name} and {slices[same[0] + 1].name}"
-        raise GeometryError(f"{same.size + 1} or more images share a place, such as {pair}: not one volume")
+        raise GeometryError(f"{same.size + 1} or more images have the same position, such as {pair}: not one volume")
     wide = np.flatnonzero(steps > 1.5 * usual)
     for index in wide[:1]:
         between = f"between {slices[index].name} and {slices[index + 1].name}"
@@ -170,7 +171,9 @@ def _slice_spacing(slices: Sequence[Slice], along: np.ndarray) -> float:
     off = np.abs(along - (along[0] + spacing * np.arange(len(along))))
     worst = int(off.argmax())
     if off[worst] > _ALONG * spacing:
-        raise GeometryError(f"uneven slices: {slices[worst].name} lies {off[worst]:.2f} mm off its place")
+        raise GeometryError(
+            f"uneven slices: {slices[worst].name} is {off[worst]:.2f} mm away from its regular position"
+        )
     return spacing
 
 
@@ -184,4 +187,4 @@ def _check_upright(slices: Sequence[Slice], places: np.ndarray, rotation: np.nda
     steps = np.diff(shift, axis=0)
     if np.abs(steps - steps.mean(axis=0)).max() <= _IN_PLANE * min(slices[0].pixel_spacing):
         raise GeometryError(f"a tilted gantry: the slices are sheared by {angle:.1f} degrees; resample them first")
-    raise GeometryError(f"{slices[worst].name} lies {largest:.1f} mm beside the other slices: not one volume")
+    raise GeometryError(f"{slices[worst].name} is shifted by {largest:.1f} mm against the other slices: not one volume")

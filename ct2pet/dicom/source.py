@@ -1,4 +1,5 @@
-"""The CT that a DICOM PET is derived from: what of its headers goes on, and which of its images a slice shows."""
+"""The CT that a DICOM PET is derived from: the attributes that are copied, and the images at the position of a
+slice."""
 
 from __future__ import annotations
 
@@ -16,7 +17,7 @@ from ct2pet.dicom.series import Series, Stack
 
 @dataclass(frozen=True)
 class CtSource:
-    """A CT series: the ``header`` of one of its objects (no pixels), and where its slices lie."""
+    """A CT series: the ``header`` of one of its objects (no pixels), and the positions of its slices."""
 
     header: Dataset
     series: Series
@@ -24,7 +25,7 @@ class CtSource:
 
     @property
     def position_along(self) -> np.ndarray:
-        """(slices,): where the slices lie along their normal, mm."""
+        """(slices,): the positions of the slices along their normal, mm."""
         return self._positions() @ self.normal
 
     @property
@@ -35,7 +36,7 @@ class CtSource:
         return np.array([item.position for item in self.stack.slices], dtype=float)
 
     def images_between(self, low: float, high: float) -> list[tuple[str, int | None]]:
-        """SOP instance and frame (from 1 on; None for classic objects) of the slices whose centres lie from ``low`` to
+        """SOP instance and frame (from 1 on; None for classic objects) of the slices with centres from ``low`` to
         ``high`` along the normal (mm); at least the nearest one."""
         along = self.position_along
         chosen = np.flatnonzero((along >= low) & (along <= high))

@@ -1,4 +1,4 @@
-"""The lesions of an examination: which RT structure sets and segmentations mark them, and on which grid."""
+"""The lesions of an examination, from RT structure sets and segmentations."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _UNUSED = re.compile(r"structure object (\d+) of \d+ is not used: (.+)", re.DOTA
 @dataclass(frozen=True)
 class Lesions:
     """``mask``: uint8, 1 in every lesion, on the grid of the PET or of the CT; None where no object marks lesions.
-    ``notes``: what was taken, what was left out and why, without names out of the objects."""
+    ``notes``: used and unused regions with reasons, without names from the objects."""
 
     mask: Volume | None
     notes: tuple[str, ...] = ()
@@ -50,13 +50,13 @@ class _Notes:
 
 
 def read_lesions(structures: Sequence[Header], pet: Placed, ct: Placed, pattern: str | None = None) -> Lesions:
-    """The union of all lesions that the ``structures`` of an examination mark on its PET; where none does, on its CT.
+    """The union of all lesions that the ``structures`` of an examination mark on its PET, or else on its CT.
 
     An object belongs to the series whose images it references; one that references no image to the PET or the CT whose
     frame of reference it shares. Objects that were drawn on other series (MR, another reconstruction) are used where
     ``pattern`` is given and no object on the PET or the CT has a region that fits it. ``pattern``: which ROIs (by name)
     and segments (by label) are lesions; None: by codes, types and names, see ct2pet.dicom.meaning. An object that
-    cannot be used is noted; the others count.
+    cannot be used is noted; the others are used.
     """
     notes = _Notes()
     found: dict[str, list[_Marked]] = {_PET: [], _CT: [], _ELSEWHERE: []}
@@ -80,7 +80,7 @@ def read_lesions(structures: Sequence[Header], pet: Placed, ct: Placed, pattern:
 
 
 def unused_structures(structures: Sequence[Header], notes: Iterable[str]) -> list[LeftOut]:
-    """The objects that the notes of an examination's lesions say are not used, and why."""
+    """The unused objects in the notes of an examination's lesions, with the reason."""
     headers = _in_order(structures)
     matches = [match for note in notes if (match := _UNUSED.fullmatch(note))]
     return [LeftOut(headers[int(match[1]) - 1].path, f"a structure object: {match[2]}") for match in matches]
@@ -91,11 +91,11 @@ def _in_order(structures: Sequence[Header]) -> list[Header]:
 
 
 def _together(objects: Sequence[_Marked], notes: _Notes) -> Lesions:
-    """The union of the lesions of objects that were drawn on one series, as far as they lie on one grid."""
+    """The union of the lesions of objects that were drawn on one series, as far as they are on one grid."""
     placed = objects[0].placed
     used = [marked for marked in objects if marked.placed is placed]
     notes.taken += [_said(marked) for marked in used]
-    reason = "its regions lie in the slices of another series than those of the others"
+    reason = "its regions are in slices of another series than those of the others"
     notes.unused += [f"{marked.label} is not used: {reason}" for marked in objects if marked.placed is not placed]
     if len(used) > 1:
         notes.taken.append(f"the lesions of {len(used)} structure objects are taken together")
@@ -106,10 +106,10 @@ def _together(objects: Sequence[_Marked], notes: _Notes) -> Lesions:
 
 
 def _said(marked: _Marked) -> str:
-    """Which regions are lesions, and which are not."""
+    """The regions that are lesions, and the others."""
     said = f"lesions: {marked.label}, drawn on {marked.drawn}: {_listed(marked.regions, taken=True)}"
     left = _listed(marked.regions, taken=False)
-    return f"{said}; no lesions: {left}" if left else said
+    return f"{said}; not lesions: {left}" if left else said
 
 
 def _listed(regions: Sequence[Region], *, taken: bool) -> str:
@@ -125,7 +125,7 @@ def _marked(label: str, header: Header, pet: Placed, ct: Placed, pattern: str | 
     """The lesions of one object on the series that it belongs to. Raises Ct2PetError where there are none."""
     drawn, candidates = _belongs_to(header, pet, ct)
     if drawn == _ELSEWHERE and pattern is None:
-        raise ImageError(f"it is drawn on {_other_series(header)}; --lesion_rois takes its regions whose names fit")
+        raise ImageError(f"it is drawn on {_other_series(header)}; --lesion_rois uses its regions with matching names")
     dataset = read_dataset(header.path, pixels=True)
     is_set = str(dataset.SOPClassUID) == RT_STRUCTURE_SET
     regions = (contours if is_set else segmentations).regions(dataset, pattern)
@@ -150,8 +150,8 @@ def _drawn_on(placed: Placed, pet: Placed) -> str:
 
 
 def _belongs_to(header: Header, pet: Placed, ct: Placed) -> tuple[str, list[Placed]]:
-    """What an object was drawn on (empty: it references nothing), and the series whose grids may hold it, the
-    likeliest first."""
+    """What an object was drawn on (empty: it references nothing), and the series of its possible grids, the most likely
+    first."""
     if header.references:
         own = [placed for placed in (pet, ct) if _names(header, placed)]
         if own:
@@ -164,7 +164,7 @@ def _belongs_to(header: Header, pet: Placed, ct: Placed) -> tuple[str, list[Plac
 
 
 def _names(header: Header, placed: Placed) -> bool:
-    """Whether an object names a series, or images of it, as what it was drawn on."""
+    """Whether an object references a series, or images of it, on which it was drawn."""
     return header.references.name_any(placed.first.series, (image.sop_instance for image in placed.series.headers))
 
 

@@ -1,4 +1,4 @@
-"""A folder tree of whatever a hospital or an archive exported: which images are in it, and what is left out and why."""
+"""A folder tree of exported files: its images, and the unused files with reasons."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _NO_VOLUME = {
 
 @dataclass(frozen=True)
 class LeftOut:
-    """A file, or the folder of a series, that is not used, and why. ``damaged``: it could be part of a series."""
+    """An unused file or folder of a series, with the reason. ``damaged``: it could be part of a series."""
 
     path: Path
     reason: str
@@ -39,7 +39,7 @@ class LeftOut:
 
 @dataclass(frozen=True)
 class Tree:
-    """What a folder holds. ``structures``: RTSTRUCT and SEG objects. ``num_files``: of any kind."""
+    """The content of a folder. ``structures``: RTSTRUCT and SEG objects. ``num_files``: of any kind."""
 
     root: Path
     series: tuple[Series, ...]
@@ -51,18 +51,18 @@ class Tree:
 def scan_tree(root: Path, *, progress: bool = False) -> Tree:
     """Read the headers of all files of a folder tree, with a progress bar where ``progress``.
 
-    Every file that is no CT or PET image, RTSTRUCT or SEG is left out and named; so are copies of an image, localisers
-    and projections. Raises DatasetError where the folder is not there or has no files.
+    Files other than CT or PET images, RTSTRUCT and SEG are listed as unused; so are copies of an image, localisers and
+    projections. Raises DatasetError where the folder does not exist or has no files.
     """
     root = Path(root)
     if root.is_file():
-        raise DatasetError(f"{root}: is a file; name the folder that it lies in")
+        raise DatasetError(f"{root}: is a file; give its folder")
     if not root.is_dir():
         raise DatasetError(f"{root}: no such folder")
     left_out: list[LeftOut] = []
     files = list(regular_files(root, left_out))
     if not files:
-        raise DatasetError(f"{root}: there are no files in it that may be read")
+        raise DatasetError(f"{root}: no readable files")
     images: list[Header] = []
     structures: list[Header] = []
     seen: dict[str, list[Header]] = {}
@@ -81,13 +81,13 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
 
 
 def regular_files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
-    """The regular files below ``root``, sorted. Links are followed, each folder once; what is no regular file, and
-    folders that may not be read, are added to ``left_out``."""
+    """The regular files below ``root``, sorted. Links are followed, each folder once; other than regular files, and
+    unreadable folders, are added to ``left_out``."""
     visited: set[tuple[int, int]] = set()
-    _is_new(root, visited)  # a link below it may lead back
+    _is_new(root, visited)  # a link below it may point back to it
 
     def unreadable(error: OSError) -> None:
-        left_out.append(LeftOut(Path(error.filename), "a folder that may not be read"))
+        left_out.append(LeftOut(Path(error.filename), "a folder without read permission"))
 
     for folder, folders, names in os.walk(root, onerror=unreadable, followlinks=True):
         folders[:] = [name for name in sorted(folders) if _is_new(Path(folder, name), visited)]
@@ -96,11 +96,11 @@ def regular_files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:
             try:
                 regular = path.is_file()
             except OSError:
-                regular = True  # may not be looked at: reading it says why
+                regular = True  # not accessible; reported when it is read
             if regular:
                 yield path
             else:
-                left_out.append(LeftOut(path, "no regular file (a broken link, a device)"))
+                left_out.append(LeftOut(path, "not a regular file (a broken link, a device)"))
 
 
 def _is_new(folder: Path, visited: set[tuple[int, int]]) -> bool:

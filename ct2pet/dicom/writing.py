@@ -1,4 +1,4 @@
-"""A synthetic PET as a series of DICOM objects, one a slice, for the study that its CT belongs to."""
+"""A synthetic PET as a series of DICOM objects, one per slice, in the study of its CT."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from ct2pet.files import atomic_folder
 from ct2pet.volume import Grid, Volume
 
 _LARGEST = 65535  # of 16 bits without a sign
-_SMALLEST_SLOPE = 1e-7  # of slices without activity; 0 is no slope
+_SMALLEST_SLOPE = 1e-7  # of slices without activity; 0 is not a valid slope
 
 
 def write_pet_series(folder: Path, pet: Volume, source: CtSource, how: str) -> None:
-    """Write a PET (SUV, Z, Y, X, not negative) as DICOM PET images (GML) into ``folder``, atomically; a series that is
-    there is replaced.
+    """Write a PET (SUV, Z, Y, X, not negative) as DICOM PET images (GML) into ``folder``, atomically; an existing
+    series is replaced.
 
     Each slice has its own rescale slope: an SUV is kept to 1/131070 of its slice's maximum, to 1e-3 up to 131. The
-    patient, the study and the frame of reference are those of ``source``, all other UIDs are new. ``how``: which model
-    made the PET, for DerivationDescription. Raises ImageError, naming the folder, where the values are no SUV or
-    nothing can be written.
+    patient, the study and the frame of reference are those of ``source``, all other UIDs are new. ``how``: the model of
+    the PET, for DerivationDescription. Raises ImageError, naming the folder, where the values are not SUV or cannot be
+    written.
     """
     if not np.isfinite(pet.array).all() or pet.array.min() < 0:
-        raise ImageError(f"{folder}: not written, the PET holds values that are negative or no numbers")
+        raise ImageError(f"{folder}: not written: the PET contains negative or non-finite values")
     array, grid = _ascending(pet)
     try:
         with discreet(), quiet(), atomic_folder(folder) as temporary:

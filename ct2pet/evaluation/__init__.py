@@ -1,4 +1,4 @@
-"""Errors of predictions, and the trivial baselines beside them."""
+"""Evaluation: errors of predictions and of trivial baselines."""
 
 from ct2pet.evaluation.case import evaluate_case, evaluate_case_and_baselines
 from ct2pet.evaluation.evaluator import evaluate_predictions

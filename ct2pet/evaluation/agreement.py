@@ -1,4 +1,4 @@
-"""How far measurements in synthetic PETs agree with those in the real ones, over cases or lesions."""
+"""Agreement of measurements in synthetic and real PETs, over cases or lesions."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Pair = tuple["float | None", "float | None"]
 def agreement(pairs: Iterable[Pair]) -> dict[str, float | int | None]:
     """Of (real, fake) pairs: ``n`` pairs in which both exist; ``ccc``, Lin's concordance correlation coefficient; and
     Bland and Altman's limits: ``bias``, the mean of fake - real, ``sd`` of these differences, and ``low`` and ``high``,
-    bias ± 1.96 sd. None where it does not exist: without pairs, of one pair, of pairs without any variance.
+    bias ± 1.96 sd. None where it is undefined: without pairs, for one pair, for pairs without variance.
     """
     both = [(real, fake) for real, fake in pairs if real is not None and fake is not None]
     if not both:

@@ -1,7 +1,7 @@
-"""Four trivial answers that stand beside every result: what a number is worth shows against them.
+"""Four trivial baselines, reported with every result as a reference.
 
-``zeros`` and ``body_median`` never see the real PET of the case; ``blurred`` and ``shifted`` are made from it and say
-what losing resolution or a small misregistration alone would cost.
+``zeros`` and ``body_median`` do not use the real PET of the case; ``blurred`` and ``shifted`` are made from it and show
+the error of a lower resolution or a small misregistration alone.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ct2pet.volume import Triple
 BLUR_FWHM_MM = 6.0
 SHIFT_MM = 5.0
 NAMES = ("zeros", "body_median", "blurred", "shifted")
-BLIND = ("zeros", "body_median")  # those that do not see the real PET
+BLIND = ("zeros", "body_median")  # those that do not use the real PET
 
 _BINS_PER_SUV = 1000
 _LARGEST_SUV = 100
@@ -25,7 +25,7 @@ _LARGEST_SUV = 100
 def baselines(
     real: np.ndarray, spacing: Triple, body_mask: np.ndarray, body_median_suv: float
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield the name and the PET (Z, Y, X, SUV) of each baseline, one after another to spare memory.
+    """Yield the name and the PET (Z, Y, X, SUV) of each baseline, one after another to limit memory.
 
     ``real`` is the real PET, ``spacing`` its voxel size (Z, Y, X, mm). ``body_median`` is a constant:
     ``body_median_suv`` inside ``body_mask`` and 0 outside.
@@ -43,8 +43,8 @@ def blurred(real: np.ndarray, spacing: Triple, fwhm_mm: float = BLUR_FWHM_MM) ->
 
 
 def shifted(real: np.ndarray, spacing: Triple, shift_mm: float = SHIFT_MM) -> np.ndarray:
-    """The PET moved towards the last slice (the head) by ``shift_mm``, linearly between slices; the first slice fills
-    what becomes free."""
+    """The PET moved towards the last slice (the head) by ``shift_mm``, linearly between slices; the first slice is
+    repeated at the start."""
     whole, part = divmod(shift_mm / spacing[0], 1.0)
     index = np.arange(real.shape[0]) - int(whole)
     moved = real[np.maximum(index, 0)]

@@ -1,4 +1,4 @@
-"""Everything that is measured in one case: a prediction, and the trivial baselines beside it."""
+"""All measurements of one case: of a prediction and of the trivial baselines."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def evaluate_case(
 ) -> Regions:
     """Metrics of one prediction: ``{region: {metric: value or None}}``, as in ``summary.json``.
 
-    PETs are in SUV (g/ml). Everything is counted on the real PET's grid: the prediction comes there linearly (0 where
-    it does not reach), the maps by nearest neighbour. Regions: ``whole_body`` (all districts together: the body mask),
-    each district, ``lesions`` (all together) where a mask is given, and ``organ:NAME`` for each organ. Raises
-    GeometryError where the images do not overlap, ImageError where values are not finite or no district is there.
+    PETs are in SUV (g/ml). All values are computed on the real PET's grid: the prediction is resampled linearly (0
+    outside), maps by nearest neighbour. Regions: ``whole_body`` (all districts together: the body mask), each district,
+    ``lesions`` (all together) where a mask is given, and ``organ:NAME`` for each organ. Raises GeometryError where the
+    images do not overlap, ImageError where values are not finite or no district occurs.
     """
     scene = make_scene(real_pet, district_map, districts, lesions, organs, organ_names)
     return measure(on_grid_of(fake_pet, scene.real), scene)[0]
@@ -54,7 +54,7 @@ def evaluate_case_and_baselines(
     *,
     body_median_suv: float,
 ) -> CaseResult:
-    """As ``evaluate_case``, with every single lesion and the hot spots, and the four baselines beside it."""
+    """As ``evaluate_case``, with single lesions and hot spots, for the prediction and the four baselines."""
     scene = make_scene(real_pet, district_map, districts, lesions, organs, organ_names)
     return evaluate_scene(on_grid_of(fake_pet, scene.real), scene, body_median_suv)
 
@@ -76,7 +76,7 @@ def evaluate_scene(fake: np.ndarray, scene: Scene, body_median_suv: float) -> Ca
 def measure(fake: np.ndarray, scene: Scene) -> tuple[Regions, list[Lesion]]:
     """The metrics of every region, and the lesions one by one. ``fake``: SUV (float32) on the scene's grid."""
     part, partition = scene.cut(fake), scene.partition
-    with one_blas_thread(), ThreadPoolExecutor(2) as pool:  # numpy and BLAS leave the interpreter's lock
+    with one_blas_thread(), ThreadPoolExecutor(2) as pool:  # numpy and BLAS release the interpreter's lock
         volume_errors = pool.submit(_volume_errors, fake, scene)
         scales = pool.submit(ms_ssim, fake, scene.real.array, scene.labels)
         shifted = pool.submit(shifted_errors, part, scene.real_part, partition)
@@ -104,7 +104,7 @@ def _hot_spots(pet: np.ndarray, scene: Scene) -> HotSpots:
 
 
 def _volume_errors(fake: np.ndarray, scene: Scene) -> tuple[Metrics, np.ndarray]:
-    """The errors over the whole volume, and the similarity of every voxel, cut as the scene's arrays."""
+    """The errors over the whole volume, and the similarity of every voxel, cropped as the scene's arrays."""
     real, similarity = scene.real.array, ssim_map(fake, scene.real.array)
     sums = Sums.together(
         replace(Sums.of(real[index], fake[index]), similarity=float(similarity[index].sum(dtype=np.float64)))
@@ -115,7 +115,7 @@ def _volume_errors(fake: np.ndarray, scene: Scene) -> tuple[Metrics, np.ndarray]
 
 
 def _part_sums(scene: Scene, fake: np.ndarray, similarity: np.ndarray, peaks: np.ndarray) -> list[Sums]:
-    """The sums of every part of the scene's partition, from arrays that are cut as the scene's."""
+    """The sums of every part of the scene's partition, from arrays cropped as the scene's."""
     found: list[list[Sums]] = [[] for _ in scene.partition.ends]
     real, real_peaks = scene.real_part.ravel(), scene.real_peaks.ravel()
     fake, similarity, peaks = fake.ravel(), similarity.ravel(), peaks.ravel()
@@ -138,7 +138,7 @@ def _metrics(sums: Sequence[Sums], shifted: np.ndarray) -> Metrics:
 
 
 def _lesions(metrics: Mapping[str, Metrics], scene: Scene, fake: np.ndarray) -> tuple[list[Lesion], Metrics]:
-    """One entry a lesion, and the metabolic volumes of all of them together."""
+    """One entry per lesion, and the metabolic volumes of all lesions together."""
     names = {label: name for name, label in scene.districts.items()}
     labels, voxel_ml = scene.cut(scene.labels).ravel(), scene.real.grid.voxel_ml
     entries, real, false = [], [], []

@@ -1,4 +1,4 @@
-"""Rows of text in columns, for the screen."""
+"""Rows of text in columns."""
 
 from __future__ import annotations
 

@@ -1,9 +1,8 @@
-"""Are lesions seen in a synthetic PET, and what else is hot in it? Free-response curves over SUV thresholds.
+"""Detection of lesions and false hot spots in a synthetic PET: free-response curves over SUV thresholds.
 
-A hot spot is a connected component (26 neighbours) of the voxels inside the body of at least the threshold. A lesion
-is detected where its SUVmax reaches the threshold. Hot spots outside lesions count from 1 ml on. Free-response receiver
-operating
-characteristic: Chakraborty, Med. Phys. 16 (1989) 561.
+A hot spot is a connected component (26 neighbours) of the voxels inside the body of at least the threshold. A lesion is
+detected where its SUVmax reaches the threshold. Hot spots outside lesions are counted from 1 ml on. Free-response
+receiver operating characteristic: Chakraborty, Med. Phys. 16 (1989) 561.
 """
 
 from __future__ import annotations
@@ -17,14 +16,14 @@ from ct2pet.evaluation.names import METHODS, REAL
 from ct2pet.evaluation.results import CaseResult, Lesion
 
 THRESHOLDS_SUV = (2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-VOLUMES_ML = (0.0, 1.0, 5.0, 20.0, math.inf)  # lesions from one number to below the next stand together
+VOLUMES_ML = (0.0, 1.0, 5.0, 20.0, math.inf)  # limits of the groups of lesions
 UPTAKES_SUV = (0.0, 4.0, 8.0, 16.0, math.inf)  # by the SUVmax of the real PET
 
 
 def detection(results: Mapping[str, CaseResult]) -> dict[str, Any]:
     """Sensitivity and false positives of all cases that have a lesion mask (see documentation/explanation).
 
-    ``scans``: cases with a mask, ``negative_scans``: those whose mask holds no lesion, ``lesions`` in all. ``curves``:
+    ``scans``: cases with a mask, ``negative_scans``: those with an empty mask, ``lesions`` in all. ``curves``:
     by method, "real" among them, lists along ``thresholds_suv``: ``sensitivity``; per scan ``false_positives`` and
     ``false_hot_spots``, the latter also per negative scan; ``by_volume`` and ``by_uptake``: the sensitivity of the
     lesions from ``low`` to below ``high`` (None: no limit).

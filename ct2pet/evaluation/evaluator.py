@@ -46,16 +46,16 @@ def evaluate_predictions(
     num_processes: int = 1,
     error_maps: Path | None = None,
 ) -> dict[str, Any]:
-    """Evaluate the images in the folder ``predictions`` (CASE.nii.gz; of several targets CASE_TARGET.nii.gz) against
-    every case of ``references``.
+    """Evaluate the images in the folder ``predictions`` (CASE.nii.gz, or CASE_TARGET.nii.gz for several targets)
+    against every case of ``references``.
 
     Returns the summary, and writes it to ``output``, and the errors of every case (prediction - real PET in SUV, 0
     outside the body, on the real PET's grid) as CASE.nii.gz into the folder ``error_maps``, where given. Raises
     CasesFailed, after writing what could be evaluated, that names the cases without a prediction and those that
-    failed, and before where no training case gives the median of the body; DatasetError where there is no case at all.
+    failed, and before, where no training case gives the median of the body; DatasetError without cases.
     """
     if not references.cases:
-        raise DatasetError("there is no case to compare the predictions with")
+        raise DatasetError("no cases to compare the predictions with")
     if error_maps is not None:
         _check_error_maps(Path(error_maps), Path(predictions), references)
     files = _prediction_files(Path(predictions), references)
@@ -93,12 +93,12 @@ def evaluate_predictions(
 
 
 def _check_error_maps(folder: Path, predictions: Path, references: References) -> None:
-    """There must be a PET to be wrong; and error maps are named as the images that they are made from."""
+    """Error maps need a predicted PET, and have the file names of the images."""
     if not references.has_pet:
-        raise DatasetError(f"{folder}: no PET is predicted, so there are no error maps; leave out --error_maps")
+        raise DatasetError(f"{folder}: no PET is predicted; run without --error_maps")
     inputs = [file for case in references.cases.values() for file in vars(case).values() if isinstance(file, Path)]
     if folder.resolve() in {predictions.resolve(), *(file.parent.resolve() for file in inputs)}:
-        raise DatasetError(f"{folder}: error maps would overwrite the images there; give them a folder of their own")
+        raise DatasetError(f"{folder}: error maps would overwrite these images; choose another folder")
 
 
 def _provenance(references: References, median: dict[str, Any], failures: Mapping[str, str]) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _evaluate_files(
     body_median_suv: float,
     error_map: Path | None,
 ) -> CaseResult:
-    """One case; ``references`` says what its targets and regions are."""
+    """Evaluate one case; ``references`` has its targets and regions."""
     result = CaseResult({})
     if references.has_pet:
         result = _evaluate_pet(predictions, reference, references, body_median_suv, error_map)
@@ -155,7 +155,7 @@ def _with_labels(
     """The result with the metrics of a label map; ``predicted``: this map and the PET, where one is predicted."""
     true = reference.labels.get(field.name)
     if true is None:
-        raise ImageError(f"no true {field.name} to compare with")
+        raise ImageError(f"no reference {field.name} of this case")
     fake_map, real_map = (read_labels(path, field) for path in (predicted[0], true))
     result = result.with_regions(label_regions(fake_map, real_map, field))
     if field.name == ORGANS and predicted[1] is not None and reference.pet is not None:
@@ -189,13 +189,13 @@ def _evaluate_pet(
 
 
 def _maps_of_not_predicted(predictions: Mapping[str, Path]) -> list[Volume]:
-    """Where a case has districts for which there was no model, as the maps beside its predictions say."""
+    """The maps of districts without a model next to the predictions of a case."""
     paths = [path.parent / NOT_PREDICTED / path.name for path in predictions.values()]
     return [read_volume(path, unit="label") for path in paths if path.exists()]
 
 
 def _not_predicted(predictions: Mapping[str, Path], references: References) -> list[str]:
-    """The districts of a case for which there was no model; by their labels where no dataset names them."""
+    """The districts of a case without a model, by label if no dataset names them."""
     labels = {label for found in _maps_of_not_predicted(predictions) for label in np.unique(found.array).tolist()}
     if not references.has_districts:
         return [f"district {label}" for label in sorted(labels - {0})]
@@ -203,7 +203,7 @@ def _not_predicted(predictions: Mapping[str, Path], references: References) -> l
 
 
 def _without_not_predicted(body: Volume, predictions: Mapping[str, Path]) -> Volume:
-    """The body without districts for which there was no model."""
+    """The body without the districts that have no model."""
     for found in _maps_of_not_predicted(predictions):
         left_out = resample(found, body.grid, labels=True).array > 0
         body = body.with_array(np.where(left_out, 0, body.array).astype(body.array.dtype))
@@ -211,7 +211,7 @@ def _without_not_predicted(body: Volume, predictions: Mapping[str, Path]) -> Vol
 
 
 def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], references: References) -> dict[str, list[str]]:
-    """The cases with districts for which there was no model: their whole body is counted without these."""
+    """The cases with districts without a model, which are excluded from their whole body."""
     if not references.has_pet:
         return {}
     found = {case: _not_predicted(own, references) for case, own in files.items() if own}
@@ -229,9 +229,9 @@ def _write_error_map(path: Path, fake: np.ndarray, scene: Scene, real_pet: Volum
 
 
 def _read_reference(reference: Reference, references: References) -> tuple[Volume, Volume]:
-    """The real PET, and where the districts, or the body, are."""
+    """The real PET, and the districts, or the body."""
     if reference.pet is None:
-        raise ImageError("no real PET to compare with")
+        raise ImageError("no real PET of this case")
     real = read_volume(reference.pet, unit="SUV")
     problems = number_problems(real.array) or unit_problems(real.array)
     if problems:
@@ -239,18 +239,17 @@ def _read_reference(reference: Reference, references: References) -> tuple[Volum
     if references.has_districts:
         if reference.district_map is None:
             raise ImageError(
-                f"{reference.pet}: no district map of this case says where the body is; make it with "
-                "ct2pet_segment_districts -d DATASET"
+                f"{reference.pet}: no district map of this case; make it with ct2pet_segment_districts -d DATASET"
             )
         return real, read_volume(reference.district_map, unit="label")
     if reference.body is None:
-        raise ImageError(f"{reference.pet}: the image in which the body is found is missing")
+        raise ImageError(f"{reference.pet}: the image for finding the body is missing")
     return real, whole_body_map(read_volume(reference.body), references.body)
 
 
 def _body_median(references: References, present: Mapping[str, Reference], num_processes: int) -> dict[str, Any]:
-    """The median SUV over the body voxels of the training cases (or those that are evaluated) together, and of how many
-    cases it comes."""
+    """The median SUV over the body voxels of the training cases (or the evaluated ones) together, and the number of
+    cases."""
     source = "training cases" if references.training else "evaluated cases"
     if not references.has_pet:
         return {"suv": 0.0, "num_cases": 0, "from": source}
@@ -264,7 +263,7 @@ def _body_median(references: References, present: Mapping[str, Reference], num_p
         description="body median",
     )
     if not done.values:  # a median of 0 would make the baseline weak and any model look good
-        done.raise_failures("cannot give the median of the body")
+        done.raise_failures("cannot be used for the median of the body")
     return {"suv": pooled_median(done.values.values()), "num_cases": len(done.values), "from": source}
 
 

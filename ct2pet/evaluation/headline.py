@@ -1,4 +1,4 @@
-"""What a summary says in words: whether the prediction beats the trivial baselines."""
+"""A summary in words: whether the prediction is better than the trivial baselines."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from ct2pet.evaluation.names import LESIONS, is_label, region_title
 
 
 def plain_answer(summary: Mapping[str, Any]) -> str:
-    """In words: is the prediction better than the best trivial baseline that does not see the real PET, by how much
-    (in SUV and %), and is that significant? In the body and in lesions, then in which regions its error is not lower,
-    and how far lesions are off. How well do predicted labels overlap the true ones?"""
+    """In words: the difference to the best trivial baseline that does not use the real PET (in SUV and %) and its
+    significance, in the body and in lesions; the regions without a lower error; the bias in lesions; and the overlap of
+    predicted labels."""
     region, sentences = main_region(summary), []
     if region and best_blind_baseline(summary, region) and all(summary["baseline_cases"].values()):
         comparison = compare_with_baselines(summary, ["mae"], check=False)
         sentences = [answer(comparison, comparison.rivals[0]), _where_not_lower(summary, region), _lesions(summary)]
     sentences.append(_labels(summary))
     return " ".join(filter(None, sentences)) or (
-        "Nothing could be compared: there is no case with a mean absolute error or a Dice coefficient."
+        "Nothing to compare: no case has a mean absolute error or a Dice coefficient."
     )
 
 
 def _labels(summary: Mapping[str, Any]) -> str:
-    """The mean overlap, the label of the lowest one, and how many are missed."""
+    """The mean overlap, the label with the lowest one, and the number of missed labels."""
     found = summarise_labels(label_cases(summary["cases"]))
     known = {label: metrics["dice"] for label, metrics in found.labels.items() if metrics["dice"]["mean"] is not None}
     if not known:
@@ -44,7 +44,7 @@ def _labels(summary: Mapping[str, Any]) -> str:
 
 
 def _where_not_lower(summary: Mapping[str, Any], besides: str) -> str:
-    """Regions by name, and how many of the organs these are."""
+    """Regions by name, and the number of organs among them."""
     gains = {name: _gain(summary, name) for name in summary["mean"] if name != besides}
     known = {name: gain for name, gain in gains.items() if gain is not None}
     organs = {region_title(name).removesuffix(" (organ)"): gain for name, gain in known.items() if is_label(name)}

@@ -1,4 +1,4 @@
-"""Counts the hot spots of a PET that are no lesion."""
+"""Counts the hot spots of a PET outside lesions."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.lesions import NEIGHBOURS
 from ct2pet.evaluation.results import HotSpots
 
-LEAST_ML = 1.0  # the sphere of SUVpeak; what is smaller is mostly noise, see benchmarks/hot_spots.py
+LEAST_ML = 1.0  # the sphere of SUVpeak; smaller spots are mostly noise, see benchmarks/hot_spots.py
 
 
 def hot_spots(
     pet_suv: np.ndarray, real_suv: np.ndarray, body_mask: np.ndarray, lesion_mask: np.ndarray, voxel_ml: float
 ) -> HotSpots:
-    """The hot spots of ``pet_suv`` inside the body at each threshold (see detection): how many of at least LEAST_ML
-    touch no lesion, and how many of these are places where the real PET nowhere reaches the threshold. All arrays
-    Z, Y, X."""
+    """The hot spots of ``pet_suv`` inside the body at each threshold (see detection): the number of those of at least
+    LEAST_ML that touch no lesion, and the number of these where the real PET is below the threshold. All arrays Z, Y,
+    X."""
     without_lesion = [0] * len(THRESHOLDS_SUV)
     false = [0] * len(THRESHOLDS_SUV)
     hot = pet_suv >= THRESHOLDS_SUV[0]
@@ -25,7 +25,7 @@ def hot_spots(
     if not hot.any():
         return HotSpots(without_lesion, false)
     spots = label(hot, NEIGHBOURS)[0]
-    for number, box in enumerate(find_objects(spots), start=1):  # hotter spots lie inside those of the first threshold
+    for number, box in enumerate(find_objects(spots), start=1):  # hotter spots are inside those of the first threshold
         pet = np.where(spots[box] == number, pet_suv[box], 0)
         for level, threshold in enumerate(THRESHOLDS_SUV):
             inner, count = label(pet >= threshold, NEIGHBOURS)

@@ -1,4 +1,4 @@
-"""Predicted label maps against the true ones, as regions of a summary."""
+"""Evaluation of predicted label maps, as regions of a summary."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ct2pet.volume import Volume
 
 
 def read_labels(path: Path, field: Field) -> Volume:
-    """A label map of ``field`` as integers, whatever type it is stored in. Raises ImageError, naming the file, where it
-    holds something else than its labels."""
+    """A label map of ``field`` as integers. Raises ImageError, naming the file, where it contains other values than its
+    labels."""
     volume = read_volume(path, unit=field.rules.unit)
     problems = field.problems(volume.array)
     if problems:
@@ -30,7 +30,7 @@ def read_labels(path: Path, field: Field) -> Volume:
 
 def label_regions(predicted: Volume, reference: Volume, field: Field) -> Regions:
     """``{region: {metric: value or None}}``: Dice, IoU, HD95 and ASD of every label of ``field``, on the reference's
-    grid (the prediction comes there by nearest neighbour)."""
+    grid (the prediction is resampled by nearest neighbour)."""
     reference = reference.to_canonical()
     on_reference = resample(predicted.to_canonical(), reference.grid, labels=True)
     found = label_metrics(on_reference.array, reference.array, field.labels, reference.grid.spacing)
@@ -38,8 +38,8 @@ def label_regions(predicted: Volume, reference: Volume, field: Field) -> Regions
 
 
 def uptake_regions(predicted: tuple[Volume, Volume], reference: tuple[Volume, Volume], field: Field) -> Regions:
-    """The uptake of every organ as a reader without the truth would measure it (see ``organ_uptake``); ``predicted``
-    and ``reference`` are a PET and a label map, which comes to the PET's grid by nearest neighbour.
+    """The uptake of every organ measured with predicted labels only (see ``organ_uptake``); ``predicted`` and
+    ``reference`` are a PET and a label map, which is resampled to the PET's grid by nearest neighbour.
 
     ``fake_suv_mean_predicted_organ``, ``predicted_organ_suv_mean_bias`` (%) and the same of SUVmax.
     """
@@ -60,5 +60,5 @@ def _with_labels(pet: Volume, labels: Volume) -> PetWithLabels:
 
 
 def region_of(field: Field, label: str) -> str:
-    """The name of the region of a label: that of the organ where the field holds organs."""
+    """The name of the region of a label: that of the organ where the field is of organs."""
     return f"{ORGAN}{label}" if field.name == ORGANS else f"{field.name}:{label}"

@@ -23,17 +23,17 @@ def label_metrics(
     """``{name: {metric: value or None}}`` for each of ``labels`` (name: value in the maps, from 1 on).
 
     ``predicted`` and ``reference``: label maps (Z, Y, X) of integers on one grid with voxels of ``spacing`` (mm, Z, Y,
-    X). Values that ``labels`` does not name count as background.
+    X). Values that are not in ``labels`` are background.
 
     ``dice`` and ``iou`` (0 to 1): overlap. ``hd95`` (mm): 95th percentile Hausdorff distance. ``asd`` (mm): average
     symmetric surface distance (see surface_distance). ``real_volume_ml``, ``fake_volume_ml``: the label's volume in the
     reference and in the prediction.
 
-    A label that neither map holds has None for its overlap and its distances: it enters no mean, as in nnU-Net. A label
-    that only one map holds has an overlap of 0 and None for its distances, which have no value then; the volumes say
-    which map lacks it (``label_summary.label_presence`` counts such cases).
+    A label that is in neither map has None for its overlap and its distances: it is in no mean, as in nnU-Net. A label
+    that is in only one map has an overlap of 0 and None for its distances, which are undefined; the volumes show the
+    map without it (``label_summary.label_presence`` counts such cases).
 
-    Raises GeometryError where the shapes differ, ImageError where a map does not hold integers, DatasetError where a
+    Raises GeometryError where the shapes differ, ImageError where a map is not of integers, DatasetError where a
     label is below 1.
     """
     _check(predicted, reference, labels)
@@ -53,7 +53,7 @@ def label_metrics(
 
 
 def _overlaps(overlap: int, fake: int, real: int) -> Metrics:
-    """Dice and IoU from the voxels of both maps together and of each; None where neither has any."""
+    """Dice and IoU from the numbers of voxels; None where both maps have none."""
     if not fake + real:
         return {"dice": None, "iou": None}
     return {"dice": 2 * overlap / (fake + real), "iou": overlap / (fake + real - overlap)}
@@ -83,7 +83,7 @@ def _check(predicted: np.ndarray, reference: np.ndarray, labels: Mapping[str, in
         )
     for what, label_map in (("predicted", predicted), ("reference", reference)):
         if label_map.dtype.kind not in "iu":
-            raise ImageError(f"the {what} label map holds {label_map.dtype}, not integers")
+            raise ImageError(f"the {what} label map has the type {label_map.dtype}; expected integers")
     check_label_values(labels)
 
 

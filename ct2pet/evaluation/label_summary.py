@@ -19,8 +19,8 @@ Descriptions = dict[str, dict[str, Any]]  # {METRIC: as of statistics.describe}
 
 @dataclass(frozen=True)
 class Presence:
-    """In how many cases the reference has a label; in how many of these the prediction has none of it (``missed``);
-    and in how many the prediction alone has it (``invented``)."""
+    """The number of cases with a label in the reference; of those without it in the prediction (``missed``); and of
+    those with it only in the prediction (``invented``)."""
 
     reference: int = 0
     missed: int = 0
@@ -31,8 +31,8 @@ class Presence:
 class LabelSummary:
     """``labels``: {LABEL: {METRIC: description}} over ``number`` units, which are ``over``: "cases", or "folds" (then
     each value is a mean over the cases of a fold). ``mean``: the mean over the labels of each unit, described in the
-    same way. ``presence`` counts cases. A value that does not exist enters no mean: the distances of a missed label,
-    for example, which is why missed labels are counted.
+    same way. ``presence`` counts cases. Undefined values are in no mean: for example the distances of a missed label;
+    therefore missed labels are counted.
     """
 
     over: str
@@ -43,8 +43,8 @@ class LabelSummary:
 
 
 def label_cases(cases: Mapping[str, Regions]) -> LabelCases:
-    """The label metrics in the ``cases`` of a summary.json. The biases are those of the predicted label (see
-    ``organ_uptake``), not those of the region, which are counted in the true one."""
+    """The label metrics in the ``cases`` of a summary.json. The biases are those in the predicted label (see
+    ``organ_uptake``), not those in the reference label."""
     return {
         case: {
             region.removeprefix(ORGAN): {
@@ -87,7 +87,7 @@ def summarise_labels(cases: LabelCases, folds: Mapping[str, object] | None = Non
 
 
 def label_presence(cases: LabelCases) -> dict[str, Presence]:
-    """Where each label is there, is missed, and is invented, by its volumes in both maps."""
+    """The cases with each label, missed labels, and invented labels, from the volumes in both maps."""
     found = {}
     for label in _metrics_by_label(cases):
         volumes = [
@@ -111,7 +111,7 @@ def standard_deviation(description: Mapping[str, Any]) -> float | None:
 def _by_fold(cases: LabelCases, folds: Mapping[str, object]) -> list[list[str]]:
     without = [case for case in cases if case not in folds]
     if without:
-        raise DatasetError(f"no fold is known for {', '.join(without)}: name the fold that predicted each case")
+        raise DatasetError(f"no fold of {', '.join(without)}; give the fold that predicted each case")
     groups: dict[object, list[str]] = {}
     for case in cases:
         groups.setdefault(folds[case], []).append(case)

@@ -1,7 +1,7 @@
-"""Label metrics as a text table, as CSV and as LaTeX: a row a label and their mean below, mean ± standard deviation.
+"""Label metrics as a text table, as CSV and as LaTeX: one row per label and their mean, as mean ± standard deviation.
 
 The shape is that of Table 1 of Ye et al., "Self is the Best Learner: CT-free Ultra-Low-Dose PET Organ Segmentation via
-Collaborating Denoising and Segmentation Learning", with the number of missed labels beside it.
+Collaborating Denoising and Segmentation Learning", with the number of missed labels.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ MISSED = "Missed"
 
 @dataclass(frozen=True)
 class Column:
-    """How tables write a metric: its ``title``, and its value times ``factor`` in ``unit`` with ``digits``."""
+    """The format of a metric in tables: its ``title``, and its value times ``factor`` in ``unit`` with ``digits``."""
 
     title: str
     unit: str
@@ -37,7 +37,7 @@ class Column:
         return f"{self.title} [{self.unit}]"
 
     def text(self, value: float | None) -> str:
-        """The value; a dash where it does not exist."""
+        """The value; a dash where it is undefined."""
         if value is None:
             return "–"
         return f"{value * self.factor:{'+' if self.signed else ''}.{self.digits}f}"
@@ -60,12 +60,12 @@ COLUMNS = {
 
 
 def columns_of(metrics: Collection[str]) -> dict[str, Column]:
-    """The columns of the metrics that there are; volumes have none."""
+    """The columns of the existing metrics; volumes have none."""
     return {metric: column for metric, column in COLUMNS.items() if metric in metrics}
 
 
 def missed_text(presence: Presence) -> str:
-    """How many of the cases with this label have none of it in the prediction, "1/6"."""
+    """The number of cases with this label that lack it in the prediction, "1/6"."""
     return f"{presence.missed}/{presence.reference}"
 
 
@@ -75,7 +75,7 @@ def total_presence(presence: Collection[Presence]) -> Presence:
 
 
 def text_table(summary: LabelSummary) -> str:
-    """The summary as text for the screen."""
+    """The summary as text."""
     columns = columns_of(summary.mean)
     lines = [["label", *(column.header for column in columns.values()), MISSED.lower()]]
     lines += [[region_title(label), *cells] for label, cells in _rows(summary, columns)]
@@ -103,9 +103,9 @@ def latex(summary: LabelSummary) -> str:
 
 
 def csv_text(summary: LabelSummary) -> str:
-    """A row a label and the mean below, in the units of the header; empty where a number does not exist. ``n``: cases
-    or folds that have the number. ``cases``: those with the label in the reference; the last row has the sums of the
-    labels' ``cases``, ``missed`` and ``invented``."""
+    """One row per label and the mean, in the units of the header; empty where a number is undefined. ``n``: cases or
+    folds with the number. ``cases``: those with the label in the reference; the last row has the sums of the labels'
+    ``cases``, ``missed`` and ``invented``."""
     columns = columns_of(summary.mean)
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
@@ -139,7 +139,7 @@ def _note(summary: LabelSummary) -> str:
     return (
         f"Mean ± standard deviation over {summary.number} {over}. A label that is missed "
         "(none of it in the prediction) or invented (none of it in the reference) has Dice and IoU 0 and no "
-        "distance; one that is in neither map counts nowhere."
+        "distance; one that is in neither map is not counted."
     )
 
 

@@ -18,7 +18,7 @@ def components(mask: np.ndarray) -> np.ndarray:
 
 
 def metabolic(suv: np.ndarray, voxel_ml: float) -> dict[str, float]:
-    """Of the SUV of a lesion's voxels: metabolic tumour volume in ml (``mtv41``: voxels of at least 41% of the
+    """From the SUV of a lesion's voxels: metabolic tumour volume in ml (``mtv41``: voxels of at least 41% of the
     largest; ``mtv4``: of at least 4 SUV) and total lesion glycolysis in g, this volume times its mean SUV."""
     largest = float(suv.max(initial=0.0))
     found = {}
@@ -30,7 +30,7 @@ def metabolic(suv: np.ndarray, voxel_ml: float) -> dict[str, float]:
 
 
 def total(lesions: Iterable[Mapping[str, float]]) -> dict[str, float | None]:
-    """The metabolic volumes of all lesions together; None without any."""
+    """The metabolic volumes of all lesions together; None without lesions."""
     lesions = list(lesions)
     return {
         name: sum(lesion[name] for lesion in lesions) if lesions else None

@@ -1,7 +1,7 @@
 """Errors and measurements of one region, from sums over its voxels. PETs are in SUV (g/ml).
 
-Where a number does not exist (a region without voxels, a bias of a mean that is not positive) the answer is None: it is
-written as null and does not enter any average. Sums are taken in float64.
+Where a number is undefined (a region without voxels, a bias of a mean that is not positive) the result is None: it is
+written as null and is not part of any average. Sums are computed in float64.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Sums:
 
     @classmethod
     def of(cls, real: np.ndarray, fake: np.ndarray) -> Sums:
-        """Of the voxels of two arrays of any, but the same, shape; similarity and peaks stay empty."""
+        """From the voxels of two arrays of equal shape; similarity and peaks remain empty."""
         if not real.size:
             return cls()
         error = fake - real
@@ -107,8 +107,8 @@ def uptake(sums: Sums) -> dict[str, float | None]:
 
 
 def with_bias(real: Mapping[str, float | None], fake: Mapping[str, float | None]) -> dict[str, float | None]:
-    """``real_…`` and ``fake_…`` of each quantity, and ``…_bias``: how far the fake is off in % of the real, None where
-    the real one is not positive."""
+    """``real_…`` and ``fake_…`` of each quantity, and ``…_bias``: the deviation of the fake in % of the real, None
+    where the real one is not positive."""
     found: dict[str, float | None] = {}
     for name, value in real.items():
         other = fake[name]

@@ -53,7 +53,8 @@ def _grown(array: np.ndarray) -> np.ndarray:
 
 
 def _aligned(box: Box, shape: tuple[int, ...]) -> Box:
-    """The box grown so that every scale keeps the same voxels as from the whole volume, and has 0 beyond the labels."""
+    """The box grown so that every scale keeps the same voxels as from the whole volume, and has 0 outside the
+    labels."""
     start = tuple(first // _STEP * _STEP for first in box.start)
     stop = tuple(min(last + 2 * _STEP, length) for last, length in zip(box.stop, shape))
     return Box(start, stop)  # type: ignore[arg-type]
@@ -76,7 +77,7 @@ def _without_borders(part: tuple[int, ...], start: list[int], whole: list[int]) 
 def _means(
     fake: np.ndarray, real: np.ndarray, labels: np.ndarray, borders: tuple[slice, ...], weight: float
 ) -> dict[int, float]:
-    """The mean of similarity ** weight of each label, and of all under 0; without those that have no voxel."""
+    """The mean of similarity ** weight of each label, and of all under 0; without empty labels."""
     size = int(labels.max()) + 1
     sums, counts = np.zeros(size), np.zeros(size, dtype=int)
     window = Window(real.shape, np.full(WINDOW, 1 / WINDOW), reflect=False)

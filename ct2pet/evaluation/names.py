@@ -1,4 +1,4 @@
-"""The names of regions, metrics and methods in ``summary.json``, and how each is written for people."""
+"""The names of regions, metrics and methods in ``summary.json``, and their titles in text."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ct2pet.evaluation.baselines import NAMES
 
 LESIONS = "lesions"  # all lesions of a case together, as a region
 LESION = "lesion:"  # the prefix of a single lesion's number
-ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ may be called as a district is
+ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ and a district may have the same name
 EACH_LESION = "each_lesion"  # in the agreement: every lesion counts, instead of every case
 PREDICTION = "prediction"
 REAL = "real"
@@ -67,12 +67,12 @@ _DIGITS_OF_A_BIAS = 1
 
 
 def metrics_of(values: Collection[str]) -> list[str]:
-    """The metrics that a region has, in the order of the tables."""
+    """The metrics of a region, in the order of the tables."""
     return [metric for metric in HEADERS if metric in values] + [metric for metric in values if metric not in HEADERS]
 
 
 def region_title(region: str) -> str:
-    """A region's name for people."""
+    """The title of a region."""
     title = region.removeprefix(ORGAN).replace("_", " ")
     return f"{title} (organ)" if region.startswith(ORGAN) else title
 
@@ -83,13 +83,13 @@ def is_label(region: str) -> bool:
 
 
 def is_measurement(metric: str) -> bool:
-    """Whether it is a quantity of one PET (``real_…``, ``fake_…``) and no error."""
+    """Whether it is a quantity of one PET (``real_…``, ``fake_…``), not an error."""
     return metric.startswith(("real_", "fake_"))
 
 
 def column_blocks(values: Collection[str]) -> list[list[str]]:
-    """The metrics of a region that tables of errors show, in groups that fit a page: errors, biases, and whole volume.
-    Labels have a table of their own (label_tables)."""
+    """The metrics of a region in tables of errors, in groups that fit on a page: errors, biases, and whole volume.
+    Labels have a separate table (label_tables)."""
     shown = [metric for metric in metrics_of(values) if not is_measurement(metric) and metric not in LABEL_METRICS]
     volume = [metric for metric in shown if metric.endswith(VOLUME)]
     biases = [metric for metric in shown if metric.endswith(BIAS)]
@@ -98,7 +98,7 @@ def column_blocks(values: Collection[str]) -> list[list[str]]:
 
 
 def value_text(metric: str, value: float | None) -> str:
-    """A metric's value with its digits; a dash where it does not exist."""
+    """A metric's value with its digits; a dash where it is undefined."""
     if value is None:
         return "–"
     if metric.endswith(BIAS):
@@ -107,6 +107,6 @@ def value_text(metric: str, value: float | None) -> str:
 
 
 def mean_text(metric: str, number: Mapping[str, float | None]) -> str:
-    """Mean ± standard error, of what ``statistics.describe`` found."""
+    """Mean ± standard error, from the result of ``statistics.describe``."""
     text = value_text(metric, number["mean"])
     return text if number["se"] is None else f"{text} ± {value_text(metric, number['se']).lstrip('+')}"

@@ -1,4 +1,4 @@
-"""Uptake of an organ as a reader without the truth would measure it: in the predicted organ of the predicted PET."""
+"""Uptake of an organ measured without a reference: in the predicted organ of the predicted PET."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from ct2pet.evaluation.results import Metrics
 class PetWithLabels:
     """A PET in SUV (g/ml) and a label map of integers, arrays (Z, Y, X) on one grid.
 
-    Raises GeometryError where the shapes differ, ImageError where the map does not hold integers.
+    Raises GeometryError where the shapes differ, ImageError where the map is not of integers.
     """
 
     suv: np.ndarray
@@ -27,9 +27,9 @@ class PetWithLabels:
 
     def __post_init__(self) -> None:
         if self.suv.shape != self.label_map.shape:
-            raise GeometryError(f"a PET of {self.suv.shape} voxels has labels of {self.label_map.shape} voxels")
+            raise GeometryError(f"the PET has {self.suv.shape} voxels, its label map {self.label_map.shape}")
         if self.label_map.dtype.kind not in "iu":
-            raise ImageError(f"the label map holds {self.label_map.dtype}, not integers")
+            raise ImageError(f"the label map has the type {self.label_map.dtype}; expected integers")
 
 
 def organ_uptake(fake: PetWithLabels, real: PetWithLabels, labels: Mapping[str, int]) -> dict[str, Metrics]:
@@ -37,12 +37,12 @@ def organ_uptake(fake: PetWithLabels, real: PetWithLabels, labels: Mapping[str, 
 
     ``real_suv_mean``, ``real_suv_max``: SUV of the reference organ in the full-dose PET. ``fake_suv_mean``,
     ``fake_suv_max``: SUV of the predicted organ in the denoised PET. ``suv_mean_bias``, ``suv_max_bias``: the deviation
-    of the second from the first in % of the first. Each carries the errors of both outputs, of the image and of its
-    labels, while the metrics of the region ``organ:NAME`` measure both PETs in the reference organ.
+    of the second from the first in % of the first. Each contains the errors of both outputs, image and labels, while
+    the metrics of the region ``organ:NAME`` measure both PETs in the reference organ.
 
-    A PET whose map lacks the label has None; so has the bias where one PET has None or the real value is not positive.
-    Both pairs may lie on different grids. Raises ImageError where an organ's SUV is not finite, DatasetError
-    where a label is below 1.
+    The values of a PET without the label in its map are None; so is the bias where one PET has None or the real value
+    is not positive. The pairs may be on different grids. Raises ImageError where an organ's SUV is not finite,
+    DatasetError where a label is below 1.
     """
     check_label_values(labels)
     highest = max(labels.values(), default=0)
@@ -60,5 +60,5 @@ def _suv_by_label(one: PetWithLabels, labels: Mapping[str, int], highest: int) -
             voxels = one.suv[box][one.label_map[box] == label]
             found[name] = {"suv_mean": float(voxels.mean(dtype=np.float64)), "suv_max": float(voxels.max())}
         if any(value is not None and not math.isfinite(value) for value in found[name].values()):
-            raise ImageError(f"the PET holds values in {name} that are not numbers (NaN or infinite)")
+            raise ImageError(f"the PET has NaN or infinite values in {name}")
     return found

@@ -1,4 +1,4 @@
-"""Where evaluated predictions come from: what their folder says, and which cases the networks were trained with."""
+"""The provenance of evaluated predictions: their prediction.json, and the training cases of the networks."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ EVALUATED_TRAINING_CASES = "evaluated_training_cases"
 
 
 def origin_of(predictions: Path, dataset_name: str, cases: Iterable[str]) -> dict[str, Any]:
-    """For the provenance of a summary: ``run`` (this one), ``dataset_name``, ``prediction`` (what prediction.json in
-    the folder of the predictions says; None without one), and ``evaluated_training_cases``: those of ``cases`` that a
-    network was trained with; None where that is unknown. ``dataset_name`` is empty where there is no dataset."""
+    """For the provenance of a summary: ``run`` (this one), ``dataset_name``, ``prediction`` (the content of
+    prediction.json in the folder of the predictions; None without it), and ``evaluated_training_cases``: those of
+    ``cases`` that are training cases of a network; None where unknown. ``dataset_name`` is empty without a dataset."""
     prediction = _prediction(predictions)
     trained_with = prediction.pop("training_cases", None)
     known = isinstance(trained_with, str) and dataset_name

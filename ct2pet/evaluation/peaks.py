@@ -1,8 +1,8 @@
 """SUVpeak: the highest mean SUV of a sphere of 1 cm³ whose centre is a voxel of the region.
 
 Wahl et al., J. Nucl. Med. 50 (2009) 122S (PERCIST); the "global intensity peak" of the Image Biomarker Standardisation
-Initiative (feature 0F91), but that a voxel counts with the share of it that lies inside the sphere. The sphere may
-reach beyond the region; beyond the volume its border is repeated.
+Initiative (feature 0F91), except that a voxel is weighted with its share inside the sphere. The sphere may extend
+outside the region; outside the volume the border is repeated.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from ct2pet.volume import Triple
 
 SPHERE_ML = 1.0
 RADIUS_MM = (3 * SPHERE_ML * 1000 / (4 * math.pi)) ** (1 / 3)
-_LINES = 64  # along each of two axes through a voxel, to measure how much of it lies in the sphere
+_LINES = 64  # along each of two axes through a voxel, to measure its share in the sphere
 _SLAB = 40
 
 
 def sphere_weights(spacing: Triple) -> np.ndarray:
     """The share of the sphere in each voxel around the central one, of sum 1, for voxels of ``spacing`` (Z, Y, X, mm).
 
-    Exact along X, and by ``_LINES``² lines a voxel across."""
+    Exact along X, and by ``_LINES``² lines per voxel across."""
     radii = peak_radii(spacing)
     z, y = (
         (np.arange((2 * radius + 1) * _LINES) + 0.5) / _LINES * size - (radius + 0.5) * size
@@ -37,13 +37,13 @@ def sphere_weights(spacing: Triple) -> np.ndarray:
 
 
 def peak_radii(spacing: Triple) -> tuple[int, int, int]:
-    """How many voxels beside the central one the sphere touches, along Z, Y and X."""
+    """The radius of the sphere in voxels along Z, Y and X."""
     return tuple(math.ceil(RADIUS_MM / size - 0.5) for size in spacing)  # type: ignore[return-value]
 
 
 def sphere_means(pet_suv: np.ndarray, spacing: Triple) -> np.ndarray:
-    """The mean SUV of the sphere around each voxel of a PET (Z, Y, X) that brings ``peak_radii`` voxels of margin
-    along: the result (float32) is smaller by them."""
+    """The mean SUV of the sphere around each voxel of a PET (Z, Y, X) with a margin of ``peak_radii`` voxels, by which
+    the result (float32) is smaller."""
     weights = sphere_weights(spacing)
     shape = tuple(length - size + 1 for length, size in zip(pet_suv.shape, weights.shape))
     result = np.zeros(shape, np.float32)

@@ -1,4 +1,4 @@
-"""What predictions are compared with: real PETs and label maps, and the regions to count in, by case."""
+"""The references of predictions: real PETs and label maps, and the evaluated regions, by case."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ BODY = "body"  # of a dataset without districts: the name of the one region, whi
 
 @dataclass(frozen=True)
 class Reference:
-    """The files of one case: PET in SUV, district map, and lesion mask and organ map where there are any, each on its
-    own grid. ``labels``: the true label maps by target. ``body``: of a dataset without districts the image in which the
-    body is found.
+    """The files of one case: PET in SUV, district map, and optional lesion mask and organ map, each on its own grid.
+    ``labels``: the reference label maps by target. ``body``: in a dataset without districts the image for finding the
+    body.
 
-    ``pet``, ``district_map`` and ``body`` are None where the file is missing; evaluating the case then fails and says
-    so.
+    ``pet``, ``district_map`` and ``body`` are None where the file is missing; the evaluation of the case then fails
+    with this reason.
     """
 
     pet: Path | None
@@ -35,10 +35,10 @@ class Reference:
 
 @dataclass(frozen=True)
 class References:
-    """The cases to compare with. ``districts`` (none, or some) and ``organs`` map names to labels; ``training`` holds
-    the cases whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases give it),
-    ``diagnoses`` the diagnosis of each case that has one. ``fields``: those of the dataset. ``body``: of a dataset
-    without districts the field in which the body is found (None: all voxels count)."""
+    """The reference cases. ``districts`` (may be empty) and ``organs`` map names to labels; ``training``: the cases
+    whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases), ``diagnoses`` the
+    diagnosis of each case that has one. ``fields``: those of the dataset. ``body``: in a dataset without districts the
+    field for finding the body (None: all voxels)."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
@@ -51,7 +51,7 @@ class References:
 
     @property
     def has_districts(self) -> bool:
-        """Whether maps say where the districts are; otherwise the body is the one region."""
+        """Whether the cases have district maps; otherwise the body is the only region."""
         return bool(self.districts)
 
     @property
@@ -99,11 +99,11 @@ class References:
     @classmethod
     def from_folder(cls, folder: Path, *, lesions: Path | None = None, organs: Path | None = None) -> References:
         """The real PETs (SUV) of a folder, CASE with any image ending: no dataset and no districts; the body is found
-        in each real PET. The folders ``lesions`` and ``organs`` hold masks and maps by case. Raises DatasetError for a
+        in each real PET. The folders ``lesions`` and ``organs`` have masks and maps by case. Raises DatasetError for a
         folder without images."""
         pets = image_files(folder)
         if not pets:
-            raise DatasetError(f"{folder}: no image in it")
+            raise DatasetError(f"{folder}: no images")
         found = {kind: image_files(own) if own else {} for kind, own in ((LESIONS, lesions), (ORGANS, organs))}
         cases = {
             case: Reference(pet, None, found[LESIONS].get(case), found[ORGANS].get(case), body=pet)
@@ -116,7 +116,9 @@ def _of_dataset(dataset: RawDataset, case: str, split: str) -> Reference:
     fields, description = dataset.fields, dataset.description
     pet = next((one for one in fields.targets if one.kind == PET), None)
     if pet is None and not fields.label_maps:
-        raise DatasetError(f"{dataset.folder}: neither a PET nor a label map is to be predicted: nothing is compared")
+        raise DatasetError(
+            f"{dataset.folder}: the dataset has no PET or label map as a target; nothing can be evaluated"
+        )
     body = None if dataset.districts else dataset.file(description.body_mask or dataset.leading, case, split)
     return Reference(
         None if pet is None else dataset.file(pet, case, split),

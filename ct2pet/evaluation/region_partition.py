@@ -1,4 +1,4 @@
-"""The voxels of all regions: found once, so that every metric visits them once and no others."""
+"""The voxels of all regions, computed once for all metrics."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-_CHUNK = 2**16  # voxels that are worked on at once: they fit a processor's cache
+_CHUNK = 2**16  # voxels per step; they fit into a processor's cache
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class LabelledRegions:
 
 @dataclass(frozen=True)
 class Partition:
-    """The volume cut into parts that lie in the same regions as a whole. ``voxels``: flat indices into the volume,
-    those of the first part first; ``ends``: where each part ends among them; ``regions``: the parts of each region."""
+    """The volume divided into parts, each with the same regions in all voxels. ``voxels``: flat indices into the
+    volume, those of the first part first; ``ends``: where each part ends among them; ``regions``: the parts of each
+    region."""
 
     voxels: np.ndarray
     ends: Sequence[int]

@@ -1,4 +1,4 @@
-"""The real PET, the prediction and the regions in which errors are counted, on one grid."""
+"""The real PET, the prediction and the evaluated regions, on one grid."""
 
 from __future__ import annotations
 
@@ -21,12 +21,13 @@ _MARGIN = 1  # voxels around the regions: predictions are shifted by one
 
 @dataclass(frozen=True)
 class Scene:
-    """A case as it is evaluated, on the real PET's grid (Z, Y, X, oriented).
+    """A case for evaluation, on the real PET's grid (Z, Y, X, oriented).
 
     ``real``: PET in SUV, float32. ``labels``: the labels of the ``districts``, 0 outside the body. The other arrays
-    reach ``_MARGIN`` voxels beyond ``box``, which holds all regions (see ``cut``): ``real_part``, ``real_peaks`` (means
-    of spheres, see peaks), ``lesions`` (numbered from 1; None without a mask). ``partition``: the voxels of the whole
-    body, the districts, all lesions together and one by one ("lesion:1"), and the organs, by flat index into these.
+    cover ``_MARGIN`` voxels around ``box``, which contains all regions (see ``cut``): ``real_part``, ``real_peaks``
+    (means of spheres, see peaks), ``lesions`` (numbered from 1; None without a mask). ``partition``: the voxels of the
+    whole body, the districts, all lesions together and one by one ("lesion:1"), and the organs, by flat index into
+    these.
     """
 
     real: Volume
@@ -47,7 +48,7 @@ class Scene:
         return _peaks(pet_suv, self.box, self.spacing)
 
     def cut(self, array: np.ndarray) -> np.ndarray:
-        """The part of an array on the whole grid that the regions need; its borders are repeated beyond them."""
+        """The part of an array on the whole grid that the regions need, with repeated borders."""
         return _cut(array, self.box)
 
 
@@ -59,9 +60,10 @@ def make_scene(
     organs: Volume | None = None,
     organ_names: Mapping[str, int] | None = None,
 ) -> Scene:
-    """All maps come to the real PET's grid by nearest neighbour. Organs without a name are called by their number.
+    """All maps are resampled to the real PET's grid by nearest neighbour. Organs without a name are named by their
+    number.
 
-    Raises ImageError where the PET holds values that are no numbers, or the district map no district.
+    Raises ImageError where the PET has values that are not finite, or the district map no district.
     """
     real, labels = real_and_labels(real_pet, district_map, districts)
     lesion_mask = None if lesions is None else _on_grid(lesions, real) > 0
@@ -94,20 +96,22 @@ def real_and_labels(real_pet: Volume, district_map: Volume, districts: Mapping[s
     known[list(districts.values())] = list(districts.values())
     labels = known[labels]
     if not labels.any():
-        raise ImageError(f"the district map holds no district ({', '.join(districts)}) where the real PET is")
+        raise ImageError(
+            f"the district map has no district ({', '.join(districts)}) in the field of view of the real PET"
+        )
     return real, labels
 
 
 def on_grid_of(fake_pet: Volume, real: Volume) -> np.ndarray:
-    """The prediction (Z, Y, X, float32) on the real PET's grid: linear, and 0 where it does not reach."""
+    """The prediction (Z, Y, X, float32) on the real PET's grid: linear, and 0 outside."""
     _require_finite(fake_pet, "prediction")
     if fake_pet.grid.overlap(real.grid) == 0:
-        raise GeometryError("prediction and real PET lie at different places in space: they do not overlap")
+        raise GeometryError("prediction and real PET do not overlap; check the positions in their headers")
     return np.ascontiguousarray(resample(fake_pet.to_canonical(), real.grid).array, dtype=np.float32)
 
 
 def _on_grid(labels: Volume, real: Volume) -> np.ndarray:
-    """A label map of unsigned integers (whatever type it was stored in)."""
+    """A label map as unsigned integers."""
     array = resample(labels.to_canonical(), real.grid, labels=True).array
     if array.dtype.kind not in "ub":
         rounded = np.rint(array).clip(0)
@@ -143,4 +147,4 @@ def _named_organs(labels: np.ndarray, names: Mapping[str, int]) -> dict[str, int
 
 def _require_finite(volume: Volume, what: str) -> None:
     if not np.isfinite(volume.array).all():
-        raise ImageError(f"the {what} holds values that are not numbers (NaN or infinite)")
+        raise ImageError(f"the {what} has NaN or infinite values")

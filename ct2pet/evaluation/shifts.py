@@ -1,4 +1,4 @@
-"""How much of an error is misregistration: the mean absolute error at the best of the shifts by up to one voxel."""
+"""The effect of misregistration on the error: the mean absolute error at the best shift of up to one voxel."""
 
 from __future__ import annotations
 

@@ -18,15 +18,15 @@ from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 SSIM_SIGMA = 1.5
 SSIM_WINDOW = 11  # voxels, along each axis
 _C1, _C2 = (0.01 * DATA_RANGE_SUV) ** 2, (0.03 * DATA_RANGE_SUV) ** 2
-_DEPTH, _ROWS, _COLUMNS = 16, 24, 24  # of a tile, and of the parts of its product along X: all stays in the cache
+_DEPTH, _ROWS, _COLUMNS = 16, 24, 24  # of a tile, and of the parts of its product along X: all data fit into the cache
 _THREADS = 2
 
 Tile = tuple[slice, slice]  # slices and rows; all columns
 
 
 def one_blas_thread() -> AbstractContextManager:
-    """To be put, once a process, around what this module computes: the threads of BLAS gain nothing on products this
-    small, and on a busy machine they wait for each other (measured: 9 times as long)."""
+    """A context for the computations of this module, entered once per process: BLAS threads do not help with such small
+    products, and on a busy machine they wait for each other (measured: 9 times as long)."""
     return threadpool_limits(1, user_api="blas")
 
 
@@ -44,7 +44,7 @@ def ssim_map(fake: np.ndarray, real: np.ndarray) -> np.ndarray:
         for tile, values in similarities(fake, real, window, every[first::_THREADS]):
             result[tile] = values
 
-    with ThreadPoolExecutor(_THREADS) as pool:  # numpy and BLAS leave the interpreter's lock
+    with ThreadPoolExecutor(_THREADS) as pool:  # numpy and BLAS release the interpreter's lock
         list(pool.map(fill, range(_THREADS)))
     return result
 
@@ -57,18 +57,18 @@ def gaussian_weights(sigma: float = SSIM_SIGMA, size: int = SSIM_WINDOW) -> np.n
 
 class Window:
     """A separable window over volumes of one shape. Along each axis it is a product with a banded matrix, which BLAS
-    does several times faster than a filter. Beyond the borders lies the reflected volume, or 0."""
+    does several times faster than a filter. Outside the borders the volume is reflected, or 0."""
 
     def __init__(self, shape: Sequence[int], weights: np.ndarray, *, reflect: bool) -> None:
         self.radius = len(weights) // 2
         self.matrices = [_banded(length, weights, reflect) for length in shape]
 
     def around(self, part: slice, axis: int) -> slice:
-        """What the means of a ``part`` of an axis depend on."""
+        """The input range for the means of a ``part`` of an axis."""
         return slice(max(0, part.start - self.radius), min(len(self.matrices[axis]), part.stop + self.radius))
 
     def means(self, image: np.ndarray, tile: Tile) -> np.ndarray:
-        """The weighted means (float32) of a ``tile`` of a volume; ``image``: what lies ``around`` the tile."""
+        """The weighted means (float32) of a ``tile`` of a volume; ``image``: the region ``around`` the tile."""
         if not image.any():  # air
             return np.zeros((*(part.stop - part.start for part in tile), image.shape[2]), np.float32)
         along_z, along_y = (self.matrices[axis][part, self.around(part, axis)] for axis, part in enumerate(tile))
@@ -97,7 +97,7 @@ def _banded(length: int, weights: np.ndarray, reflect: bool) -> np.ndarray:
 
 
 def tiles(shape: Sequence[int]) -> Iterator[Tile]:
-    """All of a volume, in parts that are computed fast."""
+    """Tiles of a whole volume, of an efficient size."""
     for z in range(0, shape[0], _DEPTH):
         for y in range(0, shape[1], _ROWS):
             yield slice(z, min(z + _DEPTH, shape[0])), slice(y, min(y + _ROWS, shape[1]))
@@ -109,10 +109,10 @@ def similarities(
     """The structural similarity in the ``wanted`` tiles of two volumes, with the window's weights.
 
     Written with the difference d of both images: (1 - m(d)² / (m(x)² + m(y)² + C1)) (1 - v(d) / (v(x) + v(y) + C2)),
-    which is the usual formula in other words, holds in float32 where a hot region is flat: variances by difference of
-    squares cancel there, but those of small differences do not. ``covariance_factor`` multiplies all variances.
+    equivalent to the usual formula, but accurate in float32 in flat hot regions: variances as differences of squares
+    cancel there, those of small differences do not. ``covariance_factor`` multiplies all variances.
     """
-    # One loop for all tiles: arrays that live on to the next tile are not given back to the system and asked for again.
+    # One loop for all tiles, so that memory of arrays is reused for the next tile.
     for tile in wanted:
         around = tuple(window.around(part, axis) for axis, part in enumerate(tile))
         x, y = fake[around], real[around].copy()
@@ -131,7 +131,7 @@ def similarities(
 
 def _combine(means: Sequence[np.ndarray], result: np.ndarray, factor: np.float32) -> None:
     """From window ``means`` of the real image, the difference and the sum of both squares, and (in ``result``) of the
-    square of the difference: the similarity, into ``result``. The other arrays are used up."""
+    square of the difference: the similarity, into ``result``. The other arrays are overwritten."""
     real, difference, squares = means
     both = (real + difference) ** 2
     both += real * real

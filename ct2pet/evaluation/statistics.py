@@ -1,6 +1,6 @@
-"""Statistics of numbers by case: what they are together, and how sure a difference between two methods is.
+"""Statistics of numbers by case: descriptions, and tests of the difference between two methods.
 
-A number that does not exist (None, NaN, infinite) enters nothing; every answer says of how many cases it comes.
+Undefined numbers (None, NaN, infinite) are ignored; every result has its number of cases.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from scipy.special import ndtr, ndtri
 
 SEED = 2503
 NUM_RESAMPLES = 2000
-LEAST_CASES = 6  # Wilcoxon's two-tailed test of five pairs cannot go below p = 0.0625, and a bootstrap says less
+LEAST_CASES = 6  # Wilcoxon's two-tailed test of five pairs has p >= 0.0625, and a bootstrap is less reliable
 
 Interval = list[float]
 Value = float | None
@@ -44,9 +44,9 @@ def describe(values: Sequence[Value], *, seed: int = SEED) -> dict[str, float | 
 def bootstrap_interval(values: Sequence[Value] | np.ndarray, *, seed: int = SEED) -> Interval | None:
     """The 95% interval [low, high] of the mean; None below LEAST_CASES values.
 
-    Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82 (1987) 171), cases resampled 2000 times: what
-    ``scipy.stats.bootstrap`` finds, but quick enough for the thousands of a summary. Of few cases it is too narrow, as
-    every bootstrap is.
+    Bias-corrected and accelerated (Efron, J. Am. Stat. Assoc. 82 (1987) 171), cases resampled 2000 times: the result of
+    ``scipy.stats.bootstrap``, but fast enough for the thousands of intervals in a summary. For few cases it is too
+    narrow, like every bootstrap.
     """
     numbers = _existing(values)
     if numbers.size < LEAST_CASES:
@@ -71,14 +71,14 @@ def _resamples(number: int, seed: int) -> np.ndarray:
 class PairedTest:
     """Two methods on the same cases: ``differences`` of pairs are the second minus the first.
 
-    ``pairs``: cases where both have a number. ``mean``: mean difference, ``ci95``: its bootstrap interval.
-    ``p_t``: two-tailed paired t-test. ``p_wilcoxon``: Wilcoxon's signed-rank test, two-tailed, pairs without a
-    difference left out. ``cohens_dz``: mean difference over its standard deviation. ``rank_biserial``: matched pairs,
-    from -1 (the second is lower in every pair) to 1 (Kerby, Compr. Psychol. 3 (2014) 1).
+    ``pairs``: cases where both have a number. ``mean``: mean difference, ``ci95``: its bootstrap interval. ``p_t``:
+    two-tailed paired t-test. ``p_wilcoxon``: Wilcoxon's signed-rank test, two-tailed, pairs without a difference
+    omitted. ``cohens_dz``: mean difference over its standard deviation. ``rank_biserial``: matched pairs, from -1 (the
+    second is lower in every pair) to 1 (Kerby, Compr. Psychol. 3 (2014) 1).
 
-    None is what does not exist: everything without a pair; ``cohens_dz`` below two; ``ci95``, ``p_t`` and
+    Undefined values are None: everything without a pair; ``cohens_dz`` below two; ``ci95``, ``p_t`` and
     ``p_wilcoxon`` below LEAST_CASES; ``p_t`` and ``cohens_dz`` where all differences are one and the same number,
-    except 0: then no test finds anything (p is 1, both effects are 0).
+    except 0: then p is 1 and both effects are 0.
     """
 
     pairs: int
@@ -113,7 +113,8 @@ def paired_test(first: Sequence[Value], second: Sequence[Value], *, seed: int = 
 
 
 def rank_biserial(differences: np.ndarray) -> float:
-    """(favourable - unfavourable) / all ranks of the sizes of the differences, those of 0 left out; 0 without any."""
+    """(favourable - unfavourable) / all ranks of the sizes of the differences, differences of 0 omitted; 0 without
+    any."""
     different = differences[differences != 0]
     if not different.size:
         return 0.0
@@ -124,8 +125,8 @@ def rank_biserial(differences: np.ndarray) -> float:
 
 
 def holm(p_values: Sequence[float | None]) -> list[float | None]:
-    """p-values corrected for their number by Holm's step-down method (Scand. J. Stat. 6 (1979) 65); None stays None
-    and does not count."""
+    """p-values corrected for their number by Holm's step-down method (Scand. J. Stat. 6 (1979) 65); None remains None
+    and is not counted."""
     known = [index for index, p in enumerate(p_values) if p is not None]
     known.sort(key=lambda index: p_values[index] or 0.0)
     corrected: list[float | None] = [None] * len(p_values)
@@ -153,5 +154,5 @@ def _exists(value: Value) -> bool:
 
 
 def _is_constant(numbers: np.ndarray) -> bool:
-    """Whether all numbers are the same but for rounding."""
+    """Whether all numbers are equal except for rounding."""
     return bool(np.ptp(numbers) <= 1e-12 * np.abs(numbers).max())

@@ -1,4 +1,4 @@
-"""From the numbers of every case to the content of ``summary.json`` (documentation/explanation/evaluation.md)."""
+"""The content of ``summary.json`` from the numbers of every case (documentation/explanation/evaluation.md)."""
 
 from __future__ import annotations
 

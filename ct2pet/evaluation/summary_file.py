@@ -1,4 +1,4 @@
-"""``summary.json`` on the disk: written whole, and read only where it is what ct2pet_evaluate writes."""
+"""Atomic writing and validated reading of ``summary.json``."""
 
 from __future__ import annotations
 
@@ -25,20 +25,22 @@ def write_summary(path: str | os.PathLike, summary: Mapping[str, Any]) -> None:
 
 
 def read_summary(path: str | os.PathLike) -> dict[str, Any]:
-    """Read ``summary.json``. Raises Ct2PetError that names the file where it is missing, damaged or something else."""
+    """Read ``summary.json``. Raises Ct2PetError that names the file where it is missing, damaged or another file."""
+    if not os.path.exists(path):
+        raise Ct2PetError(f"{path}: no such file; make it with ct2pet_evaluate")
     return _checked(read_json(path), path)
 
 
 def _checked(summary: Any, path: str | os.PathLike) -> dict[str, Any]:
     if not isinstance(summary, dict) or not isinstance(summary.get("cases"), dict) or "mean" not in summary:
-        raise Ct2PetError(f"{path}: not a summary of ct2pet_evaluate (it must hold {', '.join(KEYS)})")
+        raise Ct2PetError(f"{path}: not a summary of ct2pet_evaluate (it needs the keys {', '.join(KEYS)})")
     if set(summary) != set(KEYS):
         differing = ", ".join(sorted(set(KEYS) ^ set(summary)))
         raise Ct2PetError(f"{path}: written by another version of ct2pet ({differing}); evaluate again")
     for key, (depth, is_leaf) in _SHAPES.items():
         wrong = _first_wrong(summary[key], depth, is_leaf)
         if wrong is not None:
-            raise Ct2PetError(f"{path}: {key}{wrong} is not as ct2pet_evaluate writes it; evaluate again")
+            raise Ct2PetError(f"{path}: {key}{wrong} is not in the format of ct2pet_evaluate; evaluate again")
     for key in ("baselines", "baseline_cases"):
         if set(summary[key]) != set(NAMES):
             raise Ct2PetError(f"{path}: the {key} must be {', '.join(NAMES)}; evaluate again")
@@ -46,7 +48,7 @@ def _checked(summary: Any, path: str | os.PathLike) -> dict[str, Any]:
 
 
 def _first_wrong(content: Any, depth: int, is_leaf: Callable[[Any], bool]) -> str | None:
-    """Where in a nested dict of ``depth`` the first thing lies that does not belong there; None where all is well."""
+    """The path of the first invalid entry in a nested dict of ``depth``; None where all are valid."""
     if depth == 0:
         return None if is_leaf(content) else ""
     if not isinstance(content, dict):
@@ -90,7 +92,7 @@ def _is_detection(value: Any) -> bool:
     return isinstance(value, dict) and set(value) == _DETECTION and isinstance(value["curves"], dict)
 
 
-_SHAPES: dict[str, tuple[int, Callable[[Any], bool]]] = {  # how deep the dicts are, and what they hold
+_SHAPES: dict[str, tuple[int, Callable[[Any], bool]]] = {  # depth of the dicts, and their values
     "cases": (3, _is_number),
     "mean": (2, _is_description),
     "baselines": (3, _is_number),

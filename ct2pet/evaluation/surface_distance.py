@@ -5,8 +5,8 @@ outside the image nothing has a label. MONAI, MetricsReloaded and MedPy define i
 centres of voxels.
 
 Nearest surface voxels are found with a k-d tree of the surface voxels and not with distance maps: time and memory then
-depend on the number of surface voxels alone, while a few false voxels far from an organ would stretch the box of its
-distance map over the whole body.
+depend only on the number of surface voxels, while a few false voxels far from an organ would enlarge its distance map
+to the whole body.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def hausdorff_95(distances: tuple[np.ndarray, np.ndarray]) -> float:
     """HD95 (mm): the larger one of the 95th percentiles of the two directed distances (linear between values).
 
     MONAI, MetricsReloaded and DeepMind's surface-distance take this maximum. MedPy takes the percentile of both
-    directions together, where the larger surface outvotes the smaller one.
+    directions together, where the larger surface dominates.
     """
     return float(max(np.percentile(directed, 95) for directed in distances))
 

@@ -1,4 +1,4 @@
-"""A summary as text for the screen."""
+"""A summary as text."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from ct2pet.evaluation.names import (
 )
 
 FOOTNOTE = (
-    "* made from the real PET: not an alternative, but a scale of what blur or misregistration cost. Mean ± standard "
-    "error over cases. Columns named volume count the air around the patient too, which flatters every method."
+    "* made from the real PET: a reference for the effect of blur or misregistration. Mean ± standard "
+    "error over cases. Columns named volume include the air around the patient, which improves all values."
 )
 
 
@@ -52,7 +52,7 @@ def region_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
 
 
 def organ_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
-    """A table for each of two metrics: a line an organ, a column a method; none where no PET is predicted."""
+    """A table for each of two metrics: a line per organ, a column per method; empty where no PET is predicted."""
     tables = []
     for metric in ("mae", "suv_mean_bias"):
         organs = {
@@ -74,13 +74,13 @@ def label_block(summary: Mapping[str, Any]) -> list[str]:
 
 
 def detection_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
-    """Lesions found and hot spots made up, a column a threshold; none where no case has a lesion mask."""
+    """Detected lesions and false hot spots, a column per threshold; empty where no case has a lesion mask."""
     found = summary["detection"]
     head = [f"SUV ≥ {threshold:g}" for threshold in found["thresholds_suv"]]
     kinds = {
-        "sensitivity": f"share of the {found['lesions']} lesions found",
-        "false_positives": f"hot spots that are no lesion, per scan (of {found['scans']})",
-        "false_hot_spots": "of these not hot in the real PET",
+        "sensitivity": f"detected share of the {found['lesions']} lesions",
+        "false_positives": f"hot spots outside lesions, per scan (of {found['scans']})",
+        "false_hot_spots": "of these below the threshold in the real PET",
     }
     tables = []
     for kind, title in kinds.items() if found["curves"] else ():
@@ -94,8 +94,8 @@ def _short(value: float | None) -> str:
 
 
 def table(summary: Mapping[str, Any], organs: bool = True) -> str:
-    """The summary as text for the screen: the answer, then blocks per region, the prediction above the four baselines.
-    ``organs``: whether every organ has its line."""
+    """The summary as text: the result in words, then a block per region with the prediction and the four baselines.
+    ``organs``: whether each organ has a line."""
     of_organs = organ_blocks(summary)
     blocks = [*region_blocks(summary), *(of_organs if organs else []), *detection_blocks(summary)]
     errors = [*map(aligned, blocks), FOOTNOTE] if blocks else []

@@ -1,1 +1,1 @@
-"""Numbers seen in the data."""
+"""Properties of the training data."""

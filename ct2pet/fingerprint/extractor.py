@@ -1,4 +1,4 @@
-"""The numbers of the fingerprint, seen in the training cases."""
+"""Measures the fingerprint in the training cases."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.volume import Box, Grid, Volume, label_mask
 
 PERCENTAGES = ("0.5", "5", "25", "50", "75", "95", "99.5")
-_FROM_DATA = "percentile_window"  # the normalization whose numbers come from the data
+_FROM_DATA = "percentile_window"  # the normalization with parameters from the data
 _SAMPLES_PER_CASE = 5_000
 _GIB = 2.0**30
 
@@ -36,7 +36,7 @@ class _District:
 
 @dataclass(frozen=True)
 class _Case:
-    """What one case shows: its districts by name, and the volume (ml) of every label of its label maps."""
+    """Measurements of one case: its districts by name, and the volume (ml) of every label of its label maps."""
 
     districts: dict[str, _District]
     volumes_ml: dict[str, dict[str, float]]
@@ -47,13 +47,13 @@ def extract_fingerprint(
 ) -> Fingerprint:
     """Read all training cases once. The same data give the same fingerprint, whatever the number of processes.
 
-    ``segmenters``: what made the district maps. A district that no case has is left out. Raises CasesFailed, naming all
+    ``segmenters``: those of the district maps. A district without cases is omitted. Raises CasesFailed that names all
     cases that cannot be used.
     """
     cases = dataset.cases("Tr")
     if not cases:
         leading = dataset.leading
-        raise DatasetError(f"{dataset.folder}: there is no training case in {leading.folder}Tr")
+        raise DatasetError(f"{dataset.folder}: no training cases in {leading.folder}Tr")
     fields = dataset.fields
     needed = [*fields.inputs, *fields.targets, *([fields[DISTRICTS]] if dataset.districts else [])]
     files = {case: dataset.files(needed, case) for case in cases}
@@ -91,7 +91,7 @@ def extract_fingerprint(
 
 
 def _look_at(dataset: RawDataset, files: Mapping[str, Path | None]) -> _Case:
-    """What one case shows of each district that it has, and of its label maps."""
+    """Measurements of one case in each of its districts, and of its label maps."""
     fields = dataset.fields
     volumes = {name: _read(path, name) for name, path in files.items()}
     images = {one.name: volumes[one.name] for one in fields.images}
@@ -101,7 +101,7 @@ def _look_at(dataset: RawDataset, files: Mapping[str, Path | None]) -> _Case:
     found = {name: _look_at_district(images, from_data, regions, own) for name, own in labels.items()}
     if found[WHOLE_BODY] is None and label_mask(regions.array, labels[WHOLE_BODY]).any():
         names = " or the ".join(images)
-        raise DatasetError(f"the districts lie outside of the {names}: check the geometry")
+        raise DatasetError(f"the districts are outside of the {names}; check positions and orientations in the headers")
     return _Case(
         {name: seen for name, seen in found.items() if seen is not None},
         {one.name: _volumes_ml(volumes[one.name], one) for one in fields.label_maps},
@@ -110,7 +110,7 @@ def _look_at(dataset: RawDataset, files: Mapping[str, Path | None]) -> _Case:
 
 def _read(path: Path | None, name: str) -> Volume:
     if path is None:
-        raise DatasetError(f"there is no {'district map' if name == DISTRICTS else name} of this case")
+        raise DatasetError(f"no {'district map' if name == DISTRICTS else name} of this case")
     return read_volume(path).to_canonical()
 
 
@@ -132,7 +132,7 @@ def _look_at_district(
     points = _to_mm(_random_voxels(mask[box.slices], box), grid)
     found = {name: _values_at(image, points) for name, image in images.items()}
     usable = np.all([inside for _, inside in found.values()], axis=0) if found else np.ones(len(points), bool)
-    if not usable.any():  # an image ends before this district: the case cannot teach anything about it
+    if not usable.any():  # an image does not cover this district, so the case gives no samples of it
         return None
     return _District(
         box_mm=[round(n * s, 3) for n, s in zip(box.shape, grid.spacing)],
@@ -141,7 +141,7 @@ def _look_at_district(
 
 
 def _random_voxels(mask: np.ndarray, box: Box) -> np.ndarray:
-    """(N, 3) random voxels (Z, Y, X) of a mask that is the part ``box`` of a volume: always the same ones."""
+    """(N, 3) random voxels (Z, Y, X) of a mask that is the part ``box`` of a volume, with a fixed seed."""
     flat = np.flatnonzero(mask)
     chosen = flat[np.random.default_rng(0).integers(len(flat), size=_SAMPLES_PER_CASE)]
     return np.stack(np.unravel_index(chosen, mask.shape), axis=1) + np.array(box.start)
@@ -152,7 +152,7 @@ def _to_mm(voxels: np.ndarray, grid: Grid) -> np.ndarray:
 
 
 def _values_at(volume: Volume, points: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The values of the nearest voxels at ``points`` (N, 3; LPS mm), and which points lie inside the volume."""
+    """The values of the nearest voxels at ``points`` (N, 3; LPS mm), and which points are inside the volume."""
     affine = volume.grid.affine
     index = np.rint((points - affine[:3, 3]) @ np.linalg.inv(affine[:3, :3]).T).astype(int)[:, ::-1]
     inside = ((index >= 0) & (index < np.array(volume.grid.shape))).all(axis=1)
@@ -161,7 +161,7 @@ def _values_at(volume: Volume, points: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def _evenly(values: np.ndarray) -> np.ndarray:
-    """As many values for every case, so that all count alike."""
+    """The same number of values per case, for equal weights."""
     return np.resize(values, _SAMPLES_PER_CASE).astype(np.float32)
 
 
@@ -205,7 +205,7 @@ def _class_counts(dataset: RawDataset, condition: Field) -> dict[str, int]:
 
 def _canonical_spacing(path: Path | None) -> list[float]:
     if path is None:
-        raise DatasetError("a file vanished while the fingerprint was made")
+        raise DatasetError("a file was removed during fingerprinting; run the command again")
     return [round(mm, 6) for mm in read_grid(path).to_canonical().spacing]
 
 

@@ -1,4 +1,4 @@
-"""The fingerprint: numbers seen in the data, per district. The planner looks at nothing else."""
+"""The fingerprint: properties of the data, per district; the only data that the planner uses."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DistrictFingerprint:
 
     ``spacings`` (of the first target's grid) and ``box_sizes_mm`` are one Z, Y, X triple (mm) per case in ``cases``.
     ``percentiles``, by image whose normalization depends on the data: values (in the image's unit) over the voxels of
-    the district, all cases counting alike; keys are the per cent ("0.5", "50", "99.5").
+    the district, with equal weights of all cases; keys are the per cent ("0.5", "50", "99.5").
     """
 
     cases: list[str]
@@ -40,10 +40,10 @@ class LabelFingerprint:
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """What the extractor saw: ``districts`` by name, ``whole_body`` (the union of all districts) among them.
+    """The fingerprint of a dataset: ``districts`` by name, ``whole_body`` (the union of all districts) among them.
 
     ``labels``: by label map among inputs and targets, and by label. ``classes``: by condition, how many training cases
-    each class has. ``segmenters``: what made the district maps, that of most cases first; empty where it is unknown.
+    each class has. ``segmenters``: those of the district maps, that of most cases first; empty where unknown.
     """
 
     dataset_name: str

@@ -1,4 +1,4 @@
-"""Image files: read, written and named. The formats are plug-ins, one file each."""
+"""Reading and writing of image files, and their names. The formats are plug-ins, one file each."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def strip_suffix(path: str | os.PathLike) -> str:
 
 def image_files(folder: Path) -> dict[str, Path]:
     """The images of a folder by case (the file name without its image suffix). Raises DatasetError where the folder
-    does not exist, or where two files are the same case."""
+    does not exist, or where two files have the same case name."""
     if not Path(folder).is_dir():
         raise DatasetError(f"{folder}: no such folder")
     files: dict[str, Path] = {}
@@ -39,16 +39,16 @@ def image_files(folder: Path) -> dict[str, Path]:
             continue
         case = strip_suffix(path.name)
         if case in files:
-            raise DatasetError(f"{folder}: {files[case].name} and {path.name} are the same case; remove one")
+            raise DatasetError(f"{folder}: {files[case].name} and {path.name} have the same case name; remove one")
         files[case] = path
     return files
 
 
 def read_volume(path: str | os.PathLike, unit: str = "") -> Volume:
-    """Read one image of three axes as it is stored: the values' own type (real numbers as float32), Z, Y, X, LPS.
+    """Read one image of three axes as stored: values in their own type (real numbers as float32), Z, Y, X, LPS.
 
-    Values are scaled where the file has a scale. Raises ImageError, naming the file, where it is missing, damaged,
-    cut off, sheared, or not one volume. A folder is read as the one CT series (DICOM) that it holds.
+    The scaling in the file is applied. Raises ImageError, naming the file, where it is missing, damaged, truncated,
+    sheared, or not one volume. A folder is read as its only CT series (DICOM).
     """
     path = Path(path)
     with _naming(path):
@@ -57,15 +57,15 @@ def read_volume(path: str | os.PathLike, unit: str = "") -> Volume:
 
 
 def read_grid(path: str | os.PathLike) -> Grid:
-    """Read where the voxels of an image lie, from its header. Raises ImageError as read_volume does."""
+    """Read the grid of an image from its header. Raises ImageError as read_volume does."""
     path = Path(path)
     with _naming(path):
         return _reader(path).read_grid(path)
 
 
 def count_voxels(path: str | os.PathLike | None) -> int:
-    """How many voxels an image has, from its header, for estimates of memory. 0 for None, and for a file that cannot
-    be read: who reads it later says why."""
+    """The number of voxels of an image, from its header, for memory estimates. 0 for None, and for an unreadable file,
+    which is reported when it is read."""
     try:
         return 0 if path is None else math.prod(read_grid(path).shape)
     except ImageError:
@@ -80,7 +80,9 @@ def write_volume(path: str | os.PathLike, volume: Volume) -> None:
     path = Path(path)
     reader = _reader(path)
     if volume.array.ndim != 3:
-        raise ImageError(f"{path}: only a volume of three axes can be written, not {volume.array.shape}")
+        raise ImageError(
+            f"{path}: only a volume of three axes can be written, not an array of shape {volume.array.shape}"
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         reader.write(path, volume)
@@ -116,7 +118,7 @@ def _reader(path: Path) -> Reader:
 
 @contextmanager
 def _naming(path: Path) -> Iterator[None]:
-    """Whatever goes wrong inside becomes one ImageError that names the file."""
+    """All errors inside become one ImageError that names the file."""
     check_readable(path, ImageError)
     try:
         yield
@@ -125,7 +127,7 @@ def _naming(path: Path) -> Iterator[None]:
     except (ImageError, GeometryError) as error:
         text = str(error)
         raise ImageError(text if text.startswith(str(path)) else f"{path}: {text}") from error
-    except Exception as error:  # libraries raise all kinds of errors for damaged files
+    except Exception as error:  # libraries raise various errors for damaged files
         raise ImageError(f"{path}: cannot be read, the file seems damaged ({_one_line(error)})") from error
 
 

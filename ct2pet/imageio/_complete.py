@@ -1,4 +1,4 @@
-"""Are all data of a MetaImage or NRRD file there and undamaged? ITK does not look at the checksums."""
+"""Checks that the data of a MetaImage or NRRD file are complete and undamaged. ITK does not verify the checksums."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class _Data:
 
 
 def check_complete(path: Path) -> None:
-    """Raise ImageError where data are missing or fail their checksum. Layouts that are rare (data in many files, as
-    text) are left to ITK, which reports those that are cut off."""
+    """Raise ImageError where data are missing or fail their checksum. Rare layouts (data in many files, text) are not
+    checked here: ITK reports truncated ones."""
     with path.open("rb") as file:
         data = _nrrd(path, file) if path.suffix.lower() == ".nrrd" else _metaimage(path, file)
     if data is None:
@@ -42,7 +42,7 @@ def check_complete(path: Path) -> None:
         file.seek(data.offset)
         found = _count(file, data)
     if found < data.num_bytes:
-        raise ImageError(f"the file is cut off: {found} of {data.num_bytes} bytes of its data are there")
+        raise ImageError(f"the file is truncated: {found} of {data.num_bytes} bytes of its data exist")
 
 
 def _count(file: BinaryIO, data: _Data) -> int:
@@ -65,7 +65,7 @@ def _metaimage(path: Path, file: BinaryIO) -> _Data | None:
     while "ElementDataFile" not in fields:
         line = file.readline(10_000)
         if not line:
-            raise ImageError("the file is cut off within its header")
+            raise ImageError("the file is truncated within its header")
         key, _, value = line.decode("latin-1").partition("=")
         fields[key.strip()] = value.strip()
     size = _META_BYTES.get(fields.get("ElementType", "").removeprefix("MET_"))

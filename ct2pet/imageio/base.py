@@ -1,4 +1,4 @@
-"""What a file format offers. A new format is one new file in this folder that assigns its reader to ``READER``."""
+"""The interface of a file format. A new format is one new file in this folder that assigns its reader to ``READER``."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from ct2pet.volume import Grid, Volume
 class Reader(ABC):
     """Reads and writes the files that end in one of ``suffixes`` (lower case, with the dot).
 
-    A reader with ``reads_folders`` (there is one) is given folders instead; it has no suffixes and writes nothing.
+    A reader with ``reads_folders`` (only DICOM) reads folders; it has no suffixes and does not write.
 
-    The methods may raise whatever their library raises: the functions of ct2pet.imageio turn it into an ImageError
-    that names the file. ``write`` writes to a temporary name in an existing folder.
+    The methods may raise the errors of their library: ct2pet.imageio converts them to an ImageError that names the
+    file. ``write`` writes to a temporary name in an existing folder.
     """
 
     suffixes: ClassVar[tuple[str, ...]]
@@ -26,7 +26,7 @@ class Reader(ABC):
 
     @abstractmethod
     def read(self, path: Path) -> Volume:
-        """The volume (Z, Y, X) as it is stored, on its LPS grid. A file that is damaged in any way raises."""
+        """The volume (Z, Y, X) as stored, on its LPS grid. A damaged file raises an error."""
 
     @abstractmethod
     def read_grid(self, path: Path) -> Grid:
@@ -43,7 +43,7 @@ def shape_of_three_axes(size: tuple[int, ...]) -> tuple[int, int, int]:
     Raises ImageError for images that are not one volume.
     """
     if len(size) < 3 or any(n != 1 for n in size[3:]):
-        raise ImageError(f"it holds {' x '.join(map(str, size))} values; one volume of three axes is needed")
+        raise ImageError(f"its shape is {' x '.join(map(str, size))}; expected one volume of three axes")
     x, y, z = (int(n) for n in size[:3])
     return z, y, x
 
@@ -51,7 +51,7 @@ def shape_of_three_axes(size: tuple[int, ...]) -> tuple[int, int, int]:
 def common_type(array: np.ndarray) -> np.ndarray:
     """The array in native byte order, floating-point numbers in float32. Raises ImageError for other than numbers."""
     if array.dtype.kind not in "iufb":
-        raise ImageError(f"its values are of the type {array.dtype}; integers or real numbers are needed")
+        raise ImageError(f"its values have the type {array.dtype}; expected integers or real numbers")
     if array.dtype.kind == "f":
         return array.astype(np.float32, copy=False)
     return array.astype(array.dtype.newbyteorder("="), copy=False)

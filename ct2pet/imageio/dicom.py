@@ -1,4 +1,4 @@
-"""A folder that holds one CT series (DICOM), as one volume in HU."""
+"""A folder with one CT series (DICOM), as one volume in HU."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from ct2pet.volume import Grid, Volume
 
 
 class DicomReader(Reader):
-    """Reads the only CT series below a folder; localisers, reports and other objects beside it are passed over."""
+    """Reads the only CT series below a folder; localisers, reports and other objects are ignored."""
 
     suffixes = ()
     reads_folders = True
 
     def read(self, path: Path) -> Volume:
-        from ct2pet.dicom.pixels import read_ct  # pydicom takes its time, and few datasets need it
+        from ct2pet.dicom.pixels import read_ct  # pydicom loads slowly, and few datasets need it
         from ct2pet.dicom.reading import discreet
 
         with discreet():

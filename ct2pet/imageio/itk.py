@@ -17,14 +17,14 @@ from ct2pet.volume import Grid, Volume
 
 
 class ItkReader(Reader):
-    """What SimpleITK reads and writes with an origin and a direction, other than NIfTI."""
+    """The formats that SimpleITK reads and writes with an origin and a direction, except NIfTI."""
 
     suffixes = (".nrrd", ".mha", ".mhd")
 
     def read(self, path: Path) -> Volume:
         reader = _open(path)
         grid = _grid(reader)
-        check_complete(path)  # ITK returns compressed data that are damaged without a word
+        check_complete(path)  # ITK returns damaged compressed data without an error
         array = sitk.GetArrayFromImage(reader.Execute()).reshape(grid.shape)
         return Volume(common_type(array), grid)
 
@@ -49,9 +49,9 @@ def _open(path: Path) -> sitk.ImageFileReader:
 
 def _grid(reader: sitk.ImageFileReader) -> Grid:
     if _without_space(reader):
-        raise ImageError("its header has no field 'space': nothing says which side of the patient is left; add one")
+        raise ImageError("its header has no field 'space': the orientation (left or right) is unknown; add the field")
     if reader.GetNumberOfComponents() != 1:
-        raise ImageError(f"each voxel holds {reader.GetNumberOfComponents()} values; one volume is needed")
+        raise ImageError(f"each voxel has {reader.GetNumberOfComponents()} values; expected one")
     shape = shape_of_three_axes(reader.GetSize())
     axes = reader.GetDimension()
     direction = np.array(reader.GetDirection()).reshape(axes, axes)[:3, :3]
@@ -60,8 +60,8 @@ def _grid(reader: sitk.ImageFileReader) -> Grid:
 
 
 def _without_space(reader: sitk.ImageFileReader) -> bool:
-    """Whether an NRRD leaves open what its axes mean; ITK takes those of DICOM then. No space has four axes, so that
-    ITK writes none for such images."""
+    """Whether an NRRD does not define its axes; ITK then assumes those of DICOM. No space has four axes, so that ITK
+    writes none for such images."""
     is_nrrd = reader.GetFileName().lower().endswith(".nrrd") and reader.GetDimension() == 3
     return is_nrrd and "NRRD_space" not in reader.GetMetaDataKeys()
 

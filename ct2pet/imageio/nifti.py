@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2 in one file: headers through nibabel, data through isal's igzip (several times faster)."""
+"""NIfTI-1 and NIfTI-2 in one file: headers by nibabel, data by isal's igzip (several times faster)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ct2pet.volume import Grid, Volume
 _RAS_TO_LPS = np.diag([-1.0, -1.0, 1.0, 1.0])
 _LARGEST_NIFTI1_AXIS = 32767
 _UNITS = {0: ("nothing", 1.0), 1: ("metres", 1e3), 2: ("millimetres", 1.0), 3: ("microns", 1e-3)}  # nifti1.h
-_PLAUSIBLE_MM = (0.01, 100.0)  # of voxels whose header names another unit than mm
+_PLAUSIBLE_MM = (0.01, 100.0)  # voxel sizes if the header has another unit than mm
 _HEADER_BYTES = 540  # of NIfTI-2, the larger one
 _CHUNK = 1 << 24
 
@@ -25,7 +25,7 @@ _CHUNK = 1 << 24
 class NiftiReader(Reader):
     """Single-file NIfTI. The affine is the sform where it has a code, else the qform, in the header's unit of lengths.
 
-    A file without both is refused: NIfTI leaves its orientation open, ITK takes the axes of DICOM, nibabel flips two.
+    A file without both is refused: its orientation is undefined (ITK assumes the axes of DICOM, nibabel flips two).
     """
 
     suffixes = (".nii.gz", ".nii")
@@ -38,10 +38,12 @@ class NiftiReader(Reader):
             _skip(file, header.get_data_offset() - file.tell())
             _fill(file, array)
             more = 0
-            while chunk := file.read(_CHUNK):  # to the end of a compressed file, where its checksum is
+            while chunk := file.read(_CHUNK):  # reads to the end of a compressed file, to verify its checksum
                 more += len(chunk)
             if more:
-                raise ImageError(f"it holds {more} bytes more than its header says: its type or size was changed")
+                raise ImageError(
+                    f"it has {more} bytes more than its header says: the data type or size in the header is wrong"
+                )
         return Volume(_scaled(array, *header.get_slope_inter()), grid)
 
     def read_grid(self, path: Path) -> Grid:
@@ -55,7 +57,7 @@ class NiftiReader(Reader):
             if not path.name.lower().endswith(".gz"):
                 _write(file, header, volume.array, dtype)
                 return
-            # without a name and a time in it the same volume gives the same file
+            # without name and time, so that the same volume gives the same file
             with igzip.IGzipFile("", "wb", compresslevel=1, fileobj=file, mtime=0) as packed:
                 _write(packed, header, volume.array, dtype)
 
@@ -70,15 +72,15 @@ def _read_header(file: BinaryIO) -> Any:
         if kind.may_contain_header(start):
             file.seek(0)
             return kind.from_fileobj(file)
-    raise ImageError("not a NIfTI file (or cut off within its header)")
+    raise ImageError("not a NIfTI file (or truncated within its header)")
 
 
 def _grid(header: Any) -> Grid:
     shape = shape_of_three_axes(header.get_data_shape())
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:
         raise ImageError(
-            "its sform_code and qform_code are 0: nothing says which side of the patient is left; "
-            "set one of them, with nibabel's set_sform(affine, code=1), say"
+            "its sform_code and qform_code are 0: the orientation (left or right) is unknown; "
+            "set one of them, for example by nibabel's set_sform(affine, code=1)"
         )
     affine = _RAS_TO_LPS @ header.get_best_affine()
     affine[:3] *= _mm_per_unit(header, np.linalg.norm(affine[:3, :3], axis=0))
@@ -86,30 +88,30 @@ def _grid(header: Any) -> Grid:
 
 
 def _mm_per_unit(header: Any, spacing: np.ndarray) -> float:
-    """Millimetres in the unit of lengths (bits 0 to 2 of xyzt_units); an unknown unit is taken for mm, as by ITK.
+    """Millimetres in the unit of lengths (bits 0 to 2 of xyzt_units); an unknown unit is read as mm, as in ITK.
 
-    Raises ImageError for a code that is none, and for metres or microns that cannot be right."""
+    Raises ImageError for an invalid code, and for implausible metres or microns."""
     code = int(header["xyzt_units"]) & 0b111
     if code not in _UNITS:
-        raise ImageError(f"its xyzt_units {int(header['xyzt_units'])} name no unit of lengths; mm is 2")
+        raise ImageError(f"its xyzt_units {int(header['xyzt_units'])} are not a unit of length; mm is 2")
     unit, factor = _UNITS[code]
     low, high = _PLAUSIBLE_MM
     if factor != 1 and not all(low <= size <= high for size in spacing * factor):
         said = " x ".join(f"{size:g}" for size in spacing * factor)
-        raise ImageError(f"its xyzt_units say {unit}, which makes its voxels {said} mm; if its sizes are in mm, set 2")
+        raise ImageError(f"its xyzt_units are {unit}, which gives voxels of {said} mm; if its sizes are in mm, set 2")
     return factor
 
 
 def _stored_type(header: Any) -> np.dtype:
     dtype = header.get_data_dtype()
     if dtype.kind not in "iuf":
-        raise ImageError(f"its values are of the type {dtype}; integers or real numbers are needed")
+        raise ImageError(f"its values have the type {dtype}; expected integers or real numbers")
     return dtype
 
 
 def _skip(file: BinaryIO, num_bytes: int) -> None:
     if num_bytes < 0:
-        raise ImageError("its header says that the data begin within the header: the file is damaged")
+        raise ImageError("the offset of the data is within the header: the file is damaged")
     file.read(num_bytes)
 
 
@@ -120,7 +122,7 @@ def _fill(file: BinaryIO, array: np.ndarray) -> None:
     while position < len(buffer):
         count = file.readinto(buffer[position : position + _CHUNK])  # type: ignore[attr-defined]
         if not count:
-            raise ImageError(f"the file is cut off: {position} of {len(buffer)} bytes of its data are there")
+            raise ImageError(f"the file is truncated: {position} of {len(buffer)} bytes of its data exist")
         position += count
 
 
@@ -129,7 +131,7 @@ def _scaled(array: np.ndarray, slope: float | None, inter: float | None) -> np.n
     slope, inter = (1.0 if slope is None else slope), (0.0 if inter is None else inter)
     if (slope, inter) == (1.0, 0.0):
         return array
-    exact = np.result_type(array.dtype, np.float32)  # float64 where float32 cannot hold the stored integers
+    exact = np.result_type(array.dtype, np.float32)  # float64 where float32 cannot represent the stored integers
     scaled = array.astype(exact)
     scaled *= exact.type(slope)
     scaled += exact.type(inter)
@@ -137,7 +139,7 @@ def _scaled(array: np.ndarray, slope: float | None, inter: float | None) -> np.n
 
 
 def _type_to_store(dtype: np.dtype) -> np.dtype:
-    if dtype in (np.bool_, np.float16):  # NIfTI has neither
+    if dtype in (np.bool_, np.float16):  # NIfTI has no type for bool and float16
         dtype = np.dtype(np.uint8 if dtype == np.bool_ else np.float32)
     return dtype.newbyteorder("<")
 

@@ -1,1 +1,1 @@
-"""From a CT to a stitched PET."""
+"""Prediction: from input images to stitched whole-body images."""

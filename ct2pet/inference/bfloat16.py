@@ -1,4 +1,4 @@
-"""What a prediction is computed in: bfloat16 where that is faster and changes little, else float32."""
+"""The data type of a prediction: bfloat16 where it is faster and changes little, else float32."""
 
 from __future__ import annotations
 
@@ -15,17 +15,32 @@ TOLERANCE_PROBABILITY = 0.01
 
 
 def native_bfloat16(device: torch.device) -> bool:
-    """Whether the device computes with bfloat16 itself. Emulated it is slower than float32."""
+    """Whether the device supports bfloat16 natively. Emulated bfloat16 is slower than float32."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
+def in_float32(function: WindowFunction) -> WindowFunction:
+    """``function`` without TensorFloat-32, in which torch computes float32 convolutions on a GPU by default: its
+    numbers have 10 bits after the point instead of 23, so that results would not be those of other machines."""
+
+    def exact(windows: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        before = torch.backends.cudnn.allow_tf32
+        torch.backends.cudnn.allow_tf32 = False
+        try:
+            return function(windows)
+        finally:
+            torch.backends.cudnn.allow_tf32 = before
+
+    return exact
+
+
 class FastWindows:
     """``function`` in bfloat16 (autocast), where the device computes with it natively.
 
-    The first windows are computed in float32 too. Where the two differ by more than ``tolerances`` (by name, in the
-    units of the result) on average, float32 it stays, and the log says so.
+    The first windows are also computed in float32. Where the mean difference exceeds ``tolerances`` (by name, in the
+    units of the result), float32 is used, with a log message.
     """
 
     def __init__(self, function: WindowFunction, device: torch.device, tolerances: Mapping[str, float]) -> None:
@@ -44,5 +59,7 @@ class FastWindows:
         self.fast = all(difference <= self.tolerances[name] for name, difference in differences.items())
         if not self.fast:
             worst = ", ".join(f"{name} {difference:.2g}" for name, difference in differences.items())
-            _LOG.warning("bfloat16 changes this network's answers (%s): float32 is used, which is slower", worst)
+            _LOG.warning(
+                "bfloat16 changes the predictions of this network (%s): float32 is used, which is slower", worst
+            )
         return exact

@@ -26,15 +26,16 @@ from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.output_grids import OutputGrids
 from ct2pet.inference.predictor import Predictor, Volumes
 from ct2pet.inference.read_ahead import ReadAhead, WriteBehind
+from ct2pet.inference.trained_models import TrainedModel
 from ct2pet.inference.volumes import WindowOptions
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Volume
 
-_LESS_MEMORY = "end what else computes there, or predict with -device cpu"
+_LESS_MEMORY = "end other programs on this device, or predict with -device cpu"
 
 
 def predictor_of(members: Sequence[Member], options: PredictionOptions, device: str) -> Ensemble:
-    """What predicts a case with the chosen models, on ``device``."""
+    """The predictor of a case with the chosen models, on ``device``."""
     windows = WindowOptions(options.step_size, options.mirror, bfloat16=not options.float32)
     return Ensemble(
         [
@@ -52,7 +53,7 @@ def predictor_of(members: Sequence[Member], options: PredictionOptions, device: 
 
 @dataclass(frozen=True)
 class CasePrediction:
-    """Predicts one case after another and writes what is found."""
+    """Predicts one case after another and writes the results."""
 
     predictor: Ensemble
     fields: Fields
@@ -66,8 +67,8 @@ class CasePrediction:
     def of(
         cls, members: Sequence[Member], source: Path, cases: Sequence[Case], options: PredictionOptions, device: str
     ) -> CasePrediction:
-        """The prediction of the ``cases`` in ``source`` as ``options`` say. Raises Ct2PetError where there are no
-        district maps and no segmenter that can make them, or a CT is no DICOM series where that is asked for."""
+        """The prediction of the ``cases`` in ``source`` with ``options``. Raises Ct2PetError without district maps and
+        a segmenter that can make them, or where DICOM output needs a DICOM CT."""
         plans = members[0].loaded.plans
         fields = plans.all_fields
         dicom = DicomOutput(options.dicom, next((one.name for one in fields.targets if one.kind == PET), None))
@@ -85,7 +86,7 @@ class CasePrediction:
     ) -> CasePrediction:
         """As ``of``, of cases whose ``maps`` are chosen and whose ``dicom`` output is checked."""
         loaded = members[0].loaded
-        how = " + ".join(f"model {one.trained.model}, plans {one.trained.plans_name}" for one in members)
+        how = " + ".join(_said(one.trained) for one in members)
         return cls(
             predictor_of(members, options, device),
             loaded.plans.all_fields,
@@ -97,7 +98,7 @@ class CasePrediction:
         )
 
     def settings(self, options: PredictionOptions, cases: Sequence[Case]) -> dict[str, Any]:
-        """How the cases are predicted, for prediction.json."""
+        """The settings of the prediction, for prediction.json."""
         blends = list(dict.fromkeys(one.blend_mm for one in self.predictor.predictors))
         return {
             "step_size": options.step_size,
@@ -110,12 +111,12 @@ class CasePrediction:
         }
 
     def read(self, case: Case) -> dict[str, Volume]:
-        """The inputs of a case that is not done; none of one that only lacks its DICOM series."""
+        """The inputs of an unfinished case; empty where only its DICOM series is missing."""
         return {} if case.is_done else {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
 
     def predict(self, case: Case, inputs: Mapping[str, Volume], progress: Callable[[float], None]) -> Volumes:
-        """The targets of a case from its inputs; none where there are no inputs. ``progress`` is told shares of the
-        work that add up to 1."""
+        """The targets of a case from its inputs; empty without inputs. ``progress`` is called with shares of the work
+        (sum 1)."""
         if not inputs:
             return {}
         district_map = self.maps.of(case, inputs)
@@ -124,7 +125,7 @@ class CasePrediction:
         if uncovered is not None and self.uncovered.are_all_of(district_map):
             names = ", ".join(self.uncovered.names_in(uncovered))
             raise Ct2PetError(
-                f"it shows {names} alone, of which no model is trained; train one, or predict with the model of the "
+                f"it contains only {names}, without a trained model; train one, or predict with the model of the "
                 "whole body (--fill_with_whole_body)"
             )
         self._say_what_is_left_out(case, uncovered)
@@ -143,20 +144,22 @@ class CasePrediction:
         """Write where the case has districts without a model. Raises Ct2PetError where all districts are required."""
         names = [] if found is None else self.uncovered.names_in(found)
         if names and self.require_all:
-            raise Ct2PetError(f"no model of {', '.join(names)} is trained; leave out --require_all_districts")
+            raise Ct2PetError(
+                f"no trained model of {', '.join(names)}; train it or run without --require_all_districts"
+            )
         write_map(case, found)
         if names:
             place = f"{NOT_PREDICTED}/{map_file(case).name}"
             print(
-                f"warning: {case.name}: {', '.join(names)} has no trained model and is not predicted, which is not an "
-                f"uptake of 0; {place} shows where",
+                f"warning: {case.name}: no trained model of {', '.join(names)}, not predicted (this is not an uptake "
+                f"of 0); map: {place}",
                 file=sys.stderr,
             )
 
 
 @dataclass(frozen=True)
 class Threads:
-    """How many cases are read ahead of the network, and written behind it; 0: none, each in its turn."""
+    """The number of cases that threads read ahead and write during the prediction; 0: none."""
 
     readers: int = 0
     writers: int = 0
@@ -165,7 +168,7 @@ class Threads:
 def predict_cases(
     work: Sequence[Case], prediction: CasePrediction, num_done: int, threads: Threads | None = None
 ) -> None:
-    """Predict the cases of ``work``, with a progress bar; ``num_done`` others are done. Raises CasesFailed."""
+    """Predict the cases of ``work``, with a progress bar; ``num_done`` others are finished. Raises CasesFailed."""
     threads, by_name = threads or Threads(), {case.name: case for case in work}
     inputs = ReadAhead(list(by_name), lambda name: prediction.read(by_name[name]), threads.readers)
     outputs = WriteBehind(threads.writers)
@@ -183,3 +186,8 @@ def predict_cases(
     results.failures |= written.failures
     results.tracebacks |= written.tracebacks
     results.raise_failures("could not be predicted", some_done=num_done > 0)
+
+
+def _said(trained: TrainedModel) -> str:
+    """What a DICOM series says of a model."""
+    return f"model {trained.model}, plans {trained.plans_name}, dataset {trained.dataset_name}"

@@ -1,4 +1,4 @@
-"""The districts of a case that no model predicts: said, written beside the prediction, and kept apart from SUV 0."""
+"""The districts of a case without a model: reported, and written as a map, to distinguish them from SUV 0."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from ct2pet.volume import Grid, Volume
 
 
 def without_model(plans: Plans, districts: Sequence[DistrictModels]) -> dict[str, int]:
-    """The districts (name: label) of the plans that none of these models predicts."""
+    """The districts (name: label) of the plans without a model."""
     covered = {label for district in districts for label in district.configuration.labels}
     return {name: label for name, label in plans.districts.items() if label not in covered}
 
 
 def filled_with_whole_body(trained: TrainedModel, loaded: LoadedModel, folds: Sequence[str] | None) -> LoadedModel:
-    """The loaded model, with that of the whole body for the districts that have none.
+    """The loaded model, with that of the whole body for districts without a model.
 
     Raises CheckpointError where the whole body is not trained.
     """
@@ -36,7 +36,7 @@ def filled_with_whole_body(trained: TrainedModel, loaded: LoadedModel, folds: Se
         return loaded
     if WHOLE_BODY not in trained.folds:
         names = ", ".join(missing)
-        raise CheckpointError(f"{trained}: no model of {WHOLE_BODY} is trained that could predict {names}")
+        raise CheckpointError(f"{trained}: no trained model of {WHOLE_BODY}, which is needed for {names}")
     found = load_trained(trained, [WHOLE_BODY], folds)
     whole = found.districts[0]
     configuration = replace(whole.configuration, labels=sorted(missing.values()))
@@ -51,7 +51,7 @@ class UncoveredDistricts:
     labels: Mapping[str, int]
 
     def of(self, district_map: Volume, grid: Grid) -> Volume | None:
-        """Where they are in a case: their labels (uint8) on ``grid``; None where the case has none of them."""
+        """Their labels (uint8) in a case on ``grid``; None where none occurs."""
         if not np.isin(district_map.array, [*self.labels.values()]).any():
             return None
         there = resample(district_map, grid, labels=True)
@@ -59,7 +59,7 @@ class UncoveredDistricts:
         return Volume(kept.astype(np.uint8), grid, "label")
 
     def are_all_of(self, district_map: Volume) -> bool:
-        """Whether a map holds no other district."""
+        """Whether a map has no other district."""
         return not (district_map.array[~np.isin(district_map.array, [*self.labels.values()])] > 0).any()
 
     def names_in(self, found: Volume) -> list[str]:
@@ -68,12 +68,12 @@ class UncoveredDistricts:
 
 
 def map_file(case: Case) -> Path:
-    """Where the map of the districts of a case lies that were not predicted."""
+    """The path of the map of a case's districts that were not predicted."""
     return case.output.parent / NOT_PREDICTED / case.output.name
 
 
 def write_map(case: Case, found: Volume | None) -> None:
-    """Write the map of a case; that of an earlier run goes where there is none now."""
+    """Write the map of a case, or remove that of an earlier run where none is needed."""
     path = map_file(case)
     path.unlink(missing_ok=True)
     if found is not None:

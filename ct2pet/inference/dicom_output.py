@@ -1,4 +1,4 @@
-"""Predicted PETs of DICOM CTs as DICOM series: where they lie, and when they are written."""
+"""Predicted PETs of DICOM CTs as DICOM series: their folder and when they are written."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from ct2pet.files import check_writable, remove_folder, remove_partial_files_of
 from ct2pet.imageio import read_volume
 from ct2pet.inference.input_files import Case
 
-FOLDER = "dicom"  # beside the predictions
+FOLDER = "dicom"  # in the folder of the predictions
 
 
 def dicom_folder(case: Case) -> Path:
-    """Where the DICOM series of the predicted PET lies."""
+    """The folder of the DICOM series of the predicted PET."""
     return case.output.parent / FOLDER / case.name_beside
 
 
 def remove_series(case: Case) -> None:
-    """Remove the DICOM series of a case, and what a run that was killed left of it."""
+    """Remove the DICOM series of a case, and temporary files of a killed run."""
     folder = dicom_folder(case)
     remove_folder(folder)
     remove_partial_files_of(folder)
@@ -29,7 +29,7 @@ def remove_series(case: Case) -> None:
 
 @dataclass(frozen=True)
 class DicomOutput:
-    """Writes the series of the target ``pet`` (None: no PET is predicted), where ``wanted``. ``how``: what made the
+    """Writes the series of the target ``pet`` (None: no PET is predicted), where ``wanted``. ``how``: the method of the
     PETs."""
 
     wanted: bool
@@ -40,36 +40,26 @@ class DicomOutput:
         return replace(self, how=how)
 
     def check(self, source: Path, cases: Sequence[Case]) -> None:
-        """Raise a Ct2PetError where there is no PET or a CT is no DICOM series. Says which cases are not called like
-        their folders."""
-        from ct2pet.dicom.folders import is_renamed
-
+        """Raise a Ct2PetError without a PET or where a CT is not a DICOM series. Prints the cases whose names differ
+        from their folders."""
         if self.wanted and self.pet is None:
-            raise Ct2PetError("--dicom writes PETs, and this model predicts none. Leave out --dicom")
+            raise Ct2PetError("--dicom writes PETs, but this model predicts none; run without --dicom")
         files = [case for case in cases if not case.image.is_dir()]
         if self.wanted and files:
             raise Ct2PetError(
-                f"{source}: --dicom needs the CTs as DICOM series, a folder each, for whose patients and studies they "
-                f"are; {files[0].image.name} is none. Leave out --dicom"
+                f"{source}: --dicom needs each CT as a folder with a DICOM series, for its patient and study; "
+                f" {files[0].image.name} is not one; run without --dicom"
             )
-        renamed = sorted(
-            (case.image.name, case.name) for case in cases if case.image.is_dir() and is_renamed(case.name, case.image)
-        )
-        if renamed:
-            names = ", ".join(name for _, name in renamed)
-            print(
-                f"warning: {len(renamed)} folder(s) are named after their patients; their cases are called, in the "
-                f"order of the folders: {names}",
-                file=sys.stderr,
-            )
+        if len(files) < len(cases):
+            _say_which_are_renamed([case for case in cases if case.image.is_dir()])
 
     def has(self, case: Case) -> bool:
-        """Whether nothing of a case is left to write."""
+        """Whether all files of a case are written."""
         return not self.wanted or dicom_folder(case).exists()
 
     def write(self, case: Case, note: str = "") -> None:
-        """Write the series of a case whose prediction is finished; ``note``: what else is said of how it was made.
-        Raises ImageError where that cannot be."""
+        """Write the series of a case with a finished prediction; ``note``: more text on how it was made. Raises
+        ImageError where it cannot be written."""
         if self.has(case):
             return
         from ct2pet.dicom.source import read_source
@@ -80,3 +70,17 @@ class DicomOutput:
         check_writable(folder.parent)
         pet = read_volume(case.outputs[self.pet or ""], "SUV")
         write_pet_series(folder, pet, read_source(case.image), self.how + note)
+
+
+def _say_which_are_renamed(cases: Sequence[Case]) -> None:
+    """A warning where cases are not called like their folders of DICOM files."""
+    from ct2pet.dicom.folders import is_renamed  # imports pydicom, which takes 0.3 s
+
+    renamed = sorted((case.image.name, case.name) for case in cases if is_renamed(case.name, case.image))
+    if renamed:
+        names = ", ".join(name for _, name in renamed)
+        print(
+            f"warning: {len(renamed)} folder name(s) contain patient names; their cases are named, in the "
+            f"order of the folders: {names}",
+            file=sys.stderr,
+        )

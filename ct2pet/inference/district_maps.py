@@ -1,4 +1,4 @@
-"""Where ct2pet_predict takes the district maps from: files, or a segmenter where there are none."""
+"""The district maps of ct2pet_predict: from files, or from a segmenter where files are missing."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ct2pet.dataset import Field, Fields
+from ct2pet.dataset import Field, Fields, read_dataset_json
 from ct2pet.dataset.fields import CT
 from ct2pet.districts import (
     DEFAULT_SEGMENTER,
@@ -30,13 +30,13 @@ from ct2pet.inference.options import PredictionOptions
 from ct2pet.planning.plans import Plans
 from ct2pet.volume import Volume
 
-FOLDER = "districts"  # beside the predictions: the maps that were made for them
+FOLDER = "districts"  # folder of the maps made for the predictions
 
 
 @dataclass(frozen=True)
 class DistrictMaps:
-    """The district map of each case: of ``files`` where they have it, otherwise made of the input ``image`` by the
-    ``segmenter`` and written beside the prediction. ``records`` collects how sure the segmenters were."""
+    """The district map of each case: from ``files`` where it exists, otherwise made from the input ``image`` by the
+    ``segmenter`` and written next to the prediction. ``records`` collects the segmenters' quality checks."""
 
     districts: dict[str, int]
     files: FilesSegmenter | None
@@ -46,11 +46,11 @@ class DistrictMaps:
     records: dict[str, MapRecord] = field(default_factory=dict)
 
     def of(self, case: Case, inputs: Mapping[str, Volume]) -> Volume:
-        """The labels. Raises a Ct2PetError that says why there are none."""
+        """The labels. Raises a Ct2PetError with the reason where there are none."""
         ct = inputs[self.image.name]
         source, name = self._source(case.name), case.name
         path = made_map(case)
-        if source is self.segmenter and is_own(path):  # corrected by hand since
+        if source is self.segmenter and is_own(path):  # edited by hand
             source, name = FilesSegmenter(path.parent), case.name_beside
         if source is not self.segmenter:
             found = segment_ct(source, name, ct, self.districts)
@@ -66,10 +66,10 @@ class DistrictMaps:
         return labels
 
     def identities(self, cases: Sequence[Case]) -> list[SegmenterIdentity]:
-        """What makes the maps of the cases, each once."""
+        """The sources of the cases' maps, each once."""
         found: list[SegmenterIdentity] = []
         for case in cases:
-            with contextlib.suppress(Ct2PetError):  # it has none: said when its turn comes
+            with contextlib.suppress(Ct2PetError):  # reported when this case is predicted
                 identity = self._source(case.name).identity(case.name)
                 if identity not in found:
                     found.append(identity)
@@ -84,25 +84,25 @@ class DistrictMaps:
 
 @dataclass(frozen=True)
 class BodyMaps:
-    """For plans without districts: the body of each case, found in the input ``body_mask``; of none of them all
-    voxels of the first input."""
+    """For plans without districts: the body of each case, found in the input ``body_mask``; without it all voxels of
+    the first input."""
 
     fields: Fields
     body_mask: str | None
     records: dict[str, MapRecord] = field(default_factory=dict)
 
     def of(self, case: Case, inputs: Mapping[str, Volume]) -> Volume:
-        """The body as label 1. Raises DatasetError where none is found."""
+        """The body as label 1. Raises DatasetError where no body is found."""
         body = None if self.body_mask is None else self.fields[self.body_mask]
         return whole_body_map(inputs[(body or self.fields.inputs[0]).name], body)
 
     def identities(self, cases: Sequence[Case]) -> list[SegmenterIdentity]:
-        """No segmenter makes these."""
+        """Empty: no segmenter makes these."""
         return []
 
 
 def made_map(case: Case) -> Path:
-    """Where the map lies that is made for the prediction of a case."""
+    """The path of the map made for the prediction of a case."""
     ending = case.output.name.removeprefix(strip_suffix(case.output))
     return case.output.parent / FOLDER / (case.name_beside + ending)
 
@@ -110,33 +110,33 @@ def made_map(case: Case) -> Path:
 def choose_maps(
     source: Path, cases: Sequence[Case], plans: Plans, options: PredictionOptions
 ) -> DistrictMaps | BodyMaps:
-    """The maps in the folder ``options.districts``; of ``options.segmenter``; or else those in districtsTs beside
-    imagesTs, and for cases without one there those of the segmenter of the training, or of rules where a person made
-    the training's. Of plans without districts the body of each case.
+    """The maps in the folder ``options.districts``; of ``options.segmenter``; or else those in districtsTs next to
+    imagesTs, and for cases without a map there those of the training's segmenter, or of rules where the training's maps
+    were made by hand. For plans without districts the body of each case.
 
-    Warns in one line where the maps are made by something else than the training's. Raises Ct2PetErrors where the
-    segmenter cannot work or does not know the districts.
+    Warns in one line where the maps have another source than those of the training. Raises Ct2PetErrors where the
+    segmenter cannot be used or does not have the districts.
     """
     districts, segmenter = options.districts, options.segmenter
     if not plans.districts:
         if districts is not None or segmenter is not None:
-            raise Ct2PetError("--districts, --segmenter: these plans have no districts")
+            raise Ct2PetError("--districts, --segmenter: the plans have no districts; run without these options")
         return BodyMaps(plans.all_fields, plans.body_mask)
     if districts is not None and segmenter not in (None, OWN.name):
-        raise Ct2PetError(f"either --districts or --segmenter {segmenter}: the maps cannot come from both")
-    files = _files(source, districts, segmenter)
+        raise Ct2PetError(f"use either --districts or --segmenter {segmenter}, not both")
+    files = _files(source, plans.districts, options)
     made_by = None
     if districts is None and segmenter != OWN.name and not _has_all(files, cases):
         made_by = _segmenter(plans, options, needed=not _has_any(files, cases))
     elif options.weights is not None:
-        raise Ct2PetError("--weights: no segmenter has work to do, every case has a district map")
+        raise Ct2PetError("--weights is not used: every case has a district map; run without it")
     maps = DistrictMaps(plans.districts, files, made_by, _segmented_image(plans), options.continue_prediction)
     _warn_of_another(maps.identities(cases), plans.segmenters)
     return maps
 
 
 def _segmenter(plans: Plans, options: PredictionOptions, needed: bool) -> Segmenter | None:
-    """What makes the maps that are missing; None, after a warning, where it cannot work and is not ``needed``."""
+    """The segmenter of missing maps; None, after a warning, where it cannot be used and is not ``needed``."""
     try:
         name = options.segmenter or segmenter_of_training(plans)
         merge = merge_of(plans.segmenters, name)
@@ -151,22 +151,37 @@ def _segmenter(plans: Plans, options: PredictionOptions, needed: bool) -> Segmen
 
 
 def _segmented_image(plans: Plans) -> Field:
-    """The input that segmenters look at: the first CT, or the first input."""
+    """The input of segmenters: the first CT, or the first input."""
     inputs = plans.all_fields.inputs
     return next((one for one in inputs if one.kind == CT), inputs[0])
 
 
-def _files(source: Path, districts: str | Path | None, segmenter: str | None) -> FilesSegmenter | None:
-    if districts is not None:
-        return FilesSegmenter(districts)
-    if segmenter == OWN.name:
+def _files(source: Path, districts: Mapping[str, int], options: PredictionOptions) -> FilesSegmenter | None:
+    if options.districts is not None:
+        return FilesSegmenter(options.districts)
+    if options.segmenter == OWN.name:
         return FilesSegmenter(beside(source, "districts"))
-    if segmenter is not None:
+    if options.segmenter is not None:
         return None
     try:
-        return FilesSegmenter(beside(source, "districts"))
+        folder = beside(source, "districts")
+        others = _districts_of(folder.parent)
+        if others and others != districts:  # the same label means another district there
+            print(
+                f"{folder}: not used; maps of other districts ({', '.join(others)}) than the model's", file=sys.stderr
+            )
+            return None
+        return FilesSegmenter(folder)
     except DatasetError:
         return None
+
+
+def _districts_of(raw: Path) -> Mapping[str, int]:
+    """The districts of a raw dataset; none where the folder is no dataset."""
+    try:
+        return read_dataset_json(raw).districts
+    except DatasetError:
+        return {}
 
 
 def _has_all(files: FilesSegmenter | None, cases: Sequence[Case]) -> bool:
@@ -178,7 +193,7 @@ def _has_any(files: FilesSegmenter | None, cases: Sequence[Case]) -> bool:
 
 
 def segmenter_of_training(plans: Plans) -> str:
-    """The name of what made the district maps of the training; the default segmenter where a person made them."""
+    """The segmenter of the training's district maps; the default segmenter where they were made by hand."""
     names = [identity.name for identity in plans.segmenters if identity.name != OWN.name]
     return names[0] if names else DEFAULT_SEGMENTER
 
@@ -190,7 +205,7 @@ def _warn_of_another(used: Sequence[SegmenterIdentity], trained: Sequence[Segmen
         settings = " with other settings" if names == theirs else ""
         print(
             f"warning: the district maps come from {', '.join(names)}{settings}, those of the training from "
-            f"{', '.join(theirs)}; where the borders of the districts differ, so do the predictions",
+            f"{', '.join(theirs)}; the predictions differ where district borders differ",
             file=sys.stderr,
         )
 

@@ -1,4 +1,4 @@
-"""The mean of the images that several trained models predict."""
+"""The mean of the images predicted by several trained models."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ct2pet.volume import Grid, Volume
 class Ensemble:
     """Predicts with each of ``predictors`` (on one device) and averages their images, in their units, voxel by voxel.
 
-    Each predictor stitches its own districts with its own plans; so methods, plans, and districts with the whole body
-    can be averaged. One predictor alone gives its own predictions.
+    Each predictor stitches its districts with its own plans, so that different methods, plans, and districts with the
+    whole body can be averaged. A single predictor's predictions are not changed.
     """
 
     def __init__(self, predictors: Sequence[Predictor]) -> None:
@@ -32,7 +32,7 @@ class Ensemble:
         output_grid: Grid,
         progress: Progress | None = None,
     ) -> Volumes:
-        """As Predictor.predict; of several predictors the mean, float32."""
+        """As Predictor.predict; for several predictors the mean, float32."""
         share = 1 / len(self.predictors)
         part = None if progress is None else lambda done: progress(done * share)
         means: Volumes = {}
@@ -40,7 +40,7 @@ class Ensemble:
             for name, found in predictor.predict(inputs, district_map, output_grid, part).items():
                 if name not in means:
                     means[name] = found
-                else:  # a running mean: where all agree it is exactly what they say
+                else:  # a running mean: exact where all values are equal
                     mean = means[name].array
                     mean += (found.array - mean) / number
         return means

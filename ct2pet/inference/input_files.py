@@ -1,4 +1,4 @@
-"""Which images to predict from, and what the predictions are called."""
+"""The input images of a prediction, and the names of the predictions."""
 
 from __future__ import annotations
 
@@ -12,15 +12,14 @@ from ct2pet.dataset.predictions import prediction_name
 from ct2pet.dataset.raw import CT_CHANNEL
 from ct2pet.errors import DatasetError, ImageError
 from ct2pet.imageio import image_files, image_suffixes, read_volume, strip_suffix
-from ct2pet.inference.mapped_names import named_as_converted
 from ct2pet.volume import Volume
 
-_SEVERAL_FILES = ".mhd"  # its voxels lie in a second file: predictions are one file a case
+_SEVERAL_FILES = ".mhd"  # has its voxels in a second file; predictions are one file per case
 
 
 @dataclass(frozen=True)
 class ImageFile:
-    """An image, and the file of what is made of it."""
+    """An image, and the output file made from it."""
 
     name: str
     image: Path
@@ -29,7 +28,7 @@ class ImageFile:
 
 @dataclass(frozen=True)
 class Case:
-    """A case to be predicted: its input images and the files of its predictions, by field."""
+    """A case to predict: its input images and the files of its predictions, by field."""
 
     name: str
     images: Mapping[str, Path]
@@ -47,28 +46,33 @@ class Case:
 
     @property
     def name_beside(self) -> str:
-        """What other files are called that are made for its predictions: as the prediction, of several as the case."""
+        """The name of other files of its predictions: that of the prediction, or of the case for several targets."""
         return strip_suffix(self.output) if len(self.outputs) == 1 else self.name
 
     @property
+    def picture(self) -> Path:
+        """The path of its picture, next to its first prediction."""
+        return self.output.parent / f"{self.name_beside}.png"
+
+    @property
     def is_done(self) -> bool:
-        """Whether every prediction is there."""
+        """Whether every prediction exists."""
         return all(path.exists() for path in self.outputs.values())
 
 
 def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | None = None) -> list[Case]:
     """The cases of a folder of input images, or of one image, sorted by name.
 
-    Of one input the folder holds files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each
-    case, or the DICOM files of one CT; of several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions are
-    ``target``/CASE, of several targets CASE_TARGET, in the format of the first input, those of DICOM as NIfTI; for one
+    With one input the folder contains files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each
+    case, or the DICOM files of one CT; with several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions
+    are ``target``/CASE, or CASE_TARGET for several targets, in the format of the first input (NIfTI for DICOM); for one
     image and one target ``target`` may be the prediction's file. ``patient_map``: names DICOM folders as
-    ct2pet_convert_dicom named their examinations (see ``mapped_names``). Raises DatasetError where there is no image,
-    where an input is missing, where two files are the same case, or where a prediction would replace an input.
+    ct2pet_convert_dicom named their examinations (see ``mapped_names``). Raises DatasetError without images, where an
+    input is missing, where two files have the same case name, or where a prediction would replace an input.
     """
     if len(fields.inputs) > 1:
         if patient_map is not None:
-            raise DatasetError("--patient_map names DICOM folders of one input; the model takes several inputs")
+            raise DatasetError("--patient_map needs DICOM folders of one input; this model has several inputs")
         found = _several_inputs(source, fields.inputs)
     else:
         files = find_images(source, target, patient_map)
@@ -76,7 +80,7 @@ def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | N
         if len(fields.targets) == 1:
             return [Case(one.name, found[one.name], {fields.targets[0].name: one.output}) for one in files]
     if target.name.lower().endswith(image_suffixes()):
-        raise DatasetError(f"{target}: -o must be a folder, since there are several inputs or targets")
+        raise DatasetError(f"{target}: -o must be a folder, because there are several inputs or targets")
     cases = []
     for name, images in found.items():
         ending = _ending(next(iter(images.values())))
@@ -89,12 +93,14 @@ def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | N
 
 
 def find_images(source: Path, target: Path, patient_map: Path | None = None) -> list[ImageFile]:
-    """The images of a folder, or one image, sorted by name, and what is made of each: see find_cases."""
+    """The images of a folder, or one image, sorted by name, and the output of each: see find_cases."""
     source = Path(source)
     files = _files(source, target)
     if patient_map is not None:
         if not all(path.is_dir() for path in files.values()):
-            raise DatasetError(f"--patient_map names folders of DICOM files; {source} holds image files")
+            raise DatasetError(f"--patient_map needs folders of DICOM files; {source} contains image files")
+        from ct2pet.inference.mapped_names import named_as_converted  # imports pydicom, which takes 0.3 s
+
         files = named_as_converted(files, patient_map)
     if [*files.values()] == [source] and target.name.lower().endswith(image_suffixes()):
         found = [ImageFile(name, image, target) for name, image in files.items()]
@@ -105,30 +111,30 @@ def find_images(source: Path, target: Path, patient_map: Path | None = None) -> 
 
 
 def part(cases: list[Case], num_parts: int, part_id: int) -> list[Case]:
-    """Every ``num_parts``-th case, from ``part_id`` (0 ...) on: several machines share the work, as with nnU-Net.
+    """Every ``num_parts``-th case, from ``part_id`` (0 ...) on, to share the work among machines as in nnU-Net.
 
-    Raises DatasetError where there is no such part.
+    Raises DatasetError for a part that does not exist.
     """
     if not 0 <= part_id < num_parts:
-        raise DatasetError(f"-part_id {part_id}: of -num_parts {num_parts} the parts are 0 to {num_parts - 1}")
+        raise DatasetError(f"-part_id {part_id}: with -num_parts {num_parts} the parts are 0 to {num_parts - 1}")
     return cases[part_id::num_parts]
 
 
 def beside(images: Path, kind: str) -> Path:
-    """The folder ``kind`` + Ts (Tr) of a raw dataset beside its folder imagesTs (imagesTr).
+    """The folder ``kind`` + Ts (Tr) of a raw dataset next to its folder imagesTs (imagesTr).
 
-    Raises DatasetError where ``images`` is not such a folder or there is none beside it.
+    Raises DatasetError where ``images`` is not such a folder or the other one does not exist.
     """
     folder = (images if images.is_dir() else images.parent).resolve()
     found = folder.with_name(folder.name.replace("images", kind, 1))
     if found == folder or not found.is_dir():
-        raise DatasetError(f"{images}: no folder of {kind} beside it; name one with --{kind}")
+        raise DatasetError(f"{images}: no folder of {kind} next to it; give one with --{kind}")
     return found
 
 
 def read_input(path: Path, field: Field) -> Volume:
-    """The image of an input field. Raises ImageError where it cannot be read or its values are not of its kind; a
-    folder of DICOM files is not named, because its name may be that of its patient."""
+    """The image of an input field. Raises ImageError where it cannot be read or its values do not fit its kind; the
+    message does not contain the name of a DICOM folder, which may be a patient's name."""
     try:
         volume = read_volume(path, field.rules.unit)
         problems = field.problems(volume.array)
@@ -144,7 +150,7 @@ def read_input(path: Path, field: Field) -> Volume:
 def _several_inputs(source: Path, inputs: Sequence[Field]) -> dict[str, dict[str, Path]]:
     endings = ", ".join(f"CASE{one.suffix}" for one in inputs)
     if not source.is_dir():
-        raise DatasetError(f"{source}: the model takes {len(inputs)} inputs: name the folder that holds {endings}")
+        raise DatasetError(f"{source}: the model takes {len(inputs)} inputs: give the folder with {endings}")
     found: dict[str, dict[str, Path]] = {}
     for name, path in image_files(source).items():
         for one in inputs:
@@ -155,7 +161,7 @@ def _several_inputs(source: Path, inputs: Sequence[Field]) -> dict[str, dict[str
         if missing:
             raise DatasetError(f"{source}: {case} has no {missing[0].name} ({case}{missing[0].suffix})")
     if not found:
-        raise DatasetError(f"{source}: no case in it; the model takes {len(inputs)} inputs: {endings}")
+        raise DatasetError(f"{source}: no cases; the model takes {len(inputs)} inputs: {endings}")
     return {case: {one.name: found[case][one.name] for one in inputs} for case in sorted(found)}
 
 
@@ -173,14 +179,16 @@ def _files(source: Path, target: Path) -> dict[str, Path]:
     files: dict[str, Path] = {}
     for name, path in image_files(source).items():
         if _case(name) in files:
-            raise DatasetError(f"{source}: {files[_case(name)].name} and {path.name} are the same case; remove one")
+            raise DatasetError(
+                f"{source}: {files[_case(name)].name} and {path.name} have the same case name; remove one"
+            )
         files[_case(name)] = path
     if not files:
-        from ct2pet.dicom.folders import dicom_cases  # pydicom takes its time
+        from ct2pet.dicom.folders import dicom_cases  # pydicom loads slowly
 
         files = dicom_cases(source, target)
     if not files:
-        raise DatasetError(f"{source}: no image in it; known formats are {', '.join(image_suffixes())} and DICOM")
+        raise DatasetError(f"{source}: no images; known formats are {', '.join(image_suffixes())} and DICOM")
     return files
 
 

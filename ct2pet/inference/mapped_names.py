@@ -1,4 +1,4 @@
-"""Cases of DICOM folders by the names that ct2pet_convert_dicom gave their examinations."""
+"""Case names of DICOM folders from the patient map of ct2pet_convert_dicom."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from ct2pet.errors import DatasetError, ImageError
 
 
 def named_as_converted(folders: Mapping[str, Path], patient_map: Path) -> dict[str, Path]:
-    """The folders of DICOM CTs by case, where ``patient_map`` (of ct2pet_convert_dicom) holds the examination: by its
+    """The folders of DICOM CTs by case: the examination is found in ``patient_map`` (of ct2pet_convert_dicom) by its
     PatientID and StudyInstanceUID. A folder of another examination keeps its name.
 
-    Raises DatasetError where the map cannot be read, holds none of the examinations, or gives two folders one name.
-    Messages name no patient and no folder.
+    Raises DatasetError where the map cannot be read, has none of the examinations, or gives two folders one name.
+    Messages contain no names of patients or folders.
     """
     rows = read_map(patient_map)
     if not rows:
-        raise DatasetError(f"{patient_map}: no map of patients; ct2pet_convert_dicom --patient_map writes one")
+        raise DatasetError(f"{patient_map}: not a patient map; make one with ct2pet_convert_dicom --patient_map")
     found = {name: _case_of(folder, rows) for name, folder in folders.items()}
     if not any(found.values()):
-        raise DatasetError(f"{patient_map}: holds none of the {len(folders)} examination(s) to be predicted")
+        raise DatasetError(f"{patient_map}: contains none of the {len(folders)} examination(s) to predict")
     named: dict[str, Path] = {}
     for name, folder in folders.items():
         case = found[name] or name
         if case in named:
-            raise DatasetError(f"{patient_map}: two folders hold the examination {case}; predict from one of them")
+            raise DatasetError(f"{patient_map}: two folders contain the examination {case}; remove one")
         named[case] = folder
     return named
 
@@ -36,7 +36,7 @@ def _case_of(folder: Path, rows: list[MapRow]) -> str | None:
 
     try:
         header = only_ct_series(folder).headers[0]
-    except ImageError:  # the prediction of this case will say so
+    except ImageError:  # reported when this case is predicted
         return None
     return next(
         (row.case for row in rows if (row.patient_id, row.study_instance_uid) == (header.patient, header.study)), None

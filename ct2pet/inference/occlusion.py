@@ -1,4 +1,4 @@
-"""What a prediction depends on: a region of the input is hidden, and the prediction with and without it is compared.
+"""Occlusion analysis: a region of the input is hidden, and the predictions with and without it are compared.
 
 Occlusion as in Zeiler and Fergus, ECCV 2014, with anatomical regions in place of squares.
 """
@@ -17,9 +17,9 @@ from ct2pet.resampling import resample
 from ct2pet.volume import Box, Volume
 
 REPLACE, BLUR = "replace", "blur"
-AROUND_MM = 30.0  # how far from the region its influence on others is measured
+AROUND_MM = 30.0  # distance from the region within which its effect is measured
 _BLUR_MM = 20.0  # full width at half maximum
-_SOFTENING_MM = 5.0  # standard deviation: the filling has no steps where two neighbours meet
+_SOFTENING_MM = 5.0  # standard deviation; avoids steps in the filling
 _FWHM = 2.3548
 _TRUNCATE = 4.0  # standard deviations that a Gaussian reaches
 

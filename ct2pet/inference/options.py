@@ -14,27 +14,27 @@ GRIDS = ("pet", "ct")
 
 @dataclass(frozen=True)
 class PredictionOptions:
-    """``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose what was trained;
-    none is needed where there is one. ``model_paths``: instead of the results folder, folders of trained models or
-    archives of ct2pet_export_model; ``ensemble``: names of trained models, MODEL__PLANS or
-    MODEL__PLANS__CONFIGURATION. Of several models the mean is predicted.
+    """``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose the trained model;
+    they are optional where there is only one, and where there is none: the built-in model is used then.
+    ``model_paths``: instead of the results folder, folders of trained models, archives of ct2pet_export_model, or "box"
+    (the built-in model); ``ensemble``: names of trained models, MODEL__PLANS or MODEL__PLANS__CONFIGURATION. The mean
+    of several models is predicted.
 
-    ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: what makes them. Without both,
-    districtsTs beside imagesTs serves, and images that have no map there are segmented as those of the training were;
-    the maps that are made go to districts/ beside the predictions.
+    ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: of maps to make. Without both, maps in
+    districtsTs next to imagesTs are used, and images without one are segmented as those of the training; new maps are
+    written to districts/ in the folder of the predictions.
 
-    ``step_size``: the share of a window from one to the next; ``mirror``: average over mirrored inputs; ``float32``:
-    never compute in bfloat16; ``blend_mm``: the width over which districts are blended. ``grid``: "pet" (the plans'
-    spacing over the field of view of the first input) or "ct" (that input's own); ``like``: an image whose grid to use
-    instead, or a folder with one for each case.
+    ``step_size``: the step of the sliding window as a share of the window; ``mirror``: average over mirrored inputs;
+    ``float32``: compute in float32 only; ``blend_mm``: the width over which districts are blended. ``grid``: "pet" (the
+    plans' spacing over the field of view of the first input) or "ct" (that input's own); ``like``: an image with the
+    grid to use instead, or a folder with one per case.
 
-    ``dicom``: write each PET of a DICOM CT as a DICOM series, too, into dicom/CASE beside the predictions.
+    ``dicom``: also write each PET of a DICOM CT as a DICOM series, into dicom/CASE in the folder of the predictions.
     ``patient_map``: the table of ct2pet_convert_dicom by which cases of DICOM folders are named. Districts without a
-    model are left out, and a warning names them: ``require_all_districts`` lets such cases fail instead,
-    ``fill_with_whole_body`` predicts them with the model of the whole body. With ``continue_prediction`` cases that are
-    predicted already are left as they are. ``pictures``: a PNG beside each predicted PET. ``num_parts``, ``part_id``:
-    predict a share of the cases. ``num_readers``, ``num_writers``: threads that read cases ahead of the network and
-    write behind it; 0: none."""
+    model are omitted with a warning: ``require_all_districts`` fails such cases instead, ``fill_with_whole_body``
+    predicts them with the model of the whole body. ``continue_prediction``: keep finished predictions. ``pictures``: a
+    PNG next to each predicted PET. ``num_parts``, ``part_id``: predict a share of the cases. ``num_readers``,
+    ``num_writers``: numbers of threads that read and write cases during the prediction; 0: none."""
 
     dataset: str | None = None
     model: str | None = None
@@ -67,8 +67,8 @@ class PredictionOptions:
 
     def __post_init__(self) -> None:
         if self.grid not in GRIDS:
-            raise Ct2PetError(f"grid {self.grid!r}: it is one of {', '.join(GRIDS)}")
+            raise Ct2PetError(f"grid {self.grid!r}: must be one of {', '.join(GRIDS)}")
         if self.model_paths and self.ensemble:
             raise Ct2PetError(
-                "--model names files, --ensemble trained models of the results folder: choose one of them"
+                "use either --model (folders or archives) or --ensemble (models of the results folder), not both"
             )

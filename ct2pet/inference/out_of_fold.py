@@ -1,4 +1,4 @@
-"""Out-of-fold predictions: each training case predicted by the models of the fold that did not train with it."""
+"""Out-of-fold predictions: each training case is predicted by the models of the fold that was not trained on it."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class OutOfFold:
         options: PredictionOptions,
         device: str,
     ) -> OutOfFold:
-        """Those of the ``folds`` (None: all) of ``splits``. Raises DatasetError where there is no such fold, or a case
-        is a validation case of several."""
+        """Those of the ``folds`` (None: all) of ``splits``. Raises DatasetError for an unknown fold, or a validation
+        case of several folds."""
         known = [str(number) for number in range(len(splits))]
         wanted = known if folds is None else [str(fold) for fold in folds]
         unknown = [fold for fold in wanted if fold not in known]
@@ -68,8 +68,8 @@ class OutOfFold:
         return sorted(case for own in self.validation.values() for case in own)
 
     def predict(self, target: Path) -> list[Case]:
-        """Predict the cases into ``target``, as ct2pet_predict does with the models of each case's fold; cases that
-        these very models have predicted there are left as they are.
+        """Predict the cases into ``target``, as ct2pet_predict does with the models of each case's fold; existing
+        predictions of the same models are kept.
 
         Raises CasesFailed, and CheckpointError where a model was trained with a validation case of its fold.
         """
@@ -98,7 +98,7 @@ class OutOfFold:
         return chosen_members(replace(self.options, folds=[fold]))
 
     def _provenance(self) -> tuple[list[dict[str, Any]], Plans]:
-        """What each fold's models come from, and their plans."""
+        """The provenance of each fold's models, and their plans."""
         parts: list[dict[str, Any]] = []
         plans: Plans | None = None
         for fold, validation in self.validation.items():
@@ -112,19 +112,19 @@ class OutOfFold:
                 seen = cases_among(parts[-1]["training_cases"] or "", self.dataset.name, validation)
                 if seen:
                     raise CheckpointError(
-                        f"fold {fold} of {members[0].trained}: trained with {seen[0]}, which is a validation case of "
-                        "this fold in splits_final.json: the folds were changed since; train this fold again"
+                        f"fold {fold} of {members[0].trained}: trained on {seen[0]}, a validation case of "
+                        "this fold in splits_final.json, which was changed after training; train this fold again"
                     )
         assert plans is not None
         return parts, plans
 
     def _cases(self, target: Path, plans: Plans) -> list[Case]:
         if not plans.all_fields.inputs:
-            raise DatasetError(f"{self.dataset.name}: no input images, so that no case is predicted")
+            raise DatasetError(f"{self.dataset.name}: the dataset has no input images; nothing can be predicted")
         found = {case.name: case for case in find_cases(self._images, target, plans.all_fields)}
         missing = [case for case in self.cases if case not in found]
         if missing:
-            raise DatasetError(f"{self._images}: no image of the validation case {missing[0]}")
+            raise DatasetError(f"{self._images}: no input image of the validation case {missing[0]}")
         return [found[case] for case in self.cases]
 
     def _begin(self, target: Path, cases: Sequence[Case], content: dict[str, Any]) -> list[Case]:
@@ -140,7 +140,7 @@ def missing_trainings(
 
 
 def _merged(parts: Sequence[Mapping[str, Any]], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """One prediction.json of the folds' own: no case was trained with by the models that predicted it."""
+    """One prediction.json from those of the folds: no case was predicted by models trained on it."""
     merged = {**parts[0], **settings}
     for key in ("checkpoints_sha256", "trained"):
         names = dict.fromkeys(name for part in parts for name in part[key])
@@ -155,7 +155,7 @@ def _items(parts: Sequence[Mapping[str, Any]], key: str, name: str) -> Iterator[
 
 
 def _was_made_so(record: PredictionRecord) -> bool:
-    """Whether the predictions that are there are of these models and settings."""
+    """Whether existing predictions are of these models and settings."""
     try:
         earlier = read_json(record.path)
     except Ct2PetError:

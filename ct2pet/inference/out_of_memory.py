@@ -1,4 +1,4 @@
-"""What a user can do where torch runs out of memory, or cannot compute as asked."""
+"""Errors of torch for lack of memory, or of deterministic operations, as one line with a remedy."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import torch
 from ct2pet.errors import Ct2PetError
 
 _OF_THE_CPU = ("DefaultCPUAllocator", "not enough memory")
-_OF_THE_GPU = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # cuDNN's and cuBLAS's own
+_OF_THE_GPU = ("out of memory", "CUBLAS_STATUS_ALLOC_FAILED")  # by cuDNN and cuBLAS
 _NOT_DETERMINISTIC = "does not have a deterministic implementation"
 
 
 @contextlib.contextmanager
 def reporting_out_of_memory(device: str | torch.device, what: str, advice: str) -> Iterator[None]:
     """Inside the block a shortage of memory of ``device`` becomes a Ct2PetError of one line, with ``advice``; so does
-    an operation that knows no deterministic way."""
+    an operation without a deterministic implementation."""
     try:
         yield
     except (RuntimeError, MemoryError) as error:
@@ -25,7 +25,7 @@ def reporting_out_of_memory(device: str | torch.device, what: str, advice: str) 
             raise Ct2PetError(f"{what}: out of memory on {_described(torch.device(device))}; {advice}") from error
         if _NOT_DETERMINISTIC in str(error):
             name = str(error).split()[0]
-            said = f"{what}: {name} has no deterministic way on {device}; leave out --deterministic"
+            said = f"{what}: {name} has no deterministic implementation on {device}; run without --deterministic"
             raise Ct2PetError(said) from error
         raise
 

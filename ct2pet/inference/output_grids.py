@@ -1,4 +1,4 @@
-"""Which grid a prediction gets."""
+"""The grid of a prediction."""
 
 from __future__ import annotations
 
@@ -17,14 +17,15 @@ from ct2pet.volume import Grid
 @dataclass(frozen=True)
 class OutputGrids:
     """``kind``: "pet" (the plans' spacing over the field of view of the first input) or "ct" (that input's own grid);
-    ``like``: an image whose grid to use instead, or a folder with one for each case."""
+    ``like``: an image with the grid to use instead, or a folder with one per case."""
 
     loaded: LoadedModel
     kind: str
     like: Path | None
 
     def of(self, case: str, leading: Grid) -> Grid:
-        """The grid of a case whose first input lies on ``leading``. Raises DatasetError where ``like`` has none."""
+        """The grid of a case with the first input on ``leading``. Raises DatasetError where ``like`` has no image of
+        the case."""
         if self.like is not None:
             return read_grid(self._like(self.like, case))
         return leading if self.kind == "ct" else output_grid(leading, self._spacing())
@@ -41,5 +42,5 @@ class OutputGrids:
             return like
         files = image_files(like)
         if case not in files:
-            raise DatasetError(f"{like}: no image {case} whose grid to use")
+            raise DatasetError(f"{like}: no image {case} with the grid to use")
         return files[case]

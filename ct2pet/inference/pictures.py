@@ -1,4 +1,4 @@
-"""A predicted PET over its CT as PNG, for a quick look by a person: coronal and sagittal, projections and slices."""
+"""A predicted PET over its CT as PNG, for a quick visual check: coronal and sagittal projections and slices."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ct2pet.resampling import resample
 from ct2pet.volume import Volume
 
 _CT_HU = (-160.0, 240.0)
-_LEAST_SUV, _QUANTILE = 1.0, 0.995  # the colours end at this quantile of the uptake, and never below 1 SUV
-_OPAQUE_SHARE = 0.5  # of that uptake, from which on the CT is not seen through
+_LEAST_SUV, _QUANTILE = 1.0, 0.995  # upper end of the colour scale: this quantile of the uptake, at least 1 SUV
+_OPAQUE_SHARE = 0.5  # share of that uptake from which on the colours are opaque
 _HIGHEST_OPACITY = 0.8
 _HEIGHT_INCHES, _DPI = 5.6, 110
 _TITLE_INCHES, _BAR_INCHES, _GAP_INCHES = 0.3, 0.6, 0.12
@@ -28,17 +28,12 @@ _SIDES = {CORONAL: ("R", "L"), SAGITTAL: ("A", "P")}
 _NAMES = {CORONAL: "Coronal", SAGITTAL: "Sagittal"}
 
 
-def picture_file(case: Case) -> Path:
-    """Where the picture of a case lies: beside its first prediction."""
-    return case.output.parent / f"{case.name_beside}.png"
-
-
 def write_pictures(cases: Sequence[Case], fields: Fields) -> None:
-    """Write the picture of every case whose predictions are there and that has none. Raises CasesFailed."""
+    """Write the missing picture of every case with predictions. Raises CasesFailed."""
     pet = next((one for one in fields.targets if one.kind == PET), None)
     if pet is None:
         return
-    work = [case for case in cases if case.is_done and not picture_file(case).exists()]
+    work = [case for case in cases if case.is_done and not case.picture.exists()]
     found = map_cases(_write_case, {case.name: (case, fields, pet) for case in work}, description="Drawing")
     found.raise_failures("could not be drawn", some_done=len(work) < len(cases))
 
@@ -46,14 +41,14 @@ def write_pictures(cases: Sequence[Case], fields: Fields) -> None:
 def _write_case(case: Case, fields: Fields, pet: Field) -> None:
     background = next((one for one in fields.inputs if one.kind == CT), fields.inputs[0])
     image = read_input(case.images[background.name], background)
-    write_overlay(picture_file(case), image, background, read_volume(case.outputs[pet.name], "SUV"))
+    write_overlay(case.picture, image, background, read_volume(case.outputs[pet.name], "SUV"))
 
 
 def write_overlay(path: Path, image: Volume, field: Field, pet_suv: Volume) -> None:
-    """Write the PNG of an input image (of ``field``, in its unit) and a PET (SUV) that may lie on another grid.
+    """Write the PNG of an input image (of ``field``, in its unit) and a PET (SUV) that may be on another grid.
 
-    Head up, the patient's right at the left of coronal views. Maximum intensity projections of the PET (dark is much),
-    and slices of the input in grey under the PET in colours, through the middle of the uptake.
+    Head up, the patient's right at the left of coronal views. Maximum intensity projections of the PET (dark: high
+    uptake), and slices of the input in grey under the PET in colours, through the middle of the uptake.
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
@@ -76,7 +71,7 @@ def write_overlay(path: Path, image: Volume, field: Field, pet_suv: Volume) -> N
 
 
 def _middle(pet: np.ndarray, axis: int) -> int:
-    """The slice with as much uptake before as behind it."""
+    """The median slice of the uptake: half of it is before this slice."""
     others = tuple(other for other in range(3) if other != axis)
     sums = pet.sum(axis=others, dtype=np.float64).cumsum()
     return int(np.searchsorted(sums, sums[-1] / 2)) if sums[-1] > 0 else len(sums) // 2

@@ -1,4 +1,4 @@
-"""Input images and a district map to whole-body predictions."""
+"""Whole-body predictions from input images and a district map."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 from ct2pet.dataset import Field, Fields
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
 from ct2pet.inference.stitching import LabelStitcher, Stitcher
-from ct2pet.inference.volumes import Progress, WindowOptions, predict_volume
+from ct2pet.inference.volumes import Arrays, Progress, WindowOptions, predict_volume
 from ct2pet.models.base import Method
 from ct2pet.planning.configuration import Configuration, Masking
 from ct2pet.preprocessing import PreparedDistrict, prepare_inputs
@@ -28,7 +28,7 @@ Volumes = dict[str, Volume]
 
 @dataclass(frozen=True)
 class DistrictModels:
-    """The trained ``models`` of one district (one a fold: their mean is the prediction) and its configuration."""
+    """The trained ``models`` of one district (one per fold; the prediction is their mean) and its configuration."""
 
     name: str
     configuration: Configuration
@@ -54,8 +54,8 @@ class DistrictView:
 class Predictor:
     """Predicts every district by overlapping windows and stitches them.
 
-    ``fields``: those of the plans. ``blend_mm``: see Stitcher. ``windows``: see WindowOptions; all that surrounds the
-    networks is in float32 in any case.
+    ``fields``: those of the plans. ``blend_mm``: see Stitcher. ``windows``: see WindowOptions; all computations outside
+    the networks are in float32.
     """
 
     def __init__(
@@ -84,13 +84,13 @@ class Predictor:
         """The targets by name on ``output_grid``: images in their unit, float32 (a PET is never negative and 0 outside
         the districts), and label maps.
 
-        ``inputs`` (by name, in their units) and ``district_map`` (labels) may lie on different grids; all grids may
-        have any orientation. ``progress`` is told shares of the work that add up to 1. Raises GeometryError where the
-        map does not overlap the first input, DatasetError where none of the districts occurs in the map.
+        ``inputs`` (by name, in their units) and ``district_map`` (labels) may be on different grids of any orientation.
+        ``progress`` is called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the
+        first input, DatasetError where none of the districts occurs in the map.
         """
         leading = self.fields.inputs[0].name
         if inputs[leading].grid.overlap(district_map.grid) == 0:
-            raise GeometryError(f"the district map does not overlap the {leading} in space")
+            raise GeometryError(f"the district map does not overlap the {leading}")
         inputs = {name: volume.to_canonical() for name, volume in inputs.items()}
         district_map = district_map.to_canonical()
         on_output = resample(district_map, output_grid.to_canonical(), labels=True)
@@ -113,7 +113,9 @@ class Predictor:
     def nothing_to_predict(self) -> DatasetError:
         """The error where a district map has none of the districts."""
         names = ", ".join(district.name for district in self.districts)
-        return DatasetError(f"the district map holds no voxel of {names}; are its labels those of the training?")
+        return DatasetError(
+            f"the district map has no voxel of {names}; check that its labels are those of the training"
+        )
 
     def view(self, district: DistrictModels, inputs: Mapping[str, Volume], district_map: Volume) -> DistrictView | None:
         """A district of a case (see ``predict``); None where it does not occur."""
@@ -124,21 +126,11 @@ class Predictor:
         return DistrictView(district, prepared, self._region(prepared, configuration.masking), self.blend_mm)
 
     @torch.inference_mode()
-    def predict_view(
-        self,
-        view: DistrictView,
-        images: Mapping[str, np.ndarray],
-        windows: WindowOptions,
-        progress: Progress | None = None,
-    ) -> Volumes:
+    def predict_view(self, view: DistrictView, images: Mapping[str, np.ndarray], windows: WindowOptions) -> Volumes:
         """The targets of one district from the ``images`` that its networks see (as ``view.prepared.images``), on the
         plan's grid around the district and what it is blended with."""
-        found = predict_volume(view.district.models, images, view.region, windows, progress=progress)
-        volumes = {
-            one.name: Volume(self._in_units(one, found[one.name], view.district), view.prepared.grid, one.rules.unit)
-            for one in self.fields.targets
-        }
-        return view.continuation(volumes)
+        found = predict_volume(view.district.models, images, view.region, windows)
+        return view.continuation(self._volumes(found, view.prepared.grid, view.district))
 
     def _predict_district(
         self, district: DistrictModels, inputs: Mapping[str, Volume], district_map: Volume, progress: Progress | None
@@ -151,20 +143,28 @@ class Predictor:
                 progress(share)
             return None
         report = None if progress is None else lambda part: progress(part * share)
-        return self.predict_view(view, view.prepared.images, self.windows, report)
+        found = predict_volume(district.models, view.prepared.images, view.region, self.windows, progress=report)
+        region, grid = view.region, view.prepared.grid
+        del view  # its images are as large as what follows
+        return Continuation(grid, region, self.blend_mm / 2)(self._volumes(found, grid, district))
+
+    def _volumes(self, found: Arrays, grid: Grid, district: DistrictModels) -> Volumes:
+        """The targets in their units; ``found`` is emptied."""
+        return {
+            one.name: Volume(self._in_units(one, found.pop(one.name), district), grid, one.rules.unit)
+            for one in self.fields.targets
+        }
 
     def _in_units(self, target: Field, array: np.ndarray, district: DistrictModels) -> np.ndarray:
         if target.rules.is_labels:
             return array
         if not np.isfinite(array).all():
             inputs = ", ".join(one.name for one in self.fields.inputs)
-            raise Ct2PetError(
-                f"the model of {district.name} gave values that are not numbers; does the {inputs} hold NaN?"
-            )
+            raise Ct2PetError(f"the model of {district.name} predicted NaN; check the {inputs} for NaN")
         return denormalize(array, district.configuration.normalization[target.name])
 
     def _region(self, prepared: PreparedDistrict, masking: Masking) -> np.ndarray:
-        """Which voxels to predict: the district, and of its neighbours what is blended and what the network sees."""
+        """The voxels to predict: the district, and in its neighbourhood the blended and the context voxels."""
         margin = min(self.blend_mm / 2 + max(prepared.grid.spacing), masking.margin_mm)
         if self.blend_mm == 0 or masking.kind == "hard" or margin == 0:
             return prepared.mask
@@ -172,11 +172,10 @@ class Predictor:
 
 
 class Continuation:
-    """Volumes on ``grid`` with the value of the nearest voxel of ``region`` (bool, not empty) wherever they lie outside
-    it, on a grid that reaches ``margin_mm`` and two voxels farther.
+    """Volumes on ``grid`` with the value of the nearest voxel of ``region`` (bool, not empty) outside of it, on a grid
+    that is larger by ``margin_mm`` and two voxels.
 
-    So neither interpolation at a district's edge, nor the nearest voxel of a finer grid, nor blending meets what no
-    network said.
+    Interpolation at a district's edge, the nearest voxel of a finer grid, and blending then only use predicted values.
     """
 
     def __init__(self, grid: Grid, region: np.ndarray, margin_mm: float) -> None:
@@ -190,6 +189,14 @@ class Continuation:
 
     def __call__(self, volumes: Mapping[str, Volume]) -> Volumes:
         return {
-            name: Volume(np.pad(one.array, self._around)[self._nearest], self._grid, one.unit)
+            name: Volume(_taken(np.pad(one.array, self._around), self._nearest), self._grid, one.unit)
             for name, one in volumes.items()
         }
+
+
+def _taken(array: np.ndarray, indices: Sequence[np.ndarray]) -> np.ndarray:
+    """``array[indices]``, slice by slice: numpy makes the indices of all voxels 64 bits wide at once."""
+    found = np.empty_like(array)
+    for number in range(len(found)):
+        found[number] = array[tuple(axis[number] for axis in indices)]
+    return found

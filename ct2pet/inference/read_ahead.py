@@ -1,4 +1,4 @@
-"""Files read before and written after their turn, by threads, while the network works on another case."""
+"""Reading and writing of files in threads, while the network predicts another case."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ T = TypeVar("T")
 
 
 class ReadAhead(Generic[T]):
-    """``read(case)`` of the next ``number`` of ``cases`` (names, in their order) at the same time; with 0 each is read
-    when it is asked for. Memory holds at most ``number`` results that were not taken yet."""
+    """``read(case)`` of the next ``number`` of ``cases`` (names, in order) in threads; with 0 each is read on request.
+    At most ``number`` results that were not taken are in memory."""
 
     def __init__(self, cases: Sequence[str], read: Callable[[str], T], number: int) -> None:
         self._waiting, self._read, self._number = list(cases)[::-1], read, number
@@ -20,7 +20,7 @@ class ReadAhead(Generic[T]):
         self._threads = ThreadPoolExecutor(max(1, number), "ct2pet-read")
 
     def take(self, case: str) -> T:
-        """What was read of a case; its error is raised here."""
+        """The result for a case; an error of reading is raised here."""
         if not self._number:
             return self._read(case)
         self._begin()
@@ -29,7 +29,7 @@ class ReadAhead(Generic[T]):
         return future.result()
 
     def close(self) -> None:
-        """Read nothing more; what is being read is waited for."""
+        """Stop reading, and wait for running reads."""
         self._threads.shutdown(cancel_futures=True)
 
     def _begin(self) -> None:
@@ -39,7 +39,7 @@ class ReadAhead(Generic[T]):
 
 
 class WriteBehind:
-    """Calls of at most ``number`` cases at the same time; with 0 each is made when it is given."""
+    """Calls of at most ``number`` cases in threads; with 0 each is executed immediately."""
 
     def __init__(self, number: int) -> None:
         self._number = number
@@ -47,18 +47,18 @@ class WriteBehind:
         self._pending: dict[str, Future[Any]] = {}
 
     def give(self, case: str, write: Callable[[], Any]) -> None:
-        """Call ``write()`` of a case, now or later. Waits while ``number`` others are under way."""
+        """Call ``write()`` of a case, in a thread or immediately. Waits while ``number`` others are running."""
         if not self._number:
             write()
             return
         for future in [one for one in self._pending.values() if not one.done()][: -self._number + 1 or None]:
-            with contextlib.suppress(Exception):  # raised where the case is asked for
+            with contextlib.suppress(Exception):  # raised when the case is requested
                 future.result()
         self._pending[case] = self._threads.submit(write)
 
     @property
     def pending(self) -> Mapping[str, Callable[[], Any]]:
-        """By case what waits for its call and raises its error."""
+        """By case: a function that waits for the call and raises its error."""
         return {case: future.result for case, future in self._pending.items()}
 
     def close(self) -> None:

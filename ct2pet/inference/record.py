@@ -1,4 +1,4 @@
-"""What predictions were made with (prediction.json), and which cases an interrupted run has left to do."""
+"""The provenance of predictions (prediction.json), and the remaining cases of an interrupted run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from ct2pet.imageio import strip_suffix
 from ct2pet.inference.choice import Member
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
-from ct2pet.inference.pictures import picture_file
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel
 from ct2pet.layout import PREDICTION
 from ct2pet.provenance import added_run
@@ -25,7 +24,7 @@ from ct2pet.provenance import added_run
 def provenance(
     trained: TrainedModel, loaded: LoadedModel, folds: Sequence[str] | None, settings: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """What predictions are made with. Names no patient and no folder of this machine."""
+    """The provenance of predictions, without names of patients and folders."""
     chosen = trained.checkpoints([district.name for district in loaded.districts], folds)
     digests = {
         name: {path.parent.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
@@ -49,7 +48,7 @@ def provenance(
 
 
 def provenance_of_members(members: Sequence[Member], settings: Mapping[str, Any]) -> dict[str, Any]:
-    """As ``provenance``; of several models with that of each in ``ensemble``."""
+    """As ``provenance``; for several models with that of each in ``ensemble``."""
     first = members[0]
     content = provenance(first.trained, first.loaded, first.folds, settings)
     if len(members) == 1:
@@ -67,13 +66,13 @@ def provenance_of_members(members: Sequence[Member], settings: Mapping[str, Any]
 
 
 def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
-    """What a checkpoint says of its training, without the cases and the earlier runs."""
+    """The provenance of a checkpoint's training, without the cases and the earlier runs."""
     facts = {name: origin.get(name) for name in ("plans", "dataset_fingerprint_sha256", "num_training_cases")}
     return {**facts, "run": (origin.get("runs") or [None])[-1]}
 
 
 def _training_cases(models: Sequence[LoadedModel]) -> str | None:
-    """The digests of all cases that any of the networks was trained with; None where one does not say."""
+    """The digests of all training cases of the networks; None where one has no record of them."""
     origins = [origin for loaded in models for folds in loaded.origins.values() for origin in folds.values()]
     found = [origin.get("training_cases") for origin in origins]
     known = [digests for digests in found if isinstance(digests, str)]
@@ -82,7 +81,7 @@ def _training_cases(models: Sequence[LoadedModel]) -> str | None:
 
 @dataclass(frozen=True)
 class PredictionRecord:
-    """prediction.json beside the predictions: ``content`` says what they are made with, ``run`` what computes now."""
+    """prediction.json of the predictions: ``content`` is their provenance, ``run`` the current run."""
 
     path: Path
     content: Mapping[str, Any]
@@ -92,14 +91,14 @@ class PredictionRecord:
     def beside(
         cls, target: Path, cases: Sequence[Case], content: Mapping[str, Any], run: Mapping[str, Any]
     ) -> PredictionRecord:
-        """The record in the folder of the predictions ``target``; of one file NAME it is NAME.json."""
+        """The record in the folder of the predictions ``target``; for one file NAME it is NAME.json."""
         one_file = bool(cases) and cases[0].output == target
         path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PREDICTION
         return cls(path, content, run)
 
     def begin(self, cases: Sequence[Case], go_on: bool, dicom: DicomOutput) -> list[Case]:
-        """Write the record; the cases to predict. Predictions of the past never stay among those of other models or
-        settings. Raises Ct2PetError where they would, or where a file that is no prediction would be replaced."""
+        """Write the record; returns the cases to predict. Old predictions of other models or settings are not kept.
+        Raises Ct2PetError where they would be mixed, or where a file of another program would be replaced."""
         runs: Any = None
         kept = go_on and self.path.exists()
         if kept:
@@ -107,14 +106,14 @@ class PredictionRecord:
             runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
             if earlier != self.content:
                 raise Ct2PetError(
-                    f"{self.path}: predicted with another model or other settings; choose another folder, or leave out "
-                    "--continue_prediction to predict all cases anew"
+                    f"{self.path}: predicted with another model or other settings; choose another folder, or "
+                    "run without --continue_prediction to predict all cases again"
                 )
             cases = [case for case in cases if not (case.is_done and dicom.has(case))]
         elif self.path.exists():
             self._say_what_is_replaced(cases)
         else:
-            self._check_nothing_foreign(cases)
+            self._check_no_foreign_files(cases)
         for case in cases:
             _clear(case, keep=kept)
         write_json(self.path, {**self.content, "runs": added_run(runs, dict(self.run)) if cases else runs})
@@ -124,23 +123,24 @@ class PredictionRecord:
         count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)
         if count:
             kept = "--continue_prediction keeps finished ones"
-            print(f"{self.path.parent}: {count} prediction(s) there are replaced; {kept}", file=sys.stderr)
+            print(f"{self.path.parent}: {count} existing prediction(s) are replaced; {kept}", file=sys.stderr)
 
-    def _check_nothing_foreign(self, cases: Sequence[Case]) -> None:
+    def _check_no_foreign_files(self, cases: Sequence[Case]) -> None:
         for case in cases:
             for path in (*case.outputs.values(), dicom_folder(case)):
                 if path.exists():
                     raise Ct2PetError(
-                        f"{path}: would be replaced, but is no prediction of ct2pet (no {self.path.name} beside it); "
+                        f"{path}: would be replaced, but is not a prediction of ct2pet (no {self.path.name}); "
                         "choose another -o or remove it"
                     )
 
 
 def _clear(case: Case, keep: bool) -> None:
-    """Remove what an earlier run made of a case; with ``keep`` a finished one, which may only lack its DICOM series,
-    stays. What a killed run left half-written goes; the other cases may be under way on another machine."""
+    """Remove the results of an earlier run of a case; with ``keep`` a finished one, of which only the DICOM series may
+    be missing, is kept. Temporary files of a killed run are removed only for this case: another machine may predict the
+    others."""
     if not (keep and case.is_done):
-        for path in (*case.outputs.values(), picture_file(case)):
+        for path in (*case.outputs.values(), case.picture):
             path.unlink(missing_ok=True)
         remove_series(case)
     for path in case.outputs.values():

@@ -1,5 +1,6 @@
 """Overlapping windows over a district, averaged: sum over windows / number of windows (arXiv 2503.15555), or with
-weights that fall towards the rim of a window, where networks are least accurate (Isensee et al., Nat Methods 2021)."""
+weights that decrease towards the border of a window, where networks are least accurate (Isensee et al., Nat Methods
+2021)."""
 
 from __future__ import annotations
 
@@ -9,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
 from ct2pet.inference.window_weights import window_weights
 from ct2pet.planning.configuration import UNIFORM
@@ -17,8 +17,8 @@ from ct2pet.volume import Box
 
 _WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
 _VOXELS_ON_A_CPU = 2**19  # two windows of 64 cubed; of 96 cubed one is faster, in less memory
-_VOXELS_ON_A_GPU = 2**20  # as many as in a window of about 100 cubed; smaller ones do not fill it one by one
-_SHARE_FOR_VOLUMES = 0.5  # of a GPU's free memory; the networks' activations take the rest
+_VOXELS_ON_A_GPU = 2**20  # voxels of a window of about 100 cubed; smaller windows do not use the whole GPU one by one
+_SHARE_FOR_VOLUMES = 0.5  # of a GPU's free memory; the rest is for the networks' activations
 _CPU = torch.device("cpu")
 WindowFunction = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 Position = tuple[int, int, int]
@@ -27,14 +27,15 @@ _RIM = 16  # a sixteenth of a window: 11% more windows, and 1 to 4% less error (
 
 
 def windows_at_once(patch_size: Sequence[int], device: str | torch.device) -> int:
-    """How many windows a device computes together."""
+    """The number of windows that a device computes together."""
     if torch.device(device).type == "cpu":
         return max(1, min(_WINDOWS_ON_A_CPU, _VOXELS_ON_A_CPU // math.prod(patch_size)))
     return max(1, _VOXELS_ON_A_GPU // math.prod(patch_size))
 
 
 def where_volumes_fit(num_bytes: int, device: str | torch.device) -> torch.device:
-    """The device that computes, where volumes and averages of so many bytes fit beside its networks, else the CPU."""
+    """The computing device, where volumes and averages of so many bytes fit into its memory with the networks, else the
+    CPU."""
     device = torch.device(device)
     if device.type == "cuda" and num_bytes <= _SHARE_FOR_VOLUMES * torch.cuda.mem_get_info(device)[0]:
         return device
@@ -55,12 +56,12 @@ class SlidingWindow:
     """Windows of ``patch_size`` voxels (Z, Y, X) that overlap by at least the share ``tile_overlap``.
 
     With the layout ``fitted`` they are fitted to the district: layers of windows to its extent along Z, in each layer
-    rows to what the layer holds along Y, and in each row windows to what the row holds along X. The first begins a
-    sixteenth of a window before it, because networks know least about the rim of what they see, the last ends as far
-    behind it, and the steps between are even. With the layout ``regular`` the first begins at the volume's first voxel
-    and all steps are the same, as in arXiv 2503.15555; the last may end behind the volume. ``batch_size`` windows are
-    computed together: see ``windows_at_once``. ``weights``: see ``window_weights``. ``device``: where the images and
-    the averages are kept.
+    rows to the layer's extent along Y, and in each row windows to the row's extent along X. The first begins a
+    sixteenth of a window before it, because networks are least accurate at the border, the last ends equally far behind
+    it, and the steps between are equal. With the layout ``regular`` the first begins at the volume's first voxel and
+    all steps are the same, as in arXiv 2503.15555; the last may end outside the volume. ``batch_size`` windows are
+    computed together: see ``windows_at_once``. ``weights``: see ``window_weights``. ``device``: of the images and the
+    averages.
     """
 
     patch_size: Sequence[int]
@@ -89,10 +90,10 @@ class SlidingWindow:
         """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the weighted mean in
         finished slabs, from the first to the last slice of the mask's box.
 
-        ``function`` gets float windows (N, images, Z, Y, X) of ``device`` and gives, by name, tensors (N, channels, Z,
-        Y, X) of any device; beyond the volume each image has its value of ``outside``. So no more than the slabs under
-        way are in memory, however many channels there are. ``progress`` is told the share of the work that each batch
-        was. Raises ValueError where ``function`` gives another shape.
+        ``function`` gets float windows (N, images, Z, Y, X) on ``device`` and returns, by name, tensors (N, channels,
+        Z, Y, X) on any device; outside the volume each image has its value of ``outside``. Only unfinished slabs are in
+        memory, for any number of channels. ``progress`` is called with the share of the work of each batch. Raises
+        ValueError where ``function`` returns another shape.
         """
         positions = self.positions(mask)
         arrays = [np.ascontiguousarray(image, dtype=np.float32) for image in images]
@@ -112,13 +113,21 @@ class SlidingWindow:
         yield from average.finished(before=box.stop[0])
 
     def _cut(self, channels: Sequence[torch.Tensor], outside: Sequence[float], position: Position) -> torch.Tensor:
-        box = [[a, a + p] for a, p in zip(position, self.patch_size)]
-        parts = [crop_and_pad_nd(image, box, pad_value=value) for image, value in zip(channels, outside)]
-        return torch.stack(parts)
+        """The window (images, Z, Y, X) that begins at ``position``."""
+        window = torch.empty(len(channels), *self.patch_size, device=self.device)
+        low = [max(0, first) for first in position]
+        here = tuple(slice(a, first + size) for a, first, size in zip(low, position, self.patch_size))
+        for part, image, value in zip(window, channels, outside):
+            found = image[here]
+            if found.shape != part.shape:
+                part.fill_(value)
+            there = tuple(slice(a - first, a - first + n) for a, first, n in zip(low, position, found.shape))
+            part[there] = found
+        return window
 
 
 def _checked(windows: torch.Tensor, name: str, answers: torch.Tensor) -> torch.Tensor:
-    """The answers to windows, on their device."""
+    """The results for windows, on their device."""
     if answers.shape[2:] != windows.shape[2:] or len(answers) != len(windows):
         raise ValueError(f"windows of {tuple(windows.shape)} became {name} of {tuple(answers.shape)}")
     return answers.to(windows.device, torch.float32)
@@ -128,7 +137,7 @@ def _covering(
     mask: np.ndarray, patch_size: Sequence[int], overlap: float, positions: Callable[..., list[int]]
 ) -> Iterator[tuple[int, ...]]:
     """The first voxels of windows over all true voxels of a mask of any number of axes, the first axis first;
-    ``positions`` says where they begin along one axis."""
+    ``positions`` returns their first voxels along one axis."""
     others = tuple(range(1, mask.ndim))
     occupied = np.flatnonzero(mask.any(axis=others))
     if not occupied.size:
@@ -143,15 +152,15 @@ def _covering(
 
 
 def _regular(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:
-    """Where windows of ``patch`` voxels begin that have equal steps from the first voxel of an axis on, up to the one
-    that reaches its end; without those that do not touch ``start`` to ``stop``."""
+    """The first voxels of windows of ``patch`` voxels with equal steps from the first voxel of an axis up to its end,
+    without those that do not overlap ``start`` to ``stop``."""
     step = max(1, round(patch * (1 - overlap)))
     count = max(0, math.ceil((size - patch) / step)) + 1
     return [first for first in range(0, count * step, step) if first < stop and first + patch > start]
 
 
 def _fitted(start: int, stop: int, size: int, patch: int, overlap: float) -> list[int]:
-    """Where windows of ``patch`` voxels begin, so that they cover ``start`` to ``stop`` of an axis of ``size``."""
+    """The first voxels of windows of ``patch`` voxels that cover ``start`` to ``stop`` of an axis of ``size``."""
     room = stop - start - patch
     if room <= 0:
         centred = start + room // 2
@@ -164,9 +173,8 @@ def _fitted(start: int, stop: int, size: int, patch: int, overlap: float) -> lis
 
 
 class _SlabAverage:
-    """The weighted mean of the windows inside a box, updated window by window: where all windows agree, it is exactly
-    what they say, which a sum in float32 would round. Holds the slices that are not finished, and gives slabs of at
-    most ``depth`` slices."""
+    """The weighted mean of the windows inside a box, updated window by window: exact where all windows agree, while a
+    sum in float32 would be rounded. Stores the unfinished slices, and returns slabs of at most ``depth`` slices."""
 
     def __init__(self, box: Box, weights: torch.Tensor, device: torch.device = _CPU) -> None:
         self.box, self.depth, self.device = box, len(weights), device
@@ -177,7 +185,7 @@ class _SlabAverage:
         self._totals: dict[str, torch.Tensor] = {}
 
     def add(self, name: str, position: Position, window: torch.Tensor) -> None:
-        """Take in a window (channels, Z, Y, X) whose first voxel is ``position``."""
+        """Add a window (channels, Z, Y, X) with the first voxel ``position``."""
         here, there = [], []
         for first, length, start, stop in zip(position, window.shape[1:], self.box.start, self.box.stop):
             low, high = max(first, start), min(first + length, stop)
@@ -189,7 +197,7 @@ class _SlabAverage:
         total, mean = self._totals[name][tuple(here)], self._means[name][_all_channels(here)]
         own, difference = self.weights[tuple(there)], window[_all_channels(there)] - mean
         total += own
-        # The share of the first window is exactly 1. Equal weights divide, as ct2pet has always done, bit by bit.
+        # The share of the first window is exactly 1. Equal weights divide, for bit-equal results with older versions.
         mean += difference / total if self.uniform else difference * (own / total)
 
     def _grow(self, name: str, channels: int, depth: int) -> None:
@@ -201,16 +209,16 @@ class _SlabAverage:
             self._totals[name] = torch.cat([total, total.new_zeros(missing, *plane)])
 
     def finished(self, before: int) -> Iterator[Slab]:
-        """The slices before ``before``, which no later window reaches."""
+        """The slices before ``before``, which later windows do not contain."""
         before = min(before, self.box.stop[0])
         while self.first < before:
             yield self._next(min(before, self.first + self.depth))
 
     def _next(self, stop: int) -> Slab:
-        """The first slices, up to ``stop``, which are then forgotten."""
+        """The first slices, up to ``stop``, which are then discarded."""
         depth = stop - self.first
         box = Box((self.first, *self.box.start[1:]), (stop, *self.box.stop[1:]))
-        for name, mean in self._means.items():  # no window lies where the mask has a gap
+        for name, mean in self._means.items():  # there is no window in a gap of the mask
             self._grow(name, len(mean), depth)
         means = {name: mean[:, :depth].cpu() for name, mean in self._means.items()}
         self.first = stop

@@ -1,4 +1,5 @@
-"""Districts to one whole body: images cut at borders (as the paper) or blended over a few mm, label maps cut."""
+"""Stitching of districts to a whole body: images with sharp borders (as in the paper) or blended over a few mm, label
+maps with sharp borders."""
 
 from __future__ import annotations
 
@@ -22,12 +23,12 @@ def output_grid(ct: Grid, spacing: Sequence[float]) -> Grid:
 
 
 class Stitcher:
-    """Puts images of districts together on the grid of ``district_map`` (labels, canonical).
+    """Stitches images of districts on the grid of ``district_map`` (labels, canonical).
 
     With ``blend_mm`` = 0 every voxel has the value of its own district. Otherwise a district's weight falls linearly
     from 1 to 0 across its border with other districts, over ``blend_mm`` in total; weights are normalised to one. A
-    border with the air is never blended. Where the map is 0, and where a district was not added, the image has the
-    value ``outside`` (SUV 0), which is also its smallest.
+    border to air is never blended. Where the map is 0, and where a district was not added, the image has the value
+    ``outside`` (SUV 0), which is also its smallest.
     """
 
     def __init__(self, district_map: Volume, blend_mm: float = 0.0, outside: float = 0.0) -> None:
@@ -41,8 +42,8 @@ class Stitcher:
     def add(self, image: Volume, labels: Sequence[int]) -> None:
         """Add the image of the district that has these ``labels``, on any grid.
 
-        It must hold good values ``blend_mm`` / 2 and a voxel beyond the district. Values below ``outside`` are taken as
-        that.
+        It must have valid values up to ``blend_mm`` / 2 and one voxel outside the district. Values below ``outside``
+        are set to it.
         """
         box = Box.around(label_mask(self.district_map.array, labels))
         if box is None:
@@ -56,12 +57,12 @@ class Stitcher:
             values = np.maximum(resample_part(image, grid.crop(slab), labels=copy).array, self.outside)
             total, mean = self._weight[slab.slices], self._mean[slab.slices]
             total += weight
-            # A running average: where all districts agree it is exactly what they say.
+            # A running mean: exact where all districts agree.
             mean += (values - mean) * np.divide(weight, total, out=np.zeros_like(weight), where=total > 0)
 
     def result(self) -> Volume:
         """The stitched image, float32, in the unit of those that were added."""
-        # Blending reached into districts that were not added.
+        # Removes blending into districts that were not added.
         self._mean[~label_mask(self.district_map.array, sorted(self._labels))] = self.outside
         return Volume(self._mean, self.district_map.grid, self._unit)
 
@@ -75,9 +76,8 @@ class Stitcher:
 
 
 class LabelStitcher:
-    """Puts label maps of districts together on the grid of ``district_map`` (labels, canonical): every voxel has the
-    label of its own district's map, by nearest neighbour. Where the map is 0, and where a district was not added, it is
-    0."""
+    """Stitches label maps of districts on the grid of ``district_map`` (labels, canonical): every voxel has the label
+    of its own district's map, by nearest neighbour. It is 0 where the map is 0 and in districts that were not added."""
 
     def __init__(self, district_map: Volume, kind: np.dtype) -> None:
         self.district_map = district_map
@@ -122,7 +122,7 @@ def _distance_to(mask: np.ndarray, spacing: Sequence[float]) -> np.ndarray:
 
 
 def _slabs(box: Box) -> Iterator[Box]:
-    """``box`` in parts along Z, so that what is computed per voxel never exists for a whole CT."""
+    """``box`` in parts along Z, to limit the memory of voxel-wise computations."""
     depth = max(1, _SLAB_VOXELS // max(1, box.shape[1] * box.shape[2]))
     for first in range(box.start[0], box.stop[0], depth):
         last = min(first + depth, box.stop[0])
@@ -130,7 +130,7 @@ def _slabs(box: Box) -> Iterator[Box]:
 
 
 def _on_the_same_lattice(one: Grid, other: Grid) -> bool:
-    """Whether the voxels of both grids fall on each other, so that values are copied, not interpolated."""
+    """Whether the voxels of both grids coincide, so that values can be copied without interpolation."""
     if not np.allclose(one.spacing, other.spacing, rtol=1e-5) or not np.allclose(
         one.direction, other.direction, atol=1e-5
     ):

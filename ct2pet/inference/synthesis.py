@@ -1,4 +1,5 @@
-"""Images from a model without input images: sampled, brought back to physical units, written, and shown on sheets."""
+"""Images from a model without input images: sampled, converted to physical units, written, and shown on overview
+sheets."""
 
 from __future__ import annotations
 
@@ -22,7 +23,7 @@ from ct2pet.preprocessing.normalization import denormalize
 from ct2pet.volume import Grid, Volume
 
 RECORD = "synthesis.json"
-SYNTHETIC = "synthetic images, made by a model; not of a patient and not for diagnosis"
+SYNTHETIC = "synthetic images of a model; not of a patient and not for diagnosis"
 _AT_ONCE = 16
 _SHEET_COLUMNS, _SHEET_IMAGES = 8, 64
 
@@ -37,7 +38,7 @@ class SynthesisRequest:
 
     @property
     def name(self) -> str:
-        """What the images are called, before their number."""
+        """The common part of the images' names, before their number."""
         return "_".join(self.classes.values()) or "synthetic"
 
 
@@ -50,19 +51,20 @@ def parse_classes(labels: list[str], fields: Fields) -> dict[str, str]:
         matching = [one for one in fields.conditions if (one.name == name if equals else value in one.labels)]
         if len(matching) != 1 or value not in matching[0].labels:
             known = "; ".join(f"{one.name}: {', '.join(one.labels)}" for one in fields.conditions) or "none"
-            raise Ct2PetError(f"--label {text}: the model was not trained with it; its classes are {known}")
+            raise Ct2PetError(f"--label {text}: the model has no such class; its classes are {known}")
         found[matching[0].name] = value
     missing = [one for one in fields.conditions if one.name not in found]
     if missing:
-        raise Ct2PetError(f"--label: which {missing[0].name}? One of {', '.join(missing[0].labels)}")
+        raise Ct2PetError(f"--label: the class of {missing[0].name} is missing; one of {', '.join(missing[0].labels)}")
     return found
 
 
 def check_output(folder: Path) -> None:
-    """Raise Ct2PetError where ``folder`` holds files that ct2pet_synthesize did not write."""
+    """Raise Ct2PetError where ``folder`` contains files of other programs."""
     if folder.is_dir() and any(folder.iterdir()) and not (folder / RECORD).exists():
         raise Ct2PetError(
-            f"{folder}: holds files, but no {RECORD}: synthetic images would lie among real ones; choose another -o"
+            f"{folder}: contains files, but no {RECORD}: synthetic images may be mixed with real ones; "
+            "choose another -o"
         )
 
 
@@ -76,7 +78,7 @@ def sample_volumes(
     model.eval()
     while done < request.count:
         size = min(_AT_ONCE, request.count - done)
-        seed = int(np.random.SeedSequence([request.seed, done]).generate_state(1)[0])  # never that of another seed
+        seed = int(np.random.SeedSequence([request.seed, done]).generate_state(1)[0])  # not that of another seed
         batch = model.sample(conditions, size, seed)
         for index in range(size):
             found = {one.name: _volume(batch[one.name][index], one, configuration) for one in fields.targets}
@@ -85,7 +87,7 @@ def sample_volumes(
 
 
 def _volume(image: torch.Tensor, field: Field, configuration: Configuration) -> Volume:
-    """An image (1, Z, Y, X), or of methods in 2D (1, Y, X), in physical units; a PET is never negative."""
+    """An image (1, Z, Y, X), or (1, Y, X) for methods in 2D, in physical units; a PET is never negative."""
     values = image.float().cpu().numpy().reshape((-1, *image.shape[-2:]))
     values = np.maximum(denormalize(values, configuration.normalization[field.name]), field.rules.outside)
     grid = Grid(values.shape, tuple(configuration.spacing))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import glob
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
 from ct2pet.models import build_method
 from ct2pet.models.base import Method
 from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.suggestions import did_you_mean
 
 _ALL = "all"
 
@@ -48,14 +49,15 @@ class TrainedModel:
     ) -> dict[str, list[Path]]:
         """The checkpoint files of each configuration.
 
-        By default all districts of the plans (``whole_body`` where no district is trained), and of each the folds
-        that are numbered, or ``all`` where there is no other. Raises CheckpointError that names what is not trained.
+        By default all districts of the plans (``whole_body`` where no district is trained), and of each the numbered
+        folds, or ``all`` without numbered ones. Raises CheckpointError that names what is not trained.
         """
         names = list(configurations or self._districts())
         unknown = [name for name in names if name not in self.folds]
         if unknown:
             raise CheckpointError(
                 f"{self.folder(unknown[0])}: no {self.checkpoint}; trained are: {', '.join(sorted(self.folds))}"
+                f"{did_you_mean(unknown[0], sorted(self.folds))}"
             )
         return {name: [self._file(name, fold) for fold in self._folds(name, folds)] for name in names}
 
@@ -71,8 +73,8 @@ class TrainedModel:
         missing = [name for name in wanted if name not in self.folds]
         if missing:
             raise CheckpointError(
-                f"{self.folder(missing[0]).parent}: {', '.join(missing)} has no {self.checkpoint}; train it, or name "
-                f"what to predict: -c {' '.join(name for name in self.folds)}"
+                f"{self.folder(missing[0]).parent}: {', '.join(missing)} has no {self.checkpoint}; train it, or give "
+                f"the districts to use: -c {' '.join(name for name in self.folds)}"
             )
         return wanted
 
@@ -91,8 +93,8 @@ class TrainedModel:
 
 @dataclass(frozen=True)
 class LoadedModel:
-    """The districts' models with weights, the plans that they were trained with, and where each checkpoint comes from:
-    ``{configuration: {fold: provenance}}``, empty for one that does not say."""
+    """The districts' models with weights, the plans that they were trained with, and the provenance of each checkpoint:
+    ``{configuration: {fold: provenance}}``, empty where unknown."""
 
     plans: Plans
     districts: list[DistrictModels]
@@ -100,16 +102,24 @@ class LoadedModel:
 
 
 def find_trained(results: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
-    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted. Folders that
-    may not be read are named on standard error. Raises CheckpointError where there is nothing else."""
-    return _found(Path(results), "*/*", checkpoint)
+    """All trained models under ``results`` that have a file ``checkpoint`` in at least one fold, sorted. Unreadable
+    folders are named on standard error. Raises CheckpointError where there are only those, and for the name of a
+    checkpoint that no training has while others exist."""
+    found = _found(Path(results), "*/*", checkpoint)
+    known = [] if found else sorted({path.name for path in Path(results).glob("*/*/fold_*/checkpoint_*.pth")})
+    if known:
+        hint = did_you_mean(checkpoint, known)
+        raise CheckpointError(
+            f"{results}: no trained model with {checkpoint} (-chk); there are: {', '.join(known)}{hint}"
+        )
+    return found
 
 
 def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedModel]:
     """The trained models in a folder: of a configuration (MODEL__PLANS__CONFIGURATION), of a dataset (Dataset001_NAME),
-    or one as the results folder. Raises CheckpointError where it holds none."""
+    or a results folder. Raises CheckpointError where it has none."""
     if not folder.is_dir():
-        raise CheckpointError(f"{folder}: no such folder of a model")
+        raise CheckpointError(f"{folder}: no such folder")
     place = folder.resolve()
     name, parent = glob.escape(place.name), glob.escape(place.parent.name)
     places = [
@@ -120,11 +130,11 @@ def find_in(folder: Path, checkpoint: str = CHECKPOINT_FINAL) -> list[TrainedMod
     for results, pattern in filter(None, places):
         if found := _found(results, pattern, checkpoint):
             return found
-    raise CheckpointError(f"{folder}: no model with a {checkpoint} in it, folders MODEL__PLANS__CONFIGURATION/fold_X")
+    raise CheckpointError(f"{folder}: no model with a {checkpoint} in folders MODEL__PLANS__CONFIGURATION/fold_X")
 
 
 def _found(results: Path, models: str, checkpoint: str) -> list[TrainedModel]:
-    """Those in the folders of models that the pattern ``models`` (of two levels) finds."""
+    """Those in the folders of models that match the pattern ``models`` (of two levels)."""
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for path in sorted(results.glob(f"{models}/fold_*/{checkpoint}")):
         parts = path.parts[-3].split("__")
@@ -141,7 +151,7 @@ def _found(results: Path, models: str, checkpoint: str) -> list[TrainedModel]:
 
 
 def _unreadable(results: Path, models: str) -> list[Path]:
-    """The folders of datasets, models and folds that may not be read: a pattern finds nothing in them."""
+    """The unreadable folders of datasets, models and folds, in which a pattern finds nothing."""
     depths = (models.partition("/")[0], models, f"{models}/fold_*")
     folders = [results, *(folder for depth in depths for folder in results.glob(depth))]
     return [folder for folder in folders if not _may_be_read(folder)]
@@ -152,7 +162,7 @@ def _may_be_read(folder: Path) -> bool:
         os.scandir(folder).close()
     except PermissionError:
         return False
-    except OSError:  # a file, or nothing
+    except OSError:  # a file, or missing
         return True
     return True
 
@@ -163,10 +173,28 @@ def choose(
     model: str | None = None,
     plans_name: str | None = None,
 ) -> TrainedModel:
-    """The one trained model that fits; a ``dataset`` is a number or a folder name.
+    """The one trained model of a ``dataset`` (number or folder name), a method and plans; None: any.
 
-    Raises CheckpointError that lists them all where none or several fit.
+    Raises CheckpointError that lists the trained models where none or several match.
     """
+    if not trained:
+        raise CheckpointError(
+            "no trained model with this checkpoint; train one (ct2pet_train), change -chk, or use the built-in model "
+            "(--model box)"
+        )
+    fitting = matching(trained, dataset, model, plans_name)
+    if len(fitting) > 1:
+        raise CheckpointError(f"several trained models; choose one: {'; '.join(map(str, fitting))}")
+    return fitting[0]
+
+
+def matching(
+    trained: Sequence[TrainedModel],
+    dataset: str | None = None,
+    model: str | None = None,
+    plans_name: str | None = None,
+) -> list[TrainedModel]:
+    """All trained models of a dataset, a method and plans; None: any. Raises CheckpointError where there is none."""
     fitting = [
         one
         for one in trained
@@ -174,13 +202,27 @@ def choose(
         and model in (None, one.model)
         and plans_name in (None, one.plans_name)
     ]
-    if len(fitting) == 1:
-        return fitting[0]
-    if not trained:
-        raise CheckpointError("there is no trained model with this checkpoint: train one (ct2pet_train) or see -chk")
     if not fitting:
-        raise CheckpointError(f"no trained model fits; there are: {'; '.join(map(str, trained))}")
-    raise CheckpointError(f"several trained models fit, choose one: {'; '.join(map(str, fitting))}")
+        wanted = {"-d": dataset, "-m": model, "-p": plans_name}
+        raise CheckpointError(f"{_unknown(trained, wanted)}; trained are: {'; '.join(map(str, trained)) or 'none'}")
+    return fitting
+
+
+def _unknown(trained: Sequence[TrainedModel], wanted: Mapping[str, str | None]) -> str:
+    """The options that no trained model has, with the most similar known value of each."""
+    known = {
+        "-d": {one.dataset_name for one in trained},
+        "-m": {one.model for one in trained},
+        "-p": {one.plans_name for one in trained},
+    }
+    given = {option: value for option, value in wanted.items() if value is not None}
+    missing = [
+        f"{option} {value}{did_you_mean(value, sorted(known[option]))}"
+        for option, value in given.items()
+        if value not in known[option] and not (option == "-d" and any(_is_dataset(name, value) for name in known["-d"]))
+    ]
+    chosen = ", ".join(missing) or " ".join(f"{option} {value}" for option, value in given.items())
+    return f"no trained model has {chosen}"
 
 
 def _is_dataset(name: str, wanted: str) -> bool:
@@ -192,8 +234,8 @@ def load_trained(
 ) -> LoadedModel:
     """Read the checkpoints (see TrainedModel.checkpoints) and put their weights into models, on the CPU.
 
-    Raises CheckpointError, naming the file, for checkpoints that are damaged, lie in the wrong folder, or do not
-    belong together.
+    Raises CheckpointError, naming the file, for checkpoints that are damaged, in the wrong folder, or do not belong
+    together.
     """
     plans: Plans | None = None
     districts = []
@@ -208,7 +250,7 @@ def load_trained(
             own = own_plans(content, path, trained.model, name)
             plans = own if plans is None else plans
             if own.districts != plans.districts:
-                raise CheckpointError(f"{path}: trained with other districts than the rest; choose with -c or -p")
+                raise CheckpointError(f"{path}: trained with other districts than the others; choose with -c or -p")
             if models and own.configuration(name) != models[0].configuration:
                 raise CheckpointError(f"{path}: trained with other plans than the other folds; choose with -f")
             models.append(_model(content, own, path))
@@ -223,7 +265,7 @@ def own_plans(content: dict[str, Any], path: Path, model: str, configuration: st
     PlansError where its plans cannot be read."""
     found = content.get("model_name"), content.get("configuration_name")
     if found != (model, configuration):
-        raise CheckpointError(f"{path}: holds {found[0]} of {found[1]}, which its folder's name does not say")
+        raise CheckpointError(f"{path}: contains {found[0]} of {found[1]}, which does not match its folder's name")
     return Plans.from_json(content.get("plans", {}), str(path))
 
 
@@ -235,7 +277,7 @@ def _model(content: dict[str, Any], plans: Plans, path: Path) -> Method:
         reason = str(error).strip().splitlines()[-1].strip()
         raise CheckpointError(f"{path}: its weights do not fit the networks of its plans ({reason})") from None
     if not all(bool(torch.isfinite(weights).all()) for weights in model.state_dict().values()):
-        raise CheckpointError(f"{path}: its weights hold values that are not numbers: the training went wrong")
+        raise CheckpointError(f"{path}: its weights contain NaN or infinity: the training failed; train again")
     return model
 
 
@@ -244,5 +286,5 @@ def _check_disjoint(districts: Sequence[DistrictModels]) -> None:
     for district in districts:
         for label in district.configuration.labels:
             if label in owners:
-                raise CheckpointError(f"{owners[label]} and {district.name} share a part of the body: predict one (-c)")
+                raise CheckpointError(f"{owners[label]} and {district.name} overlap; choose one of them (-c)")
             owners[label] = district.name

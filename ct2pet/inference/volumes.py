@@ -1,4 +1,4 @@
-"""A volume through the stages of one or several trained models, window by window."""
+"""Prediction of a volume by the stages of one or several trained models, window by window."""
 
 from __future__ import annotations
 
@@ -11,12 +11,11 @@ import torch
 
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import PET
-from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows
+from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows, in_float32
 from ct2pet.inference.remembered_windows import RememberedWindows
 from ct2pet.inference.sliding_window import (
     Slab,
     SlidingWindow,
-    WindowFunction,
     where_volumes_fit,
     windows_at_once,
 )
@@ -30,9 +29,9 @@ Arrays = dict[str, np.ndarray]
 
 @dataclass(frozen=True)
 class WindowOptions:
-    """``step_size``: the share of a window from one to the next, in place of the plans' overlap. ``mirror``: average
-    over the flips that the configuration allows. ``bfloat16``: compute in it where that is faster and changes little
-    (see FastWindows). ``remembered``: windows that need not be computed again."""
+    """``step_size``: the step of the sliding window as a share of the window, in place of the plans' overlap.
+    ``mirror``: average over the flips of the configuration. ``bfloat16``: use it where it is faster and changes little
+    (see FastWindows). ``remembered``: answers to windows that are not computed again."""
 
     step_size: float | None = None
     mirror: bool = False
@@ -50,11 +49,11 @@ def predict_volume(
     progress: Progress | None = None,
 ) -> Arrays:
     """Normalised input images (Z, Y, X) to the targets by name, on the models' device: images float32, normalised, and
-    label maps; outside ``region`` (bool) as beyond the image.
+    label maps; with the value outside of images outside ``region`` (bool).
 
     Of several ``methods`` (folds of one training) images and the probabilities of labels are averaged. ``until``: the
-    last stage to go through. ``progress`` is told shares of the work that add up to 1. The models should be in
-    evaluation mode, and nothing should record gradients.
+    last stage to compute. ``progress`` is called with shares of the work (sum 1). The models should be in evaluation
+    mode, without gradients.
     """
     options = options or WindowOptions()
     stages = [_stages(method, until) for method in methods]
@@ -83,7 +82,7 @@ def _through(
     options: WindowOptions,
     progress: Progress | None,
 ) -> Mapping[str, np.ndarray]:
-    """What the stage after these sees."""
+    """The inputs of the next stage."""
     for stage in stages:
         found = _collect(zip(_slabs(stage, inputs, region, options, progress)), stage, region)
         inputs = drafts(stage, found)
@@ -91,7 +90,7 @@ def _through(
 
 
 def drafts(stage: PredictionModel, predicted: Mapping[str, np.ndarray]) -> Arrays:
-    """The images that a stage predicted, as the next one sees them."""
+    """The images predicted by a stage, as inputs of the next one."""
     images = [target for target in stage.fields.targets if not target.rules.is_labels]
     windows = stage.planned.normalization
     return {draft_name(one): as_input(predicted[one.name], windows[one.name]) for one in images}
@@ -108,7 +107,7 @@ def _slabs(
     overlap = plan.tile_overlap if options.step_size is None else 1 - options.step_size
     device = where_volumes_fit(_volume_bytes(stage, region), _device(stage))
     window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout, plan.window_weights, device)
-    function: WindowFunction = _Windows(stage, options.mirror)
+    function = in_float32(_Windows(stage, options.mirror))
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
     if options.remembered is not None:
@@ -118,15 +117,15 @@ def _slabs(
 
 
 def _volume_bytes(stage: PredictionModel, region: np.ndarray) -> int:
-    """What the input images and the slices under way take (float32): of each target all channels and the count, once as
-    they are and once while they are moved up."""
+    """The memory of the input images and the unfinished slices (float32): all channels of each target and the count,
+    twice while slices are moved."""
     depth = min(2 * stage.planned.patch_size[0], len(region))
     slices = sum(one.num_channels + 1 for one in stage.fields.targets) * depth * region[0].size
     return 4 * (len(stage.fields.inputs) * region.size + 2 * slices)
 
 
 def _at_once(stage: PredictionModel) -> int:
-    """Slices are small: as many as in training; of patches what the device likes."""
+    """For slices the batch size of the training; for patches that of the device."""
     if stage.requirements.dimensions == 2:
         return stage.planned.batch_size
     return windows_at_once(stage.planned.patch_size, _device(stage))
@@ -146,8 +145,8 @@ def _tolerances(stage: PredictionModel) -> dict[str, float]:
 
 
 class _Windows:
-    """What a stage says of windows (N, inputs, Z, Y, X), by target: values of images, probabilities of labels, averaged
-    over flips where ``mirror`` is asked for."""
+    """The output of a stage for windows (N, inputs, Z, Y, X), by target: values of images, probabilities of labels,
+    averaged over flips with ``mirror``."""
 
     def __init__(self, stage: PredictionModel, mirror: bool) -> None:
         axes = stage.planned.mirror_axes if mirror else []
@@ -191,7 +190,7 @@ def _collect(slabs: Iterator[tuple[Slab, ...]], stage: PredictionModel, region: 
 
 
 def _outside(stage: PredictionModel, field: Field) -> float:
-    """The value beyond the image, as the stage sees or predicts it."""
+    """The value outside of images, as the stage's input or output."""
     if field.rules.is_labels:
         return field.rules.outside
     return outside_value(field.rules.outside, stage.planned.normalization[field.name])
@@ -202,7 +201,7 @@ def _type(target: Field) -> np.dtype:
 
 
 def _mean(parts: Sequence[torch.Tensor]) -> torch.Tensor:
-    """A running mean: where all agree it is exactly what they say."""
+    """A running mean: exact where all values are equal."""
     mean = torch.zeros_like(parts[0])
     for number, part in enumerate(parts, start=1):
         mean += (part - mean) / number

@@ -1,4 +1,4 @@
-"""How much each voxel of a window counts in the mean of overlapping windows."""
+"""The weights of a window's voxels in the mean of overlapping windows."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _SMALLEST_WEIGHT = 1e-4
 
 
 def window_weights(kind: str, patch_size: Sequence[int]) -> torch.Tensor:
-    """How much each voxel (Z, Y, X) of a window counts, float32: ones (``uniform``), or a Gaussian with a standard
-    deviation of an eighth of the window along each axis (``gaussian``), as in nnU-Net, so that no edge of a window is
-    seen in the mean. At least 1e-4 in the corners, where a window may be the only one."""
+    """The weights of a window's voxels (Z, Y, X), float32: ones (``uniform``), or a Gaussian with a standard deviation
+    of an eighth of the window along each axis (``gaussian``), as in nnU-Net, to avoid visible window borders in the
+    mean. At least 1e-4 in the corners, where there may be only one window."""
     weights = torch.ones(*patch_size)
     if kind == GAUSSIAN:
         for axis, size in enumerate(patch_size):

@@ -1,1 +1,1 @@
-"""Decisions, from the fingerprint to plans."""
+"""Planning: from the fingerprint to plans."""

@@ -1,4 +1,4 @@
-"""What a device can bear."""
+"""The limits of a device."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Budget:
 def budget_for(device: str, memory_target_gib: float | None = None) -> Budget:
     """The budget of ``cpu`` (by default half of the free RAM) or ``cuda`` (by default 8 GiB, as nnU-Net)."""
     if memory_target_gib is not None and not 0 < memory_target_gib < math.inf:
-        raise PlansError(f"a memory target of {memory_target_gib} GiB cannot hold a training")
+        raise PlansError(f"a memory target of {memory_target_gib} GiB is too small for a training")
     if device == "cuda":
         return Budget(device, memory_target_gib or _GPU_GIB, 32, 320, 6, 192**3, 8)
     return Budget(device, memory_target_gib or _SHARE_OF_RAM * available_memory_gib(), 8, 128, 5, 40**3, 2)

@@ -1,4 +1,4 @@
-"""The decisions for one district, or for the whole body, as frozen dataclasses."""
+"""The plan of one district, or of the whole body, as frozen dataclasses."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from ct2pet.errors import PlansError
 
 UNIFORM, GAUSSIAN = "uniform", "gaussian"
-WINDOW_WEIGHTS = (UNIFORM, GAUSSIAN)  # every voxel alike; the middle most, the rim next to nothing
+WINDOW_WEIGHTS = (UNIFORM, GAUSSIAN)  # equal weights; largest at the centre, near zero at the border
 
 
 @dataclass(frozen=True)
 class Normalization:
-    """Values [lower, upper] (in the field's unit) are mapped linearly to ``range``; ``clip`` cuts off the rest.
+    """Values [lower, upper] (in the field's unit) are mapped linearly to ``range``; ``clip`` limits other values to it.
 
-    ``scope``: whose window it is: that of the ``dataset``, the same for all images, or the ``image``'s own minimum and
-    maximum, in place of ``lower`` and ``upper``; of inputs only, because a target is mapped back."""
+    ``scope``: ``dataset``: the same window for all images; ``image``: the minimum and maximum of each image in place of
+    ``lower`` and ``upper`` (inputs only, because targets are mapped back)."""
 
     lower: float
     upper: float
@@ -28,9 +28,10 @@ class Normalization:
 
 @dataclass(frozen=True)
 class Masking:
-    """Which input voxels a network sees: the district alone (``hard``, as the paper), or those within ``margin_mm`` of
-    it too (``context``). All others are as beyond the image. Losses and errors count inside the district in both
-    cases. ``none``: the network sees, learns and predicts the whole image, whatever the district map says."""
+    """The input voxels that are not masked: the district (``hard``, as in the paper), or also those within
+    ``margin_mm`` of it (``context``). Other voxels get the value outside of images. Losses and errors are computed
+    inside the district in both cases. ``none``: the whole image is input, training region and prediction, independent
+    of the district map."""
 
     kind: str
     margin_mm: float
@@ -38,11 +39,11 @@ class Masking:
 
 @dataclass(frozen=True)
 class Sampling:
-    """Where training patches come from: ``lesion_fraction`` of them are centred on a lesion voxel (of cases that have
-    any), ``label_fraction`` on a voxel of a random label of the label maps, the others on a random voxel of the
-    district. ``balanced_over``: a condition whose classes are drawn equally often; empty: cases are.
-    ``lesions_centred``: patches of lesions have the middle of the case's largest lesion in their middle, in a random
-    axial slice of it; otherwise a random lesion voxel lies anywhere in the middle half of the patch."""
+    """Sampling of training patches: ``lesion_fraction`` of them are centred on a lesion voxel (of cases that have any),
+    ``label_fraction`` on a voxel of a random label of the label maps, the others on a random voxel of the district.
+    ``balanced_over``: a condition whose classes are sampled equally often; empty: all cases are. ``lesions_centred``:
+    the centre of a lesion patch is the centre of the case's largest lesion, in a random axial slice of it; otherwise a
+    random lesion voxel is at a random position in the middle half of the patch."""
 
     lesion_fraction: float
     label_fraction: float = 0.0
@@ -54,7 +55,7 @@ class Sampling:
 class Augmentation:
     """Spatial transforms of all fields together, and Gaussian noise on the normalised input images. Axes are Z, Y, X.
 
-    ``misalignment_mm``: by field, how far (mm, Z, Y, X) it is moved at most against the others, with
+    ``misalignment_mm``: by field, its largest shift (mm, Z, Y, X) against the others, with
     ``misalignment_probability`` (Kovacs et al., Sci Rep 2023)."""
 
     rotation_degrees: list[float]
@@ -69,10 +70,10 @@ class Augmentation:
 
 @dataclass(frozen=True)
 class NetworkPlan:
-    """A network by the dotted name of its class, and the arguments that it is called with.
+    """A network: the dotted name of its class, and the arguments of its constructor.
 
-    Arguments that are classes (``norm_op``) are dotted names too. Channels are not among them: they follow from the
-    fields, and are given when it is built; see networks.build_network.
+    Arguments that are classes (``norm_op``) are also dotted names. Channels are not included: they follow from the
+    fields and are set when the network is built; see networks.build_network.
     """
 
     network_class: str
@@ -81,7 +82,7 @@ class NetworkPlan:
 
 @dataclass(frozen=True)
 class Slices:
-    """The decisions for methods that see axial slices: ``patch_size`` (voxels: Y, X), slices per step, 2D networks."""
+    """The plan for methods of axial slices: ``patch_size`` (voxels: Y, X), slices per step, 2D networks."""
 
     patch_size: list[int]
     batch_size: int
@@ -90,12 +91,12 @@ class Slices:
 
 @dataclass(frozen=True)
 class Configuration:
-    """The decisions for one district, or for the whole body.
+    """The plan of one district, or of the whole body.
 
     ``spacing`` (mm), ``median_shape`` and ``patch_size`` (voxels) are in the order Z, Y, X. ``normalization``: by image
-    field. ``tile_overlap`` is the share of a window that its neighbour covers again; ``tile_layout``: see
-    SlidingWindow; ``window_weights``: how much each voxel of a window counts where windows overlap (WINDOW_WEIGHTS).
-    ``networks``: by role. ``slices``: the same for methods in 2D; None in older plans and where none was planned.
+    field. ``tile_overlap`` is the overlap of neighbouring windows, as a share of the window; ``tile_layout``: see
+    SlidingWindow; ``window_weights``: the weights of a window's voxels where windows overlap (WINDOW_WEIGHTS).
+    ``networks``: by role. ``slices``: the plan for methods in 2D; None in older plans and where none was planned.
     """
 
     labels: list[int]
@@ -112,19 +113,19 @@ class Configuration:
     networks: dict[str, NetworkPlan]
     slices: Slices | None = None
     tile_layout: str = "fitted"
-    window_weights: str = UNIFORM  # what older plans, which do not say, were predicted with
+    window_weights: str = UNIFORM  # the value used by older plans without this key
 
     def as_seen_in(self, dimensions: int) -> Configuration:
-        """The decisions as a method of so many ``dimensions`` sees them: in 2D patches are one voxel thick, networks
-        are those of the slices, and nothing is turned or flipped out of its slice.
+        """The plan for a method of 2 or 3 ``dimensions``: in 2D patches are one voxel thick, networks are those of the
+        slices, and there are no rotations or flips out of the slice.
 
-        Raises PlansError where 2D is asked for and not planned.
+        Raises PlansError where 2D was not planned.
         """
         if dimensions == 3:
             return self
         if self.slices is None:
             raise PlansError(
-                "these plans have no slices for methods in 2D; make plans that have: ct2pet_plan_experiment"
+                "these plans have no slices, which methods in 2D need; make new plans with ct2pet_plan_experiment"
             )
         turned = self.augmentation
         return dataclasses.replace(
@@ -142,8 +143,8 @@ class Configuration:
         )
 
     def network(self, role: str) -> NetworkPlan:
-        """The network of a role. Raises PlansError that lists the roles there are."""
+        """The network of a role. Raises PlansError that lists the roles."""
         if role not in self.networks:
             known = ", ".join(self.networks)
-            raise PlansError(f"these plans have no network for the role {role!r}; there are: {known}; plan again")
+            raise PlansError(f"these plans have no network for the role {role!r}; known are: {known}; plan again")
         return self.networks[role]

@@ -1,4 +1,5 @@
-"""Parameters and kept values of the blocks of dynamic-network-architectures: one convolution, or a residual block."""
+"""Parameters and stored activations of the blocks of dynamic-network-architectures: one convolution, or a residual
+block."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Stage:
 
 @dataclass(frozen=True)
 class Layers:
-    """What follows each convolution. ``kept``: values that autograd keeps for one value of the convolution's output."""
+    """The layers after each convolution. ``kept``: values that autograd stores per value of the convolution's
+    output."""
 
     bias: bool
     norm: bool
@@ -49,12 +51,14 @@ class Layers:
 
     @classmethod
     def from_arguments(cls, arguments: Mapping[str, Any]) -> Layers:
-        """From a plan's arguments. Raises PlansError for norms that are neither instance nor batch norms."""
+        """From a plan's arguments. Raises PlansError for norms other than instance and batch norm."""
         norm_op, affine = arguments.get("norm_op"), False
         if norm_op is not None:
             kind = norm_op.rpartition(".")[2].rstrip("123d")
             if kind not in _AFFINE_BY_DEFAULT:
-                raise PlansError(f"the memory of a network with {norm_op} cannot be estimated")
+                raise PlansError(
+                    f"the memory of a network with {norm_op} cannot be estimated; use instance or batch norm"
+                )
             affine = (arguments.get("norm_op_kwargs") or {}).get("affine", _AFFINE_BY_DEFAULT[kind])
         # A norm keeps its input, and the next convolution keeps its own, which is the activation's result.
         kept = 1 + (norm_op is not None) + _keeps_its_input(arguments)
@@ -83,7 +87,7 @@ def plain_block(layers: Layers, stage: Stage, channels: int) -> Size:
 
 
 def residual_block(layers: Layers, stage: Stage, channels: int) -> Size:
-    """BasicBlockD, or BottleneckD, whose first convolution has the resolution of the stage before."""
+    """BasicBlockD, or BottleneckD, whose first convolution has the resolution of the previous stage."""
     width, narrow = stage.width, stage.bottleneck
     if narrow is None:
         block = layers.convolution(channels, width, stage.kernel, stage.voxels)
@@ -102,6 +106,6 @@ def stacked(block: Block, layers: Layers, stage: Stage, channels: int) -> Size:
 
 
 def _keeps_its_input(arguments: Mapping[str, Any]) -> bool:
-    """Whether the activation's gradient needs a map beside its result."""
+    """Whether the activation's gradient needs a map in addition to its result."""
     nonlin, in_place = arguments.get("nonlin"), (arguments.get("nonlin_kwargs") or {}).get("inplace", False)
     return nonlin is not None and nonlin != "torch.nn.ReLU" and not (nonlin == "torch.nn.LeakyReLU" and in_place)

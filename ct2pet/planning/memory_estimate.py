@@ -1,9 +1,9 @@
-"""How much memory a training takes, from the plan alone: counted layer by layer, without building a network.
+"""Memory of a training, estimated from the plan: counted layer by layer, without building a network.
 
 Counted are weights, gradients, the two moments of Adam, and the activations that autograd keeps; one factor, fitted to
-benchmarks/memory_estimate.py, stands for what a step needs besides: gradients of activations, the discriminator's
-second pass, the convolutions' own buffers, the sampling of a warped image. Steps of batch 1 may need up to 0.25 GiB
-more on a CPU, where torch takes another path for small maps.
+benchmarks/memory_estimate.py, covers all other memory of a step: gradients of activations, the discriminator's second
+pass, the convolutions' own buffers, the sampling of a warped image. Steps of batch 1 may need up to 0.25 GiB more on a
+CPU, where torch uses other kernels for small maps.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def estimate_training_gib(
 ) -> float:
     """Memory (GiB) of one training process on ``device`` (``cuda``, or any other name for main memory).
 
-    Of a method of several stages that of the most demanding one. Raises PlansError where the plan names a network that
-    the planner does not make, or has no slices for a method that needs them.
+    For a method of several stages, the memory of the largest one. Raises PlansError where the plan has a network that
+    the planner does not make, or no slices for a method that needs them.
     """
     return max(_of_one_training(configuration, fields, needs, device) for needs in requirements.trainings)
 

@@ -1,5 +1,5 @@
-"""The networks that the planner makes: classes by their dotted names, and their arguments without channels in and out,
-which follow from a dataset's fields and are given when a network is built."""
+"""The networks that the planner makes: classes by their dotted names, and their arguments without input and output
+channels, which follow from a dataset's fields and are set when a network is built."""
 
 from __future__ import annotations
 
@@ -15,12 +15,14 @@ RESNET_GENERATOR = "ct2pet.networks.resnet_generator.ResNetGenerator"
 SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
 CLASS_GENERATOR = "ct2pet.networks.medscangan.ClassGenerator"
 CLASS_CRITIC = "ct2pet.networks.medscangan.ClassCritic"
+DCGAN_GENERATOR = "ct2pet.networks.dcgan.DCGANGenerator"
+DCGAN_CRITIC = "ct2pet.networks.dcgan.DCGANCritic"
 
 _CONVOLUTIONS_PER_STAGE = 2
-_RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICCAI 2024); deeper stages have 6 as well
+_RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICCAI 2024); deeper stages also have 6
 _RESNET_STAGES, _RESNET_BLOCKS = 3, 6  # of CycleGAN's generator for images of 128 pixels and less (Zhu et al.)
 _GAN_SLOPE, _NNUNET_SLOPE = 0.2, 0.01
-_LATENT_SIZE, _EMBEDDING_SIZE = 256, 64  # the first is that of Samaras et al., who do not state the second
+_LATENT_SIZE, _EMBEDDING_SIZE = 256, 64  # the first is that of Samaras et al.; they do not give the second
 _LEAST_CLASS_FEATURES = 16  # a network of slices costs far less than one of patches
 
 
@@ -50,8 +52,8 @@ def shared_encoder_arguments(topology: Topology, base_features: int, max_feature
 
 
 def plain_shared_encoder_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
-    """A plain encoder with a decoder for each output (``SHARED_ENCODER``) and deep supervision: for a CPU, where it
-    makes more steps in the same time than a residual one."""
+    """A plain encoder with a decoder for each output (``SHARED_ENCODER``) and deep supervision: for a CPU, where it is
+    faster than a residual encoder."""
     stages = topology.num_stages
     return {
         **_stages(topology, base_features, max_features),
@@ -102,12 +104,30 @@ def class_critic_arguments(topology: Topology, base_features: int, max_features:
     return {"features_per_stage": widths, "strides": topology.strides}
 
 
+def dcgan_generator_arguments(
+    patch_size: Sequence[int], topology: Topology, base_features: int, max_features: int
+) -> dict[str, Any]:
+    """A generator of images for each class (``DCGAN_GENERATOR``)."""
+    return {
+        **dcgan_critic_arguments(patch_size, topology, base_features, max_features),
+        "latent_size": _LATENT_SIZE,
+    }
+
+
+def dcgan_critic_arguments(
+    patch_size: Sequence[int], topology: Topology, base_features: int, max_features: int
+) -> dict[str, Any]:
+    """A critic of images for each class (``DCGAN_CRITIC``): it has no map as large as the image."""
+    arguments = class_critic_arguments(topology, base_features, max_features)
+    return {"patch_size": list(patch_size), **{name: values[1:] for name, values in arguments.items()}}
+
+
 def _widths(topology: Topology, base_features: int, max_features: int) -> list[int]:
     return [min(max_features, base_features * 2**stage) for stage in range(topology.num_stages)]
 
 
 def _stages(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
-    """Depth, widths, kernels and strides; as many dimensions as the topology has."""
+    """Depth, widths, kernels and strides, in the dimensions of the topology."""
     stages = topology.num_stages
     return {
         "n_stages": stages,
@@ -119,7 +139,7 @@ def _stages(topology: Topology, base_features: int, max_features: int) -> dict[s
 
 
 def _layers(topology: Topology, negative_slope: float) -> dict[str, Any]:
-    """What stands around each convolution."""
+    """The norm and activation of each convolution."""
     return {
         "conv_bias": True,
         "norm_op": f"torch.nn.InstanceNorm{_dimensions(topology)}d",

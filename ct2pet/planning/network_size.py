@@ -1,8 +1,8 @@
-"""How large a network is: its parameters, and the values that autograd keeps of it, counted from a plan's arguments.
+"""The size of a network: its parameters and the activations that autograd stores, counted from a plan's arguments.
 
 No network is built and torch is not imported. Counted are the networks of dynamic-network-architectures with plain and
-residual encoders, ct2pet's PatchGAN, its ResNet generator and its U-Net with a shared encoder, in two and three
-dimensions; and in two the networks of images of a class.
+residual encoders, ct2pet's PatchGAN, its ResNet generator and its U-Net with a shared encoder, in 2D and 3D; and in 2D
+the networks of images of a class.
 """
 
 from __future__ import annotations
@@ -13,11 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.class_network_size import class_critic_size, class_generator_size
+from ct2pet.planning.class_network_size import (
+    class_critic_size,
+    class_generator_size,
+    dcgan_critic_size,
+    dcgan_generator_size,
+)
 from ct2pet.planning.layer_size import Block, Layers, Size, Stage, plain_block, residual_block, stacked
 from ct2pet.planning.network_recipes import (
     CLASS_CRITIC,
     CLASS_GENERATOR,
+    DCGAN_CRITIC,
+    DCGAN_GENERATOR,
     PATCHGAN,
     PLAIN_ENCODER,
     RESNET_GENERATOR,
@@ -32,7 +39,7 @@ RESIDUAL_ENCODER_UNET = "dynamic_network_architectures.architectures.unet.Residu
 RESIDUAL_UNET = "dynamic_network_architectures.architectures.unet.ResidualUNet"
 
 _BASIC_BLOCK = "dynamic_network_architectures.building_blocks.residual.BasicBlockD"
-# Of each class its encoder and the blocks of its decoders.
+# By class: its encoder and the blocks of its decoders.
 _ENCODERS_AND_DECODERS: dict[str, tuple[str, Block | None]] = {
     UNET: (PLAIN_ENCODER, plain_block),
     RESIDUAL_ENCODER_UNET: (RESIDUAL_ENCODER, plain_block),
@@ -41,7 +48,7 @@ _ENCODERS_AND_DECODERS: dict[str, tuple[str, Block | None]] = {
     PLAIN_ENCODER: (PLAIN_ENCODER, None),
     RESIDUAL_ENCODER: (RESIDUAL_ENCODER, None),
 }
-# Of each encoder its blocks, and the argument that says how many a stage has.
+# By encoder: its blocks, and the argument with their number per stage.
 _BLOCKS: dict[str, tuple[Block, str]] = {
     PLAIN_ENCODER: (plain_block, "n_conv_per_stage"),
     RESIDUAL_ENCODER: (residual_block, "n_blocks_per_stage"),
@@ -62,14 +69,14 @@ def count(
 ) -> tuple[int, int]:
     """Parameters of a network, and the values that autograd keeps for one sample of ``patch_size`` voxels in training.
 
-    ``arguments`` as in a plan: without channels, classes by dotted name. Kept are the input, what convolutions, norms
-    and activations save for their gradients, and the outputs (of all resolutions with deep supervision), which a loss
-    saves. Not counted are the statistics of norms, a few values per channel. ``out_channels`` has one number for each
-    output of ``SHARED_ENCODER``; encoders and PatchGAN ignore it.
+    ``arguments`` as in a plan: without channels, classes by dotted name. Counted are the input, the values that
+    convolutions, norms and activations save for their gradients, and the outputs (of all resolutions with deep
+    supervision), which a loss saves. The statistics of norms, a few values per channel, are not counted.
+    ``out_channels`` has one number for each output of ``SHARED_ENCODER``; encoders and PatchGAN ignore it.
 
-    Raises PlansError for classes and arguments that are not counted (dropout, squeeze-and-excitation, stochastic depth,
-    pooling by anything but strided convolutions, encoders without a stem, norms that are neither instance nor batch
-    norms), where an argument is missing, and for several outputs of a network that has one.
+    Raises PlansError for unsupported classes and arguments (dropout, squeeze-and-excitation, stochastic depth, pooling
+    by anything but strided convolutions, encoders without a stem, norms other than instance and batch norm), where an
+    argument is missing, and for several outputs of a network with one.
     """
     outputs = [out_channels] if isinstance(out_channels, int) else list(out_channels)
     if network_class not in _WITHOUT_DECODERS and network_class not in _ENCODERS_AND_DECODERS:
@@ -167,4 +174,6 @@ _WITHOUT_DECODERS: dict[str, Callable[[Mapping[str, Any], Sequence[int], int, in
     RESNET_GENERATOR: resnet_generator_size,
     CLASS_GENERATOR: class_generator_size,
     CLASS_CRITIC: class_critic_size,
+    DCGAN_GENERATOR: dcgan_generator_size,
+    DCGAN_CRITIC: dcgan_critic_size,
 }

@@ -11,12 +11,16 @@ from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.network_recipes import (
     CLASS_CRITIC,
     CLASS_GENERATOR,
+    DCGAN_CRITIC,
+    DCGAN_GENERATOR,
     PATCHGAN,
     RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
     class_critic_arguments,
     class_generator_arguments,
+    dcgan_critic_arguments,
+    dcgan_generator_arguments,
     patchgan_arguments,
     plain_shared_encoder_arguments,
     resnet_generator_arguments,
@@ -30,7 +34,7 @@ _RESIDUAL_FROM, _LEAST_FEATURES_OF_LABELS = 32, 16
 
 @dataclass(frozen=True)
 class NetworkSize:
-    """What a network is made for: a patch (voxels), the topology for it, and the widths of its stages."""
+    """The size of a network: the patch (voxels), the topology for it, and the widths of its stages."""
 
     patch_size: Sequence[int]
     topology: Topology
@@ -39,7 +43,7 @@ class NetworkSize:
 
 
 def plan_generator(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
-    """A U-Net for one output; as many dimensions as the topology has."""
+    """A U-Net for one output, in the dimensions of the topology."""
     return NetworkPlan(UNET, unet_arguments(topology, base_features, max_features))
 
 
@@ -49,16 +53,16 @@ def plan_discriminator(patch_size: Sequence[int], base_features: int) -> Network
 
 
 def plan_resnet_generator(size: NetworkSize) -> NetworkPlan:
-    """CycleGAN's own generator; as many dimensions as the patch has."""
+    """CycleGAN's own generator, in the dimensions of the patch."""
     arguments = resnet_generator_arguments(len(size.patch_size), size.base_features, size.max_features)
     return NetworkPlan(RESNET_GENERATOR, arguments)
 
 
 def plan_shared_encoder(topology: Topology, base_features: int, max_features: int) -> NetworkPlan:
-    """An encoder with a decoder for each output: from 32 features on nnU-Net's residual one, below a plain one.
+    """An encoder with a decoder for each output: nnU-Net's residual encoder from 32 features on, a plain one below.
 
-    The last stage of a decoder of labels has ``base_features``, from which all classes are told apart: with 8 features
-    many of 19 classes are not learned (documentation/explanation/ldos.md), so that it has at least 16.
+    The last stage of a label decoder has ``base_features``, from which all classes are computed: with 8 features many
+    of 19 classes are not learned (documentation/explanation/ldos.md), so the minimum is 16.
     """
     if base_features >= _RESIDUAL_FROM:
         return NetworkPlan(SHARED_ENCODER, shared_encoder_arguments(topology, base_features, max_features))
@@ -73,8 +77,20 @@ def plan_class_generator(size: NetworkSize) -> NetworkPlan:
 
 
 def plan_class_critic(size: NetworkSize) -> NetworkPlan:
-    """A critic of slices that also names their class; in two dimensions."""
+    """A critic of slices that also classifies them; in two dimensions."""
     return NetworkPlan(CLASS_CRITIC, class_critic_arguments(size.topology, size.base_features, size.max_features))
+
+
+def plan_dcgan_generator(size: NetworkSize) -> NetworkPlan:
+    """A generator of slices for each class; in two dimensions."""
+    arguments = dcgan_generator_arguments(size.patch_size, size.topology, size.base_features, size.max_features)
+    return NetworkPlan(DCGAN_GENERATOR, arguments)
+
+
+def plan_dcgan_critic(size: NetworkSize) -> NetworkPlan:
+    """A critic of slices for each class; in two dimensions."""
+    arguments = dcgan_critic_arguments(size.patch_size, size.topology, size.base_features, size.max_features)
+    return NetworkPlan(DCGAN_CRITIC, arguments)
 
 
 _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
@@ -84,6 +100,8 @@ _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
     "shared_encoder": lambda size: plan_shared_encoder(size.topology, size.base_features, size.max_features),
     "class_generator": plan_class_generator,
     "class_critic": plan_class_critic,
+    "dcgan_generator": plan_dcgan_generator,
+    "dcgan_critic": plan_dcgan_critic,
 }
 
 
@@ -95,16 +113,16 @@ def plan_networks(roles: Iterable[str], size: NetworkSize) -> dict[str, NetworkP
 def plan_network(role: str, size: NetworkSize) -> NetworkPlan:
     """The network of a role. Raises PlansError where the planner makes none for it."""
     if role not in _RECIPES:
-        raise PlansError(f"the planner makes no network for the role {role!r}; there are {', '.join(_RECIPES)}")
+        raise PlansError(f"the planner makes no network for the role {role!r}; known are {', '.join(_RECIPES)}")
     return _RECIPES[role](size)
 
 
 def is_discriminator(network: NetworkPlan) -> bool:
-    """Whether a network gives scores of patches, and takes any patch that leaves its maps some voxels."""
+    """Whether a network outputs scores of patches, and works with any patch for which its maps are not too small."""
     return network.network_class == PATCHGAN
 
 
 def strides_of(network: NetworkPlan) -> list[list[int]]:
-    """The strides of a network's layers; empty where its arguments name none."""
+    """The strides of a network's layers; empty where its arguments have none."""
     strides: Any = network.arguments.get("strides", [])
     return strides

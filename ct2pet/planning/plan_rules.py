@@ -1,4 +1,4 @@
-"""The rules that plans must keep, whoever edited them."""
+"""The validity rules of plans, also of edited ones."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from ct2pet.planning.topology import patchgan_maps
 _MASKINGS = ("hard", "context", "none")
 _LAYOUTS = ("fitted", "regular")
 _SCOPES = ("dataset", "image")
-_MOST_FEATURES = 8192  # of a layer; more is a mistake that would take all memory
+_MOST_FEATURES = 8192  # of a layer; more is a mistake that would use all memory
 
 
 def check_fields(fields: Sequence[Field], where: str) -> None:
-    """Raise PlansError where a field has an unknown role or kind, or a name or folder that no dataset can have, or
-    nothing is to be predicted."""
+    """Raise PlansError where a field has an unknown role or kind, or a name or folder that is not allowed, or where
+    there is no target."""
     roles = {INPUT: KINDS, TARGET: KINDS, CONDITION: (CATEGORY,)}
     for number, one in enumerate(fields):
         _hold(
             {
-                f"fields[{number}].name {one.name!r} is not that of a field": is_field_name(one.name),
-                f"the field {one.name} has no such role and kind": one.kind in roles.get(one.role, ()),
-                f"the field {one.name} has no such folder: {one.folder!r}": one.role == CONDITION
+                f"fields[{number}].name {one.name!r} is not allowed": is_field_name(one.name),
+                f"the field {one.name} has an unknown role or kind": one.kind in roles.get(one.role, ()),
+                f"the folder {one.folder!r} of the field {one.name} is not allowed": one.role == CONDITION
                 or is_field_name(one.folder),
                 f"the field {one.name} has labels below 0": min(one.labels.values(), default=0) >= 0,
             },
@@ -45,15 +45,15 @@ def check_fields(fields: Sequence[Field], where: str) -> None:
         )
     names = [one.name for one in fields]
     _hold({"two fields have the same name": len({*names}) == len(names)}, where)
-    _hold({"fields must hold at least one target": any(one.role == TARGET for one in fields)}, where)
+    _hold({"fields must contain at least one target": any(one.role == TARGET for one in fields)}, where)
 
 
 def check_configuration(configuration: Configuration, fields: Fields, where: str) -> None:
-    """Raise PlansError that begins with ``where`` and names the first rule that the configuration breaks."""
+    """Raise PlansError that begins with ``where`` and names the first broken rule of the configuration."""
     sampling, masking = configuration.sampling, configuration.masking
     _hold(
         {
-            "labels must be positive and at least one": configuration.labels and min(configuration.labels) > 0,
+            "labels must be one or more positive numbers": configuration.labels and min(configuration.labels) > 0,
             "spacing must be three positive numbers (mm)": _positive(configuration.spacing, 3),
             "tile_overlap must be at least 0 and below 1": 0 <= configuration.tile_overlap < 1,
             f"window_weights must be {' or '.join(WINDOW_WEIGHTS)}": configuration.window_weights in WINDOW_WEIGHTS,
@@ -80,7 +80,7 @@ def _check_sampling(sampling: Sampling, fields: Fields, where: str) -> None:
     _hold(
         {
             "sampling.label_fraction must be 0 to 1": 0 <= sampling.label_fraction <= 1,
-            "sampling.lesion_fraction and label_fraction must not exceed 1 together": total <= 1,
+            "the sum of sampling.lesion_fraction and label_fraction must not exceed 1": total <= 1,
             "sampling.balanced_over must be a condition of the dataset": sampling.balanced_over in known,
         },
         where,
@@ -94,7 +94,7 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
         {
             "augmentation.flip_axes must be among 0, 1, 2": {*augmentation.flip_axes} <= {0, 1, 2},
             f"augmentation.misalignment_mm must name fields ({', '.join(sorted(known))})": {*moves} <= known,
-            "augmentation.misalignment_mm must be three numbers of at least 0 (mm) a field": all(
+            "augmentation.misalignment_mm must be three numbers of at least 0 (mm) per field": all(
                 len(mm) == 3 and min(mm) >= 0 and max(mm) < math.inf for mm in moves.values()
             ),
         },
@@ -105,16 +105,16 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
 def _check_normalization(normalization: Mapping[str, Normalization], fields: Fields, where: str) -> None:
     missing = [one.name for one in fields.images if one.name not in normalization]
     targets = {one.name for one in fields.targets}
-    _hold({f"normalization lacks the image {', '.join(missing)}": not missing}, where)
+    _hold({f"normalization of the image {', '.join(missing)} is missing": not missing}, where)
     for name, plan in normalization.items():
         finite = all(math.isfinite(end) for end in (plan.lower, plan.upper, *plan.range))
         _hold(
             {
                 f"normalization of {name} needs finite lower < upper": finite and plan.lower < plan.upper,
-                f"normalization of {name} needs a range of two rising numbers": len(plan.range) == 2
+                f"normalization of {name} needs a range of two increasing numbers": len(plan.range) == 2
                 and plan.range[0] < plan.range[1],
                 f"normalization of {name} needs a scope: {' or '.join(_SCOPES)}": plan.scope in _SCOPES,
-                f"normalization of {name} needs the scope dataset, because it is predicted": plan.scope == "dataset"
+                f"normalization of {name} needs the scope dataset, because it is a target": plan.scope == "dataset"
                 or name not in targets,
             },
             where,
@@ -136,7 +136,7 @@ def _check_networks(
             rules[f"patch_size is too small for the {role}'s strides"] = min(map(min, maps)) >= 1
         else:
             multiples = network_multiples(network, dimensions)
-            rules[f"patch_size must be multiples of {multiples}, as the {role}'s strides ask"] = all(
+            rules[f"patch_size must be multiples of {multiples}, the {role}'s strides"] = all(
                 n % multiple == 0 for n, multiple in zip(size, multiples)
             )
     rules["batch_size must be at least 1"] = batch_size >= 1
@@ -150,7 +150,7 @@ def _hold(rules: dict[str, Any], where: str) -> None:
 
 
 def network_multiples(network: NetworkPlan, dimensions: int = 3) -> list[int]:
-    """What a patch must be a multiple of along each axis: the product of the network's strides."""
+    """The divisor of a valid patch along each axis: the product of the network's strides."""
     strides = strides_of(network) or [[1] * dimensions]
     return [math.prod(axis) for axis in zip(*strides)]
 

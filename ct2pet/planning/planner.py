@@ -1,4 +1,4 @@
-"""The default planner: from the fingerprint's numbers to one configuration per district."""
+"""The default planner: from the fingerprint to one configuration per district."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from ct2pet.planning.topology import SMALLEST_PATCH, fitting_patch, unet_topolog
 
 _CONTEXT_MM = 24.0
 _BLEND_MM = 8.0
-_LABEL_FRACTION = 1 / 3  # of the patches, where labels are to be predicted: as nnU-Net
+_LABEL_FRACTION = 1 / 3  # of the patches, for label targets: as nnU-Net
 _SIDES = re.compile(r"(^|[_-])(left|right|l|r)([_-]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class PlanRequest:
-    """What a user asks of the planner. ``device``: the kind that will train. ``sized_for``: the methods for which
-    patch and batch leave memory (None: all). ``target_spacing``: Z, Y, X in mm, in place of the median of the cases.
-    Raises PlansError for a spacing that is not three positive numbers."""
+    """A request to the planner. ``device``: the kind of device that will train. ``sized_for``: the methods whose
+    training must fit into the memory (None: all). ``target_spacing``: Z, Y, X in mm, in place of the median of the
+    cases. Raises PlansError for a spacing that is not three positive numbers."""
 
     plans_name: str = layout.DEFAULT_PLANS
     device: str = "cpu"
@@ -51,7 +51,7 @@ class PlanRequest:
 
 @dataclass(frozen=True)
 class District:
-    """A district to be planned: its labels, what the fingerprint says of it, and the dataset's fields.
+    """A district to plan: its labels, its fingerprint, and the dataset's fields.
     ``target_spacing``: see PlanRequest."""
 
     name: str
@@ -62,8 +62,7 @@ class District:
 
     @property
     def spacing(self) -> list[float]:
-        """The median spacing (Z, Y, X, mm) of the first target of the cases in which the district occurs, or what was
-        asked for."""
+        """The median spacing (Z, Y, X, mm) of the first target in the cases with the district, or the requested one."""
         if self.target_spacing is not None:
             return [float(mm) for mm in self.target_spacing]
         return [round(float(mm), 6) for mm in np.median(self.seen.spacings, axis=0)]
@@ -87,16 +86,16 @@ def plan_experiment(
 ) -> Plans:
     """Plans for every district that occurs in the fingerprint, and for the whole body.
 
-    ``requirements`` of the methods by name, of those that can take the dataset's fields: their hyper-parameters are
-    copied. Slices leave memory for every method in 2D. Raises PlansError where nothing occurs, where no patch fits the
-    memory, or where a method of ``request.sized_for`` cannot take the fields.
+    ``requirements`` of the methods by name; hyper-parameters are copied for those that support the dataset's fields.
+    Slices are sized for every method in 2D. Raises PlansError where no district occurs, where no patch fits the memory,
+    or where a method of ``request.sized_for`` does not support the fields.
     """
     fields = description.fields
     for name in request.sized_for or ():
         requirements[name].check(name, description)
     fitting = {name: needs for name, needs in requirements.items() if needs.problem(description) is None}
     if not fitting:
-        raise PlansError(f"{fingerprint.dataset_name}: no method takes the fields of its dataset.json")
+        raise PlansError(f"{fingerprint.dataset_name}: {_why_none_fits(description, requirements)}")
     budget = budget_for(request.device, request.memory_target_gib)
     sizing = [needs for name, needs in fitting.items() if request.sized_for is None or name in request.sized_for]
     of_patches = [needs for needs in _trainings(sizing) if needs.dimensions == 3]
@@ -127,6 +126,13 @@ def plan_experiment(
     )
 
 
+def _why_none_fits(description: Description, requirements: Mapping[str, Requirements]) -> str:
+    """Which keys of dataset.json the methods need that support its fields; or that no method supports them."""
+    supporting = {name: needs for name, needs in requirements.items() if not needs.fields.problem(description.fields)}
+    missing = [f"{name} {needs.problem(description)}" for name, needs in supporting.items()]
+    return "; ".join(missing) or "no method supports the fields of its dataset.json"
+
+
 def _trainings(requirements: Iterable[Requirements]) -> list[Requirements]:
     return [training for needs in requirements for training in needs.trainings]
 
@@ -137,14 +143,14 @@ def network_roles(trainings: Iterable[Requirements]) -> list[str]:
 
 
 def planned_fields(fields: Fields) -> list:
-    """The fields that plans hold: inputs, targets and conditions."""
+    """The fields of plans: inputs, targets and conditions."""
     return [*fields.inputs, *fields.targets, *fields.conditions]
 
 
 def occurring(
     fingerprint: Fingerprint, description: Description, target_spacing: Sequence[float] | None = None
 ) -> Iterator[District]:
-    """The districts that some case has, then the whole body. Raises PlansError where there is none."""
+    """The districts that occur in a case, then the whole body. Raises PlansError where none occurs."""
     labels = region_labels(description.districts)
     found = [name for name in labels if name in fingerprint.districts and fingerprint.districts[name].cases]
     if not found:
@@ -157,19 +163,19 @@ def occurring(
 def plan_configuration(
     district: District, roles: Collection[str], requirements: list[Requirements], budget: Budget
 ) -> Configuration:
-    """The decisions for one district. Raises PlansError where no patch fits the memory."""
+    """The plan of one district. Raises PlansError where no patch fits the memory."""
     for batch_size in (min(2, budget.max_batch), 1):
         for patch_size in _patches(district.median_shape, district.spacing, budget):
             planned = _configuration(district, roles, patch_size, batch_size, budget)
             if _fits(planned, district.fields, requirements, budget):
                 return _with_larger_batch(planned, district.fields, requirements, budget)
     raise PlansError(
-        f"{district.name}: no training fits into {budget.memory_gib:.2f} GiB of memory; ask for a larger target"
+        f"{district.name}: no training fits into {budget.memory_gib:.2f} GiB of memory; raise -gpu_memory_target"
     )
 
 
 def _patches(shape: list[int], spacing: list[float], budget: Budget) -> Iterator[list[int]]:
-    """Patches within the district's box, from the largest down: cubes (in mm) as far as the box lets them."""
+    """Patches within the district's box in decreasing size: cubes (in mm) where the box is large enough."""
     smallest = SMALLEST_PATCH * min(spacing)
     edge_mm = max(smallest, *(n * s for n, s in zip(shape, spacing)))
     last: list[int] = []
@@ -228,15 +234,14 @@ def _configuration(
 
 
 def planned_sampling(fields: Fields) -> Sampling:
-    """Where patches come from. Images of a class without an input are centred on the lesions that have it, all classes
-    drawn equally often; where cases have no lesion masks, anywhere."""
+    """Sampling of patches. Images of a class without an input are centred on the lesions of that class, with all
+    classes sampled equally often; without lesion masks at random positions."""
     if not fields.inputs and fields.conditions:
         return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name, lesions_centred=True)
     return Sampling(lesion_fraction=0.1, label_fraction=_LABEL_FRACTION if fields.label_maps else 0.0)
 
 
 def planned_flip_axes(fields: Fields) -> list[int]:
-    """The axes to mirror: left and right, which are nearly alike (head and feet, front and back
-    are not), unless labels name a side."""
+    """The axes to mirror: only left-right, which is nearly symmetric, and only without labels of a side."""
     sided = any(_SIDES.search(name) for one in fields.label_maps for name in one.labels)
     return [] if sided else [2]

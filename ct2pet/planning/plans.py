@@ -1,4 +1,4 @@
-"""Plans: every decision that later stages need, as frozen dataclasses and as one JSON file that users edit."""
+"""Plans: all parameters of later stages, as frozen dataclasses and as one JSON file that users can edit."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ SCHEMA_VERSION = 2
 @dataclass(frozen=True)
 class Plans:
     """All plans of a dataset. ``fields``: its inputs, targets and conditions. ``districts``: empty where it has none;
-    the body is then found in the input ``body_mask`` (None: all voxels count). ``models`` holds each method's
-    hyper-parameters by its name."""
+    the body is then found in the input ``body_mask`` (None: all voxels count). ``models``: the hyper-parameters of each
+    method by its name."""
 
     dataset_name: str
     plans_name: str
@@ -37,7 +37,7 @@ class Plans:
     blend_mm: float
     body_mask: str | None = None
     schema_version: int = SCHEMA_VERSION
-    settings: dict[str, Any] = field(default_factory=dict)  # what the user asked of the planner, for the record
+    settings: dict[str, Any] = field(default_factory=dict)  # the request to the planner, for the record
     segmenters: list[SegmenterIdentity] = field(default_factory=list)  # as in the fingerprint; older plans have none
 
     @property
@@ -47,11 +47,11 @@ class Plans:
 
     @property
     def default_configurations(self) -> list[str]:
-        """What is trained where nothing is named: the districts, or the whole body where there is none."""
+        """The default configurations of a training: the districts, or the whole body of a dataset without districts."""
         return [name for name in self.configurations if name != WHOLE_BODY] or [WHOLE_BODY]
 
     def configuration(self, name: str) -> Configuration:
-        """The configuration ``name``. Raises PlansError that lists those there are."""
+        """The configuration ``name``. Raises PlansError that lists the configurations."""
         if name not in self.configurations:
             known = ", ".join(self.configurations)
             hint = did_you_mean(name, self.configurations)
@@ -59,7 +59,7 @@ class Plans:
         return self.configurations[name]
 
     def hyperparameters(self, model: str) -> dict[str, Any]:
-        """The hyper-parameters of ``model``; empty (the method's own defaults) where the plans name none."""
+        """The hyper-parameters of ``model``; empty (the method's defaults) where the plans have none."""
         return dict(self.models.get(model, {}))
 
     def to_json(self) -> dict[str, Any]:
@@ -70,12 +70,14 @@ class Plans:
 
     @classmethod
     def from_json(cls, content: Any, source: str = "plans") -> Plans:
-        """Plans from parsed JSON. Raises PlansError that names ``source`` and the place where a key is unknown, missing
-        or has a value of another type, or a rule is broken."""
+        """Plans from parsed JSON. Raises PlansError that names ``source`` and the path of an unknown or missing key, a
+        value of another type, or a broken rule."""
         content = parse_as(content, dict[str, Any], source, PlansError)
         version = content.get("schema_version")
         if isinstance(version, bool) or version not in (1, SCHEMA_VERSION):
-            raise PlansError(f"{source}: schema_version {version!r}, this ct2pet reads {SCHEMA_VERSION}: plan again")
+            raise PlansError(
+                f"{source}: schema_version {version!r} is not supported, only {SCHEMA_VERSION}; plan again"
+            )
         if isinstance(configurations := content.get("configurations"), dict):
             content["configurations"] = _inherited(configurations, source)
         if version == 1:
@@ -100,9 +102,9 @@ def _inherited(configurations: dict[str, Any], source: str) -> dict[str, Any]:
 
 
 def _resolved(name: str, configurations: dict[str, Any], path: tuple[str, ...], source: str) -> Any:
-    """One of them; what is no object stays as it is, so that reading it names the place."""
+    """One configuration; a value that is not an object is not changed, so that parsing reports its path."""
     if name in path:
-        raise PlansError(f"{source}: inherits_from goes round in a circle: {' -> '.join((*path, name))}")
+        raise PlansError(f"{source}: circular inherits_from: {' -> '.join((*path, name))}")
     if name not in configurations:
         raise PlansError(f"{source}: configuration {path[-1]} inherits_from {name!r}, which does not exist")
     own = configurations[name]

@@ -1,4 +1,4 @@
-"""Reference plans: a paper's own decisions, as data in the package ``ct2pet_plans``."""
+"""Reference plans: the parameters of a paper, as data in the package ``ct2pet_plans``."""
 
 from __future__ import annotations
 
@@ -21,29 +21,49 @@ from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology
 from ct2pet.schema import parse_as
+from ct2pet.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable  # Python 3.11
 
 _PACKAGE = "ct2pet_plans"
+_PREFIX = "paper_"  # reserved for reference plans
 
 
 def reference_names() -> list[str]:
-    """The names that ``-p`` takes besides those of plans that were made."""
+    """The names of all reference plans."""
     return sorted(entry.name[: -len(".json")] for entry in _folder().iterdir() if entry.name.endswith(".json"))
+
+
+def is_reference(name: str) -> bool:
+    """Whether plans of this name are reference plans.
+
+    Raises PlansError that lists the reference plans where the name is similar to one of theirs, or begins with
+    ``paper_``: the default planner must not write plans under a mistyped name.
+    """
+    names = reference_names()
+    if name in names:
+        return True
+    hint = did_you_mean(name, names)
+    if hint or name.startswith(_PREFIX):
+        raise PlansError(
+            f"-p {name}: not a name for new plans, because it is similar to reference plans; there are: "
+            f"{', '.join(names)}{hint}"
+        )
+    return False
 
 
 def reference_plans(
     name: str, fingerprint: Fingerprint, description: Description, requirements: Mapping[str, Requirements]
 ) -> Plans:
-    """The reference plans ``name`` for a dataset. They fix all decisions; districts, median shape, the windows that
-    depend on the data, and what they leave open of spacing and sampling come from the fingerprint and the planner.
+    """The reference plans ``name`` for a dataset. Their parameters are fixed; districts, median shape, windows that
+    depend on the data, and a spacing and sampling that they do not set come from the fingerprint and the planner.
 
-    Raises PlansError that lists the names where ``name`` is unknown, and where the plans' method cannot take the
+    Raises PlansError that lists the names where ``name`` is unknown, and where the plans' method does not support the
     dataset's fields.
     """
     if name not in reference_names():
-        raise PlansError(f"there are no reference plans {name!r}; there are: {', '.join(reference_names())}")
+        raise PlansError(f"-p {name}: no such reference plans; there are: {', '.join(reference_names())}")
     content = json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
     fields = description.fields
     methods = {model: requirements[model] for model in content["models"]}
@@ -107,16 +127,15 @@ def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 
 def _network(role: str, patch_size: list[int], widths: Mapping[str, Any]) -> NetworkPlan:
-    """A network of the paper, which does not depend on the spacing; ``recipe``: of which role, where it is of a role
-    that the planner does not make."""
+    """A network of the paper, which does not depend on the spacing; ``recipe``: the role of the planner's network,
+    where the planner makes none for this role."""
     topology = unet_topology(patch_size, [1.0] * len(patch_size), widths["num_stages"])
     size = NetworkSize(patch_size, topology, widths["base_features"], widths["max_features"])
     return plan_network(widths.get("recipe", role), size)
 
 
 def _folder() -> Path | Traversable:
-    """Where the JSON files lie: the installed package, or ``plans`` beside ct2pet in a checkout that is only on the
-    path."""
+    """The folder of the JSON files: the installed package, or ``plans`` next to ct2pet in a checkout on the path."""
     if importlib.util.find_spec(_PACKAGE) is not None:
         return files(_PACKAGE)
     return Path(__file__).resolve().parents[2] / "plans"

@@ -1,4 +1,4 @@
-"""What a method takes and what it has in memory: handed to planning, which imports no methods."""
+"""The fields that a method supports and its networks in memory, for planning, which does not import methods."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _UNLIMITED = 10**6
 class NetworkNeed:
     """One network of a method.
 
-    ``plan``: the role in the plans whose class and arguments it has; ``own_plan``: a role of this method alone, which
-    takes its place in plans that have it (the planner makes none). ``inputs``: what it sees as channels, ``outputs``:
-    what it gives; each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), CONDITIONS (one
-    for each class) or DIMENSIONS (a displacement); a network of several decoders gives each target apart
-    (``separate_outputs``). ``copies``: how many are in memory. ``passes``: how often the activations of one are held at
-    once in one update (a generator that is trained through its discriminator holds one pass of both).
+    ``plan``: the role in the plans with its class and arguments; ``own_plan``: a role of this method only, used instead
+    in plans that have it (the planner makes none). ``inputs``: its input channels, ``outputs``: its output channels;
+    each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), CONDITIONS (one for each class)
+    or DIMENSIONS (a displacement); a network of several decoders has one output per target (``separate_outputs``).
+    ``copies``: the number in memory. ``passes``: how many times the activations of one are in memory in one update (a
+    generator trained through its discriminator has one pass of both).
     """
 
     plan: str = "generator"
@@ -34,14 +34,14 @@ class NetworkNeed:
     own_plan: str = ""
 
     def role(self, networks: Container[str]) -> str:
-        """Which of the roles of the plans' ``networks`` it has."""
+        """Its role among the plans' ``networks``."""
         return self.own_plan if self.own_plan in networks else self.plan
 
     def in_channels(self, fields: Fields, dimensions: int) -> int:
         return sum(_channels(part, fields, dimensions) for part in self.inputs)
 
     def out_channels(self, fields: Fields, dimensions: int) -> int | list[int]:
-        """The channels that the network gives: of each decoder, where there are several."""
+        """The output channels of the network, for each decoder."""
         if self.separate_outputs:
             return [one.num_channels for one in fields.targets]
         return sum(_channels(part, fields, dimensions) for part in self.outputs)
@@ -57,7 +57,7 @@ def _channels(part: str, fields: Fields, dimensions: int) -> int:
 
 @dataclass(frozen=True)
 class FieldNeeds:
-    """How many fields of each sort a method takes: the smallest and the largest number."""
+    """The number of fields of each kind that a method supports: minimum and maximum."""
 
     image_inputs: tuple[int, int] = (1, _UNLIMITED)
     image_targets: tuple[int, int] = (1, 1)
@@ -65,7 +65,7 @@ class FieldNeeds:
     conditions: tuple[int, int] = (0, _UNLIMITED)
 
     def problem(self, fields: Fields) -> str | None:
-        """Why these fields do not fit, as the end of a sentence; None where they do."""
+        """Why these fields are not supported, as the end of a sentence; None where they are."""
         counts: dict[str, tuple[tuple[Field, ...], tuple[int, int]]] = {
             "input image": (_images(fields.inputs), self.image_inputs),
             "target image": (_images(fields.targets), self.image_targets),
@@ -91,12 +91,13 @@ def _label_maps(fields: tuple[Field, ...]) -> tuple[Field, ...]:
 
 @dataclass(frozen=True)
 class Requirements:
-    """What a method needs.
+    """The requirements of a method.
 
-    ``fields``: which fields it takes. ``dataset_keys``: keys that dataset.json must have. ``networks``: by name.
-    ``paired``: input and target patch of the same place. ``dimensions``: 3 for patches, 2 for axial slices. ``stages``:
-    of a method that is trained in several stages what each one needs, by name and in order; its own ``networks`` are
-    empty. ``hyperparameters``: the method's numbers with their default values, copied into the plans for users to edit.
+    ``fields``: the supported fields. ``dataset_keys``: keys that dataset.json must have. ``networks``: by name.
+    ``paired``: input and target patch have the same position. ``dimensions``: 3 for patches, 2 for axial slices.
+    ``stages``: for a method trained in several stages the requirements of each, by name and in order; its own
+    ``networks`` are empty. ``hyperparameters``: the method's parameters with default values, copied into the plans for
+    editing.
     """
 
     fields: FieldNeeds = field(default_factory=FieldNeeds)
@@ -109,18 +110,18 @@ class Requirements:
 
     @property
     def trainings(self) -> tuple[Requirements, ...]:
-        """What is in memory at once: the stages' needs, or those of the one training."""
+        """The requirements of each training: of the stages, or of the only one."""
         return tuple(self.stages.values()) or (self,)
 
     def problem(self, description: Description) -> str | None:
-        """Why a dataset does not fit, as the end of a sentence; None where it does."""
+        """Why a dataset is not supported, as the end of a sentence; None where it is."""
         missing = [key for key in self.dataset_keys if key not in description.content]
         if missing:
             return f"needs the key {missing[0]} in dataset.json"
         return self.fields.problem(description.fields)
 
     def check(self, method: str, description: Description) -> None:
-        """Raise PlansError where a method that is called ``method`` cannot take this dataset."""
+        """Raise PlansError where the method named ``method`` does not support this dataset."""
         problem = self.problem(description)
         if problem is not None:
             raise PlansError(f"{method} {problem}")

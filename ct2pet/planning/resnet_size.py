@@ -1,4 +1,4 @@
-"""Parameters and kept values of the generator of CycleGAN (networks/resnet_generator.py)."""
+"""Parameters and stored activations of the generator of CycleGAN (networks/resnet_generator.py)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _RIM, _INNER = 7, 3  # kernels
 def resnet_generator_size(
     arguments: Mapping[str, Any], patch_size: Sequence[int], in_channels: int, out_channels: int
 ) -> Size:
-    """Of a ResNetGenerator. Each norm keeps its input and each activation its result, which the next convolution reads;
-    a convolution with reflected borders also keeps the padded map."""
+    """Size of a ResNetGenerator. Each norm stores its input and each activation its result, which the next convolution
+    reads; a convolution with reflected borders also stores the padded map."""
     widths, blocks, axes = arguments["features_per_stage"], arguments["n_blocks"], len(patch_size)
     maps = [list(patch_size)]
     for stride in arguments["strides"][1:]:

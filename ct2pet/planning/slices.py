@@ -1,4 +1,4 @@
-"""The decisions for methods in 2D: how large a slice, how many at once, which networks."""
+"""The plan for methods in 2D: size and number of slices per step, and the networks."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from ct2pet.planning.networks import NetworkSize, plan_networks
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import SMALLEST_PATCH, fitting_patch, unet_topology
 
-_SLICES_PER_PATCH = 4  # of the largest batches: a slice costs far less than a patch
+_SLICES_PER_PATCH = 4  # largest batches; a slice needs far less memory than a patch
 
 
 def plan_slices(
     configuration: Configuration, fields: Fields, needs: Sequence[Requirements], budget: Budget
 ) -> Slices | None:
-    """The slices of one district: its median box in the plane, shrunk until two of them fit the memory, then as many
-    as fit, together not larger than the largest batch of patches. None where no method asks for slices or none fits.
+    """The slices of one district: the median box in the plane, reduced until two slices fit into the memory, then as
+    many as fit, up to the size of the largest batch of patches. None where no method needs slices or none fits.
     """
     if not needs:
         return None

@@ -1,5 +1,5 @@
-"""Depth, strides and kernels of the networks, from patch and spacing. After nnU-Net (Isensee et al., 2021), with
-anisotropy respected: an axis of coarse voxels is pooled and convolved later than the fine ones."""
+"""Depth, strides and kernels of the networks, from patch and spacing. As in nnU-Net (Isensee et al., 2021), with
+anisotropy: axes of coarse voxels are pooled and convolved later than fine ones."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-# A stride-1 kernel that is larger than its map gives garbage gradients in bf16 on a CPU (k3 on 2, k4 on 3: up to
+# A stride-1 kernel that is larger than its map gives wrong gradients in bf16 on a CPU (k3 on 2, k4 on 3: up to
 # 1e37), so that no map may be smaller than 4 voxels, neither in the generator nor in the discriminator.
 SMALLEST_MAP = 4
 SMALLEST_PATCH = 2 * SMALLEST_MAP
@@ -29,13 +29,13 @@ class Topology:
 
     @property
     def multiples(self) -> list[int]:
-        """What the patch must be a multiple of, along each axis."""
+        """The divisor of a valid patch along each axis."""
         return [math.prod(axis) for axis in zip(*self.strides)]
 
 
 def unet_topology(patch_size: Sequence[int], spacing: Sequence[float], max_stages: int) -> Topology:
-    """Halve axes until the bottleneck would be under 4 voxels. Coarse axes wait until the fine ones are as coarse
-    (within a factor of 2), and kernels are 1 along them as long as they wait."""
+    """Halve axes until the bottleneck would be under 4 voxels. Coarse axes are not halved until the fine ones are as
+    coarse (within a factor of 2); until then kernels are 1 along them."""
     size, current = list(patch_size), list(spacing)
     ones = [1] * len(size)
     strides, kernels = [ones], [_kernel(current, ones)]
@@ -60,7 +60,7 @@ def _kernel(spacing: Sequence[float], previous: Sequence[int]) -> list[int]:
 
 def fitting_patch(wanted: Sequence[float], most: Sequence[int], spacing: Sequence[float], max_stages: int) -> list[int]:
     """The patch nearest to ``wanted`` voxels that the strides divide: not above it, nor above the smallest multiple
-    that holds ``most`` (the district's box)."""
+    that covers ``most`` (the district's box)."""
     size = [max(SMALLEST_PATCH, min(int(w), m)) for w, m in zip(wanted, most)]
     multiples = unet_topology(size, spacing, max_stages).multiples
     return [_multiple(n, m, up=n >= limit) for n, m, limit in zip(size, multiples, most)]
@@ -71,7 +71,8 @@ def _multiple(n: int, of: int, *, up: bool) -> int:
 
 
 def discriminator_strides(patch_size: Sequence[int]) -> list[list[int]]:
-    """Strides of a PatchGAN's strided layers: two, from 64 voxels three; an axis that would shrink too far has less."""
+    """Strides of a PatchGAN's strided layers: two, from 64 voxels three; an axis that would become too small has
+    fewer."""
     counts = [3 if n >= _DEEPER_DISCRIMINATOR_FROM else 2 for n in patch_size]
     while True:
         strides = [[2 if layer < count else 1 for count in counts] for layer in range(max(2, *counts))]
@@ -96,7 +97,7 @@ def patchgan_maps(patch_size: Sequence[int], strides: Sequence[Sequence[int]]) -
 
 
 def _smallest_unstrided_map(n: int, strides: Sequence[Sequence[int]], axis: int) -> int:
-    """The smallest map along ``axis`` that a kernel of stride 1 reads."""
+    """The smallest input map along ``axis`` of a kernel of stride 1."""
     sizes = [size[axis] for size in patchgan_maps([n] * 3, [[stride[axis]] * 3 for stride in strides])]
     steps = [*(stride[axis] for stride in strides), 1, 1]
     return min(size for size, step in zip(sizes, steps) if step == 1)

@@ -1,4 +1,4 @@
-"""Plans of schema_version 1, of paired CT and PET alone, as plans of today."""
+"""Converts plans of schema_version 1 (paired CT and PET only) to the current version."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _ROLES = ("generator", "discriminator")
 
 
 def translate_version_1(content: dict[str, Any]) -> dict[str, Any]:
-    """The parsed JSON of plans of version 1, with ``inherits_from`` resolved, as that of version 2.
+    """The parsed JSON of plans of version 1, with ``inherits_from`` resolved, converted to version 2.
 
-    What cannot be translated stays as it is, so that reading it names the wrong key.
+    Values that cannot be converted are not changed, so that parsing reports the wrong key.
     """
     translated = {**content, "schema_version": 2, "fields": ct_to_pet().to_json()}
     if isinstance(configurations := content.get("configurations"), dict):

@@ -1,4 +1,4 @@
-"""From raw cases to one store of patches per district."""
+"""Preprocessing: from raw cases to one store per district."""
 
 from ct2pet.preprocessing.case_on_grid import PreparedDistrict, plan_grid, prepare_case, prepare_inputs
 from ct2pet.preprocessing.preprocessor import preprocess_dataset

@@ -15,16 +15,17 @@ from ct2pet.preprocessing.normalization import for_image, normalize, outside_val
 from ct2pet.resampling import resample_part, to_itk
 from ct2pet.volume import Box, Grid, Volume, label_mask
 
-_SLAB_VOXELS = 2**23  # resampled at once: bounds what SimpleITK's own copies of the input take
+_SLAB_VOXELS = 2**23  # resampled at a time, to limit the memory of SimpleITK's copies of the input
 
 
 @dataclass(frozen=True)
 class PreparedDistrict:
-    """A district of one case as a network sees it, all arrays (Z, Y, X) on ``grid``, the plan's grid around it.
+    """A district of one case as network input; all arrays (Z, Y, X) are on ``grid``, the part of the plan's grid around
+    it.
 
-    ``images``: float32, normalised, by field; as beyond the image where a network must not look. ``labels``: small
-    integers by field, 0 there. ``mask``: bool, true inside the district. ``lesions``: bool, or None where the case has
-    no lesion mask. ``body``: bool, true in any district.
+    ``images``: float32, normalised, by field; with the value outside of images where masked. ``labels``: small integers
+    by field, 0 where masked. ``mask``: bool, true inside the district. ``lesions``: bool, or None where the case has no
+    lesion mask. ``body``: bool, true in any district.
     """
 
     images: dict[str, np.ndarray]
@@ -38,7 +39,7 @@ class PreparedDistrict:
 def plan_grid(reference: Grid, spacing: Sequence[float]) -> Grid:
     """The grid of the plan's ``spacing`` (Z, Y, X, mm) over the field of view of ``reference``, in canonical order.
 
-    ``reference`` itself (oriented) where its spacing agrees to 1%: resampling would only blur.
+    ``reference`` itself (oriented) where its spacing agrees to 1%, to avoid the blur of resampling.
     """
     oriented = reference.to_canonical()
     if np.allclose(oriented.spacing, spacing, rtol=0.01, atol=0):
@@ -51,9 +52,9 @@ def prepare_inputs(
 ) -> PreparedDistrict | None:
     """The district in the input images of a case; None where it is absent.
 
-    ``volumes`` (by field, in the field's unit) and ``district_map`` (labels) may lie on different grids of any
+    ``volumes`` (by field, in the field's unit) and ``district_map`` (labels) may be on different grids of any
     orientation. The plan's grid covers the field of view of the first input; the result is cropped to the district and
-    the context that the plan's masking shows.
+    its context.
     """
     grid = plan_grid(volumes[fields.inputs[0].name].grid, configuration.spacing)
     return _prepared(volumes, fields.inputs, district_map, configuration, grid)
@@ -68,7 +69,7 @@ def prepare_case(
 ) -> PreparedDistrict | None:
     """Inputs, targets and lesion mask of a training case around the district; None where the district is absent.
 
-    The grid is the first target's own where its spacing is the plan's, else that of the plan over its field of view.
+    The grid is that of the first target where it has the plan's spacing, else the plan's grid over its field of view.
     """
     grid = plan_grid(volumes[fields.targets[0].name].grid, configuration.spacing)
     found = _prepared(volumes, (*fields.inputs, *fields.targets), district_map, configuration, grid)
@@ -118,7 +119,8 @@ def _label_map(volume: Volume, grid: Grid, hidden: np.ndarray) -> np.ndarray:
 
 
 def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
-    """Which voxels (Z, Y, X) a network may see: the district, and with ``context`` what is within ``margin_mm`` of it.
+    """The mask (Z, Y, X) of network input voxels: the district, and with ``context`` the voxels within ``margin_mm`` of
+    it.
 
     Distances are between voxel centres (Maurer et al., IEEE PAMI 2003, as in SimpleITK).
     """
@@ -132,8 +134,8 @@ def visible(mask: np.ndarray, grid: Grid, masking: Masking) -> np.ndarray:
 
 
 def _labels_around(district_map: Volume, configuration: Configuration, grid: Grid) -> tuple[np.ndarray, Grid] | None:
-    """The labels of the district map on the part of ``grid`` that holds the district and its context, or on all of it
-    where nothing is masked; None where the district is absent."""
+    """The labels of the district map on the part of ``grid`` with the district and its context, or on all of it without
+    masking; None where the district is absent."""
     box = Box.around(label_mask(part, configuration.labels) for part in district_map.array)
     if box is None:
         return None
@@ -154,7 +156,7 @@ def _labels_around(district_map: Volume, configuration: Configuration, grid: Gri
 
 
 def _box_around(part: Grid, grid: Grid) -> Box | None:
-    """The voxels of ``grid`` that ``part`` reaches; None where they do not meet."""
+    """The voxels of ``grid`` inside ``part``; None where they do not overlap."""
     index = (part.corners - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T
     low = np.floor(index.min(axis=0)[::-1]).astype(int) - 1
     high = np.ceil(index.max(axis=0)[::-1]).astype(int) + 2
@@ -166,8 +168,8 @@ def _box_around(part: Grid, grid: Grid) -> Box | None:
 
 
 def _resample_in_slabs(volume: Volume, grid: Grid, outside: float) -> np.ndarray:
-    """Trilinear, float32 (Z, Y, X), some slices at a time: a whole-body volume in float32 never exists as a whole on
-    the fine grid that it comes from."""
+    """Trilinear, float32 (Z, Y, X), some slices at a time, to avoid a float32 copy of the whole-body volume on its fine
+    grid."""
     array = np.empty(grid.shape, dtype=np.float32)
     finer = max(1.0, math.prod(grid.spacing) / math.prod(volume.grid.spacing))
     depth = max(1, int(_SLAB_VOXELS / finer / math.prod(grid.shape[1:])))

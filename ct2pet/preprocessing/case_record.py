@@ -10,9 +10,9 @@ from ct2pet.volume import Grid
 
 @dataclass(frozen=True)
 class CaseRecord:
-    """CASE.json of a store. ``key`` and ``decisions``: what the case was made of. ``present``: whether the district
-    occurs in it; the rest is empty where it does not. ``images``, ``labels``: the fields that are stored.
-    ``labels_found``: the labels that occur, by label map. ``crc32``: the checksum of each file, by its ending."""
+    """CASE.json of a store. ``key`` and ``decisions``: the sources of the case. ``present``: whether the district
+    occurs; otherwise the other values are empty. ``images``, ``labels``: the fields that are stored. ``labels_found``:
+    the labels that occur, by label map. ``crc32``: the checksum of each file, by its ending."""
 
     key: str
     decisions: dict[str, Any]
@@ -27,8 +27,8 @@ class CaseRecord:
 
     def __post_init__(self) -> None:
         if self.present and (self.grid is None or not self.images + self.labels):
-            raise ValueError("a case that is present has a grid and fields")
+            raise ValueError("a case with present: true needs a grid and fields")
         if not self.present and (self.grid is not None or self.images or self.labels):
-            raise ValueError("a case that is not present has neither a grid nor fields")
+            raise ValueError("a case with present: false must have no grid and no fields")
         if {*self.labels_found} != {*self.labels}:
-            raise ValueError("labels_found must name the label maps of labels")
+            raise ValueError("labels_found must have the label maps of labels as its keys")

@@ -1,4 +1,4 @@
-"""Physical values to the numbers that networks see, and back. NumPy arrays and torch tensors alike."""
+"""Normalisation of physical values for networks, and its inverse, for NumPy arrays and torch tensors."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def for_image(plan: Normalization, values: Any) -> Normalization:
 def normalize(values: Any, plan: Normalization) -> Any:
     """Values (any shape, floating type, in the field's unit) with the plan's window mapped linearly to its range.
 
-    Values beyond the window go beyond the range, unless the plan clips.
+    Values outside the window are outside the range, unless the plan clips.
     """
     low, high = plan.range
     if plan.clip:
@@ -29,19 +29,19 @@ def normalize(values: Any, plan: Normalization) -> Any:
 
 
 def denormalize(values: Any, plan: Normalization) -> Any:
-    """The inverse of normalize (without its clipping): the plan's range to the field's unit."""
+    """The inverse of normalize (without clipping): from the plan's range to the field's unit."""
     low, high = plan.range
     return (values - low) * ((plan.upper - plan.lower) / (high - low)) + plan.lower
 
 
 def unit_scale(plan: Normalization) -> float:
-    """How much of the field's unit one normalised unit is."""
+    """The size of one normalised unit in the field's unit."""
     return (plan.upper - plan.lower) / (plan.range[1] - plan.range[0])
 
 
 def outside_value(outside: float, plan: Normalization) -> float:
-    """The normalised value beyond an image: that of ``outside``, taken into the plan's window; the lower end of the
-    range where each image has a window of its own."""
+    """The normalised value outside of an image: that of ``outside``, limited to the plan's window; the lower end of the
+    range where each image has its own window."""
     low, _ = plan.range
     if plan.scope == "image":
         return low
@@ -49,7 +49,7 @@ def outside_value(outside: float, plan: Normalization) -> float:
 
 
 def as_input(values: Any, plan: Normalization) -> Any:
-    """A normalised prediction for a network that goes on with it: in the range of inputs, [-1, 1]."""
+    """A normalised prediction as the input of another network: in the range of inputs, [-1, 1]."""
     low, high = plan.range
     return 2 * (values - low) / (high - low) - 1
 

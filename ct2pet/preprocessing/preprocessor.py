@@ -1,4 +1,4 @@
-"""All cases of a dataset into the stores of all configurations; interrupted and started again, it continues."""
+"""Writes all cases of a dataset into the stores of all configurations; an interrupted run continues."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ _GIB = 2.0**30
 
 
 def store_folder(folder: Path, plans: Plans, configuration: str) -> Path:
-    """Where the store of a configuration lies in the dataset's preprocessed ``folder``."""
+    """The folder of a configuration's store in the dataset's preprocessed ``folder``."""
     return Path(folder) / f"{plans.plans_name}_{configuration}"
 
 
 def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_processes: int = 1) -> None:
     """Write all training cases of ``dataset`` into one store per configuration, under ``folder``.
 
-    Finished cases are skipped while neither their raw files nor the plans' decisions for them have changed. Raises
-    CasesFailed, naming each case and its reason, when all other cases are done, and then DatasetError for a label of a
-    target that no training case has; and PlansError where the plans were made for other fields than the dataset has.
+    Finished cases are skipped unless their raw files or the relevant parts of the plans have changed. Raises
+    CasesFailed, naming each case and its reason, after all other cases, and then DatasetError for a target label
+    without a training case; and PlansError where the plans are for other fields.
     """
     _check_fields(dataset, plans, folder)
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
@@ -53,7 +53,9 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     keys = {case: _keys(plans, found) for case, found in sources.items()}
     for name, store in stores.items():
         remove_partial_files(store.folder)
-        for case in store.recorded_cases():  # all that is outdated goes first: an interruption must not leave a mix
+        for case in (
+            store.recorded_cases()
+        ):  # outdated cases are removed first, so that an interruption does not leave a mixture
             if case not in keys or not store.is_done(case, keys[case][name]):
                 store.discard(case)
     work = {}
@@ -76,7 +78,7 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
 
 
 def _check_labels_occur(dataset: RawDataset, plans: Plans, stores: Iterable[DistrictStore]) -> None:
-    """Raise DatasetError where a label to be predicted is in no stored case: a network would never learn it."""
+    """Raise DatasetError where a target label is in no stored case: a network could not learn it."""
     for one in plans.all_fields.label_maps:
         found = {
             label for store in stores for case in store.cases for label in store.record(case).labels_found[one.name]
@@ -84,8 +86,8 @@ def _check_labels_occur(dataset: RawDataset, plans: Plans, stores: Iterable[Dist
         missing = [name for name, label in one.labels.items() if label not in found]
         if missing:
             raise DatasetError(
-                f"{dataset.folder / f'{one.folder}Tr'}: no training case has {', '.join(missing)}; take it out of the "
-                f"{one.name} in dataset.json and number the others 1, 2, ... anew, or add a case that has it"
+                f"{dataset.folder / f'{one.folder}Tr'}: no training case has {', '.join(missing)}; remove it from "
+                f"{one.name} in dataset.json and renumber the others 1, 2, ..., or add a case that has it"
             )
 
 
@@ -96,13 +98,13 @@ def _check_fields(dataset: RawDataset, plans: Plans, folder: Path) -> None:
         same = ("role", "kind", "folder", "suffix", "labels")
         if there is None or any(getattr(one, name) != getattr(there, name) for name in same):
             path = Path(folder) / f"{plans.plans_name}.json"
-            raise PlansError(f"{path}: its field {one.name} is not as dataset.json describes it; plan again")
+            raise PlansError(f"{path}: its field {one.name} differs from dataset.json; plan again")
 
 
 @dataclass(frozen=True)
 class CaseSources:
-    """What a training case is made of: its raw ``files`` by field (None where there is none), its class in each
-    condition, and the ``regions`` among its fields: lesions and districts."""
+    """The sources of a training case: its raw ``files`` by field (None where missing), its class in each condition, and
+    the ``regions`` among its fields: lesions and districts."""
 
     files: Mapping[str, Path | None]
     conditions: Mapping[str, str]
@@ -118,13 +120,13 @@ def preprocess_case(
     leading = fields.inputs[0] if fields.inputs else fields.targets[0]
     for one in (*fields.inputs, *fields.targets):
         if volumes[one.name] is None:
-            raise DatasetError(f"there is no {one.name} of this case")
+            raise DatasetError(f"no {one.name} of this case")
     for one in (*fields.inputs, *fields.targets, *sources.regions):
         volume = volumes[one.name]
         if volume is None:
             continue
         problems = one.problems(volume.array) or place_problems(volume.grid, volumes[leading.name].grid, leading.name)
-        if problems:  # they would be stored without a word, and break a training days later
+        if problems:  # they would be stored without an error and break a training days later
             raise ImageError(f"{files[one.name]}: {problems[0]}")
     district_map = _district_map(plans, volumes)
     images = {one.name: volumes[one.name] for one in (*fields.inputs, *fields.targets)}
@@ -135,8 +137,10 @@ def preprocess_case(
 
 
 def _read_all(files: Mapping[str, Path | None]) -> dict[str, Any]:
-    """The volumes of the files; None where there is none."""
-    with ThreadPoolExecutor(len(files)) as pool:  # decompression, most of the reading, leaves the interpreter's lock
+    """The volumes of the files; None for a missing file."""
+    with ThreadPoolExecutor(
+        len(files)
+    ) as pool:  # decompression, most of the reading time, releases the interpreter's lock
         return dict(zip(files, pool.map(_read, files.values())))
 
 
@@ -147,7 +151,7 @@ def _read(path: Path | None) -> Volume | None:
 def _district_map(plans: Plans, volumes: dict[str, Any]) -> Volume:
     if plans.districts:
         if volumes[DISTRICTS] is None:
-            raise DatasetError("there is no district map of this case")
+            raise DatasetError("no district map of this case")
         return volumes[DISTRICTS]
     fields = plans.all_fields
     body = None if plans.body_mask is None else fields[plans.body_mask]
@@ -156,7 +160,7 @@ def _district_map(plans: Plans, volumes: dict[str, Any]) -> Volume:
 
 
 def case_sources(dataset: RawDataset, case: str, plans: Plans) -> CaseSources:
-    """What a training case is made of."""
+    """The sources of a training case."""
     fields = dataset.fields
     regions = [fields[LESIONS], *([fields[DISTRICTS]] if plans.districts else [])]
     files = dataset.files([*plans.all_fields.inputs, *plans.all_fields.targets, *regions], case)
@@ -164,8 +168,8 @@ def case_sources(dataset: RawDataset, case: str, plans: Plans) -> CaseSources:
 
 
 def decisions_of(configuration: Configuration) -> dict[str, Any]:
-    """Those decisions of a configuration that change what is stored. The usual scope of a window is left out, so that
-    cases that were stored before there was another are not made again."""
+    """The parameters of a configuration that change the stored data. The default scope of a window is omitted, so that
+    cases stored by older versions are not made again."""
     content = dataclasses.asdict(configuration)
     for plan in content["normalization"].values():
         if plan["scope"] == "dataset":
@@ -174,8 +178,8 @@ def decisions_of(configuration: Configuration) -> dict[str, Any]:
 
 
 def check_store(store: DistrictStore, configuration: Configuration, fields: Fields) -> None:
-    """Raises PlansError where a stored case was made with other decisions: the plans were edited since. Raises
-    DatasetError where a file of a case is not as it was written, or holds other ``fields``."""
+    """Raises PlansError where a stored case was made with other plans. Raises DatasetError where a file of a case was
+    changed, or has other ``fields``."""
     wanted = decisions_of(configuration)
     for case in store.recorded_cases():
         store.check_files(case)
@@ -183,10 +187,12 @@ def check_store(store: DistrictStore, configuration: Configuration, fields: Fiel
         changed = [name for name in _DECISIONS if record.decisions.get(name) != wanted[name]]
         if changed:
             what = ", ".join(changed)
-            raise PlansError(f"{store.folder}: {case} was stored with another {what} than the plans': preprocess again")
+            raise PlansError(
+                f"{store.folder}: {case} was stored with another {what} than that of the plans; preprocess again"
+            )
         if record.present and not _has_fields(record, fields):
             raise DatasetError(
-                f"{store.folder / case}.json: holds other fields or classes than the plans; preprocess again"
+                f"{store.folder / case}.json: contains other fields or classes than the plans; preprocess again"
             )
 
 
@@ -212,6 +218,6 @@ def _keys(plans: Plans, sources: CaseSources) -> dict[str, str]:
 
 
 def _memory_gib(files: Mapping[str, Path | None], reference: str) -> float:
-    """What one process needs for a case: the volumes as read, and the copies on the plan's grid, which is that of the
+    """The memory that one process needs for a case: the volumes as read, and the copies on the plan's grid over the
     field ``reference``."""
     return 0.4 + (4 * sum(map(count_voxels, files.values())) + 24 * count_voxels(files[reference])) / _GIB

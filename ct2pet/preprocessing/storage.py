@@ -1,4 +1,4 @@
-"""One district of all cases on disk: two compressed arrays a case that give random patches fast."""
+"""One district of all cases on disk: two compressed arrays per case, with fast access to random patches."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import blosc2
 import numpy as np
 
 from ct2pet.dataset.fields import LESIONS, MASK
@@ -22,7 +21,7 @@ from ct2pet.volume import Box
 
 FORMAT_VERSION = 2
 _CHUNK, _BLOCK = 64, 16
-_DISTRICT, _LESION = 1, 2  # bits of the first channel of the labels
+_DISTRICT, _LESION = 1, 2  # bits of the first channel of the label file
 _MAX_FOREGROUND, _MAX_LESION_VOXELS, _MAX_LABEL_VOXELS = 20_000, 5_000, 2_000
 IMAGES, REGIONS = ".b2nd", "_labels.b2nd"
 _LENGTHS, _VOXELS = "lengths", "voxels"  # of the lists of voxels in a file
@@ -64,11 +63,13 @@ class StoredCase:
 
 
 class _Array:
-    """A blosc2 file with channels first, and lists of voxels beside them. ``shape``: what the case's record says."""
+    """A blosc2 file with channels first and lists of voxels. ``shape``: that of the case's record."""
 
     def __init__(self, path: Path, shape: tuple[int, ...] | None = None) -> None:
         self.path = path
         self._lock = threading.Lock()  # one decompression context per opened file
+        import blosc2  # takes 0.5 s to import, and prediction needs no store
+
         try:
             self._array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
             lengths = self._array.schunk.vlmeta[_LENGTHS]
@@ -76,7 +77,7 @@ class _Array:
         except Exception as error:
             raise self._damaged(error) from error
         if shape not in (None, self._array.shape):
-            raise self._damaged(f"its shape is {self._array.shape}, and {shape} in the case's record")
+            raise self._damaged(f"its shape is {self._array.shape}, but {shape} in the case's record")
         ends = np.cumsum([*lengths.values()])
         self._voxels = {name: content[end - lengths[name] : end] for name, end in zip(lengths, ends)}
 
@@ -92,7 +93,7 @@ class _Array:
     def voxels(self, name: str) -> np.ndarray:
         """(N, 3): a list of voxels (Z, Y, X)."""
         if name not in self._voxels:
-            raise self._damaged(f"it has no voxels of {name}, which the case's record names")
+            raise self._damaged(f"it has no voxels of {name}, which are in the case's record")
         return np.frombuffer(self._voxels[name], dtype="<i4").reshape(-1, 3)
 
     def _damaged(self, reason: object) -> DatasetError:
@@ -103,7 +104,7 @@ class DistrictStore:
     """The folder of one configuration: for each case ``CASE.b2nd`` (images as float16 channels), ``CASE_labels.b2nd``
     (district and lesions as bits, then label maps) and ``CASE.json``.
 
-    The JSON file is written last: a case without it is not there. Cases without the district have only the JSON.
+    The JSON file is written last: a case without it does not exist. Cases without the district have only the JSON file.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -111,18 +112,18 @@ class DistrictStore:
 
     @property
     def cases(self) -> list[str]:
-        """The sorted names of the cases that hold the district."""
+        """The sorted names of the cases with the district."""
         return [case for case in self.recorded_cases() if self.record(case).present]
 
     def recorded_cases(self) -> list[str]:
-        """The sorted names of all finished cases, those without the district too. Raises DatasetError where the folder
-        is there and may not be read."""
+        """The sorted names of all finished cases, including those without the district. Raises DatasetError where the
+        folder is not readable."""
         if self.folder.is_dir():
             check_readable(self.folder, DatasetError)
         return sorted(path.name[: -len(".json")] for path in self.folder.glob("*.json") if path.name[0] != ".")
 
     def record(self, case: str) -> CaseRecord:
-        """What the JSON file says. Raises DatasetError where there is none, or one that no preprocessing wrote."""
+        """The record in the JSON file. Raises DatasetError where it is missing or invalid."""
         return read_as(self.folder / f"{case}.json", CaseRecord, DatasetError, "preprocess the dataset again")
 
     def open(self, case: str) -> StoredCase:
@@ -130,14 +131,14 @@ class DistrictStore:
         return StoredCase(self.folder, case, self.present_record(case))
 
     def present_record(self, case: str) -> CaseRecord:
-        """The record of a case that has the district. Raises DatasetError where it has not."""
+        """The record of a case with the district. Raises DatasetError where the district is absent."""
         record = self.record(case)
         if not record.present:
             raise DatasetError(f"{self.folder / case}.json: the district is absent in this case")
         return record
 
     def check_files(self, case: str) -> None:
-        """Raises DatasetError where a file is not as it was written: flipped bits read as other voxels."""
+        """Raises DatasetError where a file was changed: flipped bits would give other voxels."""
         for ending, expected in self.record(case).crc32.items():
             path = self.folder / f"{case}{ending}"
             try:
@@ -147,10 +148,10 @@ class DistrictStore:
             except OSError as error:
                 raise DatasetError(f"{path}: cannot be read ({error.strerror}); preprocess again") from None
             if not intact:
-                raise DatasetError(f"{path}: its checksum is wrong: it was changed or damaged; preprocess again")
+                raise DatasetError(f"{path}: wrong checksum: the file was changed or damaged; preprocess again")
 
     def is_done(self, case: str, key: str) -> bool:
-        """Whether the case is finished, from the sources and with the decisions that ``key`` stands for."""
+        """Whether the case is finished, with the sources and parameters of ``key``."""
         try:
             record = self.record(case)
         except DatasetError:
@@ -160,7 +161,7 @@ class DistrictStore:
         return not record.present or all((self.folder / f"{case}{end}").exists() for end in (IMAGES, REGIONS))
 
     def discard(self, case: str) -> None:
-        """Forget a case: the JSON first, so that no moment shows an unfinished case as finished."""
+        """Remove a case: the JSON file first, so that an unfinished case never appears as finished."""
         for ending in (".json", IMAGES, REGIONS):
             (self.folder / f"{case}{ending}").unlink(missing_ok=True)
 
@@ -172,8 +173,8 @@ class DistrictStore:
         decisions: Mapping[str, Any],
         conditions: Mapping[str, str] | None = None,
     ) -> None:
-        """Store a case; None records that the district is absent. ``key`` and ``decisions`` say what it was made of,
-        ``conditions`` its class in each condition."""
+        """Store a case; None records that the district is absent. ``key`` and ``decisions``: its sources and
+        parameters, ``conditions``: its class in each condition."""
         self.discard(case)
         record = CaseRecord(key, dict(decisions), present=False)
         if prepared is not None:
@@ -233,6 +234,8 @@ def _write_regions(path: Path, prepared: PreparedDistrict) -> None:
 
 
 def _write(path: Path, channels: np.ndarray, voxels: Mapping[str, bytes]) -> None:
+    import blosc2
+
     cparams = {"codec": blosc2.Codec.LZ4, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
     chunks = (1, *(min(_CHUNK, n) for n in channels.shape[1:]))
     blocks = (1, *(min(_BLOCK, n) for n in channels.shape[1:]))
@@ -253,7 +256,7 @@ def _labels_in(labels: np.ndarray) -> list[int]:
 
 
 def _sample(mask: np.ndarray | None, most: int) -> bytes:
-    """At most ``most`` voxel indices (Z, Y, X) of a mask, always the same ones, in order, as bytes of int32."""
+    """At most ``most`` voxel indices (Z, Y, X) of a mask, with a fixed seed, in order, as bytes of int32."""
     if mask is None:
         return b""
     flat = np.flatnonzero(mask)

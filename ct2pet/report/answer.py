@@ -1,4 +1,4 @@
-"""The numbers on top: how good the synthetic PET is, and in how many cases it beats the baselines."""
+"""The main results of the report: key numbers, and the share of cases with a lower error than the baselines."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ Summary = Mapping[str, Any]
 
 
 def errors_of(cases: Mapping[str, Any], region: str = WHOLE_BODY, metric: str = "mae") -> dict[str, float | None]:
-    """One number of each case that has the region."""
+    """One number per case with the region."""
     return {case: regions[region].get(metric) for case, regions in cases.items() if region in regions}
 
 
 def certainty(own: Mapping[str, float | None], theirs: Mapping[str, float | None], name: str) -> str:
-    """In words: in how many cases the error is lower than that of ``name``. What is significant stands in the plain
-    answer, whose family of tests is the only one."""
+    """In words: the number of cases with a lower error than ``name``. Significance is given in the headline, which has
+    the only family of tests."""
     cases = [case for case in own if own[case] is not None and theirs.get(case) is not None]
     lower = sum((own[case] or 0.0) < (theirs[case] or 0.0) for case in cases)
     return f"Its error is lower than that of {name} in {lower} of {len(cases)} cases." if cases else ""
 
 
 def certainties(summary: Summary) -> list[str]:
-    """In how many cases the best baseline that does not see the real PET is beaten; empty where that is unknown."""
+    """The number of cases with a lower error than the best baseline that does not use the real PET; empty where
+    unknown."""
     best = best_blind_baseline(summary, WHOLE_BODY)
     if best is None:
         return []
@@ -41,7 +42,7 @@ def certainties(summary: Summary) -> list[str]:
 
 
 def tiles(summary: Summary) -> str:
-    """The few numbers that are read first."""
+    """The key numbers."""
     body, lesions = summary["mean"].get(WHOLE_BODY, {}), summary["mean"].get(LESIONS, {})
     shown = [
         ("Mean absolute error in the body", "mae", body, " SUV"),

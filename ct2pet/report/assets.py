@@ -1,4 +1,4 @@
-"""The page's style, scripts and fixed parts: files beside this one, put into the page as they are."""
+"""The page's style, scripts and fixed parts: files in the folder assets, included without changes."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _FOLDER = Path(__file__).with_name("assets")
 
 @cache
 def asset(name: str) -> str:
-    """The text of a file."""
+    """The text of a file of the folder."""
     return (_FOLDER / name).read_text(encoding="utf-8")
 
 
@@ -23,12 +23,12 @@ def style() -> str:
 
 
 def script() -> str:
-    """All scripts as one, without the marks of strictness but the first."""
+    """All scripts as one, with a single "use strict"."""
     return "\n".join(map(asset, SCRIPTS))
 
 
 def content_policy() -> str:
-    """What a browser may do with the page: show what is in it and run exactly this script. Nothing is loaded."""
+    """The page's content security policy: only its own content and exactly this script; nothing is loaded."""
     digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
     return (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{digest}'; "

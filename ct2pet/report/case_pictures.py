@@ -44,7 +44,7 @@ class Picture:
 
 @dataclass(frozen=True)
 class CaseContent:
-    """What the report shows of a case. ``field``: which input image it is shown with. ``volumes``: None where no PET is
+    """The content of a case in the report. ``field``: its input image. ``volumes``: None where no PET is
     predicted. ``contours``: PNG by title, slices with the contours of predicted and true labels. ``histogram``: see
     ``joint_histogram``."""
 
@@ -57,7 +57,7 @@ class CaseContent:
 
 @dataclass(frozen=True)
 class LabelFiles:
-    """The label maps of a case that belong to the target ``field``; None where a file is missing."""
+    """The label maps of a case for the target ``field``; None where a file is missing."""
 
     field: Field
     predicted: Path | None
@@ -66,8 +66,8 @@ class LabelFiles:
 
 @dataclass(frozen=True)
 class CaseFiles:
-    """The images of a case: an input, which ``field`` names, and what was predicted. ``has_pet``: whether a PET is.
-    ``district_map`` (labels ``districts``) and ``lesions``: drawn as contours where there are any."""
+    """The images of a case: an input (of ``field``) and the predictions. ``has_pet``: whether a PET is predicted.
+    ``district_map`` (labels ``districts``) and ``lesions``: optional, drawn as contours."""
 
     image: Path | None
     field: Field
@@ -86,7 +86,7 @@ class CaseFiles:
             wanted |= {"real PET": self.real, "prediction": self.fake}
         for one in self.labels:
             name = image_title(one.field)
-            wanted |= {f"true {name}": one.true, f"prediction of the {name}": one.predicted}
+            wanted |= {f"reference {name}": one.true, f"prediction of the {name}": one.predicted}
         missing = [what for what, path in wanted.items() if path is None]
         if missing:
             raise Ct2PetError(f"its {missing[0]} is missing")
@@ -95,8 +95,8 @@ class CaseFiles:
 def case_content(
     image: Volume, real_pet: Volume, fake_pet: Volume, field: Field, regions: RegionMap | None = None
 ) -> CaseContent:
-    """The content from an input image (in the unit of its ``field``), real and synthetic PET (SUV), each on a grid of
-    its own; ``regions``: what the viewer draws the contours of."""
+    """The content from an input image (in the unit of its ``field``), real and synthetic PET (SUV), each on its own
+    grid; ``regions``: for the contours in the viewer."""
     case = align(image, real_pet, fake_pet, field)
     pictures = [Picture(p.title, p.view, png(p), p.size_mm[1] / p.size_mm[0], p.window) for p in projections(case)]
     histogram = joint_histogram(case.real.array, case.fake.array)
@@ -133,8 +133,8 @@ def card(
     badge: str = "",
     lesions: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """The case, folded; with a ``badge`` (best, worst, ...) unfolded. ``lesions``: those of the summary, each of which
-    is a link to its slices where the viewer has it."""
+    """The case, collapsed; expanded with a ``badge`` (best, worst, ...). ``lesions``: those of the summary, with links
+    to their slices in the viewer."""
     views = [_view(name, view, content.pictures) for view in VIEWS] if content.pictures else []
     in_viewer = content.volumes is not None and len(content.volumes.lesions) == len(lesions)
     return render(
@@ -177,7 +177,7 @@ def _headline(regions: Mapping[str, Any]) -> list[str]:
 
 
 def _view(name: str, view: str, pictures: Sequence[Picture]) -> dict[str, Any]:
-    """What the template shows of one view."""
+    """The values of one view for the template."""
     shown = [picture for picture in pictures if picture.view == view]
     return {"ratio": sum(picture.ratio for picture in shown), "pictures": [_shown(name, one) for one in shown]}
 
@@ -195,7 +195,7 @@ def _shown(name: str, picture: Picture) -> dict[str, Any]:
 
 
 def volumes_block(anchor: str, volumes: ViewerVolumes) -> str:
-    """The volumes as text that scripts unpack when the case is opened."""
+    """The volumes as text, which scripts decompress when the case is opened."""
     shape = " ".join(map(str, volumes.shape))
     lesions = ",".join(" ".join(map(str, place)) for place in volumes.lesions)
     text = base64.b64encode(volumes.data).decode("ascii")

@@ -1,4 +1,4 @@
-"""The colours of pictures, viewer and plots; all can be told apart with the common kinds of colour blindness."""
+"""The colours of pictures, viewer and plots, distinguishable with common kinds of colour blindness."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERIES = ("#0072b2", "#d55e00", "#6e7781", "#8a929b")
 
 @dataclass(frozen=True)
 class Window:
-    """How numbers become colours: the range that is shown, the name of matplotlib's colour map, and the unit."""
+    """The mapping of numbers to colours: the shown range, the name of matplotlib's colour map, and the unit."""
 
     limits: tuple[float, float]
     colours: str
@@ -27,7 +27,7 @@ class Window:
 CT = Window((-200.0, 1000.0), "gray", "HU")
 PET = Window((0.0, 10.0), "gray_r", "SUV")
 ERROR = Window((-5.0, 5.0), "RdBu_r", "SUV")
-OF_KIND = {fields.CT: CT, fields.PET: PET}  # how an image of a kind is shown
+OF_KIND = {fields.CT: CT, fields.PET: PET}  # display of images by kind
 
 
 @cache

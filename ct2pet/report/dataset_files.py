@@ -1,4 +1,4 @@
-"""What the report takes from a raw dataset: the images of a case, the segmenters' doubts, and the title."""
+"""The report's data from a raw dataset: the images of a case, the segmenters' warnings, and the title."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ct2pet.report.projections import image_title
 
 
 def title_of(fields: Fields) -> str:
-    """What was predicted from what, "Synthetic PET and organs from CT"."""
+    """The title, for example "Synthetic PET and organs from CT"."""
     targets = ["synthetic PET" if one.kind == PET else image_title(one) for one in fields.targets]
     inputs = [image_title(one) for one in fields.inputs]
     words = f"{_listed(dict.fromkeys(targets))} from {_listed(inputs)}"
@@ -27,7 +27,7 @@ def _listed(names: Iterable[str]) -> str:
 
 
 def files_of(dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path]) -> CaseFiles:
-    """The first input image, and of the first predicted PET and of every label map the true and the predicted one."""
+    """The first input image, and the reference and prediction of the first PET and of every label map."""
 
     def predicted(target: Field) -> Path | None:
         return predictions.get(prediction_name(case, target.name, dataset.fields))
@@ -52,7 +52,7 @@ def files_of(dataset: RawDataset, case: str, split: str, predictions: Mapping[st
 
 
 def doubts_of(dataset: RawDataset, cases: Iterable[str], split: str) -> dict[str, list[str]]:
-    """What the segmenters recorded of the district maps that a person should look at, by case."""
+    """The segmenters' warnings on district maps to check, by case."""
     if not dataset.districts:
         return {}
     found = {case: dataset.file(DISTRICTS, case, split) for case in cases}

@@ -54,7 +54,7 @@ def write_figures(
 
 
 def _label_tables(folder: Path, summary: Mapping[str, Any]) -> list[Path]:
-    """The table of the predicted labels as labels.csv and labels.tex (LaTeX); none without labels."""
+    """The table of the predicted labels as labels.csv and labels.tex (LaTeX); no files without labels."""
     found = summarise_labels(label_cases(summary["cases"]))
     if not found.labels:
         return []

@@ -34,8 +34,8 @@ _DPI = 110
 
 @dataclass(frozen=True)
 class LabelledCase:
-    """What the pictures of a case show, all on one grid (Z towards the head, Y to the back, X to the patient's left:
-    ``Volume.to_canonical``) with voxels of ``spacing`` (mm, Z, Y, X).
+    """The images and labels of a case for its pictures, all on one grid (Z towards the head, Y to the back, X to the
+    patient's left: ``Volume.to_canonical``) with voxels of ``spacing`` (mm, Z, Y, X).
 
     ``images``: {TITLE: array in the unit of the window}, ``predicted`` and ``reference``: label maps, ``labels``:
     {NAME: value in the maps}.
@@ -56,10 +56,10 @@ class LabelledCase:
 def contour_pictures(
     image: Volume, field: Field, predicted: Volume, reference: Volume, labels: Field
 ) -> dict[str, bytes]:
-    """PNG by title: in each of ``SHOWN_VIEWS`` the slice that shows most of the labels.
+    """PNG by title: in each of ``SHOWN_VIEWS`` the slice with most of the labels.
 
-    ``image``: an input of the case, ``field`` says which; ``predicted`` and ``reference``: label maps of ``labels``.
-    All lie on grids of their own, and are shown on that of the reference.
+    ``image``: an input of the case, of ``field``; ``predicted`` and ``reference``: label maps of ``labels``.
+    All have their own grids and are shown on that of the reference.
     """
     true = reference.to_canonical()
     case = LabelledCase(
@@ -107,7 +107,7 @@ def cut(array: np.ndarray, view: str, index: int) -> np.ndarray:
 
 
 def richest_slice(label_map: np.ndarray, labels: Mapping[str, int], view: str) -> int:
-    """The number of the slice that shows most of ``labels``; of several the one with the most voxels of labels."""
+    """The number of the slice with most of ``labels``; of several the one with the most label voxels."""
     slices = np.moveaxis(label_map, VIEWS[view], 0)
     counts = np.array([[np.count_nonzero(one == label) for label in labels.values()] for one in slices])
     ranks = [(int(np.count_nonzero(row)), int(row.sum())) for row in counts]
@@ -137,7 +137,7 @@ def draw_contours(
 
 
 def label_colours(labels: Collection[str]) -> dict[str, str]:
-    """A colour for each label: hues as far apart as their number allows, neighbours in the list dark and bright."""
+    """A colour for each label: equally spaced hues, alternating dark and bright."""
     values = [(number / len(labels), 1.0, 0.9 - 0.35 * (number % 2)) for number in range(len(labels))]
     return {name: to_hex(tuple(hsv_to_rgb(value))) for name, value in zip(labels, values)}
 

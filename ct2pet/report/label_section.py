@@ -1,4 +1,4 @@
-"""The part of the report about label maps: a table and a box plot, a row and a box for each label."""
+"""The section of label maps: a table and a box plot, with a row and a box per label."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ NOTE = (
     "predicted and the reference label. HD95: the larger one of the 95th percentiles of the distances from either "
     "surface to the other. ASD: the mean distance of both surfaces. Missed: cases with the label in the reference and "
     "none of it in the prediction, of all cases with it in the reference; invented: cases with the label in the "
-    "prediction alone. Both have an overlap of 0 and no distance; a label that neither map holds counts nowhere. In "
-    "the plot each point is a case and leads to it. Box: quartiles and median; whiskers: up to 1.5 times the box "
+    "prediction only. Both have an overlap of 0 and no distance; a label that is in neither map is not counted. In "
+    "the plot each point is a case and links to it. Box: quartiles and median; whiskers: up to 1.5 times the box "
     "beyond it. Below five cases only the median is drawn."
 )
 BIAS_NOTE = "SUV biases: the predicted label in the predicted PET against the reference label in the real PET."
@@ -32,9 +32,9 @@ _FEWEST_INCHES, _HEIGHT_INCHES = 2.4, 3.0
 
 
 def label_section(cases: LabelCases, anchors: Mapping[str, str]) -> Iterator[str]:
-    """The section as parts of HTML; none where no case has labels.
+    """The section as parts of HTML; empty where no case has labels.
 
-    ``cases``: {CASE: {LABEL: {METRIC: value or None}}} as of ``label_metrics``; ``anchors``: where each case stands in
+    ``cases``: {CASE: {LABEL: {METRIC: value or None}}} as of ``label_metrics``; ``anchors``: the anchor of each case in
     the page.
     """
     summary = summarise_labels(cases)
@@ -47,8 +47,8 @@ def label_section(cases: LabelCases, anchors: Mapping[str, str]) -> Iterator[str
 
 
 def label_table(summary: LabelSummary) -> str:
-    """A row for each label: mean ± standard deviation of each metric, and in how many cases it is missed or invented;
-    the last row is the mean over the labels."""
+    """A row for each label: mean ± standard deviation of each metric, and the number of cases where it is missed or
+    invented; the last row is the mean over the labels."""
     columns = columns_of(summary.mean)
     rows = [
         _row(region_title(label), columns, found, summary.presence[label]) for label, found in summary.labels.items()
@@ -77,7 +77,7 @@ def _cell(column: Column, description: Mapping[str, Any] | None) -> Cell:
 
 
 def label_plot(cases: LabelCases, anchors: Mapping[str, str]) -> str:
-    """Dice of each label, a point a case, as SVG inside HTML."""
+    """Dice of each label, a point per case, as SVG inside HTML."""
     figure = label_figure(cases, anchors)
     svg = inline_svg(figure, f"{COLUMNS[PLOTTED].title} of each label by case", "labels-")
     # as wide as its labels need, at the size of the page's other plots: a narrow window scrolls
@@ -87,14 +87,14 @@ def label_plot(cases: LabelCases, anchors: Mapping[str, str]) -> str:
 
 
 def label_figure(cases: LabelCases, anchors: Mapping[str, str] | None = None) -> Figure:
-    """Dice of each label, a box a label, as wide as their number needs."""
+    """Dice of each label, a box per label, with a width for their number."""
     values = dice_by_label(cases)
     size = max(_FEWEST_INCHES, _INCHES_PER_LABEL * (len(values) + 1.5)), _HEIGHT_INCHES
     return figure_of([lambda axes: draw_label_boxes(axes, values, anchors)], size=size)
 
 
 def dice_by_label(cases: LabelCases) -> dict[str, dict[str, float | None]]:
-    """{LABEL: {CASE: Dice in %, None where neither map holds the label}}."""
+    """{LABEL: {CASE: Dice in %, None where the label is in neither map}}."""
     found: dict[str, dict[str, float | None]] = {}
     for case, labels in cases.items():
         for label, metrics in labels.items():

@@ -1,4 +1,4 @@
-"""A Methods text for a paper: what was trained, predicted and evaluated, with citations."""
+"""A Methods text for a paper: training, prediction and evaluation, with citations."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ _TITLES = {"pix2pix": "Pix2Pix", "cyclegan": "CycleGAN"}
 
 
 class _Citations:
-    """Numbers references in the order in which the text names them."""
+    """Numbers references in the order of the text."""
 
     def __init__(self) -> None:
         self.keys: list[str] = []
@@ -62,7 +62,7 @@ def _trained(summary: Summary, cite: _Citations) -> str:
     name = f"{_TITLES.get(model, model)}{f' {cite(model)}' if model in _REFERENCES else ''}"
     version = prediction.get("ct2pet_version")
     plans = f", plans {prediction['plans_name']}" if prediction.get("plans_name") else ""
-    program = f"ct2pet{f' {version}' if version else ''}{plans}, a framework in the manner of nnU-Net {cite('nnunet')}"
+    program = f"ct2pet{f' {version}' if version else ''}{plans}, a framework like nnU-Net {cite('nnunet')}"
     parts = [f"Images were predicted by {name} as implemented in {program}."]
     if model in _TITLES:
         parts.append(f"Its generators are U-Nets {cite('unet')}.")
@@ -90,7 +90,7 @@ def _evaluated(summary: Summary, cite: _Citations) -> str:
     if named:
         parts.append(f"Reported are {', '.join(named)}.")
     if summary["lesions"]:
-        parts.append("Lesions are connected components of the lesion masks.")
+        parts.append("Lesions are the connected components of the lesion masks.")
     return " ".join(parts)
 
 

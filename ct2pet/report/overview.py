@@ -1,4 +1,4 @@
-"""What was done, on top of the page: method, training and evaluation, from the provenance of a summary."""
+"""The overview at the top of the page: method, training and evaluation, from the provenance of a summary."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ _ALL = "fold_all"
 
 
 def overview(summary: Summary, curves: Curves) -> str:
-    """A list of facts as HTML; what is not recorded is left out."""
+    """A list of facts as HTML; without facts that are not recorded."""
     return render("overview.html", facts=list(_facts(summary, curves)))
 
 
 def trainings(summary: Summary) -> dict[str, dict[str, Mapping[str, Any]]]:
-    """What is recorded of the trainings of the networks that predicted: {REGION: {FOLD: facts}}."""
+    """The records of the trainings of the predicting networks: {REGION: {FOLD: facts}}."""
     prediction = summary["provenance"].get("prediction")
     found = prediction.get("trained") if isinstance(prediction, Mapping) else None
     return dict(found) if isinstance(found, Mapping) else {}
 
 
 def seen_in_training(summary: Summary) -> set[str]:
-    """The regions whose networks were trained with all cases (the fold "all"): there the validation cases of the
-    training are training cases."""
+    """The regions whose networks were trained with all cases (the fold "all"): their validation cases are training
+    cases."""
     return {region for region, folds in trainings(summary).items() if set(folds) == {_ALL}}
 
 
@@ -41,7 +41,7 @@ def _facts(summary: Summary, curves: Curves) -> Iterator[tuple[str, str]]:
     yield from _training_facts(summary, curves)
     failed, seen = provenance.get("failed_cases") or [], provenance.get(EVALUATED_TRAINING_CASES) or []
     cases = _counted(len(summary["cases"]), "case")
-    details = [f"{len(failed)} failed"] * bool(failed) + [f"{len(seen)} of them trained with"] * bool(seen)
+    details = [f"{len(failed)} failed"] * bool(failed) + [f"{len(seen)} of them training cases"] * bool(seen)
     yield "Evaluated", ", ".join([cases, *details])
     date = (provenance.get("run") or {}).get("date")
     version = ((provenance.get("run") or {}).get("versions") or {}).get("ct2pet")

@@ -1,4 +1,4 @@
-"""The pieces of the report's HTML. Every text that comes from outside is escaped."""
+"""Elements of the report's HTML. Every text from outside is escaped."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from ct2pet.report.templates import pieces, render
 
 
 def page(title: str, body: Iterable[str], data: Iterable[str] = ()) -> Iterator[str]:
-    """The whole document, piece by piece. ``data`` comes after the scripts: what is seen does not wait for it."""
+    """The whole document, in pieces. ``data`` comes after the scripts, so that the visible part is shown first."""
     return pieces(
         "page.html", title=title, body=body, data=data, policy=content_policy(), style=style(), script=script()
     )
@@ -38,7 +38,7 @@ def wrapped(tag: str, content: str, **attributes: str) -> str:
 
 @dataclass(frozen=True)
 class Cell:
-    """What stands in a table: its text, the number it is sorted by, an anchor that it links to, its kind (class)."""
+    """A table cell: its text, the number for sorting, the anchor of its link, its kind (class)."""
 
     text: str
     value: float | None = None
@@ -59,12 +59,12 @@ def image(png: bytes, alternative: str) -> str:
 
 
 def details(title: str, content: str) -> str:
-    """Something folded away; ``content`` is HTML."""
+    """A collapsed element; ``content`` is HTML."""
     return f"<details><summary>{escaped(title)}</summary>{content}</details>"
 
 
 def alternatives(label: str, parts: Mapping[str, str]) -> str:
-    """A choice between HTML parts by their titles. Without scripts all are there, each under its title."""
+    """A choice between HTML parts by their titles. Without scripts all are shown, each under its title."""
     options = "".join(element("option", title, value=str(index)) for index, title in enumerate(parts))
     chooser = f'<label class="chooser" hidden>{escaped(label)} <select>{options}</select></label>'
     content = "".join(wrapped("div", part, data_choice=str(index)) for index, part in enumerate(parts.values()))

@@ -1,6 +1,6 @@
 """Plots of a summary: small ones for the page, and the same ones side by side for papers.
 
-Each ``draw_...`` draws into axes that it is given; points are linked to the case's place in the page.
+Each ``draw_...`` draws into given axes; points link to the case in the page.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titlelocation": "left",
     "axes.spines.top": False,
     "axes.spines.right": False,
-    "text.parse_math": False,  # names of cases and regions are no formulas
+    "text.parse_math": False,  # names of cases and regions are not formulas
     **dict.fromkeys(("text.color", "axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"), INK),
 }
 
@@ -149,8 +149,8 @@ def draw_detection(
         axes.plot(false, true, marker="o", markersize=3.5, color=colour, label=name, linewidth=1.2)
         for threshold, x, y in zip(thresholds, false, true):
             axes.annotate(f"{threshold:g}", (x, y), (3, 3), textcoords="offset points", fontsize=6.5, color=colour)
-    axes.set(xlabel="false positives per scan", ylabel="share of lesions found", ylim=(-0.03, 1.08))
-    axes.set_title("Lesions found, by SUV threshold")
+    axes.set(xlabel="false positives per scan", ylabel="share of lesions detected", ylim=(-0.03, 1.08))
+    axes.set_title("Lesions detected, by SUV threshold")
     axes.legend(frameon=False, fontsize=7.5)
     axes.grid(alpha=0.25)
 
@@ -168,14 +168,14 @@ def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> 
 
 
 def _loss_colour(name: str) -> str:
-    """Those of a discriminator, by the names of the built-in methods, apart from all others."""
+    """The losses of a discriminator, by the names of the built-in methods, separated from the others."""
     return SERIES[1] if name.startswith("d_") else SERIES[0]
 
 
 def draw_validation(
     axes: Axes, title: str, rows: Sequence[Mapping[str, float]], column: str, label: str | None = None
 ) -> None:
-    """A metric on patches of the validation cases over the epochs; ``label``: what it is called instead."""
+    """A metric on patches of the validation cases over the epochs; ``label``: another title."""
     axes.plot(*_curve(rows, column), color=INK, marker=".", linewidth=1.2)
     axes.set(ylabel=label or validation_title(column), ylim=(0, None))
     axes.set_title(title)
@@ -183,8 +183,8 @@ def draw_validation(
 
 
 def validation_title(column: str, on_training_cases: bool = False) -> str:
-    """A metric of the training log for people: ``validation_mae_suv`` is "validation MAE [SUV]". Of a training with all
-    cases it says that these are training cases."""
+    """The title of a metric of the training log: ``validation_mae_suv`` is "validation MAE [SUV]". For a training with
+    all cases it names them training cases."""
     metric = column.removeprefix(VALIDATION_METRIC)
     title = HEADERS.get(metric.removesuffix("_suv"), metric.replace("_", " "))
     return f"{title}, training cases" if on_training_cases else f"validation {title}"

@@ -17,7 +17,7 @@ from ct2pet.volume import Box, Grid, Volume
 VIEWS = {"coronal": 1, "sagittal": 2}  # the axis along which one looks
 
 _HOT_SUV = 0.5
-_BODY = {fields.CT: -400.0, fields.PET: _HOT_SUV}  # what an image of this kind exceeds in the body
+_BODY = {fields.CT: -400.0, fields.PET: _HOT_SUV}  # exceeded by images of this kind in the body
 _MARGIN_MM = 12.0
 _PIXEL_MM = 2.0  # of the input image, and the smallest of a picture
 _MOST_PIXELS = 640  # along the longer side of a picture
@@ -26,7 +26,7 @@ _MOST_PIXELS = 640  # along the longer side of a picture
 @dataclass(frozen=True)
 class Projection:
     """One picture. ``image``: the numbers (rows from the head down, columns to the patient's left or back), each pixel
-    ``pixel_mm`` (height, width) large; ``window`` says how to show them."""
+    ``pixel_mm`` (height, width) large; ``window``: its colours."""
 
     title: str
     view: str
@@ -51,15 +51,15 @@ class AlignedCase:
 
 
 def image_title(field: Field) -> str:
-    """What an input image is called in the report."""
+    """The title of an input image in the report."""
     return field.name.replace("_", " ")
 
 
 def align(image: Volume, real_pet: Volume, fake_pet: Volume, field: Field) -> AlignedCase:
-    """The three images of a case, each on a grid of its own, brought together on what the body fills of the real PET;
-    ``field`` says what ``image`` is.
+    """The three images of a case, each on its own grid, resampled to the bounding box of the body in the real PET;
+    ``image`` is of ``field``.
 
-    The synthetic PET counts as 0 where it does not reach.
+    The synthetic PET is 0 outside its grid.
     """
     real, oriented = real_pet.to_canonical(), image.to_canonical()
     fake = resample(fake_pet.to_canonical(), real.grid)
@@ -80,7 +80,7 @@ def largest(array: np.ndarray, axis: int) -> np.ndarray:
 
 
 def largest_error(error: np.ndarray, axis: int) -> np.ndarray:
-    """As ``largest``, of the error that is largest in size, with its sign."""
+    """As ``largest``, of the largest absolute error, with its sign."""
     high, low = error.max(axis=axis), error.min(axis=axis)
     return np.where(high >= -low, high, low)[::-1]
 
@@ -106,7 +106,7 @@ def _pixel(spacing: tuple[float, float, float], axis: int) -> tuple[float, float
 
 
 def _fine(grid: Grid, axis: int) -> Grid:
-    """The grid with voxels small enough across the line of sight for bones to be seen."""
+    """The grid with voxels small enough across the line of sight to show bones."""
     spacing = [min(size, _PIXEL_MM) for size in grid.spacing]
     spacing[axis] = grid.spacing[axis]
     return grid.with_spacing((spacing[0], spacing[1], spacing[2]))

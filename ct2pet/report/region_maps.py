@@ -1,4 +1,4 @@
-"""The districts and lesions of a case as codes for the viewer, and where each lesion is."""
+"""The districts and lesions of a case as codes for the viewer, and the position of each lesion."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class RegionMap:
 def region_map(
     real_pet: Volume, district_map: Volume | None, labels: Mapping[str, int], lesions: Volume | None
 ) -> RegionMap | None:
-    """The regions of a case; the maps may have grids of their own. None where there is neither of them."""
+    """The regions of a case; each map may have its own grid. None without both."""
     if district_map is None and lesions is None:
         return None
     real = real_pet.to_canonical()

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, from ``summary.json`` and the images of the cases."""
+"""The report: one self-contained HTML file, from ``summary.json`` and the images of the cases."""
 
 from __future__ import annotations
 
@@ -30,13 +30,11 @@ from ct2pet.report.uptake import uptake_section
 from ct2pet.report.viewer import viewer
 from ct2pet.report.warnings import warnings_section
 
-WARNING = (
-    "Research only. What is shown as synthetic or predicted is computed: it is not a measurement and not for diagnosis."
-)
+WARNING = "Research only. Synthetic and predicted images are computed: they are not measurements and not for diagnosis."
 MAX_CASES = 20
 OWN = "This model"
-_SEEN = "{} of these {} cases were trained with: the numbers say nothing about new patients."
-_SEEN_CURVES = "Trained with all cases (fold all): {}. Their curves show training cases, not validation cases."
+_SEEN = "{} of these {} cases are training cases: the numbers are not valid for new patients."
+_SEEN_CURVES = "Trained on all cases (fold all): {}. Their curves show training cases, not validation cases."
 _PROCESS_GIB = 0.4
 _BYTES_PER_VOXEL = 14  # of the input image: as it is read, and the copies that are resampled
 _CASES_NOTE = (
@@ -46,8 +44,8 @@ _CASES_NOTE = (
 )
 _CONTOURS_NOTE = "Contours of labels: in the slices that show most of them, the reference solid, the prediction dashed."
 _LESIONS_NOTE = (
-    "A lesion is found where its SUVmax reaches the threshold. False positives are all hot spots that touch no lesion; "
-    "brain, bladder and whatever else takes up tracer are among them, in the real PET, too."
+    "A lesion is detected where its SUVmax reaches the threshold. False positives are all hot spots outside lesions; "
+    "they include brain, bladder and other physiological uptake, also in the real PET."
 )
 _CONTENTS = {
     "answer": "Answer",
@@ -78,9 +76,9 @@ def write_report(
 ) -> None:
     """Write the report to ``path``.
 
-    ``summary`` is the content of ``summary.json``, ``cases`` what to show of each case, in this order, ``curves`` the
-    rows of the training logs by name, ``other`` name and summary of another model on the same cases, ``doubts`` what
-    the segmenter doubted in the district maps. Raises Ct2PetError where the other model cannot be compared.
+    ``summary`` is the content of ``summary.json``, ``cases`` the content of each case, in this order, ``curves`` the
+    rows of the training logs by name, ``other`` name and summary of another model on the same cases, ``doubts`` the
+    segmenter's warnings on the district maps. Raises Ct2PetError where the other model cannot be compared.
     """
     cases, curves = cases or {}, curves or {}
     anchors = anchors_of(summary, cases)
@@ -108,7 +106,7 @@ def write_report(
 
 
 def anchors_of(summary: Mapping[str, Any], cases: Mapping[str, CaseContent]) -> dict[str, str]:
-    """Where each case is on the page, and each lesion ("CASE, lesion 1") whose slices the viewer can show."""
+    """The anchors of each case, and of each lesion ("CASE, lesion 1") with slices in the viewer."""
     anchors = {case: f"case-{index}" if case in cases else "cases" for index, case in enumerate(summary["cases"])}
     for case, content in cases.items():
         lesions = summary["lesions"].get(case, [])
@@ -163,7 +161,7 @@ def report_of_dataset(
 
 def spread_of_cases(summary: Mapping[str, Any], number: int) -> list[str]:
     """At most ``number`` cases from the lowest to the highest error inside the body (without a PET: from the highest to
-    the lowest mean Dice coefficient), evenly over their ranks."""
+    the lowest mean Dice coefficient), evenly distributed over their ranks."""
     errors = {case: _error(regions) for case, regions in summary["cases"].items()}
     ranked = sorted(errors, key=lambda case: (errors[case] is None, errors[case] or 0.0, case))
     if len(ranked) <= number:
@@ -261,4 +259,4 @@ def _training(summary: Mapping[str, Any], curves: Mapping[str, sections.Rows]) -
 def _details(summary: Mapping[str, Any]) -> Iterator[str]:
     yield page.element("h2", "Details", id="details")
     settings = json.dumps(summary["provenance"], indent=2, ensure_ascii=False)
-    yield page.details("How these numbers were made", page.element("pre", settings, tabindex="0"))
+    yield page.details("Provenance of these numbers", page.element("pre", settings, tabindex="0"))

@@ -1,4 +1,4 @@
-"""The plots of the report, chosen from a summary: what is drawn, and as HTML."""
+"""The plots of the report, selected from a summary, and as HTML."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _BOX_BASELINES = ("body_median", "shifted")
 
 
 def box_plots(summary: Summary, metric: str, other: Other = None, anchors: Anchors | None = None) -> dict[str, Draw]:
-    """A plot for each region but the organs: the synthetic PET, the other model, and two baselines."""
+    """A plot for each region except the organs: the synthetic PET, the other model, and two baselines."""
     draws: dict[str, Draw] = {}
     for region, metrics in summary["mean"].items():
         found = metrics.get(metric, {"n": 0})
@@ -64,7 +64,7 @@ def box_plots(summary: Summary, metric: str, other: Other = None, anchors: Ancho
 
 
 def agreement_plots(summary: Summary, quantity: str, anchors: Anchors | None = None) -> dict[str, Draw]:
-    """A Bland-Altman plot for each region but the organs, and one of all single lesions."""
+    """A Bland-Altman plot for each region except the organs, and one of all single lesions."""
     draws: dict[str, Draw] = {}
     for region, found in summary["agreement"].get(PREDICTION, {}).items():
         numbers = found.get(quantity, {"n": 0})
@@ -80,7 +80,7 @@ def agreement_plots(summary: Summary, quantity: str, anchors: Anchors | None = N
 
 
 def _pairs(summary: Summary, region: str, quantity: str, anchors: Anchors) -> tuple[dict, dict[str, str]]:
-    """The (real, synthetic) pairs of cases, or of single lesions, by name; and where each name leads to."""
+    """The (real, synthetic) pairs of cases, or of single lesions, by name; and the link of each name."""
     if region == EACH_LESION:
         named = {
             f"{case}, lesion {index}": (case, lesion)
@@ -103,12 +103,12 @@ def detection_plot(summary: Summary, other: Other = None) -> dict[str, Draw]:
     if other and other[1]["detection"]["lesions"]:
         curves[other[0]] = other[1]["detection"]["curves"][PREDICTION]
     points = {name: (curve["false_positives"], curve["sensitivity"]) for name, curve in curves.items()}
-    return {"lesions found": partial(draw_detection, thresholds=found["thresholds_suv"], curves=points)}
+    return {"lesions detected": partial(draw_detection, thresholds=found["thresholds_suv"], curves=points)}
 
 
 def training_plots(curves: Mapping[str, Rows], seen: Collection[str] = ()) -> dict[str, Draw]:
-    """Of each training its losses, and each metric of its validation. ``seen``: regions whose validation cases are
-    their training cases."""
+    """The losses and validation metrics of each training. ``seen``: regions whose validation cases are their training
+    cases."""
     draws: dict[str, Draw] = {}
     for name, rows in curves.items():
         draws[f"{name}: losses"] = partial(draw_losses, title=f"{name}: losses", rows=rows)
@@ -120,7 +120,7 @@ def training_plots(curves: Mapping[str, Rows], seen: Collection[str] = ()) -> di
 
 
 def as_html(draws: Mapping[str, Draw], what: str, identity: str) -> str:
-    """Small plots beside each other. ``what`` they show is told to those who cannot see them."""
+    """Small plots side by side. ``what``: their description for screen readers."""
     plots = [
         inline_svg(figure_of([draw]), f"{what}, {title}", f"{identity}{index}")
         for index, (title, draw) in enumerate(draws.items())
@@ -155,10 +155,10 @@ def agreement_section(summary: Summary, anchors: Anchors) -> Iterator[str]:
 
 
 BOX_NOTE = (
-    "Each point is a case and leads to it. Box: quartiles and median; whiskers: up to 1.5 times the box beyond it. "
+    "Each point is a case and links to it. Box: quartiles and median; whiskers: up to 1.5 times the box beyond it. "
     "Below five cases only the median is drawn. Shifted *: the real PET, moved by 5 mm."
 )
 AGREEMENT_NOTE = (
     "Bland–Altman: difference over mean of both PETs. Solid line: mean difference; dashed: ± 1.96 standard deviations "
-    "(limits of agreement). On the thin line at 0 both PETs agree."
+    "(limits of agreement). Both PETs agree on the thin line at 0."
 )

@@ -20,7 +20,7 @@ def sheet(sets: Sequence[np.ndarray], limits: tuple[float, float]) -> bytes:
 
 
 def pair_sheet(first: np.ndarray, second: np.ndarray, limits: tuple[float, float]) -> bytes:
-    """Two sets of as many slices (N, Y, X) as two rows."""
+    """Two sets of equally many slices (N, Y, X) as two rows."""
     rows = [_block(images, len(images), limits) for images in (first, second)]
     return _png(np.concatenate(rows))
 

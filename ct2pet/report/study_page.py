@@ -1,4 +1,4 @@
-"""The page of an augmentation study: what the arms brought, and the synthetic images beside real ones."""
+"""The page of an augmentation study: the results of the arms, and synthetic and real images."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from ct2pet.study.synthetic_images import MeasuredImages
 
-WARNING = "Synthetic images are made by a model: they are of no patient and not for diagnosis."
+WARNING = "Synthetic images are computed by a model: they are not of a patient and not for diagnosis."
 _ARMS = ("classifier", "arm", "added per real", "images", "AUC [95%]", "accuracy", "sensitivity", "specificity")
 _COMPARED = ("AUC − real [95%]", "p (Holm)", "share of the oracle's gain [95%]")
 
@@ -34,14 +34,25 @@ def write_study_page(
 ) -> None:
     """Write the page of a ``study`` (the content of study.json) to ``path``.
 
-    ``real``: training and test slices. ``images``: by sampler its slices and what was measured of them. The page holds
-    everything in itself and names no patient.
+    ``real``: training and test slices. ``images``: by sampler its slices and their metrics. The page is self-contained
+    and contains no patient names.
     """
     body = [*_answer(title, study), *_arms(study)]
     for name, own in images.items():
         body += images_section(name, own, *real)
     body.append(page.element("h2", "Details"))
     body.append(page.wrapped("pre", page.escaped(json.dumps(_details(study), indent=2))))
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(page.page(title, body))
+
+
+def write_images_page(
+    path: Path, title: str, real: tuple[Slices, Slices], images: Mapping[str, MeasuredImages]
+) -> None:
+    """Write the page of synthetic images without a study to ``path``; arguments as of write_study_page."""
+    body = [page.element("h1", title), page.element("p", WARNING, class_="warning")]
+    for name, own in images.items():
+        body += images_section(name, own, *real)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
         file.writelines(page.page(title, body))
 
@@ -78,7 +89,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
 
 
 def _arms(study: Mapping[str, Any]) -> Iterator[str]:
-    yield page.element("h2", "What the classifiers reach on real test patients")
+    yield page.element("h2", "Results of the classifiers on real test patients")
     yield page.table([*_ARMS, *_COMPARED], [_row(row) for row in study["arms"]], caption="Arms")
     note = (
         "AUC, accuracy, sensitivity and specificity are means of the runs. Intervals and p are bootstrapped over "
@@ -88,7 +99,7 @@ def _arms(study: Mapping[str, Any]) -> Iterator[str]:
     compared = [row for row in study["arms"] if row["auc_difference"] is not None]
     if compared:
         figure = figure_of([lambda axes: _draw_differences(axes, compared)], size=(6.5, 0.6 + 0.3 * len(compared)))
-        svg = inline_svg(figure, "Differences of AUC to real images alone, with intervals", "differences")
+        svg = inline_svg(figure, "Differences of AUC to only real images, with intervals", "differences")
         yield page.wrapped("div", svg, class_="plots wide")
 
 
@@ -125,4 +136,4 @@ def _draw_differences(axes: Axes, rows: Sequence[Mapping[str, Any]]) -> None:
     axes.axvline(0, color=INK, linewidth=0.6)
     axes.set_yticks(range(len(rows)), names)
     axes.invert_yaxis()
-    axes.set_xlabel("AUC − AUC of real images alone")
+    axes.set_xlabel("AUC − AUC of only real images")

@@ -1,4 +1,4 @@
-"""A matplotlib figure as SVG inside the page: it takes the page's fonts and its colours, light and dark."""
+"""A matplotlib figure as SVG inside the page, with the page's fonts and its colours (light and dark)."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from matplotlib.figure import Figure
 
 from ct2pet.report.colours import SERIES
 
-INK = "#010203"  # what is drawn in this colour takes the colour of the page's text
+INK = "#010203"  # replaced by the colour of the page's text
 _XLINK = "{http://www.w3.org/1999/xlink}href"
 _COLOURS = {INK: "currentColor"} | {colour: f"var(--series-{n})" for n, colour in enumerate(SERIES, start=1)}
 
 
 def link(anchor: str, text: str) -> str:
-    """An URL for an artist: in the page it links to ``#anchor`` and says ``text`` under the pointer."""
+    """An URL for an artist: in the page it links to ``#anchor`` and shows ``text`` at the pointer."""
     return f"#{anchor} {text}"
 
 
 def inline_svg(figure: Figure, description: str, identity: str) -> str:
-    """The figure as an ``<svg>`` element. ``description`` is read to those who do not see it; ``identity`` must be
-    another one for each figure of a page."""
+    """The figure as an ``<svg>`` element. ``description``: for screen readers; ``identity`` must be unique for each
+    figure of a page."""
     buffer = io.StringIO()
     with rc_context({"svg.fonttype": "none", "svg.hashsalt": identity}):
         FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
@@ -40,7 +40,7 @@ def inline_svg(figure: Figure, description: str, identity: str) -> str:
 
 
 def _simplify(node: ElementTree.Element, identity: str) -> None:
-    """No name spaces, no names that nothing refers to, and those that are left unique on the page."""
+    """Removes name spaces and unused names, and makes the others unique on the page."""
     node.tag = node.tag.rsplit("}", 1)[-1]
     target = node.attrib.pop(_XLINK, None)
     if node.tag == "g":

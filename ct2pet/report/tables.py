@@ -28,7 +28,7 @@ from ct2pet.report.page import Cell
 
 Summary = Mapping[str, Any]
 Row = list[Cell | str]
-_SHORT = ("mae", "psnr", "ssim", "suv_mean_bias")  # what describes a case in one line
+_SHORT = ("mae", "psnr", "ssim", "suv_mean_bias")  # metrics of a case in one line
 
 
 def metric_title(metric: str) -> str:
@@ -42,7 +42,7 @@ def number(metric: str, value: float | None, kind: str = "") -> Cell:
 
 def tables_by_metric(summary: Summary, other: tuple[str, Summary] | None = None) -> str:
     """For each metric a table: the regions, and in each the synthetic PET, the other model and the baselines; the
-    organs, which are many, are folded away. Empty where no PET was predicted; of labels see label_section."""
+    organs are collapsed. Empty where no PET was predicted; for labels see label_section."""
     metrics = metrics_of({metric for region in summary["mean"].values() for metric in region})
     shown = [metric for metric in metrics if not is_measurement(metric) and metric not in LABEL_METRICS]
     tables = {}
@@ -91,7 +91,7 @@ def _range(metric: str, ends: Sequence[float | None]) -> str:
 
 
 def group_table(summary: Summary) -> str:
-    """The diagnoses side by side, inside the body; empty where no diagnosis is known."""
+    """The diagnoses side by side, inside the body; empty without diagnoses."""
     if not summary["groups"]:
         return ""
     rows = []
@@ -110,14 +110,14 @@ def group_table(summary: Summary) -> str:
 
 
 def detection_table(summary: Summary) -> str:
-    """Which share of the lesions is found at each SUV threshold, and how often something else is."""
+    """The share of detected lesions at each SUV threshold, and the number of false positives."""
     found = summary["detection"]
     if not found["lesions"]:
         return ""
     real, fake = found["curves"][REAL], found["curves"][PREDICTION]
     columns = {
-        "Found in the real PET": (real["sensitivity"], 100),
-        "Found in the synthetic PET": (fake["sensitivity"], 100),
+        "Detected in the real PET": (real["sensitivity"], 100),
+        "Detected in the synthetic PET": (fake["sensitivity"], 100),
         "False positives per scan, real": (real["false_positives"], 1),
         "False positives per scan, synthetic": (fake["false_positives"], 1),
         "Hot only in the synthetic PET, per scan": (fake["false_hot_spots"], 1),
@@ -139,7 +139,7 @@ def _share(value: float | None, factor: float) -> Cell:
 
 
 def lesion_table(summary: Summary, anchors: Mapping[str, str]) -> str:
-    """Every lesion with its size and its uptake in both PETs; empty where there is none."""
+    """Every lesion with its size and its uptake in both PETs; empty without lesions."""
     rows = []
     for case, lesions in summary["lesions"].items():
         for index, lesion in enumerate(lesions, start=1):
@@ -157,7 +157,7 @@ def _plain(value: float | None, digits: int) -> Cell:
 
 
 def case_table(summary: Summary, anchors: Mapping[str, str]) -> str:
-    """A line for each case: its errors inside the body, how far its lesions are off, and the overlap of its labels."""
+    """A line per case: its errors inside the body, the bias of its lesions, and the overlap of its labels."""
     bodies = {case: regions.get(WHOLE_BODY, {}) for case, regions in summary["cases"].items()}
     metrics = [metric for metric in _SHORT if any(metric in body for body in bodies.values())]
     header = ["Case", *map(metric_title, metrics)]
@@ -178,7 +178,7 @@ def case_table(summary: Summary, anchors: Mapping[str, str]) -> str:
 
 
 def numbers_of_case(regions: Mapping[str, Mapping[str, float | None]]) -> str:
-    """All numbers of one case: its regions, and the metrics that any of them has."""
+    """All numbers of one case: its regions and all their metrics."""
     known = {metric for values in regions.values() for metric, value in values.items() if value is not None}
     metrics = [metric for metric in metrics_of(known) if not is_measurement(metric)]
     rows: list[Row] = [

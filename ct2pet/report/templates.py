@@ -1,4 +1,4 @@
-"""The templates of the page: files beside the scripts, filled in by Jinja2, which escapes every text."""
+"""The templates of the page, rendered by Jinja2, which escapes every text."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def render(name: str, /, **values: Any) -> str:
 
 
 def pieces(name: str, /, **values: Any) -> Iterator[str]:
-    """As ``render``, piece by piece: iterables among the values are read when their turn comes."""
+    """As ``render``, in pieces: iterables among the values are read when they are needed."""
     return _template(name).generate(**values)

@@ -19,11 +19,11 @@ from ct2pet.report.plots import Draw, figure_of
 from ct2pet.report.svg import INK, inline_svg, link
 
 Summary = Mapping[str, Any]
-Points = Mapping[str, tuple[float, float]]  # (real, synthetic) by what the reader is told under the pointer
+Points = Mapping[str, tuple[float, float]]  # (real, synthetic) by the text shown at the pointer
 SUV_EDGES = np.geomspace(0.1, 40.0, 61)
 NOTE = (
-    "A point on the line has the same uptake in both PETs. Each point is a region or lesion of one case and leads to "
-    "it. The histogram counts the voxels of the cases with pictures: bright is frequent."
+    "A point on the line has the same uptake in both PETs. Each point is a region or lesion of one case and links to "
+    "it. The histogram counts the voxels of the cases with pictures (bright: many)."
 )
 _DPI = 110
 _SIZE = (3.4, 3.0)
@@ -31,8 +31,8 @@ _MOST_POINTS = 4000  # of a plot; above, every n-th case is drawn
 
 
 def joint_histogram(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
-    """How many voxels have which real (first axis) and synthetic SUV (second axis), between SUV_EDGES; values beyond
-    count in the outermost bins. Voxels in which neither PET reaches the first edge are left out."""
+    """Counts of voxels by real (first axis) and synthetic SUV (second axis), between SUV_EDGES; larger values are in
+    the outermost bins. Voxels with both PETs below the first edge are excluded."""
     low, high = SUV_EDGES[0], SUV_EDGES[-1] * (1 - 1e-6)
     warm = (real >= low) | (fake >= low)
     rows, columns = (np.clip(pet[warm], low, high) for pet in (real, fake))
@@ -40,7 +40,7 @@ def joint_histogram(real: np.ndarray, fake: np.ndarray) -> np.ndarray:
 
 
 def uptake_section(summary: Summary, histograms: Sequence[np.ndarray], anchors: Mapping[str, str]) -> Iterator[str]:
-    """The section as parts of HTML; none where no uptake was measured."""
+    """The section as parts of HTML; empty where no uptake was measured."""
     draws = uptake_plots(summary, anchors)
     if not draws and not histograms:
         return
@@ -56,7 +56,7 @@ def uptake_section(summary: Summary, histograms: Sequence[np.ndarray], anchors: 
 
 
 def uptake_plots(summary: Summary, anchors: Mapping[str, str] | None = None) -> dict[str, Draw]:
-    """A plot of SUVmean by region and by organ, and of SUVmax by lesion, of those that the summary has."""
+    """A plot of SUVmean by region and by organ, and of SUVmax by lesion, as far as the summary has them."""
     named = {
         "SUVmean by district": ("suv_mean", dict(_of_regions(summary, "suv_mean", organs=False))),
         "SUVmean by organ": ("suv_mean", dict(_of_regions(summary, "suv_mean", organs=True))),

@@ -1,4 +1,4 @@
-"""Two models against each other, as a table."""
+"""Comparison of two models as a table."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from ct2pet.report.tables import metric_title, number
 
 NOTE = (
     "Both models on the same cases. Difference: the other model's mean minus this one's, with its 95% interval; "
-    "of a bias its size counts. p: the larger one of paired t-test and Wilcoxon test, two-tailed, corrected (Holm) for "
-    "all tests of the family; a dash where nothing was tested. dz: mean difference over its standard deviation. A "
-    "small p says that a difference is no chance, not that it matters."
+    "for a bias the absolute value. p: the larger one of paired t-test and Wilcoxon test, two-tailed, corrected (Holm) "
+    "for all tests of the family; a dash where nothing was tested. dz: mean difference over its standard deviation. A "
+    "small p makes chance an unlikely cause of a difference; it does not make the difference relevant."
 )
 
 
@@ -64,5 +64,5 @@ def _signed(metric: str, value: float | None) -> str:
 
 
 def p_text(p: float | None) -> str:
-    """A p-value, not more exactly than it is worth."""
+    """A p-value with a useful number of digits."""
     return "–" if p is None else "< 0.001" if p < 0.001 else f"{p:.3f}"

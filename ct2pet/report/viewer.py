@@ -1,4 +1,4 @@
-"""The slice viewer's part of the page: its controls, and the settings that its script reads."""
+"""The slice viewer in the page: its controls, and the settings of its script."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from ct2pet.report.page import json_block
 from ct2pet.report.projections import image_title
 from ct2pet.report.volumes import PET_SCALE, SCALES
 
-PET_COLOURS = {"inferno": "inferno", "gray_r": "grey, dark is hot", "gray": "grey, bright is hot", "cividis": "cividis"}
+PET_COLOURS = {
+    "inferno": "inferno",
+    "gray_r": "grey, dark: high uptake",
+    "gray": "grey, bright: high uptake",
+    "cividis": "cividis",
+}
 
 
 def viewer(field: Field) -> str:
     """The viewer's controls (hidden until a script shows them) and its settings; ``field``: the input image that it
-    shows beside the PETs, a CT under them."""
+    shows with the PETs (a CT also under them)."""
     return asset("viewer.html") + json_block("viewer-settings", _settings(field))
 
 

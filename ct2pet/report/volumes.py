@@ -1,4 +1,4 @@
-"""The volumes of a case, small enough to travel inside the page: coarse voxels, 8 bits each, compressed."""
+"""The volumes of a case in a compact form for the page: coarse voxels, 8 bits each, compressed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _COARSER = 1.08
 
 @dataclass(frozen=True)
 class Scale:
-    """What the codes 0 to 255 mean: ``values`` at the codes ``codes``, linear between, clipped beyond."""
+    """The values of the codes 0 to 255: ``values`` at the codes ``codes``, linear between, clipped outside."""
 
     values: tuple[float, ...]
     codes: tuple[int, ...]
@@ -44,8 +44,8 @@ SCALES = {fields.CT: CT_SCALE, fields.PET: PET_SCALE}  # of an input image, by i
 
 @dataclass(frozen=True)
 class ViewerVolumes:
-    """Input image, real and synthetic PET, one after another as codes (Z, Y, X), and the codes of the regions where
-    there are any (see ``region_maps``), gzipped. All voxels are cubes of ``voxel_mm``; ``shape`` is that of one volume.
+    """Input image, real and synthetic PET, one after another as codes (Z, Y, X), and optionally the codes of the
+    regions (see ``region_maps``), gzipped. All voxels are cubes of ``voxel_mm``; ``shape`` is that of one volume.
     ``lesions``: the voxel (Z, Y, X) of each lesion."""
 
     shape: tuple[int, int, int]
@@ -57,7 +57,7 @@ class ViewerVolumes:
 
 def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES, regions: RegionMap | None = None) -> ViewerVolumes:
     """The case with the smallest voxels (no smaller than the images' own, and at least 2 mm) whose compressed codes
-    take at most ``most_bytes``. Each try enlarges the voxels by what the last one took too much.
+    take at most ``most_bytes``. Each try enlarges the voxels by the excess of the last one.
     """
     extent = np.multiply(case.real.grid.shape, case.real.grid.spacing)
     finest = max(FINEST_MM, min(*case.image.grid.spacing, *case.real.grid.spacing))
@@ -73,7 +73,7 @@ def viewer_volumes(case: AlignedCase, most_bytes: int = MOST_BYTES, regions: Reg
 
 
 def _voxel(place: Triple, grid: Grid) -> tuple[int, int, int]:
-    """The voxel (Z, Y, X) of a grid that is nearest to a place (LPS, mm)."""
+    """The voxel (Z, Y, X) of a grid that is nearest to a position (LPS, mm)."""
     index = np.rint(np.linalg.solve(grid.affine, [*place, 1.0])[:3]).astype(int)[::-1]
     z, y, x = np.clip(index, 0, np.array(grid.shape) - 1).tolist()
     return z, y, x
@@ -89,7 +89,8 @@ def _codes(case: AlignedCase, grid: Grid, regions: RegionMap | None = None) -> n
 
 
 def _averaged(volume: Volume, spacing: float) -> Volume:
-    """The means of blocks of whole voxels, no larger than ``spacing`` (mm): sampling alone would pick noise."""
+    """The means of blocks of whole voxels, no larger than ``spacing`` (mm): sampling single voxels would increase
+    noise."""
     factors = [max(1, min(int(spacing / size), n)) for size, n in zip(volume.grid.spacing, volume.grid.shape)]
     if max(factors) == 1:
         return volume

@@ -1,4 +1,4 @@
-"""The section of errors and warnings: what failed, and what the reader must doubt."""
+"""The section of errors and warnings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Summary = Mapping[str, Any]
 
 
 def warnings_section(summary: Summary, doubts: Mapping[str, Sequence[str]]) -> str:
-    """The section as HTML. ``doubts``: what the segmenter doubted in the district map of each case."""
+    """The section as HTML. ``doubts``: the segmenter's warnings on the district map of each case."""
     return render("warnings.html", found=list(_found(summary, doubts)))
 
 
@@ -22,14 +22,14 @@ def _found(summary: Summary, doubts: Mapping[str, Sequence[str]]) -> Iterator[tu
     prediction = provenance.get("prediction") or {}
     groups = {
         "Cases that could not be evaluated": provenance.get("failed_cases") or [],
-        "Cases that a network was trained with": provenance.get(EVALUATED_TRAINING_CASES) or [],
+        "Training cases of a network among the evaluated cases": provenance.get(EVALUATED_TRAINING_CASES) or [],
         "Districts without a trained model, not predicted": prediction.get("districts_without_model") or [],
     }
     for title, names in groups.items():
         if names:
             yield title, [", ".join(map(str, names))]
     if doubts:
-        yield "Doubtful district maps", [f"{case}: {'; '.join(texts)}" for case, texts in doubts.items()]
+        yield "District maps to check", [f"{case}: {'; '.join(texts)}" for case, texts in doubts.items()]
     seen = sorted(seen_in_training(summary))
     if seen:
         yield (

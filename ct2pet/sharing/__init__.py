@@ -1,4 +1,4 @@
-"""Trained models as one file: a zip archive with checksums that holds no case, no path and no identifier."""
+"""Trained models as one file: a zip archive with checksums, without cases, paths and identifiers."""
 
 from ct2pet.sharing.archive import FileFacts, Manifest, facts_of, is_package, unpack, unpacked, write_package
 from ct2pet.sharing.card import ModelFacts, TrainingFacts, ValidationFacts, model_card

@@ -1,4 +1,5 @@
-"""The zip archive of a trained model: written atomically, and unpacked only where every member is expected and whole.
+"""The zip archive of a trained model: written atomically, and unpacked only where every member is expected and
+undamaged.
 
 Layout: ``model.json`` (the manifest, with the size and SHA-256 of every other member), ``MODEL_CARD.md``, and
 ``Dataset001_NAME/MODEL__PLANS__CONFIGURATION`` with ``plans.json``, ``dataset.json`` and ``fold_X/checkpoint_*.pth``,
@@ -35,7 +36,7 @@ _IN_FOLDER = (
     rf"({re.escape(PLANS)}|{re.escape(DATASET)}|fold_(\d+|all)/({_NAME}\.pth|{re.escape(TRAINING_PROVENANCE)}))"
 )
 _MEMBER = re.compile(rf"{re.escape(MODEL_CARD)}|{_MODEL_FOLDER}/{_IN_FOLDER}")
-_EARLIEST = (1980, 1, 1, 0, 0, 0)  # of a zip archive; the same model gives the same bytes on any day
+_EARLIEST = (1980, 1, 1, 0, 0, 0)  # fixed date of members, so that the same model gives the same bytes
 _BLOCK = 2**20
 _MOST_MANIFEST_BYTES = 2**24
 
@@ -74,11 +75,12 @@ def is_package(path: Path) -> bool:
 
 def write_package(path: Path, folder: Path, manifest: Manifest) -> None:
     """Write all files of ``folder`` and the manifest to the zip archive ``path``, atomically. Weights are stored, text
-    is compressed. Raises WriteError where it cannot be written, ValueError for a file that no package may hold."""
+    is compressed. Raises WriteError where it cannot be written, ValueError for a file that is not allowed in a
+    package."""
     names = sorted(file.relative_to(folder).as_posix() for file in folder.rglob("*") if file.is_file())
     unknown = [name for name in names if not _MEMBER.fullmatch(name)]
     if unknown:
-        raise ValueError(f"a package holds no {unknown[0]}")
+        raise ValueError(f"{unknown[0]} is not allowed in a package")
     facts = {name: facts_of(folder / name) for name in names}
     text = json.dumps({**asdict(manifest), "files": {name: asdict(one) for name, one in facts.items()}}, indent=2)
     with atomic_path(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
@@ -93,9 +95,9 @@ def write_package(path: Path, folder: Path, manifest: Manifest) -> None:
 def unpack(path: Path, folder: Path) -> Manifest:
     """Unpack a package into ``folder``, which must be empty.
 
-    Raises Ct2PetError, naming the file, where it is no package, of another format version, damaged, or holds a member
-    that would be written outside ``folder``, that the manifest does not list, or that is a link. ``folder`` may then
-    hold a part of the files.
+    Raises Ct2PetError, naming the file, where it is not a package, of another format version, damaged, or contains a
+    member that would be written outside ``folder``, is not in the manifest, or is a link. ``folder`` may then contain a
+    part of the files.
     """
     with reading(path), _opened(path) as archive:
         manifest = _checked_manifest(path, archive)
@@ -109,7 +111,7 @@ def unpack(path: Path, folder: Path) -> Manifest:
 
 @contextlib.contextmanager
 def unpacked(path: Path) -> Iterator[Path]:
-    """Inside the block a temporary folder holds the content of a package. Raises Ct2PetError as ``unpack``."""
+    """Inside the block a temporary folder has the content of a package. Raises Ct2PetError as ``unpack``."""
     with tempfile.TemporaryDirectory(prefix="ct2pet-model-") as folder:
         unpack(path, Path(folder))
         yield Path(folder)
@@ -134,7 +136,7 @@ def _info(name: str) -> zipfile.ZipInfo:
     info = zipfile.ZipInfo(name, _EARLIEST)
     info.compress_type = zipfile.ZIP_STORED if name.endswith(".pth") else zipfile.ZIP_DEFLATED
     info.external_attr = (stat.S_IFREG | 0o644) << 16
-    info.create_system = 3  # Unix, on any system
+    info.create_system = 3  # Unix attributes, on any system
     return info
 
 
@@ -142,7 +144,7 @@ def _opened(path: Path) -> zipfile.ZipFile:
     try:
         return zipfile.ZipFile(path)
     except zipfile.BadZipFile:
-        raise Ct2PetError(f"{path}: not a zip archive, or not whole; export or copy the model again") from None
+        raise Ct2PetError(f"{path}: not a zip archive, or incomplete; export or copy the model again") from None
 
 
 def _checked_manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
@@ -151,18 +153,18 @@ def _checked_manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
         _check_member(path, info)
     names = [info.filename for info in members]
     if MANIFEST not in names:
-        raise Ct2PetError(f"{path}: not a model that ct2pet_export_model wrote (no {MANIFEST} in it)")
+        raise Ct2PetError(f"{path}: not a model of ct2pet_export_model (no {MANIFEST} in it)")
     if len({name.casefold() for name in names}) < len(names):
-        raise Ct2PetError(f"{path}: holds two members of one name; the archive is refused")
+        raise Ct2PetError(f"{path}: two members have the same name; the archive is refused")
     manifest = _manifest(path, archive)
     listed = {MANIFEST, *manifest.files}
     for name in sorted({*names} ^ listed):
-        problem = "is not listed in its manifest" if name in names else "is missing in it"
-        raise Ct2PetError(f"{path}: {name} {problem}; the archive was changed: get it again")
+        problem = "is not listed in its manifest" if name in names else "is missing"
+        raise Ct2PetError(f"{path}: {name} {problem}; the archive was changed: download or copy it again")
     sizes = {info.filename: info.file_size for info in members}
     for name, facts in manifest.files.items():
         if not _MEMBER.fullmatch(name):
-            raise Ct2PetError(f"{path}: {name} is no part of a model; the archive is refused")
+            raise Ct2PetError(f"{path}: {name} is not part of a model; the archive is refused")
         if sizes[name] != facts.bytes:
             raise _damaged(path, name)
     return manifest
@@ -175,7 +177,7 @@ def _check_member(path: Path, info: zipfile.ZipInfo) -> None:
         raise Ct2PetError(f"{path}: {name!r} would be written outside the model's folder; the archive is refused")
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG) or info.is_dir():
-        raise Ct2PetError(f"{path}: {name!r} is no regular file; the archive is refused")
+        raise Ct2PetError(f"{path}: {name!r} is not a regular file; the archive is refused")
     if info.flag_bits & 1:
         raise Ct2PetError(f"{path}: {name!r} is encrypted; export the model again")
 
@@ -187,9 +189,13 @@ def _manifest(path: Path, archive: zipfile.ZipFile) -> Manifest:
         content: Any = parse_json(archive.read(MANIFEST))
         found = content.get("format_version") if isinstance(content, dict) else None
         if found != FORMAT_VERSION:
-            raise Ct2PetError(f"{path}: format_version {found!r}, this ct2pet reads {FORMAT_VERSION}")
+            raise Ct2PetError(
+                f"{path}: format_version {found!r} is not supported; this version of ct2pet reads {FORMAT_VERSION}"
+            )
     except (JsonError, zipfile.BadZipFile, EOFError, OSError, ValueError, zlib_error) as error:
-        raise Ct2PetError(f"{path}: its {MANIFEST} cannot be read ({error}); get the archive again") from None
+        raise Ct2PetError(
+            f"{path}: its {MANIFEST} cannot be read ({error}); download or copy the archive again"
+        ) from None
     return parse_as(content, Manifest, f"{path}: its {MANIFEST} cannot be read")
 
 
@@ -205,5 +211,5 @@ def _extract(path: Path, archive: zipfile.ZipFile, name: str, facts: FileFacts, 
 
 def _damaged(path: Path, name: str) -> Ct2PetError:
     return Ct2PetError(
-        f"{path}: {name} does not have the checksum of the manifest; the archive is damaged: get it again"
+        f"{path}: {name} has another checksum than in the manifest; the archive is damaged: download or copy it again"
     )

@@ -1,4 +1,4 @@
-"""The model card: what a shared model is, for a person who receives it (Mitchell et al., FAT* 2019, doi
+"""The model card of a shared model, for its recipients (Mitchell et al., FAT* 2019, doi
 10.1145/3287560.3287596)."""
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from ct2pet.sharing.archive import Manifest
 
 @dataclass(frozen=True)
 class TrainingFacts:
-    """One fold of a configuration. ``cases``: how many it was trained with; ``epochs``: how many it was trained for;
+    """One fold of a configuration. ``cases``: number of training cases; ``epochs``: number of trained epochs;
     ``spacing_mm`` and ``patch_size``: Z, Y, X; None or empty where unknown."""
 
     configuration: str
@@ -25,7 +25,7 @@ class TrainingFacts:
 
 @dataclass(frozen=True)
 class ValidationFacts:
-    """The mean absolute error (SUV) of ``cases`` validation cases, which the training of the fold did not see."""
+    """The mean absolute error (SUV) of the ``cases`` validation cases of the fold."""
 
     configuration: str
     fold: str
@@ -35,7 +35,7 @@ class ValidationFacts:
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model card says. ``about``: name, licence and reference of the dataset, where it says them."""
+    """The content of a model card. ``about``: name, licence and reference of the dataset, if known."""
 
     manifest: Manifest
     fields: Fields
@@ -54,8 +54,8 @@ def model_card(facts: ModelFacts) -> str:
         f"A model of ct2pet {manifest.ct2pet_version}: {_purpose(facts.fields)}.",
         "## Use",
         _use(manifest),
-        "**Research only.** This model is no medical device. Its images are estimates and must not be used for a "
-        "diagnosis, for staging or to plan a treatment.",
+        "**Research only.** This model is not a medical device. Its images are estimates and must not be used for "
+        "diagnosis, staging or treatment planning.",
         "## Inputs and outputs",
         _table(("", "name", "kind", "unit"), _field_rows(facts.fields)),
         _districts(facts.districts),
@@ -69,8 +69,8 @@ def model_card(facts: ModelFacts) -> str:
         "## Validation",
         _validation(facts.validations),
         "## Files",
-        "`model.json` lists size and SHA-256 of every file. The archive holds no case, no name of a case or of a "
-        "patient, and no path of the machine that it was made on.",
+        "`model.json` lists size and SHA-256 of every file. The archive contains no case, no name of a case or "
+        "patient, and no path of the exporting machine.",
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -79,7 +79,9 @@ def _purpose(fields: Fields) -> str:
     targets = " and ".join(one.name for one in fields.targets)
     inputs = " and ".join(one.name for one in fields.inputs)
     return (
-        f"it predicts {targets} from {inputs}" if inputs else f"it makes {targets} of a class, without an input image"
+        f"it predicts {targets} from {inputs}"
+        if inputs
+        else f"it synthesizes {targets} of a class, without an input image"
     )
 
 
@@ -120,11 +122,11 @@ def _sentence(title: str, values: Mapping[str, str]) -> str:
 
 def _validation(validations: Sequence[ValidationFacts]) -> str:
     if not validations:
-        return "No errors of cases that the training did not see are recorded with this model."
+        return "This model has no record of errors on cases that were not used for training."
     rows = [(one.configuration, one.fold, f"{one.mae_suv:.3f}", str(one.cases)) for one in validations]
     return (
-        "Mean absolute error inside each configuration's region, of the validation cases of each fold, which its "
-        "training did not see:\n\n" + _table(("configuration", "fold", "MAE [SUV]", "cases"), rows)
+        "Mean absolute error inside each configuration's region, for the validation cases of each fold, which were not "
+        "used for its training:\n\n" + _table(("configuration", "fold", "MAE [SUV]", "cases"), rows)
     )
 
 

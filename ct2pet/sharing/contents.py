@@ -1,6 +1,6 @@
-"""What of a trained model is shared: named keys only, so that nothing that a user added by hand leaves the machine.
+"""The shared content of a trained model: only listed keys, so that keys added by a user are not exported.
 
-The digests of the training cases stay behind: whoever guesses a case's name could confirm the guess with them.
+The digests of the training cases are not exported: a guessed case name could be confirmed with them.
 """
 
 from __future__ import annotations
@@ -36,15 +36,15 @@ def shared_dataset_json(content: Mapping[str, Any], source: str) -> dict[str, An
 
 
 def shared_plans(content: Mapping[str, Any], source: str) -> dict[str, Any]:
-    """Plans (as JSON), without settings that are not the planner's. Raises Ct2PetError as ``check_no_path``."""
+    """Plans (as JSON), only with settings of the planner. Raises Ct2PetError as ``check_no_path``."""
     settings = content.get("settings", {})
     kept = {key: settings[key] for key in _PLANS_SETTINGS if key in settings}
     return _checked({**content, "settings": kept}, source)
 
 
 def shared_provenance(content: Any, source: str) -> dict[str, Any]:
-    """How a checkpoint was trained: without commands, the names of files, and cases. Anything but a dict gives an empty
-    one. Raises Ct2PetError as ``check_no_path``."""
+    """The provenance of a checkpoint's training, without commands, file names and cases; empty unless a dict. Raises
+    Ct2PetError as ``check_no_path``."""
     if not isinstance(content, dict):
         return {}
     kept = {key: content[key] for key in _PROVENANCE_KEYS if key in content}
@@ -66,7 +66,7 @@ def shared_checkpoint(content: Mapping[str, Any], source: str) -> dict[str, Any]
 
 
 def check_no_path(value: Any, source: str, where: str = "") -> None:
-    """Raise Ct2PetError, which names the key, where a text in JSON content is the path of a file on some machine."""
+    """Raise Ct2PetError, which names the key, where a text in JSON content is a file path."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             check_no_path(key, source, where)
@@ -75,7 +75,7 @@ def check_no_path(value: Any, source: str, where: str = "") -> None:
         for item in value:
             check_no_path(item, source, where)
     elif isinstance(value, str) and _PATH.search(_URL.sub("", value)):
-        raise Ct2PetError(f"{source}: {where} holds a path of this machine ({value!r}); remove it before sharing")
+        raise Ct2PetError(f"{source}: {where} contains a path of this machine ({value!r}); remove it before sharing")
 
 
 def _checked(content: dict[str, Any], source: str) -> dict[str, Any]:

@@ -1,8 +1,7 @@
-"""Dates and times of DICOM headers, with the precision in which they are written (PS3.5 6.2: DA, TM and DT).
+"""Dates and times of DICOM headers, with their written precision (PS3.5 6.2: DA, TM and DT).
 
-DICOM allows to leave out the last components of a time. A value that names no minute is not a point in time that a
-decay can be computed from: one hour of fluorine-18 is 46% of SUV. Such a value is ``Imprecise``, never a full hour or
-midnight.
+DICOM allows omitting the last components of a time. The decay cannot be computed from a value without minutes: one hour
+of fluorine-18 is 46% of SUV. Such a value is ``Imprecise``, never a full hour or midnight.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ _MINUTE_OF_TIME, _MINUTE_OF_DATE_TIME = 4, 12  # digits
 
 
 class Imprecise(ValueError):
-    """A date and time, or a time, that names no minute. ``hour`` and ``day`` are what it names."""
+    """A date and time, or a time, without minutes. ``hour`` and ``day``: its components."""
 
     def __init__(self, hour: int | None = None, day: date | None = None) -> None:
-        super().__init__("names no minute")
+        super().__init__("has no minutes")
         self.hour, self.day = hour, day
 
 
@@ -41,7 +40,7 @@ def read_date(value: object) -> date:
 
 
 def read_time(value: object) -> time:
-    """The time of the day of a TM. Raises Imprecise where it names no minute, ValueError for anything else."""
+    """The time of the day of a TM. Raises Imprecise where it has no minutes, ValueError for anything else."""
     text = str(value).strip("\0 ")
     colons = _COLONS.fullmatch(text)
     text = "".join(part or "" for part in colons.groups()) if colons else text
@@ -54,7 +53,7 @@ def read_time(value: object) -> time:
 
 
 def read_date_time(value: object) -> datetime:
-    """The moment of a DT, with the zone that it names. Raises Imprecise and ValueError as ``read_time`` does."""
+    """The moment of a DT, with its zone. Raises Imprecise and ValueError as ``read_time`` does."""
     text = str(value).strip("\0 ")
     match = _DATE_TIME.fullmatch(text)
     if match is None:
@@ -69,7 +68,7 @@ def read_date_time(value: object) -> datetime:
 
 
 def read_zone(value: object) -> timezone:
-    """The zone of an offset from UTC, +0100 say. Raises ValueError for anything else."""
+    """The zone of an offset from UTC, such as +0100. Raises ValueError for anything else."""
     return datetime.strptime(str(value).strip(), "%z").tzinfo  # type: ignore[return-value]
 
 
@@ -80,11 +79,11 @@ def nearest_day(moment: datetime, anchor: datetime) -> datetime:
 
 
 def in_one_scan(moments: Sequence[datetime]) -> list[datetime]:
-    """The moments of one series of images, in the given order, on the days that make them one scan.
+    """The moments of one series of images, in the given order, with dates that give one scan.
 
-    Some systems write the date of the start into all images: the beds from 23:40 to 0:12 would then begin with the
-    last ones. Where the moments spread over more than ``LONGEST_SCAN``, only their times of the day count, and the scan
-    begins after the longest gap between these. Raises ValueError where they spread over longer even so.
+    Some systems write the date of the start into all images: the beds from 23:40 to 0:12 would then begin with the last
+    ones. Where the moments spread over more than ``LONGEST_SCAN``, only their times of the day are used, and the scan
+    begins after the longest gap between these. Raises ValueError where this range is also longer.
     """
     if not moments or max(moments) - min(moments) <= LONGEST_SCAN:
         return list(moments)
@@ -94,7 +93,7 @@ def in_one_scan(moments: Sequence[datetime]) -> list[datetime]:
     first = following[gaps.index(max(gaps))]
     placed = [first + (_clock(moment) - _clock(first)) % _DAY for moment in moments]
     if max(placed) - first > LONGEST_SCAN:
-        raise ValueError("no times of one scan")
+        raise ValueError("not the times of one scan")
     return placed
 
 

@@ -1,4 +1,4 @@
-"""What the slices of a PET series tell about the moment that their values are decay corrected to.
+"""Evidence in the slices of a PET series for the time to which their values are decay corrected.
 
 Frame Reference Time (0054,1300) is the offset of a frame from the reference, Decay Factor (0054,1321) is the factor
 by which its values were multiplied to be those of the reference (PS3.3 C.8.9.4). Both count from the reference to the
@@ -28,18 +28,18 @@ AGREEMENT_S = 60.0
 AGREEMENT_HALF_LIVES = 0.01
 """Of short-lived nuclides times agree within this part of the half-life: 0.7% of SUV."""
 
-_RESOLUTION_S = 1.0  # of most clocks: finer differences mean nothing
+_RESOLUTION_S = 1.0  # precision of most clocks
 
 
 def agreement(half_life: float) -> float:
-    """By how many seconds two times of a header may differ and still agree."""
+    """The largest difference in seconds between two times of a header that agree."""
     return max(_RESOLUTION_S, min(AGREEMENT_S, AGREEMENT_HALF_LIVES * half_life))
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What one tag says of the reference. ``offset``: seconds from it to the first frame; ``delays``: what in the
-    frame the offset may count to, in seconds after the frame's start."""
+    """The evidence of one tag for the reference. ``offset``: seconds from it to the first frame; ``delays``: the
+    possible end points of the offset in the frame, in seconds after the frame's start."""
 
     tag: str
     offset: float
@@ -52,8 +52,8 @@ class Evidence:
 
 
 class Meaning(Enum):
-    """What Acquisition Time is the start of. It is a frame's own by the standard; software of GE writes that of the
-    scan into all frames, older one at least."""
+    """The meaning of Acquisition Time. It is that of each frame by the standard; (older) software of GE writes that of
+    the scan into all frames."""
 
     FRAME = "each frame"
     SCAN = "the scan"
@@ -62,8 +62,8 @@ class Meaning(Enum):
 
 @dataclass(frozen=True)
 class FrameTimes:
-    """The times of the slices of a series: the earliest acquisition time and its ``meaning``, what is ``recorded`` of
-    the reference, and the ``delay`` in seconds from the start of the first frame to its mean activity. Times agree
+    """The times of the slices of a series: the earliest acquisition time and its ``meaning``, the ``recorded`` evidence
+    of the reference, and the ``delay`` in seconds from the start of the first frame to its mean activity. Times agree
     within ``tolerance`` seconds."""
 
     first: datetime
@@ -86,8 +86,8 @@ def frame_times(slices: Sequence[Frame], half_life: float) -> FrameTimes:
 
     Frame Reference Time counts as not recorded where it is 0 in all slices although they begin at several times or
     Decay Factor says that the first frame does not begin at the reference; and Decay Factor where it is 1 in all
-    slices: some systems write these in place of nothing. Where all frames have one acquisition time but several
-    distances from the reference, that time is the scan's, and says nothing of these distances. Raises ImageError where
+    slices: some systems write these values where they have none. Where all frames have one acquisition time but several
+    distances from the reference, that time is the scan's and independent of these distances. Raises ImageError where
     the tags of the slices contradict each other: where the distance of two frames is not the same by acquisition,
     reference time and decay factor, to within one frame and ``agreement``.
     """
@@ -152,7 +152,9 @@ def _check_distances(
         for other, others in after[index + 1 :]:
             apart = np.abs(values - others)
             if (apart > tolerance).any():
-                raise ImageError(f"{tag} and {other} contradict each other: their frames lie {apart.max():.0f} s apart")
+                raise ImageError(
+                    f"{tag} and {other} contradict each other: the times of a frame differ by up to {apart.max():.0f} s"
+                )
 
 
 def describe(apart: timedelta) -> str:

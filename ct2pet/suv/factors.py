@@ -1,9 +1,9 @@
-"""The factor that turns the rescaled values of a PET series into SUVbw (g/ml), and how it was found.
+"""The factor from the rescaled values of a PET series to SUVbw (g/ml), and its source.
 
 SUVbw = activity concentration (Bq/ml) * weight (g) / injected activity (Bq), both activities at one point in time. The
 branches are those of the vendor-neutral pseudo-code of the Quantitative Imaging Biomarkers Alliance (QIBA), to which
 its profile FDG-PET/CT as an Imaging Biomarker Measuring Response to Cancer Therapy refers, for DecayCorrection START,
-and DICOM PS3.3 C.8.9.1 and C.8.22 for ADMIN, NONE and enhanced objects. documentation/explanation/suv.md tells all.
+and DICOM PS3.3 C.8.9.1 and C.8.22 for ADMIN, NONE and enhanced objects. Details: documentation/explanation/suv.md.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _DOSES = (1e6, 1e10)  # Bq
 _WEIGHTS = (1.5, 400.0)  # kg
 _USUAL_UPTAKE = (30.0, 180.0)  # min
 _LONGEST_USUAL = timedelta(minutes=_USUAL_UPTAKE[1])
-_PLACEHOLDER = time()  # midnight, which systems and de-identification write for a time that they do not know
+_PLACEHOLDER = time()  # midnight: written by systems and de-identification for unknown times
 _LONGEST_BEFORE_INJECTION = timedelta(minutes=10)
 """A dynamic scan may begin, and its values be corrected to, so long before the injection."""
 _SUPPLY = "give {} in --weights_csv"
@@ -49,8 +49,8 @@ _SUPPLY = "give {} in --weights_csv"
 
 @dataclass(frozen=True)
 class SuvFactors:
-    """``factors`` (slices,): SUV = factor * rescaled value. ``how`` says by which tags, in one line without values
-    that identify; ``notes`` are what a user should look at."""
+    """``factors`` (slices,): SUV = factor * rescaled value. ``how``: the used tags, in one line without identifying
+    values; ``notes``: for the user to check."""
 
     factors: np.ndarray
     how: str
@@ -61,10 +61,10 @@ def suv_factors(headers: Sequence[Dataset], supplied: Supplied | None = None) ->
     """The factor of each slice: one for each classic object, one for each frame of a multi-frame one, in order.
 
     ``headers``: the objects of one PET series, complete but for the pixels; all of them, because the scan's start may
-    have to be told from the earliest. The factor belongs to values after Rescale Slope and Intercept. ``supplied``:
-    what the user says instead of, or in the absence of, weight, dose, time of injection and decay reference.
+    be that of the earliest. The factor belongs to values after Rescale Slope and Intercept. ``supplied``: values of the
+    user that replace weight, dose, time of injection and decay reference.
 
-    Raises ImageError: one line with the name and number of the tag that is missing, contradicts another, or cannot be.
+    Raises ImageError: one line with the name and number of the tag that is missing, contradictory or invalid.
     """
     slices, supplied = frames(headers), supplied or Supplied()
     for keyword in _SERIES:
@@ -90,7 +90,7 @@ def suv_factors(headers: Sequence[Dataset], supplied: Supplied | None = None) ->
 def _suv_notes(first: Frame, supplied: Supplied) -> list[str]:
     notes = []
     if supplied:
-        notes.append("the values are SUV already; what --weights_csv says about them is not used")
+        notes.append("the values are already SUV; their row in --weights_csv is not used")
     if _decay_correction(first, needed=False) == "NONE" and "SYNTHETIC" not in texts(first.get("ImageType") or []):
         notes.append(f"{name('Units')} is GML and {name('DecayCorrection')} NONE: check that the SUV account for decay")
     return notes
@@ -101,8 +101,8 @@ def _philips(
 ) -> tuple[np.ndarray | None, np.ndarray]:
     """SUV per count, or None; and, where it is None, Bq/ml per count.
 
-    The SUV factor holds the decay from the injection to the start of the scan: it belongs to values that are corrected
-    to that start. For others, and with values that the user supplies, the activity factor is used.
+    The SUV factor includes the decay from the injection to the start of the scan: it applies to values corrected to
+    that start. For others, and with values that the user supplies, the activity factor is used.
     """
     suv = philips.factors(slices, philips.SUV_FACTOR, notes) if decay == "START" else None
     if suv is not None and not supplied:
@@ -112,7 +112,7 @@ def _philips(
         notes.append("activity by Philips' factor (7053,1009)")
         return None, activity
     if suv is not None:
-        notes.append("Philips' SUV factor is in the values; --weights_csv is not used")
+        notes.append("Philips' SUV factor is used; --weights_csv is not used")
         return suv, np.ones(len(slices))
     reason = (
         philips.why_not(slices, philips.SUV_FACTOR)
@@ -154,7 +154,7 @@ def _from_activity(slices: Sequence[Frame], decay: str, supplied: Supplied, note
 def _moments(
     slices: Sequence[Frame], decay: str, half_life: float, supplied: Supplied, notes: list[str]
 ) -> tuple[list[datetime], str]:
-    """The moment that the activity of each slice belongs to, and which tag says so."""
+    """The reference time of the activity of each slice, and its tag."""
     if supplied.decay_reference is not None:
         return [_supplied_reference(slices, supplied.decay_reference)] * len(slices), "activity at --weights_csv's time"
     if decay == "NONE":
@@ -182,12 +182,14 @@ def _within(value: float | None, limits: tuple[float, float], keyword: str, colu
     if value is None:
         raise ImageError(f"{name(keyword)} is missing: {_SUPPLY.format(column)}")
     if not limits[0] <= value <= limits[1]:
-        raise ImageError(f"{name(keyword)} is {value:g}, which cannot be {unit}: {_SUPPLY.format(column)}")
+        raise ImageError(
+            f"{name(keyword)} is {value:g}, which is not a valid value in {unit}: {_SUPPLY.format(column)}"
+        )
     return value
 
 
 def _decay_correction(frame: Frame, *, needed: bool = True) -> str:
-    """START, ADMIN, NONE, or DATED: to the moment that (0018,9701) names. Empty where nothing says so and it is not
+    """START, ADMIN, NONE, or DATED: to the moment that (0018,9701) names. Empty where it is unknown and not
     ``needed``."""
     classic, corrected = frame.get("DecayCorrection"), frame.get("DecayCorrected")
     if classic is None and corrected is None:
@@ -197,7 +199,7 @@ def _decay_correction(frame: Frame, *, needed: bool = True) -> str:
     if classic is None:
         return "NONE" if corrected == "NO" else "DATED"
     if classic not in ("START", "ADMIN", "NONE"):
-        raise ImageError(f"{name('DecayCorrection')} is none of START, ADMIN and NONE")
+        raise ImageError(f"{name('DecayCorrection')} is not START, ADMIN or NONE")
     listed = frame.get("CorrectedImage")
     if listed is not None and ("DECY" in texts(listed)) != (classic != "NONE"):
         raise ImageError(f"{name('DecayCorrection')} and {name('CorrectedImage')} contradict each other")
@@ -215,16 +217,16 @@ def _injection(
 
 
 def _check_uptake(uptake: timedelta, reference: timedelta, half_life: float, tag: str, notes: list[str]) -> None:
-    """From the injection to the first acquisition, and to the moment that the activity belongs to."""
+    """Time from the injection to the first acquisition, and to the reference time of the activity."""
     supply = _SUPPLY.format("injection")
     minutes, before = uptake.total_seconds() / 60, -reference
     if minutes < 0:
-        raise ImageError(f"the injection ({tag}) lies {-minutes:.0f} min after the scan: {supply}")
+        raise ImageError(f"the injection ({tag}) is {-minutes:.0f} min after the scan: {supply}")
     if before > _LONGEST_BEFORE_INJECTION:
         late = before.total_seconds() / 60
-        raise ImageError(f"the injection ({tag}) lies {late:.0f} min after the decay reference: {supply}")
+        raise ImageError(f"the injection ({tag}) is {late:.0f} min after the decay reference: {supply}")
     if not plausible(uptake.total_seconds(), half_life):
-        raise ImageError(f"the injection ({tag}) lies {minutes:.0f} min before the scan, which cannot be: {supply}")
+        raise ImageError(f"the injection ({tag}) is {minutes:.0f} min before the scan, which is implausible: {supply}")
     fluorine = abs(half_life / nuclides.FLUORINE_18 - 1) < nuclides.AGREEMENT
     if fluorine and not _USUAL_UPTAKE[0] <= minutes <= _USUAL_UPTAKE[1]:
         notes.append(f"the scan began {minutes:.0f} min after the injection, which is unusual for FDG")

@@ -1,4 +1,4 @@
-"""The values of a PET series' headers, wherever classic, enhanced and legacy converted objects keep them."""
+"""The values of a PET series' headers, for classic, enhanced and legacy converted objects."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from ct2pet.errors import ImageError
 
 
 class Frame:
-    """One slice: the data sets that may hold its values, the most specific first.
+    """One slice: the data sets with its values, the most specific first.
 
-    A classic object has one. The values of a multi-frame object lie in its own functional groups, in the shared
-    ones, or at the top level (DICOM PS3.3 C.7.6.16; legacy converted objects keep what has no functional group in
-    (0020,9171) and (0020,9170)).
+    A classic object has one. The values of a multi-frame object are in its own functional groups, in the shared ones,
+    or at the top level (DICOM PS3.3 C.7.6.16; legacy converted objects keep what has no functional group in (0020,9171)
+    and (0020,9170)).
     """
 
     def __init__(self, *datasets: Dataset) -> None:
@@ -53,11 +53,11 @@ class Frame:
         """The only item of a sequence; None where there is none. Raises ImageError where there are several."""
         items = self.get(keyword) or []
         if len(items) > 1:
-            raise ImageError(f"{name(keyword)} has {len(items)} items, and nothing says which one counts")
+            raise ImageError(f"{name(keyword)} has {len(items)} items; expected one")
         return Frame(items[0]) if items else None
 
     def private(self, element: PrivateElement) -> PrivateValue | None:
-        """The value of a private element and who reserves its block; None where it is missing or empty.
+        """The value of a private element and the creator of its block; None where it is missing or empty.
 
         Elements belong to the creator that reserves their block (PS3.5 7.8.1), wherever that block is.
         """
@@ -81,7 +81,7 @@ class Frame:
 @dataclass(frozen=True)
 class PrivateElement:
     """A private element: its ``creator`` reserves a block of the ``group``, and ``element`` is its place in that
-    block. ``name``: how messages call it, with its usual tag. ``manufacturers``: those that write it."""
+    block. ``name``: its name in messages, with its usual tag. ``manufacturers``: those that write it."""
 
     group: int
     creator: str
@@ -91,7 +91,7 @@ class PrivateElement:
 
 
 class Creator(Enum):
-    """Who reserves the block of a private element."""
+    """The creator of the block of a private element."""
 
     OWN = "its creator"
     MISSING = "none: some archives remove the creators and leave the elements"
@@ -110,7 +110,7 @@ _FIRST_BLOCK = 0x10
 
 
 def _blocks(dataset: Dataset, element: PrivateElement) -> Iterator[int]:
-    """The blocks of the group that the creator reserves; its name counts without regard to capitals and spaces."""
+    """The blocks of the group that the creator reserves; its name is compared without case and spaces."""
     for block in range(_FIRST_BLOCK, 0x100):
         if (element.group, block) in dataset:
             creator = str(dataset[element.group, block].value or "").strip("\0 ")
@@ -145,7 +145,7 @@ def _groups(item: Dataset) -> list[Dataset]:
 
 
 def name(keyword: str) -> str:
-    """How a message names a tag: the standard's words and its number."""
+    """A tag in messages: the standard's name and its number."""
     tag = tag_for_keyword(keyword)
     assert tag is not None, keyword
     return f"{dictionary_description(tag)} ({tag >> 16:04X},{tag & 0xFFFF:04X})"

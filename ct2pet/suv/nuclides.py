@@ -1,4 +1,4 @@
-"""The half-lives of the nuclides that a PET header names by a code, to check Radionuclide Half Life by.
+"""The half-lives of the nuclides coded in PET headers, for a check of Radionuclide Half Life.
 
 Codes: DICOM PS3.16 CID 4020 "PET Radionuclide", in the schemes SCT and, in older objects, SRT and SNM3. Half-lives: the
 Evaluated Nuclear Structure Data File of the National Nuclear Data Center.
@@ -43,20 +43,20 @@ _BY_CODE = {code: (nuclide, seconds) for *codes, nuclide, seconds in _NUCLIDES f
 
 
 def half_life(drug: Frame, notes: list[str]) -> float:
-    """Seconds, of an item of (0054,0016); what the nuclide's code says counts where the tag is missing.
+    """Seconds, of an item of (0054,0016); that of the nuclide's code where the tag is missing.
 
-    Raises ImageError where nothing says it, where it is none of a PET tracer, and where it contradicts the code.
+    Raises ImageError where it is unknown, not that of a PET tracer, or contradicts the code.
     """
     tag, seconds = name("RadionuclideHalfLife"), drug.number("RadionuclideHalfLife")
     coded = drug.item("RadionuclideCodeSequence")
     nuclide, known = _BY_CODE.get(str(coded.get("CodeValue")), ("", 0.0)) if coded is not None else ("", 0.0)
     if seconds is None and not nuclide:
-        raise ImageError(f"{tag} is missing, and no code says what the nuclide is")
+        raise ImageError(f"{tag} is missing, and the nuclide has no code")
     if seconds is None:
         notes.append(f"{tag} is missing; that of {nuclide} is used, as the nuclide's code says")
         return known
     if not _POSSIBLE[0] <= seconds <= _POSSIBLE[1]:
-        raise ImageError(f"{tag} of {seconds:g} s is none of a PET tracer")
+        raise ImageError(f"{tag} of {seconds:g} s is not that of a PET tracer")
     if nuclide and abs(seconds / known - 1) > (AGREEMENT if known > SHORT else AGREEMENT_OF_SHORT):
         raise ImageError(f"{tag} of {seconds:g} s contradicts the nuclide's code, {nuclide} ({known:g} s)")
     return seconds

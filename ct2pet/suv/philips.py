@@ -1,4 +1,4 @@
-"""The private factors of Philips, which make SUV or Bq/ml of counts (Units CNTS)."""
+"""The private factors of Philips from counts (Units CNTS) to SUV or Bq/ml."""
 
 from __future__ import annotations
 
@@ -47,15 +47,15 @@ def _number(value: PrivateValue | None, element: PrivateElement) -> float:
 
 
 def why_not(slices: Sequence[Frame], element: PrivateElement) -> str:
-    """Why the factors of an element are not used: what is there instead."""
+    """Why the factors of an element are not used."""
     for frame in slices:
         value = frame.private(element)
         if value is None:
             return f"{element.name} is missing"
         if value.creator is Creator.OTHER:
-            return f"{element.name} is there, but (7053,0010) names another private creator than Philips'"
+            return f"{element.name} exists, but the private creator (7053,0010) is not Philips"
         if not _usable(frame, value):
-            return f"{element.name} is there, but its private creator (7053,0010) and Philips as manufacturer are not"
+            return f"{element.name} exists, but without its private creator (7053,0010) and Philips as manufacturer"
         if _number(value, element) <= 0:
             return f"{element.name} is not above 0"
     return f"{element.name} is not used"

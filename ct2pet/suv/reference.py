@@ -1,9 +1,9 @@
-"""The moment that the values of a PET series are decay corrected to, where Decay Correction (0054,1102) is START.
+"""The time to which the values of a PET series are decay corrected, where Decay Correction (0054,1102) is START.
 
-The clocks that may name it, in this order: Series Time, unless it lies after the first acquisition (systems rewrite
+The possible sources, in this order: Series Time, unless it lies after the first acquisition (systems rewrite
 it when they process images); the private times of GE and Siemens; the earliest acquisition. This is the order of the
 vendor-neutral pseudo-code of the Quantitative Imaging Biomarkers Alliance (QIBA, 2018), with Siemens' private time
-added. The chosen one must agree with whatever else the headers record (ct2pet.suv.evidence).
+added. The chosen one must agree with all other records in the headers (ct2pet.suv.evidence).
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ def _checked(
     agree = len(times.recorded) == 2 and _counts_to(first, *times.recorded, times) is not None
     of_scan = times.begin_at(chosen.moment) and times.meaning is Meaning.OPEN and first.made_by(GE.manufacturers)
     if agree and of_scan:
-        note = f"{name('AcquisitionTime')} is taken for that of the whole scan, as GE writes it"
+        note = f"{name('AcquisitionTime')} is used as that of the whole scan, as written by GE"
         return replace(chosen, notes=(note,))
     if private and [each.offset for each in times.recorded] == [0.0]:
         note = f"{times.recorded[0].tag} is 0 and not used: it contradicts {private[0].tag}"
@@ -147,19 +147,19 @@ def _unconfirmed(chosen: DecayReference, series: datetime | None, times: FrameTi
         distance = f"{describe(times.first - chosen.moment)} before the first acquisition"
         return [f"nothing in the headers confirms {chosen.tag}, {distance}"]
     if series is not None and not times.begin_at(nearest_day(series, times.first)):
-        return [f"{name('SeriesTime')} lies after the acquisition; nothing in the headers confirms {chosen.tag}"]
+        return [f"{name('SeriesTime')} is after the acquisition; nothing in the headers confirms {chosen.tag}"]
     return []
 
 
 def dated_reference(slices: Sequence[Frame], half_life: float) -> DecayReference:
-    """The reference that Decay Correction DateTime (0018,9701) of enhanced objects names.
+    """The reference of Decay Correction DateTime (0018,9701) in enhanced objects.
 
-    Raises ImageError where it is missing, names no minute, or contradicts the decay factors of the frames.
+    Raises ImageError where it is missing, has no minutes, or contradicts the decay factors of the frames.
     """
     keyword = "DecayCorrectionDateTime"
     moment = date_time(slices[0], keyword)
     if moment is None:
-        raise ImageError(f"{name(keyword)} is missing, or names no minute: {SUPPLY}")
+        raise ImageError(f"{name(keyword)} is missing or has no minutes: {SUPPLY}")
     reference = DecayReference(moment, name(keyword))
     if decay_seconds(slices, half_life) is not None and has_acquisition_times(slices):
         contradicting = frame_times(slices, half_life).contradicting(moment)
@@ -169,9 +169,9 @@ def dated_reference(slices: Sequence[Frame], half_life: float) -> DecayReference
 
 
 def administration_notes(slices: Sequence[Frame], drug: Frame, half_life: float) -> tuple[str, ...]:
-    """A note where the decay factors of values that are corrected to the injection (ADMIN) say something else.
+    """A note where the decay factors of values that are corrected to the injection (ADMIN) differ.
 
-    What is missing for the comparison is no fault: such values need no times.
+    Missing values for the comparison are not an error: such values need no times.
     """
     try:
         times = frame_times(slices, half_life)

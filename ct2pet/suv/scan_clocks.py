@@ -1,4 +1,4 @@
-"""The clocks of a PET series that may name the moment that its values are decay corrected to: Series Time and the
+"""The times of a PET series that may be the reference of its decay correction: Series Time and the
 private times of GE and Siemens."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from ct2pet.suv.header import Creator, Frame, PrivateElement, name
 from ct2pet.suv.times import date_and_time
 
 LONGEST_BEFORE_FIRST_FRAME = timedelta(hours=2)
-"""A private scan time that lies farther before the first acquisition, and that nothing confirms, is no reference."""
+"""An unconfirmed private scan time that is earlier before the first acquisition is not a reference."""
 
 GE = PrivateElement(
     0x0009, "GEMS_PETD_01", 0x0D, "GE's scan date and time (0009,100D)", ("GE", "GEMS", "GENERAL ELECTRIC")
@@ -31,7 +31,7 @@ SUPPLY = "give decay_reference in --weights_csv"
 
 @dataclass(frozen=True)
 class DecayReference:
-    """``tag`` says which tag names the ``moment``; ``notes`` are what a user should look at."""
+    """``tag``: the source of the ``moment``; ``notes``: for the user to check."""
 
     moment: datetime
     tag: str
@@ -44,10 +44,10 @@ def seconds_apart(one: DecayReference, other: DecayReference) -> float:
 
 
 def series_clock(first: Frame, times: FrameTimes) -> DecayReference | None:
-    """Series Time; None where it lies after the first acquisition.
+    """Series Time; None where it is after the first acquisition.
 
-    It counts on the day nearest to the acquisitions. If its date names another day, either the date did not change at
-    midnight or the series was made later: then something must confirm it, the acquisitions or what is recorded.
+    Its date is the day nearest to the acquisitions. If its own date is another day, either the date did not change at
+    midnight or the series was made later: then it must be confirmed by the acquisitions or what is recorded.
     """
     moment = series_time(first)
     if moment is None:
@@ -86,7 +86,7 @@ def _private_time(frame: Frame, element: PrivateElement) -> datetime | None:
         return None
     try:
         return read_date_time(value.text).replace(tzinfo=None)
-    except ValueError:  # also where it names no minute
+    except ValueError:  # also without minutes
         return None
 
 

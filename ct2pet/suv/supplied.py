@@ -1,4 +1,4 @@
-"""What a user knows and the headers do not: weights, doses and times of injection, from a table of the user's."""
+"""Values that the headers lack, from a table of the user: weights, doses and times of injection."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _VALUES = ("weight_kg", "dose_bq", "injection", "decay_reference")
 
 @dataclass(frozen=True)
 class Supplied:
-    """Values of one study; None: the header's value counts.
+    """Values of one study; None: the header's value is used.
 
     ``injection``: a time of the scanner's clock (the last one before the scan), or with its date.
     ``decay_reference``: the time that the values are decay corrected to (the one nearest to the scan), or with date.
@@ -30,7 +30,7 @@ class Supplied:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What is given."""
+        """The given values."""
         return tuple(field.name for field in fields(self) if getattr(self, field.name) is not None)
 
     def __bool__(self) -> bool:
@@ -48,7 +48,7 @@ class Row:
     values: Supplied
 
     def matches(self, patient: str, study: Iterable[str], case: str) -> bool:
-        """Whether the row is about this study; ``study``: its UID and its date, say."""
+        """Whether the row matches this study; ``study``: for example its UID and its date."""
         return self.patient in ("", patient) and (not self.study or self.study in study) and self.case in ("", case)
 
 
@@ -60,9 +60,9 @@ class SuppliedTable:
     rows: tuple[Row, ...] = ()
 
     def find(self, *, patient: str, study: Iterable[str] = (), case: str = "") -> Row | None:
-        """The row about a study: that with the most keys, if several match; None without any.
+        """The row of a study: the one with the most keys, if several match; None without any.
 
-        Raises DatasetError where two rows say the same number of keys. ``study``: names that the study may have in the
+        Raises DatasetError where two rows have the same number of keys. ``study``: names that the study may have in the
         table (its UID, its date as YYYYMMDD and YYYY-MM-DD).
         """
         names = tuple(study)
@@ -70,7 +70,7 @@ class SuppliedTable:
         found.sort(key=lambda row: -_num_keys(row))
         if len(found) > 1 and _num_keys(found[0]) == _num_keys(found[1]):
             lines = f"lines {found[0].line} and {found[1].line}"
-            raise DatasetError(f"{self.path.name}: {lines} are about the same study; tell them apart by 'study'")
+            raise DatasetError(f"{self.path.name}: {lines} are for the same study; distinguish them by 'study'")
         return found[0] if found else None
 
 
@@ -109,10 +109,10 @@ def read_supplied(path: str | os.PathLike) -> SuppliedTable:
 
 def _row(path: Path, line: int, record: dict) -> Row:
     if None in record or None in record.values():
-        raise DatasetError(f"{path}: line {line} has not as many fields as the first line")
+        raise DatasetError(f"{path}: line {line} has another number of fields than the first line")
     cells = {column: value.strip() for column, value in record.items()}
     if not cells.get("patient") and not cells.get("case"):
-        raise DatasetError(f"{path}: line {line} names no patient and no case")
+        raise DatasetError(f"{path}: line {line} has no patient and no case")
     try:
         column = "weight_kg"
         weight = _positive(cells.get(column, ""))
@@ -123,7 +123,7 @@ def _row(path: Path, line: int, record: dict) -> Row:
         column = "decay_reference"
         reference = _moment(cells.get(column, ""))
     except ValueError:
-        raise DatasetError(f"{path}: line {line}, column {column}: not a usable value") from None
+        raise DatasetError(f"{path}: line {line}, column {column}: not a valid value") from None
     values = Supplied(weight, dose, injection, reference)
     return Row(line, cells.get("patient", ""), cells.get("study", ""), cells.get("case", ""), values)
 

@@ -1,7 +1,7 @@
-"""The points in time that SUV needs and headers name directly: acquisition, series, injection.
+"""The times for SUV that are in the headers: acquisition, series, injection.
 
-All are the scanner's local time, without a zone. Date times that carry an offset from UTC are turned into the zone
-of (0008,0201) where the object names one; where it does not, the offset is taken to be that of all other times.
+All are the scanner's local time, without a zone. Date times with an offset from UTC are converted to the zone of
+(0008,0201) where the object has it; otherwise the offset is assumed to be that of all other times.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ _T = TypeVar("_T", datetime, time, date, timezone)
 
 
 def _read(frame: Frame, keyword: str, read: Callable[[object], _T]) -> tuple[_T | None, Imprecise | None]:
-    """The value of a tag, or, where it names no minute, what it names instead. Raises ImageError for other values."""
+    """The value of a tag, or an Imprecise where it has no minutes. Raises ImageError for other values."""
     value = frame.get(keyword)
     try:
         return (None, None) if value is None else (read(value), None)
@@ -38,7 +38,7 @@ def _read(frame: Frame, keyword: str, read: Callable[[object], _T]) -> tuple[_T 
 
 
 def date_time(frame: Frame, keyword: str, zone: timezone | None = None) -> datetime | None:
-    """The local time of a tag of the representation DT; None where it is missing, or names no minute."""
+    """The local time of a tag of the representation DT; None where it is missing or has no minutes."""
     return _local(_read(frame, keyword, read_date_time)[0], zone or _zone(frame))
 
 
@@ -56,10 +56,10 @@ def _local(moment: datetime | None, zone: timezone | None) -> datetime | None:
 
 
 def date_and_time(frame: Frame, kind: str) -> datetime | None:
-    """The moment of two tags, ``SeriesDate`` and ``SeriesTime``, say; None where the time is missing, or names no
-    minute.
+    """The moment of two tags, such as ``SeriesDate`` and ``SeriesTime``; None where the time is missing or has no
+    minutes.
 
-    De-identification may remove dates and leave times: then another date of the object serves, or any day at all.
+    De-identification may remove dates and leave times: then another date of the object is used, or any day.
     """
     clock, _ = _read(frame, f"{kind}Time", read_time)
     if clock is None:
@@ -71,14 +71,14 @@ def date_and_time(frame: Frame, kind: str) -> datetime | None:
 
 
 def acquisition_starts(slices: Sequence[Frame]) -> list[datetime]:
-    """When the measurement of each slice began. Dates that did not change at midnight are put right.
+    """The start of the measurement of each slice. Dates that did not change at midnight are corrected.
 
-    Raises ImageError where a slice names no minute, and where the times cannot be those of one scan.
+    Raises ImageError where a slice has no minutes, and where the times are not those of one scan.
     """
     starts = [_acquisition_start(frame) for frame in slices]
     known = [start for start in starts if start is not None]
     if len(known) < len(starts):
-        raise ImageError(f"{name('AcquisitionTime')} is missing, or names no minute")
+        raise ImageError(f"{name('AcquisitionTime')} is missing or has no minutes")
     try:
         return in_one_scan(known)
     except ValueError:
@@ -86,7 +86,7 @@ def acquisition_starts(slices: Sequence[Frame]) -> list[datetime]:
 
 
 def has_acquisition_times(slices: Sequence[Frame]) -> bool:
-    """Whether the headers say of every slice when its measurement began."""
+    """Whether the headers have the start of the measurement of every slice."""
     return all(_acquisition_start(frame) is not None for frame in slices)
 
 
@@ -99,13 +99,13 @@ def _acquisition_start(frame: Frame) -> datetime | None:
 
 
 def frame_seconds(frame: Frame) -> float | None:
-    """How long the measurement of a slice took, in seconds; None where the headers do not say."""
+    """The duration of the measurement of a slice in seconds; None where unknown."""
     milliseconds = frame.number("FrameAcquisitionDuration") or frame.number("ActualFrameDuration")
     return None if milliseconds is None else milliseconds / 1000
 
 
 def mean_activity_delay(seconds: float, half_life: float) -> float:
-    """After how many seconds of a frame of ``seconds`` the activity equals its mean over the frame.
+    """The time (s) in a frame of ``seconds`` at which the activity equals its mean over the frame.
 
     With the decay constant k and the duration T, ln(kT / (1 - exp(-kT))) / k (PS3.3 C.8.9.4.1.5).
     """
@@ -115,8 +115,8 @@ def mean_activity_delay(seconds: float, half_life: float) -> float:
 
 
 def mean_activity_times(slices: Sequence[Frame], half_life: float) -> list[datetime]:
-    """When the activity of each slice equalled its mean over the frame: the moment that uncorrected values belong
-    to."""
+    """The time at which the activity of each slice equalled its mean over the frame: the reference of uncorrected
+    values."""
     moments = []
     for frame, start in zip(slices, acquisition_starts(slices)):
         seconds = frame_seconds(frame)
@@ -127,7 +127,7 @@ def mean_activity_times(slices: Sequence[Frame], half_life: float) -> list[datet
 
 
 def injection(frame: Frame, drug: Frame, first: datetime, half_life: float) -> tuple[datetime, str]:
-    """When the tracer was injected, and which tag says so; ``first`` is the start of the first acquisition.
+    """The time of the injection, and its tag; ``first`` is the start of the first acquisition.
 
     (0018,1078) has a date; (0018,1072) has none and means the day of the scan, or the evening before (``last_before``).
     A date that contradicts the scan (de-identification shifts some dates and not others) is not used, its time is. Of
@@ -146,7 +146,7 @@ def injection(frame: Frame, drug: Frame, first: datetime, half_life: float) -> t
             return datetime.combine(day, at), tag
         return last_before(at, first, half_life), tag
     if dated is None:
-        how = "is missing" if vague is None and vague_at is None else "names no minute"
+        how = "is missing" if vague is None and vague_at is None else "has no minutes"
         named = dated_tag if vague is not None and vague_at is None else tag
         raise ImageError(f"{named} {how}: give injection in --weights_csv")
     return last_before(dated.time(), first, half_life), f"the time of {dated_tag}, not its date"
@@ -172,7 +172,7 @@ def _apart(one: time, other: time) -> float:
 
 
 def last_before(clock: time, reference: datetime, half_life: float) -> datetime:
-    """When a clock showed ``clock`` on the day of ``reference``; the day before, where that lies after ``reference``
+    """The time ``clock`` on the day of ``reference``; the day before, where that lies after ``reference``
     and the day before is plausible: the injection at 23:50 for a scan at 0:40."""
     moment = datetime.combine(reference.date(), clock)
     earlier = moment - timedelta(days=1)

@@ -1,4 +1,4 @@
-"""What the values of a PET slice are, and whether they may become SUV at all."""
+"""The units of a PET slice's values, and whether they can be converted to SUV."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _ORDER = ("GML", "BQML")
 def units(frame: Frame) -> str:
     """BQML, GML (SUV by body weight) or CNTS. Raises ImageError for anything else.
 
-    Classic objects say it in Units; enhanced ones in the code of a real world value mapping, where SUV by body weight
-    is taken before Bq/ml if both are there.
+    Classic objects have it in Units; enhanced ones in the code of a real world value mapping, where SUV by body weight
+    is preferred to Bq/ml.
     """
     classic = frame.get("Units")
     if classic is None:
@@ -25,15 +25,15 @@ def units(frame: Frame) -> str:
             raise ImageError(f"{name('Units')} is missing, and no real world value mapping is in Bq/ml or SUVbw")
         return usable[0]
     if classic not in _USABLE:
-        raise ImageError(f"{name('Units')} is none of BQML, GML and CNTS: no SUV from it")
+        raise ImageError(f"{name('Units')} is not BQML, GML or CNTS: no conversion to SUV")
     kind = frame.get("SUVType")
     if classic == "GML" and kind not in (None, "BW"):
-        raise ImageError(f"{name('SUVType')} is not BW: this is no SUV by body weight")
+        raise ImageError(f"{name('SUVType')} is not BW: these are not SUV by body weight")
     return str(classic)
 
 
 def real_world_factor(frame: Frame, unit: str) -> float:
-    """What takes rescaled values to the ``unit`` that ``units`` found: 1 but for enhanced objects, whose mapping starts
+    """The factor from rescaled values to the ``unit`` of ``units``: 1 except for enhanced objects, whose mapping starts
     from the stored values and may have another slope."""
     if frame.get("Units") is not None:
         return 1.0
@@ -62,9 +62,9 @@ def corrections(frame: Frame) -> tuple[str, ...]:
     said = frame.get("AttenuationCorrected")
     if said == "NO" or (listed is not None and "ATTN" not in texts(listed)):
         where = name("CorrectedImage" if said is None else "AttenuationCorrected")
-        raise ImageError(f"not corrected for attenuation ({where}): no SUV from it")
+        raise ImageError(f"not corrected for attenuation ({where}): no conversion to SUV")
     if said is None and listed is None:
-        return (f"{name('CorrectedImage')} is missing: nothing says that attenuation is corrected",)
+        return (f"{name('CorrectedImage')} is missing: attenuation correction is unknown",)
     return ()
 
 

@@ -1,4 +1,4 @@
-"""One trainer for all methods."""
+"""Training: one trainer for all methods."""
 
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.run import TrainingRun

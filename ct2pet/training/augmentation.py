@@ -15,12 +15,12 @@ Tensors = dict[str, torch.Tensor]
 
 
 class Augmenter:
-    """Rotates, flips and adds noise as the plans say, the same for all fields of one sample; may move one field against
-    the others.
+    """Rotates, flips and adds noise as planned, in the same way for all fields of one sample; can shift one field
+    against the others.
 
-    Batches come in with ``margin`` voxels more on each side, so that a rotated or moved patch needs no voxel from
-    outside, and leave with the planned patch size. All randomness of a sample comes from its own seed: the same seed
-    gives the same sample in whatever batch. A sample that is not rotated keeps its values exactly.
+    Input batches have ``margin`` more voxels on each side, so that a rotated or shifted patch needs no voxel from
+    outside; output batches have the planned patch size. The random numbers of a sample depend only on its own seed: the
+    same seed gives the same sample in any batch. A sample that is not rotated keeps its exact values.
     """
 
     def __init__(self, configuration: Configuration, fields: Fields) -> None:
@@ -54,8 +54,8 @@ class Augmenter:
         return self.plan.rotation_probability > 0 and any(self.plan.rotation_degrees)
 
     def __call__(self, batch: Mapping[str, torch.Tensor], seeds: Sequence[int]) -> Tensors:
-        """``batch``: images (N, 1, *source_size) float, label maps and masks of integers and bool; the same with
-        patch_size comes back. Conditions (N) stay as they are."""
+        """``batch``: images (N, 1, *source_size) float, label maps and masks of integers and bool; returns the same
+        with patch_size. Conditions (N) are not changed."""
         spatial = {name: image for name, image in batch.items() if image.ndim == 5}
         samples = [
             self._sample({name: image[index : index + 1] for name, image in spatial.items()}, seed)
@@ -65,9 +65,17 @@ class Augmenter:
             name: torch.cat([sample[name] for sample in samples]) if name in spatial else batch[name] for name in batch
         }
 
+    def uses_margin(self, seed: int) -> bool:
+        """Whether the sample of this seed shows voxels of the margin: where it is rotated, or a field may be moved."""
+        return bool(self.moves) or (self._rotates and self._is_rotated(torch.Generator().manual_seed(seed)))
+
+    def _is_rotated(self, random: torch.Generator) -> bool:
+        """The first of the random numbers of a sample."""
+        return float(torch.rand((), generator=random)) < self.plan.rotation_probability
+
     def _sample(self, source: Tensors, seed: int) -> Tensors:
         random = torch.Generator().manual_seed(seed)
-        rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
+        rotated = self._is_rotated(random)
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
         angles = (torch.rand(3, generator=random) * 2 - 1) * limits
         flips = (torch.rand(3, generator=random) < self.plan.flip_probability).tolist()
@@ -85,7 +93,7 @@ class Augmenter:
         return sample
 
     def _moved(self, source: Tensors, random: torch.Generator) -> Tensors:
-        """The sources of a rotation, where the plan asks for it some of them moved by whole voxels."""
+        """The sampling points of a rotation, for some fields shifted by whole voxels, if planned."""
         offsets = {}
         for name, limits in self.moves.items():
             move = float(torch.rand((), generator=random)) < self.plan.misalignment_probability
@@ -107,26 +115,26 @@ class Augmenter:
         return turned
 
     def _sampling_grid(self, rotation: torch.Tensor, device: torch.device) -> torch.Tensor:
-        """(1, *patch_size, 3): where in the source (its own [-1, 1], as X, Y, Z) each voxel of the patch comes from.
+        """(1, *patch_size, 3): the position in the source (in [-1, 1], as X, Y, Z) of each voxel of the patch.
 
-        As torch's affine_grid, in a sixth of its time: each axis adds its share.
+        As torch's affine_grid, six times as fast: the contributions of the axes are added.
         """
         ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.turned_size)][::-1])
         matrix = rotation * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
-        shares = (ratio[:, None] * matrix).to(device).T  # what X, Y and Z contribute
+        shares = (ratio[:, None] * matrix).to(device).T  # contributions of X, Y and Z
         steps = [(2 * torch.arange(n, device=device) + 1) / n - 1 for n in self.patch_size]
         z, y, x = (step[:, None] * share for step, share in zip(steps, shares.flip(0)))
         return (z[:, None, None] + (y[:, None] + x))[None]
 
 
 def _noise_like(image: torch.Tensor, seed: int) -> torch.Tensor:
-    """Standard normal noise, made where the image is: on a CPU that feeds a GPU it would take longer than a step."""
+    """Standard normal noise, made on the image's device: on the CPU it would take longer than a GPU step."""
     random = torch.Generator(image.device).manual_seed(seed)
     return torch.randn(image.shape, generator=random, device=image.device)
 
 
 def _cropped(image: torch.Tensor, size: Sequence[int], offset: Sequence[int] | None = None) -> torch.Tensor:
-    """The centre of an image, or what lies ``offset`` voxels beside it."""
+    """The centre of an image, or the part shifted by ``offset`` voxels."""
     moves = offset or (0, 0, 0)
     starts = [(n - m) // 2 + move for n, m, move in zip(image.shape[2:], size, moves)]
     z, y, x = (slice(a, a + m) for a, m in zip(starts, size))

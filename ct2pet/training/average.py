@@ -1,4 +1,4 @@
-"""A moving average of the weights that predict: less noise than the last step's own."""
+"""A moving average of the weights for prediction, which is less noisy than the last weights."""
 
 from __future__ import annotations
 
@@ -16,11 +16,12 @@ _WARM_UP = 10
 
 
 class WeightAverage:
-    """Exponential moving average of the networks of ``method`` that predict or sample: what validates and predicts,
-    while the raw weights go on training. With a decay of 0 it averages nothing, and all answers are the raw weights.
+    """Exponential moving average of the networks of ``method`` that predict or sample: used for validation and
+    prediction, while training continues with the raw weights. With a decay of 0 there is no average, and all results
+    are the raw weights.
 
-    After Polyak and Juditsky, SIAM J. Control Optim. 1992. The decay begins at 0.1 and grows to ``decay`` as
-    (1 + step) / (10 + step), so that the first weights are soon forgotten.
+    After Polyak and Juditsky, SIAM J. Control Optim. 1992. The decay increases from 0.1 to ``decay`` as (1 + step) /
+    (10 + step), so that the first weights soon have no influence.
     """
 
     def __init__(self, method: Method, decay: float) -> None:
@@ -39,7 +40,7 @@ class WeightAverage:
 
     @torch.no_grad()
     def update(self, step: int) -> None:
-        """Take in the weights as they are after update number ``step``."""
+        """Add the weights after update number ``step``."""
         if self._float:
             averages, live = zip(*self._float)
             get_ema_multi_avg_fn(self.decay_at(step))(averages, live, None)
@@ -53,7 +54,7 @@ class WeightAverage:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Inside the block the method holds the averages; after it, its own weights bit by bit."""
+        """Inside the block the method has the averages; after it, its own weights, bit-equal."""
         self._exchange()
         try:
             yield
@@ -69,12 +70,12 @@ class WeightAverage:
 
     @torch.no_grad()
     def restart(self) -> None:
-        """Begin again with the weights as they are now."""
+        """Restart with the current weights."""
         for average, live in (*self._float, *self._other):
             average.copy_(live)
 
     def load(self, averages: Mapping[str, torch.Tensor]) -> None:
-        """Go on with the averages of a checkpoint. Raises CheckpointError where they are of other weights."""
+        """Continue with the averages of a checkpoint. Raises CheckpointError where they are of other weights."""
         if averages.keys() != self.averages.keys():
             raise CheckpointError("the checkpoint's averages (ema_decay) are not those of this model's weights")
         for name, average in self.averages.items():

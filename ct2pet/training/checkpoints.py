@@ -1,4 +1,4 @@
-"""The files of one training: three checkpoints, and what belongs to them."""
+"""The files of one training: three checkpoints and related files."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ _LENGTHS = ("num_epochs", "iterations_per_epoch", "decay_epochs")
 
 
 def remove_training(folder: Path) -> None:
-    """Remove what a training and its stages left in its folder; files of anything else stay."""
+    """Remove the files of a training and its stages from its folder; other files are kept."""
     own = (CHECKPOINT_LATEST, CHECKPOINT_BEST, CHECKPOINT_FINAL, TRAINING_LOG, PROGRESS_PICTURE, TRAINING_PROVENANCE)
-    (folder / CHECKPOINT_FINAL).unlink(missing_ok=True)  # first: what is removed in part is not finished
+    (folder / CHECKPOINT_FINAL).unlink(missing_ok=True)  # first, so that a partly removed training is not finished
     for path in (*(folder / name for name in own), *folder.glob("events.out.tfevents*")):
         path.unlink(missing_ok=True)
     stages = {path.parent for path in folder.glob(f"*/{CHECKPOINT_LATEST}")}
@@ -39,8 +39,8 @@ def remove_training(folder: Path) -> None:
 class Checkpoints:
     """The checkpoints in the folder of a training.
 
-    ``latest`` holds the weights to go on with, ``best`` and ``final`` those to predict with. Of several processes the
-    main one writes.
+    ``latest`` has the weights for continuing, ``best`` and ``final`` those for prediction. Only the main process
+    writes.
     """
 
     def __init__(self, run: TrainingRun) -> None:
@@ -60,34 +60,34 @@ class Checkpoints:
         return (self.folder / name).exists()
 
     def epochs_of(self, name: str) -> int:
-        """After how many epochs a checkpoint was written; 0 where there is none."""
+        """The number of epochs of a checkpoint; 0 where it does not exist."""
         return int(load_checkpoint(self.folder / name)["epoch"]) if self.exists(name) else 0
 
     def load(self, name: str) -> dict[str, Any]:
-        """The content of a checkpoint, on the CPU. Raises CheckpointError where it was trained with other plans than
-        these."""
+        """The content of a checkpoint, on the CPU. Raises CheckpointError where it was trained with other plans."""
         content = load_checkpoint(self.folder / name)
-        earlier = Plans.from_json(content["plans"], str(self.folder / name))  # older plans lack what has come since
-        content["best"] = content.get("best", content.get("best_mae"))  # its name before other metrics came
+        earlier = Plans.from_json(content["plans"], str(self.folder / name))  # older plans lack newer keys
+        content["best"] = content.get("best", content.get("best_mae"))  # its name in older versions
         if self._decisions(earlier.to_json()) != self._decisions(self.identity["plans"]):
             raise CheckpointError(
-                f"{self.folder / name}: was trained with other plans than those of today; train anew in another "
-                "folder (-p) or bring the old plans back"
+                f"{self.folder / name}: was trained with other plans; start another training "
+                "(-p) or restore the old plans"
             )
         return content
 
     def _decisions(self, plans: dict[str, Any]) -> list[Any]:
-        """What must not change between interruption and resumption. The length of the training may."""
+        """The content that must not change between interruption and resumption. The length of the training may
+        change."""
         numbers = plans["models"].get(self.identity["model_name"], {})
         configuration = plans["configurations"].get(self.identity["configuration_name"])
         return [configuration, {name: number for name, number in numbers.items() if name not in _LENGTHS}]
 
     def clear(self) -> None:
-        """Make room for a new training. Raises TrainingError where one was finished."""
+        """Prepare the folder for a new training. Raises TrainingError where a finished one exists."""
         if self.exists(CHECKPOINT_FINAL):
             raise TrainingError(
-                f"{self.folder}: this training is finished; --c goes on with more epochs, --val only validates, "
-                "--overwrite trains it anew"
+                f"{self.folder}: this training is finished; --c continues with more epochs, --val only validates, "
+                "--overwrite repeats it"
             )
         if distributed.is_main_process():
             for name in (CHECKPOINT_LATEST, CHECKPOINT_BEST, TRAINING_LOG, PROGRESS_PICTURE):

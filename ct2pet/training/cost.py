@@ -1,4 +1,4 @@
-"""What a training will take, from timed steps on random patches: time, memory and space on the disk."""
+"""The cost of a training, from timed steps on random patches: time, memory and disk space."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ _WEIGHT_FILES = 3  # checkpoint_latest, checkpoint_best, checkpoint_final
 
 @dataclass(frozen=True)
 class TrainingCost:
-    """``seconds_per_step``: the shortest of the timed steps, of a method of several stages the mean over all steps.
+    """``seconds_per_step``: the shortest of the timed steps; for a method of several stages the mean over all steps.
     ``steps`` and ``seconds``: of the whole training, without reading patches, augmentation and validation.
-    ``memory_gib``: as the planner estimates it, None for networks that it does not know. ``checkpoints_gb``: the files
+    ``memory_gib``: the planner's estimate, None for networks that it does not support. ``checkpoints_gb``: the files
     of weights and of the optimizers' states in the folder of the training, without averaged weights."""
 
     seconds_per_step: float
@@ -44,10 +44,10 @@ class TrainingCost:
 
 
 def training_cost(plans: Plans, configuration: str, model: str, device: str) -> TrainingCost:
-    """The cost of training ``model`` on a configuration of these plans, on ``device``, which must be here.
+    """The cost of training ``model`` on a configuration of these plans, on ``device``, which this machine must have.
 
-    Three steps are made with random numbers in place of patches; the first is not counted.
-    Raises PlansError where the method does not fit the plans.
+    Three steps are made with random numbers as patches; the first is not counted.
+    Raises PlansError where the plans do not support the method.
     """
     kind = load_model(model)
     planned, fields = plans.configuration(configuration), plans.all_fields
@@ -59,14 +59,14 @@ def training_cost(plans: Plans, configuration: str, model: str, device: str) -> 
             each, number, size = _timed(method.stages[name], torch.device(device))
             number *= _trainings(method, last=name == names[-1])
             seconds, steps, moments = seconds + each * number, steps + number, moments + size
-    stored = {tensor.data_ptr(): tensor for tensor in method.state_dict().values()}  # some have two names
+    stored = {tensor.data_ptr(): tensor for tensor in method.state_dict().values()}  # some weights have two names
     weights = sum(map(_bytes, stored.values()))
     memory = estimated_memory_gib(plans, configuration, model, device)
     return TrainingCost(seconds / max(1, steps), steps, memory, (_WEIGHT_FILES * weights + moments) / _GB)
 
 
 def estimated_memory_gib(plans: Plans, configuration: str, model: str, device: str) -> float | None:
-    """The planner's estimate for one training (GiB); None for networks that it does not know."""
+    """The planner's estimate for one training (GiB); None for networks that it does not support."""
     try:
         requirements = load_model(model).requirements
         return estimate_training_gib(plans.configuration(configuration), plans.all_fields, requirements, device)
@@ -75,7 +75,7 @@ def estimated_memory_gib(plans: Plans, configuration: str, model: str, device: s
 
 
 def _trainings(method: Method, last: bool) -> int:
-    """How often a stage is trained: one that is not the last also without each part of the cases."""
+    """The number of trainings of a stage: stages before the last are also trained without each part of the cases."""
     if last or not isinstance(method, StagedMethod):
         return 1
     folds = method.hyperparameters.inner_folds
@@ -102,7 +102,7 @@ def _clocked(work: Callable[[], Any], device: torch.device) -> float:
 
 
 def _random_batch(model: Model) -> dict[str, torch.Tensor]:
-    """A batch as the loader gives it, of random numbers."""
+    """A batch in the format of the loader, of random numbers."""
     planned = model.planned
     samples = planned.batch_size * model.hyperparameters.accumulate_batches
     shape = (samples, 1, *planned.patch_size)

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
-from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
 from ct2pet.dataset import Field, Fields
 from ct2pet.dataset.fields import MASK
@@ -23,12 +21,12 @@ from ct2pet.preprocessing.normalization import outside_value
 from ct2pet.training.lesion_centres import lesion_centres
 from ct2pet.volume import Box
 
-OTHER_PLACE = "target_mask"  # of unpaired batches: the district where the targets' patch comes from
+OTHER_PLACE = "target_mask"  # unpaired batches: the district mask in the targets' patch
 
 
 @dataclass(frozen=True)
 class Place:
-    """Where a patch begins: the case and its first voxel (Z, Y, X)."""
+    """The position of a patch: the case and its first voxel (Z, Y, X)."""
 
     case: str
     start: list[int]
@@ -37,39 +35,41 @@ class Place:
 @dataclass(frozen=True)
 class PatchBatch:
     """Tensors by field: images (N, 1, *patch) float32, label maps (N, 1, *patch) int64, conditions (N) int64, and
-    ``mask`` (N, 1, *patch) bool, of unpaired ones ``target_mask`` too; and a seed for the augmentation of each sample.
-    ``cases``: those that the inputs (of unpaired ones the targets too) are from, of all samples of this number, also
-    where these are a share of them."""
+    ``mask`` (N, 1, *patch) bool, with ``target_mask`` for unpaired ones; and a seed for the augmentation of each
+    sample. ``cases``: the cases of the inputs (and of the targets for unpaired ones) of the whole batch, also where
+    these are a share of its samples."""
 
     tensors: dict[str, torch.Tensor]
     cases: list[str]
     seeds: list[int]
 
     def pinned(self) -> PatchBatch:
-        """The same in memory from which a GPU copies while it computes."""
+        """The batch in pinned memory, which a GPU can copy from while it computes."""
         return replace(self, tensors={name: tensor.pin_memory() for name, tensor in self.tensors.items()})
 
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """How batches are made. ``margin`` voxels come along on each side of a patch for the augmentation. Unless
-    ``paired``, targets come with their own mask from another place, mostly of another case. ``share``: read these
-    samples of each batch alone."""
+    """The settings of batches. ``margin``: additional voxels on each side of a patch for the augmentation.
+    ``uses_margin``: for which seeds of samples they are read; in other samples they have the value outside the image.
+    Unless ``paired``, targets have another random position, mostly in another case, with their own mask. ``share``:
+    read only these samples of each batch."""
 
     batch_size: int
     seed: int
     margin: Sequence[int] = (0, 0, 0)
+    uses_margin: Callable[[int], bool] = lambda seed: True
     paired: bool = True
     share: slice = field(default_factory=lambda: slice(None))
 
 
 class PatchLoader:
-    """Batches of patches. Batch number n depends on the seed and on n alone, so that a resumed training sees the
-    batches that an uninterrupted one would have seen.
+    """Batches of patches. Batch number n depends only on the seed and on n, so that a resumed training has the same
+    batches as an uninterrupted one.
 
     A patch is centred near a random voxel of the district (as far as it fits into the stored box), or near a voxel of a
-    lesion or of a label as often as the plans' sampling says; ``centred`` ones have the middle of the largest lesion in
-    their middle. What lies beyond the box is as beyond the image.
+    lesion or of a label as often as planned; with ``centred`` the centre of the patch is the centre of the largest
+    lesion. Voxels outside the box have the value outside of images.
     """
 
     def __init__(
@@ -104,16 +104,15 @@ class PatchLoader:
         """Batch ``number`` (0, 1, ...)."""
         random = np.random.default_rng([self.plan.seed, number])
         places = self._places(random)
+        others = [] if self.plan.paired else self._places(random)
+        seeds = [int(random.integers(2**62)) for _ in range(self.plan.batch_size)]
         inputs, targets = self.fields.inputs, self.fields.targets
         if self.plan.paired:
-            tensors = self._read(places, (*inputs, *targets))
+            tensors = self._read(places, seeds, (*inputs, *targets))
         else:
-            others = self._places(random)
-            tensors, unpaired = self._read(places, inputs), self._read(others, targets)
+            tensors, unpaired = self._read(places, seeds, inputs), self._read(others, seeds, targets)
             tensors |= {**{one.name: unpaired[one.name] for one in targets}, OTHER_PLACE: unpaired[MASK]}
-            places = [*places, *others]
-        seeds = [int(random.integers(2**62)) for _ in range(self.plan.batch_size)]
-        return PatchBatch(tensors, [place.case for place in places], seeds[self.plan.share])
+        return PatchBatch(tensors, [place.case for place in (*places, *others)], seeds[self.plan.share])
 
     def _places(self, random: np.random.Generator) -> list[Place]:
         return [self._place(random) for _ in range(self.plan.batch_size)]
@@ -138,13 +137,13 @@ class PatchLoader:
 
     @property
     def _label_share(self) -> float:
-        """The share of label patches among those that are not centred on a lesion."""
+        """The share of label patches among those not centred on a lesion."""
         others = 1 - (self.sampling.lesion_fraction if self.with_lesions else 0.0)
         return self.sampling.label_fraction / others if others > 0 else 0.0
 
     def _balanced(self, random: np.random.Generator) -> tuple[str, np.ndarray]:
-        """A case of a random class and its voxels to centre on. The class comes first: cases of one class may have no
-        lesions at all."""
+        """A case of a random class and its voxels to centre on. The class is chosen first, because cases of one class
+        may have no lesions."""
         name = str(random.choice(self._groups[int(random.integers(len(self._groups)))]))
         case = self.cases[name]
         on_lesion = len(case.lesion_voxels) and random.random() < self.sampling.lesion_fraction
@@ -153,19 +152,22 @@ class PatchLoader:
     def _lesion_places(self, name: str) -> np.ndarray:
         return self._centres.get(name, self.cases[name].lesion_voxels)
 
-    def _read(self, places: Sequence[Place], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
-        size = [p + 2 * m for p, m in zip(self.patch_size, self.plan.margin)]
-        padding = {one.name: self.padding[one.name] for one in fields}
-        own = places[self.plan.share]
-        starts = [[a - m for a, m in zip(place.start, self.plan.margin)] for place in own]
-        patches = [read_patch(self.cases[place.case], start, size, padding) for place, start in zip(own, starts)]
-        # numpy makes the numbers wide: torch would start threads of its own here, beside those of the networks.
-        kinds: dict[str, type] = {one.name: np.int64 if one.rules.is_labels else np.float32 for one in fields}
-        stacked: dict[str, np.ndarray] = {
-            name: np.stack([patch[name] for patch in patches], dtype=kinds.get(name, bool))[:, None]
-            for name in (*padding, MASK)
+    def _read(self, places: Sequence[Place], seeds: Sequence[int], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
+        own, share = places[self.plan.share], seeds[self.plan.share]
+        shape = [len(own), 1, *(p + 2 * m for p, m in zip(self.patch_size, self.plan.margin))]
+        arrays = {
+            one.name: np.full(shape, self.padding[one.name], np.int64 if one.rules.is_labels else np.float32)
+            for one in fields
         }
-        tensors = {name: torch.from_numpy(image) for name, image in stacked.items()}
+        arrays[MASK] = np.zeros(shape, bool)
+        for number, (place, seed) in enumerate(zip(own, share)):
+            patch = {name: array[number, 0] for name, array in arrays.items()}
+            start = [a - m for a, m in zip(place.start, self.plan.margin)]
+            if not self.plan.uses_margin(seed):
+                inner = tuple(slice(m, m + p) for m, p in zip(self.plan.margin, self.patch_size))
+                patch, start = {name: array[inner] for name, array in patch.items()}, place.start
+            read_patch(self.cases[place.case], start, patch)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         classes = {name: torch.tensor([of[place.case] for place in own]) for name, of in self.classes.items()}
         return {**tensors, **classes}
 
@@ -183,30 +185,30 @@ def _of_random_label(case: StoredCase, random: np.random.Generator) -> np.ndarra
 
 
 def _start(centre: int, patch: int, length: int, random: np.random.Generator) -> int:
-    """The patch's first voxel along one axis: ``centre`` somewhere in its middle half, inside the box if it fits."""
+    """The patch's first voxel along one axis: ``centre`` is at a random position in its middle half; inside the box if
+    possible."""
     start = centre - patch // 2 + int(random.integers(-(patch // 4), patch // 4 + 1))
     if patch >= length:
         return int(random.integers(length - patch, 1))
     return int(np.clip(start, 0, length - patch))
 
 
-def read_patch(
-    case: StoredCase, start: Sequence[int], size: Sequence[int], padding: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """The fields that ``padding`` names, and the mask, in a patch of a stored case; where it leaves the stored box they
-    have the value of ``padding``, and the mask is false."""
+def read_patch(case: StoredCase, start: Sequence[int], patch: Mapping[str, np.ndarray]) -> None:
+    """Fill the arrays ``patch`` (Z, Y, X; by field, and the mask), all of one shape, with the patch of a stored case
+    that begins at the voxel ``start``. Outside the stored box their values are unchanged."""
+    size = patch[MASK].shape
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
-    box = [[a - first, a - first + n] for a, n, first in zip(start, size, low)]
-    outside = {**padding, MASK: False}
-    return {name: crop_and_pad_nd(inside[name], box, pad_value=value) for name, value in outside.items()}
+    there = tuple(slice(a - first, b - first) for a, b, first in zip(low, high, start))
+    for name, array in patch.items():
+        array[there] = inside[name]  # converted by numpy: torch would start more threads for it
 
 
 def prefetched(
     loader: PatchLoader, numbers: Sequence[int], num_workers: int, pin: bool = False
 ) -> Generator[PatchBatch, None, None]:
-    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller itself);
+    """The batches of these ``numbers`` in order, read ahead by ``num_workers`` threads (0: by the caller);
     ``pin``: see PatchBatch.
 
     Threads are enough: decompression and the copies release Python's lock.
@@ -234,6 +236,6 @@ def prefetched(
 
 
 def default_workers(device: str, trainings: int = 1) -> int:
-    """Loader threads: one beside a CPU training (it needs the cores itself), up to 8 to feed a GPU. ``trainings`` share
+    """Loader threads: one for a CPU training (which needs the cores), up to 8 for a GPU. ``trainings`` share
     this machine's cores."""
     return 1 if device == "cpu" else min(8, max(1, default_processes() // trainings - 1))

@@ -1,4 +1,4 @@
-"""Bit-equal runs."""
+"""Deterministic algorithms for bit-equal runs."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ import torch
 
 @contextlib.contextmanager
 def determinism(wanted: bool) -> Iterator[None]:
-    """Deterministic algorithms only, inside the block; where they are not ``wanted``, the fastest ones.
+    """Inside the block only deterministic algorithms are used if ``wanted``, else the fastest ones.
 
-    CUDA's matrix products are deterministic with a workspace of fixed size alone (cuBLAS, "Results reproducibility").
+    CUDA's matrix products are deterministic only with a workspace of fixed size (cuBLAS, "Results reproducibility").
     """
     if wanted:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")

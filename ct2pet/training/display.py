@@ -1,4 +1,4 @@
-"""What a training shows on standard error: a start line, a live line, a line an epoch, and the result."""
+"""Output of a training on standard error: a start line, a live line, a line per epoch, and the result."""
 
 from __future__ import annotations
 
@@ -7,19 +7,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ct2pet.console import Progress, clock, duration, progress, say, with_unit
+from ct2pet.console import Progress, clock, duration, plural, progress, say, with_unit
 from ct2pet.layout import is_loss
 from ct2pet.training.log import VALIDATION, Monitor, Row, TrainingLog
 from ct2pet.training.schedule import Schedule
 
 _STEPS_OF_ESTIMATE = 10
-_WORTH_SAYING = 60.0  # s: a shorter training is over before its estimate is read
+_WORTH_SAYING = 60.0  # s; for shorter trainings no estimate is shown
 _LONG = 3600.0  # s
 
 
 class TrainingDisplay:
-    """``name``: of the training. ``device``: where it computes. Where not ``shown``, it prints what ends or changes the
-    training alone."""
+    """``name``: of the training. Where not ``shown``, it prints only events that end or change the training."""
 
     def __init__(self, name: str, schedule: Schedule, monitor: Monitor, device: str, shown: bool) -> None:
         self.name, self.schedule, self.monitor = name, schedule, monitor
@@ -29,7 +28,7 @@ class TrainingDisplay:
         self._first_step_ended = 0.0
 
     def start(self, first: int, folder: Path) -> None:
-        """Say that epochs from ``first`` on (from 0) are trained, and where to."""
+        """Print the epochs to train, from ``first`` on (from 0), and the folder."""
         epochs = f"epochs {first + 1} to {self.schedule.num_epochs}"
         self._tell(f"{epochs} of {self.schedule.iterations} steps on {self.device}, into {folder}")
 
@@ -42,7 +41,7 @@ class TrainingDisplay:
             yield
 
     def step(self) -> None:
-        """A step is done. After ten the time of the whole training is estimated."""
+        """Count a step. After ten steps the time of the whole training is estimated."""
         assert self._bar is not None
         self._steps += 1
         self._bar.advance()
@@ -58,21 +57,22 @@ class TrainingDisplay:
             return
         text = f"{duration(seconds_per_step)} per step: about {duration(left)} for this training, until {clock(left)}"
         if self.device == "cpu" and left > _LONG:
-            text += " (on a CPU; --num_epochs, --iterations_per_epoch or --early_stop make it shorter)"
+            text += " (on a CPU; --num_epochs, --iterations_per_epoch or --early_stop shorten it)"
         self._tell(text)
 
     def epoch(self, row: Row, log: TrainingLog, best: bool) -> None:
-        """Keep a line of an epoch that is done, ``row`` of the log; ``best``: whether it is the best one until now."""
+        """Print the line of a finished epoch, ``row`` of the log; ``best``: whether it is the best one so far."""
         done = int(row["epoch"]) + 1
         numbers = [duration(row["seconds"]), f"learning rate {row['learning_rate']:.3g}"]
         numbers += [f"{name} {value:.3g}" for name, value in row.items() if is_loss(name)]
         metrics = [_metric(name, value) for name, value in row.items() if name.startswith(VALIDATION)]
         left = self._bar.seconds_left if self._bar is not None and done < self.schedule.num_epochs else None
         ending = [f"{duration(left)} left (until {clock(left)})"] if left is not None else []
-        text = ", ".join([*numbers, *metrics, *(["best until now"] if best else []), *ending])
+        text = ", ".join([*numbers, *metrics, *(["best so far"] if best else []), *ending])
         self._tell(f"epoch {done}/{self.schedule.num_epochs}: {text}")
         if self._bar is not None:
-            self._bar.notes = [f"epoch {done + 1}/{self.schedule.num_epochs}", self._best(log), *metrics, *numbers[2:]]
+            current = min(done + 1, self.schedule.num_epochs)
+            self._bar.notes = [f"epoch {current}/{self.schedule.num_epochs}", self._best(log), *metrics, *numbers[2:]]
 
     def _best(self, log: TrainingLog) -> str:
         row = log.best
@@ -80,15 +80,17 @@ class TrainingDisplay:
         return f"best {value} (epoch {row['epoch'] + 1:.0f})"
 
     def stopped_early(self, epoch: int, log: TrainingLog) -> None:
-        """Say that the training ends after ``epoch`` epochs."""
+        """Print that the training stops after ``epoch`` epochs."""
         epochs = f"{epoch} of {self.schedule.num_epochs} epochs"
         say(f"{self.name}: stopped early after {epochs}; {self._best(log)}")
 
     def finished(self, log: TrainingLog) -> None:
-        """Say how long the training took and how good it was."""
+        """Print the duration and the result of the training."""
         if log.rows:
             seconds = sum(row["seconds"] for row in log.rows)
-            self._tell(f"trained {len(log.rows)} epochs in {duration(seconds)}; {self._best(log)}")
+            self._tell(
+                f"trained {len(log.rows)} {plural('epoch', len(log.rows))} in {duration(seconds)}; {self._best(log)}"
+            )
 
     def _tell(self, text: str) -> None:
         if self.shown:

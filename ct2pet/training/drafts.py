@@ -1,4 +1,4 @@
-"""What a stage predicts of every case, kept beside the training that the next stage learns in."""
+"""The predictions of a stage for every case, stored for the training of the next stage."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from ct2pet.volume import Box
 
 
 class DraftedCase(StoredCase):
-    """A stored case with the images that a stage predicted of it, under the names and in the range of inputs."""
+    """A stored case with the images that a stage predicted for it, with the names and the range of inputs."""
 
     def __init__(self, folder: Path, case: str, record: CaseRecord, drafts: DraftStore) -> None:
         super().__init__(folder, case, record)
@@ -36,9 +36,9 @@ class DraftedCase(StoredCase):
 
 
 class DraftStore(DistrictStore):
-    """The cases of a district's store with what ``stage`` of a method predicted, in ``folder_of_drafts``: ``CASE.b2nd``
-    (its image targets, normalised, float16, the stored box) and ``CASE.json``, written last, which says what it was
-    made of. ``inputs``: the cases as the stage itself sees them."""
+    """The cases of a district's store with the predictions of a ``stage`` of a method, in ``folder_of_drafts``:
+    ``CASE.b2nd`` (its image targets, normalised, float16, the stored box) and ``CASE.json``, written last, with its
+    sources. ``inputs``: the cases with the inputs of this stage."""
 
     def __init__(self, inputs: DistrictStore, folder_of_drafts: Path, stage: PredictionModel) -> None:
         super().__init__(inputs.folder)
@@ -50,13 +50,13 @@ class DraftStore(DistrictStore):
         return DraftedCase(self.folder, case, self.present_record(case), self)
 
     def read(self, case: str, box: Box) -> dict[str, np.ndarray]:
-        """The drafts in a box of a case, by the names of the next stage's inputs."""
+        """The predictions in a box of a case, by the names of the next stage's inputs."""
         images = read_images(self.drafts / f"{case}{IMAGES}", box)
         return {draft_name(one): as_input(image, self.windows[one.name]) for one, image in zip(self.images, images)}
 
     def make(self, cases: Sequence[str], method: Method, name: str, checkpoint: Path, shown: bool) -> None:
-        """Predict ``cases`` with the stage ``name`` of ``method`` and the weights of ``checkpoint``, but those which
-        that very checkpoint has predicted as they are stored today."""
+        """Predict ``cases`` with the stage ``name`` of ``method`` and the weights of ``checkpoint``, except cases that
+        this checkpoint has predicted from the same stored data."""
         remove_partial_files(self.drafts)
         digest = hashlib.sha256(checkpoint.read_bytes()).hexdigest()
         keys = {case: {"checkpoint_sha256": digest, "case_key": self.record(case).key} for case in cases}

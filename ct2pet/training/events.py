@@ -1,4 +1,4 @@
-"""A file of numbers for TensorBoard. TensorBoard's own writer puts the name of the machine into the file's name."""
+"""An event file for TensorBoard. TensorBoard's own writer includes the name of the machine in the file name."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from tensorboard.summary.writer.record_writer import RecordWriter
 
 
 class EventFile:
-    """Appends to ``events.out.tfevents.TIME.ct2pet`` in ``folder``. TensorBoard forgets what other files of the folder
-    say of ``first_step`` and later ones."""
+    """Appends to ``events.out.tfevents.TIME.ct2pet`` in ``folder``. TensorBoard ignores values of ``first_step`` and
+    later steps in other files of the folder."""
 
     def __init__(self, folder: Path, first_step: int) -> None:
         folder.mkdir(parents=True, exist_ok=True)

@@ -1,4 +1,4 @@
-"""The validation cases, predicted whole with the final weights and compared in physical units."""
+"""Validation: whole cases are predicted with the final weights and evaluated in physical units."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ Content = Mapping[str, Any]
 
 
 class FinalValidation:
-    """Predicts one configuration's cases on the plan's grid, as the network saw them, and evaluates them there.
+    """Predicts one configuration's cases on the plan's grid, as preprocessed for training, and evaluates them there.
 
-    Writes the targets of each case (CASE.nii.gz, of several CASE_TARGET.nii.gz) and ``summary.json`` (DESIGN: the same
-    shape as ct2pet_evaluate's) into the folder of the validation. The region is the district alone (and its lesions);
-    the whole body needs the other districts and ct2pet_evaluate.
+    Writes the targets of each case (CASE.nii.gz, or CASE_TARGET.nii.gz for several targets) and ``summary.json`` (as
+    ct2pet_evaluate) into the folder of the validation. The region is the district (and its lesions); the whole body
+    needs the other districts and ct2pet_evaluate.
     """
 
     def __init__(self, run: TrainingRun, method: Method) -> None:
@@ -45,8 +45,8 @@ class FinalValidation:
         self.pet = next((one for one in self.fields.targets if one.kind == PET), None)
 
     def run(self, origin: Mapping[str, Any]) -> dict[str, Any]:
-        """The summary of the validation cases. The training cases give the constant of the baseline body_median.
-        ``origin`` goes into the provenance. Several processes share the cases; the main one writes the summary."""
+        """The summary of the validation cases. The baseline body_median uses the median of the training cases.
+        ``origin``: part of the provenance. Several processes share the cases; the main one writes the summary."""
         to_predict, training_cases = self.settings.validation_cases, self.settings.training_cases
         median = self._body_median(training_cases)
         results = {}
@@ -94,13 +94,13 @@ class FinalValidation:
         result = evaluate_case_and_baselines(
             fake_pet, real_pet, district_map, {region: 1}, lesions, body_median_suv=median
         )
-        # one district: both regions hold the same numbers
+        # one district: both regions have the same values
         return result.without([region if name == WHOLE_BODY else WHOLE_BODY])
 
     @torch.inference_mode()
     def predict(self, content: Content, grid: Grid) -> dict[str, Volume]:
-        """The targets of a stored case by name: images in their unit, a PET never negative; as outside beyond the
-        mask."""
+        """The targets of a stored case by name: images in their unit, a PET never negative; the value outside of images
+        outside the mask."""
         self.method.eval()
         mask = content[MASK]
         inputs = {one.name: content[one.name].astype(np.float32) for one in self.fields.inputs}

@@ -1,4 +1,4 @@
-"""Whether the losses and gradients of the updates are finite, read without waiting for the device."""
+"""Whether the losses and gradients of the updates are finite, checked without synchronisation with the device."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from ct2pet.errors import TrainingError
 
 @dataclass(frozen=True)
 class UpdateNumbers:
-    """``loss``, gradient ``norm`` and the parts of the loss of one update of the optimizer ``name``, on their way to
-    the CPU. ``where``: step and cases, for the error."""
+    """``loss``, gradient ``norm`` and the parts of the loss of one update of the optimizer ``name``, during their copy
+    to the CPU. ``where``: step and cases, for the error."""
 
     name: str
     where: str
@@ -25,7 +25,7 @@ class UpdateNumbers:
     def of(
         cls, name: str, where: str, loss: torch.Tensor, norm: torch.Tensor, parts: Mapping[str, torch.Tensor]
     ) -> UpdateNumbers:
-        """Start to copy the numbers; nothing waits for them."""
+        """Start an asynchronous copy of the numbers."""
         numbers = torch.stack([loss, norm, *parts.values()]).detach().float().to("cpu", non_blocking=True)
         arrived = None
         if loss.is_cuda:
@@ -34,32 +34,32 @@ class UpdateNumbers:
         return cls(name, where, tuple(parts), numbers, arrived)
 
     def values(self) -> tuple[float, float, list[float]]:
-        """The loss, the norm and the parts, as soon as they have arrived."""
+        """The loss, the norm and the parts; waits for the copy."""
         if self.arrived is not None:
             self.arrived.synchronize()
         loss, norm, *parts = self.numbers.tolist()
         return loss, norm, parts
 
     def error(self) -> TrainingError:
-        """What is raised where they are not finite."""
+        """The error where they are not finite."""
         _, norm, values = self.values()
         each = ", ".join(f"{part} {value:.4g}" for part, value in zip(self.parts, values))
         return TrainingError(
             f"{self.where}: the {self.name}'s loss or gradient is not finite ({each}; gradient norm {norm:.4g}); the "
-            "last checkpoint is untouched: lower the learning rate in the plans or check these cases"
+            "last checkpoint is kept; lower the learning rate in the plans or check these cases"
         )
 
 
 class LateCheck:
-    """Reads the numbers of each step when the next one is on its way, so that the device always has work: a check at
-    once would let it wait for the CPU after every update."""
+    """Reads the numbers of each step during the next one: an immediate check would let the device wait for the CPU
+    after every update."""
 
     def __init__(self) -> None:
         self._this_step: list[UpdateNumbers] = []
         self._step_before: list[UpdateNumbers] = []
 
     def add(self, numbers: UpdateNumbers) -> None:
-        """Those of an update that has been started."""
+        """Add the numbers of an update."""
         self._this_step.append(numbers)
 
     def end_step(self) -> None:

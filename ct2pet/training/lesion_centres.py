@@ -1,4 +1,4 @@
-"""Where patches around a lesion are centred."""
+"""The centres of patches around a lesion."""
 
 from __future__ import annotations
 

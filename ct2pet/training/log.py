@@ -1,4 +1,4 @@
-"""The training log: one row an epoch, as CSV, as TensorBoard events and as a picture."""
+"""The training log: one row per epoch, as CSV, as TensorBoard events and as a picture."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class TrainingLog:
     """Rows of ``epoch``, ``seconds``, ``learning_rate``, the mean of each loss, and the ``validation_`` metrics, of
     which ``monitor`` ranks the epochs.
 
-    The rows travel in the checkpoint; the files are written anew after every epoch. Those of epochs that an
-    interruption lost are replaced when the training goes on.
+    The checkpoint contains the rows; the files are written after every epoch. Rows of epochs lost by an interruption
+    are replaced when the training continues.
     """
 
     def __init__(self, folder: Path, monitor: Monitor, rows: list[Row] | None = None) -> None:
@@ -61,14 +61,14 @@ class TrainingLog:
 
     @property
     def epochs_since_best(self) -> int:
-        """How many epochs were no better than the best one before them; 0 before the first."""
+        """The number of epochs since the best one; 0 before the first."""
         return int(self.rows[-1]["epoch"] - self.best["epoch"]) if self.rows else 0
 
     def write(self) -> None:
-        """Write training_log.csv, add the newest row to the TensorBoard events, and draw progress.png, unless it was
-        drawn so recently that it would take more than 2% of the time; ``close`` draws it anyway.
+        """Write training_log.csv, add the newest row to the TensorBoard events, and draw progress.png, unless drawing
+        would take more than 2% of the time; ``close`` always draws it.
 
-        Raises TrainingError where the disk is full, say.
+        Raises TrainingError where it cannot be written (a full disk).
         """
         try:
             self._write_table()
@@ -77,12 +77,12 @@ class TrainingLog:
                 self._draw()
         except OSError as error:
             raise TrainingError(
-                f"{self.folder}: the log cannot be written ({error.strerror or error}); what was there before stays: "
-                "make room and go on with --c"
+                f"{self.folder}: the log cannot be written ({error.strerror or error}); the previous log is kept; "
+                "free disk space and continue with --c"
             ) from error
 
     def _draw(self) -> None:
-        """Draw progress.png, and leave some time until the next one: short epochs have better things to do."""
+        """Draw progress.png, and set the earliest time of the next drawing."""
         started = time.monotonic()
         with atomic_path(self.folder / layout.PROGRESS_PICTURE) as path:
             _plot(self.rows, self.monitor.column, path)
@@ -106,8 +106,8 @@ class TrainingLog:
         self._events.add(int(row["epoch"]), {name: value for name, value in row.items() if name != "epoch"})
 
     def close(self) -> None:
-        """Draw the last picture and end the events, each of which was flushed when it was written."""
-        with contextlib.suppress(OSError):  # of a full disk, which write told already
+        """Draw the last picture and close the event file, which was flushed after every write."""
+        with contextlib.suppress(OSError):  # a full disk, already reported by write
             if self._events is not None and self._drawn < len(self.rows):
                 self._draw()
         with contextlib.suppress(OSError):

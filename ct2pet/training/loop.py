@@ -17,7 +17,7 @@ from ct2pet.training.optimization import Optimization
 
 
 class TrainingLoop:
-    """Takes batches from the loader, and makes one step with each. ``num_workers``: None chooses by the device."""
+    """Makes one step with each batch of the loader. ``num_workers``: None: chosen by device."""
 
     def __init__(
         self,
@@ -41,7 +41,7 @@ class TrainingLoop:
         """
         self.optimization.model.train()
         sums: dict[str, torch.Tensor] = {}
-        counts: Counter[str] = Counter()  # not every step makes every update
+        counts: Counter[str] = Counter()  # not every step has every update
         with contextlib.closing(self._read_ahead(steps)) as batches:
             for step, batch in enumerate(batches, start=steps.start):
                 losses = self.optimization.step(self._augmented(batch), step, batch.cases)
@@ -58,7 +58,8 @@ class TrainingLoop:
         return prefetched(self.loader, steps, self.num_workers, pin=self.device.type == "cuda")
 
     def _augmented(self, batch: PatchBatch) -> dict[str, torch.Tensor]:
-        """The batch on the device. Metal has no three-dimensional grid_sample for labels: the CPU augments there."""
+        """The batch on the device. Metal has no three-dimensional grid_sample for labels: the augmentation then runs on
+        the CPU."""
         device = torch.device("cpu") if self.device.type == "mps" else self.device
         pinned = device.type == "cuda"
         source = {name: tensor.to(device, non_blocking=pinned) for name, tensor in batch.tensors.items()}

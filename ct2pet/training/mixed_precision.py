@@ -1,4 +1,4 @@
-"""What a device computes with: bfloat16, float16 with scaled gradients, or float32."""
+"""Data types of the computation: bfloat16, float16 with scaled gradients, or float32."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ class Precision:
     """Autocast for the forward passes, and for float16 one gradient scaler per optimizer (the names).
 
     Small gradients vanish in float16, so a scaler multiplies the loss before the backward pass. Where a gradient
-    overflows, that update is left out and the scale halved; after 2000 updates without, it is doubled (Micikevicius et
-    al., "Mixed precision training", ICLR 2018). For other types it passes everything on as it is.
+    overflows, that update is skipped and the scale halved; after 2000 updates without overflow it is doubled
+    (Micikevicius et al., "Mixed precision training", ICLR 2018). For other types nothing is changed.
     """
 
     def __init__(self, device: torch.device, optimizers: Iterable[str], kind: torch.dtype | None) -> None:
@@ -36,17 +36,17 @@ class Precision:
         return self._scalers[name].scale(loss)
 
     def unscale(self, name: str, optimizer: torch.optim.Optimizer) -> None:
-        """Bring the gradients back to their own size, once before they are clipped."""
+        """Unscale the gradients, once before they are clipped."""
         self._scalers[name].unscale_(optimizer)
 
     def step(self, name: str, optimizer: torch.optim.Optimizer, finite: bool) -> None:
-        """Make the update; with gradients that overflowed, leave it out and lower the scale."""
+        """Make the update; skip it and lower the scale where gradients overflowed."""
         self._scalers[name].step(optimizer)
         self._scalers[name].update()
         self._skipped[name] = 0 if finite else self._skipped[name] + 1
 
     def may_skip(self, name: str) -> bool:
-        """Whether a gradient that is not finite may come from the scale: not if many smaller ones did not help."""
+        """Whether a gradient that is not finite may be caused by the scale: not after many smaller scales."""
         return self.scales and self._skipped[name] < _MOST_SKIPS
 
     def state(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class Precision:
         return {name: scaler.state_dict() for name, scaler in self._scalers.items()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with the scales of a checkpoint, where both it and this device have any."""
+        """Continue with the scales of a checkpoint, where both it and this device have them."""
         for name, scaler in self._scalers.items():
             if self.scales and state.get(name):
                 scaler.load_state_dict(state[name])

@@ -1,4 +1,4 @@
-"""A quick look at the validation cases after every epoch."""
+"""A fast validation on patches after every epoch."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.data_loader import BatchPlan, PatchLoader
 
 _BATCHES = 8
-_FEWEST = 2  # patches at once: a CPU takes much longer for each where it has only one
+_FEWEST = 2  # patches per batch; a CPU is much slower with one
 
 
 class OnlineValidation:
-    """The model's own metrics over the same few patches of the validation cases each time.
+    """The model's metrics over the same few patches of the validation cases in every epoch.
 
-    They rank epochs (for checkpoint_best); the numbers to report come from whole predicted cases.
+    They rank epochs (for checkpoint_best); reported results come from whole predicted cases.
     """
 
     def __init__(self, store: DistrictStore, cases: Sequence[str], model: Model) -> None:
         configuration = model.planned
-        if not isinstance(model, Synthesis):  # its samples can only be like the patches that it is trained with
+        if not isinstance(model, Synthesis):  # its samples have the distribution of its training patches
             configuration = replace(configuration, sampling=Sampling(lesion_fraction=0.0))
         patches = _BATCHES * configuration.batch_size
         size = max(_FEWEST, configuration.batch_size)
@@ -35,7 +35,7 @@ class OnlineValidation:
 
     @cached_property
     def batches(self) -> list[dict[str, torch.Tensor]]:
-        """The patches, read when they are first needed: who validates whole cases alone needs no drafts of a stage."""
+        """The patches, read at their first use: a validation of whole cases does not need them."""
         return [self.loader.batch(number).tensors for number in range(self.num_batches)]
 
     @torch.no_grad()
@@ -54,7 +54,7 @@ class OnlineValidation:
 
 
 def _of_all_processes(sums: dict[str, list[float]], scales: dict[str, float]) -> dict[str, float]:
-    """Some processes may have had no batch, so that the names come from all of them."""
+    """The names come from all processes, because some may have had no batch."""
     everywhere = distributed.all_gather_object(scales)
     scales = {name: scale for own in everywhere for name, scale in own.items()}
     numbers = distributed.all_reduce_sum([number for name in sorted(scales) for number in sums.get(name, [0.0, 0.0])])

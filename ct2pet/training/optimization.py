@@ -1,4 +1,4 @@
-"""The steps of the optimizers: accumulation, clipping, learning rates, and the guard against broken numbers."""
+"""The steps of the optimizers: accumulation, clipping, learning rates, and the check of finite values."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LEAVES_OUT = "_step_supports_amp_scaling"  # of fused optimizers; torch's GradS
 
 
 class Optimization:
-    """Makes the updates that a model's training_step yields, with the learning rates of ``schedule``."""
+    """Makes the updates from a model's training_step, with the learning rates of ``schedule``."""
 
     def __init__(self, model: Model, device: torch.device, schedule: Schedule) -> None:
         self.model = model
@@ -34,10 +34,9 @@ class Optimization:
     def step(self, batch: Batch, step: int, cases: Sequence[str]) -> dict[str, torch.Tensor]:
         """One training step with its updates; returns the parts of the losses (detached scalars on the device).
 
-        With ``accumulate_batches`` the batch goes through the networks in equal parts of at most the plan's batch_size,
-        and each update sums their gradients. Raises TrainingError that names the step, the cases and the loss where a
-        loss or a gradient is not finite; the networks have not been changed by that update. On a GPU this is noticed
-        one step later.
+        With ``accumulate_batches`` the batch is computed in equal parts of at most the plan's batch_size, and each
+        update sums their gradients. Raises TrainingError that names the step, the cases and the loss where a loss or a
+        gradient is not finite; this update has not changed the networks. On a GPU it is detected one step later.
         """
         self._set_learning_rates(step)
         losses: dict[str, torch.Tensor] = {}
@@ -95,8 +94,8 @@ class Optimization:
         return values
 
     def _checks_later(self, optimizer: torch.optim.Optimizer) -> bool:
-        """Whether the device itself can leave out an update that is not finite. float16 must know at once whether to
-        lower its scale."""
+        """Whether the device can skip an update that is not finite. With float16 the scale must be lowered
+        immediately."""
         return self.checks_later and not self.precision.scales and getattr(optimizer, _LEAVES_OUT, False)
 
     @staticmethod
@@ -115,7 +114,7 @@ class Optimization:
                 group["lr"] = self.base_rates[name] * factor
 
     def _clip(self, optimizer: torch.optim.Optimizer, clip: bool) -> torch.Tensor:
-        """The norm of the gradients, which are clipped where the update wants that."""
+        """The norm of the gradients, which are clipped if the update is configured so."""
         parameters = [p for group in optimizer.param_groups for p in group["params"]]
         return torch.nn.utils.clip_grad_norm_(parameters, self.model.hyperparameters.clip_norm if clip else math.inf)
 
@@ -125,14 +124,14 @@ class Optimization:
         return {"optimizers": states, "scales": self.precision.state()}
 
     def load_state(self, state: Mapping[str, Any]) -> None:
-        """Go on with what a checkpoint says of the optimizers."""
+        """Continue with the optimizers' states of a checkpoint."""
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.precision.load_state(state.get("scales", {}))
 
 
 def _step_where_finite(optimizer: torch.optim.Optimizer, finite: torch.Tensor) -> None:
-    """Make the update unless the flag, which stays on the device, says otherwise: as GradScaler does."""
+    """Make the update unless the flag, a value on the device, is set; as in GradScaler."""
     optimizer.grad_scale, optimizer.found_inf = None, (~finite).float()  # type: ignore[attr-defined]
     try:
         optimizer.step()

@@ -1,4 +1,4 @@
-"""What a user may say about one training."""
+"""The options of one training."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, VALIDATION, VALIDAT
 
 @dataclass(frozen=True)
 class TrainingOptions:
-    """``num_epochs`` and ``iterations_per_epoch`` replace the plans' numbers. ``resume`` goes on from the latest
+    """``num_epochs`` and ``iterations_per_epoch`` replace the plans' numbers. ``resume`` continues from the latest
     checkpoint; ``overwrite`` replaces a finished training. ``deterministic`` makes two runs with one ``seed`` bit-equal
     (on one machine; slower on a GPU). ``num_workers`` loader threads (None: chosen by device). ``final_validation``
-    predicts the validation cases of a numbered fold when it is trained; those of the fold "all" are its training cases
-    and are predicted on request. ``early_stop``: end after so many epochs without a better validation MAE.
-    ``pretrained_weights``: a checkpoint, or the folder of a training or model, to begin with. ``compile``: translate
-    the networks by torch.compile. ``validate_best``: validate with the weights of the best epoch, into validation_best,
-    in place of the final ones. ``checkpointing``: write checkpoints while training; without it there is the final one
-    alone, and an interrupted training starts anew. ``show_progress``: a live line and a line an epoch on standard
-    error."""
+    predicts the validation cases of a numbered fold after training; those of the fold "all" are its training cases and
+    are predicted on request. ``early_stop``: stop after this number of epochs without a lower validation MAE.
+    ``pretrained_weights``: initial weights: a checkpoint, or the folder of a training or of models; for
+    ``api.training`` also an archive of models or "box", the built-in model. ``compile``: use torch.compile.
+    ``validate_best``: validate with the weights of the best epoch, into validation_best, in place of the final ones.
+    ``checkpointing``: write checkpoints during training; without it only the final one is written, and an interrupted
+    training starts again. ``show_progress``: a live line and a line per epoch on standard error."""
 
     device: str = "cpu"
     num_epochs: int | None = None
@@ -40,7 +40,7 @@ class TrainingOptions:
 
     @property
     def validated_checkpoint(self) -> str:
-        """Whose weights are validated."""
+        """The checkpoint to validate."""
         return CHECKPOINT_BEST if self.validate_best else CHECKPOINT_FINAL
 
     @property

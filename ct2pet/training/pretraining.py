@@ -1,4 +1,4 @@
-"""Weights to begin with: those of another training, network by network."""
+"""Initial weights from another training, network by network."""
 
 from __future__ import annotations
 
@@ -10,29 +10,35 @@ import torch
 
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError, PlansError
+from ct2pet.inference.trained_models import choose, find_in
 from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.models.base import Method
+from ct2pet.planning.adoption import counterpart
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
 
 Weights = Mapping[str, torch.Tensor]
 
 
-def find_checkpoint(source: Path) -> Path:
-    """A checkpoint file itself, or the final one in the folder of a training or of a model (``fold_all``, or the only
-    fold there is). Raises CheckpointError where there is none or several."""
+def find_checkpoint(source: Path, configuration: str = "") -> Path:
+    """A checkpoint file, or the final one in the folder of a training or of a model (``fold_all``, or the only fold).
+    In a folder of models of several configurations: that of ``configuration``, or of its counterpart
+    (``planning.adoption``). Raises CheckpointError where there is none or several."""
     if not source.is_dir():
         return source
     if (source / CHECKPOINT_FINAL).exists():
         return source / CHECKPOINT_FINAL
+    if configuration and any(source.glob(f"*/*__*__*/fold_*/{CHECKPOINT_FINAL}")):
+        trained = choose(find_in(source))
+        source = trained.folder(counterpart(configuration, trained.folds))
     folds = {path.parent.name: path for path in sorted(source.glob(f"fold_*/{CHECKPOINT_FINAL}"))}
     if "fold_all" in folds:
         return folds["fold_all"]
     if len(folds) == 1:
         return next(iter(folds.values()))
     if folds:
-        raise CheckpointError(f"{source}: there are several folds; name one of them: {', '.join(folds)}")
-    raise CheckpointError(f"{source}: no {CHECKPOINT_FINAL} there, nor in folders fold_*")
+        raise CheckpointError(f"{source}: several folds; give the folder of one of them: {', '.join(folds)}")
+    raise CheckpointError(f"{source}: no {CHECKPOINT_FINAL} in it or in its folders fold_*")
 
 
 def planned_networks(path: Path) -> Configuration:
@@ -45,11 +51,11 @@ def planned_networks(path: Path) -> Configuration:
 
 
 def take_weights(method: Method, path: Path) -> tuple[dict[str, Any], str]:
-    """Give each network of ``method`` the weights of the network of that name in a checkpoint, where all names and
-    shapes agree; the others keep their own.
+    """Load the weights of each network of ``method`` from the network of this name in a checkpoint, where all names and
+    shapes agree; the others keep their weights.
 
-    Returns what the provenance says of it, and what was taken and what not, in words. Raises CheckpointError where
-    nothing fits.
+    Returns the entry for the provenance, and a text with the loaded and other networks. Raises CheckpointError where no
+    network fits.
     """
     content = load_checkpoint(path)
     there, own = _by_network(content.get("model", {})), _by_network(method.state_dict())
@@ -58,12 +64,13 @@ def take_weights(method: Method, path: Path) -> tuple[dict[str, Any], str]:
     left = [f"{name} ({difference})" for name, difference in differences.items() if difference is not None]
     if not taken:
         raise CheckpointError(
-            f"{path}: none of its networks fits: {'; '.join(left)}; give both the same networks in their plans"
+            f"{path}: none of its networks fits: {'; '.join(left)}; use the same networks in both plans "
+            "(those of the built-in model: ct2pet_plan_and_preprocess -p box)"
         )
     for name in taken:
         for weight, value in own[name].items():
             value.copy_(there[name][weight])
-    said = f"{path}: weights taken of {', '.join(taken)}" + (f"; not of {'; '.join(left)}" if left else "")
+    said = f"{path}: weights loaded: {', '.join(taken)}" + (f"; not loaded: {'; '.join(left)}" if left else "")
     return {**_origin(content), "networks": taken}, said
 
 
@@ -75,22 +82,22 @@ def _by_network(weights: Weights) -> dict[str, dict[str, torch.Tensor]]:
 
 
 def _network_of(weight: str) -> str:
-    """The network that a weight belongs to: the first part of its name, in a method of stages the third."""
+    """The network that a weight belongs to: the first part of its name, or the third in a method of several stages."""
     parts = weight.split(".")
     return ".".join(parts[:3]) if parts[0] == "parts" else parts[0]
 
 
 def _difference(there: Weights | None, own: Weights) -> str | None:
-    """The first thing in which two networks differ; None where they fit."""
+    """The first difference between two networks; None where they agree."""
     if there is None:
         return "not in the checkpoint"
     for name in own:
         if name not in there:
             return f"{name} is not in the checkpoint"
         if there[name].shape != own[name].shape:
-            return f"{name} is {_shape(there[name])} there, {_shape(own[name])} here"
+            return f"{name} is {_shape(there[name])} in the checkpoint, {_shape(own[name])} here"
     extra = [name for name in there if name not in own]
-    return f"{extra[0]} is in the checkpoint alone" if extra else None
+    return f"{extra[0]} is only in the checkpoint" if extra else None
 
 
 def _shape(tensor: torch.Tensor) -> str:
@@ -98,7 +105,7 @@ def _shape(tensor: torch.Tensor) -> str:
 
 
 def _origin(content: Mapping[str, Any]) -> dict[str, Any]:
-    """Which training a checkpoint is of, as far as it says."""
+    """The training of a checkpoint, as far as recorded."""
     provenance = content.get("provenance")
     provenance = provenance if isinstance(provenance, dict) else {}
     names = ("dataset_name", "model", "configuration", "plans", "fold", "training_cases")

@@ -1,4 +1,4 @@
-"""What a training is made from and what computes it, for provenance.json, the checkpoints and the validation."""
+"""The provenance of a training, for provenance.json, the checkpoints and the validation."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from ct2pet.training.schedule import Schedule
 
 
 class TrainingRecord:
-    """``content`` is the provenance: a dict of plain values, with one entry in ``runs`` for every time that the
-    training went on with another command, version, device, seed or day."""
+    """``content`` is the provenance: a dict of plain values, with one entry in ``runs`` for every continuation with
+    another command, version, device, seed or date."""
 
     def __init__(self, run: TrainingRun, schedule: Schedule) -> None:
         self.run = _this_run(run.options, schedule)
@@ -34,14 +34,14 @@ class TrainingRecord:
         }
 
     def begin_with(self, source: Mapping[str, Any]) -> None:
-        """Note whose weights the training begins with. What they were trained on counts as seen, too."""
+        """Record the source of the initial weights. Its training cases count as training cases, too."""
         facts = dict(source)
         seen = {*self.content["training_cases"].split(), *(facts.pop("training_cases", None) or "").split()}
         self.content |= {"pretrained_weights": facts, "training_cases": " ".join(sorted(seen))}
 
     def go_on(self, earlier: Any) -> None:
-        """Go on with a checkpoint's provenance (anything else is none): its runs come before this one, and it began
-        with the weights that it began with."""
+        """Continue a checkpoint's provenance (empty unless a dict): its runs precede this one, and its initial weights
+        are kept."""
         earlier = earlier if isinstance(earlier, dict) else {}
         self.content["runs"] = added_run(earlier.get("runs"), self.run)
         if "pretrained_weights" in earlier:
@@ -51,7 +51,7 @@ class TrainingRecord:
         write_json(folder / TRAINING_PROVENANCE, self.content)
 
     def of_validation(self) -> dict[str, Any]:
-        """What a validation made now came from."""
+        """The provenance of the current validation."""
         origin = {name: value for name, value in self.content.items() if name != "training_cases"}
         return {**origin, "run": this_run(device=self.run["device"])}
 

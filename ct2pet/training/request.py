@@ -1,4 +1,4 @@
-"""From what a user asks for to the training of one configuration: its plans, cases and folder."""
+"""From a user's request to the training of one configuration: its plans, cases and folder."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
+from ct2pet.checkpoint import load_checkpoint
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
 from ct2pet.files import copy_file
@@ -38,15 +39,15 @@ from ct2pet.training.staged import train, validate
 _NETWORKS_OF = "networks_of"  # in the provenance of a district that adopted the whole body's networks
 
 _LESS_MEMORY = (
-    "end what else computes there, or plan again with a smaller -gpu_memory_target (ct2pet_plan_and_preprocess) or, by "
+    "end other programs on this device, or plan again with a smaller -gpu_memory_target, or, by "
     "hand, a smaller batch_size or patch_size"
 )
 
 
 @dataclass(frozen=True)
 class TrainingRequest:
-    """What the trainings of several configurations have in common. ``from_whole_body``: a district begins with the
-    networks and weights of the whole body, which is trained."""
+    """The common settings of the trainings of several configurations. ``from_whole_body``: a district is initialized
+    with the networks and weights of the trained whole body."""
 
     preprocessed: PreprocessedDataset
     plans: Plans
@@ -57,7 +58,7 @@ class TrainingRequest:
     from_whole_body: bool = False
 
     def folder(self, configuration: str) -> Path:
-        """Where the training of a configuration lies."""
+        """The folder of a configuration's training."""
         plans = self.plans
         parent = model_folder(results_folder(), plans.dataset_name, self.model, plans.plans_name, configuration)
         return fold_folder(parent, self.fold)
@@ -69,7 +70,9 @@ class TrainingRequest:
         training, validation = fold_cases(splits, self.fold, recorded)
         left_out = sorted({*training, *validation} - {*recorded})
         if left_out and distributed.is_main_process():
-            print(f"fold {self.fold}: not preprocessed and left out: {', '.join(left_out)}", file=sys.stderr)
+            print(
+                f"fold {self.fold}: left out because they are not preprocessed: {', '.join(left_out)}", file=sys.stderr
+            )
         if not set(training) & set(store.cases):
             raise TrainingError(f"fold {self.fold}: none of its training cases contains the district {configuration}")
         fingerprint = digest_of_json(self.preprocessed.fingerprint_file)
@@ -96,7 +99,7 @@ class TrainingRequest:
         return replace(self.options, device=device, show_progress=shown, final_validation=last)
 
     def _begins_with_whole_body(self, configuration: str) -> bool:
-        """Whether a user asks for it, or the training to go on with or to validate was begun so."""
+        """Whether it is requested, or the training to continue or validate was started so."""
         if configuration == WHOLE_BODY or self.from_whole_body:
             return configuration != WHOLE_BODY
         record = self.folder(configuration) / TRAINING_PROVENANCE
@@ -115,38 +118,49 @@ class TrainingRequest:
         )
 
 
-def _alone_in(folder: Path) -> contextlib.AbstractContextManager[None]:
+def _training_lock(folder: Path) -> contextlib.AbstractContextManager[None]:
     """The lock of a training's folder, which one process of a group holds for all."""
     return folder_lock(folder, "a training") if distributed.is_main_process() else contextlib.nullcontext()
 
 
-def _make_room(run: TrainingRun) -> None:
-    """Say which training is replaced. Raises TrainingError where it is finished and not to be replaced."""
+def _replace_old_training(run: TrainingRun) -> None:
+    """Print which training is replaced. Raises TrainingError where it is finished and must not be replaced."""
     finished, begun = ((run.folder / name).exists() for name in (CHECKPOINT_FINAL, CHECKPOINT_LATEST))
-    distributed.barrier()  # all processes have looked before the main one removes anything
+    distributed.barrier()  # all processes have checked before the main one removes files
     if finished and not run.options.overwrite:
         raise TrainingError(
-            f"{run.folder}: this training is finished; --c goes on with more epochs, --val only validates, --overwrite "
-            "trains it anew"
+            f"{run.folder}: this training is finished; --c continues with more epochs, --val only validates, "
+            "--overwrite repeats it"
         )
     if distributed.is_main_process():
         if finished:
-            print(f"{run.folder}: the finished training there is replaced", file=sys.stderr)
+            print(f"{run.folder}: this finished training is replaced", file=sys.stderr)
         elif begun:
-            print(f"{run.folder}: the training begun there is replaced; --c would go on with it", file=sys.stderr)
+            print(f"{run.folder}: this unfinished training is replaced (--c would continue it)", file=sys.stderr)
         if run.options.overwrite:
             remove_training(run.folder)
     distributed.barrier()
+
+
+def _say_what_continues(run: TrainingRun) -> None:
+    """Print where there is no checkpoint to continue from."""
+    names = (CHECKPOINT_FINAL, CHECKPOINT_LATEST)
+    if distributed.is_main_process() and not any((run.folder / name).exists() for name in names):
+        print(f"{run.folder}: no checkpoint to continue from (--c); the training starts with epoch 1", file=sys.stderr)
 
 
 def train_one(device: str, request: TrainingRequest, configuration: str) -> Path:
     """Train (or validate) one configuration; the folder of the training. Raises Ct2PetError where another process
     trains it."""
     run = request.run_of(configuration, device)
-    with reporting_out_of_memory(device, configuration, _LESS_MEMORY), _alone_in(run.folder):
-        if not request.only_validate and not run.options.resume:
-            _make_room(run)
-        if distributed.is_main_process():  # a model folder says by itself what it was trained for
+    with reporting_out_of_memory(device, configuration, _LESS_MEMORY), _training_lock(run.folder):
+        if run.options.resume and not request.only_validate:
+            _say_what_continues(run)
+        elif not request.only_validate:
+            if run.options.pretrained_weights is not None:
+                load_checkpoint(find_checkpoint(run.options.pretrained_weights))  # before anything is removed
+            _replace_old_training(run)
+        if distributed.is_main_process():  # makes a model folder self-contained
             run.plans.save(run.folder.parent / PLANS)
             copy_file(request.preprocessed.folder / DATASET, run.folder.parent / DATASET)
         if request.only_validate:

@@ -1,4 +1,4 @@
-"""One training: what is trained, on which cases, where to, and how."""
+"""One training: its method, plans, cases, folder and options."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class TrainingRun:
     """The training of the method ``model_name`` on one configuration and one fold, into ``folder``.
 
     ``training_cases`` and ``validation_cases``: see ``with_present_cases``. ``splits``: all folds of the dataset.
-    ``origin`` is added to the provenance. ``plans_source``: where the plans come from, for errors in them.
+    ``origin`` is added to the provenance. ``plans_source``: the file of the plans, for error messages.
     """
 
     model_name: str
@@ -40,7 +40,7 @@ class TrainingRun:
 
     @property
     def configuration(self) -> Configuration:
-        """The decisions for the configuration that is trained."""
+        """The plan of the trained configuration."""
         return self.plans.configuration(self.configuration_name)
 
     @property
@@ -48,12 +48,12 @@ class TrainingRun:
         return torch.device(self.options.device)
 
     def build(self) -> Method:
-        """A method with new weights, which depend on the seed alone, on the CPU. Raises PlansError as build_method."""
+        """A method with new weights, which depend only on the seed, on the CPU. Raises PlansError as build_method."""
         torch.manual_seed(self.options.seed)
         return build_method(self.model_name, self.plans, self.configuration_name, self.plans_source)
 
     def with_present_cases(self) -> TrainingRun:
-        """The same without the cases that do not have the district."""
+        """The same run without the cases that do not have the district."""
         present = set(self.store.cases)
         return self.of(
             [case for case in self.training_cases if case in present],
@@ -62,5 +62,5 @@ class TrainingRun:
         )
 
     def of(self, training_cases: Sequence[str], validation_cases: Sequence[str], folder: Path) -> TrainingRun:
-        """The same with other cases, into another folder."""
+        """The same run with other cases and another folder."""
         return replace(self, training_cases=training_cases, validation_cases=validation_cases, folder=folder)

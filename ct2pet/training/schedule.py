@@ -1,4 +1,4 @@
-"""How far a training is, and how its learning rates fall."""
+"""The length of a training and its learning rates."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _POWER = 0.9  # of nnU-Net's polynomial schedule
 
 @dataclass(frozen=True)
 class Schedule:
-    """``num_epochs`` of ``iterations`` steps; the learning rates fall over the last ``decay_steps`` (linear), or over
-    all epochs (``polynomial``)."""
+    """``num_epochs`` of ``iterations`` steps; the learning rates decrease over the last ``decay_steps`` (linear), or
+    over all epochs (``polynomial``)."""
 
     num_epochs: int
     iterations: int
@@ -23,7 +23,7 @@ class Schedule:
 
     @classmethod
     def of(cls, hparams: Hyperparameters, options: TrainingOptions) -> Schedule:
-        """The schedule of a method's numbers, or of those that a user gives instead. A shorter training decays in
+        """The schedule of a method's parameters, or of the user's. The decay of a shorter training is shortened in
         proportion."""
         num_epochs = options.num_epochs or hparams.num_epochs
         iterations = options.iterations_per_epoch or hparams.iterations_per_epoch
@@ -40,11 +40,11 @@ class Schedule:
         return range(epoch * self.iterations, (epoch + 1) * self.iterations)
 
     def progress(self, step: int) -> Progress:
-        """Where step number ``step`` (0, 1, ...) lies in the training."""
+        """The position of step number ``step`` (0, 1, ...) in the training."""
         return Progress(step // self.iterations, step, step / self.total_steps)
 
     def learning_rate_factor(self, step: int) -> float:
-        """What the learning rates are multiplied with in step number ``step``."""
+        """The factor of the learning rates in step number ``step``."""
         if self.polynomial:
             return max(0.0, 1 - (step // self.iterations) / self.num_epochs) ** _POWER
         return min(1.0, (self.total_steps - step) / self.decay_steps)

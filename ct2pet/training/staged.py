@@ -1,4 +1,5 @@
-"""The trainings of one method on one configuration and fold: one, or several stages with what lies between them."""
+"""The trainings of one method on one configuration and fold: one stage, or several with their intermediate
+predictions."""
 
 from __future__ import annotations
 
@@ -28,13 +29,13 @@ Weights = Mapping[str, torch.Tensor]
 def train(run: TrainingRun) -> None:
     """Train all stages of a run, and validate at the end as Trainer does; see there.
 
-    A method of one stage is one Trainer's work. Of a method of several, each stage but the last is trained into
-    ``folder/STAGE``. The next one must learn from predictions as the stage makes them of cases that it has not seen, so
-    that trainings of the stage with a part of the training cases each (``folder/STAGE/inner_0``, ...;
+    A method of one stage is trained by one Trainer. With several stages, each stage except the last is trained into
+    ``folder/STAGE``. The next stage must be trained on predictions for cases that were not used for training the stage,
+    so that trainings of the stage with a part of the training cases each (``folder/STAGE/inner_0``, ...;
     dataset.splits.inner_folds) predict the others, into ``folder/STAGE/drafts``. The last stage is trained into
-    ``folder`` itself; its checkpoints hold all. All trainings are as long as the options or the plans say.
+    ``folder`` itself; its checkpoints contain all stages. All trainings have the length of the options or the plans.
 
-    Interrupted at any time and run again with ``resume``, it goes on where it was.
+    An interrupted run continues with ``resume``.
     """
     run = run.with_present_cases()
     method = run.build()
@@ -64,9 +65,9 @@ def _with_origin(run: TrainingRun, learned: Mapping[str, str]) -> TrainingRun:
 
 
 class _EarlierStage:
-    """The training of a stage that is not the last one: itself, and the predictions that the next one learns from.
+    """The training of a stage before the last: the stage itself, and the predictions for training the next one.
 
-    ``inputs``: the cases as this stage sees them. ``earlier``: the weights of the stages before.
+    ``inputs``: the cases with the inputs of this stage. ``earlier``: the weights of the earlier stages.
     """
 
     def __init__(self, run: TrainingRun, name: str, inputs: DistrictStore, earlier: Weights) -> None:
@@ -74,9 +75,9 @@ class _EarlierStage:
         self.folder = run.folder / name
 
     def train(self, method: StagedMethod) -> tuple[DraftStore, str]:
-        """Train the stage, predict all cases; the predictions, and what the next stage learns from, in words.
+        """Train the stage and predict all cases; returns the predictions, and a text on the next stage's training data.
 
-        Training cases are predicted by trainings that have not seen them, the others by the stage itself.
+        Training cases are predicted by trainings without them, the others by the stage itself.
         """
         checkpoint = self._train(method, self.run.of(self.run.training_cases, self.run.validation_cases, self.folder))
         drafts = DraftStore(self.inputs, self.folder / DRAFTS, self._stage(method))
@@ -85,7 +86,7 @@ class _EarlierStage:
         if len(parts) < 2:
             parts, said = [], "predictions of cases that the stage was trained with"
             _log.warning(
-                "%s: the next stage learns from %s; it will expect better ones than it gets", self.folder, said
+                "%s: the next stage is trained on %s, which are better than those at prediction", self.folder, said
             )
             self._predict(drafts, training, method, checkpoint)
         else:

@@ -39,9 +39,9 @@ from ct2pet.training.schedule import Schedule
 
 @dataclass(frozen=True)
 class Stage:
-    """What of a method a Trainer trains; see training.staged. ``inputs``: the cases as this stage sees them.
-    ``earlier``: the weights of the stages before. ``complete``: whether this is the last one, so that the method can be
-    validated."""
+    """The part of a method that a Trainer trains; see training.staged. ``inputs``: the cases with the inputs of this
+    stage. ``earlier``: the weights of the earlier stages. ``complete``: whether this is the last stage, so that the
+    method can be validated."""
 
     name: str
     inputs: DistrictStore
@@ -51,10 +51,10 @@ class Stage:
 
 
 class Trainer:
-    """Trains one stage of ``method``, which ``run`` has built, on one configuration and one fold.
+    """Trains one stage of ``method``, which was built by ``run``, on one configuration and one fold.
 
-    Checkpoints hold the whole method; on the device is what is trained. Raises TrainingError where no training case is
-    left or the method wants what this trainer cannot do.
+    Checkpoints contain the whole method; only the trained part is on the device. Raises TrainingError where no training
+    case is left or the method is not supported.
     """
 
     def __init__(self, run: TrainingRun, method: Method, stage: Stage | None = None) -> None:
@@ -74,6 +74,7 @@ class Trainer:
             batch_size,
             self.options.seed,
             augmenter.margin,
+            augmenter.uses_margin,
             paired=self.model.requirements.paired,
             share=distributed.batch_share(batch_size),
         )
@@ -103,8 +104,8 @@ class Trainer:
     def run(self) -> None:
         """Train until the last epoch; write checkpoints, log and, at the end, the validation.
 
-        Interrupted at any time and run again with ``resume``, it loses at most the epoch under way and ends with the
-        weights of an uninterrupted run. Raises TrainingError on losses that are not finite.
+        An interrupted run that continues with ``resume`` loses at most the current epoch and ends with the weights of
+        an uninterrupted run. Raises TrainingError on losses that are not finite.
         """
         if distributed.is_main_process():
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -133,7 +134,7 @@ class Trainer:
 
     @property
     def _validates(self) -> bool:
-        """Whether whole cases are predicted at the end. A method without input images predicts none."""
+        """Whether whole cases are predicted at the end; not with a method without input images."""
         return self.stage.complete and self.options.final_validation and isinstance(self.model, PredictionModel)
 
     def _epochs(self, first: int) -> int:
@@ -150,20 +151,21 @@ class Trainer:
         return self.options.early_stop is not None and self.log.epochs_since_best >= self.options.early_stop
 
     def _check_common_start(self, epoch: int) -> None:
-        """Raises TrainingError where several processes would not begin with the same weights."""
+        """Raises TrainingError where several processes would not start with the same weights."""
         if distributed.world_size() == 1:
             return
         weights = sum(float(tensor.double().sum()) for tensor in self.method.state_dict().values())
         if len({*distributed.all_gather_object((epoch, weights))}) > 1:
             raise TrainingError(
-                f"{self.folder}: the processes begin with different checkpoints; ct2pet_results must be a folder that "
+                f"{self.folder}: the processes start with different checkpoints; ct2pet_results must be a folder that "
                 "all machines share"
             )
 
     def _start_anew(self) -> int:
         self.checkpoints.clear()
         if self.options.pretrained_weights is not None:
-            source, said = take_weights(self.method, find_checkpoint(self.options.pretrained_weights))
+            start = find_checkpoint(self.options.pretrained_weights, self.settings.configuration_name)
+            source, said = take_weights(self.method, start)
             self._load({})
             self.average.restart()
             self.record.begin_with(source)
@@ -172,10 +174,12 @@ class Trainer:
         return 0
 
     def _resume(self) -> int:
-        """Load the latest checkpoint; returns the epoch to go on with."""
+        """Load the latest checkpoint; returns the epoch to continue with."""
         if not self.checkpoints.exists(CHECKPOINT_LATEST):
             return self._start_anew()
-        content = self.checkpoints.load(CHECKPOINT_LATEST)  # optimizers take their states from the CPU: some stay there
+        content = self.checkpoints.load(
+            CHECKPOINT_LATEST
+        )  # optimizers load their states from the CPU, and some states remain there
         self._load(content["model"])
         self.model.load_training_state(moved(content.get("training_state", {}), self.device))
         self.average.load(content.get("average", {}))
@@ -187,7 +191,7 @@ class Trainer:
         return int(content["epoch"])
 
     def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
-        """Put ``weights`` into the method, but those of earlier stages as they are today."""
+        """Load ``weights`` into the method, with the current weights of earlier stages."""
         self.method.load_state_dict({**(weights or self.method.state_dict()), **self.stage.earlier})
 
     def _epoch(self, epoch: int) -> None:
@@ -203,7 +207,7 @@ class Trainer:
         self._finish_epoch(epoch, row)
 
     def _finish_epoch(self, epoch: int, row: Row) -> None:
-        """The latest checkpoint comes last: interrupted before it, the epoch is done again and nothing is missing."""
+        """The latest checkpoint is written last: after an interruption before it, the epoch is repeated completely."""
         self.log.add(row)
         if distributed.is_main_process():
             self.log.write()
@@ -229,7 +233,7 @@ class Trainer:
         self.checkpoints.save(name, epoch, content)
 
     def _state(self) -> dict[str, Any]:
-        """All that a training needs to go on."""
+        """The state that a training needs to continue."""
         return {
             "model": self.method.state_dict(),
             "average": self.average.averages,
@@ -244,10 +248,10 @@ class Trainer:
         checkpoint = self.options.validated_checkpoint
         if not self.checkpoints.exists(checkpoint):
             raise CheckpointError(
-                f"{self.folder / checkpoint}: no such file; the training is not finished (--c goes on with it)"
+                f"{self.folder / checkpoint}: no such file; the training is not finished (--c continues it)"
             )
         if not isinstance(self.model, PredictionModel):
-            raise TrainingError(f"{self.name} predicts no cases, so that none can be validated; see ct2pet_synthesize")
+            raise TrainingError(f"{self.name} predicts no cases and cannot be validated; see ct2pet_synthesize")
         self.method.load_state_dict(self.checkpoints.load(checkpoint)["model"])
         validation = FinalValidation(self.settings, self.method.to(self.device))
         if distributed.is_main_process():
@@ -258,5 +262,5 @@ class Trainer:
 
 def _stage_of(method: Method, name: str) -> Model:
     if name not in method.stages:
-        raise TrainingError(f"there is no stage {name!r} to train; there are: {', '.join(method.stages)}")
+        raise TrainingError(f"no stage {name!r} to train; there are: {', '.join(method.stages)}")
     return method.stages[name]

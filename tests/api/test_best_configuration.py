@@ -63,8 +63,8 @@ def test_the_command_that_is_printed_predicts_with_the_best(work, capsys, tmp_pa
     assert run("find_best_configuration 900 -device cpu -np 1 --float32") == 0
     printed = capsys.readouterr().out
     assert "Best: other__ct2petPlans + scaled__ct2petPlans" in printed or "Best: scaled" in printed
-    (line,) = [line for line in printed.splitlines() if line.startswith("Predict with it: ")]
-    words = shlex.split(line.removeprefix("Predict with it: "))
+    (line,) = [line for line in printed.splitlines() if line.startswith("next: ")]
+    words = shlex.split(line.removeprefix("next: "))
     assert words[0] == "ct2pet_predict"
     images = work / "raw" / DATASET / "imagesTr"
     places = {"INPUT": str(images), "OUTPUT": str(tmp_path / "out")}
@@ -89,15 +89,19 @@ def test_only_chosen_methods_are_compared(work):
     found = find_best_configuration("900", models=["other"], **OPTIONS)
     assert [one.name for one in found.ranked] == ["other__ct2petPlans"]
     assert found.ranked[0].test is None
+    with pytest.raises(CheckpointError, match=r"no trained model has -m othre; did you mean other[?]; trained are: "):
+        find_best_configuration("900", models=["scaled", "othre"], **OPTIONS)
+    with pytest.raises(CheckpointError, match=r"no trained model has -p ct2petPlan; did you mean ct2petPlans[?]; tr"):
+        find_best_configuration("900", plans_names=["ct2petPlan"], **OPTIONS)
 
 
-def test_a_method_whose_folds_are_not_all_trained_is_left_out_with_the_reason(work, tmp_path, monkeypatch, capsys):
+def test_a_method_whose_folds_are_not_all_trained_is_omitted_with_the_reason(work, tmp_path, monkeypatch, capsys):
     shutil.copytree(work / "results", tmp_path / "results")
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "results"))
     shutil.rmtree(tmp_path / "results" / DATASET / "other__ct2petPlans__low" / "fold_1")
     assert run("find_best_configuration 900 -device cpu -np 1 --float32 --disable_ensembling") == 0
     printed = capsys.readouterr().out
-    assert "Left out: other__ct2petPlans: " in printed
+    assert "left out: other__ct2petPlans: " in printed
     assert f"ct2pet_train {DATASET} other 1 -c low" in printed
     with pytest.raises(CheckpointError, match=r"no complete cross-validation: .*ct2pet_train Dataset900_Tiny other 1"):
         find_best_configuration("900", models=["other"], **OPTIONS)

@@ -32,7 +32,7 @@ def test_folders_and_files_are_called_by_their_names(folders, tmp_path):
     assert compare_results([folders[0], folders[0] / "rotated.json"]).models == ("one", "rotated")
 
 
-def test_trainings_are_called_by_as_much_of_their_place_as_tells_them_apart(folders, tmp_path):
+def test_names_of_trainings_are_the_shortest_unique_ends_of_their_paths(folders, tmp_path):
     places = []
     for model, folder in zip(("pix2pix__plans__head", "other__plans__head"), folders):
         places.append(tmp_path / model / "fold_0")
@@ -89,14 +89,14 @@ def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(folders, tmp_pat
     assert (content["num_cases"], content["left_out"]) == (9, {"case_004": ["two"]})
 
 
-def test_cases_that_the_networks_know_are_noticed_and_not_compared(road, tmp_path, capfd):
+def test_evaluated_training_cases_are_detected_and_not_compared(road, tmp_path, capfd):
     out = tmp_path / "known"
     assert run(f"predict -i {road.raw}/imagesTr -o {out} -f all -device cpu -step_size 1") == 0
     assert run(f"evaluate -d 077 -i {out} -split Tr -np 1") == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["provenance"]["evaluated_training_cases"] == list(summary["cases"])
     assert run(f"compare {out}") == 2
-    assert "4 of 4 evaluated cases were trained with" in capfd.readouterr().err
+    assert "4 of 4 evaluated cases are training cases" in capfd.readouterr().err
 
 
 def test_two_predictions_are_compared(road, tmp_path, capfd):

@@ -67,7 +67,7 @@ def test_all_cases_are_evaluated_once_and_none_counts_as_trained_with(work):
     }
 
 
-def test_killed_and_begun_again_it_ends_with_the_same_files(work, monkeypatch):
+def test_killed_and_started_again_it_ends_with_the_same_files(work, monkeypatch):
     accumulate_crossval_results("900", work / "whole", **CHOICE)
     again = work / "again"
     assert killed_until_done(lambda: accumulate_crossval_results("900", again, **CHOICE), monkeypatch) >= 5
@@ -98,7 +98,7 @@ def test_some_folds_have_a_folder_of_their_own(work):
 def test_a_fold_that_saw_its_validation_cases_is_refused(work):
     origin = {"training_cases": case_digests(DATASET, ["A"]), "num_training_cases": 1}
     write_trained(work / "results", {"low": {0: 0.5}}, origin=origin)
-    with pytest.raises(CheckpointError, match=r"fold 0 of .*: trained with A, which is a validation case"):
+    with pytest.raises(CheckpointError, match=r"fold 0 of .*: trained on A, a validation case"):
         accumulate_crossval_results("900", **CHOICE)
 
 

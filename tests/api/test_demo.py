@@ -52,7 +52,7 @@ def done(interrupted):
     return demo.run_demo(interrupted[0], device="cpu")
 
 
-def test_everything_lies_under_the_folder(interrupted, done):
+def test_everything_is_under_the_folder(interrupted, done):
     folder = interrupted[0]
     assert done == folder.resolve() / "report.html"
     names = {"raw", "preprocessed", "results", "predictions", "summary.json", "report.html"}
@@ -73,7 +73,7 @@ def test_the_users_environment_is_as_it_was(interrupted, done):
     assert {name: os.environ.get(name) for name in FOLDERS} == interrupted[1]
 
 
-def test_begun_again_it_trains_nothing_twice(interrupted, done):
+def test_started_again_it_trains_nothing_twice(interrupted, done):
     for path, time in interrupted[2].items():
         assert path.stat().st_mtime_ns == time
 

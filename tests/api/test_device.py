@@ -25,7 +25,7 @@ def test_without_a_name_it_is_cuda_or_the_cpu(machine, cuda, mps, chosen):
 def test_a_device_that_is_there_is_taken_and_another_refused(machine):
     machine(False, True)
     assert choose_device("mps") == "mps"
-    with pytest.raises(Ct2PetError, match=r"cuda: .*there is: mps, cpu"):
+    with pytest.raises(Ct2PetError, match=r"cuda: .*available: mps, cpu"):
         choose_device("cuda")
 
 

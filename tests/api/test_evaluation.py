@@ -28,7 +28,7 @@ def go(predictions, **options):
     return evaluate("901", predictions, split="Tr", num_processes=1, **options)
 
 
-def test_the_summary_is_returned_and_lies_where_it_was_asked_for(predictions, tmp_path):
+def test_the_summary_is_returned_and_written_to_the_requested_file(predictions, tmp_path):
     summary = go(predictions)
     for region in ("whole_body", "low", "high", "lesions"):
         assert summary["mean"][region]["suv_mean_bias"]["mean"] == pytest.approx(10, rel=1e-3)
@@ -58,7 +58,7 @@ def test_own_lesions_organs_and_error_maps_arrive(predictions, tmp_path):
     np.testing.assert_allclose(error.array[inside], real.array[inside] * 0.1, atol=1e-5)
 
 
-def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, monkeypatch):
+def test_killed_and_started_again_no_partial_file_has_a_final_name(predictions, monkeypatch):
     assert killed_until_done(lambda: go(predictions), monkeypatch) == 1
     text = (predictions / "summary.json").read_text()
     assert list(json.loads(text)["cases"]) == ["case0", "case1"]
@@ -117,6 +117,6 @@ def test_the_command_takes_two_folders_or_a_dataset_with_predictions(folders, ca
     assert "whole_body (n = 2)" in capsys.readouterr().out
     for line in ("", f"{folders}/real", f"-d 001 {folders}/real {folders}/fake", f"-i {folders}/fake", "-d 001"):
         assert run(f"evaluate {line}") == 2
-        assert "name a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
+        assert "give a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
     assert run(f"evaluate {folders} {folders}/fake") == 2
-    assert "no image in it" in capsys.readouterr().err
+    assert "no images" in capsys.readouterr().err

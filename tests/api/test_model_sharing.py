@@ -162,7 +162,7 @@ def test_installing_again_changes_nothing_and_another_model_is_never_replaced(re
     checkpoint = folders[1] / "fold_1" / "checkpoint_final.pth"
     checkpoint.write_bytes(checkpoint.read_bytes() + b"x")
     shutil.rmtree(folders[0])
-    with pytest.raises(Ct2PetError, match=r"low: another model is there \(fold_1/checkpoint_final\.pth differs\)"):
+    with pytest.raises(Ct2PetError, match=r"low: another model has this name \(fold_1/checkpoint_final\.pth differs\)"):
         install_model(tmp_path / "model.zip")
     assert not folders[0].exists()  # nothing is installed where a part cannot be
     assert not list(other.glob(".*"))
@@ -205,7 +205,9 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
     about = Manifest(HAND, "scaled", "ct2petPlans", "checkpoint_final.pth", {"low": ["0"]}, "0.1.0")
     write_package(tmp_path / "swapped.zip", swapped, about)
     other = elsewhere()
-    with pytest.raises(Ct2PetError, match=r"swapped\.zip: Dataset900.*holds scaled of (low|high), which its folder"):
+    with pytest.raises(
+        Ct2PetError, match=r"swapped\.zip: Dataset900.*contains scaled of (low|high), which does not match its folder"
+    ):
         install_model(tmp_path / "swapped.zip")
     assert list(other.iterdir()) == []
 
@@ -213,8 +215,11 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
 @pytest.mark.parametrize(
     ("line", "said"),
     [
-        ("export_model -d 900 -o {0}/model.tar", "model.tar: a model is exported to a file that ends in .zip"),
-        ("export_model -d 901 -o {0}/model.zip", "no trained model fits; there are: -d Dataset900_Tiny -m scaled"),
+        ("export_model -d 900 -o {0}/model.tar", "model.tar: the name of an exported model must end in .zip"),
+        (
+            "export_model -d 901 -o {0}/model.zip",
+            "no trained model has -d 901; trained are: -d Dataset900_Tiny -m scaled",
+        ),
         ("export_model -d 900 -f 3 -o {0}/model.zip", "no checkpoint_final.pth of fold 3; there are folds: 0, 1"),
         ("export_model -d 900 -o {0}/notes.zip", "would be replaced, but is not a model of ct2pet_export_model"),
         ("install_model {0}/missing.zip", "missing.zip: no such file"),

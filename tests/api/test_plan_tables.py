@@ -46,7 +46,7 @@ def test_the_cost_of_every_region_and_their_sum_are_printed(plans, monkeypatch, 
     out = capsys.readouterr().out
     assert asked == [(name, "pix2pix", "cpu") for name in plans.configurations]
     assert out.count("2 h 00 min") == len(plans.configurations)
-    assert f"about {2 * len(plans.default_configurations)} h 00 min for a fold" in out
+    assert f"about {2 * len(plans.default_configurations)} h 00 min per fold" in out
 
 
 def test_plans_for_a_device_that_is_not_here_are_not_timed(plans, monkeypatch, capsys):
@@ -55,7 +55,7 @@ def test_plans_for_a_device_that_is_not_here_are_not_timed(plans, monkeypatch, c
     monkeypatch.setattr(plan_tables, "training_cost", lambda *arguments: pytest.fail("was timed"))
     absent = replace(plans, settings={**plans.settings, "device": "mps"})
     show_costs(absent)
-    assert "the plans are for mps, which is not here" in capsys.readouterr().err
+    assert "the plans are for mps, which this machine does not have" in capsys.readouterr().err
 
 
 def test_a_reference_plan_without_settings_has_a_table(plans, capsys):

@@ -13,10 +13,14 @@ from stub_segmenter import use_stubs
 
 from ct2pet.api.planning import extract_fingerprint, plan, plan_and_preprocess, verify
 from ct2pet.api.preprocessing import preprocess
+from ct2pet.api.training import train
+from ct2pet.checkpoint import load_checkpoint
 from ct2pet.districts import SegmenterIdentity
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
+from ct2pet.errors import CasesFailed, CheckpointError, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.sharing import unpacked
+from ct2pet.sharing.box import box_file
 
 ALONE = {"num_processes": 1}
 SMALL = {"device": "cpu", "gpu_memory_target": 0.5}
@@ -49,7 +53,7 @@ def test_it_writes_all_that_training_needs(raw, preprocessed):
     assert len(json.loads((preprocessed / "splits_final.json").read_text())) == 3
 
 
-def test_killed_at_any_file_and_begun_again_it_gives_what_an_uninterrupted_run_gives(
+def test_killed_at_any_file_and_started_again_it_gives_what_an_uninterrupted_run_gives(
     raw, preprocessed, tmp_path, monkeypatch
 ):
     go()
@@ -94,7 +98,7 @@ def test_splits_of_the_users_own_stay(raw, preprocessed):
     assert json.loads((preprocessed / "splits_final.json").read_text()) == own
 
 
-def test_plans_that_differ_are_replaced_and_the_user_hears_of_it(raw, preprocessed, capsys):
+def test_different_plans_are_replaced_with_a_message(raw, preprocessed, capsys):
     plans = go()
     plan("901", **SMALL)
     assert "replaced" not in capsys.readouterr().err
@@ -103,7 +107,7 @@ def test_plans_that_differ_are_replaced_and_the_user_hears_of_it(raw, preprocess
     assert "ct2petPlans.json: replaced by new plans" in capsys.readouterr().err
 
 
-def test_verifying_tells_all_problems_at_once_and_nothing_begins(raw, preprocessed):
+def test_verification_reports_all_problems_and_stops_before_work(raw, preprocessed):
     volumes = case_volumes()
     write_case(raw.folder, "case1", {"pet": volumes["pet"].with_array(np.zeros_like(volumes["pet"].array))})
     (raw.folder / "targetsTr" / "case2.nii").unlink()
@@ -123,7 +127,7 @@ def maps_of(raw):
     return {path.name: path.read_bytes() for path in (raw.folder / "districtsTr").glob("*.nii")}
 
 
-def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, preprocessed, stubs, capsys):
+def test_missing_district_maps_are_made_and_the_plans_record_the_segmenter(raw, preprocessed, stubs, capsys):
     for case in ("case0", "case1"):
         (raw.folder / "districtsTr" / f"{case}.nii").unlink()
     before = maps_of(raw)
@@ -136,16 +140,14 @@ def test_what_has_no_district_map_is_segmented_and_the_plans_know_by_what(raw, p
     assert Fingerprint.load(preprocessed / "dataset_fingerprint.json").segmenters == [halves, own]
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["case0: low 0.99, high 0.30 (low)", "    the upper half looks odd"]
-    assert said[-1].endswith(
-        "look at these district maps before you train (CASE.segmenter.json says why): case0, case1"
-    )
+    assert said[-1].endswith("check these district maps before training (reasons: CASE.segmenter.json): case0, case1")
     with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by other"):
         go(segmenter="other")
     assert go() == plans
     assert maps_of(raw) == after
 
 
-def test_killed_while_segmenting_and_begun_again_it_gives_what_an_uninterrupted_run_gives(
+def test_killed_while_segmenting_and_started_again_it_gives_what_an_uninterrupted_run_gives(
     raw, preprocessed, stubs, monkeypatch, tmp_path
 ):
     shutil.copytree(raw.folder, tmp_path / "again" / raw.name)
@@ -171,13 +173,13 @@ def test_where_a_map_cannot_be_made_nothing_is_planned(raw, preprocessed, stubs)
     assert not preprocessed.exists()
 
 
-def test_without_a_segmenter_that_knows_the_districts_the_first_missing_map_is_named(raw):
+def test_without_a_suitable_segmenter_the_first_missing_map_is_named(raw):
     (raw.folder / "districtsTr" / "case1.nii").unlink()
-    with pytest.raises(DatasetError, match=r"case1\.nii: no such district map \(1 are missing\), and .*files"):
+    with pytest.raises(DatasetError, match=r"case1\.nii: no such district map \(1 missing\), and .*files"):
         go(segmenter="files")
     with pytest.raises(CasesFailed) as caught:
         extract_fingerprint("901", **ALONE)
-    assert caught.value.failures == {"case1": "no district map in districtsTr; ct2pet_segment_districts makes it"}
+    assert caught.value.failures == {"case1": "no district map in districtsTr; make it with ct2pet_segment_districts"}
     assert not caught.value.some_done
     shutil.rmtree(raw.folder / "districtsTr")
     with pytest.raises(DatasetError, match="ct2pet_segment_districts -d Dataset901_Hand"):
@@ -191,7 +193,7 @@ def test_without_cases_or_fingerprint_the_error_names_what_is_missing(raw, prepr
         plan("901", **SMALL)
     for image in (raw.folder / "imagesTr").iterdir():
         image.unlink()
-    with pytest.raises(DatasetError, match=r"there is no CT, CASE_0000\.nii, in imagesTr"):
+    with pytest.raises(DatasetError, match=r"no CTs CASE_0000\.nii in imagesTr"):
         go()
 
 
@@ -206,7 +208,60 @@ def test_a_target_spacing_and_chosen_configurations_reach_the_stores(raw, prepro
     assert [path.name for path in preprocessed.glob("coarse_*")] == ["coarse_low"]
     store = PreprocessedDataset(preprocessed).store(plans, "low")
     assert store.open(store.cases[0]).grid.spacing == (9.0, 8.0, 7.0)
-    with pytest.raises(PlansError, match="fix their spacing"):
+    with pytest.raises(PlansError, match="have a fixed spacing"):
         plan("901", plans_name="paper_2503_15555", target_spacing=(9.0, 8.0, 7.0))
-    with pytest.raises(PlansError, match="no configuration 'lwo'; there are: low, high, whole_body; did you mean low"):
-        go(configurations=["lwo"])
+
+
+def test_unknown_names_are_refused_before_any_work(raw, preprocessed):
+    for options, message in (
+        ({"configurations": ["lwo"]}, r"-c lwo: .*; there are: low, high, whole_body; did you mean low\?$"),
+        ({"plans_name": "paper_2503_1555"}, "-p paper_2503_1555: .*did you mean paper_2503_15555"),
+        ({"segmenter": "ruels"}, "no segmenter 'ruels'; there are: .*rules"),
+        ({"models": ["pix2pixx"]}, r"unknown name 'pix2pixx'; .*did you mean pix2pix\?$"),
+    ):
+        with pytest.raises(Ct2PetError, match=message):
+            go(**options)
+        assert not preprocessed.exists()
+
+
+def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announced(raw, preprocessed, capsys):
+    extract_fingerprint("901", num_processes=1)
+    before = sorted(preprocessed.iterdir())
+    with pytest.raises(PlansError, match=r"-p paper_2503_1555: .*did you mean paper_2503_15555"):
+        plan("901", plans_name="paper_2503_1555")
+    assert sorted(preprocessed.iterdir()) == before
+    capsys.readouterr()
+    plan("901")
+    assert capsys.readouterr().out == ""
+    plan("901", plans_name="coarse")
+    assert (
+        "coarse.json: new plans of the default planner (reference plans: medscangan_64mm, " in capsys.readouterr().out
+    )
+    plan("901", plans_name="coarse")
+    assert capsys.readouterr().out == ""
+
+
+def test_plans_of_the_built_in_model_have_its_networks_and_training_can_start_from_its_weights(
+    raw, preprocessed, capsys
+):
+    """The built-in model has no district low: its trunk is used. In one step, Adam changes a weight by at most the
+    learning rate, 0.001."""
+    plans = go(plans_name="box", configurations=["low"])
+    assert {tuple(one.spacing) for one in plans.configurations.values()} == {(5.0, 5.0, 5.0)}
+    steps = {"num_epochs": 1, "iterations_per_epoch": 1, "num_workers": 0, "show_progress": False}
+    start = {**steps, "pretrained_weights": "box", "device": "cpu"}
+    (folder,) = train("901", "regression", "all", configurations=["low"], plans_name="box", **start)
+    assert "Dataset900_Box/regression__ct2petPlans__trunk" in capsys.readouterr().err
+    trained = load_checkpoint(folder / "checkpoint_final.pth")
+    with unpacked(box_file()) as box:
+        began = load_checkpoint(box / "Dataset900_Box/regression__ct2petPlans__trunk/fold_all/checkpoint_final.pth")
+    for name, weights in trained["model"].items():
+        assert torch.allclose(weights, began["model"][name].float(), rtol=0, atol=1.1e-3)
+    origin = trained["provenance"]["pretrained_weights"]
+    assert (origin["dataset_name"], origin["configuration"]) == ("Dataset900_Box", "trunk")
+
+    go(configurations=["low"])
+    with pytest.raises(CheckpointError, match=r"none of its networks fits.*ct2pet_plan_and_preprocess -p box"):
+        train("901", "regression", "all", configurations=["low"], **start)
+    with pytest.raises(PlansError, match="the plans box have a fixed spacing"):
+        plan("901", plans_name="box", target_spacing=(9.0, 8.0, 7.0))

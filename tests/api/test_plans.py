@@ -40,7 +40,7 @@ def test_the_plans_are_the_same_decisions_and_serve_the_other_dataset(two):
 def test_other_plans_are_never_replaced(two):
     path = move_plans_between_datasets("901", "902")
     before = path.read_bytes()
-    with pytest.raises(PlansError, match=r"ct2petPlans\.json: there already; choose another name \(-tp\)"):
+    with pytest.raises(PlansError, match=r"ct2petPlans\.json: already exists; choose another name \(-tp\)"):
         move_plans_between_datasets("901", "902")
     assert path.read_bytes() == before
 

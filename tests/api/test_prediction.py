@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,14 @@ from ct2pet.provenance import case_digests, command_line
 from ct2pet.volume import Grid, Volume
 
 FLIPPED_AND_PERMUTED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def test_prediction_imports_only_what_one_case_needs():
+    """Of a small case imports take as long as the network; these are for DICOM, pictures, training and stores."""
+    unwanted = {"pydicom", "matplotlib", "tensorboard", "blosc2", "scipy.stats", "distributed"}
+    code = f"import sys, ct2pet.api.prediction; print({unwanted} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
 
 
 @pytest.fixture
@@ -54,7 +64,7 @@ def test_all_cases_are_predicted_on_their_own_grids(raw):
         np.testing.assert_allclose(pet.to_canonical().array, expected(), atol=1e-3)
 
 
-def test_what_was_used_is_written_beside_without_paths(raw):
+def test_the_provenance_is_written_without_paths(raw):
     run(raw, step_size=0.5)
     text = (raw / "out" / "prediction.json").read_text()
     content = json.loads(text)
@@ -134,7 +144,7 @@ def test_a_case_that_fails_is_named_and_the_others_are_done(raw, capsys):
     assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["b.nii.gz"]
 
 
-def test_where_no_case_can_be_done_the_error_says_so(raw):
+def test_the_error_reports_that_no_case_can_be_done(raw):
     for case in "ab":
         (raw / "imagesTs" / f"{case}_0000.nii.gz").write_bytes(b"no image")
     with pytest.raises(CasesFailed) as caught:
@@ -172,7 +182,7 @@ def test_the_grid_of_the_ct_or_of_the_plans(raw):
         predict(source, raw / "pet", grid="mr")
 
 
-def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_begins(raw):
+def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_starts(raw):
     (raw / "imagesTs").rename(raw / "scans")
     with pytest.raises(Ct2PetError):
         predict(raw / "scans", raw / "out", segmenter="files", device="cpu")
@@ -183,7 +193,7 @@ def test_without_district_maps_and_a_segmenter_that_can_make_them_nothing_begins
 def test_files_that_are_no_predictions_are_never_replaced(raw):
     ct, _ = two_district_case()
     write_volume(raw / "out" / "b.nii.gz", ct)
-    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is no prediction"):
+    with pytest.raises(Ct2PetError, match=r"b\.nii\.gz: would be replaced, but is not a prediction"):
         run(raw)
     assert [path.name for path in (raw / "out").iterdir()] == ["b.nii.gz"]
 
@@ -199,7 +209,7 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
 
 def test_a_second_prediction_into_one_folder_is_refused_unless_both_have_a_share(raw):
     with folder_lock(raw / "out", "a prediction"):
-        with pytest.raises(Ct2PetError, match=r"out: process \d+ works in this folder .*a prediction"):
+        with pytest.raises(Ct2PetError, match=r"out: process \d+ uses this folder .*a prediction"):
             predict(raw / "imagesTs", raw / "out", device="cpu")
         predict(raw / "imagesTs", raw / "out", device="cpu", num_parts=2, part_id=0)
     assert [path.name for path in (raw / "out").glob("*.nii.gz")] == ["a.nii.gz"]

@@ -66,7 +66,7 @@ def test_of_several_inputs_and_targets_both_are_by_name(tmp_path, monkeypatch):
     ct, low_dose, _ = two_input_case()
     found = predictor.predict({"CT": ct, "low_dose": low_dose})
     assert {name: volume.unit for name, volume in found.items()} == {"PET": "SUV", "organs": "label"}
-    with pytest.raises(ImageError, match="the model takes CT, low_dose; no low_dose"):
+    with pytest.raises(ImageError, match="the model needs CT, low_dose; low_dose is missing"):
         predictor.predict(ct)
 
 
@@ -90,7 +90,7 @@ def test_an_image_comes_back_from_a_volume_as_it_was(direction):
     ("image", "error", "problem"),
     [
         (sitk.Image(4, 4, sitk.sitkFloat32), GeometryError, "three axes"),
-        (sitk.Image([4, 4, 4], sitk.sitkVectorFloat32, 2), GeometryError, "one value each"),
+        (sitk.Image([4, 4, 4], sitk.sitkVectorFloat32, 2), GeometryError, "one value per voxel"),
         (nibabel.Nifti1Image(np.zeros((2, 2, 2, 2), np.float32), np.eye(4)), GeometryError, r"\(2, 2, 2, 2\)"),
         (np.zeros((4, 4, 4)), ImageError, "not ndarray"),
         ("ct.nii.gz", ImageError, "not str"),

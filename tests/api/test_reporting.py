@@ -48,7 +48,7 @@ def go(predictions, output, **options):
     return report("901", predictions, split="Tr", output=output, num_processes=1, **options)
 
 
-def test_killed_and_begun_again_nothing_half_is_left_under_a_name(predictions, tmp_path, monkeypatch):
+def test_killed_and_started_again_no_partial_file_has_a_final_name(predictions, tmp_path, monkeypatch):
     path = tmp_path / "report.html"
     path.write_text("old")
     pages = []
@@ -83,7 +83,7 @@ def test_a_report_needs_an_evaluation(predictions, tmp_path):
         go(predictions, tmp_path / "report.html", summary=tmp_path / "nothing.json")
 
 
-def test_as_many_cases_as_asked_for_have_pictures(predictions, tmp_path):
+def test_the_requested_number_of_cases_has_pictures(predictions, tmp_path):
     text = go(predictions, tmp_path / "report.html", max_cases=1).read_text()
     assert "Pictures of 1 of 2 cases" in text
     assert text.count("<details class=") == 1

@@ -124,7 +124,7 @@ def test_maps_of_another_segmenter_stay_and_those_of_other_settings_are_not_mixe
         with pytest.raises(Ct2PetError, match=r"a\.nii\.gz: made by halves 1\.2, not by other; .*--segmenter halves"):
             go(cts, segmenter="other", continue_segmentation=go_on)
     monkeypatch.setattr(Halves, "version", "1.3")
-    with pytest.raises(Ct2PetError, match=r"a\.nii\.gz: made by halves 1\.2 .*leave out --continue_segmentation"):
+    with pytest.raises(Ct2PetError, match=r"a\.nii\.gz: made by halves 1\.2 .*run without --continue_segmentation"):
         go(cts, continue_segmentation=True)
     assert content_of(cts.parent / "maps") == whole
     (cts / "a_0000.nii.gz").write_bytes(b"no image")
@@ -142,7 +142,9 @@ def test_what_a_person_made_or_corrected_is_never_replaced(cts):
     second.with_name("b.segmenter.json").unlink()
     for own in (first, second):
         content = own.read_bytes()
-        with pytest.raises(Ct2PetError, match=rf"{first.name}: would be replaced, but no segmenter wrote it"):
+        with pytest.raises(
+            Ct2PetError, match=rf"{first.name}: would be replaced, but it was not written by a segmenter"
+        ):
             go(cts)
         go(cts, continue_segmentation=True)
         assert own.read_bytes() == content
@@ -199,14 +201,14 @@ def test_impossible_wishes_are_refused_before_any_work(cts, options, error, said
 
 def test_folders_that_cannot_serve_are_refused(cts, tmp_path):
     (tmp_path / "empty").mkdir()
-    with pytest.raises(DatasetError, match="empty: no image in it"):
+    with pytest.raises(DatasetError, match="empty: no images"):
         segment_districts(tmp_path / "empty", tmp_path / "maps", segmenter="halves")
-    with pytest.raises(DatasetError, match="among the CTs"):
+    with pytest.raises(DatasetError, match="in the folder of the CTs"):
         segment_districts(cts, cts, segmenter="halves")
-    with pytest.raises(DatasetError, match="which CTs"):
+    with pytest.raises(DatasetError, match="give the CTs and the folder of the maps"):
         segment_districts(cts, segmenter="halves")
     (tmp_path / "file").touch()
-    with pytest.raises(Ct2PetError, match=r"file/maps: nothing can be written there"):
+    with pytest.raises(Ct2PetError, match=r"file/maps: not writable"):
         segment_districts(cts, tmp_path / "file" / "maps", segmenter="halves")
 
 

@@ -111,7 +111,7 @@ def test_districts_trained_at_once_have_the_weights_of_districts_trained_one_aft
     assert same(at_once, one_by_one)
     lines = capfd.readouterr().err.splitlines()
     for name in ("low", "high"):
-        for told in ("epochs 1 to 1 of 1 steps on cpu, into ", "epoch 1/1: ", "trained 1 epochs in "):
+        for told in ("epochs 1 to 1 of 1 steps on cpu, into ", "epoch 1/1: ", "trained 1 epoch in "):
             assert sum(line.startswith(f"[{name}] pix2pix {name}: {told}") for line in lines) == 1
 
 

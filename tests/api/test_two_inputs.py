@@ -63,9 +63,9 @@ def test_two_inputs_become_a_pet_and_organs_inside_the_body_or_everywhere(two, b
     ("missing", "options", "line"),
     [
         ("b_0001", "-o {out}", "imagesTs: b has no low_dose (b_0001)"),
-        (None, "-o {out}.nii.gz", "out.nii.gz: -o must be a folder, since there are several inputs or targets"),
-        (None, "-o {out} --districts {out}", "--districts, --segmenter: these plans have no districts"),
-        (None, "-o {out} --dicom", "--dicom needs the CTs as DICOM series"),
+        (None, "-o {out}.nii.gz", "out.nii.gz: -o must be a folder, because there are several inputs or targets"),
+        (None, "-o {out} --districts {out}", "--districts, --segmenter: the plans have no districts"),
+        (None, "-o {out} --dicom", "--dicom needs each CT as a folder with a DICOM series"),
     ],
 )
 def test_what_cannot_be_done_with_two_inputs_is_one_clear_line_before_any_work(two, capsys, missing, options, line):
@@ -97,7 +97,7 @@ def test_a_case_that_lacks_one_of_its_predictions_is_not_finished(two, missing):
 
 def test_an_output_that_is_no_prediction_is_never_replaced(two):
     write_volume(two / "out" / "b_organs.nii.gz", two_input_case()[0])
-    with pytest.raises(Ct2PetError, match=r"b_organs\.nii\.gz: would be replaced, but is no prediction"):
+    with pytest.raises(Ct2PetError, match=r"b_organs\.nii\.gz: would be replaced, but is not a prediction"):
         run(two)
     assert [path.name for path in (two / "out").iterdir()] == ["b_organs.nii.gz"]
 

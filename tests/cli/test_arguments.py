@@ -165,26 +165,26 @@ def files(tmp_path, monkeypatch):
 
 CTS, PETS = "raw/Dataset001_X/imagesTs", "out/predictions"
 OUTPUTS = [
-    (f"predict -i {CTS} -o {CTS}", f"-o {CTS}: lies in the folder of the inputs"),
-    (f"predict -i {CTS} -o {CTS}/pets", f"-o {CTS}/pets: lies in the folder of the inputs"),
-    (f"predict -i {CTS}/a_0000.nii.gz -o {CTS}", f"-o {CTS}: lies in the folder of the inputs"),
+    (f"predict -i {CTS} -o {CTS}", f"-o {CTS}: is in the folder of the inputs"),
+    (f"predict -i {CTS} -o {CTS}/pets", f"-o {CTS}/pets: is in the folder of the inputs"),
+    (f"predict -i {CTS}/a_0000.nii.gz -o {CTS}", f"-o {CTS}: is in the folder of the inputs"),
     (f"predict -i {CTS} -o new --like nowhere", "--like nowhere: no such file or folder"),
     (f"predict -i {CTS} -o new -num_parts 2 -part_id 2", "-part_id 2: the parts are 0 to 1"),
-    (f"segment_districts -i {CTS} -o {CTS}/maps", f"-o {CTS}/maps: lies in the folder of the inputs"),
+    (f"segment_districts -i {CTS} -o {CTS}/maps", f"-o {CTS}/maps: is in the folder of the inputs"),
     (f"evaluate -d 1 -i {PETS} -o raw/Dataset001_X/dataset.json", "would be replaced, but is not a summary"),
     (f"evaluate -d 1 -i {PETS} -o out/report.html", "would be replaced, but is not a summary"),
     (f"evaluate -d 1 -i {PETS} -o {PETS}/a.nii.gz", "would be replaced, but is not a summary"),
-    (f"evaluate -d 1 -i {PETS} -o out", "out: is a folder; name a file"),
-    (f"evaluate -d 1 -i {PETS} -o notes.txt/x.json", "notes.txt: is a file; name a folder"),
-    (f"evaluate -d 1 -i {PETS} --error_maps raw/Dataset001_X/new", "lies in the folder of the inputs"),
-    (f"evaluate -d 1 -i {PETS} --error_maps notes.txt", "notes.txt: is a file; name a folder"),
+    (f"evaluate -d 1 -i {PETS} -o out", "out: is a folder, not a file"),
+    (f"evaluate -d 1 -i {PETS} -o notes.txt/x.json", "notes.txt: is a file, not a folder"),
+    (f"evaluate -d 1 -i {PETS} --error_maps raw/Dataset001_X/new", "is in the folder of the inputs"),
+    (f"evaluate -d 1 -i {PETS} --error_maps notes.txt", "notes.txt: is a file, not a folder"),
     (f"report -d 1 -i {PETS} -o raw/Dataset001_X/dataset.json", "would be replaced, but is not a report"),
     (f"report -d 1 -i {PETS} -o out/summary.json", "would be replaced, but is not a report"),
-    (f"report -d 1 -i {PETS} -o out", "out: is a folder; name a file"),
-    (f"report -d 1 -i {PETS} --figures notes.txt", "notes.txt: is a file; name a folder"),
-    ("compare out -o notes.txt", "notes.txt: is a file; name a folder"),
+    (f"report -d 1 -i {PETS} -o out", "out: is a folder, not a file"),
+    (f"report -d 1 -i {PETS} --figures notes.txt", "notes.txt: is a file, not a folder"),
+    ("compare out -o notes.txt", "notes.txt: is a file, not a folder"),
     ("compare out -o other", "comparison.csv: would be replaced, but is not a comparison"),
-    ("demo -o notes.txt", "notes.txt: is a file; name a folder"),
+    ("demo -o notes.txt", "notes.txt: is a file, not a folder"),
 ]
 
 

@@ -67,7 +67,7 @@ def test_a_signal_of_a_cluster_ends_the_work_in_order(name, code, tmp_path, caps
         (CasesFailed({"B": "no PET", "A": "too short"}, some_done=True), 1, "A: too short\nB: no PET"),
         (CasesFailed({"A": "too short"}, some_done=False), 2, "A: too short"),
         (KeyError("spacing"), 2, "unexpected KeyError: 'spacing' (--verbose shows where)"),
-        (MemoryError(), 2, "ct2pet_x: not enough memory: end other programs"),
+        (MemoryError(), 2, "ct2pet_x: not enough memory; close other programs"),
         (PermissionError(13, "Permission denied", "a.csv"), 2, "ct2pet_x: a.csv: Permission denied\n"),
         (KeyboardInterrupt(), 130, "interrupted"),
     ],

@@ -1,3 +1,4 @@
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,9 +30,16 @@ def test_the_defaults_are_those_of_the_function(called):
 def test_it_says_where_the_predictions_are_and_what_comes_next(called, tmp_path, capsys):
     assert main(["-i", "in", "-o", str(tmp_path), "-d", "001"]) == 0
     assert capsys.readouterr().out.splitlines() == [
-        f"2 predicted image(s): {tmp_path} (prediction.json there says what made them)",
-        f"next, where the true images are known: ct2pet_evaluate -d 001 -i {tmp_path}",
+        f"2 predicted image(s): {tmp_path} (provenance: prediction.json)",
+        f"next, with the true images: ct2pet_evaluate -d 001 -i {tmp_path}",
     ]
+
+
+def test_the_next_command_quotes_a_path_with_spaces(called, tmp_path, capsys):
+    folder = tmp_path / "my predictions"
+    assert main(["-i", "in", "-o", str(folder), "-d", "001"]) == 0
+    words = shlex.split(capsys.readouterr().out.splitlines()[-1].removeprefix("next, with the true images: "))
+    assert words == ["ct2pet_evaluate", "-d", "001", "-i", str(folder)]
 
 
 def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, monkeypatch):

@@ -27,9 +27,9 @@ def test_defaults_leave_the_numbers_to_the_plans(called):
 
 
 @pytest.mark.parametrize("other", ["--c", "--val"])
-def test_training_anew_and_going_on_exclude_each_other(called, capsys, other):
+def test_overwrite_and_continue_exclude_each_other(called, capsys, other):
     assert main(["001", "pix2pix", "all", "--overwrite", other]) == 2
-    assert capsys.readouterr().err.startswith("ct2pet_train: --overwrite trains anew, --c goes on")
+    assert capsys.readouterr().err.startswith("ct2pet_train: --overwrite repeats a training, --c continues it")
     assert called == []
     assert main(["001", "pix2pix", "all", "--overwrite"]) == 0
     assert called[0][1]["options"].overwrite

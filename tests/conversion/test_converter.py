@@ -54,7 +54,7 @@ def test_several_processes_make_the_same_files_as_one(tmp_path, raw, monkeypatch
     assert content(raw) == content(tmp_path / "other")
 
 
-def test_a_case_that_cannot_be_converted_is_named_and_the_others_go_on(tmp_path, raw):
+def test_a_case_that_cannot_be_converted_is_named_and_the_others_continue(tmp_path, raw):
     write_studies(tmp_path / "in", study_of("A"), missing_weight())
     conversion = convert(tmp_path / "in")
     assert len(conversion.new) == 1
@@ -218,12 +218,12 @@ def test_a_dataset_of_another_origin_is_not_touched(tmp_path, raw):
 def test_an_id_that_is_taken(tmp_path, raw):
     write_studies(tmp_path / "in", study_of())
     (raw / "Dataset001_OTHER").mkdir(parents=True)
-    with pytest.raises(DatasetError, match="has the id 1 already; choose another -d, or -n OTHER"):
+    with pytest.raises(DatasetError, match="already has the number 1; choose another -d, or -n OTHER"):
         convert(tmp_path / "in")
 
 
 def test_a_name_that_cannot_be_a_case_name(tmp_path, raw):
-    with pytest.raises(DatasetError, match="cannot be used"):
+    with pytest.raises(DatasetError, match="is not allowed"):
         convert_dicom(tmp_path, 1, "my clinic")
 
 

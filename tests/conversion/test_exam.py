@@ -116,7 +116,7 @@ SPOILT = {
 
 
 @pytest.mark.parametrize("kind", SPOILT)
-def test_bad_input_is_named_and_the_good_study_beside_it_is_converted(tmp_path, raw, kind):
+def test_bad_input_is_named_and_the_good_study_next_to_it_is_converted(tmp_path, raw, kind):
     write_studies(tmp_path / "in", study_of("GOOD"), spoil(kind, study_of("BAD")))
     conversion = convert(tmp_path / "in", patient_map=tmp_path / "map.csv")
     said = [*conversion.failures.values(), *(item.reason for item in conversion.left_out)]
@@ -133,7 +133,7 @@ def test_a_truncated_file(tmp_path, raw, kind, number):
     conversion = convert(tmp_path / "in")
     (message,) = conversion.failures.values()
     series = {"PT": "PET series 3 (9 files)", "CT": "CT series 2 (12 files)"}[kind]
-    assert message.startswith(f"{series}: image {number + 1}: its pixels are missing, cut off or damaged")
+    assert message.startswith(f"{series}: image {number + 1}: its pixels are missing, truncated or damaged")
 
 
 def test_an_empty_file_in_the_middle_of_a_series(tmp_path, raw):

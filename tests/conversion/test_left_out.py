@@ -56,7 +56,7 @@ def test_every_structure_object_that_became_nothing_is_in_the_table_also_when_it
 def test_a_file_that_is_no_such_table_is_not_replaced(tmp_path, raw):
     source = write_studies(tmp_path / "in", study_of("A"))
     (tmp_path / "list.csv").write_text("years of work")
-    with pytest.raises(DatasetError, match="no table of this kind"):
+    with pytest.raises(DatasetError, match="not a table of --left_out"):
         convert(source, left_out=tmp_path / "list.csv")
     assert (tmp_path / "list.csv").read_text() == "years of work"
     convert(source, left_out=tmp_path / "other.csv")

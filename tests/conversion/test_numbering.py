@@ -52,7 +52,7 @@ def test_studies_are_not_added_where_patients_could_be_mixed_up(tmp_path, raw):
     convert(write_studies(tmp_path / "in", study_of("A"), study_of("B")))
     before = content(raw)
     write_studies(tmp_path / "more", study_of("C"))
-    with pytest.raises(DatasetError, match=r"2 case\(s\) of the dataset .*: name the --patient_map of the run"):
+    with pytest.raises(DatasetError, match=r"2 case\(s\) of the dataset .*; give the --patient_map of the run"):
         convert(tmp_path / "more")
     assert content(raw) == before
 

@@ -13,7 +13,7 @@ from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume
 
 
-def test_the_map_tells_who_is_who_and_only_its_owner_may_read_it(tmp_path, raw):
+def test_the_map_identifies_patients_and_is_readable_only_by_its_owner(tmp_path, raw):
     write_studies(tmp_path / "in", study_of("A"), study_of("B"))
     path = tmp_path / "map.csv"
     convert(tmp_path / "in", patient_map=path)
@@ -29,25 +29,25 @@ def test_the_map_tells_who_is_who_and_only_its_owner_may_read_it(tmp_path, raw):
 
 
 @pytest.mark.parametrize("option", ["patient_map", "left_out"])
-def test_private_tables_do_not_lie_in_the_dataset_or_nowhere(tmp_path, raw, option):
+def test_private_tables_in_the_dataset_or_a_missing_folder_are_refused(tmp_path, raw, option):
     write_studies(tmp_path / "in", study_of())
     for place, said in (
-        (raw / "Dataset001_CLINIC" / "x.csv", "lies in the dataset"),
+        (raw / "Dataset001_CLINIC" / "x.csv", "is in the dataset"),
         (tmp_path / "no" / "x", "cannot"),
     ):
-        with pytest.raises(DatasetError, match=f"{said}.*name another --{option}"):
+        with pytest.raises(DatasetError, match=f"{said}.*choose another --{option}"):
             convert(tmp_path / "in", **{option: place})
     assert not raw.exists()
 
 
 @pytest.mark.parametrize("option", ["patient_map", "left_out"])
-def test_a_place_that_may_not_be_written_is_said_before_any_work(tmp_path, raw, monkeypatch, option):
+def test_an_unwritable_output_is_reported_before_any_work(tmp_path, raw, monkeypatch, option):
     def forbidden(**options):
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(ct2pet.files.tempfile, "TemporaryFile", forbidden)
     write_studies(tmp_path / "in", study_of())
-    with pytest.raises(Ct2PetError, match=r"nothing can be written there \(Permission denied\)"):
+    with pytest.raises(Ct2PetError, match=r"not writable \(Permission denied\)"):
         convert(tmp_path / "in", **{option: tmp_path / "x.csv"})
     assert not raw.exists()
 
@@ -56,7 +56,7 @@ def test_a_file_that_is_no_map_is_not_replaced(tmp_path, raw):
     write_studies(tmp_path / "in", study_of())
     path = tmp_path / "thesis.txt"
     path.write_text("years of work")
-    with pytest.raises(DatasetError, match="is no map of patients"):
+    with pytest.raises(DatasetError, match="is not a patient map"):
         convert(tmp_path / "in", patient_map=path)
     assert path.read_text() == "years of work"
 

@@ -76,7 +76,7 @@ def test_again_nothing_changes_and_an_interrupted_run_is_finished(dataset):
     assert content(dataset.folder) == whole
 
 
-def test_a_pet_that_was_made_anew_is_registered_anew(dataset):
+def test_a_pet_that_was_converted_again_is_registered_again(dataset):
     (case,) = dataset.cases("Ts")
     align_dataset(dataset)
     path, ct = dataset.file("PET", case, "Ts"), read_volume(dataset.file("CT", case, "Ts"))
@@ -88,7 +88,7 @@ def test_a_pet_that_was_made_anew_is_registered_anew(dataset):
 
 
 def test_unknown_cases_and_damaged_images_are_named(dataset, capsys):
-    with pytest.raises(DatasetError, match="no case with CT and PET called nobody"):
+    with pytest.raises(DatasetError, match="no case with CT and PET of the name nobody"):
         align_dataset(dataset, ["nobody"])
     (fits,), (apart,) = dataset.cases("Tr"), dataset.cases("Ts")
     path = dataset.file("PET", fits)

@@ -65,8 +65,8 @@ def test_labels():
     assert label_problems(labels, {1, 2}) == []
     assert label_problems(labels.astype(np.float32), None) == []
     assert "label(s) 2 are" in label_problems(labels, {1})[0]
-    assert "no labels" in label_problems(labels - 1, None)[0]
-    assert "no labels" in label_problems(labels * 0.5, None)[0]
+    assert "not labels" in label_problems(labels - 1, None)[0]
+    assert "not labels" in label_problems(labels * 0.5, None)[0]
     assert label_problems(labels * 0, {1}) == []
     assert "no voxel" in label_problems(labels * 0, {1}, needs_one=True)[0]
 

@@ -143,10 +143,10 @@ def test_fields_have_the_roles_kinds_and_files_that_dataset_json_gives_them(tmp_
 
 
 @pytest.mark.parametrize(("name", "kind"), [("CT", "ct"), ("low_dose_PET", "pet"), ("PET-15s", "pet"), ("petri", None)])
-def test_a_name_tells_its_kind_by_a_whole_word(tmp_path, name, kind):
+def test_a_kind_is_read_from_a_whole_word_of_a_name(tmp_path, name, kind):
     content = {"channel_names": {"0": name}, "targets": {"CTarget": {"kind": "ct"}}}
     if kind is None:
-        with pytest.raises(DatasetError, match=f"of which kind is the channel '{name}'"):
+        with pytest.raises(DatasetError, match=f"the kind of the channel '{name}' is unknown"):
             write_dataset_json(tmp_path, **GOOD, **content)
     else:
         write_dataset_json(tmp_path, **GOOD, **content)

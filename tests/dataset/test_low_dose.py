@@ -69,7 +69,7 @@ def change(dataset, field, function):
     [
         ("organs", lambda v: v.with_array(v.array * 4), r"organsTr/a.nii.gz: the label\(s\) 4 are not in dataset.json"),
         ("PET_low", lambda v: v.with_array(v.array * 5000), "imagesTr/a_0000.nii.gz: .*looks like Bq/ml"),
-        ("PET", lambda v: v.with_array(v.array / 1000), r"targetsTr/a.nii.gz: .*this is no SUV"),
+        ("PET", lambda v: v.with_array(v.array / 1000), r"targetsTr/a.nii.gz: .*too small for SUV"),
         (
             "PET_low",
             lambda v: v.with_array(v.array * 300 - 1000),
@@ -78,7 +78,7 @@ def change(dataset, field, function):
         (
             "PET",
             lambda v: Volume(v.array, replace(v.grid, origin=(900.0, 0.0, 0.0)), "SUV"),
-            "targetsTr/a.nii.gz: it overlaps the PET_low in space by 0% only: another patient",
+            "targetsTr/a.nii.gz: it overlaps the PET_low by only 0%: another patient",
         ),
     ],
 )

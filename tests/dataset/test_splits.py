@@ -74,7 +74,7 @@ def test_the_folds_of_the_raw_dataset_are_taken_where_it_has_some(make_dataset, 
     assert json.loads(path.read_text()) == given
     path.unlink()
     (dataset.folder / "splits_final.json").write_text('[{"train": ["x"], "val": ["b"]}]')
-    with pytest.raises(DatasetError, match=r"Dataset007_Small/splits_final\.json: fold 0 names 1 case"):
+    with pytest.raises(DatasetError, match=r"Dataset007_Small/splits_final\.json: fold 0 contains 1 case"):
         load_or_create_splits(path, dataset)
     assert not path.exists()
 
@@ -82,10 +82,10 @@ def test_the_folds_of_the_raw_dataset_are_taken_where_it_has_some(make_dataset, 
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ([{"train": ["a", "x", "y"], "val": ["b"]}], r"fold 0 names 2 case\(s\) .*Dataset007_Small.*\(x, y\)"),
-        ([{"train": ["a"], "val": ["t"]}], "does not have"),
-        ([{"train": ["a"], "val": ["c"]}, {"train": ["a", "c"], "val": ["c"]}], "case c stands twice in fold 1"),
-        ([{"train": ["a"], "val": ["b"]}], "patient P is on both sides of fold 0"),
+        ([{"train": ["a", "x", "y"], "val": ["b"]}], r"fold 0 contains 2 case\(s\) .*Dataset007_Small.*\(x, y\)"),
+        ([{"train": ["a"], "val": ["t"]}], "that are not in"),
+        ([{"train": ["a"], "val": ["c"]}, {"train": ["a", "c"], "val": ["c"]}], "case c is twice in fold 1"),
+        ([{"train": ["a"], "val": ["b"]}], "patient P is in training and validation of fold 0"),
         ({"train": [], "val": []}, "a list of"),
         ([{"train": ["a"]}], "a list of"),
         ([{"train": "a", "val": ["b"]}], "a list of"),

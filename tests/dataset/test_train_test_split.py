@@ -133,7 +133,7 @@ def test_new_cases_join_and_the_old_stay(make_dataset):
 
 def test_own_test_cases_and_unknown_parts_are_refused(make_dataset):
     folder = make_dataset().folder
-    with pytest.raises(DatasetError, match=r"1 test case\(s\) are there already \(t, "):
+    with pytest.raises(DatasetError, match=r"1 test case\(s\) already exist \(t, "):
         split_dataset(folder)
     (folder / "cases.csv").write_text("case,split\nt,Ts\n")
     with pytest.raises(DatasetError, match="t has the split 'Ts'; known are train"):
@@ -143,7 +143,7 @@ def test_own_test_cases_and_unknown_parts_are_refused(make_dataset):
     assert len(json.loads((folder / "splits_final.json").read_text())) == 2  # no validation case: no fold of its own
 
 
-@pytest.mark.parametrize(("patients", "said"), [("PPPP", "4 case(s) are of 1 patient(s)"), ("PPQQ", "of 2 patient(s)")])
+@pytest.mark.parametrize(("patients", "said"), [("PPPP", "4 case(s) of 1 patient(s)"), ("PPQQ", "of 2 patient(s)")])
 def test_too_few_patients_are_one_line_and_nothing_changes(make_dataset, monkeypatch, capsys, patients, said):
     folder = make_dataset(train=names(4), test=()).folder
     rows = [f"{case},{patient}" for case, patient in zip(names(4), patients)]
@@ -155,7 +155,7 @@ def test_too_few_patients_are_one_line_and_nothing_changes(make_dataset, monkeyp
     assert captured.out == ""
     (line,) = captured.err.splitlines()
     assert said in line
-    assert "a test part needs 3 patients, and training, validation and test together 6" in line
+    assert "a test part needs 3 patients; training, validation and test need 6" in line
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
 
 
@@ -168,7 +168,7 @@ def test_parts_that_the_user_gave_may_be_of_one_patient(make_dataset):
 def test_a_case_on_both_sides_is_refused_before_anything_moves(make_dataset):
     folder = make_dataset(train=("a", "b", "t")).folder
     (folder / "cases.csv").write_text("case,split\nt,test\n")
-    with pytest.raises(DatasetError, match="is in the way"):
+    with pytest.raises(DatasetError, match="already exists: the case is in training and in test"):
         split_dataset(folder)
     assert RawDataset(folder).cases("Tr") == ["a", "b", "t"]
 

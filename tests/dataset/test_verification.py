@@ -56,17 +56,17 @@ BROKEN = {
         "case name 'a b'",
     ),
     "ending": (lambda d: (d.folder / "imagesTr/x_0000.nii").touch(), "imagesTr/x_0000.nii", "file_ending"),
-    "cut off": (lambda d: cut_off(d.file("CT", "b")), "imagesTr/b_0000.nii.gz", "damaged|cut off"),
+    "cut off": (lambda d: cut_off(d.file("CT", "b")), "imagesTr/b_0000.nii.gz", "damaged|truncated"),
     "no image": (lambda d: d.file("PET", "b").write_text("text"), "targetsTr/b.nii.gz", "damaged"),
-    "nan in ct": (lambda d: change(d, "CT", "a", spoil), "imagesTr/a_0000.nii.gz", "2 voxels are not a number"),
-    "nan in pet": (lambda d: change(d, "PET", "a", spoil), "targetsTr/a.nii.gz", "2 voxels are not a number"),
+    "nan in ct": (lambda d: change(d, "CT", "a", spoil), "imagesTr/a_0000.nii.gz", "2 voxels are NaN"),
+    "nan in pet": (lambda d: change(d, "PET", "a", spoil), "targetsTr/a.nii.gz", "2 voxels are NaN"),
     "frames": (lambda d: write_frames(d.file("PET", "c")), "targetsTr/c.nii.gz", "6 x 5 x 4 x 2"),
     "not hu": (lambda d: change(d, "CT", "c", lambda a: a + 1024), "imagesTr/c_0000.nii.gz", "HU"),
     "not suv": (lambda d: change(d, "PET", "t", lambda a: a * 5000, "Ts"), "targetsTs/t.nii.gz", "Bq/ml"),
-    "apart": (lambda d: shift(d, "PET", "a", 500), "targetsTr/a.nii.gz", "overlaps the CT in space by 0%"),
+    "apart": (lambda d: shift(d, "PET", "a", 500), "targetsTr/a.nii.gz", "overlaps the CT by only 0%"),
     "label": (lambda d: change(d, "districts", "a", lambda a: a * 3), "districtsTr/a.nii.gz", r"label\(s\) 3, 6 "),
     "no district": (lambda d: change(d, "districts", "a", lambda a: a * 0), "districtsTr/a.nii.gz", "no voxel"),
-    "lesions": (lambda d: change(d, "lesions", "a", lambda a: a * 0.5), "lesionsTr/a.nii.gz", "no labels"),
+    "lesions": (lambda d: change(d, "lesions", "a", lambda a: a * 0.5), "lesionsTr/a.nii.gz", "not labels"),
     "same ct": (
         lambda d: shutil.copy(d.file("CT", "a"), d.file("CT", "b")),
         "imagesTr/b_0000.nii.gz",
@@ -139,7 +139,7 @@ def test_a_dataset_without_training_cases_and_a_wrong_count(make_dataset, tmp_pa
     for case in ("b", "c"):
         for kind in ("CT", "PET", "districts", "lesions"):
             dataset.path(kind, case, "Tr").unlink()
-    assert [p.message for p in verify_dataset(dataset)] == ["numTraining is 3, but there are 1 images CT"]
+    assert [p.message for p in verify_dataset(dataset)] == ["numTraining is 3, but 1 training images CT exist"]
     shutil.rmtree(dataset.folder / "imagesTr")
     assert "no training case" in verify_dataset(dataset)[0].message
 
@@ -147,7 +147,7 @@ def test_a_dataset_without_training_cases_and_a_wrong_count(make_dataset, tmp_pa
 def test_one_name_on_two_sides(make_dataset):
     dataset = make_dataset(train=("a", "b"), test=("b",))
     messages = [problem.message for problem in verify_dataset(dataset)]
-    assert messages == ["a training case has the same name"]
+    assert messages == ["a training case and a test case have this name; rename one"]
 
 
 def test_grids_that_overlap_too_little(make_dataset):
@@ -156,4 +156,4 @@ def test_grids_that_overlap_too_little(make_dataset):
     grid = Grid(pet.grid.shape, pet.grid.spacing, (-24.0, -24.0, 24.0), pet.grid.direction)
     write_volume(dataset.file("PET", "a"), Volume(pet.array, grid))
     # 7 of 30 mm along z (21.5 to 28.5), 47 of 48 mm along y and x: 22.4% of either box
-    assert "overlaps the CT in space by 22% only" in verify_dataset(dataset)[0].message
+    assert "overlaps the CT by only 22%" in verify_dataset(dataset)[0].message

@@ -111,7 +111,7 @@ def test_a_patient_who_cannot_be_converted_is_named_and_the_others_are_a_dataset
     assert not list(dataset.folder.rglob("*STS_002*"))
 
 
-def test_an_image_that_is_cut_off_leaves_nothing_of_its_patient(source):
+def test_an_image_that_is_truncated_leaves_nothing_of_its_patient(source):
     path = source / "STS_001" / "CT_image.nii.gz"
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(CasesFailed) as caught:

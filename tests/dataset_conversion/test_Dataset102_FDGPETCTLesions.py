@@ -137,7 +137,7 @@ def test_a_pet_in_bq_or_in_another_place_is_refused(source, capsys):
     assert fdg.main(["-i", str(source), "-np", "1"]) == 1
     message = capsys.readouterr().err
     assert "PETCT_02/c: PET: its values reach" in message
-    assert f"{STUDY}: CT: it overlaps the PET in space by 0% only" in message
+    assert f"{STUDY}: CT: it overlaps the PET by only 0%" in message
     assert len(open_dataset("102").cases()) == 2
 
 

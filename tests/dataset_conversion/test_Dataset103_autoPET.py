@@ -86,7 +86,7 @@ def test_the_split_of_ours_takes_the_place_of_the_folds(source, capsys):
     folds = json.loads((dataset.folder / "splits_final.json").read_text())
     assert {case for fold in folds for side in fold.values() for case in side} == {*dataset.cases("Tr")}
     assert autopet.main(["-i", str(source), "-np", "1"]) == 0
-    assert "split already" in capsys.readouterr().out
+    assert "already has a split" in capsys.readouterr().out
     assert json.loads((dataset.folder / "splits_final.json").read_text()) == folds
 
 
@@ -100,7 +100,7 @@ def test_what_is_missing_is_said_in_one_line_each(source, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert f"left out: imagesTr/{NAMES[0]}_0001.nii.gz: the file is missing" in lines
     assert "fdg_02_c: lesions: its file in labelsTr is missing" in lines
-    assert any("strange_0000.nii.gz: the name does not tell the patient" in line for line in lines)
+    assert any("strange_0000.nii.gz: the name does not contain the patient" in line for line in lines)
     assert any("splits_final.json: is missing" in line for line in lines)
     assert len(open_dataset("103").cases()) == 2
 

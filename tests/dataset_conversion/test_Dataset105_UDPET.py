@@ -141,10 +141,10 @@ FAR = Grid(PET_GRID.shape, PET_GRID.spacing, (300.0, 300.0, 300.0))
     ("low", "message"),
     [
         (lambda: dose("OTHER", 20), "are of different patients"),
-        (lambda: pet_series(Study("Subj"), grid=FAR), "overlaps the full-dose PET in space by 0% only"),
-        (lambda: dose("Subj", 20, ActualFrameDuration=900000), "the low dose cannot be above the full one"),
+        (lambda: pet_series(Study("Subj"), grid=FAR), "overlaps the full-dose PET by only 0%"),
+        (lambda: dose("Subj", 20, ActualFrameDuration=900000), "the low dose cannot be larger than the full one"),
         (lambda: dose("Subj", 1), "the same images"),
-        (lambda: ct_series(Study("Subj")), "low-dose PET: there is no PET series"),
+        (lambda: ct_series(Study("Subj")), "low-dose PET: no PET series"),
         (lambda: dose("Subj", 20) + dose("Subj", 4), "low-dose PET: it holds 2 PET series"),
         (lambda: dose("Subj", 20, PatientWeight=None), "low-dose PET: Patient's Weight (0010,1030) is missing"),
         (lambda: dose("Subj", 20, Units="CNTS"), "low-dose PET: Units are CNTS"),
@@ -204,7 +204,7 @@ def test_another_dose_is_another_dataset(source, folder, capsys):
     assert convert(source) == 0
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert convert(source, drf=4) == 2
-    assert "of another dose than 1/4" in capsys.readouterr().err
+    assert "have another dose than 1/4" in capsys.readouterr().err
     assert {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()} == before
     (folder / "dataset.json").unlink()  # as after an interruption
     assert convert(source, drf=4) == 2
@@ -220,7 +220,7 @@ def test_a_dose_that_is_no_reduction_is_refused(source, drf):
 
 def test_a_folder_of_something_else_is_refused(source, capsys):
     assert convert(source / SIEMENS / "Full_dose") == 2
-    assert "no folder in it is named after a dose" in capsys.readouterr().err
+    assert "no folder has the name of a dose" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

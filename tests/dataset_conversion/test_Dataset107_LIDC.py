@@ -115,7 +115,7 @@ def test_a_folder_without_readings_is_one_line(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
     (tmp_path / "empty").mkdir()
     assert lidc.main(["-i", str(tmp_path / "empty")]) == 2
-    assert "no labelled lesion was found" in capsys.readouterr().err
+    assert "no labelled lesions" in capsys.readouterr().err
     assert not (tmp_path / "raw").exists()
 
 

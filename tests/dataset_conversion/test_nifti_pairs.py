@@ -84,7 +84,7 @@ def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
         }
     printed = capsys.readouterr().out
     assert "left out: a study without PET" in printed
-    assert "left out: no regular file (a broken link, a device)" in printed
+    assert "left out: not a regular file (a broken link, a device)" in printed
 
 
 def test_a_source_that_is_a_link(source, tmp_path):
@@ -99,7 +99,7 @@ def test_what_is_no_pair_is_counted_on_the_screen_and_named_in_the_table_only(so
     write_images({source / "Meier_PET.nii.gz": pet_of(8, 4000)})
     assert run(source, "--left_out", str(tmp_path / "left.csv")) == 1
     printed = capsys.readouterr()
-    for line in ("a study without PET", "its name does not say", "a study with 2 images for its CT"):
+    for line in ("a study without PET", "its name does not contain", "a study with 2 images for its CT"):
         assert f"left out: {line}" in printed.out
     assert "PET: its values reach" in printed.err
     table = (tmp_path / "left.csv").read_text()
@@ -134,7 +134,7 @@ def test_another_source_cannot_join(source, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [("patient\nA\n", "line 2 names no study"), ("study\na\na\n", "line 3 names a study that another line names")],
+    [("patient\nA\n", "line 2 has no study"), ("study\na\na\n", "line 3 has the study of another line")],
 )
 def test_a_wrong_table_is_refused(source, capsys, content, reason):
     (source / "studies.csv").write_text(content)
@@ -145,7 +145,7 @@ def test_a_wrong_table_is_refused(source, capsys, content, reason):
 def test_an_empty_folder_and_a_folder_in_the_way_are_refused(tmp_path, source, capsys):
     (tmp_path / "empty").mkdir()
     assert run(tmp_path / "empty") == 2
-    assert "no study in it can be used" in capsys.readouterr().err
+    assert "no usable study" in capsys.readouterr().err
     (tmp_path / "raw" / "Dataset001_CLINIC").mkdir(parents=True)
     (tmp_path / "raw" / "Dataset001_CLINIC" / "mine.txt").touch()
     assert run(source) == 2

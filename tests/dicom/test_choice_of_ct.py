@@ -80,7 +80,7 @@ def test_of_equal_cts_the_choice_is_noted(tmp_path):
 
 def test_another_frame_of_reference_or_study_is_noted(tmp_path):
     exams, _ = pair_all(tmp_path / "a", pet=pet_series(), ct=ct_series(FrameOfReferenceUID="1.2.3"))
-    assert exams[0].notes == ("CT and PET do not share a frame of reference: check how they lie to each other",)
+    assert exams[0].notes == ("CT and PET do not share a frame of reference; check their alignment",)
     exams, _ = pair_all(tmp_path / "b", pet=pet_series(), ct=ct_series(StudyInstanceUID="1.2.3"))
     assert exams[0].notes == ("the CT is of another study",)
 

@@ -47,7 +47,7 @@ def test_an_object_of_another_study_or_patient_belongs_to_the_images_that_it_nam
     found, reasons, exams = belonging(tmp_path)
     assert sorted(found[0]) == ["patient", "study"]
     assert reasons == {}
-    assert exams[0].notes[0].startswith("2 structure object(s) name its images, and another study or patient")
+    assert exams[0].notes[0].startswith("2 structure object(s) of another study or patient")
 
 
 def test_references_count_before_the_study(tmp_path):

@@ -70,7 +70,7 @@ def test_short_names_are_found_as_words(tmp_path):
 def test_two_folders_of_the_same_series_are_refused(tmp_path):
     for folder in ("hans 1", "hans 2"):
         write(named(), tmp_path / folder)
-    with pytest.raises(DatasetError, match=r"two of its folders hold the same series \(ct_"):
+    with pytest.raises(DatasetError, match=r"two of its folders contain the same series \(ct_"):
         dicom_cases(tmp_path, tmp_path / "out")
 
 

@@ -57,7 +57,9 @@ def test_orientation_and_pixel_size_of_each_frame_count(tmp_path):
 
 def test_several_frames_of_one_place(tmp_path):
     write(enhanced_ct(order=[*range(12), 4]), tmp_path)
-    with pytest.raises(GeometryError, match=r"share a place, such as frame 5 of image 1 and frame 13 of image 1"):
+    with pytest.raises(
+        GeometryError, match=r"have the same position, such as frame 5 of image 1 and frame 13 of image 1"
+    ):
         series_stack(only_series(tmp_path))
 
 

@@ -65,7 +65,7 @@ def test_padding_is_found_by_the_headers_sign(tmp_path):
     np.testing.assert_array_equal(read(tmp_path), np.where(meant <= -30000, -1024, meant))
 
 
-def test_other_objects_and_damaged_codestreams_are_left_alone(tmp_path):
+def test_other_objects_and_damaged_codestreams_are_not_changed(tmp_path):
     stored = np.arange(4, dtype=np.int16)
     assert match_sign(ct_series()[0])(stored) is stored
     paths, _ = compressed(tmp_path, 12, signed=True, header_signed=False)

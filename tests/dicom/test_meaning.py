@@ -86,7 +86,7 @@ def test_types_of_rois_that_are_none(kind):
 
 
 @pytest.mark.parametrize("kind", ["", "NONE", "UNDEFINED", "OTHER"])
-def test_an_untyped_roi_is_told_by_its_name(kind):
+def test_an_untyped_roi_is_classified_by_its_name(kind):
     assert of_roi("ROI-1", kind).taken
     assert not of_roi("Liver", kind).taken
 

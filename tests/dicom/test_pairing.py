@@ -58,7 +58,7 @@ def test_the_corrected_pet_is_preferred_however_the_series_are_numbered(tmp_path
     assert reason(left_out, "nac") == "PET series 1 (9 files): not attenuation-corrected (CorrectedImage)"
 
 
-def test_an_uncorrected_pet_alone_is_left_out(tmp_path):
+def test_an_uncorrected_pet_alone_is_omitted(tmp_path):
     nac = enhanced_pet(AttenuationCorrected="NO")
     exams, left_out = pair_all(tmp_path, ct=ct_series(), nac=nac)
     assert exams == []
@@ -69,7 +69,7 @@ def test_an_uncorrected_pet_alone_is_left_out(tmp_path):
 def test_a_pet_that_does_not_say_is_used_where_there_is_no_better_one(tmp_path):
     silent = {"CorrectedImage": None, "AttenuationCorrectionMethod": None}
     exams, _ = pair_all(tmp_path, ct=ct_series(), silent=pet_series(series="a", number=1, **silent))
-    assert "does not say whether it is attenuation-corrected" in exams[0].notes[0]
+    assert "has no information on attenuation correction" in exams[0].notes[0]
     exams, left_out = pair_all(tmp_path, said=pet_series(series="b", number=7))
     assert chosen(exams) == [("said", "ct")]
     assert exams[0].notes == ()
@@ -125,7 +125,7 @@ def test_a_pet_with_a_missing_slice_is_named(tmp_path):
 
 def test_a_pet_whose_last_slices_are_missing_is_noted(tmp_path):
     exams, _ = pair_all(tmp_path, ct=ct_series(), pet=pet_series()[:-1])
-    assert exams[0].notes == ("the PET says that it has 9 slices, but 8 are there: its ends may be missing",)
+    assert exams[0].notes == ("the header of the PET says 9 slices, but 8 exist: its ends may be missing",)
     assert exams[0].incomplete == exams[0].notes
 
 
@@ -145,7 +145,7 @@ def test_a_ct_that_cannot_be_used_is_named_by_its_pet(tmp_path):
     assert "1 slice(s) missing" in reason(left_out, "ct")
 
 
-def test_a_ct_of_the_same_study_but_another_patient_is_no_partner_and_the_reason_is_told(tmp_path):
+def test_a_ct_of_another_patient_in_the_study_is_not_paired_and_the_reason_is_given(tmp_path):
     exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(PatientID="pat1"))
     assert exams == []
     assert reason(left_out, "pet").endswith("is of another patient (PatientID)")
@@ -155,7 +155,7 @@ def test_a_ct_of_another_place_is_no_partner(tmp_path):
     far = replace(CT_GRID, origin=(-17.0, -15.0, 500.0))
     exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(grid=far))
     assert exams == []
-    assert reason(left_out, "pet").endswith("no CT of the same place (they hardly overlap in space)")
+    assert reason(left_out, "pet").endswith("no CT of the same region (they hardly overlap)")
 
 
 def test_lossy_compression_is_noted(tmp_path):

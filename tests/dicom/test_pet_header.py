@@ -39,7 +39,7 @@ def test_names_in_any_letters_stay(tmp_path):
         assert str(pet.PatientName) == name
 
 
-def test_nothing_else_of_the_ct_goes_on(written_pet):
+def test_nothing_else_of_the_ct_is_copied(written_pet):
     _, pets = written_pet
     assert not any("Secret" in str(pet) for pet in pets)
     assert not any(element.tag.is_private for pet in pets for element in pet)
@@ -81,7 +81,7 @@ def test_it_claims_no_measurement(written_pet):
     assert pet.ActualFrameDuration == 0
 
 
-def test_how_the_patient_lay_is_told_in_codes(written_pet):
+def test_the_patient_position_is_coded(written_pet):
     pet = written_pet[1][0]
     assert "PatientPosition" not in pet  # the standard has one or the other
     (posture,) = pet.PatientOrientationCodeSequence
@@ -89,7 +89,7 @@ def test_how_the_patient_lay_is_told_in_codes(written_pet):
     assert pet.PatientGantryRelationshipCodeSequence[0].CodeMeaning == "feet-first"
 
 
-def test_each_slice_names_the_images_that_it_lies_on(written_pet):
+def test_each_slice_names_the_images_that_it_is_on(written_pet):
     cts, pets = written_pet
     for pet in pets:
         z, half = float(pet.ImagePositionPatient[2]), float(pet.SliceThickness) / 2

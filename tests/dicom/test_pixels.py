@@ -213,18 +213,18 @@ def broken(tmp_path, datasets, spoil):
 
 
 @pytest.mark.parametrize("cut", [1, 100])
-def test_a_file_that_is_cut_off(tmp_path, cut):
+def test_a_file_that_is_truncated(tmp_path, cut):
     message = broken(tmp_path, pet_series(), lambda path: path.write_bytes(path.read_bytes()[:-cut]))
-    assert message.startswith("image 5: its pixels are missing, cut off or damaged")
+    assert message.startswith("image 5: its pixels are missing, truncated or damaged")
 
 
 @pytest.mark.parametrize("name", LOSSLESS)
-def test_a_compressed_file_that_is_cut_off(tmp_path, name):
+def test_a_compressed_file_that_is_truncated(tmp_path, name):
     def spoil(path):
         compress(path, LOSSLESS[name])
         path.write_bytes(path.read_bytes()[:-60])
 
-    assert broken(tmp_path, noisy_ct()[0], spoil).startswith("image 5: its pixels are missing, cut off or damaged")
+    assert broken(tmp_path, noisy_ct()[0], spoil).startswith("image 5: its pixels are missing, truncated or damaged")
 
 
 def test_a_file_without_pixels(tmp_path):
@@ -251,7 +251,7 @@ def test_a_slope_that_is_no_number(tmp_path, keyword, value):
 
 def test_factors_that_are_no_numbers(tmp_path):
     write(pet_series(), tmp_path)
-    with pytest.raises(ImageError, match="cannot be used"):
+    with pytest.raises(ImageError, match="is invalid"):
         read_pet(stack_of(tmp_path), np.full(9, np.nan))
 
 

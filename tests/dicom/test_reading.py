@@ -21,7 +21,7 @@ def cut_to(length):
         lambda content: bytes(len(content)),
         lambda content: b"\xff" * 999,
     ],
-    ids=["empty", "1 byte", "100 bytes", "cut off", "zeros", "ones"],
+    ids=["empty", "1 byte", "100 bytes", "truncated", "zeros", "ones"],
 )
 def test_a_last_slice_that_is_damaged_is_noted(tmp_path, damage):
     for folder, datasets in {"ct": ct_series(), "pet": pet_series(NumberOfSlices=None)}.items():
@@ -29,12 +29,12 @@ def test_a_last_slice_that_is_damaged_is_noted(tmp_path, damage):
     (tmp_path / "elsewhere").write_bytes(b"")
     assert pair_images(scan_tree(tmp_path))[0][0].notes == ()
     last.write_bytes(damage(last.read_bytes()))
-    expected = "1 damaged file(s) lie beside its images: the ends of a series may be missing"
+    expected = "1 damaged file(s) next to its images: the ends of a series may be missing"
     (exam,), _ = pair_images(scan_tree(tmp_path))
     assert exam.notes == exam.incomplete == (expected,)
 
 
-def test_files_of_another_kind_beside_the_images_are_no_missing_slices(tmp_path):
+def test_files_of_another_kind_next_to_the_images_are_no_missing_slices(tmp_path):
     for folder, datasets in {"ct": ct_series(), "pet": pet_series()}.items():
         write(datasets, tmp_path / folder)
     for name in ("README.txt", "Thumbs.db", "viewer.exe"):

@@ -64,7 +64,7 @@ def test_an_object_without_references():
 
 @pytest.mark.skipif(not STS.is_dir(), reason="the sarcoma images (../shared/data/sts) are not here")
 @pytest.mark.parametrize("modality", ["CT", "PET"])
-def test_real_structure_sets_name_the_series_beside_them(modality):
+def test_real_structure_sets_name_the_series_next_to_them(modality):
     folder = STS / "dicom" / "STS_002" / modality
     (path,) = (folder / "mask").iterdir()
     found = references_of(dcmread(path))

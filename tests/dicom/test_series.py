@@ -90,19 +90,19 @@ def test_two_images_of_one_place(tmp_path):
     datasets = ct_series()
     datasets.append(ct_series()[5])
     message = error_of(tmp_path, datasets)
-    assert message == "2 or more images share a place, such as image 6 and image 6: not one volume"
+    assert message == "2 or more images have the same position, such as image 6 and image 6: not one volume"
 
 
 def test_two_time_points_of_every_place(tmp_path):
-    assert "12 or more images share a place" not in (message := error_of(tmp_path, ct_series() + ct_series()))
-    assert "13 or more images share a place" in message
+    assert "12 or more images have the same position" not in (message := error_of(tmp_path, ct_series() + ct_series()))
+    assert "13 or more images have the same position" in message
 
 
 def test_uneven_distances(tmp_path):
     datasets = ct_series()
     for dataset in datasets[6:]:
         move(dataset, z=1.0)
-    assert "uneven slices: image 6 lies" in error_of(tmp_path, datasets)
+    assert "uneven slices: image 6 is" in error_of(tmp_path, datasets)
 
 
 def test_a_gap_of_no_whole_number_of_slices(tmp_path):
@@ -137,16 +137,16 @@ def test_a_tilted_gantry_that_the_orientation_names_too(tmp_path):
     assert message.startswith("a tilted gantry: the slices are sheared by 10.0 degrees")
 
 
-def test_one_slice_beside_the_others(tmp_path):
+def test_one_slice_next_to_the_others(tmp_path):
     datasets = ct_series()
     move(datasets[4], x=7.0)
-    assert error_of(tmp_path, datasets) == "image 5 lies 7.0 mm beside the other slices: not one volume"
+    assert error_of(tmp_path, datasets) == "image 5 is shifted by 7.0 mm against the other slices: not one volume"
 
 
 def test_mixed_orientations(tmp_path):
     datasets = ct_series()
     put(datasets[7], {"ImageOrientationPatient": [1.0, 0.0, 0.0, 0.0, 0.0, -1.0]})
-    assert error_of(tmp_path, datasets) == "mixed orientations: image 8 does not lie parallel to image 1"
+    assert error_of(tmp_path, datasets) == "mixed orientations: image 8 is not parallel to image 1"
 
 
 def test_a_localiser_that_does_not_say_so(tmp_path):
@@ -158,7 +158,7 @@ def test_a_localiser_that_does_not_say_so(tmp_path):
 
 def test_axes_that_are_not_at_right_angles(tmp_path):
     message = error_of(tmp_path, ct_series(ImageOrientationPatient=[1.0, 0.0, 0.0, 0.6, 0.8, 0.0]))
-    assert "no pair of directions at right angles" in message
+    assert "not a pair of orthogonal directions" in message
 
 
 @pytest.mark.parametrize(
@@ -167,8 +167,8 @@ def test_axes_that_are_not_at_right_angles(tmp_path):
         ("ImagePositionPatient", None, "image 4: its ImagePositionPatient is missing"),
         ("ImageOrientationPatient", [1.0, 0.0, 0.0], "image 4: its ImageOrientationPatient is missing or incomplete"),
         ("PixelSpacing", None, "image 4: its PixelSpacing is missing"),
-        ("PixelSpacing", [2.0, 2.5], "image 4: its pixels are not as large as those of image 1"),
-        ("Rows", 8, "image 4: its 8 x 18 pixels do not fit the 16 x 18 of image 1"),
+        ("PixelSpacing", [2.0, 2.5], "image 4: its pixel spacing differs from that of image 1"),
+        ("Rows", 8, "image 4: its 8 x 18 pixels differ from the 16 x 18 of image 1"),
         ("Rows", None, "image 4: its Rows or Columns is missing"),
         ("RescaleSlope", None, "image 4: its RescaleSlope is missing"),
         ("RescaleIntercept", None, "image 4: its RescaleIntercept is missing"),
@@ -181,7 +181,7 @@ def test_a_slice_with_another_tag(tmp_path, keyword, value, said):
 
 
 def test_a_single_slice(tmp_path):
-    assert error_of(tmp_path, ct_series()[:1]) == "a single image is no volume"
+    assert error_of(tmp_path, ct_series()[:1]) == "a single image is not a volume"
 
 
 def some_slices(**changes):
@@ -194,7 +194,7 @@ def some_slices(**changes):
 def test_positions_that_are_not_numbers():
     slices = some_slices()
     slices[2] = replace(slices[2], position=(0.0, float("nan"), 6.0))
-    with pytest.raises(GeometryError, match="not a number"):
+    with pytest.raises(GeometryError, match="is not finite"):
         stack(slices)
 
 

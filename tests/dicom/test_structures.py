@@ -33,7 +33,7 @@ def images(tmp_path):
     return ct, pet
 
 
-UNTYPED = "untyped, and its name names nothing else"
+UNTYPED = "untyped, and its name is of no other structure"
 
 
 def lesions(tmp_path, *objects, pattern=None, **images):
@@ -107,7 +107,7 @@ def test_contours_that_were_drawn_on_mr_are_not_merged_into_those_of_the_pet(tmp
     found = lesions(tmp_path, on_pet, drawn_on_mr(PET_GRID, 5))
     assert [int(plane.sum()) for plane in found.mask.array] == [0, 0, 9, 0, 0, 0, 0, 0, 0]
     (note,) = [note for note in found.notes if "is not used" in note]
-    assert "it is drawn on another series (MR) than the PET and the CT of the case; --lesion_rois takes" in note
+    assert "it is drawn on another series (MR) than the PET and the CT of the case; --lesion_rois uses" in note
 
 
 def test_contours_that_were_drawn_on_mr_alone_are_offered(tmp_path, images):
@@ -169,7 +169,7 @@ def test_a_segment_of_an_organ_is_no_lesion(tmp_path, images):
     both = segmentation(images[1], made, meanings=[ORGAN, LESION])
     found = lesions(tmp_path, both)
     assert found.mask.array.sum() == 4
-    assert "regions 2 (coded as a lesion); no lesions: regions 1 (coded as anatomy" in found.notes[0]
+    assert "regions 2 (coded as a lesion); not lesions: regions 1 (coded as anatomy" in found.notes[0]
     organs = segmentation(images[1], made, meanings=[ORGAN, ORGAN])
     found = lesions(tmp_path, organs)
     assert found.mask is None
@@ -186,7 +186,7 @@ def test_the_regions_of_a_structure_set_that_are_no_lesions_are_named(tmp_path, 
     assert [int(plane.sum()) for plane in found.mask.array] == [0, 0, 9, 0, 0, 0, 0, 0, 0]
     said = found.notes[0].partition("drawn on the PET: ")[2]
     assert said == (
-        "regions 3 (of the type GTV); no lesions: regions 1 (of the type EXTERNAL), regions 2 (of the type ORGAN), "
+        "regions 3 (of the type GTV); not lesions: regions 1 (of the type EXTERNAL), regions 2 (of the type ORGAN), "
         "regions 4 (untyped, named as a planning structure), regions 5 (of the type AVOIDANCE)"
     )
 
@@ -220,7 +220,7 @@ def test_an_object_that_cannot_be_used_does_not_stop_the_others(tmp_path, images
     good = rtstruct({"a": [square(PET_GRID, 2)]}, referenced=images[1], series="good")
     found = lesions(tmp_path, between, good)
     assert found.mask.array.sum() == 9
-    assert "ROI 1: 1 of 1 contours do not lie in slices" in found.notes[1]
+    assert "ROI 1: 1 of 1 contours are not in slices" in found.notes[1]
 
 
 def test_a_damaged_object_is_noted(tmp_path, images):

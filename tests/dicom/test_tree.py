@@ -56,17 +56,17 @@ def test_names_everything_that_it_leaves_out(tmp_path):
     found = reasons(tree)
     assert Counter(found.values())["a copy of another file (same SOPInstanceUID)"] == 12
     assert found["scout0"] == found["scout1"] == "a localiser (scout)"
-    assert found["screen0"] == "no CT or PET image (Secondary Capture Image Storage)"
-    assert found["dose0"] == "no CT or PET image (X-Ray Radiation Dose SR Storage)"
-    assert found["mr0"] == "no CT or PET image (MR Image Storage)"
+    assert found["screen0"] == "not a CT or PET image (Secondary Capture Image Storage)"
+    assert found["dose0"] == "not a CT or PET image (X-Ray Radiation Dose SR Storage)"
+    assert found["mr0"] == "not a CT or PET image (MR Image Storage)"
     assert found["DICOMDIR0"] == "a DICOMDIR"
     assert found["private0"] == "an unknown kind of DICOM object"
     assert found["wrong_modality0"] == "an object of the class CT Image Storage whose Modality is not CT"
     assert found["mip0"] == "a projection"
     assert found["empty.dcm"] == "an empty file"
     assert found["notes.txt"] == "not a DICOM file"
-    assert found["cut_off.dcm"].startswith("a DICOM file without a") or "cut off" in found["cut_off.dcm"]
-    assert found["broken_link"] == "no regular file (a broken link, a device)"
+    assert found["cut_off.dcm"].startswith("a DICOM file without a") or "truncated" in found["cut_off.dcm"]
+    assert found["broken_link"] == "not a regular file (a broken link, a device)"
 
 
 GARBLED = b"1.2.8\xff0.1\x0c008.5/1.4.1.1.2"
@@ -85,7 +85,7 @@ def test_garbled_values_let_no_warnings_out(tmp_path, keyword, recwarn, caplog):
     tree = scan_tree(tmp_path)
     assert len(recwarn) == len(caplog.records) == 0
     if keyword == "SOPClassUID":
-        assert {item.reason for item in tree.left_out} == {"a DICOM file whose SOPClassUID is no UID: damaged"}
+        assert {item.reason for item in tree.left_out} == {"a DICOM file with an invalid SOPClassUID: damaged"}
         assert all(item.damaged for item in tree.left_out)
 
 
@@ -123,7 +123,7 @@ def open_folder():
     shutil.rmtree(folder)
 
 
-def test_names_what_may_not_be_read(open_folder):
+def test_unreadable_files_are_named(open_folder):
     root = Path(open_folder)
     write(ct_series(), root / "ct")
     (root / "ct" / "0005.dcm").chmod(0)
@@ -136,8 +136,8 @@ def test_names_what_may_not_be_read(open_folder):
     finally:
         os.seteuid(user)
     assert reasons(tree) == {
-        "ct/0005.dcm": "may not be read (no permission)",
-        "secret": "a folder that may not be read",
+        "ct/0005.dcm": "no permission to read",
+        "secret": "a folder without read permission",
     }
     assert sizes(tree) == [("CT", 11)]
 
@@ -145,10 +145,10 @@ def test_names_what_may_not_be_read(open_folder):
 def test_says_where_there_is_nothing(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         scan_tree(tmp_path / "nowhere")
-    with pytest.raises(DatasetError, match="no files"):
+    with pytest.raises(DatasetError, match="no readable files"):
         scan_tree(tmp_path)
     (tmp_path / "image.dcm").touch()
-    with pytest.raises(DatasetError, match=r"image\.dcm: is a file; name the folder"):
+    with pytest.raises(DatasetError, match=r"image\.dcm: is a file; give its folder"):
         scan_tree(tmp_path / "image.dcm")
 
 

@@ -104,7 +104,7 @@ def test_a_pet_of_zeros_stays_zero(tmp_path, source):
 def test_values_that_are_no_suv_are_refused(tmp_path, source, value):
     pet = random_pet(CT_GRID)
     pet.array[2, 3, 4] = value
-    with pytest.raises(ImageError, match="negative or no numbers"):
+    with pytest.raises(ImageError, match="negative or non-finite"):
         write_pet_series(tmp_path / "pet", pet, source, HOW)
     assert not (tmp_path / "pet").exists()
 
@@ -179,7 +179,7 @@ def test_a_full_disk_is_one_line(tmp_path, source, monkeypatch):
     assert list((tmp_path / "out").iterdir()) == []
 
 
-def test_a_place_that_may_not_be_written_is_one_line(tmp_path, source):
+def test_an_unwritable_output_is_one_line(tmp_path, source):
     (tmp_path / "out").write_text("a file where the folder should be")
     with pytest.raises(ImageError, match=r"out/pet: cannot be written \("):
         write_pet_series(tmp_path / "out" / "pet", random_pet(CT_GRID), source, HOW)

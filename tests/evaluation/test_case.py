@@ -113,7 +113,7 @@ def test_every_region_is_measured_with_all_of_its_voxels_and_no_others():
         assert metrics["fake_suv_max"] == fake.array[mask].max(), region
 
 
-def test_without_a_mask_nobody_looks_for_lesions_and_an_empty_one_has_none():
+def test_without_a_mask_there_is_no_detection_and_an_empty_mask_has_no_lesions():
     real, labels, lesions = case_volumes()
     found = case.evaluate_case_and_baselines(real, real, labels, DISTRICTS, body_median_suv=1.5)
     assert (found.lesions, found.hot_spots) == (None, {})

@@ -12,5 +12,5 @@ def test_columns_have_one_width_and_numbers_end_at_the_right():
     ]
 
 
-def test_texts_begin_at_the_left_in_as_many_columns_as_asked_for():
+def test_texts_are_left_aligned_in_the_requested_columns():
     assert aligned(ROWS, left=2).splitlines()[3] == "whole body  x              12.25"

@@ -123,11 +123,11 @@ def test_nothing_at_all_writes_nothing(tmp_path):
         evaluator.evaluate_predictions(tmp_path / "empty", references_in(tmp_path), path)
     assert not caught.value.some_done
     assert not path.exists()
-    with pytest.raises(DatasetError, match="no case to compare"):
+    with pytest.raises(DatasetError, match="no cases to compare"):
         evaluator.evaluate_predictions(tmp_path / "fake", References({}, DISTRICTS), path)
 
 
-def test_error_maps_lie_on_the_real_pets_own_grid(tmp_path):
+def test_error_maps_are_on_the_real_pets_own_grid(tmp_path):
     real, labels, lesions = case_volumes()
     turned = permuted(real)
     write_case(tmp_path, "a", Volume(real.array + np.float32(0.5), GRID), (turned, labels, lesions))
@@ -143,7 +143,7 @@ def test_error_maps_overwrite_nothing(tmp_path):
     write_case(tmp_path, "a", volumes[0], volumes)
     for kind in ("fake", "real", "maps", "lesions"):
         before = (tmp_path / kind / "a.nii.gz").read_bytes()
-        with pytest.raises(DatasetError, match="folder of their own"):
+        with pytest.raises(DatasetError, match="choose another folder"):
             evaluator.evaluate_predictions(
                 tmp_path / "fake", references_in(tmp_path), error_maps=tmp_path / "real" / ".." / kind
             )
@@ -227,7 +227,7 @@ def test_what_a_case_is_compared_with_must_be_there(tmp_path):
     dataset.path("CT", "b", "Ts").rename(dataset.folder / "imagesTs" / "c_0000.nii.gz")
     with pytest.raises(CasesFailed) as caught:
         evaluated(dataset, tmp_path / "out")
-    assert "no true organs" in caught.value.failures["a"]
+    assert "no reference organs" in caught.value.failures["a"]
     assert "no prediction" in caught.value.failures["c"]
 
 
@@ -239,7 +239,7 @@ def test_error_maps_need_a_pet(tmp_path):
     error = read_volume(tmp_path / "errors" / "a.nii.gz").array
     np.testing.assert_allclose(error, np.where(inside, fake - real, 0), atol=1e-6)
     update_dataset_json(dataset.folder, targets={"organs": {"kind": "labels", "labels": ORGANS}})
-    with pytest.raises(DatasetError, match="no PET is predicted, so there are no error maps"):
+    with pytest.raises(DatasetError, match="no PET is predicted; run without --error_maps"):
         evaluated(RawDataset(dataset.folder), tmp_path / "out", error_maps=tmp_path / "more")
 
 
@@ -258,7 +258,7 @@ def test_a_district_that_is_called_body_has_a_map_as_any_other(tmp_path):
         assert regions[region]["mae"] == pytest.approx(np.abs(fake - real).mean(), rel=1e-5)
 
 
-def test_districts_without_a_model_are_left_out_whichever_target_comes_first(tmp_path):
+def test_districts_without_a_model_are_omitted_whichever_target_comes_first(tmp_path):
     organs = {"kind": "labels", "labels": ORGANS}
     dataset = write_two_target_dataset(
         tmp_path, tmp_path / "out", districts={"low": 1, "high": 2}, targets={"organs": organs, "PET": {}}

@@ -75,12 +75,12 @@ def test_few_cases_get_no_claim():
     assert "interval" not in answer
 
 
-def test_regions_without_numbers_are_left_out():
+def test_regions_without_numbers_are_omitted():
     found = summary_of({"whole_body": 0.3, "lesions": None}, {"whole_body": 1.0}, {"whole_body": 0.4})
     assert "lesions" not in headline.plain_answer(found)
     empty = summary_of({"whole_body": None}, {}, {})
-    assert "Nothing could be compared" in headline.plain_answer(empty)
-    assert "Nothing could be compared" in headline.plain_answer({"cases": {}, "mean": {}, "baselines": {}})
+    assert "Nothing to compare" in headline.plain_answer(empty)
+    assert "Nothing to compare" in headline.plain_answer({"cases": {}, "mean": {}, "baselines": {}})
 
 
 def test_organs_are_counted():
@@ -108,7 +108,7 @@ def test_labels_are_summarised_by_their_mean_the_lowest_and_those_that_are_misse
     )
     found = {"a": {"liver": metrics(0.5)}, "b": {"liver": metrics(None)}}
     assert "missed" not in headline.plain_answer(label_summary(found))
-    assert "Nothing could be compared" in headline.plain_answer(label_summary({"a": {"liver": metrics(None)}}))
+    assert "Nothing to compare" in headline.plain_answer(label_summary({"a": {"liver": metrics(None)}}))
 
 
 def test_labels_are_said_after_the_pet():

@@ -112,7 +112,7 @@ def test_a_label_map_of_any_type_is_read_as_labels_and_other_values_are_named(tm
     write_volume(path, organs.with_array(organs.array.astype(np.float32)))
     assert evaluated(dataset, tmp_path / "out")["cases"] == expected
     for array, message in (
-        (organs.array * np.float32(0.5), "no labels"),
+        (organs.array * np.float32(0.5), "not labels"),
         (organs.array * 3, r"label\(s\) 3, 6 are not in"),
     ):
         write_volume(path, organs.with_array(array))

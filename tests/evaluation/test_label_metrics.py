@@ -96,7 +96,7 @@ def test_the_metrics_of_both_orders_are_the_same_and_the_volumes_change_sides():
         assert forth[name]["real_volume_ml"] == back[name]["fake_volume_ml"]
 
 
-def test_a_label_that_neither_map_holds_counts_nowhere():
+def test_a_label_in_neither_map_is_not_counted():
     found = label_metrics(*cubes(1), {"cube": 3, "heart": 5}, SPACING)["heart"]
     volumes = {"real_volume_ml": 0.0, "fake_volume_ml": 0.0}
     assert found == {"dice": None, "iou": None, "hd95": None, "asd": None, **volumes}
@@ -138,7 +138,7 @@ def test_maps_that_cannot_be_compared_are_refused():
         label_metrics(predicted[1:], reference, LABELS, SPACING)
     with pytest.raises(GeometryError, match="three axes"):
         label_metrics(predicted[0], reference[0], LABELS, SPACING)
-    with pytest.raises(ImageError, match="reference label map holds float32"):
+    with pytest.raises(ImageError, match="reference label map has the type float32"):
         label_metrics(predicted, reference.astype(np.float32), LABELS, SPACING)
     with pytest.raises(DatasetError, match="label 0 of air"):
         label_metrics(predicted, reference, {"air": 0}, SPACING)

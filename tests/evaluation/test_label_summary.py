@@ -58,7 +58,7 @@ def test_where_all_cases_have_all_labels_the_mean_is_that_of_the_column():
 
 
 def test_a_case_without_a_fold_is_named():
-    with pytest.raises(DatasetError, match=r"no fold is known for b, d"):
+    with pytest.raises(DatasetError, match=r"no fold of b, d"):
         summarise_labels(cases_by_hand(), {"a": 0, "c": 1})
 
 

@@ -25,7 +25,7 @@ def test_the_text_has_a_row_a_label_and_their_mean():
     assert "over 4 cases" in lines[-1]
 
 
-def test_a_table_over_folds_says_so():
+def test_a_table_over_folds_names_the_folds():
     folds = {"a": 0, "b": 1, "c": 0, "d": 1}
     assert "85.00 ± 14.14" in text_table(summarise_labels(label_cases(), folds))
     assert "over 2 folds" in text_table(summarise_labels(label_cases(), folds))
@@ -70,7 +70,7 @@ def test_a_number_that_does_not_exist_is_a_dash_or_empty():
     assert csv_text(summary).splitlines()[1:3] == ["liver,,,0,,,0,0,0,0", "spleen,50.0,,1,,,0,0,0,0"]
 
 
-def test_biases_stand_beside_the_overlaps_where_there_are_any():
+def test_biases_are_next_to_the_overlaps_where_there_are_any():
     cases = {"a": {"liver": {"dice": 0.5, "suv_mean_bias": -3.0}}, "b": {"liver": {"dice": 0.5, "suv_mean_bias": 5.0}}}
     lines = text_table(summarise_labels(cases)).splitlines()
     assert "SUVmean bias [%]" in lines[0]

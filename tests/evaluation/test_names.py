@@ -35,6 +35,6 @@ def test_regions_have_names_for_people():
     assert [names.region_title(region) for region in regions] == ["whole body", "small bowel (organ)", "arms"]
 
 
-def test_labels_are_told_from_districts_by_the_colon():
+def test_labels_are_distinguished_from_districts_by_the_colon():
     regions = ("whole_body", "lesions", "trunk", "organ:liver", "vertebrae:L1")
     assert [name for name in regions if names.is_label(name)] == ["organ:liver", "vertebrae:L1"]

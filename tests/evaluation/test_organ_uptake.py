@@ -43,7 +43,7 @@ def test_a_label_that_one_map_lacks_has_no_bias(lacking):
     assert (found[f"{other}_suv_mean"], found[f"{other}_suv_max"]) == (4.0, 6.0)
 
 
-def test_a_label_that_neither_map_holds_has_nothing():
+def test_a_label_in_neither_map_has_no_values():
     found = organ_uptake(REAL, REAL, {"heart": 9})["heart"]
     assert set(found.values()) == {None}
     assert len(found) == 6

@@ -21,7 +21,7 @@ def test_weights_are_the_caps_of_the_sphere():
 
 
 @pytest.mark.parametrize("spacing", [(3.0, 2.0, 2.0), (5.0, 1.2, 4.1), (13.0, 6.0, 13.0)])
-def test_a_voxel_counts_with_what_of_it_lies_in_the_sphere(spacing):
+def test_a_voxel_is_weighted_with_its_share_in_the_sphere(spacing):
     weights = peaks.sphere_weights(spacing)
     assert weights.shape == tuple(2 * radius + 1 for radius in peaks.peak_radii(spacing))
     assert weights.sum() == pytest.approx(1.0)

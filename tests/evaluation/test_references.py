@@ -21,7 +21,7 @@ def test_files_are_found_by_case_and_doubles_are_refused(tmp_path):
     (tmp_path / ".partial-c.nii.gz").write_text("")
     assert image_files(tmp_path) == {"b": first, "a.x": second}
     put(tmp_path / "b.mha")
-    with pytest.raises(DatasetError, match=r"b\.mha and b\.nii\.gz are the same case"):
+    with pytest.raises(DatasetError, match=r"b\.mha and b\.nii\.gz have the same case name"):
         image_files(tmp_path)
     with pytest.raises(DatasetError, match="no such folder"):
         image_files(tmp_path / "nowhere")
@@ -115,5 +115,5 @@ def test_where_nothing_is_predicted_that_could_be_counted_the_dataset_is_named(t
     put(folder / "imagesTs" / "t_0000.nii.gz")
     targets = {"sCT": {"kind": "ct"}}
     write_dataset_json(folder, name="X", districts={}, num_training=0, channel_names={"0": "PET"}, targets=targets)
-    with pytest.raises(DatasetError, match="Dataset001_X: neither a PET nor a label map is to be predicted"):
+    with pytest.raises(DatasetError, match="Dataset001_X: the dataset has no PET or label map as a target"):
         References.from_dataset(RawDataset(folder))

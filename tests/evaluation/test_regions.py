@@ -61,7 +61,7 @@ def test_what_is_cut_has_one_voxel_of_margin_everywhere():
     assert found.shape == scene.real_part.shape == scene.real_peaks.shape == scene.peaks(values).shape
 
 
-def test_peaks_see_what_lies_beyond_the_regions():
+def test_peaks_include_voxels_outside_the_regions():
     real = volume_of(0)
     real.array[4] = 3.0  # beyond the box of the trunk, and inside spheres around its last slice
     scene = regions.make_scene(real, district_map_on(GRID), {"trunk": 2})

@@ -36,7 +36,7 @@ def test_organs_stand_in_one_table_each_metric():
 def test_detection_stands_by_threshold_and_method():
     summary = synthetic_summary()
     lines = table(summary).splitlines()
-    start = next(index for index, line in enumerate(lines) if line.startswith("share of the 9 lesions found"))
+    start = next(index for index, line in enumerate(lines) if line.startswith("detected share of the 9 lesions"))
     assert "SUV ≥ 2.5" in lines[start]
     assert "SUV ≥ 10" in lines[start]
     firsts = [line.split()[0] for line in lines[start + 2 : start + 8]]
@@ -44,14 +44,14 @@ def test_detection_stands_by_threshold_and_method():
     expected = [f"{value:.2f}" for value in summary["detection"]["curves"]["prediction"]["sensitivity"]]
     assert lines[start + 3].split()[-7:] == expected
     summary["detection"]["curves"] = {}
-    assert "lesions found" not in table(summary)
+    assert "detected share" not in table(summary)
 
 
 def test_volume_columns_stand_apart_and_are_explained():
     text = table(synthetic_summary(2))
     header = next(line for line in text.splitlines() if "MAE volume [SUV]" in line)
     assert "MAE [SUV]" not in header
-    assert "flatters" in text
+    assert "improves all values" in text
 
 
 def test_of_labels_alone_it_is_their_table_and_the_answer():
@@ -77,7 +77,7 @@ def test_districts_that_no_model_predicted_are_named_with_their_cases():
     assert "left out: arms in 1 case(s) (a); head in 2 case(s) (a, b)." in text
 
 
-def test_labels_stand_in_a_table_of_their_own_beside_the_errors_of_the_pet():
+def test_labels_have_a_separate_table_next_to_the_errors_of_the_pet():
     summary = summary_with_labels()
     text = table(summary)
     lines = text.splitlines()

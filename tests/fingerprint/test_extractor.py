@@ -114,7 +114,7 @@ def test_any_orientation_of_the_files_gives_the_same_fingerprint(tmp_path):
         assert other.percentiles == district.percentiles
 
 
-def test_districts_that_a_case_lacks_are_counted_without_it_and_those_of_no_case_are_left_out(tmp_path):
+def test_districts_that_a_case_lacks_are_counted_without_it_and_those_of_no_case_are_omitted(tmp_path):
     only_low, none_high = case_volumes(0), case_volumes(1)
     for volumes in (only_low, none_high):
         array = volumes["district_map"].array
@@ -156,7 +156,7 @@ def test_a_body_outside_of_the_pet_is_refused(tmp_path):
     volumes["pet"] = type(volumes["pet"])(
         volumes["pet"].array, type(far)(far.shape, far.spacing, (500.0, 500.0, 500.0)), "SUV"
     )
-    with pytest.raises(CasesFailed, match="A: the districts lie outside"):
+    with pytest.raises(CasesFailed, match="A: the districts are outside"):
         extract_fingerprint(write_raw(tmp_path, {"A": volumes}))
 
 

@@ -15,7 +15,7 @@ def test_what_was_saved_is_loaded(tmp_path):
     assert Fingerprint.load(tmp_path / "f.json") == seen
 
 
-def test_what_made_the_district_maps_survives_and_an_older_file_knows_nothing_of_it(tmp_path):
+def test_the_segmenters_are_kept_and_empty_in_an_older_file(tmp_path):
     seen = replace(fingerprint(head=district()), segmenters=[SegmenterIdentity("rules", "1", {"mm": 4.0})])
     seen.save(tmp_path / "f.json")
     assert Fingerprint.load(tmp_path / "f.json") == seen

@@ -1,4 +1,4 @@
-"""The whole road on a tiny phantom, through the commands' own ``main``, and a way to pull the plug on it."""
+"""All commands in order on a tiny phantom, by their ``main`` functions, and a simulation of a killed process."""
 
 import itertools
 import json
@@ -13,7 +13,7 @@ from ct2pet.phantom import COARSE, write_dataset
 DATASET = "Dataset077_Tiny"
 FOLDERS = ("raw", "preprocessed", "results")
 TEST_CASES = ["phantom_005", "phantom_006"]
-USER, MACHINE = "zzuser", "zzmachine"  # as whom and where the road is gone
+USER, MACHINE = "zzuser", "zzmachine"  # the user and the machine of the test
 SMALL = "-gpu_memory_target 0.39"  # the smallest patches
 SHORT = "--num_epochs 1 --iterations_per_epoch 1 -device cpu --deterministic"
 
@@ -26,7 +26,7 @@ def run(line):
 
 @dataclass(frozen=True)
 class Road:
-    """Where everything of the dataset lies."""
+    """The folders of the dataset."""
 
     root: Path
 
@@ -51,7 +51,7 @@ class Road:
         return json.loads((self.preprocessed / "ct2petPlans.json").read_text())
 
     def enter(self, monkeypatch):
-        """Let the commands work here."""
+        """Set the environment variables of the commands to these folders."""
         for kind in FOLDERS:
             monkeypatch.setenv(f"ct2pet_{kind}", str(self.root / kind))
 
@@ -82,7 +82,7 @@ def prepare(road, options=""):
 
 
 def walk(road):
-    """Every command, one after another, among the remains of killed ones; the exit codes."""
+    """All commands in order, with files of killed processes in the folders; returns the exit codes."""
     codes = [prepare(road, "--verify_dataset_integrity")]
     for path in sorted(road.preprocessed.glob("ct2petPlans_*/*")):
         leave_partial(path)
@@ -109,11 +109,11 @@ def _whole_files(folder):
 
 
 class PulledPlugError(BaseException):
-    """Nothing but a command's outermost frame catches this: the process is gone."""
+    """Simulates the end of a killed process; only the outermost frame of a command catches it."""
 
 
 def pull_plug(monkeypatch, number):
-    """Let the process die when it has written the ``number``-th file (1, ...), before that has its name."""
+    """Simulate a kill of the process when it has written the ``number``-th file (1, ...), before that has its name."""
     counter, flush = itertools.count(1), files._flush_to_disk
 
     def flush_or_die(temporary):

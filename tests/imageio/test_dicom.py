@@ -39,19 +39,17 @@ def message_of(folder):
 
 def test_several_series_are_no_image(tmp_path):
     write(ct_series() + ct_series(Study("PAT2"), number=5), tmp_path)
-    expected = (
-        "it holds 2 CT series (CT series 2 (12 files); CT series 5 (12 files)); put each into a folder of its own"
-    )
+    expected = "it contains 2 CT series (CT series 2 (12 files); CT series 5 (12 files)); put each into its own folder"
     assert message_of(tmp_path) == f"{tmp_path}: {expected}"
 
 
 def test_a_folder_without_a_ct(tmp_path):
     write(pet_series(), tmp_path)
-    assert message_of(tmp_path) == f"{tmp_path}: there is no CT series (DICOM) in this folder"
+    assert message_of(tmp_path) == f"{tmp_path}: no CT series (DICOM) in this folder"
     (tmp_path / "a.txt").write_text("text")
     assert message_of(tmp_path).endswith("but 1 x not a DICOM file")
     (tmp_path / "empty").mkdir()
-    assert "there are no files in it" in message_of(tmp_path / "empty")
+    assert "no readable files" in message_of(tmp_path / "empty")
 
 
 def test_a_series_with_a_missing_slice(tmp_path):
@@ -61,17 +59,17 @@ def test_a_series_with_a_missing_slice(tmp_path):
     assert message_of(tmp_path).startswith(f"{tmp_path}: 1 slice(s) missing between")
 
 
-def test_a_file_that_is_cut_off(tmp_path):
+def test_a_file_that_is_truncated(tmp_path):
     path = write(ct_series(), tmp_path)[3]
     path.write_bytes(path.read_bytes()[:-10])
-    assert message_of(tmp_path).startswith(f"{tmp_path}: image 4: its pixels are missing, cut off or damaged")
+    assert message_of(tmp_path).startswith(f"{tmp_path}: image 4: its pixels are missing, truncated or damaged")
 
 
 @pytest.mark.parametrize("number", [5, -1])
-def test_a_file_without_content_beside_the_images(tmp_path, number):
+def test_a_file_without_content_next_to_the_images(tmp_path, number):
     write(ct_series(), tmp_path / "images")[number].write_bytes(b"")
     (tmp_path / "elsewhere.txt").touch()
-    reason = "1 damaged file(s) beside its images (an empty file): slices may be missing; restore or remove them"
+    reason = "1 damaged file(s) next to its images (an empty file): slices may be missing; restore or remove them"
     assert message_of(tmp_path) == f"{tmp_path}: {reason}"
 
 

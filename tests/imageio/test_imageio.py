@@ -141,7 +141,7 @@ def noisy_file(path):
 
 @pytest.mark.parametrize("suffix", SINGLE_FILES)
 @pytest.mark.parametrize("kept", [0, 5, 100, 0.5, 0.9, -1])
-def test_a_file_that_is_cut_off_is_named(tmp_path, suffix, kept):
+def test_a_file_that_is_truncated_is_named(tmp_path, suffix, kept):
     path = tmp_path / f"cut{suffix}"
     content = noisy_file(path)
     path.write_bytes(content[: int(kept * len(content)) if 0 < kept < 1 else kept])
@@ -176,12 +176,12 @@ def test_a_compressed_file_with_wrong_bytes_is_named(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("compressed", [True, False])
-def test_a_header_whose_data_file_is_cut_off_or_gone_is_named(tmp_path, compressed):
+def test_a_header_whose_data_file_is_truncated_or_gone_is_named(tmp_path, compressed):
     path = tmp_path / "a.mhd"
     sitk.WriteImage(sitk.GetImageFromArray(some_volume().array), str(path), compressed)
     data = next(file for file in tmp_path.iterdir() if file.suffix != ".mhd")
     data.write_bytes(data.read_bytes()[:-3])
-    with pytest.raises(ImageError, match=r"a\.mhd.*cut off"):
+    with pytest.raises(ImageError, match=r"a\.mhd.*truncated"):
         read_volume(path)
     data.unlink()
     with pytest.raises(ImageError, match=rf"a\.mhd.*{data.name} is missing"):

@@ -56,7 +56,7 @@ def test_cases_read_ahead_and_written_behind_are_the_same_and_fail_alone(raw, mo
     assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["a.nii.gz", "b.nii.gz", "e.nii.gz"]
 
 
-def test_pictures_lie_beside_the_predictions_and_those_of_old_ones_go(raw):
+def test_pictures_are_next_to_the_predictions_and_old_ones_are_removed(raw):
     run(raw, pictures=True)
     assert sorted(path.name for path in (raw / "out").glob("*.png")) == ["a.png", "b.png"]
     run(raw)

@@ -51,7 +51,7 @@ def test_a_folder_of_results_or_of_a_dataset_is_searched_as_the_results_folder_i
 ):
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
     assert factors(model_paths=[results / place], model="other") == [{"low": [0.7], "high": [0.7]}]
-    with pytest.raises(CheckpointError, match="several trained models fit"):
+    with pytest.raises(CheckpointError, match="several trained models; choose one: "):
         names(model_paths=[results / place])
 
 
@@ -66,7 +66,7 @@ def test_the_folder_of_one_configuration_is_this_configuration_alone(results, mo
     ("options", "problem"),
     [
         ({"ensemble": ["scaled"]}, "--ensemble scaled: expected MODEL__PLANS"),
-        ({"ensemble": ["scaled__others"]}, "no trained model fits; there are: "),
+        ({"ensemble": ["scaled__others"]}, "no trained model has -p others; trained are: "),
         ({"ensemble": ["scaled__ct2petPlans", "other__ct2petPlans__low"]}, "have different districts without a model"),
     ],
 )
@@ -76,7 +76,7 @@ def test_what_cannot_be_averaged_is_refused(results, options, problem):
 
 
 def test_files_and_names_exclude_each_other():
-    with pytest.raises(Ct2PetError, match="choose one of them"):
+    with pytest.raises(Ct2PetError, match="use either --model"):
         PredictionOptions(model_paths=["a.zip"], ensemble=["a__b"])
 
 
@@ -99,3 +99,25 @@ def test_label_maps_cannot_be_averaged(tmp_path, monkeypatch):
     (path,) = tmp_path.glob(f"*/*/*/{CHECKPOINT_FINAL}")
     with pytest.raises(CheckpointError, match="organs: a label map"):
         names(model_paths=[path.parents[1]] * 2)
+
+
+def test_without_a_trained_model_the_built_in_model_predicts_and_one_line_names_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    for options in ({}, {"model_paths": ["box"]}):
+        with chosen_members(PredictionOptions(**options)) as (member,):
+            assert member.trained.dataset_name == "Dataset900_Box"
+            assert [one.name for one in member.loaded.districts] == ["head", "trunk", "arms", "legs"]
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "box, built into ct2pet, trained only on phantoms" in line
+
+
+@pytest.mark.parametrize("named", [{"dataset": "001"}, {"model": "pix2pix"}, {"checkpoint": "checkpoint_best.pth"}])
+def test_a_chosen_model_that_is_not_trained_is_not_replaced_by_the_built_in_model(named, tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    with pytest.raises(CheckpointError, match=r"no trained model with this checkpoint.*--model box"):
+        names(**named)
+
+
+def test_a_trained_model_precedes_the_built_in_model(results, capsys):
+    assert names(model="scaled") == ["scaled__ct2petPlans"]
+    assert capsys.readouterr().err == ""

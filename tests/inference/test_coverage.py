@@ -49,7 +49,7 @@ def run(work, target="out", **options):
 def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
     train(work, "low")
     run(work)
-    assert "warning: A: high has no trained model and is not predicted" in capsys.readouterr().err
+    assert "warning: A: no trained model of high, not predicted" in capsys.readouterr().err
     _, labels = two_district_case()
     left_out = read_volume(work / "out" / "not_predicted" / "A.nii")
     assert np.array_equal(left_out.array, np.where(labels.array == 2, 2, 0))
@@ -64,12 +64,12 @@ def test_a_case_of_nothing_but_districts_without_a_model_says_that_and_leaves_no
     write_volume(path, labels.with_array(np.where(labels.array > 0, 2, 0).astype(np.uint8), "label"))
     with pytest.raises(CasesFailed) as caught:
         run(work)
-    assert "it shows high alone, of which no model is trained; train one, or " in caught.value.failures["A"]
+    assert "it contains only high, without a trained model; train one, or " in caught.value.failures["A"]
     assert "--fill_with_whole_body" in caught.value.failures["A"]
     assert not (work / "out" / "not_predicted").exists()
 
 
-def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
+def test_the_evaluation_counts_what_was_predicted_alone_and_reports_it(work):
     train(work, "low")
     run(work)
     summary = evaluate("900", work / "out", num_processes=1)
@@ -82,14 +82,16 @@ def test_the_evaluation_counts_what_was_predicted_alone_and_says_so(work):
 
 def test_all_districts_can_be_required(work):
     train(work, "low")
-    with pytest.raises(CasesFailed, match="A: no model of high is trained; leave out --require_all_districts"):
+    with pytest.raises(
+        CasesFailed, match="A: no trained model of high; train it or run without --require_all_districts"
+    ):
         run(work, require_all_districts=True)
     assert not (work / "out" / "A.nii").exists()
 
 
-def test_the_whole_body_fills_in_where_it_is_trained_and_asked_for(work, capsys):
+def test_the_whole_body_fills_in_where_it_is_trained_and_requested(work, capsys):
     train(work, "low")
-    with pytest.raises(CheckpointError, match="no model of whole_body is trained that could predict high"):
+    with pytest.raises(CheckpointError, match="no trained model of whole_body, which is needed for high"):
         run(work, fill_with_whole_body=True)
     train(work, "low", "whole_body")
     run(work, fill_with_whole_body=True)

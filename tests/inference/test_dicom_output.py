@@ -77,7 +77,7 @@ def test_each_case_is_a_nifti_file_and_a_dicom_series(scans, grid):
         assert shape == pet.grid.shape
         first = pydicom.dcmread(scans / "out" / "dicom" / case / "00001.dcm")
         assert first.PatientID == f"PAT-{case}"
-        assert "model scaled" in first.DerivationDescription
+        assert "model scaled, plans ct2petPlans, dataset Dataset900_Tiny" in first.DerivationDescription
     if grid == "ct":
         assert pet.grid.matches(read_volume(scans / "scans" / "b").grid)
 
@@ -98,7 +98,7 @@ def test_of_several_predictions_the_pet_becomes_the_series_wherever_it_stands(sc
 
 
 def test_a_model_without_a_pet_gives_no_series(scans):
-    with pytest.raises(Ct2PetError, match="--dicom writes PETs, and this model predicts none"):
+    with pytest.raises(Ct2PetError, match="--dicom writes PETs, but this model predicts none"):
         DicomOutput(True, None).check(scans, [])
     DicomOutput(False, None).check(scans, [])
 
@@ -123,7 +123,7 @@ def test_cts_that_are_no_dicom_are_refused_before_any_work(scans, capsys):
         arguments = f"-i {scans / source} -o {scans}/out --districts {scans}/maps -device cpu --dicom"
         assert main(arguments.split()) == 2
         (line,) = capsys.readouterr().err.splitlines()
-        assert "--dicom needs the CTs as DICOM series" in line
+        assert "--dicom needs each CT as a folder with a DICOM series" in line
     assert not (scans / "out").exists()
 
 
@@ -133,7 +133,7 @@ def test_several_series_in_a_folder_are_one_line(scans, capsys):
     assert main(arguments.split()) == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
     assert lines == [
-        "a: it holds 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into a folder of its own"
+        "a: it holds 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into its own folder"
     ]
     assert sorted(path.name for path in (scans / "out" / "dicom").iterdir()) == ["b"]
 
@@ -149,7 +149,7 @@ def test_series_that_are_missing_are_written_from_finished_predictions(scans, mo
     assert content_of(scans / "out" / "dicom") == series
 
 
-def test_a_prediction_made_anew_leaves_no_series_of_the_old_one(scans):
+def test_a_repeated_prediction_removes_the_old_series(scans):
     run(scans)
     run(scans, dicom=False, blend_mm=3.0)
     assert list((scans / "out" / "dicom").iterdir()) == []
@@ -157,7 +157,7 @@ def test_a_prediction_made_anew_leaves_no_series_of_the_old_one(scans):
 
 def test_series_that_are_no_predictions_are_never_replaced(scans):
     write(ct_series(), scans / "out" / "dicom" / "a")
-    with pytest.raises(Ct2PetError, match="dicom/a: would be replaced, but is no prediction"):
+    with pytest.raises(Ct2PetError, match="dicom/a: would be replaced, but is not a prediction"):
         run(scans)
     assert len(list((scans / "out" / "dicom" / "a").iterdir())) == 12
 
@@ -193,12 +193,12 @@ def test_a_disk_that_is_full_fails_the_case_and_keeps_its_nifti(scans, monkeypat
     monkeypatch.undo()
 
 
-def test_a_place_that_may_not_be_written_is_said_before_any_work(scans, capsys):
+def test_an_unwritable_output_is_reported_before_any_work(scans, capsys):
     (scans / "file").touch()
     arguments = f"-i {scans}/scans -o {scans}/file/out --districts {scans}/maps -device cpu --dicom"
     assert main(arguments.split()) == 2
     (line,) = capsys.readouterr().err.splitlines()
-    assert "file/out: nothing can be written there (Not a directory)" in line
+    assert "file/out: not writable (Not a directory)" in line
 
 
 def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):

@@ -94,7 +94,7 @@ def test_another_segmenter_than_the_trainings_is_one_line(scans, capsys, trained
     assert all(named in line for line in warnings)
 
 
-def test_maps_in_a_folder_are_known_by_the_records_beside_them(scans, capsys):
+def test_maps_in_a_folder_are_known_by_the_records_next_to_them(scans, capsys):
     run(scans, segmenter="other")
     capsys.readouterr()
     predict(scans, scans.parent / "again", districts=scans.parent / "out" / "districts", device="cpu")
@@ -103,7 +103,7 @@ def test_maps_in_a_folder_are_known_by_the_records_beside_them(scans, capsys):
     assert "a: low 0.99, high 0.30 (low)" in said.out
 
 
-def test_cases_without_a_map_beside_the_others_are_segmented(scans):
+def test_cases_without_a_map_next_to_the_others_are_segmented(scans):
     _, labels = two_district_case()
     scans.rename(scans.with_name("imagesTs"))
     write_volume(scans.parent / "districtsTs" / "a.nii.gz", labels)
@@ -184,8 +184,27 @@ def test_killed_at_any_file_and_continued_nothing_is_missing(scans, monkeypatch)
     assert [path.read_bytes() for path in paths] == whole
 
 
-def test_a_segmenter_that_does_not_know_the_districts_begins_nothing(scans, monkeypatch):
+def test_a_segmenter_without_the_districts_is_refused_before_work(scans, monkeypatch):
     monkeypatch.setattr(Halves, "districts", ("low", "tail"))
     with pytest.raises(DatasetError, match=r"halves finds low, tail, not high; .*--districts"):
         run(scans)
     assert not (scans.parent / "out").exists()
+
+
+def test_maps_beside_imagests_of_a_dataset_with_other_districts_are_not_used(scans, capsys):
+    """Label 1 is low in the model and limbs in the dataset: the model's segmenter makes the maps."""
+    raw = scans.parent / "Dataset055_Other"
+    ct, labels = two_district_case()
+    write_volume(raw / "imagesTs" / "a_0000.nii.gz", ct)
+    write_volume(raw / "districtsTs" / "a.nii.gz", labels.with_array(np.ones_like(labels.array)))
+    description = {
+        "channel_names": {"0": "CT"},
+        "target": {"name": "PET", "unit": "SUVbw g/ml"},
+        "numTraining": 0,
+        "file_ending": ".nii.gz",
+        "districts": {"limbs": 1},
+    }
+    (raw / "dataset.json").write_text(json.dumps({"name": "Other", **description}))
+    predict(raw / "imagesTs", scans.parent / "out", device="cpu")
+    assert "not used; maps of other districts (limbs) than the model's" in capsys.readouterr().err
+    assert set(np.unique(read_volume(made(scans, "a")).array)) >= {1, 2}

@@ -43,9 +43,9 @@ def test_one_ct_goes_into_a_folder_or_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("names", "message"),
     [
-        (["a_0000.nii.gz", "a.nii.gz"], "are the same case"),
-        (["a_0000.nii.gz", "a_0000.nrrd"], "are the same case"),
-        (["readme.txt"], "no image in it"),
+        (["a_0000.nii.gz", "a.nii.gz"], "have the same case name"),
+        (["a_0000.nii.gz", "a_0000.nrrd"], "have the same case name"),
+        (["readme.txt"], "no images; known formats"),
     ],
 )
 def test_folders_that_are_ambiguous_or_empty_are_refused(tmp_path, names, message):
@@ -71,12 +71,12 @@ def test_the_parts_are_all_cases_once(num_parts):
             part(cases, num_parts, wrong)
 
 
-def test_district_maps_are_found_beside_the_images(tmp_path):
+def test_district_maps_are_found_next_to_the_images(tmp_path):
     images = files(tmp_path / "imagesTs", "a_0000.nii")
     districts = files(tmp_path / "districtsTs")
     assert beside(images, "districts") == districts
     assert beside(images / "a_0000.nii", "districts") == districts
-    with pytest.raises(DatasetError, match="no folder of lesions beside it; name one with --lesions"):
+    with pytest.raises(DatasetError, match="no folder of lesions next to it; give one with --lesions"):
         beside(images, "lesions")
     with pytest.raises(DatasetError, match="--districts"):
         beside(files(tmp_path / "scans"), "districts")
@@ -136,10 +136,10 @@ def test_a_case_that_lacks_an_input_is_one_clear_line(tmp_path):
 
 def test_several_inputs_come_from_a_folder(tmp_path):
     source = files(tmp_path / "in", "a_0000.nii", "a_0001.nii")
-    with pytest.raises(DatasetError, match=r"a_0000\.nii: the model takes 2 inputs: name the folder .*CASE_0001"):
+    with pytest.raises(DatasetError, match=r"a_0000\.nii: the model takes 2 inputs: give the folder .*CASE_0001"):
         find_cases(source / "a_0000.nii", tmp_path / "out", TWO_OF_BOTH)
     empty = files(tmp_path / "empty", "a.nii")
-    with pytest.raises(DatasetError, match=r"empty: no case in it; the model takes 2 inputs: CASE_0000, CASE_0001"):
+    with pytest.raises(DatasetError, match=r"empty: no cases; the model takes 2 inputs: CASE_0000, CASE_0001"):
         find_cases(empty, tmp_path / "out", TWO_OF_BOTH)
 
 

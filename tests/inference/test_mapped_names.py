@@ -33,21 +33,21 @@ def test_an_examination_of_the_map_has_its_name_and_others_keep_theirs(export):
 
 def test_a_map_without_these_examinations_or_without_rows_is_one_line(export):
     write_map(export / "other.csv", [MapRow("CLINIC_0001", "P0001", "C-3", "1.2.5", "", "")])
-    with pytest.raises(DatasetError, match=r"other\.csv: holds none of the 2 examination\(s\)") as caught:
+    with pytest.raises(DatasetError, match=r"other\.csv: contains none of the 2 examination\(s\)") as caught:
         names(export, "other.csv")
     assert "A-1" not in str(caught.value)
-    with pytest.raises(DatasetError, match=r"missing\.csv: no map of patients; ct2pet_convert_dicom"):
+    with pytest.raises(DatasetError, match=r"missing\.csv: not a patient map; make one with ct2pet_convert_dicom"):
         names(export, "missing.csv")
 
 
 def test_two_folders_of_one_examination_are_refused(export):
     write(ct_series(Study(patient="A-1", study="3"), series="again")[:2], export / "in" / "third")
-    with pytest.raises(DatasetError, match="two folders hold the examination CLINIC_0007"):
+    with pytest.raises(DatasetError, match="two folders contain the examination CLINIC_0007"):
         names(export)
 
 
 def test_image_files_have_no_patient_to_look_up(export):
     (export / "files").mkdir()
     (export / "files" / "a.nii.gz").touch()
-    with pytest.raises(DatasetError, match="--patient_map names folders of DICOM files"):
+    with pytest.raises(DatasetError, match="--patient_map needs folders of DICOM files"):
         find_cases(export / "files", export / "out", FIELDS, export / "map.csv")

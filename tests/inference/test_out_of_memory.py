@@ -10,7 +10,7 @@ def broken(error, device="cpu"):
         raise error
 
 
-def test_a_real_shortage_of_main_memory_is_told():
+def test_a_real_shortage_of_main_memory_is_reported():
     with (
         pytest.raises(Ct2PetError, match=r"^trunk: out of memory on cpu; plan smaller$"),
         reporting_out_of_memory("cpu", "trunk", "plan smaller"),
@@ -39,7 +39,9 @@ def test_a_shortage_on_a_gpu_says_what_it_has(error, monkeypatch):
 
 def test_an_operation_without_a_deterministic_way_is_named():
     error = RuntimeError("avg_pool3d_backward_cuda does not have a deterministic implementation, but you set 'torch...")
-    with pytest.raises(Ct2PetError, match="avg_pool3d_backward_cuda has no deterministic way on cpu; leave out"):
+    with pytest.raises(
+        Ct2PetError, match="avg_pool3d_backward_cuda has no deterministic implementation on cpu; run without"
+    ):
         broken(error)
 
 

@@ -43,7 +43,7 @@ def test_every_district_gets_its_own_model_exactly():
 
 
 @pytest.mark.parametrize("direction", [TURNED, FLIPPED_AND_PERMUTED, FLIPPED_AND_TURNED])
-def test_a_ct_of_any_orientation_comes_out_as_it_came_in(direction):
+def test_the_orientation_of_a_ct_is_preserved(direction):
     ct, labels = two_district_case(direction=direction)
     grid = output_grid(ct.grid, (4.0, 4.0, 4.0))
     pet = predict(districts(), ct, labels, grid)
@@ -139,7 +139,7 @@ def test_negative_values_become_zero():
     assert (pet.array[labels.array == 2] > 0).all()
 
 
-def test_a_district_that_the_case_lacks_is_left_out_and_progress_still_adds_up_to_one():
+def test_a_district_that_the_case_lacks_is_omitted_and_progress_still_adds_up_to_one():
     ct, labels = two_district_case()
     labels = labels.with_array(np.where(labels.array == 2, labels.array, 0))
     shares = []
@@ -159,7 +159,7 @@ def test_a_map_without_the_districts_or_elsewhere_in_space_is_refused():
 
 def test_values_that_are_no_numbers_are_refused():
     ct, labels = two_district_case()
-    with pytest.raises(Ct2PetError, match="high gave values that are not numbers"):
+    with pytest.raises(Ct2PetError, match="high predicted NaN"):
         predict(districts((1.0,), (float("nan"),)), ct, labels, ct.grid)
 
 

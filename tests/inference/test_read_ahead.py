@@ -45,7 +45,7 @@ def test_every_case_is_read_once_and_its_error_is_its_own(number):
     assert sorted(reader.begun) == CASES
 
 
-def test_so_many_are_read_before_they_are_asked_for_and_no_more():
+def test_only_the_given_number_is_read_ahead():
     reader = Reader()
     ahead = ReadAhead(CASES, reader, 2)
     assert ahead.take("a") == "A"

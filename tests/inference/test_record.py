@@ -13,5 +13,5 @@ def test_what_a_prediction_replaces_is_said(tmp_path, capsys):
     assert capsys.readouterr().err == ""
     assert record.begin(cases, False, dicom) == cases
     kept = "--continue_prediction keeps finished ones"
-    assert capsys.readouterr().err == f"{tmp_path}: 2 prediction(s) there are replaced; {kept}\n"
+    assert capsys.readouterr().err == f"{tmp_path}: 2 existing prediction(s) are replaced; {kept}\n"
     assert not any(case.output.exists() for case in cases)

@@ -139,7 +139,7 @@ def test_every_window_touches_the_mask_and_all_of_it_is_covered(shape, patch, ov
 
 
 @pytest.mark.parametrize("seed", range(3))
-def test_windows_that_are_left_out_change_nothing_inside_the_mask(seed):
+def test_windows_that_are_omitted_change_nothing_inside_the_mask(seed):
     """The same windows, and those of the whole volume that hold nothing of the mask."""
     shape, patch = (14, 13, 12), (4, 4, 4)
     ct, mask = image(shape, seed), blob(shape, seed)
@@ -218,7 +218,7 @@ def test_a_window_larger_than_the_box_shows_what_is_around_it_and_beyond_the_vol
 
 
 @pytest.mark.parametrize("overlap", [0.0, 0.3, 0.5, 0.8])
-def test_neighbours_overlap_by_at_least_the_share_asked_for(overlap):
+def test_neighbours_overlap_by_at_least_the_requested_share(overlap):
     mask = np.ones((97, 1, 1), bool)
     starts = [z for z, _, _ in SlidingWindow((20, 1, 1), overlap).positions(mask)]
     steps = np.diff(starts)
@@ -261,7 +261,7 @@ def test_regular_windows_are_those_of_the_paper(size):
     assert starts[-1] + 32 >= size > starts[-1] + 16
 
 
-def test_regular_windows_that_touch_no_voxel_of_the_district_are_left_out():
+def test_regular_windows_that_touch_no_voxel_of_the_district_are_omitted():
     mask = np.zeros((200, 4, 4), bool)
     mask[100:110] = True
     starts = [z for z, _, _ in SlidingWindow((32, 4, 4), 0.5, layout="regular").positions(mask)]

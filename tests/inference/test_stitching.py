@@ -82,7 +82,7 @@ def test_the_order_of_the_districts_does_not_matter_nor_does_the_size_of_the_sla
     np.testing.assert_allclose(results[2], results[0], rtol=1e-5, atol=1e-6)
 
 
-def test_a_straight_border_is_a_ramp_of_the_width_asked_for():
+def test_a_straight_border_is_a_ramp_of_the_requested_width():
     array = np.ones((20, 5, 5), np.uint8)
     array[10:] = 2
     labels = label_volume(array, (2.0, 2.0, 2.0))

@@ -48,11 +48,11 @@ def test_classes_are_given_by_their_name_or_with_their_condition():
 @pytest.mark.parametrize(
     ("labels", "fields", "message"),
     [
-        (["high"], FIELDS, "--label high: the model was not trained with it; its classes are diagnosis: benign, malig"),
-        (["sex=benign"], FIELDS, "--label sex=benign: the model was not trained with it"),
-        (["diagnosis=M"], Fields((DIAGNOSIS, SEX)), "--label diagnosis=M: the model was not trained with it"),
-        (["M", "F"], Fields((SEX, OTHER)), "--label M: the model was not trained with it"),  # of two conditions
-        ([], FIELDS, "--label: which diagnosis\\? One of benign, malignant"),
+        (["high"], FIELDS, "--label high: the model has no such class; its classes are diagnosis: benign, malig"),
+        (["sex=benign"], FIELDS, "--label sex=benign: the model has no such class"),
+        (["diagnosis=M"], Fields((DIAGNOSIS, SEX)), "--label diagnosis=M: the model has no such class"),
+        (["M", "F"], Fields((SEX, OTHER)), "--label M: the model has no such class"),  # of two conditions
+        ([], FIELDS, "--label: the class of diagnosis is missing; one of benign, malignant"),
     ],
 )
 def test_a_label_that_is_missing_unknown_or_of_two_conditions_is_an_error(labels, fields, message):
@@ -64,7 +64,7 @@ def test_an_output_folder_with_other_files_is_refused(tmp_path):
     check_output(tmp_path / "new")
     check_output(tmp_path)
     (tmp_path / "real.nii.gz").touch()
-    with pytest.raises(Ct2PetError, match="synthetic images would lie among real ones"):
+    with pytest.raises(Ct2PetError, match="synthetic images may be mixed with real ones"):
         check_output(tmp_path)
     (tmp_path / RECORD).touch()
     check_output(tmp_path)

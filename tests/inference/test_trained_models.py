@@ -52,18 +52,33 @@ def test_several_are_listed_in_one_line_and_chosen_by_what_they_differ_in(tmp_pa
     assert choose(trained, plans_name="mine").plans_name == "mine"
     for dataset in ("12", "012", "Dataset012_B"):
         assert choose(trained, dataset=dataset).dataset_name == "Dataset012_B"
-    with pytest.raises(CheckpointError, match=r"no trained model fits; there are: .*-p mine"):
+    with pytest.raises(CheckpointError, match=r"no trained model has -d 13; trained are: .*-p mine"):
         choose(trained, dataset="13")
+    with pytest.raises(
+        CheckpointError, match=r"has -m sclaed; did you mean scaled[?], -p mein; did you mean mine[?]; tr"
+    ):
+        choose(trained, model="sclaed", plans_name="mein")
+    with pytest.raises(CheckpointError, match="has -d 12 -m other; trained are: "):  # each of them is trained elsewhere
+        choose(trained, dataset="12", model="other")
 
 
-def test_without_any_training_the_message_says_so(tmp_path):
+def test_missing_trainings_are_reported(tmp_path):
     with pytest.raises(CheckpointError, match="no trained model"):
         choose(find_trained(tmp_path / "nothing"))
 
 
+def test_an_unknown_checkpoint_or_district_is_named_with_the_known_ones(tmp_path):
+    write_trained(tmp_path, ALL)
+    with pytest.raises(CheckpointError, match=r"with checkpoint_fnal\.pth .*; did you mean checkpoint_final"):
+        find_trained(tmp_path, "checkpoint_fnal.pth")
+    with pytest.raises(CheckpointError, match=r"trained are: .*; did you mean low[?]$"):
+        choose(find_trained(tmp_path)).checkpoints(["lwo"])
+
+
 def test_another_checkpoint_is_found_by_its_name(tmp_path):
     write_trained(tmp_path, ALL, checkpoint="checkpoint_best.pth")
-    assert find_trained(tmp_path) == []
+    with pytest.raises(CheckpointError, match=r"no trained model with checkpoint_final\.pth .*: checkpoint_best\.pth"):
+        find_trained(tmp_path)
     assert factors(load_trained(choose(find_trained(tmp_path, "checkpoint_best.pth"))))["high"] == [2.0]
 
 
@@ -86,7 +101,7 @@ def test_districts_go_before_the_whole_body_which_serves_alone(tmp_path):
     assert list(whole.checkpoints()) == ["whole_body"]
 
 
-def test_a_district_without_checkpoint_is_told_unless_the_others_are_named(tmp_path):
+def test_a_district_without_checkpoint_is_reported_unless_others_are_chosen(tmp_path):
     write_trained(tmp_path, {"low": {"all": 1.0}})
     (trained,) = find_trained(tmp_path)
     with pytest.raises(CheckpointError, match=r"high has no checkpoint_final\.pth.*-c low"):
@@ -99,11 +114,11 @@ def test_a_district_without_checkpoint_is_told_unless_the_others_are_named(tmp_p
 def test_configurations_that_share_labels_are_not_predicted_together(tmp_path):
     write_trained(tmp_path, {**ALL, "whole_body": {"all": 3.0}})
     (trained,) = find_trained(tmp_path)
-    with pytest.raises(CheckpointError, match="low and whole_body share a part of the body"):
+    with pytest.raises(CheckpointError, match="low and whole_body overlap"):
         load_trained(trained, ["low", "whole_body"])
 
 
-def test_foreign_folders_are_left_alone(tmp_path):
+def test_foreign_folders_are_not_changed(tmp_path):
     write_trained(tmp_path, ALL)
     (tmp_path / "Dataset900_Tiny" / "notes" / "fold_0").mkdir(parents=True)
     (tmp_path / "Dataset900_Tiny" / "notes" / "fold_0" / "checkpoint_final.pth").touch()
@@ -129,7 +144,7 @@ def other_plans(**changes):
         ({"configuration_name": "high"}, "holds scaled of high"),
         ({"model_name": "pix2pix"}, "holds pix2pix of low"),
         ({"model": {"weights": torch.zeros(1)}}, "do not fit the networks"),
-        ({"model": {"factor": torch.tensor(float("nan"))}}, "hold values that are not numbers"),
+        ({"model": {"factor": torch.tensor(float("nan"))}}, "contain NaN or infinity"),
         ({"plans": other_plans(patch_size=[4, 4, 4])}, "other plans than the other folds"),
         ({"plans": {**hand_plans().to_json(), "districts": {"low": 2, "high": 1}}}, "other districts"),
         ({"plans": {}}, "schema_version"),

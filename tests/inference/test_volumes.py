@@ -77,7 +77,7 @@ def test_a_method_in_2d_sees_slices_and_makes_a_volume(volume):
 
 
 @torch.inference_mode()
-def test_a_later_stage_goes_on_with_what_the_one_before_made(volume):
+def test_a_later_stage_continues_with_what_the_one_before_made(volume):
     ct, region = volume
     for until, more in (("slices", 0.0), ("stacks", 0.25), ("last", 0.5), (None, 0.5)):
         pet = pet_of(make(ThreeStages), ct, region, until=until)
@@ -228,7 +228,7 @@ class ImageAndLabelsThenRefined(StagedMethod):
 
 
 @torch.inference_mode()
-def test_a_stage_goes_on_with_the_image_of_a_stage_that_gives_labels_too(volume):
+def test_a_stage_continues_with_the_image_of_a_stage_that_gives_labels_too(volume):
     ct, region = volume
     method = ImageAndLabelsThenRefined(two_target_configuration(), TWO_OF_BOTH).eval()
     found = predict_volume([method], {"CT": ct, "low_dose": ct}, region)

@@ -67,7 +67,7 @@ def test_a_discriminator_whose_maps_would_vanish_is_not_adopted():
 
 
 @pytest.mark.parametrize("patch", [[24, 24, 40], [8, 16, 24], [40, 40, 40], [64, 8, 8]])
-def test_what_comes_out_are_plans_that_train_with_the_weights_of_the_whole_body(patch):
+def test_adopted_plans_train_with_the_weights_of_the_whole_body(patch):
     whole = planned([32, 32, 48])
     adopted = adopt_networks(planned(patch), whole)
     content = Plans("D", "p", "tests", list(FIELDS), {"a": 1}, {"a": adopted}, {}, 0.0).to_json()

@@ -26,7 +26,7 @@ def test_features_double_up_to_the_limit():
 
 
 @pytest.mark.parametrize(("base", "features"), [(8, 16), (24, 24)])
-def test_labels_are_told_apart_by_at_least_16_features(base, features):
+def test_label_decoders_have_at_least_16_features(base, features):
     plan = plan_shared_encoder(unet_topology([16] * 3, [4.0] * 3, 3), base, 64)
     network = build_network(plan, 1, [1, 19])
     heads = [decoder.seg_layers[-1] for decoder in network.decoders]

@@ -113,7 +113,7 @@ def test_a_method_that_holds_more_gets_a_smaller_patch():
 def test_a_target_that_nothing_fits_is_refused():
     with pytest.raises(PlansError, match=r"head: no training fits into 0\.10 GiB"):
         plan(target=0.1)
-    with pytest.raises(PlansError, match="cannot hold"):
+    with pytest.raises(PlansError, match="too small for a training"):
         plan(target=-1.0)
 
 
@@ -215,15 +215,18 @@ def test_nothing_is_mirrored_where_labels_name_a_side():
         assert chosen.configuration("head").augmentation.flip_axes == axes
 
 
-def test_methods_that_cannot_take_the_fields_are_left_out_and_refused_where_they_are_named():
+def test_methods_that_cannot_take_the_fields_are_omitted_and_refused_where_they_are_named():
     segmenting = replace(GAN, fields=FieldNeeds(label_targets=(1, 1)))
     methods = {"gan": GAN, "seg": segmenting}
     seen = fingerprint(head=district())
     assert set(plan_experiment(seen, description(), methods, PlanRequest(memory_target_gib=64.0)).models) == {"gan"}
     with pytest.raises(PlansError, match=r"seg takes 1 target label map\(s\), and the dataset has 0"):
         plan_experiment(seen, description(), methods, PlanRequest(sized_for=["seg"]))
-    with pytest.raises(PlansError, match="no method takes the fields"):
+    with pytest.raises(PlansError, match="no method supports the fields"):
         plan_experiment(seen, description(), {"seg": segmenting}, PlanRequest())
+    low_dose = replace(GAN, dataset_keys=("dose_fraction",))
+    with pytest.raises(PlansError, match=r"low needs the key dose_fraction in dataset\.json$"):
+        plan_experiment(seen, description(), {"low": low_dose, "seg": segmenting}, PlanRequest())
 
 
 def test_without_districts_the_whole_body_is_planned_alone():
@@ -237,7 +240,7 @@ def test_without_districts_the_whole_body_is_planned_alone():
 def test_a_role_that_no_recipe_makes_is_refused():
     foreign = replace(GAN, networks={"other": NetworkNeed("other")})
     roles = "generator, discriminator, resnet_generator, shared_encoder"
-    with pytest.raises(PlansError, match=f"no network for the role 'other'; there are {roles}"):
+    with pytest.raises(PlansError, match=f"no network for the role 'other'; known are {roles}"):
         planned_for(needs=foreign)
 
 

@@ -24,7 +24,7 @@ def test_plans_survive_the_disk(tmp_path):
     assert Plans.load(tmp_path / "plans.json") == tiny_plans()
 
 
-def test_what_made_the_district_maps_survives_and_older_plans_know_nothing_of_it(tmp_path):
+def test_the_segmenters_are_kept_and_empty_in_older_plans(tmp_path):
     rules = SegmenterIdentity("rules", "1", {"mm": 4, "names": ["a"]})
     replace(tiny_plans(), segmenters=[rules]).save(tmp_path / "plans.json")
     assert Plans.load(tmp_path / "plans.json").segmenters == [rules]
@@ -53,7 +53,7 @@ def test_integers_may_stand_for_real_numbers():
         ({"window_weights": "hann"}, "window_weights must be uniform or gaussian"),
         ({"masking": {"kind": "soft", "margin_mm": 0.0}}, "hard, context or none"),
         ({"tile_layout": "round"}, "fitted or regular"),
-        ({"normalization": {}}, "normalization lacks the image CT, PET"),
+        ({"normalization": {}}, "normalization of the image CT, PET is missing"),
         (
             {"normalization": {**WINDOWS, "CT": {**WINDOWS["CT"], "lower": 5.0, "upper": 5.0}}},
             "CT needs finite lower < upper",
@@ -62,8 +62,8 @@ def test_integers_may_stand_for_real_numbers():
             {"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "upper": float("inf")}}},
             "PET.upper: .* finite",
         ),
-        ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "range": [1, 0]}}}, "two rising numbers"),
-        ({"sampling": {"lesion_fraction": 0.6, "label_fraction": 0.6}}, "must not exceed 1 together"),
+        ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "range": [1, 0]}}}, "two increasing numbers"),
+        ({"sampling": {"lesion_fraction": 0.6, "label_fraction": 0.6}}, "must not exceed 1"),
         ({"sampling": {"lesion_fraction": 0.0, "balanced_over": "sex"}}, "balanced_over must be a condition"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"MR": [1, 1, 1]}}}, "misalignment_mm must name fields"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"PET": [1, -1, 1]}}}, "three numbers of at least 0"),
@@ -100,7 +100,7 @@ def test_inheriting_in_a_circle_or_from_nothing_is_refused():
     with pytest.raises(PlansError, match="'other', which does not exist"):
         Plans.from_json(plans)
     plans["configurations"]["other"] = {"inherits_from": "trunk"}
-    with pytest.raises(PlansError, match="circle: trunk -> other -> trunk"):
+    with pytest.raises(PlansError, match="circular inherits_from: trunk -> other -> trunk"):
         Plans.from_json(plans)
 
 
@@ -109,7 +109,7 @@ def test_an_unknown_configuration_lists_those_there_are():
         tiny_plans().configuration("head")
 
 
-def test_another_version_asks_to_plan_again():
+def test_another_version_is_refused_with_the_remedy():
     with pytest.raises(PlansError, match="plan again"):
         Plans.from_json({**content(), "schema_version": 3})
 
@@ -129,9 +129,9 @@ def test_plans_of_version_1_are_read_as_what_they_meant():
 @pytest.mark.parametrize(
     ("key", "value", "reason"),
     [
-        ("folder", "", "the field CT has no such folder: ''"),
-        ("folder", "../x", r"the field CT has no such folder: '\.\./x'"),
-        ("name", "../x", r"fields\[0\]\.name '\.\./x' is not that of a field"),
+        ("folder", "", "the folder '' of the field CT is not allowed"),
+        ("folder", "../x", r"the folder '\.\./x' of the field CT is not allowed"),
+        ("name", "../x", r"fields\[0\]\.name '\.\./x' is not allowed"),
         ("name", "PET", "two fields have the same name"),
         ("labels", {"a": -1}, "the field CT has labels below 0"),
     ],
@@ -146,7 +146,7 @@ def test_names_and_folders_that_no_dataset_can_have_are_refused(key, value, reas
 def test_fields_of_unknown_kinds_and_no_target_are_refused():
     plans = content()
     plans["fields"][0]["kind"] = "mr"
-    with pytest.raises(PlansError, match="the field CT has no such role and kind"):
+    with pytest.raises(PlansError, match="the field CT has an unknown role or kind"):
         Plans.from_json(plans)
     plans = content()
     with pytest.raises(PlansError, match="at least one target"):

@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from fingerprints import GAN, description, district, fingerprint
 
 from ct2pet.dataset.description import WHOLE_BODY
@@ -16,7 +17,7 @@ from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning import reference
 from ct2pet.planning.configuration import Normalization
 from ct2pet.planning.plans import Plans
-from ct2pet.planning.reference import reference_names, reference_plans
+from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 
 PAPER = "paper_2503_15555"
 METHODS = {"pix2pix": GAN, "cyclegan": GAN}
@@ -24,6 +25,19 @@ METHODS = {"pix2pix": GAN, "cyclegan": GAN}
 
 def paper_plans(seen=None, requirements=None):
     return reference_plans(PAPER, fingerprint(head=seen or district()), description(), requirements or METHODS)
+
+
+def test_a_name_similar_to_reference_plans_is_refused():
+    assert is_reference(PAPER)
+    assert not any(is_reference(name) for name in ("ct2petPlans", "coarsePlans", "plansOf001", "mine"))
+    with pytest.raises(PlansError, match=rf"^-p paper_2503_1555: .*similar .*, {PAPER}, .*; did you mean {PAPER}[?]$"):
+        is_reference("paper_2503_1555")
+    with pytest.raises(PlansError, match=r"^-p medscangan_64: .*did you mean medscangan_64mm[?]"):
+        is_reference("medscangan_64")
+    with pytest.raises(
+        PlansError, match="not a name for new plans, because it is similar to reference plans; there are: "
+    ):
+        is_reference("paper_x")
 
 
 def test_the_papers_decisions():
@@ -57,7 +71,7 @@ def test_a_method_that_the_paper_does_not_name_keeps_its_own_numbers():
     assert paper_plans(requirements={**METHODS, "other": GAN}).models["other"] == dict(GAN.hyperparameters)
 
 
-def test_they_know_what_made_the_district_maps():
+def test_they_record_the_segmenter_of_the_district_maps():
     rules = SegmenterIdentity("rules", "1", {})
     seen = replace(fingerprint(head=district()), segmenters=[rules])
     assert reference_plans(PAPER, seen, description(), METHODS).segmenters == [rules]
@@ -80,7 +94,7 @@ def test_reference_plans_are_plans(tmp_path):
 
 def test_unknown_names_are_refused_with_the_known_ones():
     assert PAPER in reference_names()
-    with pytest.raises(PlansError, match=f"'other'.*{PAPER}"):
+    with pytest.raises(PlansError, match=f"-p other: .*{PAPER}"):
         reference_plans("other", fingerprint(head=district()), description(), METHODS)
 
 
@@ -125,23 +139,38 @@ def test_organs_with_a_side_are_not_mirrored_left_and_right():
     assert flips == [[2], []]
 
 
-def test_medscangan_has_slices_of_256_pixels_that_grow_from_4(monkeypatch):
+def medscangan_of(name, monkeypatch):
     monkeypatch.setattr(reference, "_folder", lambda: Path(__file__).parents[2] / "plans")
     targets = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}}
     labelled = description({}, channel_names={}, targets=targets, conditions={"diagnosis": ["benign", "malignant"]})
     seen = replace(district(), percentiles={"PET": {"0.5": 0.0, "5": 0.0, "50": 1.0, "95": 5.0, "99.5": 8.0}})
     found = fingerprint(**{WHOLE_BODY: seen})
-    planned = reference_plans("paper_medscangan", found, labelled, {"medscangan": MedScanGAN.requirements})
+    planned = reference_plans(name, found, labelled, {"medscangan": MedScanGAN.requirements})
     (chosen,) = planned.configurations.values()
+    return chosen, MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan"))
+
+
+@pytest.mark.parametrize("name", ["paper_medscangan", "paper_medscangan_dcgan"])
+def test_medscangan_has_slices_of_256_pixels_that_grow_from_4(name, monkeypatch):
+    chosen, model = medscangan_of(name, monkeypatch)
     assert chosen.slices.patch_size == [256, 256]
-    model = MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan"))
     assert model.generator.first_map[1:] == (4, 4)
     assert model.generator.latent_size == 256
     numbers = model.hyperparameters
     assert (numbers.learning_rate, numbers.critic_learning_rate, numbers.beta1, numbers.beta2) == (1e-4, 4e-4, 0.0, 0.9)
     assert (numbers.lambda_penalty, numbers.n_critic, numbers.num_epochs) == (10.0, 5, 500)
-    assert (numbers.loss, numbers.class_head, numbers.spectral_norm) == ("wgan_gp", "auxiliary", True)
+    assert (numbers.loss, numbers.spectral_norm) == ("wgan_gp", True)
     assert (numbers.log_suv, numbers.augment_critic, numbers.lambda_diversity) == (False, False, 0.0)
+
+
+def test_medscangans_plans_are_of_its_two_methods(monkeypatch):
+    numbers = medscangan_of("paper_medscangan", monkeypatch)[1].hyperparameters
+    assert (numbers.variant, numbers.class_head) == ("cgan", "auxiliary")
+    dcgan = medscangan_of("paper_medscangan_dcgan", monkeypatch)[1]
+    assert dcgan.hyperparameters.variant == "dcgan"
+    transposed = [one for one in dcgan.generator.of_class[0] if isinstance(one, torch.nn.ConvTranspose2d)]
+    assert len(dcgan.generator.of_class) == 2
+    assert [one.stride for one in transposed] == [(2, 2)] * 6  # from 4 to 256 pixels
 
 
 STRICT = "paper_2503_15555_strict"

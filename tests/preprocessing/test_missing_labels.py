@@ -33,7 +33,7 @@ def test_a_label_that_no_training_case_has_is_an_error_when_all_else_is_done(tmp
         plans = replace(PLANS, fields=[*found.fields.inputs, *found.fields.targets])
         preprocess_dataset(found, plans, tmp_path / "pre")
 
-    with pytest.raises(DatasetError, match=r"organsTr: no training case has stomach; take it out of the organs in"):
+    with pytest.raises(DatasetError, match=r"organsTr: no training case has stomach; remove it from organs in"):
         preprocess({**organs, "stomach": 3})
     assert DistrictStore(store_folder(tmp_path / "pre", PLANS, "low")).cases == ["A", "B"]
     preprocess(organs)

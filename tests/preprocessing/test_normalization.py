@@ -61,7 +61,7 @@ def test_tensors_and_arrays_give_the_same_and_keep_their_type(plan):
         assert np.allclose(tensor.numpy(), array, rtol=1e-6, atol=1e-5)
 
 
-def test_the_input_is_left_alone():
+def test_the_input_is_not_changed():
     values = np.array([500.0, -500.0], np.float32)
     normalize(values, CT)
     assert values.tolist() == [500.0, -500.0]
@@ -74,7 +74,7 @@ def test_a_unit_of_the_network_is_so_many_hu_or_suv():
 @pytest.mark.parametrize(
     ("plan", "outside", "expected"), [(CT, -1024.0, -1.0), (PET, 0.0, 0.0), (PET_INPUT, 0.0, -1.0)]
 )
-def test_beyond_the_image_lies_air_or_no_uptake(plan, outside, expected):
+def test_beyond_the_image_is_air_or_no_uptake(plan, outside, expected):
     assert outside_value(outside, plan) == expected
     assert outside_value(outside, Normalization(-2000.0, 500.0, True, [-1.0, 1.0])) == pytest.approx(
         float(normalize(np.float32(outside), Normalization(-2000.0, 500.0, True, [-1.0, 1.0])))

@@ -1,5 +1,6 @@
 import json
 
+import blosc2
 import numpy as np
 import pytest
 
@@ -112,13 +113,13 @@ def test_an_interruption_leaves_no_case_that_seems_finished(store, monkeypatch, 
     assert store.cases == ["A"]
 
 
-def test_an_array_that_is_cut_off_while_written_never_gets_its_name(store, monkeypatch):
+def test_an_array_that_is_truncated_while_written_never_gets_its_name(store, monkeypatch):
     def cut_off(*_, urlpath, **__):
         with open(urlpath, "wb") as file:
             file.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage.blosc2, "asarray", cut_off)
+    monkeypatch.setattr(blosc2, "asarray", cut_off)
     with pytest.raises(KeyboardInterrupt):
         store.write("A", prepared(), "key", {})
     assert list(store.folder.iterdir()) == []
@@ -201,7 +202,7 @@ def test_a_changed_bit_anywhere_is_noticed(store, ending):
         damaged = bytearray(intact)
         damaged[place] ^= 1 << int(place) % 8
         path.write_bytes(damaged)
-        with pytest.raises(DatasetError, match=rf"A{ending}: its checksum is wrong.*preprocess again"):
+        with pytest.raises(DatasetError, match=rf"A{ending}: wrong checksum.*preprocess again"):
             store.check_files("A")
     path.unlink()
     with pytest.raises(DatasetError, match=f"A{ending}: cannot be read"):
@@ -214,12 +215,12 @@ def test_a_changed_bit_anywhere_is_noticed(store, ending):
         ({"images": ["CT"]}, r"A\.b2nd: cannot be read \(its shape is .* in the case's record\)"),
         ({"labels": [], "labels_found": {}}, r"A_labels\.b2nd: cannot be read \(its shape is"),
         ({"labels_found": {"organs": [100, 7]}}, r"A_labels\.b2nd: cannot be read \(it has no voxels of organs:7"),
-        ({"labels_found": {"bones": [100]}}, r"A\.json: labels_found must name the label maps"),
-        ({"grid": None}, r"A\.json: a case that is present has a grid and fields"),
-        ({"grid": {"shape": [70, 0, 9], "spacing": [4, 3, 3]}}, r"A\.json: a grid has three axes"),
+        ({"labels_found": {"bones": [100]}}, r"A\.json: labels_found must have the label maps"),
+        ({"grid": None}, r"A\.json: a case with present: true needs a grid and fields"),
+        ({"grid": {"shape": [70, 0, 9], "spacing": [4, 3, 3]}}, r"A\.json: expected a grid of three axes"),
         ({"grid": {"shape": [70, 30, 9], "spacing": [4, 3, 3], "direction": [1, 0]}}, r"A\.json: grid"),
         ({"grid": {"shape": [9, 30, 70], "spacing": [4, 3, 3]}}, r"A\.b2nd: cannot be read \(its shape is"),
-        ({"present": False}, r"A\.json: a case that is not present has neither a grid nor fields"),
+        ({"present": False}, r"A\.json: a case with present: false must have no grid"),
         ({"present": "yes"}, r"A\.json: present: expected true or false"),
         ({"crc32": None}, r"A\.json: crc32: expected an object, not null"),
         ({"conditions": {"diagnosis": 1}}, r"A\.json: conditions\.diagnosis: expected a text, not 1"),

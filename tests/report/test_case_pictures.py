@@ -67,7 +67,7 @@ def test_labels_become_slices_with_contours(tmp_path):
     assert "<span>mean Dice 70.00%</span>" in html
     for missing, name in (
         (LabelFiles(organs, None, paths[1]), "prediction of the organs"),
-        (LabelFiles(organs, paths[0], None), "true organs"),
+        (LabelFiles(organs, paths[0], None), "reference organs"),
     ):
         with pytest.raises(Ct2PetError, match=f"its {name} is missing"):
             content_of_files(CaseFiles(paths[2], CT, False, labels=(missing,)))

@@ -29,7 +29,7 @@ def test_no_log_is_refused_by_name(tmp_path):
         read_log(tmp_path / "training_log.csv")
 
 
-def test_a_log_that_may_not_be_read_is_not_called_damaged(tmp_path, monkeypatch):
+def test_an_unreadable_log_is_not_reported_as_damaged(tmp_path, monkeypatch):
     def forbidden(path, *arguments, **options):
         raise PermissionError(13, "Permission denied", str(path))
 

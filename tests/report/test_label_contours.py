@@ -49,7 +49,7 @@ def test_a_contour_runs_along_the_border_of_its_pixels_in_mm():
     assert (points[:, 1].min(), points[:, 1].max()) == pytest.approx((2 * PIXEL[0], 5 * PIXEL[0]))
 
 
-def test_a_contour_lies_over_the_image_of_its_label():
+def test_a_contour_is_over_the_image_of_its_label():
     label_slice = np.zeros((10, 12), np.uint8)
     label_slice[9, 11] = 2
     axes = axes_with(label_slice)

@@ -6,7 +6,7 @@ from reports import aligned_case, content
 from ct2pet.report.pictures import case_figure
 
 
-def test_all_projections_stand_in_a_row_to_one_scale():
+def test_all_projections_are_in_a_row_to_one_scale():
     figure = case_figure(content().pictures)
     panels = [axes for axes in figure.axes if axes.images and axes.get_title()]
     assert len(panels) == 8

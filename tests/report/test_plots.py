@@ -80,7 +80,7 @@ def test_losses_and_validation_over_epochs():
 
 
 @pytest.mark.parametrize("rows", [[], [{"epoch": 0.0}]])
-def test_a_training_that_has_hardly_begun_is_drawn_too(rows):
+def test_a_training_that_has_hardly_started_is_drawn_too(rows):
     assert not axes_of(lambda axes: draw_losses(axes, "head", rows)).lines
 
 

@@ -93,7 +93,7 @@ def test_every_part_is_there_and_can_be_reached(text):
         "MAE [SUV]",
         "By diagnosis",
         "Every lesion",
-        "lesions found",
+        "lesions detected",
         ": losses",
         "HD95 [mm]",
     ):
@@ -111,7 +111,7 @@ def test_a_page_without_pictures_needs_no_viewer(tmp_path):
 def test_cases_that_were_trained_with_are_said_to_be(tmp_path):
     summary = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
     report.write_report(tmp_path / "report.html", summary)
-    assert "1 of these 3 cases were trained with" in (tmp_path / "report.html").read_text()
+    assert "1 of these 3 cases are training cases" in (tmp_path / "report.html").read_text()
 
 
 def test_cases_are_spread_from_best_to_worst():
@@ -156,7 +156,7 @@ def test_the_title_says_what_was_predicted_from_what():
 
 
 @pytest.mark.parametrize("with_pet", [True, False])
-def test_predicted_labels_are_pictured_beside_the_pet_or_alone(tmp_path, monkeypatch, with_pet):
+def test_predicted_labels_are_pictured_next_to_the_pet_or_alone(tmp_path, monkeypatch, with_pet):
     for name, value in {"BOX_METRICS": ("mae",), "AGREEMENT_QUANTITIES": (), "_DPI": 40}.items():
         monkeypatch.setattr(figures, name, value)
     out = tmp_path / "out"

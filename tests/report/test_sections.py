@@ -29,7 +29,7 @@ def test_every_district_has_its_box_plot_and_organs_have_none():
     assert axes.get_ylabel() == "MAE [SUV]"
 
 
-def test_another_model_stands_beside_it():
+def test_another_model_is_next_to_it():
     other = synthetic_summary(6, seed=4)
     axes = drawn(sections.box_plots(SUMMARY, "mae", ("other", other))["head (n = 6)"])
     values = [regions["head"]["mae"] for regions in other["cases"].values()]
@@ -56,7 +56,7 @@ def test_units_are_those_of_the_quantity():
 
 def test_no_lesions_no_plot():
     assert sections.detection_plot(synthetic_summary(1)) == {}
-    axes = drawn(sections.detection_plot(SUMMARY, ("other", SUMMARY))["lesions found"])
+    axes = drawn(sections.detection_plot(SUMMARY, ("other", SUMMARY))["lesions detected"])
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["synthetic PET", "real PET", "other"]
 
 

@@ -10,7 +10,7 @@ def pixels(png):
     return np.asarray(Image.open(io.BytesIO(png)))
 
 
-def test_sets_stand_side_by_side_in_rows_of_six_in_grey_of_the_limits():
+def test_sets_are_side_by_side_in_rows_of_six_in_grey_of_the_limits():
     first = np.arange(8.0)[:, None, None].repeat(64, 1).repeat(64, 2)
     second = np.full((1, 64, 64), 3.5)
     found = pixels(sheet([first, second], (0.0, 7.0)))

@@ -73,7 +73,7 @@ def test_minus_signs_are_minus_signs():
     assert tables.number("suv_mean_bias", 12.34).text == "+12.3"
 
 
-def test_diagnoses_stand_side_by_side():
+def test_diagnoses_are_side_by_side():
     rows = rows_of(tables.group_table(SUMMARY))
     assert [row[0][0] for row in rows] == ["lung cancer", "lymphoma", "none"]
     found = SUMMARY["groups"]["lymphoma"]["whole_body"]["mae"]

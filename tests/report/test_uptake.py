@@ -16,7 +16,7 @@ def test_every_voxel_counts_once_at_its_two_values():
     assert counts[-1, 0] == 1  # beyond the ends counts in the outermost bins
 
 
-def test_identical_pets_lie_on_the_diagonal():
+def test_identical_pets_are_on_the_diagonal():
     pet = np.random.default_rng(0).uniform(0.1, 39, 1000)
     counts = joint_histogram(pet, pet)
     assert counts.sum() == np.trace(counts) == 1000

@@ -56,7 +56,7 @@ def test_volumes_come_out_as_they_went_in(tab):
     [("a", "y", "x"), ("c", "up", "x"), ("s", "up", "y")],
     ids=["axial", "coronal", "sagittal"],
 )
-def test_every_plane_shows_the_body_as_it_lies(tab, key, rows, columns):
+def test_every_plane_shows_the_body_in_its_orientation(tab, key, rows, columns):
     """The hot spot is where it should be: the head up, in front left in a sagittal slice, the patient's left right."""
     spot = [(part.start + part.stop - 1) // 2 for part in HOT]
     tab.page.locator(".slices").focus()

@@ -19,7 +19,7 @@ def test_names_are_text():
     assert "<b>" not in text
 
 
-def test_without_any_it_says_so():
+def test_missing_ones_are_reported():
     text = warnings_section(synthetic_summary(1), {})
     assert "None: every case was evaluated" in text
     assert "<li>" not in text

@@ -52,7 +52,7 @@ def test_plans_stay_the_same_decisions():
     assert shared.settings == {"device": "cpu", "memory_target_gib": 4.0, "sized_for": ["pix2pix"]}
 
 
-def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs_is_left_out():
+def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs_is_omitted():
     weights = {"w": torch.arange(5.0)}
     content = {
         "format_version": 1,
@@ -77,7 +77,7 @@ def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs
     ["/home/jones/weights", "~/weights", "--x=/data/y/z", r"C:\data\x", "D:/data", r"\\server\share", "see '/a/b'"],
 )
 def test_a_path_anywhere_is_refused_with_the_key(path):
-    with pytest.raises(Ct2PetError, match=r"dataset\.json: segmenter\.merge holds a path of this machine"):
+    with pytest.raises(Ct2PetError, match=r"dataset\.json: segmenter\.merge contains a path of this machine"):
         shared_dataset_json({**DATASET, "segmenter": {"name": "x", "merge": [path]}}, "dataset.json")
 
 

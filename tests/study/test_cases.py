@@ -65,7 +65,7 @@ def test_a_class_that_dataset_json_does_not_know_is_named(tmp_path):
 
 def test_one_class_only_is_refused(tmp_path):
     folder = make(tmp_path, {"a": "benign"}, classes=("benign",))
-    with pytest.raises(DatasetError, match="the condition 'diagnosis' must list two classes or more"):
+    with pytest.raises(DatasetError, match="the condition 'diagnosis' must list at least two different classes"):
         read_condition(folder)
 
 

@@ -105,7 +105,7 @@ def at_one_distance(**tags):
 def test_a_time_that_ge_writes_into_all_frames_is_that_of_the_scan():
     headers = at_one_distance(Manufacturer="GE MEDICAL SYSTEMS")
     assert start(headers) == (NINE, "Series Time (0008,0031)")
-    assert notes(headers) == ("Acquisition Time (0008,0032) is taken for that of the whole scan, as GE writes it",)
+    assert notes(headers) == ("Acquisition Time (0008,0032) is used as that of the whole scan, as written by GE",)
     headers[0].SeriesTime = LATER
     assert "Acquisition Time (0008,0032) and Frame Reference Time (0054,1300)" in refusal(headers)
     assert start(with_ge(headers, "20200102090000"))[0] == NINE
@@ -122,7 +122,7 @@ def test_frames_at_several_distances_whose_times_are_one_count_from_it():
     assert start(headers)[0] == NINE
 
 
-def test_a_time_that_may_be_the_scans_or_the_frames_is_told_by_the_manufacturer():
+def test_an_ambiguous_time_of_scan_or_frame_is_decided_by_the_manufacturer():
     """Series Time 9:00 is that of the acquisition; 18 minutes lie between the frame and the reference."""
     assert "Series Time (0008,0031) and Frame Reference Time (0054,1300)" in refusal(at_one_distance())
     headers = beds(1, first=1098.0, Manufacturer="SIEMENS")

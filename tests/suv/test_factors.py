@@ -29,7 +29,7 @@ def test_a_date_of_the_injection_without_its_time_is_no_midnight():
                                    RadiopharmaceuticalStartDateTime="20200102"))  # fmt: skip
     assert factor(headers) == pytest.approx(2.921272e-4, rel=1e-6)
     message = refusal(series({"RadiopharmaceuticalStartTime": None, "RadiopharmaceuticalStartDateTime": "20200102"}))
-    assert "Radiopharmaceutical Start DateTime (0018,1078) names no minute: give injection in --weights_csv" in message
+    assert "Radiopharmaceutical Start DateTime (0018,1078) has no minutes: give injection in --weights_csv" in message
 
 
 def test_a_midnight_hours_before_the_scan_is_no_time_of_the_injection():
@@ -81,12 +81,12 @@ def test_uncorrected_beds_across_midnight():
     assert suv_factors(headers).factors == pytest.approx([5.545177e-4, 11.090355e-4], rel=1e-6)
 
 
-def test_a_scan_that_begins_before_the_injection():
+def test_a_scan_that_starts_before_the_injection():
     # Dynamic: values of 9:00 belong to 7:09, one minute before the injection: 2e-4 * 2^(-60 / 6600) = 1.987436e-4
     tags = {"SeriesTime": "070900", "FrameReferenceTime": 6660000.0, "DecayFactor": 2 ** (6660 / 6600)}
     assert factor(series(**tags)) == pytest.approx(1.987436e-4, rel=1e-6)
     tags = {"SeriesTime": "065900", "FrameReferenceTime": 7260000.0, "DecayFactor": 2 ** (7260 / 6600)}
-    assert "lies 11 min after the decay reference" in refusal(series(**tags))
+    assert "is 11 min after the decay reference" in refusal(series(**tags))
 
 
 def test_activity_at_the_injection_needs_no_times():
@@ -165,7 +165,7 @@ def test_what_the_user_says_counts_before_the_headers():
     assert factor(series(), Supplied(injection=time(5, 20))) == pytest.approx(8e-4, rel=1e-12)
 
 
-def test_what_the_user_says_fills_what_is_missing_and_is_told():
+def test_values_of_the_user_fill_missing_ones_and_are_noted():
     headers = series({"RadionuclideTotalDose": None}, Study(weight=None))
     found = suv_factors(headers, Supplied(weight_kg=70.0, dose_bq=350e6))
     assert found.factors[0] == pytest.approx(AT_START, rel=1e-12)
@@ -177,25 +177,25 @@ def test_what_the_user_says_fills_what_is_missing_and_is_told():
     [
         ({}, {"PatientWeight": None}, "Patient's Weight (0010,1030) is missing: give weight_kg in --weights_csv"),
         ({}, {"PatientWeight": 0.0}, "Patient's Weight (0010,1030) is missing: give weight_kg in --weights_csv"),
-        ({}, {"PatientWeight": 70000.0}, "Patient's Weight (0010,1030) is 70000, which cannot be kg"),
+        ({}, {"PatientWeight": 70000.0}, "Patient's Weight (0010,1030) is 70000, which is not a valid value in kg"),
         ({"RadionuclideTotalDose": None}, {}, "(0018,1074) is missing: give dose_bq in --weights_csv"),
-        ({"RadionuclideTotalDose": 350.0}, {}, "(0018,1074) is 350, which cannot be Bq"),
+        ({"RadionuclideTotalDose": 350.0}, {}, "(0018,1074) is 350, which is not a valid value in Bq"),
         ({"RadiopharmaceuticalStartTime": None}, {}, "(0018,1072) is missing: give injection"),
         ({"RadiopharmaceuticalStartTime": "7 o'clock"}, {}, "(0018,1072) is not a valid date or time"),
         ({"RadionuclideHalfLife": None, "RadionuclideCodeSequence": None}, {}, "(0018,1075) is missing"),
         ({"RadionuclideHalfLife": 109.77}, {}, "(0018,1075) of 109.77 s contradicts the nuclide's code"),
-        ({"RadionuclideHalfLife": 1.8, "RadionuclideCodeSequence": None}, {}, "(0018,1075) of 1.8 s is none"),
+        ({"RadionuclideHalfLife": 1.8, "RadionuclideCodeSequence": None}, {}, "(0018,1075) of 1.8 s is not that"),
         ({}, {"DecayCorrection": None}, "Decay Correction (0054,1102) is missing"),
-        ({}, {"DecayCorrection": "MAYBE"}, "Decay Correction (0054,1102) is none of"),
+        ({}, {"DecayCorrection": "MAYBE"}, "Decay Correction (0054,1102) is not"),
         ({}, {"DecayCorrection": "NONE"}, "contradict"),
         ({}, {"CorrectedImage": ["ATTN"]}, "contradict"),
         ({}, {"CorrectedImage": ["DECY", "SCAT"]}, "not corrected for attenuation (Corrected Image (0028,0051))"),
         ({}, {"CorrectedImage": "DECY"}, "not corrected for attenuation"),
         ({}, {"Units": None}, "Units (0054,1001) is missing"),
         ({}, {"AcquisitionTime": None}, "Acquisition Time (0008,0032)"),
-        ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing, or names no minute"),
+        ({}, {"AcquisitionTime": "09"}, "Acquisition Time (0008,0032) is missing or has no minutes"),
         ({}, {"AcquisitionDate": "20201301"}, "(0008,0022) is not a valid date"),
-        ({"RadiopharmaceuticalStartTime": "093000"}, {}, "lies 30 min after the scan: give injection"),
+        ({"RadiopharmaceuticalStartTime": "093000"}, {}, "is 30 min after the scan: give injection"),
         ({"RadiopharmaceuticalStartTime": "000500"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1375 min"),
     ],
 )

@@ -57,9 +57,9 @@ def test_minutes_and_nothing_at_all_are_refused():
         half_life(109.77, "C-111A1")
     with pytest.raises(ImageError, match=r"of 6500 s contradicts the nuclide's code"):
         half_life(6500, "C-111A1")
-    with pytest.raises(ImageError, match=r"of 1.8 s is none of a PET tracer"):
+    with pytest.raises(ImageError, match=r"of 1.8 s is not that of a PET tracer"):
         half_life(1.8, None)
-    with pytest.raises(ImageError, match=r"\(0018,1075\) is missing, and no code says what the nuclide is"):
+    with pytest.raises(ImageError, match=r"\(0018,1075\) is missing, and the nuclide has no code"):
         half_life(None, None)
 
 

@@ -59,8 +59,8 @@ def broken():
 def test_factors_without_their_private_creator_are_used_for_philips_and_named_for_others():
     orphaned = philips(series(Units="CNTS"), creator=None, x00=0.5, x09=2.5)
     message = refusal(orphaned)
-    assert "(7053,1000) is there, but its private creator (7053,0010) and Philips as manufacturer are not" in message
-    assert "(7053,1009) is there, but its private creator (7053,0010)" in message
+    assert "(7053,1000) exists, but without its private creator (7053,0010) and Philips as manufacturer" in message
+    assert "(7053,1009) exists, but without its private creator (7053,0010)" in message
     for header in orphaned:
         header.Manufacturer = "Philips Medical Systems"
     found = suv_factors(orphaned)
@@ -70,7 +70,7 @@ def test_factors_without_their_private_creator_are_used_for_philips_and_named_fo
 
 def test_factors_of_another_private_creator_are_not_used():
     headers = philips(series(Units="CNTS", Manufacturer="Philips"), creator="ACME", x00=0.5, x09=2.5)
-    assert "(7053,1000) is there, but (7053,0010) names another private creator" in refusal(headers)
+    assert "(7053,1000) exists, but the private creator (7053,0010) is not Philips" in refusal(headers)
 
 
 def test_the_creator_may_be_written_otherwise_or_reserve_another_block():
@@ -118,7 +118,7 @@ def test_private_values_without_their_representation_are_read(tmp_path):
     assert factor([dcmread(path) for path in write(headers, tmp_path)]) == 0.5
 
 
-def test_a_supplied_weight_goes_into_philips_activity_and_not_beside_a_factor_that_holds_another():
+def test_a_supplied_weight_is_used_with_philips_activity_and_not_with_the_suv_factor():
     both = philips(series(Units="CNTS"), x00=0.5, x09=2.5)
     assert factor(both, Supplied(weight_kg=35.0)) == pytest.approx(0.5e-3, rel=1e-12)
     only = suv_factors(philips(series(Units="CNTS"), x00=0.5), Supplied(weight_kg=35.0))

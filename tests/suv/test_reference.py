@@ -267,7 +267,7 @@ def dated(**tags):
 def test_an_enhanced_object_names_its_reference():
     assert dated().moment == NINE
     for value in (None, "20200102", "2020010209"):
-        with pytest.raises(ImageError, match=r"\(0018,9701\) is missing, or names no minute"):
+        with pytest.raises(ImageError, match=r"\(0018,9701\) is missing or has no minutes"):
             dated(DecayCorrectionDateTime=value)
 
 

@@ -69,8 +69,8 @@ def test_a_quoted_field_may_hold_the_separator(tmp_path):
         ("patient,weight_kg\nSECRET,heavy\n", "line 2, column weight_kg"),
         ("patient,weight_kg\nP1,70\nSECRET,-70\n", "line 3, column weight_kg"),
         ("patient,weight_kg\nSECRET,nan\n", "line 2, column weight_kg"),
-        ("patient,weight_kg\nSECRET,70,5\n", "line 2 has not as many fields"),
-        ("patient,weight_kg,dose_bq\nSECRET,70\n", "line 2 has not as many fields"),
+        ("patient,weight_kg\nSECRET,70,5\n", "line 2 has another number of fields"),
+        ("patient,weight_kg,dose_bq\nSECRET,70\n", "line 2 has another number of fields"),
         ("patient,weight_kg,dose_bq\nSECRET,70,inf\n", "line 2, column dose_bq"),
         ("patient,injection\nSECRET,25:00\n", "line 2, column injection"),
         ("patient,injection\nSECRET,2020-01-02T08:00+01:00\n", "line 2, column injection"),
@@ -78,7 +78,7 @@ def test_a_quoted_field_may_hold_the_separator(tmp_path):
         ("patient,injection\nSECRET,08\n", "line 2, column injection"),
         ("patient,injection\nSECRET,2020-01-02T08\n", "line 2, column injection"),
         ("patient,decay_reference\nSECRET,9\n", "line 2, column decay_reference"),
-        ("patient,weight_kg\n,70\n", "line 2 names no patient"),
+        ("patient,weight_kg\n,70\n", "line 2 has no patient"),
     ],
 )
 def test_what_is_wrong_is_named_without_its_value(tmp_path, text, named):

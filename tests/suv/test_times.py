@@ -38,12 +38,12 @@ def with_times(times, **tags):
 def test_one_slice_without_a_time_is_too_many():
     headers = slices()
     del headers[1].AcquisitionTime
-    with pytest.raises(ImageError, match=r"\(0008,0032\) is missing, or names no minute"):
+    with pytest.raises(ImageError, match=r"\(0008,0032\) is missing or has no minutes"):
         starts(headers)
 
 
 def test_an_acquisition_time_in_hours_alone_is_none():
-    with pytest.raises(ImageError, match=r"\(0008,0032\) is missing, or names no minute"):
+    with pytest.raises(ImageError, match=r"\(0008,0032\) is missing or has no minutes"):
         starts(slices(AcquisitionTime="09"))
 
 
@@ -149,7 +149,7 @@ def test_the_date_of_an_imprecise_value_counts_where_it_can_be_right():
     ],
 )
 def test_an_injection_that_names_no_minute_is_refused(tags, named):
-    with pytest.raises(ImageError, match=rf"\({named}\) names no minute: give injection in --weights_csv"):
+    with pytest.raises(ImageError, match=rf"\({named}\) has no minutes: give injection in --weights_csv"):
         injected(**tags)
 
 

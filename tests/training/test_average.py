@@ -59,7 +59,7 @@ def test_it_is_the_recursion_written_out_by_hand():
     assert "critic.weight" not in average.averages
 
 
-def test_the_decay_begins_small_and_grows_to_its_value():
+def test_the_decay_starts_small_and_grows_to_its_value():
     average = WeightAverage(Normed(tiny_configuration(), FIELDS), decay=0.999)
     decays = [average.decay_at(step) for step in (0, 8, 90, 100_000)]
     assert decays == pytest.approx([0.1, 0.5, 0.91, 0.999])

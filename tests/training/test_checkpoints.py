@@ -31,7 +31,7 @@ def test_a_finished_training_is_not_overwritten(store, tmp_path):
     assert same(before, final_weights(tmp_path))
 
 
-def test_a_training_that_goes_on_records_its_earlier_runs(store, tmp_path):
+def test_a_training_that_continues_records_its_earlier_runs(store, tmp_path):
     for number in (1, 2, 2):
         make_trainer(store, tmp_path, num_epochs=number, iterations_per_epoch=1, seed=number, resume=number > 1).run()
     provenance = load_checkpoint(tmp_path / "checkpoint_final.pth")["provenance"]

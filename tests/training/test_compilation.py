@@ -82,7 +82,7 @@ def test_without_a_compiler_the_error_is_one_line(monkeypatch):
 
     monkeypatch.setattr(torch, "compile", lambda function: missing)
     with pytest.raises(
-        TrainingError, match=r"--compile: torch cannot compile for cpu here \(.*\); leave it out"
+        TrainingError, match=r"--compile: torch cannot compile for cpu here \(.*\); run without --compile"
     ) as told:
         compile_networks(Small(tiny_configuration(), FIELDS), CPU)
     assert "\n" not in str(told.value)

@@ -38,7 +38,7 @@ def test_the_disk_is_that_of_the_checkpoints_which_a_training_writes(plans, tmp_
     assert training_cost(plans, "trunk", "pix2pix", "cpu").checkpoints_gb * 1e9 == pytest.approx(written, rel=0.2)
 
 
-def test_the_memory_of_networks_that_the_planner_does_not_know_is_not_estimated(plans, monkeypatch):
+def test_the_memory_of_unsupported_networks_is_not_estimated(plans, monkeypatch):
     cost = training_cost(plans, "trunk", "pix2pix", "cpu")
     assert cost.memory_gib is None  # the tiny PatchGAN is not one of the planner's
     monkeypatch.setattr(cost_module, "estimate_training_gib", lambda *arguments: 1.5)
@@ -51,7 +51,7 @@ def test_an_earlier_stage_counts_with_its_inner_trainings(plans, monkeypatch):
     assert training_cost(plans, "trunk", "regc2p", "cpu").steps == (1 + 3 + 1) * 77
 
 
-def test_the_randomness_of_the_caller_goes_on_as_if_nothing_was_timed(plans):
+def test_timing_does_not_change_the_random_state_of_the_caller(plans):
     torch.manual_seed(3)
     expected = torch.rand(3)
     torch.manual_seed(3)

@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from ct2pet import console
@@ -56,11 +58,20 @@ def test_a_training_says_where_it_goes_how_each_epoch_was_and_what_it_ended_with
     assert said[0] == f"pix2pix trunk: epochs 1 to 100 of 20 steps on cpu, into {tmp_path}"
     epochs = [line for line in said if ": epoch " in line]
     assert epochs[0] == (
-        "pix2pix trunk: epoch 1/100: 20 s, learning rate 0.0002, g_l1 0.5, validation MAE 0.3 SUV, best until now, "
+        "pix2pix trunk: epoch 1/100: 20 s, learning rate 0.0002, g_l1 0.5, validation MAE 0.3 SUV, best so far, "
         "66 min left (until in 3960 s)"
     )
-    assert "best until now" not in epochs[1]
+    assert "best so far" not in epochs[1]
     assert said[-1] == "pix2pix trunk: trained 2 epochs in 40 s; best MAE 0.3 SUV (epoch 1)"
+
+
+def test_the_live_line_never_shows_an_epoch_beyond_the_last_one(clock, tmp_path, monkeypatch):
+    shown = []
+    bar = console.Progress("pix2pix trunk", 40, "step")
+    monkeypatch.setattr(display_module, "progress", lambda *arguments, **options: contextlib.nullcontext(bar))
+    monkeypatch.setattr(bar, "on_change", lambda: shown.append(list(bar.notes)))
+    go(clock, tmp_path, epochs=2)
+    assert [notes[0] for notes in (*shown, bar.notes) if notes] == ["epoch 2/2"] * 21
 
 
 def test_after_ten_steps_the_whole_training_is_estimated_and_a_long_one_on_a_cpu_is_said_to_be(clock, tmp_path, capsys):
@@ -73,7 +84,7 @@ def test_after_ten_steps_the_whole_training_is_estimated_and_a_long_one_on_a_cpu
 
 
 @pytest.mark.parametrize(("device", "seconds", "said"), [("cuda", 2.0, False), ("cpu", 0.1, False), ("cpu", 3.0, True)])
-def test_only_a_long_training_on_a_cpu_is_told_how_to_be_shorter(clock, tmp_path, capsys, device, seconds, said):
+def test_only_a_long_training_on_a_cpu_gets_a_hint_to_shorten_it(clock, tmp_path, capsys, device, seconds, said):
     go(clock, tmp_path, device=device, seconds=seconds)
     assert any("--num_epochs" in line for line in lines(capsys)) == said
 

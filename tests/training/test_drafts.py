@@ -41,7 +41,7 @@ def whole(case):
     return case.read(Box((0, 0, 0), case.shape))
 
 
-def test_a_case_has_its_draft_beside_all_that_is_stored(store, tmp_path):
+def test_a_case_has_its_draft_next_to_all_that_is_stored(store, tmp_path):
     drafts = drafts_in(store, tmp_path / "drafts")
     make(drafts, ["A0", "A1"], checkpoint_of(0.5, tmp_path / "c.pth"))
     for name in ("A0", "A1"):
@@ -55,7 +55,7 @@ def test_a_case_has_its_draft_beside_all_that_is_stored(store, tmp_path):
     np.testing.assert_array_equal(part["PET_draft"], drafted["PET_draft"][3:9, 2:8, 4:7])
 
 
-def test_a_draft_lies_in_the_range_of_inputs_whatever_the_range_of_the_target(store, tmp_path):
+def test_a_draft_is_in_the_range_of_inputs_whatever_the_range_of_the_target(store, tmp_path):
     """The plans map 0 to 10 SUV to [-1, 1]: normalised predictions are their own drafts, and -1 is SUV 0, which is the
     value outside the district and beyond the stored box."""
     window = replace(SUV_WINDOW, range=[-1.0, 1.0])

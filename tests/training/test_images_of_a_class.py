@@ -24,7 +24,14 @@ def trainer(store, folder, numbers=NUMBERS, **options):
     return make_trainer(store, folder, class_plans(**numbers), "medscangan", cases=CASES, **options)
 
 
-@pytest.mark.parametrize("numbers", [{}, {"loss": "wgan_gp", "class_head": "auxiliary", "augment_critic": False}])
+RESUMED = [
+    {},
+    {"loss": "wgan_gp", "class_head": "auxiliary", "augment_critic": False},
+    {"variant": "dcgan", "loss": "wgan_gp", "spectral_norm": True},  # with dropout
+]
+
+
+@pytest.mark.parametrize("numbers", RESUMED)
 def test_a_resumed_training_is_bit_equal_to_one_that_nothing_interrupted(store, tmp_path, monkeypatch, numbers):
     numbers = {**NUMBERS, **numbers}
     trainer(store, tmp_path / "whole", numbers).run()
@@ -41,7 +48,7 @@ def test_no_case_is_predicted_at_the_end_and_asking_for_it_is_an_error(store, tm
     one = trainer(store, tmp_path, final_validation=True)
     one.run()
     assert not (tmp_path / "validation").exists()
-    with pytest.raises(TrainingError, match="predicts no cases, so that none can be validated; see ct2pet_synthesize"):
+    with pytest.raises(TrainingError, match="predicts no cases and cannot be validated; see ct2pet_synthesize"):
         one.validate()
 
 

@@ -70,7 +70,7 @@ def test_a_disk_that_fills_up_costs_the_epoch_under_way(store, whole, tmp_path, 
         original(name, epoch, content)
 
     monkeypatch.setattr(trainer.checkpoints, "save", save_on_full_disk)
-    with pytest.raises(CheckpointError, match=rf"{lost}: cannot be written .* go on with --c"):
+    with pytest.raises(CheckpointError, match=rf"{lost}: cannot be written .* continue with --c"):
         trainer.run()
     last = 4 if lost == "checkpoint_final.pth" else 1
     assert load_checkpoint(tmp_path / "checkpoint_latest.pth")["epoch"] == last
@@ -87,7 +87,7 @@ def test_a_log_that_cannot_be_written_costs_the_epoch_under_way(store, whole, tm
             original()
 
     monkeypatch.setattr(trainer.log, "write", write_on_full_disk)
-    with pytest.raises(TrainingError, match=r"the log cannot be written \(File too large\).* go on with --c"):
+    with pytest.raises(TrainingError, match=r"the log cannot be written \(File too large\).* continue with --c"):
         trainer.run()
     tiny_trainer(store, tmp_path, resume=True).run()
     assert_same(weights(tmp_path), whole)

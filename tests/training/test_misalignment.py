@@ -97,7 +97,7 @@ def test_rotations_flips_and_noise_are_those_of_a_training_without_misalignment(
 
 
 @pytest.mark.parametrize("changes", [{}, {"misalignment_mm": {"PET": LIMITS_MM}, "misalignment_probability": 0.0}])
-def test_without_misalignment_neither_the_margin_nor_the_samples_change(changes):
+def test_without_misalignment_margin_and_samples_do_not_change(changes):
     plain, other = make(**OTHERS), make(**OTHERS, **changes)
     assert other.margin == plain.margin
     batch = numbered(plain, 6)

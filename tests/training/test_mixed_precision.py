@@ -53,7 +53,7 @@ def test_only_many_overflows_in_a_row_are_too_many(monkeypatch):
     assert not Precision(CPU, ["one"], torch.bfloat16).may_skip("one")
 
 
-def test_scales_go_on_from_a_checkpoint_and_a_device_without_them_ignores_them():
+def test_scales_continue_from_a_checkpoint_and_a_device_without_them_ignores_them():
     scaling = Precision(CPU, ["one"], torch.float16)
     weight, optimizer = weight_and_optimizer()
     update(scaling, weight, optimizer, float("inf"))

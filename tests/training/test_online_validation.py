@@ -49,7 +49,7 @@ def test_the_patches_are_the_same_every_time_and_come_from_the_whole_district(st
         assert all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_the_model_goes_on_in_training_mode_without_gradients_of_the_validation(store):
+def test_the_model_returns_to_training_mode_without_gradients_of_the_validation(store):
     model = Scaled(tiny_configuration(), FIELDS).train()
     modes = []
     model.translate = lambda inputs: modes.append((model.training, torch.is_grad_enabled())) or inputs

@@ -47,7 +47,7 @@ def test_a_step_moves_by_rate_times_gradient():
     assert model.weight.item() == pytest.approx(0.8 - 0.05 * 2)
 
 
-def test_a_training_step_is_told_its_progress():
+def test_a_training_step_gets_its_progress():
     model, optimization = make(schedule=Schedule(num_epochs=5, iterations=4, decay_steps=1))
     told = []
     model.training_step = lambda batch, progress: iter(told.append(progress) or [])

@@ -50,7 +50,7 @@ def test_all_weights_of_the_same_method_are_taken(tmp_path):
     path = write(tmp_path / "c.pth", source, model="pix2pix", fold="all", training_cases="abc")
     origin, said = take_weights(model, path)
     assert equal(model, source)
-    assert said == f"{path}: weights taken of generator, discriminator"
+    assert said == f"{path}: weights loaded: generator, discriminator"
     assert (origin["model"], origin["fold"], origin["epoch"], origin["training_cases"]) == ("pix2pix", "all", 7, "abc")
     assert origin["networks"] == ["generator", "discriminator"]
 
@@ -60,7 +60,7 @@ def test_of_another_method_the_networks_that_fit_are_taken_and_the_others_are_na
     _, said = take_weights(model, write(tmp_path / "c.pth", source))
     assert equal(model.generator, source.generator)
     assert equal(model.discriminator, before.discriminator)
-    assert said.endswith("weights taken of generator; not of discriminator (not in the checkpoint)")
+    assert said.endswith("weights loaded: generator; not loaded: discriminator (not in the checkpoint)")
 
 
 def test_a_network_of_another_shape_stays_as_it_is_as_a_whole(tmp_path):
@@ -109,7 +109,7 @@ def test_a_file_a_training_and_a_model_folder_lead_to_a_checkpoint(tmp_path):
     path = write(fold / "checkpoint_final.pth", make())
     assert [find_checkpoint(one) for one in (path, fold, fold.parent)] == [path] * 3
     write(fold.parent / "fold_1" / "checkpoint_final.pth", make())
-    with pytest.raises(CheckpointError, match="several folds; name one of them: fold_0, fold_1"):
+    with pytest.raises(CheckpointError, match="several folds; give the folder of one of them: fold_0, fold_1"):
         find_checkpoint(fold.parent)
     of_all = write(fold.parent / "fold_all" / "checkpoint_final.pth", make())
     assert find_checkpoint(fold.parent) == of_all
@@ -119,7 +119,7 @@ def test_a_file_a_training_and_a_model_folder_lead_to_a_checkpoint(tmp_path):
         take_weights(make(), find_checkpoint(tmp_path / "nothing.pth"))
 
 
-def test_a_training_begins_with_the_weights_of_another_one_and_records_it(tmp_path, monkeypatch, capsys):
+def test_a_training_starts_with_the_weights_of_another_one_and_records_it(tmp_path, monkeypatch, capsys):
     store = write_tiny_store(tmp_path / "store")
     make_trainer(store, tmp_path / "first", num_epochs=1).run()
     options = {"num_epochs": 2, "pretrained_weights": tmp_path / "first"}
@@ -130,12 +130,12 @@ def test_a_training_begins_with_the_weights_of_another_one_and_records_it(tmp_pa
     trainer.run()
     assert same(trainer.method.state_dict(), final_weights(tmp_path / "first"))
     assert same(trainer.average.weights(), final_weights(tmp_path / "first"))
-    assert "weights taken of generator, discriminator" in capsys.readouterr().err
+    assert "weights loaded: generator, discriminator" in capsys.readouterr().err
 
     run_until(make_trainer(store, tmp_path / "second", plans, **options), 1, monkeypatch)
     capsys.readouterr()
     make_trainer(store, tmp_path / "second", plans, resume=True, num_epochs=2).run()
-    assert "weights taken" not in capsys.readouterr().err
+    assert "weights loaded" not in capsys.readouterr().err
     make_trainer(store, tmp_path / "whole", plans, **options).run()
     assert same(final_weights(tmp_path / "second"), final_weights(tmp_path / "whole"))
     provenance = load_checkpoint(tmp_path / "second" / "checkpoint_final.pth")["provenance"]

@@ -52,7 +52,7 @@ def wide_whole_body(results, prepared, tmp_path, monkeypatch):
     return results
 
 
-def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_networks_and_weights(wide_whole_body, capfd):
+def test_the_whole_body_is_trained_first_and_each_district_starts_with_its_networks_and_weights(wide_whole_body, capfd):
     low, high = go(None, pretrain_whole_body=True)
     whole = wide_whole_body / "pix2pix__ct2petPlans__whole_body" / "fold_all"
     assert [low.parent.name, high.parent.name] == [f"pix2pix__ct2petPlans__{name}" for name in ("low", "high")]
@@ -66,7 +66,7 @@ def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_netwo
         assert network.arguments["features_per_stage"] == [8, 24]
         assert content["provenance"]["pretrained_weights"]["configuration"] == "whole_body"
         assert content["provenance"]["pretrained_weights"]["fold"] == "all"
-    assert "weights taken of generator" in capfd.readouterr().err
+    assert "weights loaded: generator" in capfd.readouterr().err
 
     (trained,) = find_trained(wide_whole_body.parent)
     assert {district.name for district in load_trained(trained, ["low", "high"]).districts} == {"low", "high"}
@@ -80,7 +80,7 @@ def test_the_whole_body_is_trained_first_and_each_district_begins_with_its_netwo
     assert (low / "validation" / "summary.json").exists()
 
 
-def test_a_district_goes_on_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
+def test_a_district_continues_from_where_it_was_interrupted_and_not_from_the_whole_body(results):
     (low,) = go(["low"], pretrain_whole_body=True, num_epochs=2)
     expected = final(low)["model"]
     (low / "checkpoint_final.pth").unlink()
@@ -93,7 +93,7 @@ def test_weights_of_another_training_are_taken_where_they_fit(wide_whole_body, c
     (high,) = go(["high"], pretrained_weights=low.parent)
     assert 0 < distance(of_generator(high), of_generator(low)) < 0.01
     err = capfd.readouterr().err
-    assert "fold_all/checkpoint_final.pth: weights taken of generator, discriminator" in err
+    assert "fold_all/checkpoint_final.pth: weights loaded: generator, discriminator" in err
     assert "networks_of" not in final(high)["provenance"]
     torch.save({"model": {}, "format_version": 1}, low / "empty.pth")
     with pytest.raises(CheckpointError, match="none of its networks fits"):
@@ -104,7 +104,7 @@ def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
     folder = results / "pix2pix__ct2petPlans__low" / "fold_all"
     with (
         folder_lock(folder, "a training"),
-        pytest.raises(Ct2PetError, match=r"fold_all: process \d+ works in this folder"),
+        pytest.raises(Ct2PetError, match=r"fold_all: process \d+ uses this folder"),
     ):
         go(["low"])
     assert not list(folder.glob("*.pth"))
@@ -113,29 +113,44 @@ def test_a_fold_that_is_being_trained_is_left_to_that_training(results):
     assert not list(folder.glob(".ct2pet-lock*"))
 
 
-def test_a_finished_training_is_replaced_only_where_that_is_asked_for(results, capfd):
+def test_a_finished_training_is_replaced_only_on_request(results, capfd):
     (low,) = go(["low"], fold=0)
     (low / "notes.txt").write_text("of a user")
     before, plans = final(low), (low.parent / "plans.json").read_bytes()
     (low.parent / "plans.json").unlink()
-    with pytest.raises(TrainingError, match=r"is finished; --c .*--overwrite trains it anew$"):
+    with pytest.raises(TrainingError, match=r"is finished; --c .*--overwrite repeats it$"):
         go(["low"], fold=0, seed=1)
     assert not (low.parent / "plans.json").exists()  # the refusal changed nothing
     assert "replaced" not in capfd.readouterr().err
     go(["low"], fold=0, seed=1, overwrite=True)
-    assert f"{low}: the finished training there is replaced" in capfd.readouterr().err
+    assert f"{low}: this finished training is replaced" in capfd.readouterr().err
     assert distance(of_generator_in(before), of_generator(low)) > 0
     assert [run["seed"] for run in final(low)["provenance"]["runs"]] == [1]
     assert (low.parent / "plans.json").read_bytes() == plans
     assert (low / "notes.txt").read_text() == "of a user"
 
 
+def test_missing_weights_are_noticed_before_a_training_is_replaced(results, tmp_path):
+    (low,) = go(["low"])
+    with pytest.raises(CheckpointError, match="nowhere: no such file"):
+        go(["low"], overwrite=True, pretrained_weights=tmp_path / "nowhere")
+    assert (low / "checkpoint_final.pth").exists()
+
+
 def test_what_a_new_training_replaces_is_said(results, capfd):
+    (low,) = go(["low"], resume=True)
+    assert f"{low}: no checkpoint to continue from (--c); the training starts with epoch 1" in capfd.readouterr().err
+    go(["low"], resume=True)
+    assert "no checkpoint" not in capfd.readouterr().err
+    (low,) = go(["low"], overwrite=True)
+    assert "replaced" in capfd.readouterr().err
+    (low / "checkpoint_final.pth").unlink()
+    (low / "checkpoint_latest.pth").unlink()
     (low,) = go(["low"])
     assert "replaced" not in capfd.readouterr().err
     (low / "checkpoint_final.pth").unlink()
     go(["low"])
-    assert f"{low}: the training begun there is replaced; --c would go on with it" in capfd.readouterr().err
+    assert f"{low}: this unfinished training is replaced (--c would continue it)" in capfd.readouterr().err
     (low / "checkpoint_final.pth").unlink()
     go(["low"], resume=True)
     assert "replaced" not in capfd.readouterr().err
@@ -143,5 +158,5 @@ def test_what_a_new_training_replaces_is_said(results, capfd):
 
 def test_a_folder_that_cannot_be_written_ends_a_training_before_any_work(results, monkeypatch):
     monkeypatch.setattr("ct2pet.api.training._train_all", lambda *_: pytest.fail("work began"))
-    with file_size_limit(100), pytest.raises(WriteError, match="nothing can be written there"):
+    with file_size_limit(100), pytest.raises(WriteError, match="not writable"):
         go(["low"])

@@ -6,7 +6,7 @@ from trainings import make_run, same
 from ct2pet.preprocessing.preprocessor import decisions_of
 
 
-def test_cases_that_do_not_hold_the_district_are_left_out(tmp_path):
+def test_cases_that_do_not_hold_the_district_are_omitted(tmp_path):
     """Of those that are preprocessed without it (A3), and of those that are not preprocessed at all (A8, A9)."""
     store = write_tiny_store(tmp_path / "store")
     store.write("A3", None, "key", decisions_of(tiny_configuration()))

@@ -139,7 +139,7 @@ def test_a_method_of_one_stage_is_trained_by_one_trainer(store, tmp_path):
     assert same(final_weights(tmp_path / "staged"), final_weights(tmp_path / "plain"))
 
 
-def test_cases_without_the_district_are_neither_trained_nor_predicted(tmp_path):
+def test_cases_without_the_district_are_not_used(tmp_path):
     store = write_tiny_store(tmp_path / "store", 3, shape=(16, 16, 18))
     record = store.record("A0")
     store.write("A3", None, "key", record.decisions)
@@ -174,7 +174,7 @@ def test_killed_in_any_stage_and_resumed_it_ends_with_the_same_weights(store, tr
     assert same(final_weights(trained), final_weights(folder))
 
 
-def test_finished_stages_and_drafts_are_left_alone(store, trained):
+def test_finished_stages_and_drafts_are_not_changed(store, trained):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
     train(make(store, trained, resume=True, final_validation=True))
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before

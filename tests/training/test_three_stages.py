@@ -162,7 +162,7 @@ def test_interrupted_in_every_training_and_resumed_it_ends_with_the_same_weights
         assert same(final_weights(trained / name), final_weights(folder / name)), name
 
 
-def test_finished_stages_and_drafts_are_left_alone(store, trained):
+def test_finished_stages_and_drafts_are_not_changed(store, trained):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
     train(make(store, trained, resume=True, final_validation=True))
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before

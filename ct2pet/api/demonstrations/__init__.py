@@ -1,4 +1,4 @@
-"""What ``ct2pet_demo`` does for each method: one file each, called like the method, found by name."""
+"""The demonstrations of ``ct2pet_demo``: one module per method, found by the method's name."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the demonstrations of all methods have in common."""
+"""The common parts of all demonstrations."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from ct2pet.report import LOG, read_log, report_of_dataset
 
 @dataclass(frozen=True)
 class Trained:
-    """What is there after training: the demonstration's folder, the dataset's folder name, the method, the folder of
-    each training, and the device."""
+    """A finished training of a demonstration: its folder, the dataset's folder name, the method, the folder of each
+    training, and the device."""
 
     folder: Path
     dataset: str
@@ -44,7 +44,7 @@ def predict_test_cases(trained: Trained) -> None:
 
 
 def evaluate_and_report(trained: Trained) -> None:
-    """Evaluate what ``predict_test_cases`` wrote, into summary.json and report.html, and print the table."""
+    """Evaluate the predictions of ``predict_test_cases``, into summary.json and report.html, and print the table."""
     predictions = trained.folder / "predictions"
     summary = evaluate(trained.dataset, predictions, output=trained.folder / layout.SUMMARY)
     curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in trained.trainings}
@@ -55,11 +55,11 @@ def evaluate_and_report(trained: Trained) -> None:
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What differs between methods.
+    """The parts of a demonstration that depend on the method.
 
-    ``dataset``: the folder name of its raw dataset, which ``write`` makes. ``shortened``: plans for a training of
-    minutes from the planner's; shortened plans stay as they are. ``conclusion``: what follows the training, by the
-    title that is printed; the last stage writes report.html.
+    ``dataset``: the folder name of its raw dataset, which ``write`` creates. ``shortened``: turns the planner's plans
+    into plans for a training of minutes; it does not change shortened plans. ``conclusion``: the stages after training,
+    by printed title; the last one writes report.html.
     """
 
     dataset: str
@@ -74,6 +74,6 @@ class Demonstration:
 
 
 def of_phantoms(configuration: Configuration) -> Configuration:
-    """Left-right flips only: all phantoms lie on their backs, within a few degrees."""
+    """Left-right flips only: all phantoms are supine, within a few degrees."""
     augmentation = replace(configuration.augmentation, rotation_probability=0.0, flip_axes=[2])
     return replace(configuration, augmentation=augmentation, mirror_axes=[2])

@@ -26,7 +26,7 @@ def write(raw: Path) -> None:
 
 
 def shortened(plans: Plans) -> Plans:
-    """Fit the plans to a training of minutes: many steps of one patch teach more than few of several."""
+    """Adapt the plans to a training of minutes: many steps with one patch train better than few steps with several."""
     lighter = {
         name: replace(of_phantoms(configuration), batch_size=1) for name, configuration in plans.configurations.items()
     }

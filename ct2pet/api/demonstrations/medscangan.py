@@ -1,5 +1,5 @@
-"""Images of benign and malignant nodules, what they bring a classifier, and whether a reader tells them from real
-ones."""
+"""Images of benign and malignant nodules, their effect on a classifier, and a reader study of real and synthetic
+images."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write(raw: Path) -> None:
 
 
 def shortened(plans: Plans) -> Plans:
-    """Fit the plans to a training of minutes."""
+    """Adapt the plans to a training of minutes."""
     lighter = {name: of_phantoms(configuration) for name, configuration in plans.configurations.items()}
     numbers = {"num_epochs": _EPOCHS, "iterations_per_epoch": _ITERATIONS, "decay_epochs": _EPOCHS // 2}
     models = {**plans.models, _MODEL: {**plans.hyperparameters(_MODEL), **numbers}}
@@ -48,7 +48,7 @@ def shortened(plans: Plans) -> Plans:
 
 
 def synthesize_classes(trained: Trained) -> None:
-    """Images of each class into ``synthetic``, a folder each."""
+    """Write images of each class into ``synthetic``, one folder per class."""
     for label in CLASSES:
         target = trained.folder / "synthetic" / label
         synthesize(target, labels=[label], count=_READ.number, seed=1, model=_MODEL, device=trained.device)
@@ -69,7 +69,7 @@ def study(trained: Trained) -> None:
 
 
 def ask_readers(trained: Trained) -> None:
-    """The page of a reader study, reader.html, and its key apart."""
+    """Write the page of a reader study, reader.html, and its key in another file."""
     page, key = trained.folder / "reader.html", trained.folder / "reader_key" / "key.json"
     if not page.exists():
         real, synthetic = (trained.folder / "study" / PICTURES / kind / "pet" for kind in ("real", "synthetic"))

@@ -28,7 +28,7 @@ def write(raw: Path) -> None:
 
 
 def shortened(plans: Plans) -> Plans:
-    """Fit the plans to a training of minutes: what makes a long training general slows a short one down."""
+    """Adapt the plans to a training of minutes: regularisation for long trainings slows short ones down."""
     lighter = {name: of_phantoms(configuration) for name, configuration in plans.configurations.items()}
     numbers = {
         "num_epochs": _EPOCHS,

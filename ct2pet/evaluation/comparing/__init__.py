@@ -1,4 +1,4 @@
-"""Models side by side on the same cases: which is better, by how much, and how sure that is."""
+"""Comparison of models on the same cases: differences, their sizes and their significance."""
 
 from ct2pet.evaluation.comparing.comparison import METRICS, Comparison, Line, compare, compare_with_baselines
 from ct2pet.evaluation.comparing.text import answer, text

@@ -1,4 +1,4 @@
-"""Which of several models is better on the same cases, by how much, and how sure that is."""
+"""Comparison of several models on the same cases: differences, their sizes and their significance."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
 class Difference:
     """A rival minus the first model, case by case. ``p_t`` and ``p_wilcoxon`` of ``test`` are not corrected.
     ``p_t_holm`` and ``p_wilcoxon_holm`` are corrected for all tests of the family, and ``p`` is the larger of them;
-    all three are None where the line is not of the family, or has too few cases for a test."""
+    all three are None where the line is not in the family, or has too few cases for a test."""
 
     test: PairedTest
     p_t_holm: float | None
@@ -43,9 +43,9 @@ class Difference:
 class Line:
     """One metric of one ``subject`` (a region, an organ or a diagnosis) of a ``table``.
 
-    ``numbers``: what ``statistics.describe`` finds of each model, over the cases for which every model has a number.
-    Of a bias its size counts, whatever its sign. ``best``: the model with the best mean. ``differences``: of every
-    rival of the first model. ``tested``: whether it is of the family of tests.
+    ``numbers``: the ``statistics.describe`` of each model, over the cases with a number of every model. For a bias the
+    absolute value is compared. ``best``: the model with the best mean. ``differences``: of every rival of the first
+    model. ``tested``: whether it is in the family of tests.
     """
 
     table: str
@@ -58,7 +58,7 @@ class Line:
     tested: bool = False
 
     def gain(self, other: str) -> float:
-        """By how much the first model is better than ``other``; negative where it is worse."""
+        """The advantage of the first model over ``other``; negative where it is worse."""
         means = [numbers["mean"] for numbers in self.numbers.values()]
         difference = self.numbers[other]["mean"] - means[0]
         return -difference if self.higher_is_better else difference
@@ -67,9 +67,9 @@ class Line:
 @dataclass(frozen=True)
 class Comparison:
     """``models``: the first is the one with which the others are compared; of these ``rivals`` are tested against it,
-    and the rest is described. ``num_cases``: the cases of all of them. ``num_tests``: how many tests the family has,
-    for which all p-values are corrected together (Holm). ``left_out``: the cases that not every summary has, and the
-    models that lack them."""
+    the others are only described. ``num_cases``: the cases of all models. ``num_tests``: the number of tests in the
+    family, for which all p-values are corrected (Holm). ``left_out``: cases that are not in every summary, and the
+    models without them."""
 
     models: tuple[str, ...]
     rivals: tuple[str, ...]
@@ -99,13 +99,13 @@ def compare(
     left_out: Mapping[str, list[str]] | None = None,
 ) -> Comparison:
     """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name;
-    ``metrics``: by default those of METRICS that the first one has. ``left_out``: what ``pairing.common_cases`` left
-    out of the summaries.
+    ``metrics``: by default those of METRICS that the first one has. ``left_out``: the cases that
+    ``pairing.common_cases`` removed from the summaries.
 
     One family of tests: the named ``metrics`` (by default those of PRIMARY) in every district, in the whole body, in
-    lesions and in the mean of the labels, for every other model. What else there is, is described.
+    lesions and in the mean of the labels, for every other model. Everything else is only described.
 
-    Raises Ct2PetError that says what is wrong where they cannot be compared (see ``pairing.check_pairs``), or where
+    Raises Ct2PetError where they cannot be compared (see ``pairing.check_pairs``), or where
     a metric is unknown.
     """
     check_pairs(summaries)
@@ -120,15 +120,15 @@ def compare(
 def compare_with_baselines(
     summary: Mapping[str, Any], metrics: Sequence[str] | None = None, *, check: bool = True
 ) -> Comparison:
-    """Compare a model, "prediction", with its four trivial baselines. The rival is the best one that does not see the
+    """Compare a model, "prediction", with its four trivial baselines. The rival is the best one that does not use the
     real PET, by its error in the body; the others are described, not tested. Raises Ct2PetError as ``compare`` does,
-    and where there are no baselines; without ``check`` not because of cases that were trained with."""
+    and where there are no baselines; without ``check`` evaluated training cases are allowed."""
     if check:
         check_training_cases(PREDICTION, summary)
     best = best_blind_baseline(summary, main_region(summary))
     if not all(summary["baseline_cases"].values()) or best is None:
         raise Ct2PetError(
-            f"{PREDICTION}: baselines are PETs, and only labels were predicted; name a second summary to compare with"
+            f"{PREDICTION}: baselines are PETs, but only labels were predicted; give a second summary for a comparison"
         )
     models, rivals = {PREDICTION: summary["cases"], **summary["baseline_cases"]}, best[:1]
     lines, number = _lines(_drafts(models, summary, metrics), rivals, PRIMARY if metrics is None else metrics)
@@ -138,7 +138,7 @@ def compare_with_baselines(
 
 @dataclass(frozen=True)
 class _Subject:
-    """Of several ``regions`` the mean counts."""
+    """For several ``regions`` their mean is used."""
 
     table: str
     name: str
@@ -151,7 +151,7 @@ class _Subject:
 
 
 def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_Subject]:
-    """All lines that there may be, in the order of the tables."""
+    """All possible lines, in the order of the tables."""
     cases = tuple(summary["cases"])
     regions = list(dict.fromkeys(region for found in summary["cases"].values() for region in found))
     labels = tuple(name for name in regions if is_label(name))
@@ -171,13 +171,13 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
 
 
 def _common(models: Mapping[str, Cases], subject: _Subject) -> dict[str, list[float]]:
-    """The values of each model in the cases (and of several regions in those) where all of them have one."""
+    """The values of each model in the cases (and regions) where all models have one."""
     rows = [row for case in subject.cases if (row := _row([cases[case] for cases in models.values()], subject))]
     return {name: [row[index] for row in rows] for index, name in enumerate(models)}
 
 
 def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Subject) -> list[float]:
-    """One case: the value of each model, ``found`` being its regions; empty where they have none in common."""
+    """One case: the value of each model, ``found`` being its regions; empty without common regions."""
     size: Callable[[float], float] = abs if subject.metric.endswith(BIAS) else float
     columns = [[regions.get(name, {}).get(subject.metric) for regions in found] for name in subject.regions]
     complete = [[size(value) for value in column if value is not None] for column in columns if None not in column]
@@ -187,7 +187,7 @@ def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Su
 def _drafts(
     models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str] | None
 ) -> list[tuple[_Subject, dict[str, list[float]]]]:
-    """The lines that have numbers: what each is about, and the values of each model in their common cases."""
+    """The lines with numbers: the subject of each, and the values of each model in the common cases."""
     metrics = _known_metrics(metrics, summary["cases"])
     found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
     return [draft for draft in found if any(draft[1].values())]
@@ -196,7 +196,7 @@ def _drafts(
 def _lines(
     drafts: Sequence[tuple[_Subject, dict[str, list[float]]]], rivals: Sequence[str], tested: Sequence[str]
 ) -> tuple[tuple[Line, ...], int]:
-    """The lines, and how many tests their family has."""
+    """The lines, and the number of tests in the family."""
     of_family = [subject.is_tested(tested) for subject, _ in drafts]
     tests = [
         {name: paired_test(next(iter(numbers.values())), numbers[name]) for name in rivals} for _, numbers in drafts

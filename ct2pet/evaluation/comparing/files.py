@@ -1,4 +1,4 @@
-"""A comparison as JSON, as CSV, and as LaTeX tables in the shape of those of papers."""
+"""A comparison as JSON, as CSV, and as LaTeX tables for papers."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def write_comparison(folder: Path, comparison: Comparison) -> list[Path]:
 
 
 def csv_text(comparison: Comparison) -> str:
-    """A row for each line and model; what compares is empty for the first model."""
+    """A row for each line and model; the comparison is empty for the first model."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, lineterminator="\n")
     writer.writeheader()
@@ -66,7 +66,8 @@ def _ends(prefix: str, interval: Sequence[float] | None) -> dict[str, float]:
 
 def latex(comparison: Comparison) -> str:
     r"""A table environment each for districts and whole body, lesions, and diagnoses, to \input into a document that
-    has \usepackage{booktabs}. The best mean is bold, and so is what looks equal to it. Organs do not fit a page."""
+    has \usepackage{booktabs}. The best mean, and means that are equal when rounded, are bold. Organs do not fit on a
+    page."""
     return "\n".join(_table(comparison, table) for table in comparison.tables if table != ORGANS)
 
 
@@ -110,5 +111,5 @@ def _cell(line: Line, model: str) -> str:
 
 
 def literal(words: str) -> str:
-    """Text with what means something to LaTeX made literal."""
+    """Text with escaped special characters of LaTeX."""
     return "".join(_LITERAL.get(character, character) for character in words)

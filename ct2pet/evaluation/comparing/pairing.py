@@ -1,4 +1,4 @@
-"""May these summaries be compared case by case? Only where nothing but the predictions differs."""
+"""Checks that summaries can be compared case by case: only their predictions may differ."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from typing import Any
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.origin import EVALUATED_TRAINING_CASES
 
-_FROM_THE_REAL_PET = ("zeros", "blurred", "shifted")  # baselines that the prediction and the training cases leave alone
+_FROM_THE_REAL_PET = ("zeros", "blurred", "shifted")  # baselines that do not depend on prediction and training cases
 _TOLERANCE = 1e-5  # relative; sums of other machines and versions differ in their last digits
 _SHOWN = 5
 _Flat = dict[tuple[str, str, str], Any]  # by case, region and metric
 
 
 def check_pairs(summaries: Mapping[str, Mapping[str, Any]]) -> None:
-    """Raise Ct2PetError, which says where, unless the summaries are of the same cases, compared with the same real
-    PETs, districts and lesions in the same way, and no case was trained with.
+    """Raise Ct2PetError unless the summaries have the same cases, evaluated with the same real PETs, districts, lesions
+    and settings, and no training cases.
 
-    That the references are the same shows in the baselines that are made from them, and in the volumes of the labels:
-    these numbers must agree.
+    Equal references are recognised by the baselines that are made from them, and by the volumes of the labels: these
+    numbers must agree.
     """
     for name, summary in summaries.items():
         check_training_cases(name, summary)
@@ -37,9 +37,8 @@ def check_pairs(summaries: Mapping[str, Mapping[str, Any]]) -> None:
 def common_cases(
     summaries: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
-    """The summaries reduced to the cases that all of them have, and the other cases with the models that lack them.
-    Only what counts case by case is reduced (``cases``, ``baseline_cases``, ``diagnoses``). Raises Ct2PetError where
-    no case is common."""
+    """The summaries reduced to their common cases, and the other cases with the models without them. Only values by
+    case are reduced (``cases``, ``baseline_cases``, ``diagnoses``). Raises Ct2PetError without common cases."""
     every = {case for summary in summaries.values() for case in summary["cases"]}
     left_out = {
         case: lacking
@@ -61,17 +60,18 @@ def _without(summary: Mapping[str, Any], cases: Collection[str]) -> dict[str, An
 
 
 def check_training_cases(name: str, summary: Mapping[str, Any]) -> None:
-    """Raise Ct2PetError where the model was trained with evaluated cases, as far as the summary knows."""
+    """Raise Ct2PetError where evaluated cases are training cases of the model, as far as recorded."""
     known = summary["provenance"].get(EVALUATED_TRAINING_CASES)
     if known:
         raise Ct2PetError(
-            f"{name}: {len(known)} of {len(summary['cases'])} evaluated cases were trained with ({listed(known)}): its "
-            "errors say nothing about new patients; evaluate cases that no network has seen"
+            f"{name}: {len(known)} of {len(summary['cases'])} evaluated cases are training cases ({listed(known)}): "
+            "its "
+            "errors are not valid for new patients; evaluate cases that were not used for training"
         )
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first few names, and that there are more."""
+    """The first few names, with a mark where there are more."""
     return ", ".join(names[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
 
 
@@ -117,13 +117,13 @@ def _check_equal(first: str, other: str, one: _Flat, two: _Flat, of: str) -> Non
     if different:
         case, region, metric = key = different[0]
         raise Ct2PetError(
-            f"{first} and {other} were compared with other references: in {case}, {region}, the {metric}{of} is "
+            f"{first} and {other} were evaluated with different references: in {case}, {region}, the {metric}{of} is "
             f"{one.get(key)} and {two.get(key)}; evaluate both with one version against the same real PETs and maps"
         )
 
 
 def _label_volumes(cases: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> _Flat:
-    """The volumes of the labels in the true maps."""
+    """The volumes of the labels in the reference maps."""
     return {key: value for key, value in _flat(cases).items() if key[2] == "real_volume_ml"}
 
 

@@ -1,5 +1,5 @@
 """Four models in the tables of arXiv 2503.15555: two methods, each by district ("proposed") and as one network for the
-whole body ("competitor"), in its units and with its tests, a method against the same method."""
+whole body ("competitor"), in its units and with its tests, each method compared with itself."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class _Row:
 def paper_tables(proposed: Sequence[Mapping[str, Any]], competitor: Sequence[Mapping[str, Any]]) -> str:
     """Tables I to III as text. ``proposed`` and ``competitor``: the summaries of Pix2Pix and of CycleGAN.
 
-    Raises Ct2PetError where they cannot be compared (see ``pairing.check_pairs``) or hold nothing of these tables.
+    Raises Ct2PetError where they cannot be compared (see ``pairing.check_pairs``) or have no values of these tables.
     """
     summaries = [*proposed, *competitor]
     names = [f"{kind} {method}" for kind in ("proposed", "competitor") for method in METHODS]
@@ -59,7 +59,7 @@ def paper_tables(proposed: Sequence[Mapping[str, Any]], competitor: Sequence[Map
 
 
 def _corrected(tests: Sequence[PairedTest]) -> list[float | None]:
-    """The larger p-value of both tests, corrected for all of them; None where one cannot be made."""
+    """The larger p-value of both tests, corrected for all of them; None where one is undefined."""
     pairs = zip(holm([test.p_t for test in tests]), holm([test.p_wilcoxon for test in tests]))
     return [None if None in pair else max(pair) for pair in pairs]  # type: ignore[type-var]
 

@@ -1,4 +1,4 @@
-"""Several models on the same cases, the best one first, and how sure its lead over each of the others is."""
+"""Ranking of several models on the same cases, with tests against the best one."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SURE = 0.05
 
 @dataclass(frozen=True)
 class Ranked:
-    """One model. ``numbers``: what ``statistics.describe`` finds of its MAE (SUV) inside the body. ``test``: its MAE
+    """One model. ``numbers``: the ``statistics.describe`` of its MAE (SUV) inside the body. ``test``: its MAE
     minus that of the best model, case by case (None of the best itself); ``p_t`` and ``p_wilcoxon`` are corrected by
     Holm's method for the number of other models."""
 
@@ -29,7 +29,7 @@ class Ranked:
 
     @property
     def is_worse(self) -> bool:
-        """Whether both tests say that it is worse than the best."""
+        """Whether both tests show that it is worse than the best."""
         found = (self.p_t, self.p_wilcoxon)
         return all(p is not None and p < SURE for p in found)
 
@@ -51,7 +51,7 @@ def rank(summaries: Mapping[str, Mapping[str, Any]]) -> list[Ranked]:
 
 
 def ranking_text(ranked: Sequence[Ranked]) -> str:
-    """A table, a line a model, and what it says in words."""
+    """A table with a line per model, and the result in words."""
     rows = [["", "MAE [SUV]", "difference [95%]", "p t", "p Wilcoxon"]]
     rows += [[one.name, _mean(one), _difference(one.test), _p(one.p_t), _p(one.p_wilcoxon)] for one in ranked]
     best, *others = ranked

@@ -1,4 +1,4 @@
-"""A comparison for the screen: tables, and the answer in words."""
+"""A comparison as text: tables, and the result in words."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ NOTE = (
 
 
 def text(comparison: Comparison) -> str:
-    """Every rival beside the first model, one block a table, and the answers. Organs are many, and diagnoses have
-    few cases: the files hold the rest."""
+    """Every rival next to the first model, one block per table, and the results in words. Organs and all metrics of
+    diagnoses are only in the files."""
     tables = [table for table in comparison.tables if table != ORGANS]
     blocks = [_block(comparison, table, other) for other in comparison.rivals for table in tables]
     answers = [answer(comparison, other) for other in comparison.rivals]
@@ -46,15 +46,15 @@ def _left_out(comparison: Comparison) -> list[str]:
 
 
 def answer(comparison: Comparison, other: str) -> str:
-    """In words: which of the first model and ``other`` is better in the first metric, by how much, and how sure that
-    is: in the whole body (or the last region that there is), in lesions, and over the predicted labels. Only what is
-    significant is called better; fewer than LEAST_CASES cases get no claim."""
+    """In words: the difference between the first model and ``other`` in the first metric, and its significance: in the
+    whole body (or the last region), in lesions, and over the predicted labels. Only a significant difference is called
+    better; fewer than LEAST_CASES cases give no claim."""
     places = [line for line in comparison.of_table(DISTRICTS) if line.subject != WHOLE_VOLUME]
     last = [line for line in places if line.subject == places[-1].subject]
     others = (comparison.of_table(table) for table in (LESIONS, LABELS))
     sentences = [_sentence(comparison, lines[0], other) for lines in (last, *others) if lines]
     words = " ".join(f"The {rest}" if (rest := one.removeprefix("the ")) != one else one for one in sentences)
-    return words or "Nothing could be compared: in no case all models have a number."
+    return words or "Nothing to compare: no case has a number of all models."
 
 
 def _sentence(comparison: Comparison, line: Line, other: str) -> str:
@@ -96,7 +96,7 @@ def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[st
 
 
 def _certainty(comparison: Comparison, line: Line, other: str) -> str:
-    """The interval is that of the gain of the model that is named first."""
+    """The interval is that of the advantage of the model named first."""
     difference = line.differences[other]
     if difference.test.ci95 is None:
         return ""
@@ -138,7 +138,7 @@ def _block(comparison: Comparison, table: str, other: str) -> str:
 
 
 def _shown(comparison: Comparison, table: str) -> list[Line]:
-    """Of diagnoses only the metrics that are tested elsewhere."""
+    """For diagnoses only the metrics that are tested elsewhere."""
     tested = {line.metric for line in comparison.lines if line.tested}
     return [line for line in comparison.of_table(table) if table != DIAGNOSES or line.metric in tested]
 

@@ -1,4 +1,4 @@
-"""How the parts of a comparison are written for people."""
+"""The texts of a comparison."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def model_title(model: str) -> str:
 
 
 def model_in_words(model: str) -> str:
-    """As it stands in a sentence."""
+    """The title of a model within a sentence."""
     if model == PREDICTION:
         return f"the {TITLES[model]}"
     return f"the trivial guess {TITLES[model]}" if model in BLIND else model_title(model)
 
 
 def family(comparison: Comparison) -> str:
-    """What was tested, in a sentence."""
+    """The family of tests, in a sentence."""
     tested = [line for line in comparison.lines if line.tested]
     if not comparison.num_tests:
         return "Nothing was tested: too few cases."
@@ -60,7 +60,7 @@ def subject_title(subject: str) -> str:
 
 
 def metric_title(metric: str) -> str:
-    """Name and unit; of a bias the size counts."""
+    """Name and unit; for a bias the absolute value."""
     name = HEADERS.get(metric, metric)
     return f"|{name.replace(' [', '| [')}" if metric.endswith(BIAS) else name
 
@@ -71,13 +71,13 @@ def metric_name(metric: str) -> str:
 
 
 def metric_unit(metric: str) -> str:
-    """As it follows a number: " SUV", "%", or nothing."""
+    """The unit after a number: " SUV", "%", or empty."""
     found = _UNIT.search(metric_title(metric))
     return "" if found is None else "%" if found[1] == "%" else f" {found[1]}"
 
 
 def arrow(line: Line) -> str:
-    """Where better is."""
+    """The direction of better values."""
     return "↑" if line.higher_is_better else "↓"
 
 

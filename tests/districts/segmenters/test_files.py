@@ -59,7 +59,7 @@ def test_two_maps_of_a_case_are_refused(tmp_path):
 
 @pytest.mark.parametrize(
     ("factor", "reason"),
-    [(2, r"label\(s\) 4 are not .*head 1, trunk 2"), (0, "no voxel"), (0.5, "no labels"), (-1, "no labels")],
+    [(2, r"label\(s\) 4 are not .*head 1, trunk 2"), (0, "no voxel"), (0.5, "not labels"), (-1, "not labels")],
 )
 def test_maps_with_other_values_are_refused(tmp_path, factor, reason):
     write_volume(tmp_path / "a.nii.gz", MAP.with_array(MAP.array.astype(np.float32) * factor))

@@ -196,7 +196,7 @@ def test_pairs_are_checked(summary):
     with pytest.raises(Ct2PetError, match="case_003"):
         compare({"a": summary, "b": other})
     trained = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
-    with pytest.raises(Ct2PetError, match="trained with"):
+    with pytest.raises(Ct2PetError, match="evaluated cases are training cases"):
         compare_with_baselines(trained)
 
 
@@ -258,7 +258,7 @@ def test_a_pet_and_labels_are_compared_together_and_a_pet_without_labels_as_befo
 
 
 def test_labels_alone_have_no_baselines_to_be_compared_with():
-    with pytest.raises(Ct2PetError, match="only labels were predicted; name a second summary"):
+    with pytest.raises(Ct2PetError, match="only labels were predicted; give a second summary"):
         compare_with_baselines(labelled(1))
     with pytest.raises(Ct2PetError, match=r"no metric mae; there are: dice, iou, hd95, asd"):
         compare({"a": labelled(1), "b": labelled(2)}, ["mae"])

@@ -96,7 +96,7 @@ def test_baselines_are_called_by_their_titles():
     assert len(words.splitlines()) < 55
 
 
-def test_cases_that_are_left_out_are_named():
+def test_cases_that_are_omitted_are_named():
     pair = {"a": synthetic_summary(8), "b": synthetic_summary(8)}
     for part in (pair["b"]["cases"], pair["b"]["diagnoses"], *pair["b"]["baseline_cases"].values()):
         del part["case_007"]
@@ -106,13 +106,13 @@ def test_cases_that_are_left_out_are_named():
     assert "Left out" not in text(compare({"a": pair["a"], "b": pair["a"]}, ["mae"]))
 
 
-def test_where_nothing_is_left_it_says_so(summary):
+def test_nothing_left_to_compare_is_reported(summary):
     none = copy.deepcopy(summary)
     for case in none["cases"].values():
         for metrics in case.values():
             metrics.update(mae=None)
             metrics.pop("mae_volume", None)
-    assert "Nothing could be compared" in answer(compare({"a": none, "b": none}, ["mae"]), "b")
+    assert "Nothing to compare" in answer(compare({"a": none, "b": none}, ["mae"]), "b")
 
 
 def test_labels_alone_are_compared_by_their_mean_on_the_screen():
