@@ -1,11 +1,13 @@
 """How well, how fast and in how much memory the segmenter ``rules`` divides phantoms, and whether it knows.
 
-Run: python benchmarks/district_rules.py [--seeds 28] [--num_processes 1]
-Prints, for every view of a body (ct2pet.phantom.views), the mean and the worst Dice of the body and of each district
-over phantoms in the postures of POSTURES, one after the other; the same by posture; the worst districts; how
-often districts of each confidence are right; then the user CPU seconds and the peak memory for a CT of 512 x 512 x 300
-voxels. A district of which view and map show less than 50 ml is not counted: its Dice says nothing. A district that
-was not found has the confidence of the least sure district of its map.
+Run: python benchmarks/district_rules.py [--seeds 14] [--num_processes 1] [--keep FOLDER]
+Prints, as tables in Markdown, the mean and the worst Dice of the body and of each district over phantoms in the
+postures of POSTURES, one after the other, by view (ct2pet.phantom.views) and by posture: of those districts whose
+confidence is at least 0.5, and how many have less; how often districts of each confidence are right; the worst
+districts and bodies; then the user CPU seconds and the peak memory for a CT of 512 x 512 x 300 voxels. A district of
+which view and map show less than 50 ml is not counted: its Dice says nothing. A district that was not found and has no
+confidence of its own has that of the least sure district of its map. ``--keep``: phantoms whose results are there are
+not measured again.
 """
 
 from __future__ import annotations
@@ -16,13 +18,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 
 from ct2pet.districts.segmenters.rules.segmenter import RulesSegmenter
 from ct2pet.errors import DatasetError
+from ct2pet.files import read_json, write_json
 from ct2pet.parallel import map_cases
 from ct2pet.phantom import CLINICAL, DEMO, DISTRICTS, Scanner, make_patient
 from ct2pet.phantom.anatomy import Anatomy
@@ -48,8 +52,8 @@ POSTURES: dict[str, dict] = {
     "amputated forearm": {"arms": "down", "amputated": "left forearm"},
     "decubitus": {"arms": "forward"},
 }
-LEAST_ML, GOOD = 50.0, 0.85
-BINS = (0.0, 0.25, 0.5, 0.65, 0.8, 0.9, 1.01)
+LEAST_ML, GOOD, SURE = 50.0, 0.85, 0.5
+BINS = (0.0, 0.5, 0.65, 0.8, 0.9, 1.01)
 CIRCLE_MM = 500.0  # the field of view of most scanners; wider bodies end there
 SCANNER = replace(
     DEMO, name="benchmark", ct_spacing=(4.0, 2.5, 2.5), ct_matrix=(224, 224), ct_blur_mm=1.5, ct_noise_hu=16.0
@@ -123,43 +127,66 @@ def _scores(ct: Volume, truth: Volume, box: Box, row: Score) -> list[Score]:
     return rows
 
 
-def print_dice(seeds: int, num_processes: int) -> None:
+def kept_scores(seed: int, keep: Path | None) -> list[Score]:
+    """The scores of a phantom, from the folder ``keep`` where they are there."""
+    if keep is None:
+        return scores_of(seed)
+    path = keep / f"phantom_{seed:03d}.json"
+    if not path.exists():
+        write_json(path, {"rules": RulesSegmenter().settings(), "scores": [asdict(row) for row in scores_of(seed)]})
+    content = read_json(path)
+    if content["rules"] != RulesSegmenter().settings():
+        raise DatasetError(f"{path}: was measured with {content['rules']}, the rules are {RulesSegmenter().settings()}")
+    return [Score(**row) for row in content["scores"]]
+
+
+def print_dice(seeds: int, num_processes: int, keep: Path | None) -> None:
     results = map_cases(
-        scores_of, {str(seed): (seed,) for seed in range(seeds)}, num_processes=num_processes, description="phantoms"
+        kept_scores,
+        {str(seed): (seed, keep) for seed in range(seeds)},
+        num_processes=num_processes,
+        description="phantoms",
     )
     rows = [row for part in results.values.values() for row in part]
-    print(f"{len(results.values)} phantoms; failed: {sorted(results.failures) or 'none'}")
-    sure = [row for row in rows if row.confidence is None or row.confidence >= 0.5]
-    _print_table("Dice, mean / worst, by view", rows, lambda row: row.view)
-    _print_table("Dice, mean / worst, by posture", rows, lambda row: row.posture)
-    _print_table("Dice, mean / worst, where the confidence is at least 0.5, by view", sure, lambda row: row.view)
-    print("\nthe worst districts of a confidence of at least 0.5")
-    for row in sorted((row for row in sure if row.confidence is not None), key=lambda row: row.dice)[:25]:
+    print(
+        f"{len(results.values)} phantoms, {RulesSegmenter().settings()}; failed: {sorted(results.failures) or 'none'}"
+    )
+    _print_table("view", rows, lambda row: row.view)
+    _print_table("posture", rows, lambda row: row.posture)
+    _print_reliability(rows)
+    sure = [row for row in rows if row.confidence is not None and row.confidence >= SURE]
+    print(f"\nthe worst districts of a confidence of at least {SURE}, and the worst bodies")
+    for row in sorted(sure, key=lambda row: row.dice)[:25]:
         print(
             f"{row.dice:6.3f}  confidence {row.confidence:.2f}  {row.district}, {row.view}, {row.posture} ({row.seed})"
         )
-    _print_reliability(rows)
+    for row in sorted((row for row in rows if row.confidence is None), key=lambda row: row.dice)[:5]:
+        print(f"{row.dice:6.3f}  body, {row.view}, {row.posture} ({row.seed})")
 
 
 def _print_table(title: str, rows: list[Score], key: Callable[[Score], str]) -> None:
+    """Of bodies and sure districts; the last column counts the districts that are not sure."""
     columns = ("body", *DISTRICTS)
-    print(f"\n{title:50}" + "".join(f"{name:>16}" for name in columns))
+    print(f"\n| {title} | {' | '.join(columns)} | confidence below {SURE} |\n|{'---|' * (len(columns) + 2)}")
     for name in (*dict.fromkeys(map(key, rows)), "all"):
         mine = [row for row in rows if name in ("all", key(row))]
-        print(f"{name:50}" + "".join(_cell(row.dice for row in mine if row.district == column) for column in columns))
+        sure = [row for row in mine if row.confidence is None or row.confidence >= SURE]
+        cells = [_cell(row.dice for row in sure if row.district == column) for column in columns]
+        known = [row for row in mine if row.confidence is not None]
+        print(f"| {name} | {' | '.join(cells)} | {len(mine) - len(sure)} of {len(known)} |")
 
 
 def _cell(dice: Iterable[float]) -> str:
     values = list(dice)
-    return f"{np.mean(values):8.3f} /{min(values):6.3f}" if values else f"{'-':>16}"
+    return f"{np.mean(values):.3f} / {min(values):.3f}" if values else "–"
 
 
 def _print_reliability(rows: list[Score]) -> None:
-    print(f"\nconfidence      districts   mean Dice   worst   share with a Dice of at least {GOOD}")
+    print(f"\n| confidence | districts | mean Dice | worst | Dice of at least {GOOD} |\n|---|---|---|---|---|")
     for low, high in pairwise(BINS):
         dice = np.array([row.dice for row in rows if row.confidence is not None and low <= row.confidence < high])
-        numbers = f"{dice.mean():11.3f}{dice.min():8.3f}{np.mean(dice >= GOOD):8.2f}" if dice.size else ""
-        print(f"{low:.2f} to {min(high, 1):.2f}{dice.size:13d} {numbers}")
+        numbers = f"{dice.mean():.3f} | {dice.min():.3f} | {np.mean(dice >= GOOD):.0%}" if dice.size else "– | – | –"
+        print(f"| {low:.2f} to {min(high, 1):.2f} | {dice.size} | {numbers} |")
 
 
 def print_speed() -> None:
@@ -179,12 +206,13 @@ def print_speed() -> None:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--seeds", type=int, default=2 * len(POSTURES))
+    parser.add_argument("--seeds", type=int, default=len(POSTURES))
     parser.add_argument("--num_processes", type=int, default=1)
+    parser.add_argument("--keep", type=Path, metavar="FOLDER", help="of results by phantom, which are not made again")
     parser.add_argument("--speed", action="store_true", help="time and memory only, in this process")
     arguments = parser.parse_args()
     if arguments.speed:
         print_speed()
     else:
-        print_dice(arguments.seeds, arguments.num_processes)
+        print_dice(arguments.seeds, arguments.num_processes, arguments.keep)
         subprocess.run([sys.executable, __file__, "--speed"], check=True)

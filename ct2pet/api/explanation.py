@@ -12,6 +12,7 @@ import numpy as np
 
 from ct2pet.api.device import choose_device
 from ct2pet.console import progress
+from ct2pet.dataset import Fields
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import atomic_path, check_writable, read_json
 from ct2pet.imageio import image_files, read_volume, write_volume
@@ -22,12 +23,15 @@ from ct2pet.inference.ensemble import Ensemble
 from ct2pet.inference.input_files import Case, find_cases, read_input
 from ct2pet.inference.occlusion import AROUND_MM, REPLACE, Occlusion, RegionEffect
 from ct2pet.inference.options import PredictionOptions
+from ct2pet.inference.output_grids import OutputGrids
+from ct2pet.inference.reprediction import Reprediction
+from ct2pet.inference.volumes import Progress
 from ct2pet.parallel import map_cases
 from ct2pet.resampling import resample
 from ct2pet.schema import parse_as
-from ct2pet.volume import Volume
 
 TABLE = "occlusion.csv"
+_BASE_REGIONS = 8  # the prediction of the image as it is takes about as long as so many regions
 _COLUMNS = (
     *("case", "region", "volume [ml]", "mean [SUV]", "mean with it hidden [SUV]"),
     *("mean absolute change inside [SUV]", f"mean absolute change within {AROUND_MM:g} mm around [SUV]"),
@@ -48,9 +52,10 @@ def explain(
     with the models chosen by ``options``; returns the path of the table.
 
     ``regions``: a folder of label maps, CASE.nii.gz. ``names``: a JSON file with the names of the labels (dataset.json
-    with organs, or name to label). ``hide``: see Occlusion. ``changes`` are PredictionOptions by name. Writes
-    CASE_change.nii.gz and the table into ``target``. Raises CasesFailed, naming them, for cases that could not be
-    explained, and other Ct2PetErrors before any work.
+    with organs, or name to label). ``hide``: see Occlusion. ``changes`` are PredictionOptions by name; the networks
+    compute in float32 in any case. Writes CASE_change.nii.gz, on the grid of ct2pet_predict, and the table, case by
+    case, into ``target``. Raises CasesFailed, naming them, for cases that could not be explained, and other
+    Ct2PetErrors before any work.
     """
     options, source, target = replace(options or PredictionOptions(), **changes), Path(source), Path(target)
     label_names = {} if names is None else _names_in(Path(names))
@@ -65,62 +70,65 @@ def explain(
         check_writable(target)
         explanation = _Explanation.of(members, source, cases, options, hide)
         rows: dict[str, list[RegionEffect]] = {}
-        with progress("Explaining", len(cases)) as bar:
+        with progress("Explaining", len(cases), "%") as bar:  # in shares of cases
 
             def one(case: Case) -> None:
                 if case.name not in files:
                     raise DatasetError(f"{regions}: no region map of {case.name}")
-                rows[case.name] = explanation.run(case, files[case.name], target, label_names)
-                bar.advance()
+                bar.notes = [case.name]
+                rows[case.name] = explanation.run(case, files[case.name], target, label_names, bar.advance)
+                _write(target / TABLE, rows)
 
             results = map_cases(one, {case.name: (case,) for case in cases})
-    if rows:
-        _write(target / TABLE, rows)
     results.raise_failures("could not be explained")
     return target / TABLE
 
 
 @dataclass(frozen=True)
 class _Explanation:
-    predictor: Ensemble
-    members: Sequence[Member]
+    ensemble: Ensemble
+    fields: Fields
     maps: DistrictMaps | BodyMaps
+    grids: OutputGrids
     hide: str
 
     @classmethod
     def of(
         cls, members: Sequence[Member], source: Path, cases: Sequence[Case], options: PredictionOptions, hide: str
     ) -> _Explanation:
-        maps = choose_maps(source, cases, members[0].loaded.plans, options)
-        return cls(predictor_of(members, options, choose_device(options.device)), members, maps, hide)
+        loaded = members[0].loaded
+        maps = choose_maps(source, cases, loaded.plans, options)
+        ensemble = predictor_of(members, options, choose_device(options.device))
+        return cls(ensemble, loaded.plans.all_fields, maps, OutputGrids(loaded, "pet", None), hide)
 
-    def run(self, case: Case, region_file: Path, target: Path, names: Mapping[int, str]) -> list[RegionEffect]:
-        """The effects of all regions of a case; the changes are written."""
-        fields = self.members[0].loaded.plans.all_fields
-        inputs = {one.name: read_input(case.images[one.name], one) for one in fields.inputs}
-        leading, name = fields.inputs[0].name, fields.targets[0].name
-        district_map = self.maps.of(case, inputs).to_canonical()
-        image = inputs[leading].to_canonical()
-
-        def predict(part: Volume, labels: Volume) -> Volume:
-            return self.predictor.predict({**inputs, leading: part}, labels, part.grid)[name]
-
-        occlusion = Occlusion(predict, self.hide, self._margin_mm())
-        regions = resample(read_volume(region_file, "label").to_canonical(), image.grid, labels=True).array
-        change = np.zeros(image.grid.shape, dtype=np.float32)
-        effects = [
-            occlusion.effect(names.get(label, f"label {label}"), regions == label, image, district_map, change)
-            for label in map(int, np.unique(regions))
-            if label
-        ]
-        found = image.with_array(change, fields.targets[0].rules.unit).reorient_like(inputs[leading].grid)
+    def run(
+        self, case: Case, region_file: Path, target: Path, names: Mapping[int, str], report: Progress
+    ) -> list[RegionEffect]:
+        """The effects of all regions of a case; the changes are written. ``report`` is told shares of the work that
+        add up to 1."""
+        inputs = {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
+        leading = inputs[self.fields.inputs[0].name]
+        regions = resample(read_volume(region_file, "label").to_canonical(), leading.grid.to_canonical(), labels=True)
+        labels = [label for label in map(int, np.unique(regions.array)) if label]
+        share = 1 / (_BASE_REGIONS + len(labels))
+        prediction = Reprediction(
+            self.ensemble.predictors,
+            {name: volume.to_canonical() for name, volume in inputs.items()},
+            self.maps.of(case, inputs).to_canonical(),
+            self.grids.of(case.name, leading.grid).to_canonical(),
+        )
+        report(_BASE_REGIONS * share)
+        occlusion, change = (
+            Occlusion(leading.to_canonical(), prediction, self.hide),
+            np.zeros_like(prediction.usual.array),
+        )
+        effects = []
+        for label in labels:
+            effects.append(occlusion.effect(names.get(label, f"label {label}"), regions.array == label, change))
+            report(share)
+        found = prediction.usual.with_array(change).reorient_like(leading.grid)
         write_volume(target / f"{case.name}_change.nii.gz", found)
         return [effect for effect in effects if effect is not None]
-
-    def _margin_mm(self) -> float:
-        """The longest edge of a network's input window."""
-        plans = [district.configuration for one in self.members for district in one.loaded.districts]
-        return max(n * step for plan in plans for n, step in zip(plan.patch_size, plan.spacing))
 
 
 def _names_in(path: Path) -> dict[int, str]:

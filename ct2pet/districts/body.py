@@ -28,6 +28,7 @@ _LONG_SHARE = 0.5  # of the scan's length: what is thin and so long is table
 _LUNG_HU = (-940.0, -500.0)
 _LUNG_SHARE = 0.8  # of a lung is so dense; of air beside the patient, noise and streaks included, less
 _LUNG_ML = 20.0  # without its rim
+_GROWN = 2  # voxels from a lung without its rim to its wall
 _ENCLOSED = 0.7  # share of a lung's surface that is body; of air beside the patient or foam it is less
 _AIRWAY_CM2 = 6.0  # a hole of a slice that is so small is airway or bowel, though it opens outwards elsewhere
 _TOO_DENSE = 0.15  # of a body: no more of it is as dense as hard bone
@@ -169,23 +170,23 @@ def _cut_lungs(body: np.ndarray, hu: np.ndarray) -> np.ndarray:
     parts, count = ndimage.label(ndimage.binary_erosion(~body & (hu < _LUNG_HU[1]), CROSS, border_value=1))
     large = np.bincount(parts.ravel(), minlength=count + 1) * STEP_MM**3 / 1000 > _LUNG_ML
     found, boxes = np.zeros_like(body), ndimage.find_objects(parts)
-    for number in _at_sides(parts):
+    for number in _at_sides(parts, _GROWN + 1):
         if number == 0 or not large[number]:
             continue
         box = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in boxes[number - 1])
         core = parts[box] == number
         if np.mean(hu[box][core] > _LUNG_HU[0]) < _LUNG_SHARE:
             continue
-        lung = ndimage.binary_dilation(core, CROSS, iterations=2, mask=~body[box])
+        lung = ndimage.binary_dilation(core, CROSS, iterations=_GROWN, mask=~body[box])
         shell = ndimage.binary_dilation(lung, CROSS) & ~lung
         if np.mean(body[box][shell]) > _ENCLOSED:
             found[box] |= lung
     return found
 
 
-def _at_sides(parts: np.ndarray) -> np.ndarray:
-    """The numbers of the parts (0 too) that reach the sides of the field of view."""
-    faces = (parts[:, 0], parts[:, -1], parts[:, :, 0], parts[:, :, -1])
+def _at_sides(parts: np.ndarray, depth: int = 1) -> np.ndarray:
+    """The numbers of the parts (0 too) among the outermost ``depth`` voxels at the sides of the field of view."""
+    faces = (parts[:, :depth], parts[:, -depth:], parts[:, :, :depth], parts[:, :, -depth:])
     return np.unique(np.concatenate([np.unique(face) for face in faces]))
 
 

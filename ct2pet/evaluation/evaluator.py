@@ -31,6 +31,7 @@ from ct2pet.evaluation.summary import summarise
 from ct2pet.evaluation.summary_file import write_summary
 from ct2pet.imageio import count_voxels, image_files, read_volume, write_volume
 from ct2pet.parallel import map_cases
+from ct2pet.resampling import resample
 from ct2pet.volume import Volume
 
 _BYTES_PER_VOXEL = 40  # see benchmarks/evaluation.py
@@ -173,6 +174,8 @@ def _evaluate_pet(
     name = _pet_name(references)
     real, district_map = _read_reference(reference, references)
     left_out = _not_predicted(predictions, references)
+    if not references.has_districts:
+        district_map = _without_not_predicted(district_map, predictions)
     districts = {name: label for name, label in references.regions.items() if name not in left_out}
     if not districts:
         raise ImageError(f"{predictions[name]}: none of its districts was predicted")
@@ -185,11 +188,26 @@ def _evaluate_pet(
     return result if references.has_districts else result.without([BODY])
 
 
-def _not_predicted(predictions: Mapping[str, Path], references: References) -> list[str]:
-    """The districts of a case without a model, from the map next to its (first) prediction."""
+def _maps_of_not_predicted(predictions: Mapping[str, Path]) -> list[Volume]:
+    """The maps of districts without a model next to the predictions of a case."""
     paths = [path.parent / NOT_PREDICTED / path.name for path in predictions.values()]
-    labels = {label for path in paths if path.exists() for label in np.unique(read_volume(path).array).tolist()}
+    return [read_volume(path, unit="label") for path in paths if path.exists()]
+
+
+def _not_predicted(predictions: Mapping[str, Path], references: References) -> list[str]:
+    """The districts of a case without a model, by label if no dataset names them."""
+    labels = {label for found in _maps_of_not_predicted(predictions) for label in np.unique(found.array).tolist()}
+    if not references.has_districts:
+        return [f"district {label}" for label in sorted(labels - {0})]
     return [name for name, label in references.districts.items() if label in labels]
+
+
+def _without_not_predicted(body: Volume, predictions: Mapping[str, Path]) -> Volume:
+    """The body without the districts that have no model."""
+    for found in _maps_of_not_predicted(predictions):
+        left_out = resample(found, body.grid, labels=True).array > 0
+        body = body.with_array(np.where(left_out, 0, body.array).astype(body.array.dtype))
+    return body
 
 
 def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], references: References) -> dict[str, list[str]]:

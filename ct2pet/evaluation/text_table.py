@@ -8,6 +8,7 @@ from typing import Any
 from ct2pet.evaluation import label_tables
 from ct2pet.evaluation.baselines import NAMES
 from ct2pet.evaluation.columns import aligned
+from ct2pet.evaluation.comparing.pairing import listed
 from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.label_summary import label_cases, summarise_labels
 from ct2pet.evaluation.names import (
@@ -99,4 +100,16 @@ def table(summary: Mapping[str, Any], organs: bool = True) -> str:
     blocks = [*region_blocks(summary), *(of_organs if organs else []), *detection_blocks(summary)]
     errors = [*map(aligned, blocks), FOOTNOTE] if blocks else []
     left_out = [f"{len(of_organs[0]) - 1} organs: --verbose lists them"] if of_organs and not organs else []
-    return "\n\n".join([plain_answer(summary), *errors, *left_out, *label_block(summary)])
+    return "\n\n".join([plain_answer(summary), *_not_predicted(summary), *errors, *left_out, *label_block(summary)])
+
+
+def _not_predicted(summary: Mapping[str, Any]) -> list[str]:
+    """A line on districts for which there was no model."""
+    cases: dict[str, list[str]] = {}
+    for case, names in summary.get("provenance", {}).get("not_predicted", {}).items():
+        for name in names:
+            cases.setdefault(name, []).append(case)
+    if not cases:
+        return []
+    parts = [f"{name} in {len(own)} case(s) ({listed(own)})" for name, own in sorted(cases.items())]
+    return [f"Not predicted, because no model is trained, and left out: {'; '.join(parts)}."]

@@ -5,14 +5,15 @@ Occlusion as in Zeiler and Fergus, ECCV 2014, with anatomical regions in place o
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import distance_transform_edt, gaussian_filter
 
 from ct2pet.errors import DatasetError
-from ct2pet.resampling import resample_part
+from ct2pet.inference.reprediction import Reprediction
+from ct2pet.resampling import resample
 from ct2pet.volume import Box, Volume
 
 REPLACE, BLUR = "replace", "blur"
@@ -20,9 +21,7 @@ AROUND_MM = 30.0  # distance from the region within which its effect is measured
 _BLUR_MM = 20.0  # full width at half maximum
 _SOFTENING_MM = 5.0  # standard deviation; avoids steps in the filling
 _FWHM = 2.3548
-
-Predict = Callable[[Volume, Volume], Volume]
-"""Maps an input image and a district map of a part of a case to the prediction on the grid of that part."""
+_TRUNCATE = 4.0  # standard deviations that a Gaussian reaches
 
 
 @dataclass(frozen=True)
@@ -41,39 +40,43 @@ class RegionEffect:
 
 @dataclass(frozen=True)
 class Occlusion:
-    """Hides one region after another of an image. ``how``: REPLACE fills it with what surrounds it, BLUR smooths it.
-    ``margin_mm``: how much of the surroundings is predicted, too; at least what a network sees at once."""
+    """Hides one region after another of ``image``, the first input (canonical), and measures ``prediction`` on its own
+    grid. ``how``: REPLACE fills the region with what surrounds it, BLUR smooths it."""
 
-    predict: Predict
+    image: Volume
+    prediction: Reprediction
     how: str
-    margin_mm: float
 
-    def effect(
-        self, region: str, mask: np.ndarray, image: Volume, district_map: Volume, change: np.ndarray
-    ) -> RegionEffect | None:
+    def effect(self, region: str, mask: np.ndarray, change: np.ndarray) -> RegionEffect | None:
         """The effect of a region; None where it has no voxel.
 
-        ``mask``: bool, on the grid of ``image``; ``district_map`` may lie on another grid, both canonical. Into
-        ``change`` (on the grid of ``image``) the prediction as it is minus that with the region hidden is written,
-        inside the region.
+        ``mask``: bool, on the grid of ``image``. Into ``change`` (on the grid of the prediction) the prediction as it
+        is minus that with the region hidden is written, inside the region.
         """
-        box = Box.around(mask)
-        if box is None:
+        within = Box.around(mask)
+        if within is None:
             return None
-        box = box.grown(tuple(round(self.margin_mm / s) for s in image.grid.spacing), image.grid.shape)  # type: ignore[arg-type]
-        part, inside = image.crop(box), mask[box.slices]
-        labels = resample_part(district_map, part.grid, labels=True)
-        usual, hidden = (self.predict(one, labels).array for one in (part, hide(part, inside, self.how)))
-        difference = usual - hidden
+        usual = self.prediction.usual
+        part = self.image.with_array(mask).crop(within)
+        inside = resample(Volume(part.array.astype(np.uint8), part.grid), usual.grid, labels=True).array > 0
+        if not inside.any():  # smaller than a voxel
+            inside[_nearest_voxel(part, usual)] = True
+        core = Box.around(inside)
+        assert core is not None
+        box = core.grown(_voxels(AROUND_MM, usual), usual.grid.shape)
+        inside, before = inside[box.slices], usual.array[box.slices]
+        hidden = self.prediction.with_image(hide(self.image, mask, self.how), box)
+        difference = before - hidden
         change[box.slices][inside] = difference[inside]
-        around = (distance_transform_edt(~inside, sampling=part.grid.spacing) <= AROUND_MM) & ~inside
+        around = (distance_transform_edt(~inside, sampling=usual.grid.spacing) <= AROUND_MM) & ~inside
+        around &= self.prediction.districts.array[box.slices] > 0
         return RegionEffect(
             region,
-            float(inside.sum()) * part.grid.voxel_ml,
-            _mean(usual, inside),
+            float(np.count_nonzero(mask)) * self.image.grid.voxel_ml,
+            _mean(before, inside),
             _mean(hidden, inside),
             _mean(np.abs(difference), inside),
-            _mean(np.abs(difference), around & (labels.array > 0)),
+            _mean(np.abs(difference), around),
         )
 
 
@@ -83,18 +86,36 @@ def hide(image: Volume, region: np.ndarray, how: str) -> Volume:
     REPLACE: each voxel of the region gets the value of the nearest voxel outside, and the filling is smoothed. BLUR:
     the image after a Gaussian of 20 mm FWHM. Raises DatasetError where the region is the whole image.
     """
-    array = image.array.astype(np.float32)
+    box = Box.around(region)
+    if box is None:
+        return image
+    if region.all() and how == REPLACE:
+        raise DatasetError("the region is the whole image: nothing surrounds it that could take its place")
+    sigma_mm = _SOFTENING_MM if how == REPLACE else _BLUR_MM / _FWHM
+    box = box.grown(_voxels(_TRUNCATE * sigma_mm, image), image.grid.shape)
+    inside, filling = region[box.slices], image.array[box.slices].astype(np.float32)
     if how == REPLACE:
-        if region.all():
-            raise DatasetError("the region is the whole image: nothing surrounds it that could take its place")
         nearest = distance_transform_edt(
-            region, sampling=image.grid.spacing, return_distances=False, return_indices=True
+            inside, sampling=image.grid.spacing, return_distances=False, return_indices=True
         )
-        filling, sigma_mm = array[tuple(nearest)], _SOFTENING_MM
-    else:
-        filling, sigma_mm = array, _BLUR_MM / _FWHM
-    smooth = gaussian_filter(filling, [sigma_mm / step for step in image.grid.spacing], mode="nearest")
-    return image.with_array(np.where(region, smooth, array), image.unit)
+        filling = filling[tuple(nearest)]
+    sigma = [sigma_mm / step for step in image.grid.spacing]
+    smooth = gaussian_filter(filling, sigma, mode="nearest", truncate=_TRUNCATE)
+    array = image.array.astype(np.float32)
+    array[box.slices][inside] = smooth[inside]
+    return image.with_array(array, image.unit)
+
+
+def _voxels(distance_mm: float, volume: Volume) -> tuple[int, int, int]:
+    """So many voxels along each axis reach farther than a distance."""
+    return tuple(math.ceil(distance_mm / step) + 1 for step in volume.grid.spacing)  # type: ignore[return-value]
+
+
+def _nearest_voxel(region: Volume, volume: Volume) -> tuple[int, ...]:
+    """The voxel of ``volume`` that is nearest to the middle of a ``region`` (bool)."""
+    middle = region.grid.affine @ np.r_[np.argwhere(region.array).mean(axis=0)[::-1], 1.0]
+    index = np.linalg.solve(volume.grid.affine, middle)[2::-1]
+    return tuple(int(np.clip(round(k), 0, n - 1)) for k, n in zip(index, volume.grid.shape))
 
 
 def _mean(values: np.ndarray, mask: np.ndarray) -> float:

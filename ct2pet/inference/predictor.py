@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -13,7 +14,7 @@ from scipy.ndimage import distance_transform_edt
 from ct2pet.dataset import Field, Fields
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
 from ct2pet.inference.stitching import LabelStitcher, Stitcher
-from ct2pet.inference.volumes import Progress, WindowOptions, predict_volume
+from ct2pet.inference.volumes import Arrays, Progress, WindowOptions, predict_volume
 from ct2pet.models.base import Method
 from ct2pet.planning.configuration import Configuration, Masking
 from ct2pet.preprocessing import PreparedDistrict, prepare_inputs
@@ -32,6 +33,22 @@ class DistrictModels:
     name: str
     configuration: Configuration
     models: Sequence[Method]
+
+
+@dataclass(frozen=True)
+class DistrictView:
+    """A district of a case as its networks see it: the ``prepared`` inputs, and the ``region`` (bool, on their grid)
+    that is predicted. ``blend_mm``: see Stitcher."""
+
+    district: DistrictModels
+    prepared: PreparedDistrict
+    region: np.ndarray
+    blend_mm: float
+
+    @cached_property
+    def continuation(self) -> Continuation:
+        """How predictions are continued beyond the region."""
+        return Continuation(self.prepared.grid, self.region, self.blend_mm / 2)
 
 
 class Predictor:
@@ -85,10 +102,7 @@ class Predictor:
                 stitchers[name].add(volume, district.configuration.labels)
             occurs |= found is not None
         if not occurs:
-            names = ", ".join(district.name for district in self.districts)
-            raise DatasetError(
-                f"the district map has no voxel of {names}; check that its labels are those of the training"
-            )
+            raise self.nothing_to_predict()
         return {name: stitcher.result().reorient_like(output_grid) for name, stitcher in stitchers.items()}
 
     def _stitcher(self, target: Field, district_map: Volume) -> Stitcher | LabelStitcher:
@@ -96,26 +110,50 @@ class Predictor:
             return LabelStitcher(district_map, np.min_scalar_type(target.num_channels - 1))
         return Stitcher(district_map, self.blend_mm, target.rules.outside)
 
+    def nothing_to_predict(self) -> DatasetError:
+        """The error where a district map has none of the districts."""
+        names = ", ".join(district.name for district in self.districts)
+        return DatasetError(
+            f"the district map has no voxel of {names}; check that its labels are those of the training"
+        )
+
+    def view(self, district: DistrictModels, inputs: Mapping[str, Volume], district_map: Volume) -> DistrictView | None:
+        """A district of a case (see ``predict``); None where it does not occur."""
+        configuration = district.configuration
+        prepared = prepare_inputs(inputs, district_map, configuration, self.fields)
+        if prepared is None:
+            return None
+        return DistrictView(district, prepared, self._region(prepared, configuration.masking), self.blend_mm)
+
+    @torch.inference_mode()
+    def predict_view(self, view: DistrictView, images: Mapping[str, np.ndarray], windows: WindowOptions) -> Volumes:
+        """The targets of one district from the ``images`` that its networks see (as ``view.prepared.images``), on the
+        plan's grid around the district and what it is blended with."""
+        found = predict_volume(view.district.models, images, view.region, windows)
+        return view.continuation(self._volumes(found, view.prepared.grid, view.district))
+
     def _predict_district(
         self, district: DistrictModels, inputs: Mapping[str, Volume], district_map: Volume, progress: Progress | None
     ) -> Volumes | None:
         """The targets of one district on the plan's grid around it; None where it does not occur."""
         share = 1 / len(self.districts)
-        configuration = district.configuration
-        prepared = prepare_inputs(inputs, district_map, configuration, self.fields)
-        if prepared is None:
+        view = self.view(district, inputs, district_map)
+        if view is None:
             if progress is not None:
                 progress(share)
             return None
-        region, grid = self._region(prepared, configuration.masking), prepared.grid
         report = None if progress is None else lambda part: progress(part * share)
-        found = predict_volume(district.models, prepared.images, region, self.windows, progress=report)
-        del prepared  # its images are as large as what follows
-        volumes = {
+        found = predict_volume(district.models, view.prepared.images, view.region, self.windows, progress=report)
+        region, grid = view.region, view.prepared.grid
+        del view  # its images are as large as what follows
+        return Continuation(grid, region, self.blend_mm / 2)(self._volumes(found, grid, district))
+
+    def _volumes(self, found: Arrays, grid: Grid, district: DistrictModels) -> Volumes:
+        """The targets in their units; ``found`` is emptied."""
+        return {
             one.name: Volume(self._in_units(one, found.pop(one.name), district), grid, one.rules.unit)
             for one in self.fields.targets
         }
-        return continued(volumes, region, self.blend_mm / 2)
 
     def _in_units(self, target: Field, array: np.ndarray, district: DistrictModels) -> np.ndarray:
         if target.rules.is_labels:
@@ -133,20 +171,27 @@ class Predictor:
         return prepared.mask | (visible(prepared.mask, prepared.grid, Masking("context", margin)) & prepared.body)
 
 
-def continued(volumes: Mapping[str, Volume], region: np.ndarray, margin_mm: float) -> Volumes:
-    """Volumes on one grid with the value of the nearest voxel of ``region`` (bool, not empty) outside of it, on a grid
+class Continuation:
+    """Volumes on ``grid`` with the value of the nearest voxel of ``region`` (bool, not empty) outside of it, on a grid
     that is larger by ``margin_mm`` and two voxels.
 
     Interpolation at a district's edge, the nearest voxel of a finer grid, and blending then only use predicted values.
     """
-    grid = next(iter(volumes.values())).grid
-    margin = tuple(math.ceil(margin_mm / s) + 2 for s in grid.spacing)
-    box = Box(tuple(-m for m in margin), tuple(n + m for n, m in zip(grid.shape, margin)))  # type: ignore[arg-type]
-    around = [(m, m) for m in margin]
-    outside = np.pad(~region, around, constant_values=True)
-    nearest = tuple(distance_transform_edt(outside, sampling=grid.spacing, return_distances=False, return_indices=True))
-    wider = grid.crop(box)
-    return {name: Volume(_taken(np.pad(one.array, around), nearest), wider, one.unit) for name, one in volumes.items()}
+
+    def __init__(self, grid: Grid, region: np.ndarray, margin_mm: float) -> None:
+        margin = tuple(math.ceil(margin_mm / s) + 2 for s in grid.spacing)
+        box = Box(tuple(-m for m in margin), tuple(n + m for n, m in zip(grid.shape, margin)))  # type: ignore[arg-type]
+        self._around, self._grid = [(m, m) for m in margin], grid.crop(box)
+        outside = np.pad(~region, self._around, constant_values=True)
+        self._nearest = tuple(
+            distance_transform_edt(outside, sampling=grid.spacing, return_distances=False, return_indices=True)
+        )
+
+    def __call__(self, volumes: Mapping[str, Volume]) -> Volumes:
+        return {
+            name: Volume(_taken(np.pad(one.array, self._around), self._nearest), self._grid, one.unit)
+            for name, one in volumes.items()
+        }
 
 
 def _taken(array: np.ndarray, indices: Sequence[np.ndarray]) -> np.ndarray:

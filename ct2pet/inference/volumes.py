@@ -12,6 +12,7 @@ import torch
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import PET
 from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows, in_float32
+from ct2pet.inference.remembered_windows import RememberedWindows
 from ct2pet.inference.sliding_window import (
     Slab,
     SlidingWindow,
@@ -30,11 +31,12 @@ Arrays = dict[str, np.ndarray]
 class WindowOptions:
     """``step_size``: the step of the sliding window as a share of the window, in place of the plans' overlap.
     ``mirror``: average over the flips of the configuration. ``bfloat16``: use it where it is faster and changes little
-    (see FastWindows)."""
+    (see FastWindows). ``remembered``: answers to windows that are not computed again."""
 
     step_size: float | None = None
     mirror: bool = False
     bfloat16: bool = False
+    remembered: RememberedWindows | None = None
 
 
 def predict_volume(
@@ -108,6 +110,8 @@ def _slabs(
     function = in_float32(_Windows(stage, options.mirror))
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
+    if options.remembered is not None:
+        function = options.remembered.before(stage, function)
     outside = [_outside(stage, one) for one in fields]
     yield from window.slabs([inputs[one.name] for one in fields], outside, region, function, progress)
 

@@ -99,11 +99,14 @@ def _prepared(
         if one.rules.is_labels:
             labels[one.name] = _label_map(volume, grid, hidden)
         else:
-            images[one.name] = _image(volume, grid, hidden, one.rules.outside, configuration.normalization[one.name])
+            plan = configuration.normalization[one.name]
+            images[one.name] = image_on_grid(volume, grid, hidden, one.rules.outside, plan)
     return PreparedDistrict(images, mask, grid, labels, body=regions > 0)
 
 
-def _image(volume: Volume, grid: Grid, hidden: np.ndarray, outside: float, plan: Normalization) -> np.ndarray:
+def image_on_grid(volume: Volume, grid: Grid, hidden: np.ndarray, outside: float, plan: Normalization) -> np.ndarray:
+    """An image (canonical, in its unit) as a network sees it: on ``grid``, normalised by ``plan``, float32. It is
+    ``outside`` (in its unit) beyond the volume and where it is ``hidden`` (bool)."""
     image = normalize(_resample_in_slabs(volume, grid, outside), for_image(plan, volume.array))
     image[hidden] = outside_value(outside, plan)
     return image

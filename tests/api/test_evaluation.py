@@ -97,6 +97,21 @@ def test_two_bare_folders_are_compared_inside_the_body_of_the_real_pets(folders)
     assert summary["provenance"]["evaluated_training_cases"] is None
 
 
+def test_districts_without_a_model_are_left_out_of_bare_folders_and_told(folders, capsys):
+    """Nothing was predicted in the upper half of one body: its 0 SUV is no error."""
+    path = folders / "fake" / "a.nii.gz"
+    fake = read_volume(path, "SUV")
+    upper = np.zeros(fake.grid.shape, np.uint8)
+    upper[10:] = 3
+    write_volume(path, fake.with_array(np.where(upper > 0, 0, fake.array).astype(np.float32)))
+    write_volume(folders / "fake" / "not_predicted" / "a.nii.gz", fake.with_array(upper, "label"))
+    summary = evaluate_folders(folders / "real", folders / "fake", num_processes=1)
+    assert summary["cases"]["a"]["whole_body"]["suv_mean_bias"] == pytest.approx(50)
+    assert summary["provenance"]["not_predicted"] == {"a": ["district 3"]}
+    assert run(f"evaluate {folders}/real {folders}/fake -np 1") == 0
+    assert "no model is trained, and left out: district 3 in 1 case(s) (a)." in capsys.readouterr().out
+
+
 def test_the_command_takes_two_folders_or_a_dataset_with_predictions(folders, capsys):
     assert run(f"evaluate {folders}/real {folders}/fake -np 1") == 0
     assert "whole_body (n = 2)" in capsys.readouterr().out

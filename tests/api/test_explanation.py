@@ -58,7 +58,7 @@ def test_labels_without_names_are_numbers(tmp_path, case):
 def test_a_case_without_a_region_map_is_named_and_the_others_are_written(tmp_path, case):
     write_volume(tmp_path / "imagesTs" / "b_0000.nii.gz", case[0])
     write_volume(tmp_path / "districtsTs" / "b.nii.gz", read_volume(tmp_path / "districtsTs" / "a.nii.gz", "label"))
-    with pytest.raises(CasesFailed, match="no region map b"):
+    with pytest.raises(CasesFailed, match="no region map of b"):
         explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out")
     assert {row["case"] for row in read_table(tmp_path / "out" / TABLE)} == {"a"}
 

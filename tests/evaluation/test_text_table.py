@@ -69,6 +69,14 @@ def test_the_answer_comes_first_and_organs_are_counted_where_they_are_not_listed
         assert ("2 organs: --verbose lists them" in text) == (not organs)
 
 
+def test_districts_that_no_model_predicted_are_named_with_their_cases():
+    summary = synthetic_summary()
+    assert "Not predicted" not in table(summary)
+    found = {"a": ["head", "arms"], "b": ["head"]}
+    text = table({**summary, "provenance": {**summary["provenance"], "not_predicted": found}})
+    assert "left out: arms in 1 case(s) (a); head in 2 case(s) (a, b)." in text
+
+
 def test_labels_have_a_separate_table_next_to_the_errors_of_the_pet():
     summary = summary_with_labels()
     text = table(summary)

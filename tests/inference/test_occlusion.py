@@ -50,16 +50,27 @@ def test_the_whole_image_cannot_be_replaced():
         hide(image(1.0, 1.0, ball(4)), np.ones(GRID.shape, bool), REPLACE)
 
 
-def linear(part, labels):
+class Predicted:
+    """What Occlusion asks of a Reprediction, without networks: ``of`` makes the prediction's array of an image."""
+
+    def __init__(self, of, volume, districts=None):
+        self.of = of
+        self.usual = volume.with_array(of(volume.array), "SUV")
+        self.districts = districts or Volume(np.ones(volume.grid.shape, np.uint8), volume.grid, "label")
+
+    def with_image(self, changed, box):
+        return self.of(changed.array)[box.slices]
+
+
+def linear(array):
     """A prediction that each voxel of the CT decides alone: 1 SUV for 100 HU above -1000."""
-    return part.with_array((part.array + 1000) / 100, "SUV")
+    return (array + 1000) / np.float32(100)
 
 
 def test_the_effect_of_a_region_is_the_contrast_that_was_taken_from_it():
     mask = ball(4)
     volume, change = image(80.0, 10.0, mask), np.zeros(GRID.shape, np.float32)
-    everything = Volume(np.ones(GRID.shape, np.uint8), GRID, "label")
-    effect = Occlusion(linear, REPLACE, 20.0).effect("lesion", mask, volume, everything, change)
+    effect = Occlusion(volume, Predicted(linear, volume), REPLACE).effect("lesion", mask, change)
     assert effect.volume_ml == pytest.approx(mask.sum() * 0.064)
     assert (effect.mean, effect.mean_hidden) == (pytest.approx(10.8), pytest.approx(10.1, abs=1e-5))
     assert effect.change_inside == pytest.approx(0.7, abs=1e-5)
@@ -68,19 +79,33 @@ def test_the_effect_of_a_region_is_the_contrast_that_was_taken_from_it():
 
 
 def test_a_prediction_that_looks_at_its_surroundings_changes_around_the_region():
-    def spread(part, labels):
-        return part.with_array(np.roll(part.array, 2, axis=2) / 100, "SUV")
-
     mask, change = ball(4), np.zeros(GRID.shape, np.float32)
-    everything = Volume(np.ones(GRID.shape, np.uint8), GRID, "label")
-    effect = Occlusion(spread, REPLACE, 40.0).effect("x", mask, image(80.0, 10.0, mask), everything, change)
-    assert effect.change_around > 0
+    volume = image(80.0, 10.0, mask)
+    spread = Predicted(lambda array: np.roll(array, 2, axis=2) / 100, volume)
+    assert Occlusion(volume, spread, REPLACE).effect("x", mask, change).change_around > 0
+    spread.districts = volume.with_array(mask.astype(np.uint8), "label")  # around the region lies no district
+    assert np.isnan(Occlusion(volume, spread, REPLACE).effect("x", mask, change).change_around)
 
 
 def test_a_region_without_a_voxel_has_no_effect():
     volume = image(1.0, 1.0, ball(4))
     empty = np.zeros(GRID.shape, bool)
-    assert Occlusion(linear, REPLACE, 20.0).effect("x", empty, volume, volume, np.zeros(GRID.shape)) is None
+    assert Occlusion(volume, Predicted(linear, volume), REPLACE).effect("x", empty, np.zeros(GRID.shape)) is None
+
+
+def test_a_region_smaller_than_a_voxel_of_the_prediction_is_measured_in_the_voxel_where_it_lies():
+    mask = np.zeros(GRID.shape, bool)
+    mask[5, 9, 11] = True
+    volume = image(80.0, 10.0, mask)
+    coarse = Grid((6, 5, 6), (16.0, 16.0, 16.0), (6.0, 6.0, 6.0))  # the middles of its voxels miss the region
+    predicted = Predicted(linear, volume)
+    predicted.usual = Volume(np.full(coarse.shape, 3.0, np.float32), coarse, "SUV")
+    predicted.districts = Volume(np.ones(coarse.shape, np.uint8), coarse, "label")
+    predicted.with_image = lambda changed, box: predicted.usual.array[box.slices] - 1
+    change = np.zeros(coarse.shape, np.float32)
+    effect = Occlusion(volume, predicted, REPLACE).effect("x", mask, change)
+    assert (effect.volume_ml, effect.mean, effect.mean_hidden) == (pytest.approx(0.064), 3.0, 2.0)
+    assert np.argwhere(change).tolist() == [[1, 2, 2]]
 
 
 def test_of_phantoms_a_lesion_that_the_ct_does_not_show_explains_nothing():
@@ -96,7 +121,7 @@ def test_of_phantoms_a_lesion_that_the_ct_does_not_show_explains_nothing():
     for hu in (150.0, None):
         volumes = scan(replace(patient, lesions=(Lesion(centre, (18.0,) * 3, 8.0, hu, "liver"),)), scanner)
         ct, change = volumes.ct.with_array(volumes.ct.array.astype(np.float32)), np.zeros(depth.shape, np.float32)
-        effect = Occlusion(linear, REPLACE, 60.0).effect("tumour", mask, ct, volumes.districts, change)
+        effect = Occlusion(ct, Predicted(linear, ct, volumes.districts), REPLACE).effect("tumour", mask, change)
         shares.append(abs(effect.mean - effect.mean_hidden))
     assert shares[0] > 0.15
     assert shares[1] < 0.2 * shares[0]

@@ -7,7 +7,7 @@ from tiny import FIELDS
 from two_targets import TWO_OF_BOTH, ScaledAndThresholded, expected_organs, expected_pet, two_target_configuration
 
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
-from ct2pet.inference.predictor import DistrictModels, Predictor, continued
+from ct2pet.inference.predictor import Continuation, DistrictModels, Predictor
 from ct2pet.inference.stitching import output_grid
 from ct2pet.inference.volumes import WindowOptions
 from ct2pet.planning.configuration import Masking
@@ -250,7 +250,7 @@ def test_continued_keeps_the_region_and_repeats_the_nearest_value_around_it():
     region[1:5, 2:5, 0:6] = random.random((4, 3, 6)) > 0.3
     volume = Volume(random.normal(size=grid.shape).astype(np.float32), grid, "SUV")
     numbers = Volume(np.arange(region.size, dtype=np.uint16).reshape(grid.shape), grid, "label")
-    both = continued({"PET": volume, "organs": numbers}, region, 5.0)
+    both = Continuation(volume.grid, region, 5.0)({"PET": volume, "organs": numbers})
     wider = both["PET"]
     assert both["organs"].array.dtype == np.uint16
     assert {(one.unit, one.grid) for one in both.values()} == {("SUV", wider.grid), ("label", wider.grid)}

@@ -14,6 +14,7 @@ _LEAST_ML = 30.0
 _UNEQUAL = 1.6  # left and right limbs differ by no more
 _GROWN = 0.35  # a share of the arms' volume
 _CUT_VOXELS, _CUT_SLICES = 3, 5
+_RIM_VOXELS = 1.5
 _SMALL_ML, _SMALL_SURE = 500.0, 0.75  # of so small a district, a border that is 5 mm off is a large share
 _REMNANT_ML = 250.0  # of a district that the side of the view cuts, less is hard to tell from its neighbour
 _CUT_SHARE = 0.6  # of the slices of arms: what is cut along most of its length is a remnant
@@ -23,10 +24,11 @@ _SHOULDERS_MM = 60.0
 _SOFT_HU = (-200.0, 250.0)
 _SOFT_SHARE = 0.6
 _METAL_HU, _METAL_ML = 1800.0, 4.0  # at 4 mm; fillings of teeth are less
+_CIRCLE_MM = 500.0  # the field of view of most scanners, which a wider matrix shows whole
 
 
 def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str, ...]]:
-    """The confidence (0 to 1) of each district that was found, and the warnings."""
+    """The confidence (0 to 1) of each district that was found, and of arms that may be hidden; the warnings."""
     parts, warnings = division.parts, list(division.warnings)
     ml = np.bincount(parts.ravel(), minlength=max(NAMES) + 1) * scene.grid.voxel_ml
     warnings += _units(scene, division) + _metal(scene, division)
@@ -34,9 +36,14 @@ def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str
     warnings += _grown_arms(scene, division, ml)
     for part in () if scene.cut_side else (ARMS, LEGS):
         warnings += _unequal(scene, division, part)
-    warnings += _cut_by_the_view(scene, division)
+    rim = _circle(scene)
+    warnings += _cut_by_the_view(scene, division, rim)
+    hidden = _hidden_arms(division, ml, rim)
+    if hidden:
+        division.doubt(0.45, ARMS)
     division.doubt(_SMALL_SURE, *(part for part in NAMES if ml[part] < _SMALL_ML))
-    return {NAMES[part]: round(division.sure[part], 2) for part in NAMES if ml[part] > 0}, tuple(warnings)
+    reported = [part for part in NAMES if ml[part] > 0 or (part == ARMS and hidden)]
+    return {NAMES[part]: round(division.sure[part], 2) for part in reported}, (*warnings, *hidden)
 
 
 def _units(scene: Scene, division: Division) -> list[str]:
@@ -115,11 +122,11 @@ def _one_raised(division: Division, limb: np.ndarray, columns: np.ndarray) -> bo
     return abs(heights[0] - heights[1]) > voxels(200)
 
 
-def _cut_by_the_view(scene: Scene, division: Division) -> list[str]:
-    border = edge(scene.coarse.seen) | _circle(scene)
+def _cut_by_the_view(scene: Scene, division: Division, rim: np.ndarray) -> list[str]:
+    border = edge(scene.coarse.seen) | rim
     warnings = []
     for part, name in NAMES.items():
-        slices = np.count_nonzero((border & (division.parts == part)).sum(axis=(1, 2)) >= _CUT_VOXELS)
+        slices = _cut_slices(border & (division.parts == part))
         if slices >= _CUT_SLICES:
             warnings.append(f"{name}: cut by the side of the field of view over {slices * STEP_MM / 10:.0f} cm")
             ml = np.count_nonzero(division.parts == part) * scene.grid.voxel_ml
@@ -128,18 +135,34 @@ def _cut_by_the_view(scene: Scene, division: Division) -> list[str]:
     return warnings
 
 
+def _hidden_arms(division: Division, ml: np.ndarray, rim: np.ndarray) -> list[str]:
+    """Of arms beside a trunk that reaches the rim of the field of view, what is seen may be too little to be told from
+    the trunk."""
+    if ml[ARMS] >= _LEAST_ML or _cut_slices(rim & (division.parts == TRUNK)) < _CUT_SLICES:
+        return []
+    return ["no arms found, but the trunk reaches the rim of the round field of view: parts of arms may be trunk there"]
+
+
+def _cut_slices(border: np.ndarray) -> int:
+    """How many slices hold more than a few voxels."""
+    return int(np.count_nonzero(border.sum(axis=(1, 2)) >= _CUT_VOXELS))
+
+
 def _num_slices(mask: np.ndarray) -> int:
     return int(np.count_nonzero(mask.any(axis=(1, 2))))
 
 
 def _circle(scene: Scene) -> np.ndarray:
-    """The rim of the circle that the reconstruction may end at; all false where the body lies outside it too."""
+    """The rim of the circle that the reconstruction may end at, in the matrix or at 500 mm; all false where the body
+    lies outside it too."""
     _, rows, columns = scene.body.shape
     y, x = np.mgrid[:rows, :columns]
-    radius = min(rows, columns) / 2
     distance = np.hypot(y - (rows - 1) / 2, x - (columns - 1) / 2)
-    if (scene.body & (distance > radius)).any():
-        return np.zeros_like(scene.body)
-    rim = scene.body & (distance > radius - 1.5)
-    long_enough = rim.sum(axis=(1, 2)) >= 2 * _CUT_VOXELS
-    return rim & ndimage.binary_dilation(long_enough)[:, None, None]
+    farthest = distance[scene.body.any(axis=0)].max(initial=0)
+    inscribed = min(rows, columns) / 2
+    for radius in (inscribed, min(inscribed, _CIRCLE_MM / 2 / STEP_MM)):
+        rim = scene.body & (distance > radius - _RIM_VOXELS)
+        long_enough = rim.sum(axis=(1, 2)) >= 2 * _CUT_VOXELS
+        if farthest <= radius and long_enough.any():
+            return rim & ndimage.binary_dilation(long_enough)[:, None, None]
+    return np.zeros_like(scene.body)

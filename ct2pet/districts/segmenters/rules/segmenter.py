@@ -20,7 +20,7 @@ from ct2pet.errors import DatasetError
 from ct2pet.volume import Volume
 
 _TURNED, _TURNED_CUT = 0.7, 0.45  # the most for patients who do not lie on the back, and where the view cuts them
-_RULES = 3  # to be raised whenever the same CT gets another map
+_RULES = 4  # to be raised whenever the same CT gets another map
 
 
 class RulesSegmenter(Segmenter):

@@ -73,12 +73,35 @@ def test_a_body_that_the_field_of_view_cuts_is_told(cut):
     assert confidence["legs"] <= 0.8
 
 
-def test_a_body_that_ends_at_the_circle_of_the_reconstruction_is_told():
-    hu = rod(air(40, 80, 80), (39.5, 39.5), 300, 40)
-    y, x = np.ogrid[:80, :80]
-    hu[:, np.hypot(y - 39.5, x - 39.5) > 40] = -1000
-    _, warnings = judge(*division_of(hu, part=TRUNK, middle=39.5))
+def in_a_circle(matrix, radius):
+    """A trunk that is wider than a round field of view of ``radius`` voxels; the middle of the matrix is the same."""
+    centre = (matrix - 1) / 2
+    hu = rod(air(40, matrix, matrix), (centre, centre), 8 * radius - 60, 40, ratio=1.3)
+    y, x = np.ogrid[:matrix, :matrix]
+    hu[:, np.hypot(y - centre, x - centre) > radius] = -1000
+    return division_of(hu, part=TRUNK, middle=centre)
+
+
+@pytest.mark.parametrize(("matrix", "radius"), [(80, 40), (150, 62.5)])
+def test_a_body_that_ends_at_the_circle_of_the_reconstruction_is_told(matrix, radius):
+    _, warnings = judge(*in_a_circle(matrix, radius))
     assert any("trunk: cut" in warning for warning in warnings)
+
+
+def test_arms_may_be_hidden_where_a_trunk_reaches_the_rim_of_a_round_field_of_view():
+    scene, division = in_a_circle(150, 62.5)
+    confidence, warnings = judge(scene, division)
+    assert confidence["arms"] < LOW_CONFIDENCE < confidence["trunk"]
+    assert any("no arms found" in warning for warning in warnings)
+    division.parts[:, :, :40][scene.body[:, :, :40]] = ARMS
+    _, warnings = judge(scene, division)
+    assert not any("no arms found" in warning for warning in warnings)
+
+
+def test_a_trunk_within_its_field_of_view_hides_no_arms():
+    hu = rod(air(40, 150, 150), (74.5, 74.5), 400, 40, ratio=0.7)
+    confidence, warnings = judge(*division_of(hu, part=TRUNK, middle=74.5))
+    assert (confidence, warnings) == ({"trunk": 0.9}, ())
 
 
 def test_numbers_that_are_no_soft_tissue_are_told():
