@@ -150,8 +150,8 @@ class CasePrediction:
         if names:
             place = f"{NOT_PREDICTED}/{map_file(case).name}"
             print(
-                f"warning: {case.name}: no trained model of {', '.join(names)}, not predicted (this is not an uptake of "
-                f"0); map: {place}",
+                f"warning: {case.name}: no trained model of {', '.join(names)}, not predicted (this is not an "
+                f"uptake of 0); map: {place}",
                 file=sys.stderr,
             )
 
