@@ -46,6 +46,15 @@ def version() -> str:
     return re.search(r'^__version__ = "(.+)"$', text, re.MULTILINE).group(1)
 
 
+def description_for_package_index() -> str:
+    """README.md without pictures, tables of pages and relative links, which need the repository."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    text = re.sub(r"!\[[^\]]*\]\((?!https?:)[^)]*\)\n+(\*[^*]+\*\s)?", "", text)
+    pages = "The pages are in the folder `documentation` of the repository.\n\n"
+    text = re.sub(r"(?<=^## Documentation\n\n)\|.*?(?=^`make docs`)", pages, text, flags=re.MULTILINE | re.DOTALL)
+    return re.sub(r"\[([^\]]+)\]\((?!https?:)[^)]*\)", r"\1", text)
+
+
 CLASSIFIERS = {
     "mobilenet": ["torchvision"],  # of the same build (CPU or CUDA) as torch
     "yolov8": ["ultralytics>=8.3"],  # AGPL-3.0
@@ -60,7 +69,7 @@ setup(
     name="ct2pet",
     version=version(),
     description="Synthetic FDG-PET from CT: configures itself for a dataset, one network per district of the body",
-    long_description=(ROOT / "README.md").read_text(encoding="utf-8"),
+    long_description=description_for_package_index(),
     long_description_content_type="text/markdown",
     author="ct2pet developers",
     keywords=["PET", "CT", "PET/CT", "FDG", "medical imaging", "image synthesis", "image translation", "deep learning"],
@@ -90,6 +99,7 @@ setup(
         "ct2pet": ["py.typed"],
         "ct2pet_plans": ["*.json"],
         "ct2pet.report": ["assets/*"],
+        "ct2pet.sharing": ["box.zip"],
         "ct2pet.study.reader_study": ["assets/*"],
     },
     install_requires=[
@@ -102,7 +112,6 @@ setup(
         "pillow>=10",
         "numpy>=1.24",
         "scipy>=1.10",
-        "acvl-utils>=0.2",
         "dynamic-network-architectures>=0.3",
         "pydantic>=2.5",
         "annotated-types>=0.6",

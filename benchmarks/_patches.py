@@ -86,7 +86,8 @@ def ct2pet(folder: Path, size: str) -> dict[str, float]:
         plan = configuration(patch, 16, spacing)
         augment = Augmenter(plan, ct_to_pet())
         store = DistrictStore(folder / "store")
-        loader = PatchLoader(store, [_CASE], plan, ct_to_pet(), BatchPlan(BATCH, seed=0, margin=augment.margin))
+        batches_of = BatchPlan(BATCH, 0, augment.margin, augment.uses_margin)
+        loader = PatchLoader(store, [_CASE], plan, ct_to_pet(), batches_of)
 
         def batch(number: int) -> Any:
             found = loader.batch(number)

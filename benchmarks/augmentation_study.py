@@ -1,14 +1,18 @@
-"""Whether an augmentation study can tell good training images from useless and harmful ones, on the nodule phantom.
+"""Whether an augmentation study detects useful, useless and harmful training images, on the nodule phantom.
 
-Run: python benchmarks/augmentation_study.py [--seeds N] [--classifier NAME] [--steps N] [--folder FOLDER] Each seed
-draws 40 patients (10 of them for validation) out of 240, and trains on PET and CT slices: - oracle: and on the 200
-other patients. AUC must rise by at least 0.06, with an interval above 0; - random_labels: and on five times as many
-copies with labels by chance. AUC must fall by at least 0.05; - duplicates: and on five times as many copies. AUC must
-stay within 0.02; - pca_gaussian, classical: reported alone. All arms have the same number of steps; the test patients
-are others. Then the privacy report looks at planted generators that copy training images (as they are, mirrored, with
-noise, shifted by a pixel); at least 95% must be below the first percentile of real images. The bounds are AUCs of the
-true SUV and of SUVmax in the slices, without any training. Finished runs are kept in the folder, and a second start
-goes on.
+    python benchmarks/augmentation_study.py [--seeds N] [--classifier NAME] [--steps N] [--folder FOLDER]
+
+Each seed draws 40 patients (10 of them for validation) out of 240, and trains on PET and CT slices. The arms add:
+
+- oracle: the 200 other patients. AUC must rise by at least 0.06, with an interval above 0.
+- random_labels: five times as many copies with random labels. AUC must fall by at least 0.05.
+- duplicates: five times as many copies. AUC must stay within 0.02.
+- pca_gaussian, classical: reported without a target.
+
+All arms have the same number of steps; the test patients are others. The privacy report is computed for planted
+generators that copy training images (unchanged, mirrored, with noise, shifted by a pixel); at least 95% of their
+images must be below the first percentile of real images. The bounds are AUCs of the true SUV and of SUVmax in the
+slices, without any training. Finished runs are kept in the folder, and a second start continues.
 """
 
 from __future__ import annotations
@@ -71,16 +75,16 @@ def judge(study: dict) -> None:
 
 
 def planted(training: Slices, random: np.random.Generator) -> dict[str, np.ndarray]:
-    """Copies of training images, in several disguises."""
+    """Copies of training images, unchanged and changed."""
     images = training.images[random.permutation(len(training))[:200]]
     noise = random.normal(0, 1, images.shape) * np.array([0.1, 15.0])[None, :, None, None]  # SUV, HU
-    disguises: dict[str, Callable[[], np.ndarray]] = {
+    changes: dict[str, Callable[[], np.ndarray]] = {
         "copies": lambda: images,
         "mirrored": lambda: images[..., ::-1],
         "with noise of 0.1 SUV and 15 HU": lambda: images + noise,
         "shifted by 2 mm": lambda: np.roll(images, 1, axis=3),
     }
-    return {name: make().astype(np.float32) for name, make in disguises.items()}
+    return {name: make().astype(np.float32) for name, make in changes.items()}
 
 
 def judge_privacy(training: Slices, test: Slices) -> None:

@@ -3,7 +3,8 @@
 Run: python benchmarks/cluster.py [--cases 1000] [--workers 0 1 2]
 Scheduler and workers are processes of this machine, of one thread each, as ``dask scheduler`` and ``dask worker`` start
 them; 0 workers is one process without Dask. The cases are one phantom-like case of some thousand voxels under many
-names. Memory (MiB, resident) is that of the largest worker, after a quarter of the time and at the end, and that of the
+names. CPU seconds (user and system) are those of the command, the scheduler and the workers together, with their start.
+Memory (MiB, resident) is that of the largest worker, after a quarter of the time and at the end, and that of the
 command at its peak.
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import resource
 import shutil
 import subprocess
 import sys
@@ -23,7 +25,10 @@ from pathlib import Path
 
 import psutil
 
-TITLES = ("stage", "workers", "cases", "s", "cases a s", "worker MiB, quarter", "worker MiB, end", "command MiB")
+TITLES = (
+    *("stage", "workers", "cases", "s", "cases a s", "CPU s"),
+    *("worker MiB, quarter", "worker MiB, end", "command MiB"),
+)
 STAGES = ("preprocess", "evaluate")
 NUMBER = "777"
 SIZE = "24x48"  # slices x pixels of the CT
@@ -103,6 +108,7 @@ def measured(stage: str, folder: Path, workers: int, cases: int) -> list[str]:
     for store in (folder / "preprocessed").glob("*/ct2petPlans_*"):
         if stage == "preprocess":
             shutil.rmtree(store)
+    before = cpu_seconds()
     with cluster(folder, workers) if workers else contextlib.nullcontext(("", [])) as (address, processes):
         line = command(stage, folder) + (["--dask", address] if workers else ["-np", "1"])
         started = time.monotonic()
@@ -116,8 +122,15 @@ def measured(stage: str, folder: Path, workers: int, cases: int) -> list[str]:
     assert code == 0, f"{stage} ended with exit code {code}"
     early = memory.seen[len(memory.seen) // 4][0]
     last, own = memory.seen[-1][0], max(seen[1] for seen in memory.seen)
-    numbers = [f"{seconds:.0f}", f"{cases / seconds:.1f}", f"{early:.0f}", f"{last:.0f}", f"{own:.0f}"]
+    spent = cpu_seconds() - before
+    numbers = [f"{seconds:.0f}", f"{cases / seconds:.1f}", f"{spent:.0f}", f"{early:.0f}", f"{last:.0f}", f"{own:.0f}"]
     return [stage, str(workers), str(cases), *numbers]
+
+
+def cpu_seconds() -> float:
+    """Of all processes that were started and have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Time and memory of every stage as the volume grows, and as the cases grow. Draws a plot.
 
-Run: python benchmarks/growth.py [--size quick|full] [--plot FILE]
+Run: python benchmarks/growth.py [--size quick|full] [--plot FILE] [--volumes 163x256 326x512] [--cases 16 64]
 Every point is a process of its own, from the start of Python to the files on disk. Memory is that of the largest
 process; several cases share two processes.
 """
@@ -139,6 +139,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", default="1")
     parser.add_argument("--plot", type=Path)
+    parser.add_argument("--volumes", nargs="+", metavar="ZxX", help="slices x pixels, two at least (default: by size)")
+    parser.add_argument("--cases", type=int, nargs="+", metavar="N", help="two numbers at least (default: by size)")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--stage", nargs=2, help=argparse.SUPPRESS)
@@ -153,7 +155,7 @@ def main() -> None:
                 stage(parsed.stage[0], folder, parsed.stage[1])
         return
     os.environ["OMP_NUM_THREADS"] = parsed.threads
-    volumes, cases = VOLUMES[parsed.size], CASES[parsed.size]
+    volumes, cases = parsed.volumes or VOLUMES[parsed.size], parsed.cases or CASES[parsed.size]
     with tempfile.TemporaryDirectory() as temporary:
         figures = measured(Path(temporary), volumes, cases, parsed.rounds)
     sizes = {"{1}²×{0}".format(*volume.split("x")): volume for volume in volumes}

@@ -1,4 +1,4 @@
-"""How good MedScanGAN's images of nodule phantoms are, and what they bring a classifier.
+"""The quality of MedScanGAN's images of nodule phantoms, and their effect on a classifier.
 
     python benchmarks/medscangan.py WORK [--epochs N] [--seeds N]
     python benchmarks/medscangan.py WORK --only images
@@ -10,7 +10,7 @@ alone.
 
 The requested class is confirmed by a classifier that was trained on the test patients, which the generator has not
 seen. Targets: a Fréchet distance below the PCA-Gaussian's, coverage 0.5, 70% of the classes confirmed, at most 3%
-near-copies. Everything that is done is kept in WORK; a second start goes on.
+near-copies. Finished steps are kept in WORK; a second start continues.
 """
 
 from __future__ import annotations
@@ -83,9 +83,9 @@ def measure_images(work: Path) -> None:
         reports[name] = image_report(made, training, test, [random_features(2)])
         print(f"\n{name}, synthetic (real):\n{text(reports[name])}", flush=True)
     print("\nclass confirmed: " + ", ".join(f"{name} {share:.0%}" for name, share in confirmed.items()))
-    own, rival = (reports[name]["features"]["random network"]["synthetic"] for name in reports)
+    own, baseline = (reports[name]["features"]["random network"]["synthetic"] for name in reports)
     distance, copies = own["frechet"], reports["MedScanGAN"]["privacy"]["share_below"]
-    verdict(f"Fréchet distance {distance:.1f} (PCA-Gaussian {rival['frechet']:.1f})", distance < rival["frechet"])
+    verdict(f"Fréchet distance {distance:.1f} (PCA-Gaussian {baseline['frechet']:.1f})", distance < baseline["frechet"])
     verdict(f"coverage {own['coverage']:.2f} (0.5)", own["coverage"] >= 0.5)
     verdict(f"class confirmed in {confirmed['MedScanGAN']:.0%} (70%)", confirmed["MedScanGAN"] >= 0.7)
     verdict(f"near-copies {copies:.1%} (3%)", copies <= 0.03)

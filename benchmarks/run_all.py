@@ -1,7 +1,8 @@
 """Run all benchmarks against peers and write documentation/benchmarks.md.
 
 Run: make bench   (or .venv-bench/bin/python benchmarks/run_all.py --size full; --only ssim train: some of them; --only:
-none, but the page). Results lie in benchmarks/results/SIZE.json; the page shows those of both sizes.
+none, but the page). Results lie in benchmarks/results/SIZE.json; the page shows those of both sizes, and after them
+benchmarks/results/without_peers.md, which is written by hand.
 """
 
 from __future__ import annotations
@@ -42,12 +43,12 @@ PACKAGES = (
 )
 INTRODUCTION = """# Benchmarks
 
-Written by `make bench`: ct2pet and its peers at the same work, one process for each figure, all in turns in one run,
-medians of five (`--rounds` says where not; growth: three). "Ratio" is the row's number by ct2pet's, so that for times
-and memory more than 1 is in favour of ct2pet, and for patches or steps a second less than 1. Seconds by the clock
-suffer from whatever else the machine does (its load stands beside each section); CPU seconds (user and system) much
-less. The images are synthetic, the weights random. The scripts lie in `benchmarks/`; the peers are installed from
-`benchmarks/requirements.txt` into an environment of their own. Where a target was not reached, it says so.
+Written by `make bench`: ct2pet and its peers do the same work, one process a figure, in turns in one run. Figures
+are medians of five rounds, unless `--rounds` is named (growth: three). "Ratio" is the row's number divided by ct2pet's:
+for times and memory more than 1 is in favour of ct2pet, for patches or steps a second less than 1. Seconds by the clock
+depend on other work of the machine (each section names its load), CPU seconds (user and system) depend on it much
+less. The images are synthetic, the weights random. The scripts are in `benchmarks/`; the peers are installed from
+`benchmarks/requirements.txt` into a separate environment. A target that was not reached is marked.
 """
 Results = dict[str, Any]
 
@@ -93,6 +94,8 @@ def page() -> str:
         parts.append(f"## The {size} size\n\n{what[0].upper()}{what[1:]}. {results['machine']}. {versions}.\n")
         sections = results["sections"]
         parts += [_section(script, size, sections[script]) for script in SCRIPTS if script in sections]
+    by_hand = RESULTS / "without_peers.md"
+    parts += [by_hand.read_text(encoding="utf-8")] if by_hand.exists() else []
     return "\n".join(parts)
 
 

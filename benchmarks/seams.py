@@ -2,15 +2,18 @@
 
 Run: python benchmarks/seams.py                          a network that is wrong at the rim of its windows
      python benchmarks/seams.py --training FOLDER/fold_0  a trained model, on its stored validation cases
+     ... --windows 0 64 96                                windows of the plans' size (0), of 64 and of 96 voxels cubed
 
 Roughness: the mean size of the second difference of the image (SUV) along z, or along y and x, at the voxels on both
 sides of the edges of windows, divided by that of all others. Without seams it is 1. The same ratio of the real PET at
-the same places is printed beside it.
+the same places is printed beside it. MAE: against the real PET. Difference: the mean and the largest one from the first
+overlap with the same weights and windows. Passes: voxels that the network computed, by voxels of the mask.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,14 +41,18 @@ PATCH, SHAPE = (32, 32, 32), (96, 64, 64)
 @dataclass(frozen=True)
 class Result:
     """Of one case: the roughness ratios along z and in the plane, of the prediction and the real PET; MAE (SUV) inside
-    the mask; the number of windows."""
+    the mask; the mean and the largest difference from a reference (SUV); the number of windows; voxels that the network
+    computed, by voxels of the mask."""
 
     along_z: float
     in_plane: float
     real_z: float
     real_plane: float
     mae: float
+    difference: float
+    largest: float
     windows: int
+    passes: float
 
 
 def edges(window: SlidingWindow, mask: np.ndarray, axis: int) -> np.ndarray:
@@ -70,15 +77,44 @@ def roughness(image: np.ndarray, mask: np.ndarray, at_edges: np.ndarray, axis: i
     return float(beside.mean() / elsewhere.mean()) if beside.size and elsewhere.size else float("nan")
 
 
-def measured(fake: np.ndarray, real: np.ndarray, mask: np.ndarray, window: SlidingWindow) -> Result:
+@dataclass
+class Reference:
+    """The predictions of the first overlap, one a case, to which those of the others are compared."""
+
+    images: list[np.ndarray]
+
+    def difference(self, number: int, fake: np.ndarray, mask: np.ndarray) -> tuple[float, float]:
+        if number == len(self.images):
+            self.images.append(fake)
+        found = np.abs(fake - self.images[number])[mask]
+        return float(found.mean()), float(found.max())
+
+
+@dataclass(frozen=True)
+class Way:
+    """How to predict. ``edge``: of the windows, voxels; 0: the plans' size."""
+
+    weights: str
+    overlap: float
+    edge: int = 0
+
+
+def measured(
+    images: tuple[np.ndarray, np.ndarray, np.ndarray], window: SlidingWindow, reference: Reference, number: int
+) -> Result:
+    """``images``: predicted, real, mask; of the case ``number``."""
+    fake, real, mask = images
     found = [edges(window, mask, axis) for axis in range(3)]
     ratios = [[roughness(image, mask, found[axis], axis) for axis in range(3)] for image in (fake, real)]
     planes = [float(np.nanmean(own[1:])) for own in ratios]
     mae = float(np.abs(fake - real)[mask].mean())
-    return Result(ratios[0][0], planes[0], ratios[1][0], planes[1], mae, len(window.positions(mask)))
+    count = len(window.positions(mask))
+    passes = count * float(np.prod(window.patch_size)) / np.count_nonzero(mask)
+    differences = reference.difference(number, fake, mask)
+    return Result(ratios[0][0], planes[0], ratios[1][0], planes[1], mae, *differences, count, passes)
 
 
-def with_rim_error(weights: str, overlap: float) -> list[Result]:
+def with_rim_error(way: Way, reference: Reference) -> list[Result]:
     """A smooth random image, predicted 0.5 SUV too high at the rim of each window, by half that every 1.4 voxels."""
     from scipy.ndimage import gaussian_filter
 
@@ -87,19 +123,20 @@ def with_rim_error(weights: str, overlap: float) -> list[Result]:
     index = np.stack(np.meshgrid(*(np.minimum(np.arange(n), np.arange(n)[::-1]) for n in PATCH), indexing="ij"))
     error = torch.from_numpy(0.5 * np.exp(-index.min(axis=0) / 2)).float()
     mask = np.ones(SHAPE, bool)
-    window = SlidingWindow(PATCH, overlap, weights=weights)
+    window = SlidingWindow([way.edge] * 3 if way.edge else PATCH, way.overlap, weights=way.weights)
     fake = np.zeros(SHAPE, np.float32)
     for slab in window.slabs([real], [0.0], mask, lambda x: {"PET": x + error}):
         fake[slab.box.slices] = slab.means["PET"][0].numpy()
-    return [measured(fake, real, mask, window)]
+    return [measured((fake, real, mask), window, reference, 0)]
 
 
-def of_training(folder: Path, weights: str, overlap: float) -> Iterator[Result]:
+def of_training(folder: Path, way: Way, reference: Reference) -> Iterator[Result]:
     """The validation cases of a training, predicted on the plans' grid as they are stored."""
     content = load_checkpoint(folder / CHECKPOINT_FINAL)
     plans = Plans.from_json(content["plans"])
     name = content["configuration_name"]
-    planned = replace(plans.configuration(name), window_weights=weights, tile_overlap=overlap)
+    planned = replace(plans.configuration(name), window_weights=way.weights, tile_overlap=way.overlap)
+    planned = replace(planned, patch_size=[way.edge] * 3) if way.edge else planned
     kind = load_model(content["model_name"])
     method = kind(planned, plans.all_fields, plans.hyperparameters(content["model_name"]))
     method.load_state_dict(content["model"])
@@ -111,35 +148,45 @@ def of_training(folder: Path, weights: str, overlap: float) -> Iterator[Result]:
     stage = list(method.stages.values())[-1]
     assert isinstance(stage, PredictionModel)
     target = next(one for one in plans.all_fields.targets if one.kind == PET)
-    window = SlidingWindow(stage.planned.patch_size, overlap, weights=weights)
-    for case in cases:
+    window = SlidingWindow(stage.planned.patch_size, way.overlap, weights=way.weights)
+    for number, case in enumerate(cases):
         stored = store.open(case).read_all()
         inputs = {one.name: stored[one.name].astype(np.float32) for one in plans.all_fields.inputs}
         with torch.inference_mode():
             found = predict_volume([method], inputs, stored[MASK], WindowOptions())
         normalization = planned.normalization[target.name]
         fake, real = (denormalize(values, normalization) for values in (found[target.name], stored[target.name]))
-        yield measured(np.asarray(fake, np.float32), np.asarray(real, np.float32), stored[MASK], window)
+        images = np.asarray(fake, np.float32), np.asarray(real, np.float32), stored[MASK]
+        yield measured(images, window, reference, number)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--training", type=Path, metavar="FOLDER", help="of a fold, with checkpoint_final.pth")
     parser.add_argument("--overlaps", type=float, nargs="+", default=OVERLAPS, metavar="SHARE")
+    parser.add_argument("--weights", nargs="+", choices=WINDOW_WEIGHTS, default=WINDOW_WEIGHTS)
+    parser.add_argument(
+        "--windows", type=int, nargs="+", default=[0], metavar="N", help="edges in voxels; 0: the plans'"
+    )
     arguments = parser.parse_args()
-    print("weights    overlap  roughness z (real)  roughness xy (real)  MAE [SUV]  windows a case")
-    for weights in WINDOW_WEIGHTS:
+    titles = ["weights", "window", "overlap", "roughness z (real)", "roughness xy (real)", "MAE [SUV]"]
+    titles += ["difference, mean", "largest [SUV]", "windows a case", "passes"]
+    print(f"| {' | '.join(titles)} |\n|{'---|' * len(titles)}")
+    for weights, edge in itertools.product(arguments.weights, arguments.windows):
+        reference = Reference([])
         for overlap in arguments.overlaps:
+            way = Way(weights, overlap, edge)
             found = (
-                with_rim_error(weights, overlap)
+                with_rim_error(way, reference)
                 if arguments.training is None
-                else list(of_training(arguments.training, weights, overlap))
+                else list(of_training(arguments.training, way, reference))
             )
             mean = {name: float(np.mean([getattr(one, name) for one in found])) for name in Result.__annotations__}
-            print(
-                f"{weights:10} {overlap:7.3f}  {mean['along_z']:8.2f} ({mean['real_z']:.2f})  "
-                f"{mean['in_plane']:12.2f} ({mean['real_plane']:.2f})  {mean['mae']:11.4f}  {mean['windows']:8.0f}"
-            )
+            cells = [weights, str(edge or "plans"), f"{overlap:.3f}", f"{mean['along_z']:.2f} ({mean['real_z']:.2f})"]
+            cells += [f"{mean['in_plane']:.2f} ({mean['real_plane']:.2f})", f"{mean['mae']:.4f}"]
+            cells += [f"{mean['difference']:.4f}", f"{mean['largest']:.3f}"]
+            cells += [f"{mean['windows']:.0f}", f"{mean['passes']:.1f}"]
+            print(f"| {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ for image in sorted(folder.glob("images*/*")):
 """
 
 
-def measured(name: str, *arguments: str) -> None:
-    """Run a command of ct2pet and print its peak memory and time. Stops where it fails."""
+def measured(name: str, *arguments: str) -> float:
+    """Run a command of ct2pet; print its peak memory and time, and return the memory (GiB). Stops where it fails."""
     code = f"import sys; from ct2pet.cli.{name} import main; sys.exit(main({list(arguments)!r}))"
     started = time.monotonic()
     process = subprocess.Popen([sys.executable, "-c", code])  # this small process: a child inherits its parent's peak
@@ -37,7 +37,9 @@ def measured(name: str, *arguments: str) -> None:
     if os.waitstatus_to_exitcode(status) != 0:
         raise SystemExit(f"ct2pet_{name} failed")
     minutes = (time.monotonic() - started) / 60
-    print(f"ct2pet_{name} {' '.join(arguments)}: peak {usage.ru_maxrss / 2**20:.2f} GiB, {minutes:.1f} min", flush=True)
+    peak = usage.ru_maxrss / 2**20
+    print(f"ct2pet_{name} {' '.join(arguments)}: peak {peak:.2f} GiB, {minutes:.1f} min", flush=True)
+    return peak
 
 
 def main(folder: Path) -> None:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from ct2pet.api.augmentation_study import measure_synthetic_images as measure_synthetic_images
     from ct2pet.api.augmentation_study import study_augmentation as study_augmentation
     from ct2pet.api.best_configuration import BestConfiguration as BestConfiguration
     from ct2pet.api.best_configuration import BestConfigurationOptions as BestConfigurationOptions
@@ -61,7 +62,7 @@ if TYPE_CHECKING:
     from ct2pet.training.options import TrainingOptions as TrainingOptions
 
 _PLACES = {  # by module of ct2pet: the names there, as NAME_THERE:NAME_HERE where they differ
-    "api.augmentation_study": "study_augmentation",
+    "api.augmentation_study": "measure_synthetic_images study_augmentation",
     "api.best_configuration": "BestConfiguration BestConfigurationOptions find_best_configuration",
     "api.comparison": "compare_results:compare",
     "api.cross_validation": "CrossValidationOptions accumulate_crossval_results",
@@ -126,6 +127,7 @@ __all__ = [
     "find_best_configuration",
     "install_model",
     "make_reader_study",
+    "measure_synthetic_images",
     "move_plans_between_datasets",
     "plan_and_preprocess",
     "plan_experiment",

@@ -33,10 +33,12 @@ class Progress:
     notes: Sequence[str] = ()
     started: float = field(default_factory=lambda: time.monotonic())
     on_change: Callable[[], None] = lambda: None
+    _latest: tuple[float, float] = (0.0, 0.0)  # the time of the latest change, and its amount
 
     def advance(self, amount: float = 1.0) -> None:
         """Add ``amount`` to what is done."""
         self.done = min(self.total, self.done + amount)
+        self._latest = time.monotonic(), amount
         self.on_change()
 
     @property
@@ -45,9 +47,14 @@ class Progress:
 
     @property
     def seconds_left(self) -> float | None:
-        """Estimated from the speed so far; None at the start."""
-        done = self.done - self.already
-        return self.seconds * (self.total - self.done) / done if done > 0 else None
+        """Estimated from the speed until the latest change, minus the time since then, so that it falls between two
+        changes; but not less than if another change of the same amount happened now. None at the start."""
+        done, remaining = self.done - self.already, self.total - self.done
+        if done <= 0:
+            return None
+        changed, amount = self._latest
+        falling = (changed - self.started) * remaining / done - (self.started + self.seconds - changed)
+        return max(falling, self.seconds * max(0.0, remaining - amount) / (done + amount))
 
     @property
     def count(self) -> str:

@@ -169,6 +169,17 @@ def all_reduce_mean(tensors: Sequence[torch.Tensor]) -> None:
         tensor.copy_(mean.view_as(tensor))
 
 
+@torch.no_grad()
+def share_of_mean(weight: torch.Tensor) -> torch.Tensor | float:
+    """``weight`` (not negative) by its mean over the processes, 1 where they have none: the factor that makes the mean
+    over the processes of something that is itself a mean with this weight the mean over the whole batch."""
+    if world_size() == 1:
+        return 1.0
+    mean = weight.to(torch.get_default_dtype(), copy=True)
+    all_reduce_mean([mean])
+    return torch.where(mean > 0, weight / mean, torch.ones_like(mean))
+
+
 def all_reduce_sum(numbers: Sequence[float]) -> list[float]:
     """The sum over the processes of each number."""
     if world_size() == 1:

@@ -1,5 +1,5 @@
-"""Shared by the converters of labelled lesions: CTs around lesions, each with a class, to a raw dataset without input
-images.
+"""Shared by the converters of labelled lesions: CTs around lesions, optionally PETs, each with a class, to a raw
+dataset without input images.
 
 Cases are NAME_0001 ..., patients P0001 ..., in an order independent of the names in the source. dataset.json
 is written last. A second run writes all cases again.
@@ -25,18 +25,22 @@ from ct2pet.volume import Box, Grid, Volume
 _PROCESS_GIB = 1.5
 _AROUND_MM = (15.0, 48.0, 48.0)  # Z, Y, X: margin of the CT around the lesion
 _TEST_SHARE = 0.2
+_BEYOND = 1  # voxels by which the region may go beyond the PET
+_CT = {"CT": {"kind": "ct", "unit": "HU"}}
+_PET_AND_CT = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}, **_CT}
 
 
 @dataclass(frozen=True)
 class LabelledLesion:
     """``name`` and ``patient`` are the source's. ``series``: the folder of the CT. ``mask`` gives the lesion's mask
-    (Z, Y, X) on the CT's grid."""
+    (Z, Y, X) on the CT's grid, ``pet`` the PET in SUV on its own grid (None: the dataset has no PETs)."""
 
     name: str
     patient: str
     label: str
     series: Path
     mask: Callable[[Grid], np.ndarray]
+    pet: Callable[[], Volume] | None = None
 
 
 def write_lesions(
@@ -47,8 +51,9 @@ def write_lesions(
     num_processes: int | None,
     citation: Mapping[str, str],
 ) -> int:
-    """Write the raw dataset ``folder`` (DatasetNNN_NAME): CT of the region around each lesion, the lesion's mask, and
-    its class under the condition (its name and classes). A fifth of the patients of each class are test patients.
+    """Write the raw dataset ``folder`` (DatasetNNN_NAME): CT of the region around each lesion, PET where all lesions
+    have one, the lesion's mask, and its class under the condition (its name and classes). A fifth of the patients of
+    each class are test patients.
 
     Returns the number of cases. Raises DatasetError without cases, and CasesFailed, after writing the
     others, that names the cases that failed.
@@ -80,7 +85,7 @@ def write_lesions(
     description = {
         "name": prefix,
         "channel_names": {},
-        "targets": {"CT": {"kind": "ct", "unit": "HU"}},
+        "targets": _PET_AND_CT if all(one.pet is not None for one in lesions) else _CT,
         "conditions": {condition[0]: list(condition[1])},
         "numTraining": sum(cases[case].patient not in tests for case in rows),
         "file_ending": ".nii.gz",
@@ -118,8 +123,24 @@ def _write_case(folder: Path, case: str, split: str, lesion: LabelledLesion) -> 
     box = _around(mask, ct.grid)
     hu = ct.with_array(np.rint(ct.array).astype(np.int16))
     label = Volume(mask.astype(np.uint8), ct.grid, "label")
-    for kind, volume in {"targets": hu, "lesions": label}.items():
-        write_volume(folder / f"{kind}{split}" / f"{case}.nii.gz", volume.crop(box))
+    parts = {"targets" if lesion.pet is None else "CT": hu.crop(box), "lesions": label.crop(box)}
+    if lesion.pet is not None:
+        pet = lesion.pet()
+        parts["targets"] = pet.crop(_covering(pet.grid, parts["lesions"].grid))
+    for kind, volume in parts.items():
+        write_volume(folder / f"{kind}{split}" / f"{case}.nii.gz", volume)
+
+
+def _covering(grid: Grid, part: Grid) -> Box:
+    """The voxels of ``grid`` that cover ``part``. Raises ImageError where it does not reach all of it."""
+    index = np.c_[part.corners, np.ones(len(part.corners))] @ np.linalg.inv(grid.affine).T[:, :3]
+    low, high = np.floor(index.min(axis=0))[::-1].astype(int), np.ceil(index.max(axis=0))[::-1].astype(int) + 1
+    if (low < -_BEYOND).any() or (high > np.array(grid.shape) + _BEYOND).any():
+        raise ImageError("the PET does not reach all of the region around the lesion")
+    return Box(
+        tuple(int(max(0, n)) for n in low),  # type: ignore[arg-type]
+        tuple(int(min(n, most)) for n, most in zip(high, grid.shape)),  # type: ignore[arg-type]
+    )
 
 
 def _around(mask: np.ndarray, grid: Grid) -> Box:

@@ -80,19 +80,18 @@ def test_a_table_holds_every_value_and_no_line_is_wider_than_the_terminal(width)
 
 
 def test_a_file_gets_a_line_now_and_then_and_one_at_the_end(monkeypatch):
-    times = iter([0.0, *(10.0 * number for number in range(1, 100))])
-    monkeypatch.setattr(console.time, "monotonic", lambda: next(times))
+    now = [0.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
     stream = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stream)
     with progress("Preprocessing", 8) as bar:
-        for _ in range(8):
+        for now[0] in range(10, 90, 10):
             bar.advance()
-    lines = stream.getvalue().splitlines()
-    assert 3 <= len(lines) <= 7
-    assert lines[0].startswith("Preprocessing: 3/8 cases, ")
-    assert " left" in lines[0]
-    assert lines[-1].startswith("Preprocessing: 8/8 cases, ")
-    assert " left" not in lines[-1]
+    assert stream.getvalue().splitlines() == [
+        "Preprocessing: 3/8 cases, 30 s, about 50 s left",
+        "Preprocessing: 6/8 cases, 60 s, about 20 s left",
+        "Preprocessing: 8/8 cases, 80 s",
+    ]
 
 
 @pytest.mark.parametrize("arguments", [{"total": 0}, {"total": 3, "shown": False}])
@@ -110,6 +109,20 @@ def test_the_time_left_comes_from_what_this_run_has_done(monkeypatch):
     assert state.seconds_left is None
     state.advance(20)
     assert state.seconds_left == pytest.approx(20)
+
+
+def test_the_time_left_falls_between_two_cases_and_rises_when_a_case_takes_longer(monkeypatch):
+    """4 cases; the first takes 10 s, so that 30 s are left. After 20 s it is as if the second had just ended: 20 s."""
+    now = [10.0]
+    monkeypatch.setattr(console.time, "monotonic", lambda: now[0])
+    state = Progress("x", 4, started=0.0)
+    state.advance()
+    left = []
+    for now[0] in (10.0, 14.0, 20.0, 30.0):
+        left.append(state.seconds_left)
+    assert left == pytest.approx([30, 26, 20, 30])
+    state.advance(3)
+    assert state.seconds_left == 0
 
 
 def test_more_than_the_total_is_never_done():

@@ -17,7 +17,7 @@ from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import TrainingError
 
-METHODS = ["pix2pix", "cyclegan", "regression"]
+METHODS = ["pix2pix", "cyclegan", "regression", "reggan", "regc2p.slices", "regc2p.refinement", "ldos"]
 HELPERS = Path(work_together.__file__).parent
 
 
@@ -45,6 +45,7 @@ def test_every_process_exchanges_with_the_others(both):
             "batch_share": slice(3 * rank, 3 * rank + 3),
             "all_reduce_mean": [[1.5, 3.0], 5.0],
             "all_reduce_sum": [2.0, 1.0],
+            "share_of_mean": [[0.5, 1.5][rank], [0.0, 2.0][rank], 1.0],
             "all_gather": [[0.0, 0.0], [1.0, 1.0]],
             "all_gather_object": ["of 0", "of 1"],
             "broadcast_object": "of 0",
@@ -58,6 +59,7 @@ def test_a_process_alone_gets_its_own_values():
         "batch_share": slice(0, 6),
         "all_reduce_mean": [[1.0, 2.0], 0.0],
         "all_reduce_sum": [1.0, 0.0],
+        "share_of_mean": [1.0, 1.0, 1.0],
         "all_gather": [[0.0, 0.0]],
         "all_gather_object": ["of 0"],
         "broadcast_object": "of 0",

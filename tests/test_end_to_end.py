@@ -1,6 +1,7 @@
 """The whole road through the real commands, on a phantom of a few thousand voxels."""
 
 import json
+import re
 import shutil
 
 import nibabel
@@ -283,3 +284,16 @@ def test_a_slip_in_the_plans_is_one_line(road_copy, capfd, place, key, value):
     road_copy.edit_plans(lambda plans: plans[place[0]][place[1]].update({key: value}))
     assert run(f"train 077 pix2pix 1 -c legs {SHORT}") == 2
     assert key in line_of(capfd, "train")
+
+
+def test_the_commands_of_the_readme_evaluate_a_case_without_a_district_map(road_copy, monkeypatch, pytestconfig):
+    text = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
+    text = text.replace("-d 001", "-d 077").replace("$ct2pet_raw/Dataset001_MYPETS", str(road_copy.raw))
+    lines = re.findall(r"^ct2pet_(.*)$", text.split("## Your first dataset")[1].split("## ")[0], re.MULTILINE)
+    assert [line.split()[0] for line in lines[1:3]] == ["plan_and_preprocess", "train"]  # the fixture did both
+    for path in {*road_copy.raw.glob("*Ts/phantom_006*"), *road_copy.raw.glob("districtsTs/*")}:
+        path.unlink()
+    shutil.rmtree(road_copy.results / "pix2pix__ct2petPlans__trunk" / "fold_0")
+    monkeypatch.chdir(road_copy.root)
+    assert [run(line) for line in (lines[0], *lines[3:])] == [0, 0, 0, 0]
+    assert {"phantom_005.nii.gz", "summary.json", "report.html"} < {p.name for p in road_copy.predictions.iterdir()}

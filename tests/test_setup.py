@@ -2,6 +2,7 @@
 
 import email
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -46,6 +47,8 @@ def test_all_code_and_all_plans_are_in_the_wheel_and_no_tests(wheel):
     assert files_in(wheel / "ct2pet" / "report" / "assets", "*") == assets >= {"page.css", "viewer.html", "viewer.js"}
     reader = Path("ct2pet", "study", "reader_study", "assets")
     assert files_in(wheel / reader, "*") == files_in(ROOT / reader, "*") >= {"reader.html", "reader.css", "reader.js"}
+    box = Path("ct2pet", "sharing", "box.zip")
+    assert (wheel / box).read_bytes() == (ROOT / box).read_bytes()
     assert not (wheel / "tests").exists()
 
 
@@ -60,6 +63,21 @@ def test_the_metadata_names_the_project_and_the_types_are_in_the_wheel(wheel):
     assert not [c for c in metadata.get_all("Classifier") if c.startswith("License ::")]  # License-Expression says it
     assert "PET/CT" in metadata["Keywords"]
     assert (wheel / "ct2pet" / "py.typed").is_file()
+
+
+def test_the_description_for_the_package_index_has_no_link_or_picture_that_needs_the_repository(wheel):
+    (text,) = (path.read_text(encoding="utf-8") for path in wheel.rglob("METADATA"))
+    description = email.message_from_string(text).get_payload()
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert "](documentation/" in readme
+    assert "![" in readme
+    assert not re.findall(r"\]\((?!https?:)", description)
+    assert "![" not in description
+    headings = re.findall("^## .*$", readme, re.MULTILINE)
+    assert re.findall("^## .*$", description, re.MULTILINE) == headings
+    for sentence in ("it is not a medical device", "Python 3.10 to 3.13", "`make docs` builds these pages"):
+        assert sentence in readme
+        assert sentence in description
 
 
 def test_the_umbrella_command_and_every_command_are_installed(wheel):

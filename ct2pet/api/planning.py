@@ -22,11 +22,13 @@ from ct2pet.layout import DATASET, DEFAULT_PLANS
 from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import default_processes
 from ct2pet.paths import preprocessed_folder
+from ct2pet.planning.adoption import plans_like
 from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 from ct2pet.preprocessing import preprocess_dataset
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.sharing.box import BOX, box_plans
 from ct2pet.suggestions import did_you_mean
 
 DEFAULT_MODEL = "pix2pix"
@@ -34,7 +36,8 @@ DEFAULT_MODEL = "pix2pix"
 
 @dataclass(frozen=True)
 class PlanningOptions:
-    """``plans_name``: name of the plans to write; reference plans (``paper_2503_15555``) have fixed decisions.
+    """``plans_name``: name of the plans to write; reference plans (``paper_2503_15555``) have fixed decisions,
+    ``box`` has the networks of the built-in model.
     ``gpu_memory_target``: memory for training ``models`` in GiB (RAM for a CPU; default of models: pix2pix, or all
     where pix2pix does not support the dataset's fields). ``device``: the kind of device that will train; this machine
     need not have it. ``target_spacing``: Z, Y, X in mm, in place of the median of the cases."""
@@ -155,7 +158,7 @@ def _check_names(
 ) -> None:
     """Raise PlansError or PluginError for an unknown name of plans, a configuration or a method, before any work."""
     preprocessed.plans_file(request.plans_name)
-    if is_reference(request.plans_name) and request.target_spacing is not None:
+    if request.target_spacing is not None and (request.plans_name == BOX or is_reference(request.plans_name)):
         raise PlansError(f"the plans {request.plans_name} have a fixed spacing; choose another name (-p)")
     known = [*description.districts, WHOLE_BODY]
     for name in configurations:
@@ -184,13 +187,16 @@ def _plan(
         if request.sized_for is None and needs[DEFAULT_MODEL].problem(description) is None:
             request = replace(request, sized_for=(DEFAULT_MODEL,))
         request = replace(request, device=request.device or choose_device(None))
-        plans = plan_experiment(fingerprint, description, needs, request)
+        if request.plans_name == BOX:
+            plans = plans_like(box_plans(), fingerprint, description, needs, request)
+        else:
+            plans = plan_experiment(fingerprint, description, needs, request)
     known = [*preprocessed.plans_names(), DEFAULT_PLANS]
     replaced = path.exists() and _content(path) != plans
     plans.save(path)
     if replaced:
         print(f"{path}: replaced by new plans", file=sys.stderr)
-    elif plans.plans_name not in (*known, *reference_names()):
+    elif plans.plans_name not in (BOX, *known, *reference_names()):
         print(f"{path}: new plans of the default planner (reference plans: {', '.join(reference_names())})")
     return plans
 

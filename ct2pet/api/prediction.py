@@ -17,7 +17,6 @@ from ct2pet.inference.choice import Member, chosen_members
 from ct2pet.inference.cluster_prediction import PredictionRequest, predict_on_cluster
 from ct2pet.inference.input_files import find_cases, part
 from ct2pet.inference.options import PredictionOptions
-from ct2pet.inference.pictures import write_pictures
 from ct2pet.inference.record import PredictionRecord, provenance_of_members
 from ct2pet.locks import folder_lock
 from ct2pet.parallel.cluster import current_cluster
@@ -66,6 +65,8 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
             else:
                 predict_cases(work, prediction, len(cases) - len(work), threads)
             if options.pictures:
+                from ct2pet.inference.pictures import write_pictures  # imports matplotlib, which takes 0.5 s
+
                 write_pictures(cases, fields)
         finally:
             print_records(prediction.maps.records)

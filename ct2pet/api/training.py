@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.sharing import unpacked
+from ct2pet.sharing.box import archive_of
 from ct2pet.training import TrainingOptions
 from ct2pet.training.data_loader import default_workers
 from ct2pet.training.request import TrainingRequest, train_one
@@ -51,7 +54,7 @@ def train(
     devices = choose_devices(device, num_gpus)
     if len(devices) > 1 and distributed.launched_by_torchrun():
         raise TrainingError("-num_gpus trains one district per GPU, torchrun one district on all GPUs: use one of them")
-    with distributed.process_group(devices[0]) as own_device:
+    with distributed.process_group(devices[0]) as own_device, _unpacked_weights(options) as options:
         load_model(model)  # reports an unknown name before any work
         preprocessed = PreprocessedDataset.find(str(dataset))
         plans = preprocessed.plans(plans_name)
@@ -68,6 +71,17 @@ def train(
             done[WHOLE_BODY] = _whole_body(request, own_device, devices)
         done |= _train_all(request, [name for name in names if name not in done], own_device, devices)
         return [done[name] for name in names]
+
+
+@contextlib.contextmanager
+def _unpacked_weights(options: TrainingOptions) -> Iterator[TrainingOptions]:
+    """The options; initial weights in an archive are replaced by the temporary folder with its content."""
+    archive = None if options.pretrained_weights is None else archive_of(options.pretrained_weights)
+    if archive is None:
+        yield options
+    else:
+        with unpacked(archive) as folder:
+            yield replace(options, pretrained_weights=folder)
 
 
 def _whole_body(request: TrainingRequest, own_device: str, devices: Sequence[str]) -> Path:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from ct2pet.cli.arguments import (
     add_checkpoint,
@@ -22,6 +23,7 @@ from ct2pet.cli.arguments import (
     positive_integer,
 )
 from ct2pet.cli.command import command
+from ct2pet.errors import Ct2PetError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,10 +40,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--arms",
         nargs="+",
         metavar="ARM",
-        help="arms besides real: classical, oversampling, mixup, pca_gaussian, gan and gan_curated (with -m), "
-        "oracle (with --patients), duplicates, random_labels (default: all that are possible except the last two)",
+        help="arms besides real: classical, oversampling, mixup, pca_gaussian, gan and gan_curated (with -m or "
+        "-synthetic), oracle (with --patients), duplicates, random_labels (default: all that are possible except the "
+        "last two)",
     )
-    parser.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
+    source.add_argument(
+        "-synthetic",
+        dest="synthetic",
+        type=Path,
+        metavar="FOLDER",
+        help="instead of -m: synthetic images, a folder for each class, as ct2pet_synthesize writes them",
+    )
     add_trained_plans(parser)
     add_fold(parser)
     add_checkpoint(parser)
@@ -92,6 +103,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--steps", type=positive_integer, default=400, metavar="N", help="steps of each training (default: 400)"
     )
     parser.add_argument(
+        "--only_images",
+        action="store_true",
+        help="only measure the images of -m or -synthetic: images.json, images.html",
+    )
+    parser.add_argument(
         "--few_patients", action="store_true", help="run with fewer than ten patients of a class (weak evidence)"
     )
     parser.add_argument(
@@ -106,13 +122,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def _arms(arguments: argparse.Namespace) -> tuple[str, ...]:
     if arguments.arms is not None:
         return tuple(arguments.arms)
-    generated = ("gan", "gan_curated") if arguments.model is not None else ()
+    with_generator = arguments.model is not None or arguments.synthetic is not None
+    generated = ("gan", "gan_curated") if with_generator else ()
     more_real = ("oracle",) if arguments.patients is not None else ()
     return ("classical", "oversampling", "mixup", "pca_gaussian", *generated, *more_real)
 
 
 def execute(arguments: argparse.Namespace) -> None:
-    from ct2pet.api.augmentation_study import GeneratorChoice, study_augmentation
+    from ct2pet.api.augmentation_study import GeneratorChoice, measure_synthetic_images, study_augmentation
     from ct2pet.api.device import choose_device
     from ct2pet.study.classification import ClassifierOptions
     from ct2pet.study.slices import SliceOptions
@@ -127,19 +144,21 @@ def execute(arguments: argparse.Namespace) -> None:
         few_patients=arguments.few_patients,
         training=ClassifierOptions(steps=arguments.steps, device=choose_device(arguments.device)),
     )
-    slices = SliceOptions(arguments.size_mm, arguments.pixels, arguments.slices_per_case)
-    generator = None
+    generator: GeneratorChoice | Path | None = arguments.synthetic
     if arguments.model is not None:
         generator = GeneratorChoice(arguments.model, arguments.plans_name, arguments.fold, arguments.checkpoint)
-    study_augmentation(
-        arguments.dataset,
-        arguments.output,
-        kinds=arguments.kinds,
-        slices=slices,
-        options=options,
-        generator=generator,
-        inception_weights=arguments.inception_weights,
-    )
+    common: dict[str, Any] = {
+        "kinds": arguments.kinds,
+        "slices": SliceOptions(arguments.size_mm, arguments.pixels, arguments.slices_per_case),
+        "options": options,
+        "inception_weights": arguments.inception_weights,
+    }
+    if not arguments.only_images:
+        study_augmentation(arguments.dataset, arguments.output, generator=generator, **common)
+    elif generator is None:
+        raise Ct2PetError("--only_images needs a generator (-m) or a folder of images (-synthetic)")
+    else:
+        measure_synthetic_images(arguments.dataset, arguments.output, generator, **common)
 
 
 main = command("ct2pet_augmentation_study", __doc__ or "", add_arguments, execute)

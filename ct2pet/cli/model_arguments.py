@@ -29,8 +29,8 @@ def add_choice_of_model(parser: argparse.ArgumentParser) -> None:
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="in place of -d, -m, -p: folders of trained models or archives of ct2pet_export_model (several: "
-        "their mean)",
+        help="in place of -d, -m, -p: folders of trained models, archives of ct2pet_export_model, or box, the "
+        "built-in model (several: their mean)",
     )
     parser.add_argument(
         "--ensemble",

@@ -2,6 +2,7 @@
 
 Example: ct2pet_predict -i imagesTs -o predictions
          ct2pet_predict -i imagesTs -o predictions --model model.zip
+Without a trained model, the built-in model is used (--model box), which was trained only on phantoms.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from ct2pet.cli.model_arguments import add_choice_of_model
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
 from ct2pet.paths import results_folder
+from ct2pet.sharing.box import is_box
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -132,7 +134,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _inputs(arguments: argparse.Namespace) -> list[Path]:
     """The folders and files that the cases read."""
-    models = arguments.model_paths or [results_folder()]
+    models = [path for path in arguments.model_paths or [results_folder()] if not is_box(path)]
     others = (arguments.districts, arguments.weights, arguments.like)
     return [arguments.source, *map(Path, models), *(path for path in others if path is not None)]
 

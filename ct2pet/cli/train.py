@@ -62,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-pretrained_weights",
         type=Path,
         metavar="PATH",
-        help="initial weights: a checkpoint file, or the folder of a training or model",
+        help="initial weights: a checkpoint file, the folder of a training or model, an archive of "
+        "ct2pet_export_model, or box, the built-in model (plans with its networks: -p box)",
     )
     parser.add_argument(
         "--pretrain_whole_body",

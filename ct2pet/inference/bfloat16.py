@@ -21,6 +21,21 @@ def native_bfloat16(device: torch.device) -> bool:
     return device.type == "cpu" and torch.cpu._is_avx512_bf16_supported()
 
 
+def in_float32(function: WindowFunction) -> WindowFunction:
+    """``function`` without TensorFloat-32, in which torch computes float32 convolutions on a GPU by default: its
+    numbers have 10 bits after the point instead of 23, so that results would not be those of other machines."""
+
+    def exact(windows: torch.Tensor) -> Mapping[str, torch.Tensor]:
+        before = torch.backends.cudnn.allow_tf32
+        torch.backends.cudnn.allow_tf32 = False
+        try:
+            return function(windows)
+        finally:
+            torch.backends.cudnn.allow_tf32 = before
+
+    return exact
+
+
 class FastWindows:
     """``function`` in bfloat16 (autocast), where the device computes with it natively.
 

@@ -26,6 +26,7 @@ from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.output_grids import OutputGrids
 from ct2pet.inference.predictor import Predictor, Volumes
 from ct2pet.inference.read_ahead import ReadAhead, WriteBehind
+from ct2pet.inference.trained_models import TrainedModel
 from ct2pet.inference.volumes import WindowOptions
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Volume
@@ -85,7 +86,7 @@ class CasePrediction:
     ) -> CasePrediction:
         """As ``of``, of cases whose ``maps`` are chosen and whose ``dicom`` output is checked."""
         loaded = members[0].loaded
-        how = " + ".join(f"model {one.trained.model}, plans {one.trained.plans_name}" for one in members)
+        how = " + ".join(_said(one.trained) for one in members)
         return cls(
             predictor_of(members, options, device),
             loaded.plans.all_fields,
@@ -185,3 +186,8 @@ def predict_cases(
     results.failures |= written.failures
     results.tracebacks |= written.tracebacks
     results.raise_failures("could not be predicted", some_done=num_done > 0)
+
+
+def _said(trained: TrainedModel) -> str:
+    """What a DICOM series says of a model."""
+    return f"model {trained.model}, plans {trained.plans_name}, dataset {trained.dataset_name}"

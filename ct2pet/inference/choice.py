@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,10 @@ from ct2pet.errors import CheckpointError
 from ct2pet.inference.coverage import filled_with_whole_body, without_model
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel, choose, find_in, find_trained, load_trained
+from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.paths import results_folder
 from ct2pet.sharing import unpacked
+from ct2pet.sharing.box import ABOUT_BOX, BOX, box_file, is_box
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,9 @@ class Member:
 def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
     """The models chosen by ``options``, loaded; inside the block their files exist.
 
-    Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs, targets
-    and districts, predict the same districts, and predict only images.
+    If no model is chosen and none is trained, the built-in model (``sharing.box``) is used, with a line on standard
+    error. Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs,
+    targets and districts, predict the same districts, and predict only images.
     """
     with contextlib.ExitStack() as stack:
         members = [_load(trained, configurations, options) for trained, configurations in _chosen(options, stack)]
@@ -47,17 +51,31 @@ def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
 
 def _chosen(options: PredictionOptions, stack: contextlib.ExitStack) -> list[tuple[TrainedModel, Sequence[str] | None]]:
     if options.model_paths:
-        found = []
-        for path in map(Path, options.model_paths):
-            folder = path if path.is_dir() else stack.enter_context(unpacked(path))
-            trained = _choose_in(folder, path, options)
-            only = [*trained.folds] if len(trained.folds) == 1 else None
-            found.append((trained, options.configurations or only))
-        return found
+        return [_of_path(Path(path), options, stack) for path in options.model_paths]
     everything = find_trained(results_folder(), options.checkpoint)
     if options.ensemble:
         return [_named(name, everything, options) for name in options.ensemble]
+    if not everything and _chooses_no_model(options):
+        return [_of_path(Path(BOX), options, stack)]
     return [(choose(everything, options.dataset, options.model, options.plans_name), options.configurations)]
+
+
+def _of_path(
+    path: Path, options: PredictionOptions, stack: contextlib.ExitStack
+) -> tuple[TrainedModel, Sequence[str] | None]:
+    """The model in a folder or in an archive, or the built-in model."""
+    if is_box(path):
+        print(f"model: {ABOUT_BOX}", file=sys.stderr)
+        path = box_file()
+    folder = path if path.is_dir() else stack.enter_context(unpacked(path))
+    trained = _choose_in(folder, path, options)
+    only = [*trained.folds] if len(trained.folds) == 1 else None
+    return trained, options.configurations or only
+
+
+def _chooses_no_model(options: PredictionOptions) -> bool:
+    chosen = (options.dataset, options.model, options.plans_name, options.folds)
+    return all(one is None for one in chosen) and options.checkpoint == CHECKPOINT_FINAL
 
 
 def _choose_in(folder: Path, path: Path, options: PredictionOptions) -> TrainedModel:

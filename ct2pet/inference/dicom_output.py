@@ -42,8 +42,6 @@ class DicomOutput:
     def check(self, source: Path, cases: Sequence[Case]) -> None:
         """Raise a Ct2PetError without a PET or where a CT is not a DICOM series. Prints the cases whose names differ
         from their folders."""
-        from ct2pet.dicom.folders import is_renamed
-
         if self.wanted and self.pet is None:
             raise Ct2PetError("--dicom writes PETs, but this model predicts none; run without --dicom")
         files = [case for case in cases if not case.image.is_dir()]
@@ -52,16 +50,8 @@ class DicomOutput:
                 f"{source}: --dicom needs each CT as a folder with a DICOM series, for its patient and study; "
                 f" {files[0].image.name} is not one; run without --dicom"
             )
-        renamed = sorted(
-            (case.image.name, case.name) for case in cases if case.image.is_dir() and is_renamed(case.name, case.image)
-        )
-        if renamed:
-            names = ", ".join(name for _, name in renamed)
-            print(
-                f"warning: {len(renamed)} folder name(s) contain patient names; their cases are named, in the "
-                f"order of the folders: {names}",
-                file=sys.stderr,
-            )
+        if len(files) < len(cases):
+            _say_which_are_renamed([case for case in cases if case.image.is_dir()])
 
     def has(self, case: Case) -> bool:
         """Whether all files of a case are written."""
@@ -80,3 +70,17 @@ class DicomOutput:
         check_writable(folder.parent)
         pet = read_volume(case.outputs[self.pet or ""], "SUV")
         write_pet_series(folder, pet, read_source(case.image), self.how + note)
+
+
+def _say_which_are_renamed(cases: Sequence[Case]) -> None:
+    """A warning where cases are not called like their folders of DICOM files."""
+    from ct2pet.dicom.folders import is_renamed  # imports pydicom, which takes 0.3 s
+
+    renamed = sorted((case.image.name, case.name) for case in cases if is_renamed(case.name, case.image))
+    if renamed:
+        names = ", ".join(name for _, name in renamed)
+        print(
+            f"warning: {len(renamed)} folder name(s) contain patient names; their cases are named, in the "
+            f"order of the folders: {names}",
+            file=sys.stderr,
+        )

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ct2pet.dataset import Field, Fields
+from ct2pet.dataset import Field, Fields, read_dataset_json
 from ct2pet.dataset.fields import CT
 from ct2pet.districts import (
     DEFAULT_SEGMENTER,
@@ -124,7 +124,7 @@ def choose_maps(
         return BodyMaps(plans.all_fields, plans.body_mask)
     if districts is not None and segmenter not in (None, OWN.name):
         raise Ct2PetError(f"use either --districts or --segmenter {segmenter}, not both")
-    files = _files(source, districts, segmenter)
+    files = _files(source, plans.districts, options)
     made_by = None
     if districts is None and segmenter != OWN.name and not _has_all(files, cases):
         made_by = _segmenter(plans, options, needed=not _has_any(files, cases))
@@ -156,17 +156,32 @@ def _segmented_image(plans: Plans) -> Field:
     return next((one for one in inputs if one.kind == CT), inputs[0])
 
 
-def _files(source: Path, districts: str | Path | None, segmenter: str | None) -> FilesSegmenter | None:
-    if districts is not None:
-        return FilesSegmenter(districts)
-    if segmenter == OWN.name:
+def _files(source: Path, districts: Mapping[str, int], options: PredictionOptions) -> FilesSegmenter | None:
+    if options.districts is not None:
+        return FilesSegmenter(options.districts)
+    if options.segmenter == OWN.name:
         return FilesSegmenter(beside(source, "districts"))
-    if segmenter is not None:
+    if options.segmenter is not None:
         return None
     try:
-        return FilesSegmenter(beside(source, "districts"))
+        folder = beside(source, "districts")
+        others = _districts_of(folder.parent)
+        if others and others != districts:  # the same label means another district there
+            print(
+                f"{folder}: not used; maps of other districts ({', '.join(others)}) than the model's", file=sys.stderr
+            )
+            return None
+        return FilesSegmenter(folder)
     except DatasetError:
         return None
+
+
+def _districts_of(raw: Path) -> Mapping[str, int]:
+    """The districts of a raw dataset; none where the folder is no dataset."""
+    try:
+        return read_dataset_json(raw).districts
+    except DatasetError:
+        return {}
 
 
 def _has_all(files: FilesSegmenter | None, cases: Sequence[Case]) -> bool:

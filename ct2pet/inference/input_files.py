@@ -12,7 +12,6 @@ from ct2pet.dataset.predictions import prediction_name
 from ct2pet.dataset.raw import CT_CHANNEL
 from ct2pet.errors import DatasetError, ImageError
 from ct2pet.imageio import image_files, image_suffixes, read_volume, strip_suffix
-from ct2pet.inference.mapped_names import named_as_converted
 from ct2pet.volume import Volume
 
 _SEVERAL_FILES = ".mhd"  # has its voxels in a second file; predictions are one file per case
@@ -49,6 +48,11 @@ class Case:
     def name_beside(self) -> str:
         """The name of other files of its predictions: that of the prediction, or of the case for several targets."""
         return strip_suffix(self.output) if len(self.outputs) == 1 else self.name
+
+    @property
+    def picture(self) -> Path:
+        """The path of its picture, next to its first prediction."""
+        return self.output.parent / f"{self.name_beside}.png"
 
     @property
     def is_done(self) -> bool:
@@ -95,6 +99,8 @@ def find_images(source: Path, target: Path, patient_map: Path | None = None) -> 
     if patient_map is not None:
         if not all(path.is_dir() for path in files.values()):
             raise DatasetError(f"--patient_map needs folders of DICOM files; {source} contains image files")
+        from ct2pet.inference.mapped_names import named_as_converted  # imports pydicom, which takes 0.3 s
+
         files = named_as_converted(files, patient_map)
     if [*files.values()] == [source] and target.name.lower().endswith(image_suffixes()):
         found = [ImageFile(name, image, target) for name, image in files.items()]

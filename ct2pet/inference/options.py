@@ -15,9 +15,10 @@ GRIDS = ("pet", "ct")
 @dataclass(frozen=True)
 class PredictionOptions:
     """``dataset``, ``model``, ``plans_name``, ``configurations``, ``folds``, ``checkpoint`` choose the trained model;
-    they are optional where there is only one. ``model_paths``: instead of the results folder, folders of trained models
-    or archives of ct2pet_export_model; ``ensemble``: names of trained models, MODEL__PLANS or
-    MODEL__PLANS__CONFIGURATION. The mean of several models is predicted.
+    they are optional where there is only one, and where there is none: the built-in model is used then.
+    ``model_paths``: instead of the results folder, folders of trained models, archives of ct2pet_export_model, or "box"
+    (the built-in model); ``ensemble``: names of trained models, MODEL__PLANS or MODEL__PLANS__CONFIGURATION. The mean
+    of several models is predicted.
 
     ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: of maps to make. Without both, maps in
     districtsTs next to imagesTs are used, and images without one are segmented as those of the training; new maps are

@@ -28,17 +28,12 @@ _SIDES = {CORONAL: ("R", "L"), SAGITTAL: ("A", "P")}
 _NAMES = {CORONAL: "Coronal", SAGITTAL: "Sagittal"}
 
 
-def picture_file(case: Case) -> Path:
-    """The path of a case's picture, next to its first prediction."""
-    return case.output.parent / f"{case.name_beside}.png"
-
-
 def write_pictures(cases: Sequence[Case], fields: Fields) -> None:
     """Write the missing picture of every case with predictions. Raises CasesFailed."""
     pet = next((one for one in fields.targets if one.kind == PET), None)
     if pet is None:
         return
-    work = [case for case in cases if case.is_done and not picture_file(case).exists()]
+    work = [case for case in cases if case.is_done and not case.picture.exists()]
     found = map_cases(_write_case, {case.name: (case, fields, pet) for case in work}, description="Drawing")
     found.raise_failures("could not be drawn", some_done=len(work) < len(cases))
 
@@ -46,7 +41,7 @@ def write_pictures(cases: Sequence[Case], fields: Fields) -> None:
 def _write_case(case: Case, fields: Fields, pet: Field) -> None:
     background = next((one for one in fields.inputs if one.kind == CT), fields.inputs[0])
     image = read_input(case.images[background.name], background)
-    write_overlay(picture_file(case), image, background, read_volume(case.outputs[pet.name], "SUV"))
+    write_overlay(case.picture, image, background, read_volume(case.outputs[pet.name], "SUV"))
 
 
 def write_overlay(path: Path, image: Volume, field: Field, pet_suv: Volume) -> None:

@@ -107,11 +107,12 @@ class Predictor:
             if progress is not None:
                 progress(share)
             return None
-        region = self._region(prepared, configuration.masking)
+        region, grid = self._region(prepared, configuration.masking), prepared.grid
         report = None if progress is None else lambda part: progress(part * share)
         found = predict_volume(district.models, prepared.images, region, self.windows, progress=report)
+        del prepared  # its images are as large as what follows
         volumes = {
-            one.name: Volume(self._in_units(one, found[one.name], district), prepared.grid, one.rules.unit)
+            one.name: Volume(self._in_units(one, found.pop(one.name), district), grid, one.rules.unit)
             for one in self.fields.targets
         }
         return continued(volumes, region, self.blend_mm / 2)
@@ -145,4 +146,12 @@ def continued(volumes: Mapping[str, Volume], region: np.ndarray, margin_mm: floa
     outside = np.pad(~region, around, constant_values=True)
     nearest = tuple(distance_transform_edt(outside, sampling=grid.spacing, return_distances=False, return_indices=True))
     wider = grid.crop(box)
-    return {name: Volume(np.pad(one.array, around)[nearest], wider, one.unit) for name, one in volumes.items()}
+    return {name: Volume(_taken(np.pad(one.array, around), nearest), wider, one.unit) for name, one in volumes.items()}
+
+
+def _taken(array: np.ndarray, indices: Sequence[np.ndarray]) -> np.ndarray:
+    """``array[indices]``, slice by slice: numpy makes the indices of all voxels 64 bits wide at once."""
+    found = np.empty_like(array)
+    for number in range(len(found)):
+        found[number] = array[tuple(axis[number] for axis in indices)]
+    return found

@@ -16,7 +16,6 @@ from ct2pet.imageio import strip_suffix
 from ct2pet.inference.choice import Member
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
-from ct2pet.inference.pictures import picture_file
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel
 from ct2pet.layout import PREDICTION
 from ct2pet.provenance import added_run
@@ -141,7 +140,7 @@ def _clear(case: Case, keep: bool) -> None:
     be missing, is kept. Temporary files of a killed run are removed only for this case: another machine may predict the
     others."""
     if not (keep and case.is_done):
-        for path in (*case.outputs.values(), picture_file(case)):
+        for path in (*case.outputs.values(), case.picture):
             path.unlink(missing_ok=True)
         remove_series(case)
     for path in case.outputs.values():

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
 from ct2pet.inference.window_weights import window_weights
 from ct2pet.planning.configuration import UNIFORM
@@ -114,9 +113,17 @@ class SlidingWindow:
         yield from average.finished(before=box.stop[0])
 
     def _cut(self, channels: Sequence[torch.Tensor], outside: Sequence[float], position: Position) -> torch.Tensor:
-        box = [[a, a + p] for a, p in zip(position, self.patch_size)]
-        parts = [crop_and_pad_nd(image, box, pad_value=value) for image, value in zip(channels, outside)]
-        return torch.stack(parts)
+        """The window (images, Z, Y, X) that begins at ``position``."""
+        window = torch.empty(len(channels), *self.patch_size, device=self.device)
+        low = [max(0, first) for first in position]
+        here = tuple(slice(a, first + size) for a, first, size in zip(low, position, self.patch_size))
+        for part, image, value in zip(window, channels, outside):
+            found = image[here]
+            if found.shape != part.shape:
+                part.fill_(value)
+            there = tuple(slice(a - first, a - first + n) for a, first, n in zip(low, position, found.shape))
+            part[there] = found
+        return window
 
 
 def _checked(windows: torch.Tensor, name: str, answers: torch.Tensor) -> torch.Tensor:

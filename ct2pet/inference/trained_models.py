@@ -178,7 +178,10 @@ def choose(
     Raises CheckpointError that lists the trained models where none or several match.
     """
     if not trained:
-        raise CheckpointError("no trained model with this checkpoint; train one (ct2pet_train) or change -chk")
+        raise CheckpointError(
+            "no trained model with this checkpoint; train one (ct2pet_train), change -chk, or use the built-in model "
+            "(--model box)"
+        )
     fitting = matching(trained, dataset, model, plans_name)
     if len(fitting) > 1:
         raise CheckpointError(f"several trained models; choose one: {'; '.join(map(str, fitting))}")

@@ -11,11 +11,10 @@ import torch
 
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import PET
-from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows
+from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows, in_float32
 from ct2pet.inference.sliding_window import (
     Slab,
     SlidingWindow,
-    WindowFunction,
     where_volumes_fit,
     windows_at_once,
 )
@@ -106,7 +105,7 @@ def _slabs(
     overlap = plan.tile_overlap if options.step_size is None else 1 - options.step_size
     device = where_volumes_fit(_volume_bytes(stage, region), _device(stage))
     window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout, plan.window_weights, device)
-    function: WindowFunction = _Windows(stage, options.mirror)
+    function = in_float32(_Windows(stage, options.mirror))
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
     outside = [_outside(stage, one) for one in fields]

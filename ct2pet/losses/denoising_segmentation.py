@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch.nn import functional
 
+from ct2pet import distributed
 from ct2pet.losses.reconstruction import masked_l1
 
 _SMOOTH = 1e-5
@@ -33,6 +34,24 @@ def denoising_loss(predicted: Sequence[torch.Tensor], target: torch.Tensor, mask
     return total
 
 
+def organ_mean_loss(
+    predicted: torch.Tensor, target: torch.Tensor, labels: torch.Tensor, num_classes: int, smallest: float
+) -> torch.Tensor:
+    """The relative error of the mean of each organ, averaged over the organs that occur, sample by sample: |mean of
+    ``predicted`` - mean of ``target``| / mean of ``target``. Images (N, 1, *space), labels (N, 1, *space, integers, 0
+    is the background). ``smallest``: the least denominator. 0 for a sample without organs.
+
+    An L1 loss is least at the median of what the target may be, voxel by voxel, and says nothing of the mean of an
+    organ, which is what quantification uses.
+    """
+    member = functional.one_hot(labels.flatten(1).long(), num_classes)[..., 1:].float()  # N, voxels, organs
+    sizes = member.sum(1)
+    means = [(image.float().flatten(1)[:, None] @ member)[:, 0] / sizes.clamp(min=1) for image in (predicted, target)]
+    errors = (means[0] - means[1]).abs() / means[1].clamp(min=smallest)
+    occurs = sizes > 0
+    return ((errors * occurs).sum(1) / occurs.sum(1).clamp(min=1)).mean()
+
+
 def segmentation_loss(logits: Sequence[torch.Tensor], labels: torch.Tensor, rare_weight: float = 0.0) -> torch.Tensor:
     """Cross-entropy + soft Dice at every resolution of ``logits`` (N, classes, *space), full resolution first; labels
     (N, 1, *space, integers) come down by nearest neighbour. ``rare_weight``: see ``cross_entropy``."""
@@ -48,17 +67,22 @@ def cross_entropy(logits: torch.Tensor, labels: torch.Tensor, rare_weight: float
     """Mean cross-entropy of the softmax of logits (N, classes, *space) in float32; labels (N, 1, *space).
 
     A voxel weighs (number of voxels of its class in the batch) ** -``rare_weight``: 0 is nnU-Net's, where all voxels
-    weigh the same, and with 1 all classes do.
+    weigh the same, and with 1 all classes do. The batch is that of all processes, whose mean the loss is.
     """
     truth = labels[:, 0].long()
     if rare_weight == 0:
         return functional.cross_entropy(logits.float(), truth)
-    counts = functional.one_hot(truth, logits.shape[1]).flatten(0, -2).sum(0)
-    return functional.cross_entropy(logits.float(), truth, weight=counts.clamp(min=1).float() ** -rare_weight)
+    own = functional.one_hot(truth, logits.shape[1]).flatten(0, -2).sum(0).float()
+    counts = own.clone()
+    distributed.all_reduce_mean([counts])
+    weight = (counts * distributed.world_size()).clamp(min=1) ** -rare_weight
+    loss = functional.cross_entropy(logits.float(), truth, weight=weight)
+    return loss * distributed.share_of_mean((weight * own).sum())
 
 
 def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """Minus the mean soft Dice of the classes that occur, without the background, sample by sample, in float32.
+    """Minus the mean soft Dice of the classes that occur, without the background, sample by sample, in float32. Of
+    several processes the mean of their losses is that of the whole batch.
 
     nnU-Net's MemoryEfficientSoftDiceLoss (do_bg=False, batch_dice=False) where all classes occur in every sample. In
     that loss a class that does not occur has a Dice of 1 as soon as its probability is 0 everywhere. In small patches
@@ -71,7 +95,8 @@ def soft_dice_loss(logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     sizes = probabilities.sum(2) + truth.sum(2)
     dice = (2 * intersection + _SMOOTH) / (sizes + _SMOOTH).clamp(min=1e-8)
     occurs = truth.any(2)
-    return -(dice * occurs).sum() / occurs.sum().clamp(min=1)
+    count = occurs.sum()
+    return -(dice * occurs).sum() / count.clamp(min=1) * distributed.share_of_mean(count)
 
 
 def averaged_to(image: torch.Tensor, size: Sequence[int]) -> torch.Tensor:

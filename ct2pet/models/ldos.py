@@ -15,7 +15,7 @@ import torch
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import MASK
 from ct2pet.errors import PlansError
-from ct2pet.losses.denoising_segmentation import averaged_to, denoising_loss, segmentation_loss
+from ct2pet.losses.denoising_segmentation import averaged_to, denoising_loss, organ_mean_loss, segmentation_loss
 from ct2pet.models.base import Batch, Hyperparameters, Losses, PredictionModel, Progress, Update, WeightedMean
 from ct2pet.models.base.hyperparameters import POLYNOMIAL
 from ct2pet.networks import gaussian_smooth
@@ -25,18 +25,19 @@ from ct2pet.preprocessing.normalization import from_input, unit_scale
 from ct2pet.schema import Count, NotNegative, Positive, Share
 
 ADAM, SGD = "adam", "sgd"
+_LEAST_SUVMEAN = 0.1  # the error of an organ without uptake is not divided by almost nothing
 _SMOOTHING_VOXELS = 0.85  # standard deviation: 2 voxels FWHM, where a filter alone is best at 5% dose
 
 
 @dataclass(frozen=True)
 class LDOSHyperparameters(Hyperparameters):
-    """The loss is phi x ``lambda_denoising`` x L1 (SUV) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is
-    exp(-``denoising_decay`` x the share of the training that is done): the paper's exp(-0.002 x epoch) over its 500
-    epochs. ``rare_label_weight``: how much more voxels of rare labels weigh in the cross-entropy, see
-    losses/denoising_segmentation.py. ``residual``: the denoising decoder says what to add to a smoothed low-dose PET,
-    in units of the patch's standard deviation. ``optimizer``: ``adam``, or ``sgd`` with Nesterov ``momentum`` and
-    ``weight_decay``, which is nnU-Net's and needs a ``learning_rate`` of 1e-2 and longer trainings
-    (documentation/explanation/ldos.md)."""
+    """The loss is phi x (``lambda_denoising`` x L1 in SUV + ``lambda_organ_suv`` x the relative error of the organs'
+    SUVmean) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is exp(-``denoising_decay`` x the share of the
+    training that is done): the paper's exp(-0.002 x epoch) over its 500 epochs. ``rare_label_weight``: how much more
+    voxels of rare labels weigh in the cross-entropy, see losses/denoising_segmentation.py. ``residual``: the denoising
+    decoder says what to add to a smoothed low-dose PET, in units of the patch's standard deviation. ``optimizer``:
+    ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is nnU-Net's and needs a
+    ``learning_rate`` of 1e-2 and longer trainings (documentation/explanation/ldos.md)."""
 
     num_epochs: Count = 500
     learning_rate: Positive = 3e-3
@@ -44,6 +45,7 @@ class LDOSHyperparameters(Hyperparameters):
     clip_norm: Positive = 12.0
     schedule: str = POLYNOMIAL
     lambda_denoising: NotNegative = 1.0
+    lambda_organ_suv: NotNegative = 0.0
     lambda_segmentation: NotNegative = 1.0
     denoising_decay: NotNegative = 1.0
     rare_label_weight: NotNegative = 0.5
@@ -58,6 +60,8 @@ class LDOSHyperparameters(Hyperparameters):
             raise PlansError(f"the optimizer {self.optimizer!r} does not exist; there are {ADAM} and {SGD}")
         if self.optimizer == SGD and self.momentum == 0:
             raise PlansError(f"the optimizer {SGD} needs a momentum above 0")
+        if not self.lambda_denoising + self.lambda_organ_suv + self.lambda_segmentation > 0:
+            raise PlansError("LDOS needs a weight (lambda_...) above 0")
 
 
 class LDOS(PredictionModel):
@@ -91,17 +95,27 @@ class LDOS(PredictionModel):
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         hparams = self.hyperparameters
         images, logits = self._scales(batch[self.input.name])
-        parts: Losses = {"segmentation": self._segmentation_loss(logits, batch)}
-        loss = hparams.lambda_segmentation * parts["segmentation"]
-        if hparams.lambda_denoising > 0:
-            scale = unit_scale(self.planned.normalization[self.image.name])
-            parts["l1"] = scale * denoising_loss(images, batch[self.image.name], batch[MASK])
-            phi = math.exp(-hparams.denoising_decay * progress.fraction)
-            loss = loss + phi * hparams.lambda_denoising * parts["l1"]
-        yield Update("network", loss, parts)
+        phi = math.exp(-hparams.denoising_decay * progress.fraction)
+        weights = {
+            "segmentation": hparams.lambda_segmentation,
+            "l1": phi * hparams.lambda_denoising,
+            "organ_suv": phi * hparams.lambda_organ_suv,
+        }
+        weights = {name: weight for name, weight in weights.items() if weight > 0}
+        parts: Losses = {name: self._loss(name, images, logits, batch) for name in weights}
+        yield Update("network", sum(weight * parts[name] for name, weight in weights.items()), parts)
 
-    def _segmentation_loss(self, logits: Sequence[torch.Tensor], batch: Batch) -> torch.Tensor:
-        return segmentation_loss(logits, batch[self.labels.name], self.hyperparameters.rare_label_weight)
+    def _loss(
+        self, name: str, images: Sequence[torch.Tensor], logits: Sequence[torch.Tensor], batch: Batch
+    ) -> torch.Tensor:
+        """``segmentation`` and ``l1`` (SUV) at all resolutions, or ``organ_suv`` at full resolution."""
+        labels, real = batch[self.labels.name], batch[self.image.name]
+        if name == "segmentation":
+            return segmentation_loss(logits, labels, self.hyperparameters.rare_label_weight)
+        scale = unit_scale(self.planned.normalization[self.image.name])
+        if name == "l1":
+            return scale * denoising_loss(images, real, batch[MASK])
+        return organ_mean_loss(images[0], real, labels * batch[MASK], self.labels.num_channels, _LEAST_SUVMEAN / scale)
 
     def _scales(self, low_dose: torch.Tensor) -> tuple[Sequence[torch.Tensor], Sequence[torch.Tensor]]:
         """The denoised image and the logits at all resolutions that the decoders give, full resolution first."""

@@ -18,11 +18,13 @@ from torch.nn import functional
 from ct2pet import distributed
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import PET
+from ct2pet.errors import PlansError
 from ct2pet.losses.critic_augmentation import augment_for_critic
 from ct2pet.losses.diversity import diversity_gap
 from ct2pet.losses.relativistic import relativistic_cost, zero_centred_penalty
 from ct2pet.losses.wasserstein import critic_cost, gradient_penalty
 from ct2pet.models.base import Batch, Hyperparameters, Losses, Progress, Synthesis, Update, WeightedMean, frozen
+from ct2pet.networks.dcgan import DCGANCritic, DCGANGenerator
 from ct2pet.networks.medscangan import with_spectral_norm
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.requirements import CONDITIONS, TARGETS, FieldNeeds, NetworkNeed, Requirements
@@ -30,7 +32,7 @@ from ct2pet.preprocessing.normalization import denormalize, normalize
 from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share
 
 _VALIDATION_SEED = 0
-WGAN_GP, AUXILIARY, PROJECTION = "wgan_gp", "auxiliary", "projection"
+WGAN_GP, AUXILIARY, PROJECTION, DCGAN = "wgan_gp", "auxiliary", "projection", "dcgan"
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,12 @@ class MedScanGANHyperparameters(Hyperparameters):
     once in ``n_critic`` steps, -fake. ``r3gan``: both minimise a relativistic cost of pairs, and the critic half of
     ``lambda_penalty`` x (R1 + R2).
 
-    ``class_head`` ``auxiliary``: the critic also names the class; ``lambda_class`` x cross-entropy of real images is
-    added to its loss, and that of the classes that it was given to the generator's. ``projection``: the head's output
-    of the class is added to the score (Miyato and Koyama, ICLR 2018).
+    ``variant`` ``cgan``: a generator that is given the class, and a critic whose head knows it. ``dcgan``: a generator
+    and a critic for each class, trained with its images alone; the plans name the networks of networks/dcgan.py.
+
+    ``class_head``, of a ``cgan``: ``auxiliary``: the critic also names the class; ``lambda_class`` x cross-entropy of
+    real images is added to its loss, and that of the classes that it was given to the generator's. ``projection``: the
+    head's output of the class is added to the score (Miyato and Koyama, ICLR 2018).
 
     ``lambda_diversity`` x how much less alike real images are than generated ones is added to the generator's loss.
 
@@ -56,6 +61,7 @@ class MedScanGANHyperparameters(Hyperparameters):
     beta1: Share = 0.0
     beta2: Share = 0.99
     ema_decay: Share = 0.995
+    variant: Literal["cgan", "dcgan"] = "cgan"
     loss: Literal["wgan_gp", "r3gan"] = "r3gan"
     class_head: Literal["auxiliary", "projection"] = "projection"
     n_critic: Count = 1
@@ -92,7 +98,23 @@ class MedScanGAN(Synthesis):
         self.generator = self.network("generator")
         self.latent_size = configuration.network("class_generator").arguments["latent_size"]
         critic = self.network("critic")
+        self._check_variant(critic)
         self.critic = with_spectral_norm(critic) if self.hyperparameters.spectral_norm else critic
+
+    def _check_variant(self, critic: torch.nn.Module) -> None:
+        variant = self.hyperparameters.variant
+        of_dcgan = {isinstance(self.generator, DCGANGenerator), isinstance(critic, DCGANCritic)}
+        if of_dcgan != {variant == DCGAN}:
+            raise PlansError(
+                f"variant {variant!r}: the plans' networks class_generator and class_critic are "
+                f"{type(self.generator).__name__} and {type(critic).__name__}; DCGANGenerator and DCGANCritic belong "
+                "to dcgan (-p paper_medscangan_dcgan), ClassGenerator and ClassCritic to cgan"
+            )
+
+    @property
+    def _names_class(self) -> bool:
+        """Whether the critic is trained to name the class."""
+        return self.hyperparameters.variant != DCGAN and self.hyperparameters.class_head == AUXILIARY
 
     def optimizers(self) -> dict[str, torch.optim.Optimizer]:
         return {
@@ -135,7 +157,7 @@ class MedScanGAN(Synthesis):
             parts = (self._wasserstein if hparams.loss == WGAN_GP else self._relativistic)(real, fake, classes, random)
             weight = hparams.lambda_penalty if hparams.loss == WGAN_GP else hparams.lambda_penalty / 2
             loss = parts["c_adversarial"] + weight * parts["c_penalty"]
-            if hparams.class_head == AUXILIARY:
+            if self._names_class:
                 parts["c_class"] = functional.cross_entropy(self.critic(real)[1], classes)
                 loss = loss + hparams.lambda_class * parts["c_class"]
         return Update("critic", loss, parts, clip=False)
@@ -162,6 +184,9 @@ class MedScanGAN(Synthesis):
         return self._scores_and_logits(images, classes)[0]
 
     def _scores_and_logits(self, images: torch.Tensor, classes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        if self.hyperparameters.variant == DCGAN:
+            by_class = self.critic.forward(images)
+            return by_class.gather(1, classes[:, None]).squeeze(1), by_class
         scores, logits = self.critic.forward(images)
         if self.hyperparameters.class_head == PROJECTION:
             scores = scores + logits.gather(1, classes[:, None]).squeeze(1)
@@ -186,7 +211,7 @@ class MedScanGAN(Synthesis):
             if hparams.lambda_diversity:
                 parts["g_diversity"] = diversity_gap(real, made, classes)
                 loss = loss + hparams.lambda_diversity * parts["g_diversity"]
-            if hparams.class_head == AUXILIARY:
+            if self._names_class:
                 parts["g_class"] = functional.cross_entropy(logits, classes)
                 loss = loss + hparams.lambda_class * parts["g_class"]
         return Update("generator", loss, parts)

@@ -159,6 +159,7 @@ class RegGAN(ImageTranslation):
     def _update_mean_field(self, field: torch.Tensor, mask: torch.Tensor) -> None:
         """A mean of all fields inside the district, of which the newest count most."""
         mean = (field * mask).transpose(0, 1).flatten(1).sum(1) / mask.sum().clamp(min=1)
+        mean = mean * distributed.share_of_mean(mask.sum())
         distributed.all_reduce_mean([mean])
         self.mean_field += _NEWEST * (mean - self.mean_field)
 

@@ -14,6 +14,8 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
+from ct2pet.networks.dcgan import smallest_map
+
 _SLOPE = 0.2
 
 
@@ -40,15 +42,12 @@ class ClassGenerator(nn.Module):
         embedding_size: int = 64,
     ) -> None:
         super().__init__()
-        factors = [math.prod(axis) for axis in zip(*strides)]
-        if any(n % factor for n, factor in zip(patch_size, factors)):
-            raise ValueError(f"the strides {list(strides)} do not divide the patch {list(patch_size)}")
         self.num_classes, self.latent_size = in_channels, latent_size
         self.embedding = nn.Sequential(
             nn.Linear(in_channels, embedding_size), nn.LeakyReLU(_SLOPE), nn.Linear(embedding_size, embedding_size)
         )
         widths = list(features_per_stage)[::-1]
-        self.first_map = (widths[0], *(n // factor for n, factor in zip(patch_size, factors)))
+        self.first_map = (widths[0], *smallest_map(patch_size, strides))
         self.first = nn.Linear(latent_size + embedding_size, math.prod(self.first_map))
         ups = list(strides)[:0:-1]
         self.blocks = nn.Sequential(*(_Growing(a, b, up) for a, b, up in zip(widths, widths[1:], ups)))

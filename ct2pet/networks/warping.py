@@ -67,7 +67,7 @@ def gaussian_smooth(image: torch.Tensor, sigma: Sequence[float]) -> torch.Tensor
     with torch.autocast(image.device.type, enabled=False):
         for axis, width in enumerate(sigma, start=2):
             if width > 0:
-                places = torch.arange(result.shape[axis], device=image.device, dtype=torch.float32)
+                places = torch.arange(result.shape[axis], device=image.device, dtype=result.dtype)
                 kernel = torch.exp(-0.5 * ((places - places[:, None]) / width).square())
                 kernel = kernel / kernel.sum(0)
                 result = (result.movedim(axis, -1) @ kernel).movedim(-1, axis)

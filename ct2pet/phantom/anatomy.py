@@ -9,6 +9,7 @@ import numpy as np
 
 from ct2pet.phantom.frame import Frame
 from ct2pet.phantom.head import draw_head
+from ct2pet.phantom.imaging import smooth_texture
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.posture import amputate, bend
 from ct2pet.phantom.shapes import Stroke, ellipsoid, paint
@@ -17,8 +18,9 @@ from ct2pet.phantom.sketch import Sketch
 from ct2pet.phantom.surfaces import district_strokes, divide, draw_surfaces
 from ct2pet.phantom.tissues import GAS, LABELS, labels_of, labels_with_parts
 from ct2pet.phantom.trunk import draw_trunk
-from ct2pet.volume import Grid, Volume
+from ct2pet.volume import Grid, Volume, label_mask
 
+_SEPTA_MM = 26.0  # about the size of what the sheets of fat separate
 MOVING = labels_of("lung", "mediastinum", "liver", "spleen", "stomach_wall", "kidney_cortex", "pancreas", "myocardium")
 
 
@@ -49,9 +51,17 @@ class Anatomy:
         x, y, z = self.frame.axes(grid)
         labels = np.zeros(grid.shape, dtype=np.uint8)
         paint(self._strokes, labels, x, y, z, self.frame.moved(z, breath_mm))
+        self._paint_septa(labels, grid)
         amputate(labels, self.patient, x, z)
         bend(labels, grid, self.patient, z)
         return Volume(labels, grid, "label")
+
+    def _paint_septa(self, labels: np.ndarray, grid: Grid) -> None:
+        """Fat between muscles, in place: thin sheets where a smooth random field is near zero."""
+        if self.patient.septa:
+            random = np.random.default_rng([self.patient.seed, *b"septa"])
+            sheets = np.abs(smooth_texture(grid, random, _SEPTA_MM)) < self.patient.septa
+            labels[sheets & label_mask(labels, labels_with_parts("muscle"))] = LABELS["fat"]
 
     def districts(self, organs: Volume) -> Volume:
         """uint8 (Z, Y, X): the district (``surfaces.DISTRICTS``) of each voxel of the body that ``organs`` shows."""

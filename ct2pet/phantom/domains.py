@@ -1,32 +1,36 @@
 """Patients and scanners that vary more than any one hospital's: for models that must work on data of unknown origin.
 
 Domain randomisation as in Billot et al., "SynthSeg", Medical Image Analysis 2023: contrast agent and its phase, CT
-scale, kernel and noise, resolution and noise of the PET, postures, implants, habitus, and how tissues take up the
-tracer: time after injection, fasting, muscle work, drugs. Ranges are wider than clinical ones on purpose; they are this
-project's choice.
+scale, kernel and noise, resolution and noise of the PET, postures, implants, habitus, fat between muscles, large
+tumours of soft tissue with and without a cold centre, and how tissues take up the tracer: time after injection,
+fasting, muscle work, drugs. Ranges are wider than clinical ones on purpose; they are this project's choice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from ct2pet.phantom.lesions import Site, place_lesions, place_lesions_at
-from ct2pet.phantom.patient import ARM_POSES, Patient
+from ct2pet.phantom.patient import ARM_POSES, Lesion, Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scanner import Scanner
 from ct2pet.phantom.tissues import FATTY, GAS, PART_OF, TISSUES
 
-_POSE, _SPINE, _IMPLANT, _AMPUTATION = 0.35, 0.15, 0.05, 0.02
-_SOFT_TISSUE_TUMOUR = 0.35
-"""Shares of patients: an unusual posture of the arms; a bent spine; a metal hip; an amputation; a large tumour of soft
-tissue beside what their diagnosis brings."""
+_POSE, _SPINE, _IMPLANT, _AMPUTATION, _WHOLE_BODY = 0.35, 0.15, 0.05, 0.02, 0.3
+_SOFT_TISSUE_TUMOUR, _NECROTIC = 0.5, 0.5
+"""Shares of patients: an unusual posture of the arms; a bent spine; a metal hip; an amputation; a scan from head to toe
+in place of the one that the usual population would get; a large tumour of soft
+tissue beside what their diagnosis brings; of large tumours, those with a cold centre."""
+_NECROSIS_MM = 18.0  # radius of the smallest tumour that may be necrotic
 _TUMOURS = (
-    Site("muscle", 1, 28, 3.5, 25, 1.0, least=1, z=(150, 1400), aside=(30, 400), largest=70.0),
-    Site("fat", 1, 18, 2.5, 20, 1.0, z=(150, 1400), aside=(30, 400), largest=70.0),
+    Site("muscle", 1, 28, 3.5, 32, 1.0, least=1, z=(150, 1400), aside=(30, 400), largest=70.0),
+    Site("fat", 1, 18, 2.5, 28, 1.0, z=(150, 1400), aside=(30, 400), largest=70.0),
 )
+_IN_PATIENTS = {"fat": 1.35, "skin": 1.35, "yellow_marrow": 1.35, "muscle": 1.12}
+"""Mean uptake in PETs of 28 sarcoma patients (STS, see dataset_conversion) as a factor of that of ``tissues``."""
 _BRAIN = ("grey_matter", "white_matter", "cerebellum")
 _MARROW = ("marrow", "spine", "sternum", "pelvis")
 
@@ -49,7 +53,8 @@ def make_varied_patient(seed: int) -> Patient:
     patient = _varied_body(make_patient(seed), random)
     patient = replace(patient, hu=_varied_hu(patient.hu, random), suv=_varied_suv(patient.suv, random))
     sites = _TUMOURS if random.random() < _SOFT_TISSUE_TUMOUR else ()
-    return replace(patient, lesions=(*patient.lesions, *place_lesions_at(patient, sites, random)))
+    tumours = place_lesions_at(patient, sites, random)
+    return replace(patient, lesions=(*patient.lesions, *tumours, *_cold_centres(tumours, random)))
 
 
 def vary_scanner(scanner: Scanner, seed: int) -> Scanner:
@@ -60,11 +65,24 @@ def vary_scanner(scanner: Scanner, seed: int) -> Scanner:
         scanner,
         psf_mm=float(random.uniform(4.0, 7.0)),
         filter_mm=float(random.uniform(2.0, 8.0)),
-        counts=_log_uniform(random, 80.0, 1500.0),
+        counts=_log_uniform(random, 200.0, 3000.0),
         ct_blur_mm=scanner.ct_blur_mm * _log_uniform(random, 0.6, 2.0),
         ct_noise_hu=_log_uniform(random, 4.0, 45.0),
         respiratory_mismatch_mm=float(np.clip(random.normal(0, 6), -15, 15)),
     )
+
+
+def _cold_centres(tumours: Sequence[Lesion], random: np.random.Generator) -> list[Lesion]:
+    """Necrotic centres of some large tumours: painted over them, with little uptake, and a little darker in CT."""
+    centres = []
+    for tumour in tumours:
+        if min(tumour.radii) >= _NECROSIS_MM and random.random() < _NECROTIC:
+            share = float(random.uniform(0.35, 0.75))
+            x, y, z = (share * radius for radius in tumour.radii)
+            suv = tumour.suv * float(random.uniform(0.15, 0.5))
+            hu = None if tumour.hu is None else tumour.hu - float(random.uniform(0, 15))
+            centres.append(replace(tumour, radii=(x, y, z), suv=suv, hu=hu))
+    return centres
 
 
 def _varied_body(patient: Patient, random: np.random.Generator) -> Patient:
@@ -87,6 +105,8 @@ def _varied_body(patient: Patient, random: np.random.Generator) -> Patient:
         kyphosis_mm=kyphosis,
         amputated=amputated,
         hip_prosthesis=bool(random.random() < _IMPLANT),
+        field_of_view="whole" if random.random() < _WHOLE_BODY else patient.field_of_view,
+        septa=_log_uniform(random, 0.03, 0.25),
     )
     return replace(varied, lesions=place_lesions(varied, random))
 
@@ -96,6 +116,7 @@ def _varied_hu(hu: Mapping[str, float], random: np.random.Generator) -> dict[str
     phase = (*_ENHANCEMENT_HU,)[int(random.integers(len(_ENHANCEMENT_HU)))]
     strength = float(random.uniform(0.4, 1.4))
     varied = {name: value + strength * _ENHANCEMENT_HU[phase].get(name, 0.0) for name, value in hu.items()}
+    varied["muscle"] += float(random.normal(-4, 5))
     if random.random() < 0.3:
         varied["bowel_content"] += float(random.uniform(50, 350))
     scale, offset = (float(np.clip(random.normal(), -2, 2)) for _ in range(2))
@@ -141,7 +162,7 @@ def _raise_some(factors: dict[str, float], random: np.random.Generator) -> None:
         for name in _MARROW:
             factors[name] *= random.uniform(1.5, 3.5)
     for name in (*FATTY, "muscle"):
-        factors[name] *= float(np.exp(random.normal(0, 0.25)))
+        factors[name] *= _IN_PATIENTS.get(name, 1.0) * float(np.exp(random.normal(0, 0.25)))
 
 
 def _with_parts(values: Mapping[str, float]) -> dict[str, float]:

@@ -30,15 +30,15 @@ def _axis(grid: Grid, axis: int) -> np.ndarray:
     return grid.origin[2 - axis] + np.arange(grid.shape[axis]) * grid.spacing[axis]
 
 
-def smooth_texture(grid: Grid, random: np.random.Generator) -> np.ndarray:
+def smooth_texture(grid: Grid, random: np.random.Generator, node_mm: float = _TEXTURE_MM) -> np.ndarray:
     """float32 (Z, Y, X): a smooth random field of mean 0 and deviation about 1, fixed in space: cubic B-splines over a
-    lattice of white noise. The same ``random`` gives the same field on every grid."""
+    lattice of white noise with a value every ``node_mm``. The same ``random`` gives the same field on every grid."""
     low, reach = np.array([-700.0, -400.0, -400.0]), np.array([3000.0, 800.0, 800.0])
-    nodes = [int(length / _TEXTURE_MM) for length in reach]
+    nodes = [int(length / node_mm) for length in reach]
     lattice = random.standard_normal(nodes, dtype=np.float32)
     matrices, parts = [], []
     for axis in range(3):
-        u = (_axis(grid, axis) - low[axis]) / _TEXTURE_MM
+        u = (_axis(grid, axis) - low[axis]) / node_mm
         first, last = max(0, int(u.min()) - 3), min(nodes[axis], int(u.max()) + 4)
         matrices.append(_cubic(u[:, None] - np.arange(first, last)[None, :]) * np.float32(1.444))
         parts.append(slice(first, last))

@@ -53,7 +53,8 @@ class Patient:
 
     Never drawn at random either: ``scoliosis_mm``, how far the spine leaves the middle line at the middle of the
     trunk; ``kyphosis_mm``, how far the head lies in front of its place; ``amputated``, "" or "left thigh" (nothing is
-    left below its middle) or "left forearm"; ``hip_prosthesis``, whether the right hip is metal.
+    left below its middle) or "left forearm"; ``hip_prosthesis``, whether the right hip is metal; ``septa``, how thick
+    the sheets of fat between muscles are: the share of the muscle that is fat is about 0.8 times this number.
     """
 
     seed: int
@@ -77,6 +78,7 @@ class Patient:
     kyphosis_mm: float = 0.0
     amputated: str = ""
     hip_prosthesis: bool = False
+    septa: float = 0.0
 
     def organ(self, name: str) -> Organ:
         """How the organ differs from the reference (not at all where nothing was drawn)."""

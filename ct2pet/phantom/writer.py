@@ -17,9 +17,10 @@ from ct2pet.imageio import write_volume
 from ct2pet.parallel import map_cases
 from ct2pet.phantom._cases_table import write_cases_table
 from ct2pet.phantom.domains import make_varied_patient, vary_scanner
+from ct2pet.phantom.field_of_view import crop_some
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.population import make_patient
-from ct2pet.phantom.scan import scan
+from ct2pet.phantom.scan import CaseVolumes, scan
 from ct2pet.phantom.scanner import CLINICAL, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS
@@ -36,7 +37,7 @@ CaseVolumesOf = Callable[[Patient, Scanner], Mapping[str, Volume]]
 class Cohort:
     """Phantom patients in a scanner: ``num_train`` training and ``num_test`` test cases, drawn from ``seed``. The first
     cases do not depend on how many follow. ``varied``: from the population of ``domains``, each in a scanner of another
-    sharpness and noise."""
+    sharpness and noise, some in a small field of view."""
 
     num_train: int
     num_test: int
@@ -68,7 +69,8 @@ def write_cohort(folder: str | os.PathLike, cohort: Cohort, *, name: str = "Phan
     dataset yet. Raises DatasetError where the numbers of cases cannot be, and CasesFailed naming the cases that could
     not be written.
     """
-    write_cases(folder, cohort, _case_volumes, num_processes=num_processes)
+    case_volumes = _varied_case_volumes if cohort.varied else _case_volumes
+    write_cases(folder, cohort, case_volumes, num_processes=num_processes)
     write_dataset_json(
         folder,
         name=name,
@@ -130,7 +132,14 @@ def _write_case(
 
 
 def _case_volumes(patient: Patient, scanner: Scanner) -> dict[str, Volume]:
-    volumes = scan(patient, scanner)
+    return _by_folder(scan(patient, scanner))
+
+
+def _varied_case_volumes(patient: Patient, scanner: Scanner) -> dict[str, Volume]:
+    return _by_folder(crop_some(scan(patient, scanner), patient))
+
+
+def _by_folder(volumes: CaseVolumes) -> dict[str, Volume]:
     return {folder: getattr(volumes, attribute) for attribute, folder in _FOLDERS.items()}
 
 

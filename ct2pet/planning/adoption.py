@@ -3,12 +3,54 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 
+from ct2pet.dataset import Description
+from ct2pet.errors import PlansError
+from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.planning.configuration import Configuration, NetworkPlan
 from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.plan_rules import network_multiples
+from ct2pet.planning.planner import PlanRequest, plan_experiment, planned_fields
+from ct2pet.planning.plans import WHOLE_BODY, Plans
+from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import SMALLEST_MAP, patchgan_maps
+
+_MOST_TISSUES = "trunk"
+
+
+def plans_like(
+    source: Plans,
+    fingerprint: Fingerprint,
+    description: Description,
+    requirements: Mapping[str, Requirements],
+    request: PlanRequest,
+) -> Plans:
+    """Plans with the networks, the spacing and the normalization of the plans ``source``, so that trainings can start
+    from the weights of its model. All other decisions are the planner's. Each configuration is like its
+    ``counterpart``. Raises PlansError where the dataset has other inputs or targets."""
+    if planned_fields(description.fields) != source.fields:
+        raise PlansError(
+            f"{fingerprint.dataset_name}: other inputs or targets than {source.dataset_name}; use other plans (-p)"
+        )
+    spacing = next(iter(source.configurations.values())).spacing
+    planned = plan_experiment(fingerprint, description, requirements, replace(request, target_spacing=spacing))
+    configurations = {}
+    for name, configuration in planned.configurations.items():
+        like = source.configuration(counterpart(name, source.configurations))
+        adopted = adopt_networks(configuration, like)
+        configurations[name] = replace(adopted, normalization=like.normalization)
+    return replace(planned, configurations=configurations)
+
+
+def counterpart(name: str, there: Collection[str]) -> str:
+    """The configuration of a model, one of ``there``, from which the configuration ``name`` starts: the one of this
+    name, else the whole body, else the trunk, which contains most tissues. Raises PlansError where none exists."""
+    for candidate in (name, WHOLE_BODY, _MOST_TISSUES):
+        if candidate in there:
+            return candidate
+    raise PlansError(f"{name}: the initial weights have only the configurations {', '.join(sorted(there))}")
 
 
 def adopt_networks(configuration: Configuration, source: Configuration) -> Configuration:

@@ -15,6 +15,8 @@ RESNET_GENERATOR = "ct2pet.networks.resnet_generator.ResNetGenerator"
 SHARED_ENCODER = "ct2pet.networks.shared_encoder.SharedEncoderUNet"
 CLASS_GENERATOR = "ct2pet.networks.medscangan.ClassGenerator"
 CLASS_CRITIC = "ct2pet.networks.medscangan.ClassCritic"
+DCGAN_GENERATOR = "ct2pet.networks.dcgan.DCGANGenerator"
+DCGAN_CRITIC = "ct2pet.networks.dcgan.DCGANCritic"
 
 _CONVOLUTIONS_PER_STAGE = 2
 _RESIDUAL_BLOCKS = (1, 3, 4, 6, 6, 6)  # nnU-Net's ResEncL (Isensee et al., MICCAI 2024); deeper stages also have 6
@@ -100,6 +102,24 @@ def class_critic_arguments(topology: Topology, base_features: int, max_features:
     """A critic of images of a class (``CLASS_CRITIC``), with the widths and strides of a U-Net's encoder."""
     widths = _widths(topology, max(base_features, _LEAST_CLASS_FEATURES), max_features)
     return {"features_per_stage": widths, "strides": topology.strides}
+
+
+def dcgan_generator_arguments(
+    patch_size: Sequence[int], topology: Topology, base_features: int, max_features: int
+) -> dict[str, Any]:
+    """A generator of images for each class (``DCGAN_GENERATOR``)."""
+    return {
+        **dcgan_critic_arguments(patch_size, topology, base_features, max_features),
+        "latent_size": _LATENT_SIZE,
+    }
+
+
+def dcgan_critic_arguments(
+    patch_size: Sequence[int], topology: Topology, base_features: int, max_features: int
+) -> dict[str, Any]:
+    """A critic of images for each class (``DCGAN_CRITIC``): it has no map as large as the image."""
+    arguments = class_critic_arguments(topology, base_features, max_features)
+    return {"patch_size": list(patch_size), **{name: values[1:] for name, values in arguments.items()}}
 
 
 def _widths(topology: Topology, base_features: int, max_features: int) -> list[int]:

@@ -13,11 +13,18 @@ from dataclasses import replace
 from typing import Any
 
 from ct2pet.errors import PlansError
-from ct2pet.planning.class_network_size import class_critic_size, class_generator_size
+from ct2pet.planning.class_network_size import (
+    class_critic_size,
+    class_generator_size,
+    dcgan_critic_size,
+    dcgan_generator_size,
+)
 from ct2pet.planning.layer_size import Block, Layers, Size, Stage, plain_block, residual_block, stacked
 from ct2pet.planning.network_recipes import (
     CLASS_CRITIC,
     CLASS_GENERATOR,
+    DCGAN_CRITIC,
+    DCGAN_GENERATOR,
     PATCHGAN,
     PLAIN_ENCODER,
     RESNET_GENERATOR,
@@ -167,4 +174,6 @@ _WITHOUT_DECODERS: dict[str, Callable[[Mapping[str, Any], Sequence[int], int, in
     RESNET_GENERATOR: resnet_generator_size,
     CLASS_GENERATOR: class_generator_size,
     CLASS_CRITIC: class_critic_size,
+    DCGAN_GENERATOR: dcgan_generator_size,
+    DCGAN_CRITIC: dcgan_critic_size,
 }

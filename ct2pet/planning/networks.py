@@ -11,12 +11,16 @@ from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.network_recipes import (
     CLASS_CRITIC,
     CLASS_GENERATOR,
+    DCGAN_CRITIC,
+    DCGAN_GENERATOR,
     PATCHGAN,
     RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
     class_critic_arguments,
     class_generator_arguments,
+    dcgan_critic_arguments,
+    dcgan_generator_arguments,
     patchgan_arguments,
     plain_shared_encoder_arguments,
     resnet_generator_arguments,
@@ -77,6 +81,18 @@ def plan_class_critic(size: NetworkSize) -> NetworkPlan:
     return NetworkPlan(CLASS_CRITIC, class_critic_arguments(size.topology, size.base_features, size.max_features))
 
 
+def plan_dcgan_generator(size: NetworkSize) -> NetworkPlan:
+    """A generator of slices for each class; in two dimensions."""
+    arguments = dcgan_generator_arguments(size.patch_size, size.topology, size.base_features, size.max_features)
+    return NetworkPlan(DCGAN_GENERATOR, arguments)
+
+
+def plan_dcgan_critic(size: NetworkSize) -> NetworkPlan:
+    """A critic of slices for each class; in two dimensions."""
+    arguments = dcgan_critic_arguments(size.patch_size, size.topology, size.base_features, size.max_features)
+    return NetworkPlan(DCGAN_CRITIC, arguments)
+
+
 _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
     "generator": lambda size: plan_generator(size.topology, size.base_features, size.max_features),
     "discriminator": lambda size: plan_discriminator(size.patch_size, size.base_features),
@@ -84,6 +100,8 @@ _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
     "shared_encoder": lambda size: plan_shared_encoder(size.topology, size.base_features, size.max_features),
     "class_generator": plan_class_generator,
     "class_critic": plan_class_critic,
+    "dcgan_generator": plan_dcgan_generator,
+    "dcgan_critic": plan_dcgan_critic,
 }
 
 

@@ -95,7 +95,7 @@ def plan_experiment(
         requirements[name].check(name, description)
     fitting = {name: needs for name, needs in requirements.items() if needs.problem(description) is None}
     if not fitting:
-        raise PlansError(f"{fingerprint.dataset_name}: no method supports the fields of its dataset.json")
+        raise PlansError(f"{fingerprint.dataset_name}: {_why_none_fits(description, requirements)}")
     budget = budget_for(request.device, request.memory_target_gib)
     sizing = [needs for name, needs in fitting.items() if request.sized_for is None or name in request.sized_for]
     of_patches = [needs for needs in _trainings(sizing) if needs.dimensions == 3]
@@ -124,6 +124,13 @@ def plan_experiment(
         },
         segmenters=list(fingerprint.segmenters),
     )
+
+
+def _why_none_fits(description: Description, requirements: Mapping[str, Requirements]) -> str:
+    """Which keys of dataset.json the methods need that support its fields; or that no method supports them."""
+    supporting = {name: needs for name, needs in requirements.items() if not needs.fields.problem(description.fields)}
+    missing = [f"{name} {needs.problem(description)}" for name, needs in supporting.items()]
+    return "; ".join(missing) or "no method supports the fields of its dataset.json"
 
 
 def _trainings(requirements: Iterable[Requirements]) -> list[Requirements]:

@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import blosc2
 import numpy as np
 
 from ct2pet.dataset.fields import LESIONS, MASK
@@ -69,6 +68,8 @@ class _Array:
     def __init__(self, path: Path, shape: tuple[int, ...] | None = None) -> None:
         self.path = path
         self._lock = threading.Lock()  # one decompression context per opened file
+        import blosc2  # takes 0.5 s to import, and prediction needs no store
+
         try:
             self._array = blosc2.open(str(path), mode="r", dparams={"nthreads": 1})
             lengths = self._array.schunk.vlmeta[_LENGTHS]
@@ -233,6 +234,8 @@ def _write_regions(path: Path, prepared: PreparedDistrict) -> None:
 
 
 def _write(path: Path, channels: np.ndarray, voxels: Mapping[str, bytes]) -> None:
+    import blosc2
+
     cparams = {"codec": blosc2.Codec.LZ4, "clevel": 5, "filters": [blosc2.Filter.SHUFFLE], "nthreads": 1}
     chunks = (1, *(min(_CHUNK, n) for n in channels.shape[1:]))
     blocks = (1, *(min(_BLOCK, n) for n in channels.shape[1:]))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ct2pet.report import page
 from ct2pet.report.page import Cell
 from ct2pet.report.sheets import pair_sheet, sheet
-from ct2pet.study.slices import DISPLAY_RANGE, UNITS, Slices
+from ct2pet.study.slices import UNITS, Slices, shown_range
 
 if TYPE_CHECKING:
     from ct2pet.study.synthetic_images import MeasuredImages
@@ -38,7 +38,7 @@ def images_section(name: str, own: MeasuredImages, training: Slices, test: Slice
     yield page.table(("measured", *_SETS), rows, caption="Synthetic and real images", sort=False)
     yield page.element("p", _NOTE, class_="quiet")
     yield from _sheets(name, own.slices, test)
-    yield from _pairs(name, own, training)
+    yield from _pairs(name, own, training, test)
 
 
 def _similarity_rows(report: Mapping[str, Any]) -> Iterator[Row]:
@@ -70,14 +70,14 @@ def _class_rows(report: Mapping[str, Any]) -> Iterator[Row]:
 def _sheets(name: str, made: Slices, test: Slices) -> Iterator[str]:
     yield page.element("h3", "Synthetic (left) and real test images (right)")
     for channel, kind in enumerate(test.channels):
-        low, high = DISPLAY_RANGE[kind]
+        low, high = shown_range(test, kind)
         for label, diagnosis in enumerate(test.classes):
             sets = [own.images[own.labels == label, channel] for own in (made, test)]
             title = f"{kind.upper()}, {diagnosis}, {low:g} to {high:g} {UNITS[kind]}"
             yield _figure(title, sheet(sets, (low, high)), name)
 
 
-def _pairs(name: str, own: MeasuredImages, training: Slices) -> Iterator[str]:
+def _pairs(name: str, own: MeasuredImages, training: Slices, test: Slices) -> Iterator[str]:
     yield page.element("h3", "Closest pairs: synthetic (above) and the nearest training image (below)")
     pairs = own.report["privacy"]["closest"]
     distances = ", ".join(f"{pair['distance']:.3f}" for pair in pairs)
@@ -85,7 +85,7 @@ def _pairs(name: str, own: MeasuredImages, training: Slices) -> Iterator[str]:
         made = own.slices.images[[pair["synthetic"] for pair in pairs], channel]
         near = training.images[[pair["training"] for pair in pairs], channel]
         title = f"{kind.upper()}, closest pairs; distances {distances}"
-        yield _figure(title, pair_sheet(made, near, DISPLAY_RANGE[kind]), name)
+        yield _figure(title, pair_sheet(made, near, shown_range(test, kind)), name)
 
 
 def _figure(title: str, png: bytes, name: str) -> str:

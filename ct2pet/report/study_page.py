@@ -46,6 +46,17 @@ def write_study_page(
         file.writelines(page.page(title, body))
 
 
+def write_images_page(
+    path: Path, title: str, real: tuple[Slices, Slices], images: Mapping[str, MeasuredImages]
+) -> None:
+    """Write the page of synthetic images without a study to ``path``; arguments as of write_study_page."""
+    body = [page.element("h1", title), page.element("p", WARNING, class_="warning")]
+    for name, own in images.items():
+        body += images_section(name, own, *real)
+    with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.writelines(page.page(title, body))
+
+
 def _details(study: Mapping[str, Any]) -> dict[str, Any]:
     counts = [
         {key: row[key] for key in ("classifier", "arm", "ratio", "runs", "counts", "confusion")}

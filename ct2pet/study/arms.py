@@ -95,13 +95,14 @@ def _oracle(ingredients: Ingredients) -> TrainingSet:
 
 
 def _duplicates(ingredients: Ingredients) -> TrainingSet:
-    """Copies of training images, as from a generator that has learned them by heart. Nothing should change."""
+    """Copies of training images, as from a generator that memorised them. They should have no effect."""
     index = _cycled(ingredients)
     return ingredients.with_added(ingredients.training.images[index], ingredients.training.labels[index])
 
 
 def _random_labels(ingredients: Ingredients) -> TrainingSet:
-    """Copies of training images with labels by chance, as from a generator that ignores the class. It should harm."""
+    """Copies of training images with random labels, as from a generator that ignores the class. They should lower the
+    AUC."""
     random = np.random.default_rng([ingredients.seed, 1])
     images = ingredients.training.images[_cycled(ingredients)]
     return ingredients.with_added(images, random.permutation(ingredients.wanted_labels))

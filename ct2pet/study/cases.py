@@ -36,7 +36,7 @@ def labelled_cases(folder: Path, split: str, kinds: Sequence[str], condition: st
     """
     dataset = RawDataset(folder)
     condition, classes = read_condition(folder, condition)
-    targets = _targets_of(dataset, kinds)
+    targets = targets_of(dataset, kinds)
     first = targets[kinds[0]]
     ending = first.suffix + dataset.file_ending
     names = [name.removesuffix(ending) for name in dataset.file_names(first, split) if name.endswith(ending)]
@@ -64,8 +64,8 @@ def _label(table: Path, case: str, value: str, condition: str, classes: Sequence
     return classes.index(value)
 
 
-def _targets_of(dataset: RawDataset, kinds: Sequence[str]) -> dict[str, Field]:
-    """The first target of each kind."""
+def targets_of(dataset: RawDataset, kinds: Sequence[str]) -> dict[str, Field]:
+    """The first target of each kind. Raises DatasetError where there is none."""
     found: dict[str, Field] = {}
     for target in dataset.fields.targets:
         found.setdefault(target.kind, target)

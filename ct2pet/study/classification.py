@@ -1,4 +1,4 @@
-"""Train a classifier of slices from scratch, and ask it about patients."""
+"""Train a classifier of slices from scratch, and predict the class of patients."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _PREDICTED_AT_ONCE = 256
 @dataclass(frozen=True)
 class ClassifierOptions:
     """``steps`` of AdamW with ``batch_size`` slices and a cosine schedule, the same in every arm of a study. Every
-    ``check_every`` steps the validation patients are looked at; the weights of the lowest loss are kept."""
+    ``check_every`` steps the validation loss is computed; the weights of the lowest loss are kept."""
 
     steps: int = 400
     batch_size: int = 32

@@ -53,7 +53,7 @@ class Curator:
 
 def fit_curator(name: str, real: Slices, options: ClassifierOptions, seed: int) -> Curator:
     """A curator whose confidence is the mean of classifiers that were each trained without one third of the patients,
-    so that no single one knows all real images. ``real``: training patients only; four of each class at least."""
+    so that none was trained with all real images. ``real``: training patients only; four of each class at least."""
     classifiers = [
         train_classifier(name, TrainingSet(real.of_patients(kept)), real.of_patients(left_out), options, seed + fold)
         for fold, (kept, left_out) in enumerate(_folds(real, seed))
@@ -86,10 +86,10 @@ def _folds(real: Slices, seed: int) -> list[tuple[set[str], set[str]]]:
 def curated_images(
     sampler: Sampler, labels: np.ndarray, curator: Curator, seed: int
 ) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
-    """Images (N, C, Y, X) of the wanted ``labels`` that the curator lets pass, their labels, and the counts: ``asked``,
+    """Images (N, C, Y, X) of the wanted ``labels`` that the curator accepts, their labels, and the counts: ``asked``,
     ``drawn``, ``kept``, and by reason how many were rejected (an image may have several reasons).
 
-    After four rounds of drawing fewer may be kept than asked. Raises Ct2PetError where none is.
+    After four rounds of drawing the number may be below the wanted one. Raises Ct2PetError where none is.
     """
     shape = curator.real.images.shape[1:]
     images, kept_labels = [], []

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -26,16 +26,23 @@ _IMAGENET_MEAN, _IMAGENET_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.22
 
 @dataclass(frozen=True)
 class Extractor:
-    """``name`` says whose features they are; ``network`` maps images (N, C, Y, X) to features (N, F)."""
+    """``name`` says whose features they are; ``network`` maps images (N, C, Y, X) to features (N, F). The features of
+    slices are computed once: the same real ones are compared with several sets."""
 
     name: str
     network: Callable[[torch.Tensor], torch.Tensor]
+    _known: list[tuple[Slices, np.ndarray]] = field(default_factory=list, repr=False, compare=False)
 
     def __call__(self, slices: Slices) -> np.ndarray:
         """float64 (N, F)."""
+        for known, features in self._known:
+            if known is slices:
+                return features
         images = torch.from_numpy(to_network(slices.images, slices.channels))
         with torch.no_grad():
-            return torch.cat([self.network(part).double() for part in images.split(_AT_ONCE)]).numpy()
+            found = torch.cat([self.network(part).double() for part in images.split(_AT_ONCE)]).numpy()
+        self._known.append((slices, found))
+        return found
 
 
 def random_features(channels: int, seed: int = _RANDOM_SEED) -> Extractor:
@@ -86,6 +93,8 @@ def inception_features(weights: Path) -> Extractor:
     features are joined. These are not the weights of the usual Fréchet inception distance (TensorFlow's), so that the
     numbers compare with each other only. Raises PluginError without torchvision, CheckpointError for an unfit file.
     """
+    if not weights.is_file():
+        raise CheckpointError(f"{weights}: no such file")
     models = optional_module("torchvision.models", "--inception_weights", "pip install 'ct2pet[mobilenet]'")
     network = models.inception_v3(weights=None, init_weights=False)
     try:

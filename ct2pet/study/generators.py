@@ -1,5 +1,4 @@
-"""Samplers: what gives synthetic slices of a class. A trained generator is one of them, the simple ones are its
-rivals."""
+"""Samplers: sources of synthetic slices of a class. Trained generators are samplers, and so are simple baselines."""
 
 from __future__ import annotations
 
@@ -24,7 +23,7 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True)
 class PcaGaussian:
-    """A Gaussian of the principal components of each class: the simplest generator that a GAN has to beat."""
+    """A Gaussian of the principal components of each class: the baseline that a GAN must exceed."""
 
     channels: tuple[str, ...]
     shape: tuple[int, ...]

@@ -1,4 +1,4 @@
-"""How synthetic slices differ from real ones: every number stands beside the same number of real slices."""
+"""Metrics of synthetic slices against real ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""All that is measured of a set of synthetic slices, each number beside that of real slices."""
+"""All metrics of a set of synthetic slices, each with the same metric of real slices."""
 
 from __future__ import annotations
 

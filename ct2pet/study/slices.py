@@ -19,6 +19,7 @@ OUTSIDE = {"pet": 0.0, "ct": AIR_HU}
 UNITS = {"pet": "SUV", "ct": "HU"}
 DISPLAY_RANGE = {"pet": (0.0, 20.0), "ct": (-1000.0, 400.0)}
 """The fixed range of each kind, for metrics that need one."""
+_SHOWN_PERCENTILE, _LEAST_SHOWN_SUV = 99.5, 1.0
 _CT_MIDDLE, _CT_HALF_WIDTH = -300.0, 700.0
 
 
@@ -143,6 +144,15 @@ def _largest_lesion(lesions: Volume) -> tuple[np.ndarray, float]:
     low, high = index.min(axis=0) - 0.5, index.max(axis=0) + 0.5
     corners = np.array([[*end[::-1], 1.0] for end in (low, high)]) @ mask.grid.affine.T
     return corners[:, :3].mean(axis=0), abs(float(corners[1, 2] - corners[0, 2]))
+
+
+def shown_range(slices: Slices, kind: str) -> tuple[float, float]:
+    """The values that pictures show as black and white: of a PET 0 and the 99.5th percentile of ``slices`` (at least 1
+    SUV), of a CT the fixed range. Give the real slices, and show synthetic ones in the same range."""
+    if kind != "pet":
+        return DISPLAY_RANGE[kind]
+    values = slices.images[:, slices.channels.index(kind)]
+    return 0.0, max(_LEAST_SHOWN_SUV, round(float(np.percentile(values, _SHOWN_PERCENTILE)), 1))
 
 
 def to_network(images: np.ndarray, channels: Sequence[str]) -> np.ndarray:

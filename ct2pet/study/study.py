@@ -99,7 +99,7 @@ def run_study(
     with a line after each run. Raises DatasetError where the patients cannot be divided, and Ct2PetError where
     ``folder`` holds a study of other data or options.
     """
-    _check(data, options)
+    check_study(data, options)
     folder = Path(folder)
     _check_settings(folder / _SETTINGS, data, options)
     results = []
@@ -129,7 +129,8 @@ def _labels(test: Slices) -> np.ndarray:
     return np.array(list(test.patient_labels().values()))
 
 
-def _check(data: StudyData, options: StudyOptions) -> None:
+def check_study(data: StudyData, options: StudyOptions) -> None:
+    """Raise DatasetError where the patients cannot be divided or are too few, Ct2PetError for arms that need more."""
     shared = set(data.training.patients) & set(data.test.patients)
     if data.extra is not None:
         shared |= set(data.extra.patients) & (set(data.test.patients) | set(data.training.patients))
@@ -170,14 +171,15 @@ def _check_settings(path: Path, data: StudyData, options: StudyOptions) -> None:
         "validation_share": options.validation_share,
         "training": asdict(options.training),
         "generator": data.sampler_name,
-        "data": [_digest(slices) for slices in (data.training, data.test, data.extra)],
+        "data": [slices_digest(slices) for slices in (data.training, data.test, data.extra)],
     }
     if path.exists() and read_json(path) != same:
         raise Ct2PetError(f"{path.parent}: holds a study of other data or settings; choose another folder")
     write_json(path, same)
 
 
-def _digest(slices: Slices | None) -> str | None:
+def slices_digest(slices: Slices | None) -> str | None:
+    """A digest of images, classes and patients."""
     if slices is None:
         return None
     sums = slices.images.sum(axis=(1, 2, 3), dtype=np.float64).round(3).tolist()

@@ -14,20 +14,21 @@ from ct2pet.files import atomic_path
 from ct2pet.study.classification import TrainedClassifier, train_classifier
 from ct2pet.study.features import Extractor, classifier_features, random_features
 from ct2pet.study.generators import Sampler, fit_pca_gaussian, sample_all
+from ct2pet.study.image_folder import ImageFolder
 from ct2pet.study.image_report import image_report
-from ct2pet.study.slices import DISPLAY_RANGE, Slices
+from ct2pet.study.slices import Slices, shown_range
 from ct2pet.study.study import StudyData, StudyOptions, draw_patients
 from ct2pet.study.training_set import TrainingSet
 
 PCA_GAUSSIAN = "PCA-Gaussian"
-_READ_RANGE = {"pet": (0.0, 10.0), "ct": DISPLAY_RANGE["ct"]}
 _MOST_PICTURES = 200
 _SEED = 20_000  # of the measured images: not that of any run of a study
 
 
 @dataclass(frozen=True)
 class MeasuredImages:
-    """Synthetic ``slices``, as many of each class as the test has, and their ``report`` (see image_report)."""
+    """Synthetic ``slices``, as many of each class as the test has (of a folder not more than it has), and their
+    ``report`` (see image_report)."""
 
     slices: Slices
     report: dict[str, Any]
@@ -53,9 +54,10 @@ def measure_samplers(
 
 
 def sampled_slices(sampler: Sampler, like: Slices, seed: int = _SEED) -> Slices:
-    """Synthetic slices with the labels of ``like``."""
-    images = sample_all(sampler, like.labels, seed, like.images.shape[1:])
-    return Slices(images, like.labels, np.full(len(images), "synthetic"), like.channels, like.classes)
+    """Synthetic slices with the labels of ``like``; of a folder of images not more of a class than it has."""
+    labels = sampler.limited(like.labels) if isinstance(sampler, ImageFolder) else like.labels
+    images = sample_all(sampler, labels, seed, like.images.shape[1:])
+    return Slices(images, labels, np.full(len(images), "synthetic"), like.channels, like.classes)
 
 
 def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
@@ -63,12 +65,12 @@ def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
     return train_classifier(options.classifiers[0], TrainingSet(training), validation, options.training, 0)
 
 
-def write_pictures(folder: Path, slices: Slices) -> None:
-    """Write slices, at most 200 evenly over all, as PNG (8 bits, no metadata) into ``folder``/KIND, for a reader study:
-    PET from 0 to 10 SUV, CT from -1000 to 400 HU. The names are numbers."""
+def write_pictures(folder: Path, slices: Slices, real: Slices) -> None:
+    """Write slices, at most 200 evenly over all, as PNG (8 bits, no metadata) into ``folder``/KIND, for a reader study,
+    in the ``shown_range`` of the ``real`` ones. The names are numbers."""
     chosen = np.linspace(0, len(slices) - 1, min(len(slices), _MOST_PICTURES)).round().astype(int)
     for channel, kind in enumerate(slices.channels):
-        low, high = _READ_RANGE[kind]
+        low, high = shown_range(real, kind)
         images = slices.images[chosen, channel]
         grey = np.rint(255 * np.clip((images - low) / (high - low), 0, 1)).astype(np.uint8)
         for number, image in enumerate(grey, start=1):

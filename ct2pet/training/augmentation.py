@@ -65,9 +65,17 @@ class Augmenter:
             name: torch.cat([sample[name] for sample in samples]) if name in spatial else batch[name] for name in batch
         }
 
+    def uses_margin(self, seed: int) -> bool:
+        """Whether the sample of this seed shows voxels of the margin: where it is rotated, or a field may be moved."""
+        return bool(self.moves) or (self._rotates and self._is_rotated(torch.Generator().manual_seed(seed)))
+
+    def _is_rotated(self, random: torch.Generator) -> bool:
+        """The first of the random numbers of a sample."""
+        return float(torch.rand((), generator=random)) < self.plan.rotation_probability
+
     def _sample(self, source: Tensors, seed: int) -> Tensors:
         random = torch.Generator().manual_seed(seed)
-        rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
+        rotated = self._is_rotated(random)
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
         angles = (torch.rand(3, generator=random) * 2 - 1) * limits
         flips = (torch.rand(3, generator=random) < self.plan.flip_probability).tolist()

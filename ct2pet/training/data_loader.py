@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import torch
-from acvl_utils.cropping_and_padding.bounding_boxes import crop_and_pad_nd
 
 from ct2pet.dataset import Field, Fields
 from ct2pet.dataset.fields import MASK
@@ -52,13 +50,15 @@ class PatchBatch:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The settings of batches. ``margin``: additional voxels on each side of a patch for the augmentation. Unless
-    ``paired``, targets have another random position, mostly in another case, with their own mask. ``share``: read only
-    these samples of each batch."""
+    """The settings of batches. ``margin``: additional voxels on each side of a patch for the augmentation.
+    ``uses_margin``: for which seeds of samples they are read; in other samples they have the value outside the image.
+    Unless ``paired``, targets have another random position, mostly in another case, with their own mask. ``share``:
+    read only these samples of each batch."""
 
     batch_size: int
     seed: int
     margin: Sequence[int] = (0, 0, 0)
+    uses_margin: Callable[[int], bool] = lambda seed: True
     paired: bool = True
     share: slice = field(default_factory=lambda: slice(None))
 
@@ -104,16 +104,15 @@ class PatchLoader:
         """Batch ``number`` (0, 1, ...)."""
         random = np.random.default_rng([self.plan.seed, number])
         places = self._places(random)
+        others = [] if self.plan.paired else self._places(random)
+        seeds = [int(random.integers(2**62)) for _ in range(self.plan.batch_size)]
         inputs, targets = self.fields.inputs, self.fields.targets
         if self.plan.paired:
-            tensors = self._read(places, (*inputs, *targets))
+            tensors = self._read(places, seeds, (*inputs, *targets))
         else:
-            others = self._places(random)
-            tensors, unpaired = self._read(places, inputs), self._read(others, targets)
+            tensors, unpaired = self._read(places, seeds, inputs), self._read(others, seeds, targets)
             tensors |= {**{one.name: unpaired[one.name] for one in targets}, OTHER_PLACE: unpaired[MASK]}
-            places = [*places, *others]
-        seeds = [int(random.integers(2**62)) for _ in range(self.plan.batch_size)]
-        return PatchBatch(tensors, [place.case for place in places], seeds[self.plan.share])
+        return PatchBatch(tensors, [place.case for place in (*places, *others)], seeds[self.plan.share])
 
     def _places(self, random: np.random.Generator) -> list[Place]:
         return [self._place(random) for _ in range(self.plan.batch_size)]
@@ -153,19 +152,22 @@ class PatchLoader:
     def _lesion_places(self, name: str) -> np.ndarray:
         return self._centres.get(name, self.cases[name].lesion_voxels)
 
-    def _read(self, places: Sequence[Place], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
-        size = [p + 2 * m for p, m in zip(self.patch_size, self.plan.margin)]
-        padding = {one.name: self.padding[one.name] for one in fields}
-        own = places[self.plan.share]
-        starts = [[a - m for a, m in zip(place.start, self.plan.margin)] for place in own]
-        patches = [read_patch(self.cases[place.case], start, size, padding) for place, start in zip(own, starts)]
-        # converted by numpy: torch would start more threads here, in addition to those of the networks.
-        kinds: dict[str, type] = {one.name: np.int64 if one.rules.is_labels else np.float32 for one in fields}
-        stacked: dict[str, np.ndarray] = {
-            name: np.stack([patch[name] for patch in patches], dtype=kinds.get(name, bool))[:, None]
-            for name in (*padding, MASK)
+    def _read(self, places: Sequence[Place], seeds: Sequence[int], fields: Sequence[Field]) -> dict[str, torch.Tensor]:
+        own, share = places[self.plan.share], seeds[self.plan.share]
+        shape = [len(own), 1, *(p + 2 * m for p, m in zip(self.patch_size, self.plan.margin))]
+        arrays = {
+            one.name: np.full(shape, self.padding[one.name], np.int64 if one.rules.is_labels else np.float32)
+            for one in fields
         }
-        tensors = {name: torch.from_numpy(image) for name, image in stacked.items()}
+        arrays[MASK] = np.zeros(shape, bool)
+        for number, (place, seed) in enumerate(zip(own, share)):
+            patch = {name: array[number, 0] for name, array in arrays.items()}
+            start = [a - m for a, m in zip(place.start, self.plan.margin)]
+            if not self.plan.uses_margin(seed):
+                inner = tuple(slice(m, m + p) for m, p in zip(self.plan.margin, self.patch_size))
+                patch, start = {name: array[inner] for name, array in patch.items()}, place.start
+            read_patch(self.cases[place.case], start, patch)
+        tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         classes = {name: torch.tensor([of[place.case] for place in own]) for name, of in self.classes.items()}
         return {**tensors, **classes}
 
@@ -191,17 +193,16 @@ def _start(centre: int, patch: int, length: int, random: np.random.Generator) ->
     return int(np.clip(start, 0, length - patch))
 
 
-def read_patch(
-    case: StoredCase, start: Sequence[int], size: Sequence[int], padding: Mapping[str, Any]
-) -> dict[str, np.ndarray]:
-    """The fields of ``padding``, and the mask, in a patch of a stored case; outside the stored box they have the value
-    of ``padding``, and the mask is false."""
+def read_patch(case: StoredCase, start: Sequence[int], patch: Mapping[str, np.ndarray]) -> None:
+    """Fill the arrays ``patch`` (Z, Y, X; by field, and the mask), all of one shape, with the patch of a stored case
+    that begins at the voxel ``start``. Outside the stored box their values are unchanged."""
+    size = patch[MASK].shape
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
-    box = [[a - first, a - first + n] for a, n, first in zip(start, size, low)]
-    outside = {**padding, MASK: False}
-    return {name: crop_and_pad_nd(inside[name], box, pad_value=value) for name, value in outside.items()}
+    there = tuple(slice(a - first, b - first) for a, b, first in zip(low, high, start))
+    for name, array in patch.items():
+        array[there] = inside[name]  # converted by numpy: torch would start more threads for it
 
 
 def prefetched(

@@ -71,7 +71,8 @@ class TrainingDisplay:
         text = ", ".join([*numbers, *metrics, *(["best so far"] if best else []), *ending])
         self._tell(f"epoch {done}/{self.schedule.num_epochs}: {text}")
         if self._bar is not None:
-            self._bar.notes = [f"epoch {done + 1}/{self.schedule.num_epochs}", self._best(log), *metrics, *numbers[2:]]
+            current = min(done + 1, self.schedule.num_epochs)
+            self._bar.notes = [f"epoch {current}/{self.schedule.num_epochs}", self._best(log), *metrics, *numbers[2:]]
 
     def _best(self, log: TrainingLog) -> str:
         row = log.best

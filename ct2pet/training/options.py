@@ -15,10 +15,11 @@ class TrainingOptions:
     (on one machine; slower on a GPU). ``num_workers`` loader threads (None: chosen by device). ``final_validation``
     predicts the validation cases of a numbered fold after training; those of the fold "all" are its training cases and
     are predicted on request. ``early_stop``: stop after this number of epochs without a lower validation MAE.
-    ``pretrained_weights``: a checkpoint, or the folder of a training or model, for the initial weights. ``compile``:
-    use torch.compile. ``validate_best``: validate with the weights of the best epoch, into validation_best, in place of
-    the final ones. ``checkpointing``: write checkpoints during training; without it only the final one is written, and
-    an interrupted training starts again. ``show_progress``: a live line and a line per epoch on standard error."""
+    ``pretrained_weights``: initial weights: a checkpoint, or the folder of a training or of models; for
+    ``api.training`` also an archive of models or "box", the built-in model. ``compile``: use torch.compile.
+    ``validate_best``: validate with the weights of the best epoch, into validation_best, in place of the final ones.
+    ``checkpointing``: write checkpoints during training; without it only the final one is written, and an interrupted
+    training starts again. ``show_progress``: a live line and a line per epoch on standard error."""
 
     device: str = "cpu"
     num_epochs: int | None = None

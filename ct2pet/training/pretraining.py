@@ -10,21 +10,27 @@ import torch
 
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CheckpointError, PlansError
+from ct2pet.inference.trained_models import choose, find_in
 from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.models.base import Method
+from ct2pet.planning.adoption import counterpart
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
 
 Weights = Mapping[str, torch.Tensor]
 
 
-def find_checkpoint(source: Path) -> Path:
+def find_checkpoint(source: Path, configuration: str = "") -> Path:
     """A checkpoint file, or the final one in the folder of a training or of a model (``fold_all``, or the only fold).
-    Raises CheckpointError where there is none or several."""
+    In a folder of models of several configurations: that of ``configuration``, or of its counterpart
+    (``planning.adoption``). Raises CheckpointError where there is none or several."""
     if not source.is_dir():
         return source
     if (source / CHECKPOINT_FINAL).exists():
         return source / CHECKPOINT_FINAL
+    if configuration and any(source.glob(f"*/*__*__*/fold_*/{CHECKPOINT_FINAL}")):
+        trained = choose(find_in(source))
+        source = trained.folder(counterpart(configuration, trained.folds))
     folds = {path.parent.name: path for path in sorted(source.glob(f"fold_*/{CHECKPOINT_FINAL}"))}
     if "fold_all" in folds:
         return folds["fold_all"]
@@ -58,7 +64,8 @@ def take_weights(method: Method, path: Path) -> tuple[dict[str, Any], str]:
     left = [f"{name} ({difference})" for name, difference in differences.items() if difference is not None]
     if not taken:
         raise CheckpointError(
-            f"{path}: none of its networks fits: {'; '.join(left)}; use the same networks in both plans"
+            f"{path}: none of its networks fits: {'; '.join(left)}; use the same networks in both plans "
+            "(those of the built-in model: ct2pet_plan_and_preprocess -p box)"
         )
     for name in taken:
         for weight, value in own[name].items():

@@ -74,6 +74,7 @@ class Trainer:
             batch_size,
             self.options.seed,
             augmenter.margin,
+            augmenter.uses_margin,
             paired=self.model.requirements.paired,
             share=distributed.batch_share(batch_size),
         )
@@ -163,7 +164,8 @@ class Trainer:
     def _start_anew(self) -> int:
         self.checkpoints.clear()
         if self.options.pretrained_weights is not None:
-            source, said = take_weights(self.method, find_checkpoint(self.options.pretrained_weights))
+            start = find_checkpoint(self.options.pretrained_weights, self.settings.configuration_name)
+            source, said = take_weights(self.method, start)
             self._load({})
             self.average.restart()
             self.record.begin_with(source)

@@ -11,12 +11,15 @@ from ct2pet.api.augmentation_study import study_augmentation
 from ct2pet.cli.augmentation_study import main
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json
+from ct2pet.imageio import write_volume
 from ct2pet.inference.synthesis import SynthesisRequest, sample_volumes
 from ct2pet.models import load_model
 from ct2pet.phantom import write_nodule_dataset
 from ct2pet.study import curation
-from ct2pet.study.slices import SliceOptions
+from ct2pet.study.cases import labelled_cases
+from ct2pet.study.slices import SliceOptions, read_slices
 from ct2pet.study.trained_generator import trained_generator
+from ct2pet.volume import Grid, Volume
 
 COMMAND = [
     "-d",
@@ -108,6 +111,42 @@ def test_a_trained_generator_is_two_arms_and_its_images_are_measured_next_to_rea
     assert main([*words("-m medscangan --ratios 1"), "-o", str(tmp_path)]) == 0  # the same weights go on
 
 
+@pytest.mark.usefixtures("generator")
+def test_images_of_a_folder_are_measured_like_those_of_the_generator_without_a_study(tmp_path):
+    for label in ("benign", "malignant"):
+        assert run(f"synthesize -o {tmp_path / 'made' / label} --label {label} -n 4 -device cpu") == 0
+    short = words("--only_images")
+    assert main([*short, "-synthetic", str(tmp_path / "made"), "-o", str(tmp_path / "folder")]) == 0
+    assert main([*short, "-m", "medscangan", "-o", str(tmp_path / "generator")]) == 0
+    for name in ("folder", "generator"):
+        assert not (tmp_path / name / "runs").exists()
+        assert len(list((tmp_path / name / "pictures" / "real" / "pet").glob("*.png"))) == 12
+        page = (tmp_path / name / "images.html").read_text()
+        assert "Closest pairs" in page
+        assert "patient_0" not in page
+    assert len(list((tmp_path / "folder" / "pictures" / "synthetic" / "ct").glob("*.png"))) == 8  # all that there are
+    by_folder, by_model = (read_json(tmp_path / name / "images.json") for name in ("folder", "generator"))
+    (name,) = (name for name in by_folder if name != "PCA-Gaussian")
+    assert name.startswith("folder made (")
+    assert by_folder["PCA-Gaussian"] == by_model["PCA-Gaussian"]  # the real images are the same
+    assert set(by_folder[name]["features"]["classifier"]["synthetic"]) >= {"frechet", "kid", "recall", "coverage"}
+
+
+def test_a_folder_of_training_images_is_flagged_and_serves_as_the_generator_of_a_study(raw, tmp_path):
+    options = SliceOptions(pixels=16, per_case=2)
+    cases = labelled_cases(raw / "Dataset104_Nodules", "Tr", ("pet",))
+    training = read_slices(cases, ("benign", "malignant"), options)
+    for number, (image, label) in enumerate(zip(training.images[:, 0], training.labels)):
+        volume = Volume(image[None], Grid((1, 16, 16), (3.0, 4.0, 4.0)), "SUV")
+        write_volume(tmp_path / "made" / training.classes[label] / f"{number}.nii.gz", volume)
+    words_of_study = "--pixels 16 --slices_per_case 2 --steps 4 --few_patients --classifiers small_cnn --seeds 1"
+    chosen = ["--arms", "gan", "-synthetic", str(tmp_path / "made"), "-o", str(tmp_path / "study"), "-device", "cpu"]
+    assert main(["-d", "104", *words_of_study.split(), *chosen]) == 0
+    study, images = read_json(tmp_path / "study" / "study.json"), read_json(tmp_path / "study" / "images.json")
+    assert {row["arm"]: row["images"] for row in study["arms"]} == {"real": 16, "gan": 32}
+    assert images[study["generator"]]["privacy"]["share_below"] == 1.0
+
+
 def keep_two_of_three(self, images):
     return {"low_confidence": np.arange(len(images)) % 3 == 1}
 
@@ -120,6 +159,8 @@ def keep_two_of_three(self, images):
         ("-m medscangan -f 3", "no checkpoint_final.pth of fold 3; there are folds: all"),
         ("-m pix2pix", "no trained model has -m pix2pix; trained are: "),
         ("--arms gan", "the arm gan needs a trained generator"),
+        ("--only_images", "--only_images needs a generator (-m) or a folder of images (-synthetic)"),
+        ("-synthetic nowhere", "nowhere/benign: no such folder"),
     ],
 )
 def test_a_generator_that_does_not_fit_is_one_line_before_any_training(tmp_path, capsys, arguments, message):

@@ -13,10 +13,14 @@ from stub_segmenter import use_stubs
 
 from ct2pet.api.planning import extract_fingerprint, plan, plan_and_preprocess, verify
 from ct2pet.api.preprocessing import preprocess
+from ct2pet.api.training import train
+from ct2pet.checkpoint import load_checkpoint
 from ct2pet.districts import SegmenterIdentity
-from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PlansError
+from ct2pet.errors import CasesFailed, CheckpointError, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.sharing import unpacked
+from ct2pet.sharing.box import box_file
 
 ALONE = {"num_processes": 1}
 SMALL = {"device": "cpu", "gpu_memory_target": 0.5}
@@ -235,3 +239,29 @@ def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announ
     )
     plan("901", plans_name="coarse")
     assert capsys.readouterr().out == ""
+
+
+def test_plans_of_the_built_in_model_have_its_networks_and_training_can_start_from_its_weights(
+    raw, preprocessed, capsys
+):
+    """The built-in model has no district low: its trunk is used. In one step, Adam changes a weight by at most the
+    learning rate, 0.001."""
+    plans = go(plans_name="box", configurations=["low"])
+    assert {tuple(one.spacing) for one in plans.configurations.values()} == {(5.0, 5.0, 5.0)}
+    steps = {"num_epochs": 1, "iterations_per_epoch": 1, "num_workers": 0, "show_progress": False}
+    start = {**steps, "pretrained_weights": "box", "device": "cpu"}
+    (folder,) = train("901", "regression", "all", configurations=["low"], plans_name="box", **start)
+    assert "Dataset900_Box/regression__ct2petPlans__trunk" in capsys.readouterr().err
+    trained = load_checkpoint(folder / "checkpoint_final.pth")
+    with unpacked(box_file()) as box:
+        began = load_checkpoint(box / "Dataset900_Box/regression__ct2petPlans__trunk/fold_all/checkpoint_final.pth")
+    for name, weights in trained["model"].items():
+        assert torch.allclose(weights, began["model"][name].float(), rtol=0, atol=1.1e-3)
+    origin = trained["provenance"]["pretrained_weights"]
+    assert (origin["dataset_name"], origin["configuration"]) == ("Dataset900_Box", "trunk")
+
+    go(configurations=["low"])
+    with pytest.raises(CheckpointError, match=r"none of its networks fits.*ct2pet_plan_and_preprocess -p box"):
+        train("901", "regression", "all", configurations=["low"], **start)
+    with pytest.raises(PlansError, match="the plans box have a fixed spacing"):
+        plan("901", plans_name="box", target_spacing=(9.0, 8.0, 7.0))

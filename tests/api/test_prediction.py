@@ -1,5 +1,7 @@
 import json
 import shutil
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -14,6 +16,14 @@ from ct2pet.provenance import case_digests, command_line
 from ct2pet.volume import Grid, Volume
 
 FLIPPED_AND_PERMUTED = (0.0, 0.0, -1.0, -1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
+
+
+def test_prediction_imports_only_what_one_case_needs():
+    """Of a small case imports take as long as the network; these are for DICOM, pictures, training and stores."""
+    unwanted = {"pydicom", "matplotlib", "tensorboard", "blosc2", "scipy.stats", "distributed"}
+    code = f"import sys, ct2pet.api.prediction; print({unwanted} & set(sys.modules))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert result.stdout == "set()\n"
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from tiny import tiny_configuration, tiny_plans
 
 from ct2pet.dataset import Field, Fields
 from ct2pet.planning.configuration import Normalization, Sampling, Slices
-from ct2pet.planning.networks import NetworkSize, plan_networks
+from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.topology import unet_topology
 from ct2pet.preprocessing import DistrictStore, PreparedDistrict
 from ct2pet.preprocessing.preprocessor import decisions_of
@@ -24,9 +24,12 @@ WINDOWS = {
 SHAPE, SPACING = (6, 24, 24), (3.0, 2.0, 2.0)
 
 
-def class_configuration(**changes):
+def class_configuration(variant="cgan", **changes):
+    recipes = {
+        f"class_{part}": f"{'class' if variant == 'cgan' else variant}_{part}" for part in ("generator", "critic")
+    }
     size = NetworkSize([16, 16], unet_topology([16, 16], [2.0, 2.0], 5), 4, 16)
-    slices = Slices([16, 16], 4, plan_networks(["class_generator", "class_critic"], size))
+    slices = Slices([16, 16], 4, {role: plan_network(recipe, size) for role, recipe in recipes.items()})
     sampling = Sampling(1.0, balanced_over="diagnosis", lesions_centred=True)
     made = {"normalization": WINDOWS, "slices": slices, "sampling": sampling, "spacing": list(SPACING), **changes}
     return tiny_configuration(**made)
@@ -36,7 +39,7 @@ def class_plans(**hyperparameters):
     return replace(
         tiny_plans(),
         fields=list(FIELDS),
-        configurations={"trunk": class_configuration()},
+        configurations={"trunk": class_configuration(hyperparameters.get("variant", "cgan"))},
         models={"medscangan": hyperparameters},
     )
 

@@ -8,6 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import ldos_models
 import torch
 from class_images import FIELDS as CLASS_FIELDS
 from class_images import class_configuration
@@ -55,34 +56,50 @@ def messages():
         "batch_share": distributed.batch_share(6),
         "all_reduce_mean": [tensor.tolist() for tensor in tensors],
         "all_reduce_sum": distributed.all_reduce_sum([1.0, rank]),
+        "share_of_mean": [float(distributed.share_of_mean(torch.tensor(w))) for w in (1 + 2 * rank, 4 * rank, 0)],
         "all_gather": distributed.all_gather(torch.full((1, 2), rank, dtype=torch.bfloat16)).tolist(),
         "all_gather_object": distributed.all_gather_object(f"of {rank}"),
         "broadcast_object": distributed.broadcast_object(f"of {rank}"),
     }
 
 
+def tiny(name):
+    """A tiny method by its name, of a staged one a stage as METHOD.STAGE, with the same weights in every process."""
+    torch.manual_seed(0)
+    name, _, stage = name.partition(".")
+    if name == "ldos":
+        return ldos_models.make()
+    method = load_model(name)(tiny_configuration(), FIELDS, NUMBERS.get(name))
+    return method.stages[stage] if stage else method
+
+
 def losses_and_weights(name, steps=3):
-    """Train a method in float64 on batches of four, of which each process has its share."""
-    before = torch.get_default_dtype()
+    """Train a method (see ``tiny``) in float64 on batches of four, of which each process has its share. ``float()`` in
+    its losses and networks is float64, too."""
+    before, to_float = torch.get_default_dtype(), torch.Tensor.float
     torch.set_default_dtype(torch.float64)
+    torch.Tensor.float = torch.Tensor.double
     optimization.precision_of, precision = lambda device: None, optimization.precision_of
     try:
-        torch.manual_seed(0)
-        model = load_model(name)(tiny_configuration(), FIELDS, NUMBERS.get(name))
+        model = tiny(name)
         updates = Optimization(model, torch.device("cpu"), Schedule(steps, 1, 1))
-        losses = [updates.step(_batch(number), number, ["case"]) for number in range(steps)]
+        losses = [updates.step(_batch(number, model), number, ["case"]) for number in range(steps)]
     finally:
         torch.set_default_dtype(before)
+        torch.Tensor.float = to_float
         optimization.precision_of = precision
     return losses, model.state_dict()
 
 
-def _batch(number):
-    """This process's share of four samples whose masks differ in size."""
+def _batch(number, model):
+    """This process's share of four samples whose masks differ in size, and of whose labels some are rare or missing."""
     random = torch.Generator().manual_seed(number)
-    shape = (4, 1, 16, 16, 16)
-    batch = {key: torch.rand(shape, generator=random) for key in ("CT", "PET")}
-    shares = torch.tensor([0.9, 0.5, 0.1, 0.0]).view(-1, 1, 1, 1, 1)
+    shape = (4, 1, *[16] * model.requirements.dimensions)
+    shares = torch.tensor([0.9, 0.5, 0.1, 0.0]).view(-1, *[1] * (len(shape) - 1))
+    batch = {}
+    for one in (*model.fields.inputs, *model.fields.targets):
+        image = torch.rand(shape, generator=random)
+        batch[one.name] = (image < shares / 2).long() + (image < shares / 20) if one.rules.is_labels else image
     batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "target_mask")}
     return {key: tensor[distributed.batch_share(4)] for key, tensor in batch.items()}
 

@@ -6,7 +6,7 @@ from hand_models import Scaled, hand_configuration, scaled, two_district_case
 from tiny import FIELDS
 
 from ct2pet.inference import bfloat16
-from ct2pet.inference.bfloat16 import FastWindows
+from ct2pet.inference.bfloat16 import FastWindows, in_float32
 from ct2pet.inference.predictor import DistrictModels, Predictor
 from ct2pet.inference.volumes import WindowOptions
 
@@ -70,6 +70,26 @@ def test_a_device_that_only_emulates_bfloat16_computes_in_float32(monkeypatch):
     function = Convolution(PET=1.001)
     torch.testing.assert_close(FastWindows(function, CPU, {"PET": 1.0})(windows())["PET"], 1.001 * windows())
     assert function.fast == [False]
+
+
+@pytest.mark.parametrize("before", [True, False])
+def test_float32_on_a_gpu_is_not_tensorfloat32_and_the_users_choice_comes_back(monkeypatch, before):
+    """The flag alone, so that no GPU is needed; also where the function fails."""
+    monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
+    seen = []
+
+    def function(windows):
+        seen.append(torch.backends.cudnn.allow_tf32)
+        if len(seen) > 1:
+            raise ValueError("broken")
+        return {"PET": windows}
+
+    exact = in_float32(function)
+    torch.testing.assert_close(exact(windows())["PET"], windows())
+    with pytest.raises(ValueError, match="broken"):
+        exact(windows())
+    assert seen == [False, False]
+    assert torch.backends.cudnn.allow_tf32 is before
 
 
 class Recording(Scaled):

@@ -99,3 +99,25 @@ def test_label_maps_cannot_be_averaged(tmp_path, monkeypatch):
     (path,) = tmp_path.glob(f"*/*/*/{CHECKPOINT_FINAL}")
     with pytest.raises(CheckpointError, match="organs: a label map"):
         names(model_paths=[path.parents[1]] * 2)
+
+
+def test_without_a_trained_model_the_built_in_model_predicts_and_one_line_names_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    for options in ({}, {"model_paths": ["box"]}):
+        with chosen_members(PredictionOptions(**options)) as (member,):
+            assert member.trained.dataset_name == "Dataset900_Box"
+            assert [one.name for one in member.loaded.districts] == ["head", "trunk", "arms", "legs"]
+        (line,) = capsys.readouterr().err.splitlines()
+        assert "box, built into ct2pet, trained only on phantoms" in line
+
+
+@pytest.mark.parametrize("named", [{"dataset": "001"}, {"model": "pix2pix"}, {"checkpoint": "checkpoint_best.pth"}])
+def test_a_chosen_model_that_is_not_trained_is_not_replaced_by_the_built_in_model(named, tmp_path, monkeypatch):
+    monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
+    with pytest.raises(CheckpointError, match=r"no trained model with this checkpoint.*--model box"):
+        names(**named)
+
+
+def test_a_trained_model_precedes_the_built_in_model(results, capsys):
+    assert names(model="scaled") == ["scaled__ct2petPlans"]
+    assert capsys.readouterr().err == ""

@@ -77,7 +77,7 @@ def test_each_case_is_a_nifti_file_and_a_dicom_series(scans, grid):
         assert shape == pet.grid.shape
         first = pydicom.dcmread(scans / "out" / "dicom" / case / "00001.dcm")
         assert first.PatientID == f"PAT-{case}"
-        assert "model scaled" in first.DerivationDescription
+        assert "model scaled, plans ct2petPlans, dataset Dataset900_Tiny" in first.DerivationDescription
     if grid == "ct":
         assert pet.grid.matches(read_volume(scans / "scans" / "b").grid)
 

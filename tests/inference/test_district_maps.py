@@ -189,3 +189,22 @@ def test_a_segmenter_without_the_districts_is_refused_before_work(scans, monkeyp
     with pytest.raises(DatasetError, match=r"halves finds low, tail, not high; .*--districts"):
         run(scans)
     assert not (scans.parent / "out").exists()
+
+
+def test_maps_beside_imagests_of_a_dataset_with_other_districts_are_not_used(scans, capsys):
+    """Label 1 is low in the model and limbs in the dataset: the model's segmenter makes the maps."""
+    raw = scans.parent / "Dataset055_Other"
+    ct, labels = two_district_case()
+    write_volume(raw / "imagesTs" / "a_0000.nii.gz", ct)
+    write_volume(raw / "districtsTs" / "a.nii.gz", labels.with_array(np.ones_like(labels.array)))
+    description = {
+        "channel_names": {"0": "CT"},
+        "target": {"name": "PET", "unit": "SUVbw g/ml"},
+        "numTraining": 0,
+        "file_ending": ".nii.gz",
+        "districts": {"limbs": 1},
+    }
+    (raw / "dataset.json").write_text(json.dumps({"name": "Other", **description}))
+    predict(raw / "imagesTs", scans.parent / "out", device="cpu")
+    assert "not used; maps of other districts (limbs) than the model's" in capsys.readouterr().err
+    assert set(np.unique(read_volume(made(scans, "a")).array)) >= {1, 2}

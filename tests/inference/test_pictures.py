@@ -6,7 +6,7 @@ from raw_cases import permuted
 from ct2pet.dataset.fields import ct_to_pet
 from ct2pet.imageio import write_volume
 from ct2pet.inference.input_files import Case
-from ct2pet.inference.pictures import picture_file, write_overlay, write_pictures
+from ct2pet.inference.pictures import write_overlay, write_pictures
 from ct2pet.volume import Grid, Volume
 
 FIELDS = ct_to_pet()
@@ -73,8 +73,8 @@ def test_every_predicted_case_without_a_picture_gets_one(tmp_path):
         cases.append(Case(name, {"CT": tmp_path / "in" / f"{name}.nii.gz"}, outputs))
     for one in cases[:2]:
         write_volume(one.output, pet)
-    picture_file(cases[0]).write_bytes(b"there")
+    cases[0].picture.write_bytes(b"there")
     write_pictures(cases, FIELDS)
-    assert picture_file(cases[0]).read_bytes() == b"there"
-    assert picture_file(cases[1]).stat().st_size > 1000
-    assert not picture_file(cases[2]).exists()
+    assert cases[0].picture.read_bytes() == b"there"
+    assert cases[1].picture.stat().st_size > 1000
+    assert not cases[2].picture.exists()

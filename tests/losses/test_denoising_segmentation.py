@@ -11,6 +11,7 @@ from ct2pet.losses.denoising_segmentation import (
     cross_entropy,
     deep_supervision_weights,
     denoising_loss,
+    organ_mean_loss,
     segmentation_loss,
     soft_dice_loss,
 )
@@ -96,3 +97,31 @@ def test_averaging_conserves_the_mean():
     image = torch.rand(1, 1, 8, 12, 4, generator=torch.Generator().manual_seed(2))
     assert averaged_to(image, (4, 6, 2)).mean().item() == pytest.approx(image.mean().item(), rel=1e-6)
     assert averaged_to(image, (8, 12, 4)) is image
+
+
+def test_the_organ_loss_is_the_relative_error_of_the_mean_of_each_organ():
+    labels = torch.zeros(2, 1, 4, 4, 4, dtype=torch.long)
+    labels[0, 0, 0], labels[0, 0, 1, 0] = 1, 3  # the second sample has no organ
+    target = torch.where(labels == 1, 2.0, 5.0)
+    target[0, 0, 1, 0] = torch.tensor([0.1, 0.3, 0.2, 0.2])
+    predicted = torch.where(labels == 1, 2.5, 0.0)
+    predicted[0, 0, 1, 0] = torch.tensor([0.0, 0.2, 0.1, 0.1])  # half of the mean
+    loss = organ_mean_loss(predicted, target, labels, 4, 0.01)
+    assert loss.item() == pytest.approx((0.25 + 0.5) / 2 / 2)
+    assert organ_mean_loss(predicted, target, labels, 4, 0.4).item() == pytest.approx((0.25 + 0.1 / 0.4) / 2 / 2)
+
+
+def test_noise_of_which_the_mean_of_an_organ_is_right_costs_nothing():
+    labels = example((8, 8, 8), classes=3)[1]
+    target = torch.rand(2, 1, 8, 8, 8, generator=torch.Generator().manual_seed(3)) + 1
+    noise = torch.randn(target.shape, generator=torch.Generator().manual_seed(4))
+    for label in (1, 2):
+        for sample in (0, 1):
+            inside = labels[sample] == label
+            noise[sample][inside] -= noise[sample][inside].mean()
+    noise.requires_grad_()
+    loss = organ_mean_loss(target + noise, target, labels, 3, 0.1)
+    assert loss.item() == pytest.approx(0, abs=1e-6)
+    organ_mean_loss(target + noise + 0.1, target, labels, 3, 0.1).backward()
+    assert not noise.grad[labels == 0].any()  # the background is no organ
+    assert (noise.grad[labels == 1] > 0).all()

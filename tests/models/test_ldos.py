@@ -4,46 +4,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from ldos_models import make, make_batch
 from scipy.ndimage import gaussian_filter
-from tiny import tiny_configuration
-from tiny_models import START, random_weights, tiny_model
+from tiny_models import START, random_weights
 
-from ct2pet.dataset import Field, Fields
 from ct2pet.errors import PlansError
-from ct2pet.losses.denoising_segmentation import denoising_loss, segmentation_loss
-from ct2pet.planning.configuration import Normalization
-from ct2pet.planning.networks import NetworkSize, plan_network
-from ct2pet.planning.topology import unet_topology
-
-FIELDS = Fields(
-    (
-        Field("PET_low", "input", "pet"),
-        Field("PET", "target", "pet"),
-        Field("organs", "target", "labels", labels={"liver": 1, "spleen": 2}),
-    )
-)
-
-
-def make(**hyperparameters):
-    topology = unet_topology([16] * 3, [4.0] * 3, 3)
-    network = plan_network("shared_encoder", NetworkSize([16] * 3, topology, 4, 16))
-    configuration = tiny_configuration(
-        networks={"shared_encoder": network},
-        normalization={
-            "PET_low": Normalization(0.0, 10.0, False, [-1.0, 1.0]),
-            "PET": Normalization(0.0, 10.0, False, [0.0, 1.0]),
-        },
-        slices=None,
-    )
-    return tiny_model("ldos", configuration, FIELDS, **hyperparameters)
-
-
-def make_batch():
-    generator = torch.Generator().manual_seed(0)
-    pet = torch.rand(2, 1, 16, 16, 16, generator=generator)
-    low = (pet + 0.1 * torch.randn(pet.shape, generator=generator)) * 2 - 1
-    labels = torch.randint(0, 3, pet.shape, generator=generator)
-    return {"PET_low": low, "PET": pet, "organs": labels, "mask": torch.ones_like(pet, dtype=torch.bool)}
+from ct2pet.losses.denoising_segmentation import denoising_loss, organ_mean_loss, segmentation_loss
 
 
 def loss_at(model, batch, fraction):
@@ -66,16 +32,26 @@ def smooth(image):
 
 
 def test_its_loss_is_the_decayed_denoising_and_the_segmentation_loss():
-    model, batch = make(lambda_denoising=3.0, lambda_segmentation=2.0), make_batch()
+    model, batch = make(lambda_denoising=3.0, lambda_organ_suv=0.5, lambda_segmentation=2.0), make_batch()
     batch["organs"][:, :, 3:] = 0  # rare labels weigh more
+    batch["mask"][:, :, :, :4] = False
     random_weights(model)
     outputs = dict(zip(("PET", "organs"), model.network_of_both(batch["PET_low"])))
     images = residuals_added(outputs["PET"], (batch["PET_low"] + 1) / 2)
     l1 = 10 * denoising_loss(images, batch["PET"], batch["mask"])  # SUV 0 to 10 is 0 to 1
+    inside = batch["organs"] * batch["mask"]
+    organs = organ_mean_loss(images[0], batch["PET"], inside, 3, 0.01)
     overlap = segmentation_loss(outputs["organs"], batch["organs"], 0.5)
     for fraction in (0.0, 0.4, 1.0):
         update = loss_at(model, batch, fraction)
-        torch.testing.assert_close(update.loss, 2 * overlap + 3 * math.exp(-fraction) * l1)
+        torch.testing.assert_close(update.loss, 2 * overlap + math.exp(-fraction) * (3 * l1 + 0.5 * organs))
+
+
+def test_a_loss_without_a_weight_is_not_computed():
+    model, batch = make(lambda_organ_suv=0.0, lambda_segmentation=0.0), make_batch()
+    assert set(loss_at(model, batch, 0.0).losses) == {"l1"}
+    with pytest.raises(PlansError, match="needs a weight"):
+        make(lambda_denoising=0.0, lambda_organ_suv=0.0, lambda_segmentation=0.0)
 
 
 def test_the_decay_is_the_papers_over_its_500_epochs():
@@ -96,7 +72,7 @@ def test_without_weights_of_its_head_the_residual_model_only_smooths_the_low_dos
 
 
 def test_without_denoising_only_the_encoder_and_the_decoder_of_labels_learn():
-    model, batch = make(lambda_denoising=0.0), make_batch()
+    model, batch = make(lambda_denoising=0.0, lambda_organ_suv=0.0), make_batch()
     random_weights(model)
     loss_at(model, batch, 0.0).loss.backward()
     still = {name for name, p in model.named_parameters() if p.grad is None or not p.grad.any()}

@@ -10,20 +10,25 @@ from tiny_models import START, tiny_model, touched_by
 from ct2pet.dataset import Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Normalization, Slices
-from ct2pet.planning.networks import NetworkSize, plan_networks
+from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.topology import unet_topology
 
 DIAGNOSIS = Field("diagnosis", "condition", "category", labels={"benign": 0, "malignant": 1})
 FIELDS = Fields((Field("PET", "target", "pet"), Field("CT", "target", "ct"), DIAGNOSIS))
 
 
-def make(fields=FIELDS, **hyperparameters):
+CGAN_NETWORKS, DCGAN_NETWORKS = ("class_generator", "class_critic"), ("dcgan_generator", "dcgan_critic")
+
+
+def make(fields=FIELDS, recipes=None, **hyperparameters):
+    recipes = recipes or (DCGAN_NETWORKS if hyperparameters.get("variant") == "dcgan" else CGAN_NETWORKS)
     size = NetworkSize([16, 16], unet_topology([16, 16], [4.0, 4.0], 5), 4, 16)
     windows = {
         "PET": Normalization(0.0, 10.0, False, [0.0, 1.0]),
         "CT": Normalization(-1000.0, 400.0, True, [-1.0, 1.0]),
     }
-    slices = Slices([16, 16], 4, plan_networks(["class_generator", "class_critic"], size))
+    networks = {role: plan_network(recipe, size) for role, recipe in zip(CGAN_NETWORKS, recipes)}
+    slices = Slices([16, 16], 4, networks)
     return tiny_model("medscangan", tiny_configuration(normalization=windows, slices=slices), fields, **hyperparameters)
 
 
@@ -58,7 +63,14 @@ def test_the_generator_is_trained_once_in_n_critic_steps():
 
 
 WASSERSTEIN = {"loss": "wgan_gp", "class_head": "auxiliary"}
-VARIANTS = [WASSERSTEIN, {"loss": "wgan_gp"}, {"loss": "r3gan"}, {"loss": "r3gan", "class_head": "auxiliary"}]
+DCGAN = {"variant": "dcgan", "loss": "wgan_gp", "spectral_norm": True}
+VARIANTS = [
+    WASSERSTEIN,
+    DCGAN,
+    {"loss": "wgan_gp"},
+    {"loss": "r3gan"},
+    {"loss": "r3gan", "class_head": "auxiliary"},
+]
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -82,6 +94,43 @@ def test_the_score_of_a_projection_is_that_of_the_images_class():
     classes = torch.tensor([0, 1, 1, 0])
     torch.testing.assert_close(model._score(images, classes), scores + logits[torch.arange(4), classes])
     torch.testing.assert_close(make(class_head="auxiliary").eval()._score(images, classes), scores)
+
+
+def test_a_dcgan_is_scored_by_the_critic_of_the_images_class():
+    model, images = make(variant="dcgan", class_head="auxiliary").eval(), torch.rand(4, 2, 16, 16)
+    classes = torch.tensor([0, 1, 1, 0])
+    torch.testing.assert_close(model._score(images, classes), model.critic(images)[torch.arange(4), classes])
+    parts = [update.losses for update in model.train().training_step(make_batch(), START)]
+    assert not any(name.endswith("_class") for own in parts for name in own)  # no head names the class
+
+
+def test_a_dcgan_learns_nothing_from_images_of_the_other_class():
+    model, batch = make(**DCGAN), make_batch()
+    batch["diagnosis"] = torch.zeros(8, dtype=torch.int64)
+    other = {name: value.clone() for name, value in model.state_dict().items() if ".of_class.1." in name}
+    optimizers = model.optimizers()
+    for update in model.training_step(batch, START):
+        optimizers[update.optimizer].zero_grad()
+        update.loss.backward()
+        optimizers[update.optimizer].step()
+    found = model.state_dict()
+    trained = [
+        name for name in other if "parametrizations" not in name or "original" in name
+    ]  # not spectral norm's own
+    assert any(name.startswith("generator") for name in trained)
+    assert all(torch.equal(found[name], other[name]) for name in trained)
+    assert not torch.equal(
+        found["generator.of_class.0.0.weight"], make(**DCGAN).state_dict()["generator.of_class.0.0.weight"]
+    )
+
+
+@pytest.mark.parametrize(
+    ("variant", "recipes"),
+    [("dcgan", CGAN_NETWORKS), ("cgan", DCGAN_NETWORKS), ("dcgan", ("dcgan_generator", "class_critic"))],
+)
+def test_a_variant_without_its_networks_is_refused(variant, recipes):
+    with pytest.raises(PlansError, match=f"variant '{variant}': the plans' networks"):
+        make(variant=variant, recipes=recipes)
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -19,6 +19,7 @@ from ct2pet.phantom import (
     write_cohort,
     write_dataset,
 )
+from ct2pet.phantom.field_of_view import crop_some
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +73,8 @@ def test_a_varied_cohort_holds_varied_patients_in_varied_scanners(tmp_path):
     write_cohort(tmp_path, Cohort(1, 0, 3, COARSE, varied=True))
     with (tmp_path / "cases.csv").open(newline="") as file:
         seed = int(next(csv.DictReader(file))["seed"])
-    volumes = scan(make_varied_patient(seed), vary_scanner(COARSE, seed))
+    patient = make_varied_patient(seed)
+    volumes = crop_some(scan(patient, vary_scanner(COARSE, seed)), patient)
     assert (read_volume(tmp_path / "targetsTr" / "phantom_001.nii.gz").array == volumes.pet.array).all()
     assert (read_volume(tmp_path / "imagesTr" / "phantom_001_0000.nii.gz").array == volumes.ct.array).all()
 

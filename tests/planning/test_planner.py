@@ -224,6 +224,9 @@ def test_methods_that_cannot_take_the_fields_are_omitted_and_refused_where_they_
         plan_experiment(seen, description(), methods, PlanRequest(sized_for=["seg"]))
     with pytest.raises(PlansError, match="no method supports the fields"):
         plan_experiment(seen, description(), {"seg": segmenting}, PlanRequest())
+    low_dose = replace(GAN, dataset_keys=("dose_fraction",))
+    with pytest.raises(PlansError, match=r"low needs the key dose_fraction in dataset\.json$"):
+        plan_experiment(seen, description(), {"low": low_dose, "seg": segmenting}, PlanRequest())
 
 
 def test_without_districts_the_whole_body_is_planned_alone():

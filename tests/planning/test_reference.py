@@ -2,6 +2,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 from fingerprints import GAN, description, district, fingerprint
 
 from ct2pet.dataset.description import WHOLE_BODY
@@ -138,23 +139,38 @@ def test_organs_with_a_side_are_not_mirrored_left_and_right():
     assert flips == [[2], []]
 
 
-def test_medscangan_has_slices_of_256_pixels_that_grow_from_4(monkeypatch):
+def medscangan_of(name, monkeypatch):
     monkeypatch.setattr(reference, "_folder", lambda: Path(__file__).parents[2] / "plans")
     targets = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}}
     labelled = description({}, channel_names={}, targets=targets, conditions={"diagnosis": ["benign", "malignant"]})
     seen = replace(district(), percentiles={"PET": {"0.5": 0.0, "5": 0.0, "50": 1.0, "95": 5.0, "99.5": 8.0}})
     found = fingerprint(**{WHOLE_BODY: seen})
-    planned = reference_plans("paper_medscangan", found, labelled, {"medscangan": MedScanGAN.requirements})
+    planned = reference_plans(name, found, labelled, {"medscangan": MedScanGAN.requirements})
     (chosen,) = planned.configurations.values()
+    return chosen, MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan"))
+
+
+@pytest.mark.parametrize("name", ["paper_medscangan", "paper_medscangan_dcgan"])
+def test_medscangan_has_slices_of_256_pixels_that_grow_from_4(name, monkeypatch):
+    chosen, model = medscangan_of(name, monkeypatch)
     assert chosen.slices.patch_size == [256, 256]
-    model = MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan"))
     assert model.generator.first_map[1:] == (4, 4)
     assert model.generator.latent_size == 256
     numbers = model.hyperparameters
     assert (numbers.learning_rate, numbers.critic_learning_rate, numbers.beta1, numbers.beta2) == (1e-4, 4e-4, 0.0, 0.9)
     assert (numbers.lambda_penalty, numbers.n_critic, numbers.num_epochs) == (10.0, 5, 500)
-    assert (numbers.loss, numbers.class_head, numbers.spectral_norm) == ("wgan_gp", "auxiliary", True)
+    assert (numbers.loss, numbers.spectral_norm) == ("wgan_gp", True)
     assert (numbers.log_suv, numbers.augment_critic, numbers.lambda_diversity) == (False, False, 0.0)
+
+
+def test_medscangans_plans_are_of_its_two_methods(monkeypatch):
+    numbers = medscangan_of("paper_medscangan", monkeypatch)[1].hyperparameters
+    assert (numbers.variant, numbers.class_head) == ("cgan", "auxiliary")
+    dcgan = medscangan_of("paper_medscangan_dcgan", monkeypatch)[1]
+    assert dcgan.hyperparameters.variant == "dcgan"
+    transposed = [one for one in dcgan.generator.of_class[0] if isinstance(one, torch.nn.ConvTranspose2d)]
+    assert len(dcgan.generator.of_class) == 2
+    assert [one.stride for one in transposed] == [(2, 2)] * 6  # from 4 to 256 pixels
 
 
 STRICT = "paper_2503_15555_strict"

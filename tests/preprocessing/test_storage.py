@@ -1,5 +1,6 @@
 import json
 
+import blosc2
 import numpy as np
 import pytest
 
@@ -118,7 +119,7 @@ def test_an_array_that_is_truncated_while_written_never_gets_its_name(store, mon
             file.write(b"half")
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(storage.blosc2, "asarray", cut_off)
+    monkeypatch.setattr(blosc2, "asarray", cut_off)
     with pytest.raises(KeyboardInterrupt):
         store.write("A", prepared(), "key", {})
     assert list(store.folder.iterdir()) == []

@@ -1,6 +1,7 @@
 """The page of an augmentation study."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -87,9 +88,11 @@ def test_a_study_without_comparisons_has_no_plot(study, tmp_path):
     assert "<svg" not in (tmp_path / "study.html").read_text()
 
 
-def test_pictures_for_readers_are_grey_values_of_a_fixed_window(tmp_path):
-    write_pictures(tmp_path, TEST)
-    for channel, (kind, low, width) in enumerate((("pet", 0.0, 10.0), ("ct", -1000.0, 1400.0))):
+def test_pictures_for_readers_are_grey_values_in_the_range_of_the_real_images(tmp_path):
+    brighter = replace(TEST, images=TEST.images * np.array([2.0, 1.0], np.float32)[:, None, None])
+    write_pictures(tmp_path, TEST, brighter)
+    suv = round(float(np.percentile(brighter.images[:, 0], 99.5)), 1)
+    for channel, (kind, low, width) in enumerate((("pet", 0.0, suv), ("ct", -1000.0, 1400.0))):
         found = np.asarray(Image.open(tmp_path / kind / "0003.png"))
         expected = 255 * np.clip((TEST.images[2, channel] - low) / width, 0, 1)
         assert np.abs(found - expected).max() <= 0.5 + 1e-3

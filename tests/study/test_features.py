@@ -8,7 +8,7 @@ from torch import nn
 
 from ct2pet.errors import CheckpointError, Ct2PetError, PluginError
 from ct2pet.study.classification import ClassifierOptions, TrainedClassifier, train_classifier
-from ct2pet.study.features import classifier_features, inception_features, random_features
+from ct2pet.study.features import Extractor, classifier_features, inception_features, random_features
 from ct2pet.study.slices import to_network
 from ct2pet.study.training_set import TrainingSet
 
@@ -21,6 +21,15 @@ def test_random_features_are_the_same_in_every_process_and_leave_the_random_numb
     np.testing.assert_array_equal(first, second)
     assert first.shape == (len(training), 2 * (16 + 32 + 64))
     assert not np.allclose(first, random_features(1, seed=4)(training))
+
+
+def test_the_features_of_slices_are_computed_once():
+    seen = []
+    extractor = Extractor("counting", lambda images: (seen.append(len(images)), images.flatten(1))[1])
+    first, second = disc_slices(2), disc_slices(2, seed=1)
+    assert extractor(first) is extractor(first)
+    assert not np.array_equal(extractor(second), extractor(first))
+    assert seen == [4, 4]
 
 
 def test_random_features_see_uptake_and_size(training):
@@ -50,6 +59,8 @@ def test_a_classifier_without_a_linear_layer_is_refused():
 def test_weights_that_are_none_are_named(tmp_path):
     file = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, file)
+    with pytest.raises(CheckpointError, match=r"nowhere\.pth: no such file"):
+        inception_features(tmp_path / "nowhere.pth")
     with pytest.raises((CheckpointError, PluginError), match=r"weights\.pth|torchvision"):
         inception_features(file)
 

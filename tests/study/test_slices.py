@@ -1,5 +1,7 @@
 """Slices show the lesion where it is, in the unit of the volume, whatever grid the volume has."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from disc_slices import disc_slices
@@ -12,6 +14,7 @@ from ct2pet.study.slices import (
     from_network,
     lesion_slices,
     read_slices,
+    shown_range,
     to_network,
 )
 from ct2pet.volume import Grid, Volume
@@ -119,3 +122,14 @@ def test_uptake_and_ct_numbers_survive_the_network_scale():
     scaled = to_network(images, slices.channels)
     assert scaled[:, 1].min() >= -1
     np.testing.assert_allclose(from_network(scaled, slices.channels), images, rtol=1e-4, atol=1e-3)
+
+
+def test_pictures_show_a_pet_up_to_its_hottest_voxels_and_a_ct_in_a_fixed_range():
+    slices = disc_slices(10, channels=("pet", "ct"))
+    low, high = shown_range(slices, "pet")
+    share_above = float((slices.images[:, 0] > high).mean())
+    assert low == 0.0
+    assert 0.003 < share_above < 0.008
+    assert shown_range(slices, "ct") == (-1000.0, 400.0)
+    cold = replace(slices, images=slices.images * 0.01)
+    assert shown_range(cold, "pet") == (0.0, 1.0)  # noise is not stretched to white

@@ -90,6 +90,25 @@ def test_a_sample_does_not_depend_on_the_others_of_its_batch():
         assert torch.equal(image, torch.cat([half[name] for half in halves]))
 
 
+@pytest.mark.parametrize("moved", [{}, {"misalignment_mm": {"PET": [6.0, 8.0, 10.0]}, "misalignment_probability": 0.5}])
+def test_the_margin_of_a_sample_that_does_not_use_it_changes_nothing(moved):
+    augmenter = make(**ALL_OF_IT, **moved)
+    batch, seeds = batch_of(augmenter), [*range(6)]
+    margin = augmenter.margin
+    inner = (slice(None), *(slice(m, -m) for m in margin))
+    changed = {name: image.clone() for name, image in batch.items()}
+    for index, seed in enumerate(seeds):
+        for image in changed.values():
+            kept = image[index][inner].clone()
+            if not augmenter.uses_margin(seed):
+                image[index] = 1
+                image[index][inner] = kept
+    assert {augmenter.uses_margin(seed) for seed in seeds} == ({True} if moved else {True, False})
+    expected = augmenter(batch, seeds)
+    for name, image in augmenter(changed, seeds).items():
+        assert torch.equal(image, expected[name])
+
+
 def test_samples_of_one_batch_are_changed_differently():
     augmenter = make(**FLIPPED)
     batch = {name: image[:1].expand(6, -1, -1, -1, -1) for name, image in batch_of(augmenter).items()}

@@ -114,12 +114,33 @@ def test_ct_and_pet_are_of_the_same_place(store):
 
 def test_a_patch_beyond_the_stored_box_has_the_padding_value_there(store):
     case = store.open("A1")
-    patch = read_patch(case, (-3, 10, 0), (8, 16, 22), {"CT": -1.0, "PET": 0.0})
+    patch = {"CT": np.full((8, 16, 22), -1.0), "PET": np.zeros((8, 16, 22)), "mask": np.zeros((8, 16, 22), bool)}
+    read_patch(case, (-3, 10, 0), patch)
     inside = case.read(Box((0, 10, 0), (5, 20, 22)))
     for key, padding in (("CT", -1.0), ("PET", 0.0), ("mask", False)):
         assert np.array_equal(patch[key][3:, :10], inside[key])
         assert (patch[key][:3] == padding).all()
         assert (patch[key][:, 10:] == padding).all()
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_margin_that_a_sample_does_not_use_is_not_read(store, paired):
+    options = {"margin": (2, 3, 4), "paired": paired}
+    whole, part = make_loader(store, **options), make_loader(store, **options, uses_margin=lambda seed: seed % 2 == 0)
+    inner = (slice(None), slice(2, -2), slice(3, -3), slice(4, -4))
+    beyond, used = {"CT": -1, "PET": 0}, []
+    for number in range(8):
+        all_of_it, batch = whole.batch(number), part.batch(number)
+        assert batch.seeds == all_of_it.seeds
+        for index, seed in enumerate(batch.seeds):
+            used.append(seed % 2 == 0)
+            for name, tensor in batch.tensors.items():
+                expected = all_of_it.tensors[name][index].clone()
+                if not used[-1]:
+                    expected = torch.full_like(expected, beyond.get(name, 0))
+                    expected[inner] = all_of_it.tensors[name][index][inner]
+                assert torch.equal(tensor[index], expected)
+    assert {*used} == {True, False}
 
 
 def test_a_case_smaller_than_the_patch_keeps_all_its_voxels(store):

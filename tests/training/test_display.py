@@ -1,3 +1,5 @@
+import contextlib
+
 import pytest
 
 from ct2pet import console
@@ -61,6 +63,15 @@ def test_a_training_says_where_it_goes_how_each_epoch_was_and_what_it_ended_with
     )
     assert "best so far" not in epochs[1]
     assert said[-1] == "pix2pix trunk: trained 2 epochs in 40 s; best MAE 0.3 SUV (epoch 1)"
+
+
+def test_the_live_line_never_shows_an_epoch_beyond_the_last_one(clock, tmp_path, monkeypatch):
+    shown = []
+    bar = console.Progress("pix2pix trunk", 40, "step")
+    monkeypatch.setattr(display_module, "progress", lambda *arguments, **options: contextlib.nullcontext(bar))
+    monkeypatch.setattr(bar, "on_change", lambda: shown.append(list(bar.notes)))
+    go(clock, tmp_path, epochs=2)
+    assert [notes[0] for notes in (*shown, bar.notes) if notes] == ["epoch 2/2"] * 21
 
 
 def test_after_ten_steps_the_whole_training_is_estimated_and_a_long_one_on_a_cpu_is_said_to_be(clock, tmp_path, capsys):

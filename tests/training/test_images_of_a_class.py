@@ -24,7 +24,14 @@ def trainer(store, folder, numbers=NUMBERS, **options):
     return make_trainer(store, folder, class_plans(**numbers), "medscangan", cases=CASES, **options)
 
 
-@pytest.mark.parametrize("numbers", [{}, {"loss": "wgan_gp", "class_head": "auxiliary", "augment_critic": False}])
+RESUMED = [
+    {},
+    {"loss": "wgan_gp", "class_head": "auxiliary", "augment_critic": False},
+    {"variant": "dcgan", "loss": "wgan_gp", "spectral_norm": True},  # with dropout
+]
+
+
+@pytest.mark.parametrize("numbers", RESUMED)
 def test_a_resumed_training_is_bit_equal_to_one_that_nothing_interrupted(store, tmp_path, monkeypatch, numbers):
     numbers = {**NUMBERS, **numbers}
     trainer(store, tmp_path / "whole", numbers).run()

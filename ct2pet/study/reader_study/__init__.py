@@ -1,4 +1,5 @@
-"""Reader studies: can people tell synthetic images from real ones? An offline page asks, and its answers are scored."""
+"""Reader studies: can readers distinguish synthetic from real images? An offline page collects their answers; these
+are scored."""
 
 from ct2pet.study.reader_study.page import ReaderStudyOptions, make_reader_study
 from ct2pet.study.reader_study.score import ReaderScore, score_answers, text

@@ -1,4 +1,4 @@
-"""What the answers of a reader say."""
+"""Score the answers of readers."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class ReaderScore:
 
     @property
     def distinguishable(self) -> bool:
-        """Whether the reader sees a difference, which also who is wrong more often than by guessing does."""
+        """Whether the reader distinguishes the two kinds; an accuracy significantly below chance shows this too."""
         return self.p_two_sided < _LEVEL
 
 
@@ -122,7 +122,7 @@ def _d_prime(hits: int, synthetic: int, false_alarms: int, real: int) -> float:
 
 
 def text(score: ReaderScore) -> str:
-    """The score in lines for people, with what it means."""
+    """The score as lines of text, with its interpretation."""
     lines = [
         f"reader {score.reader}: {score.answered} of {score.images} images answered",
         f"  right: {score.right} ({score.accuracy:.1%}, 95% interval {score.ci95[0]:.1%} to {score.ci95[1]:.1%}); "

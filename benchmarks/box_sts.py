@@ -1,0 +1,196 @@
+"""The model in the box on real PET/CT of 28 sarcoma patients: untrained on them, and as a start of training.
+
+    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK zero_shot
+    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK train box|scratch N [--epochs 10]
+    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK compare
+
+The body of every patient is called legs. ``zero_shot`` compares the mean absolute error (MAE, SUV) in the body with
+that of the median SUV of the other patients, and with a table from HU to SUV of the other patients (the median of each
+bin). ``train`` trains on N patients with the plans of the box (regression, as many steps from either start: networks
+and batches are the same, so times are equal); patients that are not trained with are predicted: with N = 22 the six
+test patients of Dataset101_STS. ``compare`` prints the differences, with 95% intervals over patients (bootstrap).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from ct2pet.imageio import read_volume
+from ct2pet.phantom import DISTRICTS
+from ct2pet.resampling import resample
+from ct2pet.volume import Volume
+from dataset_conversion import Dataset101_STS as sts
+
+DATASET, PLANS, LEGS = "Dataset102_STSLegs", "box", "legs"
+BINS_HU = (-2000, -600, -250, -130, -110, -90, -60, -20, 0, 20, 40, 60, 80, 120, 200, 400, 4000)
+FEW = 5
+METHOD, ITERATIONS, SEED = "regression", 25, 20
+
+
+def prepare(source: Path, work: Path) -> list[str]:
+    """All patients as training cases of one dataset, their bodies with the label of the legs; their names."""
+    from ct2pet.dataset import write_dataset_json
+    from ct2pet.imageio import write_volume
+
+    folder = work / "raw" / DATASET
+    names = sorted(path.name for path in source.glob("STS_*") if path.is_dir())
+    if not (folder / "dataset.json").exists():
+        for name in names:
+            sts.convert_patient(source / name, folder, "Tr")
+            path = folder / "districtsTr" / f"{name}.nii.gz"
+            body = read_volume(path, "label")
+            write_volume(path, body.with_array((body.array > 0) * np.uint8(DISTRICTS[LEGS])))
+        write_dataset_json(folder, name="STS", districts=DISTRICTS, num_training=len(names), **sts.CITATION)
+    return names
+
+
+def on_pet(work: Path, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """PET (SUV), CT at about the PET's resolution (HU), and body of a patient, on the PET's grid."""
+    folder = work / "raw" / DATASET
+    pet = read_volume(folder / "targetsTr" / f"{name}.nii.gz", "SUV")
+    ct = read_volume(folder / "imagesTr" / f"{name}_0000.nii.gz", "HU")
+    body = resample(read_volume(folder / "districtsTr" / f"{name}.nii.gz", "label"), pet.grid, labels=True)
+    smooth = ct.with_array(gaussian_filter(ct.array.astype(np.float32), [2.5 / mm for mm in ct.grid.spacing]))
+    return pet.array, resample(smooth, pet.grid).array, body.array > 0
+
+
+def mae(work: Path, name: str, predicted: Volume) -> float:
+    """The mean absolute error (SUV) in the body."""
+    pet = read_volume(work / "raw" / DATASET / "targetsTr" / f"{name}.nii.gz", "SUV")
+    _, _, body = on_pet(work, name)
+    return float(np.abs(resample(predicted, pet.grid).array - pet.array)[body].mean())
+
+
+def baselines(work: Path, names: list[str]) -> dict[str, dict[str, float]]:
+    """The MAE (SUV) of each patient by the median, and by the table from HU to SUV, of all other patients."""
+    seen = {name: [values[body] for values in (pet, ct)] for name in names for pet, ct, body in [on_pet(work, name)]}
+    found: dict[str, dict[str, float]] = {"median": {}, "table": {}}
+    for name in names:
+        pet, hu = (np.concatenate([seen[other][k] for other in names if other != name]) for k in range(2))
+        bins = np.digitize(hu, BINS_HU)
+        middle = float(np.median(pet))
+        table = np.array([np.median(pet[bins == k]) if (bins == k).any() else middle for k in range(len(BINS_HU) + 1)])
+        own_pet, own_hu = seen[name]
+        found["median"][name] = float(np.abs(own_pet - middle).mean())
+        found["table"][name] = float(np.abs(own_pet - table[np.digitize(own_hu, BINS_HU)]).mean())
+    return found
+
+
+def compare(title: str, ours: dict[str, float], theirs: dict[str, float]) -> str:
+    """By how much the mean of ``ours`` is below that of ``theirs`` over the same patients, with its interval."""
+    names = sorted({*ours} & {*theirs})
+    one, other = (np.array([values[name] for name in names]) for values in (ours, theirs))
+    drawn = np.random.default_rng(SEED).integers(len(names), size=(10_000, len(names)))
+    low, high = np.percentile(100 * (one[drawn].mean(1) / other[drawn].mean(1) - 1), [2.5, 97.5])
+    change = 100 * (one.mean() / other.mean() - 1)
+    return (
+        f"{title}: {one.mean():.3f} against {other.mean():.3f} SUV, {change:+.1f}% [{low:+.1f}, {high:+.1f}], "
+        f"lower in {(one < other).sum()} of {len(names)} patients"
+    )
+
+
+def zero_shot(work: Path, names: list[str]) -> None:
+    from ct2pet.api.prediction import predict
+
+    raw, found = work / "raw" / DATASET, {}
+    for title, options in (("legs", {"districts": raw / "districtsTr"}), ("rules", {"segmenter": "rules"})):
+        folder = work / f"zero_shot_{title}"
+        predict(
+            raw / "imagesTr",
+            folder,
+            model_paths=["box"],
+            device="cpu",
+            like=raw / "targetsTr",
+            continue_prediction=True,
+            **options,
+        )
+        found[title] = {name: mae(work, name, read_volume(folder / f"{name}.nii.gz", "SUV")) for name in names}
+    blind = baselines(work, names)
+    print(compare("table from HU to SUV against the median", blind["table"], blind["median"]))
+    for title, errors in found.items():
+        for name, values in blind.items():
+            print(compare(f"box, districts {title}, against the {name} of the other patients", errors, values))
+
+
+def train(work: Path, names: list[str], start: str, cases: int, epochs: int) -> None:
+    from ct2pet.api.planning import plan_and_preprocess
+    from ct2pet.api.training import train as train_network
+
+    preprocessed = work / "preprocessed" / DATASET
+    if not (preprocessed / "splits_final.json").exists():
+        plan_and_preprocess(DATASET, plans_name=PLANS, configurations=[LEGS], device="cpu", num_processes=1)
+        splits = [{"train": chosen, "val": [name for name in names if name not in chosen]} for chosen in subsets(names)]
+        (preprocessed / "splits_final.json").write_text(json.dumps(splits))
+    use_folders(work, results(work, start))
+    train_network(
+        DATASET,
+        METHOD,
+        [len(chosen) for chosen in subsets(names)].index(cases),
+        configurations=[LEGS],
+        plans_name=PLANS,
+        device="cpu",
+        num_epochs=epochs,
+        iterations_per_epoch=ITERATIONS,
+        num_workers=0,
+        resume=True,
+        pretrained_weights=Path("box") if start == "box" else None,
+    )
+
+
+def subsets(names: list[str]) -> list[list[str]]:
+    """Whom to train with: all but the six test patients, and of these the first ``FEW`` of a random order."""
+    most = [name for name in names if name not in sts.TEST_CASES]
+    few = sorted(np.random.default_rng(SEED).permutation(most)[:FEW].tolist())
+    return [most, few]
+
+
+def use_folders(work: Path, trained: Path) -> None:
+    folders = {"raw": work / "raw", "preprocessed": work / "preprocessed", "results": trained}
+    os.environ.update({f"ct2pet_{kind}": str(folder) for kind, folder in folders.items()})
+
+
+def results(work: Path, start: str) -> Path:
+    return work / f"results_{start}"
+
+
+def compare_starts(work: Path, names: list[str]) -> None:
+    blind = baselines(work, names)["median"]
+    for fold, chosen in enumerate(subsets(names)):
+        errors = {}
+        for start in ("box", "scratch"):
+            folder = results(work, start) / DATASET / f"{METHOD}__{PLANS}__{LEGS}" / f"fold_{fold}" / "validation"
+            paths = {path.name.removesuffix(".nii.gz"): path for path in folder.glob("STS_*.nii.gz")}
+            errors[start] = {name: mae(work, name, read_volume(path, "SUV")) for name, path in paths.items()}
+            if errors[start]:
+                print(compare(f"{len(chosen)} patients, from {start}, against the median", errors[start], blind))
+        if all(errors.values()):
+            print(compare(f"{len(chosen)} patients, from the box against from scratch", *errors.values()))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("source", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
+    parser.add_argument("work", type=Path, help="a folder for everything that is made")
+    parser.add_argument("what", choices=("zero_shot", "train", "compare"))
+    parser.add_argument("start", nargs="?", choices=("box", "scratch"))
+    parser.add_argument("cases", nargs="?", type=int, choices=(FEW, 22))
+    parser.add_argument("--epochs", type=int, default=10)
+    arguments = parser.parse_args()
+    use_folders(arguments.work, arguments.work / "results")
+    names = prepare(arguments.source, arguments.work)
+    if arguments.what == "zero_shot":
+        zero_shot(arguments.work, names)
+    elif arguments.what == "train":
+        train(arguments.work, names, arguments.start, arguments.cases, arguments.epochs)
+    else:
+        compare_starts(arguments.work, names)
+
+
+if __name__ == "__main__":
+    main()
