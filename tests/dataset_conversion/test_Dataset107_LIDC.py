@@ -108,7 +108,7 @@ def test_a_file_that_is_no_xml_is_named(source, capsys):
     path = next(source.rglob("*.xml"))
     path.write_text("<LidcReadMessage>")
     assert lidc.main(["-i", str(source), "-np", "1"]) == 2
-    assert "069.xml: no XML" in capsys.readouterr().err
+    assert "069.xml: not an XML file" in capsys.readouterr().err
 
 
 def test_a_folder_without_readings_is_one_line(tmp_path, monkeypatch, capsys):
