@@ -158,7 +158,8 @@ def _check_names(
 ) -> None:
     """Raise PlansError or PluginError for an unknown name of plans, a configuration or a method, before any work."""
     preprocessed.plans_file(request.plans_name)
-    if request.target_spacing is not None and (request.plans_name == BOX or is_reference(request.plans_name)):
+    fixed = request.plans_name == BOX or is_reference(request.plans_name)  # also checks the name
+    if fixed and request.target_spacing is not None:
         raise PlansError(f"the plans {request.plans_name} have a fixed spacing; choose another name (-p)")
     known = [*description.districts, WHOLE_BODY]
     for name in configurations:

@@ -26,7 +26,6 @@ from ct2pet.cli.model_arguments import add_choice_of_model
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_apart
 from ct2pet.paths import results_folder
-from ct2pet.sharing.box import is_box
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -134,6 +133,8 @@ def _check(arguments: argparse.Namespace) -> None:
 
 def _inputs(arguments: argparse.Namespace) -> list[Path]:
     """The folders and files that the cases read."""
+    from ct2pet.sharing.box import is_box
+
     models = [path for path in arguments.model_paths or [results_folder()] if not is_box(path)]
     others = (arguments.districts, arguments.weights, arguments.like)
     return [arguments.source, *map(Path, models), *(path for path in others if path is not None)]

@@ -224,7 +224,7 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
         ("export_model -d 900 -o {0}/notes.zip", "would be replaced, but is not a model of ct2pet_export_model"),
         ("install_model {0}/missing.zip", "missing.zip: no such file"),
         ("predict -i {0} -o {0}/../out --model {0}/missing.zip", "missing.zip: no such file"),
-        ("predict -i {0} -o {0}/../out --model {0}", "no model with a checkpoint_final.pth in it"),
+        ("predict -i {0} -o {0}/../out --model {0}", "no model with a checkpoint_final.pth in folders"),
     ],
 )
 def test_what_cannot_be_done_is_one_clear_line(results, tmp_path, capsys, line, said):

@@ -141,8 +141,8 @@ def test_missing_district_maps_are_made_and_the_plans_record_the_segmenter(raw, 
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == ["case0: low 0.99, high 0.30 (low)", "    the upper half looks odd"]
     assert said[-1].endswith("check these district maps before training (reasons: CASE.segmenter.json): case0, case1")
-    with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by other"):
-        go(segmenter="other")
+    with pytest.raises(Ct2PetError, match=r"made by halves 1\.2, not by rules"):
+        go(segmenter="rules")
     assert go() == plans
     assert maps_of(raw) == after
 

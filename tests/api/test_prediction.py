@@ -166,7 +166,7 @@ def test_another_grid_is_that_of_the_file_or_of_the_cases_file_in_the_folder(raw
         (path,) = predict(ct, raw / f"pet{number}.nii.gz", like=place, device="cpu")
         assert read_volume(path).grid.matches(grid)
         assert (raw / f"pet{number}.json").exists()
-    with pytest.raises(CasesFailed, match="no image b whose grid"):
+    with pytest.raises(CasesFailed, match="no image b with the grid"):
         run(raw, like=raw / "like")
 
 

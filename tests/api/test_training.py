@@ -126,7 +126,7 @@ def test_a_district_that_fails_is_named_and_the_next_one_is_trained(results, pre
 def test_several_gpus_and_torchrun_exclude_each_other(results, monkeypatch):
     monkeypatch.setattr(training, "choose_devices", lambda device, num_gpus: ["cpu"] * num_gpus)
     monkeypatch.setattr(training.distributed, "launched_by_torchrun", lambda: True)
-    with pytest.raises(TrainingError, match="choose one of them"):
+    with pytest.raises(TrainingError, match="use one of them"):
         train("901", "pix2pix", "all", num_gpus=2)
 
 

@@ -41,7 +41,7 @@ def test_a_conversion_says_what_it_did(folder, capsys):
     assert "Dataset007_CLINIC: 1 case(s) converted\n" in said
     assert open_dataset("7").cases() == ["CLINIC_0001"]
     assert run(folder) == 0
-    assert "0 case(s) converted, 1 were there" in capsys.readouterr().out
+    assert "0 case(s) converted, 1 already there" in capsys.readouterr().out
 
 
 def test_some_failed(folder, capsys):
@@ -59,7 +59,7 @@ def test_some_failed(folder, capsys):
 def test_damaged_slices_at_an_end_are_an_error_although_the_case_is_there(folder, capsys):
     last = folder / "exam 0" / "CT11"
     last.write_bytes(last.read_bytes()[:700])
-    for converted in ("1 case(s) converted\n", "0 case(s) converted, 1 were there"):  # again the next time
+    for converted in ("1 case(s) converted\n", "0 case(s) converted, 1 already there"):  # again the next time
         assert run(folder) == 1
         captured = capsys.readouterr()
         assert converted in captured.out

@@ -157,7 +157,7 @@ def test_without_the_table_there_are_no_diagnoses_and_a_wrong_table_is_refused(s
     assert "no table of clinical metadata" in capsys.readouterr().out
     (source / "other.csv").write_text("a,b\n1,2\n")
     assert fdg.main(["-i", str(source), "--metadata", str(source / "other.csv")]) == 2
-    assert "other.csv: no table of clinical metadata" in capsys.readouterr().err
+    assert "other.csv: not a table of clinical metadata" in capsys.readouterr().err
 
 
 def test_a_folder_without_patients_is_refused(tmp_path, monkeypatch, capsys):

@@ -75,7 +75,7 @@ def test_the_release_becomes_a_dataset_with_the_challenges_folds(source, tmp_pat
 def test_folds_with_a_patient_on_both_sides_are_not_kept(source, capsys):
     write_folds(source, [NAMES[:1], NAMES[1:2], NAMES[2:]])
     assert autopet.main(["-i", str(source), "-np", "1"]) == 0
-    assert "not kept, fold 1 has 1 patient(s) on both sides" in capsys.readouterr().out
+    assert "not kept, fold 1 has 1 patient(s) in training and validation" in capsys.readouterr().out
     assert not (open_dataset("103").folder / "splits_final.json").exists()
 
 
@@ -101,7 +101,7 @@ def test_what_is_missing_is_said_in_one_line_each(source, capsys):
     assert f"left out: imagesTr/{NAMES[0]}_0001.nii.gz: the file is missing" in lines
     assert "fdg_02_c: lesions: its file in labelsTr is missing" in lines
     assert any("strange_0000.nii.gz: the name does not contain the patient" in line for line in lines)
-    assert any("splits_final.json: is missing" in line for line in lines)
+    assert any("splits_final.json: missing" in line for line in lines)
     assert len(open_dataset("103").cases()) == 2
 
 

@@ -145,7 +145,7 @@ FAR = Grid(PET_GRID.shape, PET_GRID.spacing, (300.0, 300.0, 300.0))
         (lambda: dose("Subj", 20, ActualFrameDuration=900000), "the low dose cannot be larger than the full one"),
         (lambda: dose("Subj", 1), "the same images"),
         (lambda: ct_series(Study("Subj")), "low-dose PET: no PET series"),
-        (lambda: dose("Subj", 20) + dose("Subj", 4), "low-dose PET: it holds 2 PET series"),
+        (lambda: dose("Subj", 20) + dose("Subj", 4), "low-dose PET: it contains 2 PET series"),
         (lambda: dose("Subj", 20, PatientWeight=None), "low-dose PET: Patient's Weight (0010,1030) is missing"),
         (lambda: dose("Subj", 20, Units="CNTS"), "low-dose PET: Units are CNTS"),
         (lambda: dose("Subj", 20, CorrectedImage=["DECY"]), "low-dose PET: not attenuation-corrected"),

@@ -133,7 +133,7 @@ def test_several_series_in_a_folder_are_one_line(scans, capsys):
     assert main(arguments.split()) == 1
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
     assert lines == [
-        "a: it holds 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into its own folder"
+        "a: it contains 2 CT series (CT series 2 (20 files); CT series 5 (12 files)); put each into its own folder"
     ]
     assert sorted(path.name for path in (scans / "out" / "dicom").iterdir()) == ["b"]
 
