@@ -112,6 +112,7 @@ setup(
         "pillow>=10",
         "numpy>=1.24",
         "scipy>=1.10",
+        "acvl-utils>=0.2.1",
         "dynamic-network-architectures>=0.3",
         "pydantic>=2.5",
         "annotated-types>=0.6",

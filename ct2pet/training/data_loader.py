@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import torch
+from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
 
 from ct2pet.dataset import Field, Fields
 from ct2pet.dataset.fields import MASK
@@ -200,9 +201,9 @@ def read_patch(case: StoredCase, start: Sequence[int], patch: Mapping[str, np.nd
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
-    there = tuple(slice(a - first, b - first) for a, b, first in zip(low, high, start))
-    for name, array in patch.items():
-        array[there] = inside[name]  # converted by numpy: torch would start more threads for it
+    there = [[a - first, b - first] for a, b, first in zip(low, high, start)]
+    for name, array in patch.items():  # converted by numpy: torch would start more threads for it
+        insert_crop_into_image(array, inside[name], there)
 
 
 def prefetched(
