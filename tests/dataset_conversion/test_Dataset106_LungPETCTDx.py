@@ -126,7 +126,7 @@ def test_without_any_pet_nothing_is_written(places, tmp_path, capsys):
     for path in places[0].rglob("4.000000-PET"):
         shutil.rmtree(path)
     assert convert(places, "--pet") == 2
-    assert "no labelled lesion was found" in capsys.readouterr().err
+    assert "no labelled lesions" in capsys.readouterr().err
     assert not (tmp_path / "raw" / "Dataset106_LungPETCTDx").exists()
 
 
