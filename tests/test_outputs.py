@@ -56,7 +56,7 @@ def test_an_unwritable_folder_is_named(tmp_path, monkeypatch):
     monkeypatch.setattr("ct2pet.files.tempfile.TemporaryFile", forbidden)
     for check in (check_output_folder, check_output_file):
         with pytest.raises(
-            WriteError, match=rf"^{tmp_path}: not writable .* \(Permission denied\); .*get write permission"
+            WriteError, match=rf"^{tmp_path}: not writable \(Permission denied\); .*get write permission"
         ):
             check(tmp_path / "new" / "x")
 
