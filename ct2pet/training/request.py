@@ -158,7 +158,9 @@ def train_one(device: str, request: TrainingRequest, configuration: str) -> Path
             _say_what_continues(run)
         elif not request.only_validate:
             if run.options.pretrained_weights is not None:
-                load_checkpoint(find_checkpoint(run.options.pretrained_weights))  # before anything is removed
+                load_checkpoint(
+                    find_checkpoint(run.options.pretrained_weights, configuration)
+                )  # before anything is removed
             _replace_old_training(run)
         if distributed.is_main_process():  # makes a model folder self-contained
             run.plans.save(run.folder.parent / PLANS)
