@@ -63,7 +63,8 @@ class Reprediction:
         return self._predicted(image, box)
 
     def _predicted(self, image: Volume | None, box: Box) -> np.ndarray:
-        return np.mean([self._stitched(member, image, box) for member in self._members], axis=0, dtype=np.float32)
+        found = [self._stitched(member, image, box) for member in self._members]
+        return np.asarray(np.mean(found, axis=0, dtype=np.float32))
 
     def _stitched(self, member: _Member, image: Volume | None, box: Box) -> np.ndarray:
         """As Predictor.predict, in a box."""
