@@ -29,6 +29,7 @@ _LUNG_HU = (-940.0, -500.0)
 _LUNG_SHARE = 0.8  # of a lung is so dense; of air beside the patient, noise and streaks included, less
 _LUNG_ML = 20.0  # without its rim
 _GROWN = 2  # voxels from a lung without its rim to its wall
+_THIN_WALL = 2  # voxels: a thicker wall at the side of the view is body by itself
 _ENCLOSED = 0.7  # share of a lung's surface that is body; of air beside the patient or foam it is less
 _AIRWAY_CM2 = 6.0  # a hole of a slice that is so small is airway or bowel, though it opens outwards elsewhere
 _TOO_DENSE = 0.15  # of a body: no more of it is as dense as hard bone
@@ -170,7 +171,7 @@ def _cut_lungs(body: np.ndarray, hu: np.ndarray) -> np.ndarray:
     parts, count = ndimage.label(ndimage.binary_erosion(~body & (hu < _LUNG_HU[1]), CROSS, border_value=1))
     large = np.bincount(parts.ravel(), minlength=count + 1) * STEP_MM**3 / 1000 > _LUNG_ML
     found, boxes = np.zeros_like(body), ndimage.find_objects(parts)
-    for number in _at_sides(parts, _GROWN + 1):
+    for number in _at_sides(parts, _THIN_WALL + _GROWN):
         if number == 0 or not large[number]:
             continue
         box = tuple(slice(max(0, part.start - 3), part.stop + 3) for part in boxes[number - 1])

@@ -99,7 +99,7 @@ def test_arms_may_be_hidden_where_a_trunk_reaches_the_rim_of_a_round_field_of_vi
 
 
 def test_a_trunk_within_its_field_of_view_hides_no_arms():
-    hu = rod(air(40, 150, 150), (74.5, 74.5), 400, 40, ratio=0.7)
+    hu = rod(air(40, 150, 150), (74.5, 74.5), 200, 40, ratio=0.7)
     confidence, warnings = judge(*division_of(hu, part=TRUNK, middle=74.5))
     assert (confidence, warnings) == ({"trunk": 0.9}, ())
 
