@@ -134,7 +134,7 @@ def test_a_full_disk_is_reported_in_one_line_and_the_old_file_is_kept(tmp_path):
     save_checkpoint(path, {"epoch": 1})
     with (
         file_size_limit(100_000),
-        pytest.raises(CheckpointError, match=r"c\.pth: cannot be written \(.+\).*go on") as told,
+        pytest.raises(CheckpointError, match=r"c\.pth: cannot be written \(.+\).*continue with --c") as told,
     ):
         save_checkpoint(path, {"epoch": 2, "weights": torch.zeros(100_000)})
     assert "\n" not in str(told.value)

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+import ct2pet.api.planning
 import ct2pet.districts
 from ct2pet.districts import Segmentation, Segmenter
 from ct2pet.errors import DatasetError
@@ -57,4 +58,9 @@ def use_stubs(monkeypatch):
         ct2pet.districts.load_segmenter,
         {"halves": Halves, "rules": Halves, "other": OtherHalves, "bands": Bands},
     )
-    monkeypatch.setattr(ct2pet.districts, "load_segmenter", lambda name: stubs[name] if name in stubs else load(name))
+
+    def stub(name):
+        return stubs[name] if name in stubs else load(name)
+
+    monkeypatch.setattr(ct2pet.districts, "load_segmenter", stub)
+    monkeypatch.setattr(ct2pet.api.planning, "load_segmenter", stub)

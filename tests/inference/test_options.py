@@ -12,5 +12,5 @@ def test_the_defaults_choose_nothing():
 
 
 def test_an_unknown_grid_is_one_clear_line():
-    with pytest.raises(Ct2PetError, match="grid 'mr': it is one of pet, ct"):
+    with pytest.raises(Ct2PetError, match="grid 'mr': must be one of pet, ct"):
         PredictionOptions(grid="mr")

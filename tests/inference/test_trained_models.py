@@ -141,8 +141,8 @@ def other_plans(**changes):
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        ({"configuration_name": "high"}, "holds scaled of high"),
-        ({"model_name": "pix2pix"}, "holds pix2pix of low"),
+        ({"configuration_name": "high"}, "contains scaled of high"),
+        ({"model_name": "pix2pix"}, "contains pix2pix of low"),
         ({"model": {"weights": torch.zeros(1)}}, "do not fit the networks"),
         ({"model": {"factor": torch.tensor(float("nan"))}}, "contain NaN or infinity"),
         ({"plans": other_plans(patch_size=[4, 4, 4])}, "other plans than the other folds"),

@@ -56,7 +56,7 @@ def wait_for(condition):
 
 
 def open_clients():
-    clients = [thing for thing in gc.get_objects() if isinstance(thing, distributed.Client)]
+    clients = [thing for thing in gc.get_objects() if type(thing) is distributed.Client]
     return [client for client in clients if client.status not in ("closed", "newly-created")]
 
 

@@ -102,5 +102,5 @@ class Channels(Layer):
 def test_a_network_has_the_channels_that_the_fields_give_it():
     model = Channels(tiny_configuration(), FIELDS)
     assert model.both(torch.rand(1, 2, 16, 16, 16)).shape == (1, 1, 16, 16, 16)
-    with pytest.raises(PlansError, match="no network for the role 'critic'; there are: generator, discriminator"):
+    with pytest.raises(PlansError, match="no network for the role 'critic'; known are: generator, discriminator"):
         model.planned.network("critic")
