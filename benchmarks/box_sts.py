@@ -144,7 +144,7 @@ def train(work: Path, names: list[str], start: str, cases: int, epochs: int) -> 
 
 
 def subsets(names: list[str]) -> list[list[str]]:
-    """Whom to train with: all but the six test patients, and of these the first ``FEW`` of a random order."""
+    """The two training sets: all patients but the six test patients, and ``FEW`` of these, drawn at random."""
     most = [name for name in names if name not in sts.TEST_CASES]
     few = sorted(np.random.default_rng(SEED).permutation(most)[:FEW].tolist())
     return [most, few]
