@@ -44,18 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-synthetic), oracle (with --patients), duplicates, random_labels (default: all that are possible except the "
         "last two)",
     )
-    source = parser.add_mutually_exclusive_group()
-    source.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
-    source.add_argument(
-        "-synthetic",
-        dest="synthetic",
-        type=Path,
-        metavar="FOLDER",
-        help="instead of -m: synthetic images, a folder for each class, as ct2pet_synthesize writes them",
-    )
-    add_trained_plans(parser)
-    add_fold(parser)
-    add_checkpoint(parser)
+    _add_generator(parser)
     parser.add_argument(
         "--ratios",
         nargs="+",
@@ -71,6 +60,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="train on N patients per run; the arm oracle uses the others",
     )
+    _add_slices(parser)
+    parser.add_argument(
+        "--steps", type=positive_integer, default=400, metavar="N", help="steps of each training (default: 400)"
+    )
+    parser.add_argument(
+        "--only_images",
+        action="store_true",
+        help="only measure the images of -m or -synthetic: images.json, images.html",
+    )
+    parser.add_argument(
+        "--few_patients", action="store_true", help="run with fewer than ten patients of a class (weak evidence)"
+    )
+    parser.add_argument(
+        "--inception_weights",
+        type=Path,
+        metavar="FILE",
+        help="state dict of torchvision's Inception-v3, to compare images also by its features",
+    )
+    add_device(parser)
+
+
+def _add_generator(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("-m", dest="model", metavar="MODEL", help="the trained generator of the arms gan, gan_curated")
+    source.add_argument(
+        "-synthetic",
+        dest="synthetic",
+        type=Path,
+        metavar="FOLDER",
+        help="instead of -m: synthetic images, a folder for each class, as ct2pet_synthesize writes them",
+    )
+    add_trained_plans(parser)
+    add_fold(parser)
+    add_checkpoint(parser)
+
+
+def _add_slices(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--kinds",
         nargs="+",
@@ -99,24 +125,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of slices through the lesion (default: 3)",
     )
-    parser.add_argument(
-        "--steps", type=positive_integer, default=400, metavar="N", help="steps of each training (default: 400)"
-    )
-    parser.add_argument(
-        "--only_images",
-        action="store_true",
-        help="only measure the images of -m or -synthetic: images.json, images.html",
-    )
-    parser.add_argument(
-        "--few_patients", action="store_true", help="run with fewer than ten patients of a class (weak evidence)"
-    )
-    parser.add_argument(
-        "--inception_weights",
-        type=Path,
-        metavar="FILE",
-        help="state dict of torchvision's Inception-v3, to compare images also by its features",
-    )
-    add_device(parser)
 
 
 def _arms(arguments: argparse.Namespace) -> tuple[str, ...]:
