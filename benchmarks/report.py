@@ -1,8 +1,9 @@
 """Size of a report of 20 whole-body cases with slices, and how long a browser takes to open it.
 
 Run: python benchmarks/report.py [FILE]   (with the packages of [dev], and a Chromium or Chrome)
-Prints seconds of a processor for each case's pictures, MB, seconds (by the clock) until the page is open, and until a
-case's slices are unpacked and drawn. Two phantoms on a clinical scanner stand for all: each case gets noise of its own.
+Prints seconds of a processor for each case's pictures, MB, seconds (by the clock) until the page is open and until a
+case's slices are unpacked and drawn, and the seconds of a processor that the process of the page takes for both. Two
+phantoms on a clinical scanner stand for all: each case gets noise of its own.
 """
 
 from __future__ import annotations
@@ -67,8 +68,9 @@ def _in_order(contents: dict[str, CaseContent]) -> dict[str, CaseContent]:
     return {name: contents[name] for name in sorted(contents)}
 
 
-def open_seconds(path: Path) -> tuple[float, float]:
-    """Seconds until the page is loaded, and from the opening of a case until its slices are drawn."""
+def open_seconds(path: Path) -> tuple[float, float, float]:
+    """Seconds until the page is loaded, and from the opening of a case until its slices are drawn; seconds of a
+    processor of the page's process, which other programs on the machine do not change."""
     from playwright.sync_api import sync_playwright
 
     chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
@@ -81,16 +83,18 @@ def open_seconds(path: Path) -> tuple[float, float]:
         page.locator("details.case").first.scroll_into_view_if_needed()
         page.wait_for_selector("#viewer[data-drawn]")
         drawn = time.monotonic()
+        processes = browser.new_browser_cdp_session().send("SystemInfo.getProcessInfo")["processInfo"]
         browser.close()
-    return loaded - started, drawn - loaded
+    busy = max(process["cpuTime"] for process in processes if process["type"] == "renderer")
+    return loaded - started, drawn - loaded, busy
 
 
 def main(path: Path) -> None:
     seconds = write(path)
     print(f"{NUM_CASES} cases: {path.stat().st_size / 1e6:.1f} MB, {seconds:.1f} s of a processor for each")
     for _ in range(TRIES):
-        opened, drawn = open_seconds(path)
-        print(f"open after {opened:.1f} s, slices drawn {drawn:.1f} s later")
+        opened, drawn, busy = open_seconds(path)
+        print(f"open after {opened:.1f} s, slices drawn {drawn:.1f} s later; {busy:.1f} s of a processor")
 
 
 if __name__ == "__main__":

@@ -140,6 +140,19 @@ def _inputs(arguments: argparse.Namespace) -> list[Path]:
     return [arguments.source, *map(Path, models), *(path for path in others if path is not None)]
 
 
+def _next_step(arguments: argparse.Namespace, predictions: Path) -> str:
+    """The command that evaluates the predictions: with the raw dataset that has the images, or that of the model, or
+    else with a folder of the true images."""
+    images, quoted = arguments.source.resolve(), shlex.quote(str(predictions))
+    dataset, split = arguments.dataset, ""
+    if images.name in ("imagesTs", "imagesTr") and (images.parent / layout.DATASET).is_file():
+        dataset = images.parent.name
+        split = " -split Tr" if images.name == "imagesTr" else ""
+    if dataset is None:
+        return f"next, with the true images in the folder REAL: ct2pet_evaluate REAL {quoted}"
+    return f"next, with the true images: ct2pet_evaluate -d {shlex.quote(dataset)} -i {quoted}{split}"
+
+
 def execute(arguments: argparse.Namespace) -> None:
     _check(arguments)
     from ct2pet.api.prediction import predict
@@ -152,8 +165,7 @@ def execute(arguments: argparse.Namespace) -> None:
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     print(f"{len(paths)} predicted image(s): {folder} (provenance: {layout.PREDICTION})")
-    quoted = shlex.quote(str(folder))
-    print(f"next, with the true images: ct2pet_evaluate -d {arguments.dataset or 'DATASET'} -i {quoted}")
+    print(_next_step(arguments, folder))
 
 
 main = command("ct2pet_predict", __doc__ or "", add_arguments, execute)

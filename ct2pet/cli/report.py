@@ -81,7 +81,7 @@ def execute(arguments: argparse.Namespace) -> None:
         max_cases=arguments.max_cases,
         num_processes=arguments.num_processes,
     )
-    print(f"report: {path}")
+    print(f"report: {path.resolve()}")
 
 
 main = command("ct2pet_report", __doc__ or "", add_arguments, execute)

@@ -13,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from ct2pet.dataset.predictions import DISTRICT_MAPS
 from ct2pet.districts.base import LOW_CONFIDENCE, Segmentation, SegmenterIdentity
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import write_json
-from ct2pet.imageio import strip_suffix, write_volume
+from ct2pet.imageio import image_files, strip_suffix, write_volume
 from ct2pet.schema import read_as
 from ct2pet.volume import Volume
 
@@ -72,6 +73,18 @@ def is_own(district_map: Path) -> bool:
         return False
     record = _stored(district_map)
     return record is None or record.map_sha256 not in ("", _digest(district_map))
+
+
+def maps_of_predictions(predictions: Path, districts: Mapping[str, int]) -> dict[str, Path]:
+    """The finished maps that ct2pet_predict made for the predictions in a folder, by case; those of other districts
+    are left out."""
+    folder = predictions / DISTRICT_MAPS
+    maps: dict[str, Path] = {}
+    for case, path in image_files(folder).items() if folder.is_dir() else ():
+        record = _stored(path)
+        if record is not None and record.map_sha256 and record.districts == dict(districts):
+            maps[case] = path
+    return maps
 
 
 def record_of(found: Segmentation, segmenter: SegmenterIdentity, districts: Mapping[str, int]) -> MapRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import ORGANS, PET
 from ct2pet.dataset.plausibility import number_problems, unit_problems
-from ct2pet.dataset.predictions import NOT_PREDICTED, prediction_name
+from ct2pet.dataset.predictions import DISTRICT_MAPS, NOT_PREDICTED, prediction_name
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
@@ -58,6 +59,7 @@ def evaluate_predictions(
         raise DatasetError("no cases to compare the predictions with")
     if error_maps is not None:
         _check_error_maps(Path(error_maps), Path(predictions), references)
+    references, mapped = _with_maps_of(Path(predictions), references)
     files = _prediction_files(Path(predictions), references)
     failures = {case: f"no prediction in {predictions}" for case, found in files.items() if found is None}
     present = {case: reference for case, reference in references.cases.items() if case not in failures}
@@ -81,6 +83,7 @@ def evaluate_predictions(
         **origin_of(predictions, references.dataset_name, done.values),
         **_provenance(references, median, failures),
         "not_predicted": _all_not_predicted(files, references),
+        **({"district_maps_of_predictions": mapped} if mapped else {}),
     }
     summary = summarise(done.values, provenance, references.diagnoses)
     if output is not None and done.values:
@@ -90,6 +93,15 @@ def evaluate_predictions(
             failures, some_done=bool(done.values), what="could not be evaluated", tracebacks=done.tracebacks
         )
     return summary
+
+
+def _with_maps_of(predictions: Path, references: References) -> tuple[References, list[str]]:
+    """``References.with_maps_of``, reported in one line."""
+    references, mapped = references.with_maps_of(predictions)
+    if mapped:
+        maps = predictions / DISTRICT_MAPS
+        print(f"{len(mapped)} case(s) have no district map in the dataset; those in {maps} are used", file=sys.stderr)
+    return references, mapped
 
 
 def _check_error_maps(folder: Path, predictions: Path, references: References) -> None:
@@ -239,7 +251,8 @@ def _read_reference(reference: Reference, references: References) -> tuple[Volum
     if references.has_districts:
         if reference.district_map is None:
             raise ImageError(
-                f"{reference.pet}: no district map of this case; make it with ct2pet_segment_districts -d DATASET"
+                f"{reference.pet}: no district map of this case; make it with ct2pet_segment_districts "
+                f"-d {references.dataset_name}"
             )
         return real, read_volume(reference.district_map, unit="label")
     if reference.body is None:

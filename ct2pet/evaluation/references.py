@@ -8,6 +8,7 @@ from pathlib import Path
 
 from ct2pet.dataset import Field, Fields, RawDataset
 from ct2pet.dataset.fields import DISTRICTS, LESIONS, ORGANS, PET, ct_to_pet
+from ct2pet.districts.records import maps_of_predictions
 from ct2pet.districts.whole_body import BODY_LABEL
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import image_files
@@ -68,6 +69,14 @@ class References:
     def label_targets(self) -> tuple[Field, ...]:
         """The label maps that are predicted."""
         return self.fields.label_maps
+
+    def with_maps_of(self, predictions: Path) -> tuple[References, list[str]]:
+        """Cases without a district map get the map that ct2pet_predict made of their CT, where it has the same
+        districts; also returns the names of these cases."""
+        lacking = [case for case, one in self.cases.items() if self.has_districts and one.district_map is None]
+        maps = maps_of_predictions(predictions, self.districts) if lacking else {}
+        made = {case: replace(self.cases[case], district_map=maps[case]) for case in lacking if case in maps}
+        return replace(self, cases={**self.cases, **made}), sorted(made)
 
     @classmethod
     def from_dataset(

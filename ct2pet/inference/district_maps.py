@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ct2pet.dataset import Field, Fields, read_dataset_json
 from ct2pet.dataset.fields import CT
+from ct2pet.dataset.predictions import DISTRICT_MAPS
 from ct2pet.districts import (
     DEFAULT_SEGMENTER,
     Segmenter,
@@ -29,8 +30,6 @@ from ct2pet.inference.input_files import Case, beside
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.planning.plans import Plans
 from ct2pet.volume import Volume
-
-FOLDER = "districts"  # folder of the maps made for the predictions
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class BodyMaps:
 def made_map(case: Case) -> Path:
     """The path of the map made for the prediction of a case."""
     ending = case.output.name.removeprefix(strip_suffix(case.output))
-    return case.output.parent / FOLDER / (case.name_beside + ending)
+    return case.output.parent / DISTRICT_MAPS / (case.name_beside + ending)
 
 
 def choose_maps(

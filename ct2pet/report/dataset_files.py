@@ -8,7 +8,7 @@ from pathlib import Path
 from ct2pet.dataset import Field, Fields, RawDataset
 from ct2pet.dataset.fields import DISTRICTS, LESIONS, PET
 from ct2pet.dataset.predictions import prediction_name
-from ct2pet.districts.records import read_record
+from ct2pet.districts.records import maps_of_predictions, read_record
 from ct2pet.report.case_pictures import CaseFiles, LabelFiles
 from ct2pet.report.projections import image_title
 
@@ -26,7 +26,18 @@ def _listed(names: Iterable[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def files_of(dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path]) -> CaseFiles:
+def district_maps_of(dataset: RawDataset, cases: Iterable[str], split: str, predictions: Path) -> dict[str, Path]:
+    """The district maps of cases: those of the dataset; of cases without one there, those made by ct2pet_predict."""
+    if not dataset.districts:
+        return {}
+    made = maps_of_predictions(predictions, dataset.districts)
+    found = {case: dataset.file(DISTRICTS, case, split) or made.get(case) for case in cases}
+    return {case: path for case, path in found.items() if path is not None}
+
+
+def files_of(
+    dataset: RawDataset, case: str, split: str, predictions: Mapping[str, Path], district_map: Path | None
+) -> CaseFiles:
     """The first input image, and the reference and prediction of the first PET and of every label map."""
 
     def predicted(target: Field) -> Path | None:
@@ -45,18 +56,15 @@ def files_of(dataset: RawDataset, case: str, split: str, predictions: Mapping[st
         dataset.file(pet, case, split),
         predicted(pet),
         labels,
-        dataset.file(DISTRICTS, case, split) if dataset.districts else None,
+        district_map,
         dataset.districts,
         dataset.file(LESIONS, case, split),
     )
 
 
-def doubts_of(dataset: RawDataset, cases: Iterable[str], split: str) -> dict[str, list[str]]:
+def doubts_of(district_maps: Mapping[str, Path]) -> dict[str, list[str]]:
     """The segmenters' warnings on district maps to check, by case."""
-    if not dataset.districts:
-        return {}
-    found = {case: dataset.file(DISTRICTS, case, split) for case in cases}
-    records = {case: read_record(path) for case, path in found.items() if path is not None}
+    records = {case: read_record(path) for case, path in district_maps.items()}
     return {
         case: [*record.warnings, *(f"low confidence in {name}" for name in record.low)]
         for case, record in records.items()

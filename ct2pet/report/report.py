@@ -21,7 +21,7 @@ from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page, sections, tables, versus
 from ct2pet.report.answer import certainties, tiles
 from ct2pet.report.case_pictures import CaseContent, card, content_of_files, volumes_block
-from ct2pet.report.dataset_files import doubts_of, files_of, title_of
+from ct2pet.report.dataset_files import district_maps_of, doubts_of, files_of, title_of
 from ct2pet.report.figures import write_figures
 from ct2pet.report.label_section import label_section
 from ct2pet.report.methods import methods_section
@@ -140,7 +140,8 @@ def report_of_dataset(
         check_pairs({OWN: summary, other[0]: other[1]})
     chosen = spread_of_cases(summary, max_cases)
     files = image_files(predictions)
-    arguments = {case: (files_of(dataset, case, split, files),) for case in chosen}
+    maps = district_maps_of(dataset, summary["cases"], split, predictions)
+    arguments = {case: (files_of(dataset, case, split, files, maps.get(case)),) for case in chosen}
     most = max((count_voxels(found.image) for (found,) in arguments.values()), default=0)
     done = map_cases(
         content_of_files,
@@ -151,8 +152,7 @@ def report_of_dataset(
     )
     shown = {case: done.values[case] for case in chosen if case in done.values}
     title = f"{title_of(dataset.fields)}: {dataset.name}"
-    doubts = doubts_of(dataset, summary["cases"], split)
-    write_report(path, summary, shown, curves=curves, other=other, doubts=doubts, title=title)
+    write_report(path, summary, shown, curves=curves, other=other, doubts=doubts_of(maps), title=title)
     if figures is not None:
         write_figures(figures, summary, shown, curves=curves, other=other)
     done.raise_failures("could not be pictured", some_done=True)

@@ -35,6 +35,23 @@ def test_it_says_where_the_predictions_are_and_what_comes_next(called, tmp_path,
     ]
 
 
+@pytest.mark.parametrize(("images", "split"), [("imagesTs", ""), ("imagesTr", " -split Tr")])
+def test_the_next_command_names_the_dataset_of_the_images(called, tmp_path, capsys, images, split):
+    folder = tmp_path / "Dataset007_Other" / images
+    folder.mkdir(parents=True)
+    (folder.parent / "dataset.json").touch()
+    assert main(["-i", str(folder), "-o", str(tmp_path), "-d", "001"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"next, with the true images: ct2pet_evaluate -d Dataset007_Other -i {tmp_path}{split}"
+
+
+def test_without_a_dataset_the_next_command_takes_a_folder_of_true_images(called, tmp_path, capsys):
+    (tmp_path / "imagesTs").mkdir()
+    assert main(["-i", str(tmp_path / "imagesTs"), "-o", str(tmp_path)]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last == f"next, with the true images in the folder REAL: ct2pet_evaluate REAL {tmp_path}"
+
+
 def test_the_next_command_quotes_a_path_with_spaces(called, tmp_path, capsys):
     folder = tmp_path / "my predictions"
     assert main(["-i", "in", "-o", str(folder), "-d", "001"]) == 0

@@ -9,6 +9,7 @@ from ct2pet.districts.records import (
     described,
     finished,
     is_own,
+    maps_of_predictions,
     origin,
     origins,
     read_record,
@@ -54,6 +55,19 @@ def test_a_map_that_was_not_finished_is_nobodys_own_and_not_finished(tmp_path):
     record_file(path).write_text(json.dumps({**content, "map_sha256": ""}))
     assert read_record(path) is None
     assert not is_own(path)
+
+
+def test_maps_of_predictions_are_the_finished_ones_with_the_districts(tmp_path):
+    assert maps_of_predictions(tmp_path, DISTRICTS) == {}
+    folder = tmp_path / "districts"
+    for case in ("made", "edited", "unfinished"):
+        written(folder / f"{case}.nii.gz")
+    write_volume(folder / "edited.nii.gz", LABELS.with_array(LABELS.array[::-1]))
+    write_volume(folder / "without_record.nii.gz", LABELS)
+    record = record_file(folder / "unfinished.nii.gz")
+    record.write_text(json.dumps({**json.loads(record.read_text()), "map_sha256": ""}))
+    assert maps_of_predictions(tmp_path, DISTRICTS) == {case: folder / f"{case}.nii.gz" for case in ("edited", "made")}
+    assert maps_of_predictions(tmp_path, {"body": 1}) == {}
 
 
 @pytest.mark.parametrize("text", [None, "no JSON", "[]", '{"a": 1}', '{"segmenter": "rules"}'])

@@ -9,12 +9,14 @@ from summaries import label_summary, synthetic_summary
 from two_targets import ORGANS, TWO_INPUTS, TWO_OF_BOTH, TWO_TARGETS, write_two_target_dataset
 
 from ct2pet.dataset import Fields, RawDataset, update_dataset_json, write_dataset_json
-from ct2pet.dataset.fields import ct_to_pet
+from ct2pet.dataset.fields import DISTRICTS, ct_to_pet
+from ct2pet.districts import Segmentation, SegmenterIdentity
+from ct2pet.districts.records import record_of, write_map
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.evaluation.evaluator import evaluate_predictions
 from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.references import References
-from ct2pet.imageio import write_volume
+from ct2pet.imageio import read_volume, write_volume
 from ct2pet.parallel import map_cases
 from ct2pet.report import figures, report, sections
 from ct2pet.volume import Grid, Volume
@@ -212,6 +214,19 @@ def test_a_dataset_becomes_one_page_and_a_lost_image_is_named(predicted, tmp_pat
     with pytest.raises(CasesFailed, match="a: its prediction is missing"):
         report.report_of_dataset(dataset, predictions, summary, path)
     assert path.read_text(encoding="utf-8").count("<img") == 8 + 1
+
+
+def test_the_map_made_for_the_prediction_is_drawn_where_the_dataset_has_none(predicted, tmp_path):
+    dataset, predictions, summary = predicted
+    district_map = read_volume(dataset.path(DISTRICTS, "a", "Ts"), unit="label")
+    for case in "ab":
+        dataset.path(DISTRICTS, case, "Ts").unlink()
+    segmenter, found = SegmenterIdentity("rules", "1", {}), Segmentation(district_map, {"body": 0.1}, ("a doubt",))
+    write_map(predictions / "districts" / "a.nii.gz", district_map, record_of(found, segmenter, {"body": 1}))
+    text = report.report_of_dataset(dataset, predictions, summary, tmp_path / "report.html").read_text(encoding="utf-8")
+    assert re.findall('data-districts="(.*?)"', text) == ["body", ""]
+    assert "a doubt" in text
+    assert "low confidence in body" in text
 
 
 def test_a_model_that_cannot_be_compared_is_refused_before_any_work(predicted, tmp_path, monkeypatch):
