@@ -1,11 +1,14 @@
 """What several tests share and what takes long to make: made once."""
 
 import getpass
+import json
+import os
 import shutil
 import socket
 
 import pytest
 from browser import browser
+from filelock import FileLock
 from raw_cases import case_volumes, write_raw
 from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
 
@@ -18,6 +21,17 @@ def one_day():
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def few_plots():
+    """One metric and one quantity stand for all plots of a report, which take long to draw."""
+    from ct2pet.report import sections
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sections, "BOX_METRICS", ("mae",))
+        patch.setattr(sections, "AGREEMENT_QUANTITIES", ("suv_mean",))
+        yield
+
+
 @pytest.fixture(scope="session")
 def chromium():
     """One browser for all pages: its driver cannot be started twice in a process."""
@@ -27,15 +41,25 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def walked(tmp_path_factory):
-    """The whole road, gone once, and the exit codes. To look at only; ``road_copy`` may be changed."""
-    road = Road(tmp_path_factory.mktemp("road"))
+    """All commands, done once for all processes of pytest-xdist, and their exit codes. Read only; ``road_copy`` may be
+    changed."""
+    base = tmp_path_factory.getbasetemp()
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "walked"
+    road, done = Road(folder), folder.with_name("walked.json")
+    with FileLock(folder.with_name("walked.lock")):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # of another process that failed
+            done.write_text(json.dumps(_exit_codes(road)))
+    return road, json.loads(done.read_text())
+
+
+def _exit_codes(road):
     with pytest.MonkeyPatch.context() as patch:
         road.enter(patch)
         patch.setattr(getpass, "getuser", lambda: USER)
         patch.setattr(socket, "gethostname", lambda: MACHINE)
         write_phantom(road)
-        codes = walk(road)
-    return road, codes
+        return walk(road)
 
 
 @pytest.fixture

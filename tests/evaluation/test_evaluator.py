@@ -76,7 +76,7 @@ def test_cases_without_a_district_map_are_evaluated_with_the_map_made_for_the_pr
     write_map(path, volumes[1], record_of(Segmentation(volumes[1], {}), SegmenterIdentity("rules", "1", {}), districts))
     references = replace(references_in(tmp_path), dataset_name="Dataset001_Blobs")
     if districts != DISTRICTS:  # its labels have another meaning
-        with pytest.raises(CasesFailed, match="a: .*make it with ct2pet_segment_districts -d Dataset001_Blobs"):
+        with pytest.raises(CasesFailed, match=r"a: .*make it with ct2pet_segment_districts -d Dataset001_Blobs"):
             evaluator.evaluate_predictions(tmp_path / "fake", references)
         return
     summary = evaluator.evaluate_predictions(tmp_path / "fake", references)

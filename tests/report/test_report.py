@@ -18,7 +18,7 @@ from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.references import References
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.parallel import map_cases
-from ct2pet.report import figures, report, sections
+from ct2pet.report import figures, report
 from ct2pet.volume import Grid, Volume
 
 GRID = Grid((16, 8, 10), (6.0, 6.0, 6.0))
@@ -31,15 +31,6 @@ def renamed(summary, old, new):
     for cases in (summary["cases"], summary["lesions"], *summary["baseline_cases"].values()):
         cases[new] = cases.pop(old)
     return summary
-
-
-@pytest.fixture(scope="module", autouse=True)
-def few_plots():
-    """One metric and one quantity stand for all: plots take long."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(sections, "BOX_METRICS", ("mae",))
-        patch.setattr(sections, "AGREEMENT_QUANTITIES", ("suv_mean",))
-        yield
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,7 @@ import re
 import pytest
 from summaries import synthetic_summary
 
-from ct2pet.report import sections
+from ct2pet.report import figures, sections
 from ct2pet.report.plots import figure_of
 
 SUMMARY = synthetic_summary(6)
@@ -81,6 +81,17 @@ def test_plots_on_the_page_say_what_they_show(monkeypatch):
     assert "MAE [SUV] by case, legs (n = 5)" in labels
     assert len(set(labels)) == 6
     assert 'id="plots"' in html
+
+
+def test_every_metric_and_quantity_of_the_page_can_be_drawn():
+    for metric in figures.BOX_METRICS:
+        plots = sections.box_plots(SUMMARY, metric, None, ANCHORS)
+        assert len(plots) == 6
+        assert drawn(plots["lesions (n = 5)"]).collections
+    for quantity in figures.AGREEMENT_QUANTITIES:
+        plots = sections.agreement_plots(SUMMARY, quantity, ANCHORS)
+        assert len(plots) == 7
+        assert drawn(plots["each lesion (n = 9)"]).collections
 
 
 def test_a_summary_without_numbers_has_no_sections():
