@@ -11,8 +11,11 @@ demo: $(INSTALLED)
 	$(BIN)/ct2pet_demo -o ct2pet_demo
 
 # Two processes, a file of tests in one of them: what several tests of a file share is made once. Several threads gain
-# nothing on the tests' small arrays, and make them slower where cores are shared.
+# nothing on the tests' small arrays, and make them slower where cores are shared. Compiled modules are kept: many tests
+# start Python.
 test: export OMP_NUM_THREADS := 1
+test: export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
+test: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

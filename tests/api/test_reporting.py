@@ -121,12 +121,18 @@ def test_predictions_of_something_else_have_no_curves(tmp_path, content):
     assert training_curves(tmp_path) == {}
 
 
-def test_the_command_passes_everything_on(predictions, tmp_path, monkeypatch):
+def test_the_command_passes_everything_on(predictions, tmp_path, monkeypatch, capsys):
     from ct2pet.api import reporting
     from ct2pet.cli import report as command
 
     asked = {}
-    monkeypatch.setattr(reporting, "report", lambda *given, **options: asked.update(options, given=given))
+
+    def report(*given, **options):
+        asked.update(options, given=given)
+        return Path("o")
+
+    monkeypatch.setattr(reporting, "report", report)
+    monkeypatch.chdir(tmp_path)
     line = "-d 901 -i p -summary s -o o -split Tr --other x --max_cases 3 --figures f -np 2"
     assert command.main(line.split()) == 0
     assert {name: str(value) for name, value in asked.items() if name != "given"} == {
@@ -134,3 +140,4 @@ def test_the_command_passes_everything_on(predictions, tmp_path, monkeypatch):
         **{"max_cases": "3", "num_processes": "2"},
     }
     assert re.sub(r"\W+", " ", str(asked["given"])).split() == ["901", "PosixPath", "p"]
+    assert capsys.readouterr().out == f"report: {tmp_path / 'o'}\n"
