@@ -47,7 +47,7 @@ def assert_same(one, other) -> None:
         assert type(one) is type(other)
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_a_saved_checkpoint_is_loaded(tmp_path):
     saved = content()
     save_checkpoint(tmp_path / "fold_all" / "checkpoint_final.pth", saved)
     loaded = load_checkpoint(tmp_path / "fold_all" / "checkpoint_final.pth")

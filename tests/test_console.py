@@ -50,7 +50,7 @@ def test_a_terminal_keeps_the_printed_lines_and_nothing_of_the_live_line(width):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_live_line_is_one_line_of_any_terminal_and_a_wider_one_says_more(width):
+def test_the_live_line_fits_any_terminal_and_shows_more_in_a_wider_one(width):
     output = run_in_terminal(LIVE, width)
     frames = [part for part in output.split("\r") if "pix2pix trunk" in part]
     texts = [console_text(frame) for frame in frames]

@@ -119,7 +119,7 @@ def test_a_training_goes_on_with_another_number_of_processes(both, store, folder
 
 
 @pytest.mark.parametrize(("batch", "fitting"), [(6, "1 or 2 or 3 or 6"), (2, "1 or 2")])
-def test_a_batch_that_cannot_be_shared_is_an_error_that_says_what_can(monkeypatch, batch, fitting):
+def test_a_batch_that_cannot_be_shared_is_an_error_with_the_possible_numbers_of_processes(monkeypatch, batch, fitting):
     monkeypatch.setattr(distributed, "world_size", lambda: 4)
     match = f"a batch of {batch} cannot be shared equally by 4 processes: start {fitting} of them, or .* accumulate_"
     with pytest.raises(TrainingError, match=match):

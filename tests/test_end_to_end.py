@@ -25,7 +25,7 @@ def itk_labels(path, like):
     return sitk.GetArrayFromImage(sitk.Resample(itk(path), like, sitk.Transform(), sitk.sitkNearestNeighbor))
 
 
-def test_every_command_says_that_all_is_done(walked):
+def test_every_command_ends_with_exit_code_0(walked):
     assert walked[1] == [0] * 6
 
 
@@ -250,7 +250,7 @@ def test_each_step_names_the_one_that_must_go_before_it(road_copy, capfd):
     assert run(train) == 0
 
 
-def test_what_a_user_edits_in_the_plans_is_obeyed(road_copy, monkeypatch):
+def test_edited_plans_are_used(road_copy, monkeypatch):
     shapes, step = [], Optimization.step
 
     def watched(self, batch, *arguments):

@@ -6,7 +6,7 @@ import pytest
 from ct2pet.errors import CasesFailed, Ct2PetError, WriteError
 
 
-def test_a_write_error_is_one_of_the_system_and_says_its_own_text():
+def test_a_write_error_is_an_error_of_the_system_with_its_own_text():
     error = WriteError("a.json: cannot be written", OSError(errno.ENOSPC, "No space left on device", "/tmp/x"))
     for one in (error, pickle.loads(pickle.dumps(error))):
         assert str(one) == "a.json: cannot be written"

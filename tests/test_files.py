@@ -113,7 +113,7 @@ def test_json_comes_back_as_it_was(tmp_path):
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), {1, 2}])
-def test_what_is_not_json_is_refused_and_the_old_file_stays(tmp_path, value):
+def test_values_without_a_json_form_are_refused_and_the_old_file_is_kept(tmp_path, value):
     write_json(tmp_path / "x.json", {"a": 1})
     with pytest.raises((ValueError, TypeError)):
         write_json(tmp_path / "x.json", {"a": value})

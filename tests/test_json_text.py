@@ -58,7 +58,7 @@ def test_invalid_json_is_reported_in_one_line(content, reason):
     assert "\n" not in str(caught.value)
 
 
-def test_what_is_allowed_at_the_bounds():
+def test_values_at_the_limits_are_accepted():
     assert parse_json(b"-" + b"9" * 20) == -(10**20 - 1)
     assert parse_json(b"[" * 99 + b"1.5" + b"]" * 99)
     assert parse_json(rb'["\uD83D\uDE00", "\\uD83D"]') == ["\N{GRINNING FACE}", "\\uD83D"]

@@ -52,7 +52,7 @@ def walked_with_six(tmp_path_factory):
     return road, codes
 
 
-def test_every_command_says_that_all_is_done(walked_with_six):
+def test_every_command_ends_with_exit_code_0(walked_with_six):
     assert walked_with_six[1] == [0] * 5
 
 

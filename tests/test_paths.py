@@ -17,7 +17,7 @@ def _nothing_said_yet(monkeypatch):
 
 
 @pytest.mark.parametrize(("variable", "folder"), FOLDERS.items())
-def test_the_variable_names_the_folder_and_nothing_is_said(monkeypatch, capsys, tmp_path, variable, folder):
+def test_the_variable_sets_the_folder_without_a_message(monkeypatch, capsys, tmp_path, variable, folder):
     monkeypatch.setenv(variable, str(tmp_path / variable))
     assert folder() == tmp_path / variable
     assert capsys.readouterr() == ("", "")
@@ -25,7 +25,7 @@ def test_the_variable_names_the_folder_and_nothing_is_said(monkeypatch, capsys, 
 
 @pytest.mark.parametrize("value", [None, ""])
 @pytest.mark.parametrize(("variable", "folder"), FOLDERS.items())
-def test_without_the_variable_the_home_serves_and_it_is_said_once(
+def test_without_the_variable_the_home_folder_is_used_with_one_message(
     monkeypatch, capsys, tmp_path, variable, folder, value
 ):
     monkeypatch.setenv("HOME", str(tmp_path))

@@ -150,7 +150,7 @@ def test_a_missing_key_is_named():
 
 
 @pytest.mark.parametrize("value", [object(), 10**5000, {1, 2}], ids=["object", "5000 digits", "set"])
-def test_what_json_cannot_hold_is_an_error_too(value):
+def test_values_without_a_json_form_are_an_error(value):
     with pytest.raises(Ct2PetError, match=r"^checkpoint\.pth: contains a value that JSON cannot represent"):
         parse_as(changed((*HEAD, "network", "arguments", "x"), value), Whole, "checkpoint.pth")
 

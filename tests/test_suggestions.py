@@ -21,6 +21,6 @@ def test_a_typo_leads_to_the_name(word, meant):
 
 
 @pytest.mark.parametrize("word", ["", "--x", "segmentation"])
-def test_what_is_like_nothing_gets_no_hint(word):
+def test_a_word_unlike_all_others_gets_no_suggestion(word):
     assert did_you_mean(word, KNOWN) == ""
     assert did_you_mean(word, []) == ""

@@ -238,7 +238,7 @@ def test_a_box_grows_up_to_the_border():
         {"direction": (0.0,) * 9},
     ],
 )
-def test_what_is_no_grid_in_space_is_refused(arguments):
+def test_an_invalid_grid_is_refused(arguments):
     with pytest.raises(GeometryError):
         Grid(**{"shape": SHAPE, "spacing": SPACING, **arguments})
 

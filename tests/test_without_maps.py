@@ -29,7 +29,7 @@ def test_preparing_makes_maps_and_the_plans_record_the_segmenter(bare, capsys):
     assert prepare(bare, "--verify_dataset_integrity") == 0  # what lies beside the maps is no problem
 
 
-def test_predicting_makes_them_and_says_that_the_training_had_others(bare, tmp_path, capsys):
+def test_predicting_makes_maps_and_warns_that_the_training_had_others(bare, tmp_path, capsys):
     assert bare.predict(tmp_path / "out", "--segmenter bands") == 0
     said = capsys.readouterr()
     assert "come from bands 1.2, those of the training from files without a record" in said.err

@@ -205,7 +205,7 @@ def without(words):
         ([*COMMAND, "-d", "105"], "no dataset '105'"),
     ],
 )
-def test_what_is_wrong_is_one_line(tmp_path, capsys, arguments, message):
+def test_invalid_arguments_are_one_error_line(tmp_path, capsys, arguments, message):
     assert main([*arguments, "-o", str(tmp_path / "study")]) == 2
     error = capsys.readouterr().err.strip()
     assert len(error.splitlines()) == 1

@@ -51,7 +51,7 @@ def test_one_result_is_compared_with_its_baselines(folders):
     assert compare_results(folders[:1]).models == ("prediction", "zeros", "body_median", "blurred", "shifted")
 
 
-def test_what_is_missing_or_twice_is_one_line(folders, tmp_path):
+def test_a_missing_or_repeated_summary_is_one_error_line(folders, tmp_path):
     (tmp_path / "empty").mkdir()
     for results, told in (
         ([folders[0], tmp_path / "none"], r"none: no such file or folder"),
@@ -75,7 +75,7 @@ def test_the_command_prints_and_writes(folders, tmp_path, capsys):
     assert str(tmp_path) not in "".join(path.read_text() for path in out.iterdir())
 
 
-def test_what_cannot_be_compared_ends_with_2_and_writes_nothing(folders, tmp_path, capsys):
+def test_summaries_of_different_cases_end_with_exit_code_2_and_write_nothing(folders, tmp_path, capsys):
     content = json.loads((folders[1] / "summary.json").read_text())
     for part in (content["cases"], content["diagnoses"], *content["baseline_cases"].values()):
         del part["case_004"]

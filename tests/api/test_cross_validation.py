@@ -102,7 +102,7 @@ def test_a_fold_that_saw_its_validation_cases_is_refused(work):
         accumulate_crossval_results("900", **CHOICE)
 
 
-def test_what_is_not_trained_is_named_with_the_command_that_trains_it(work, capsys):
+def test_an_untrained_fold_is_named_with_the_command_that_trains_it(work, capsys):
     shutil.rmtree(work / "results" / DATASET / "scaled__ct2petPlans__high" / "fold_1")
     with pytest.raises(CheckpointError, match=f"run ct2pet_train {DATASET} scaled 1 -c high$"):
         accumulate_crossval_results("900", **CHOICE)

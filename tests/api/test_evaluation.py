@@ -97,7 +97,7 @@ def test_two_bare_folders_are_compared_inside_the_body_of_the_real_pets(folders)
     assert summary["provenance"]["evaluated_training_cases"] is None
 
 
-def test_districts_without_a_model_are_left_out_of_bare_folders_and_told(folders, capsys):
+def test_districts_without_a_model_are_excluded_for_two_folders_and_reported(folders, capsys):
     """Nothing was predicted in the upper half of one body: its 0 SUV is no error."""
     path = folders / "fake" / "a.nii.gz"
     fake = read_volume(path, "SUV")

@@ -30,7 +30,7 @@ def read_table(path):
         return list(csv.DictReader(file))
 
 
-def test_the_table_says_what_each_region_was_worth(tmp_path, case):
+def test_the_table_states_the_effect_of_each_region(tmp_path, case):
     ct, regions = case
     (tmp_path / "names.json").write_text('{"organs": {"node": 1, "mass": 2}}')
     path = explain(

@@ -109,7 +109,7 @@ def test_nothing_of_the_cases_and_of_this_machine_is_in_the_archive(road, tmp_pa
             assert [word for word in forbidden if word.encode() in text] == [], name
 
 
-def test_what_a_user_added_to_dataset_json_and_commands_stay_behind(results, tmp_path):
+def test_extra_entries_of_dataset_json_and_command_lines_are_not_exported(results, tmp_path):
     export_model("900", tmp_path / "model.zip")
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         archive.extractall(tmp_path / "out")
@@ -227,7 +227,7 @@ def test_weights_in_the_wrong_place_are_refused(results, tmp_path, elsewhere):
         ("predict -i {0} -o {0}/../out --model {0}", "no model with a checkpoint_final.pth in folders"),
     ],
 )
-def test_what_cannot_be_done_is_one_clear_line(results, tmp_path, capsys, line, said):
+def test_an_impossible_export_installation_or_prediction_is_one_error_line(results, tmp_path, capsys, line, said):
     (tmp_path / "work").mkdir()
     (tmp_path / "work" / "notes.zip").write_text("my notes")
     assert run(line.format(tmp_path / "work")) == 2

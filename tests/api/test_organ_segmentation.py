@@ -110,7 +110,7 @@ def test_a_pet_where_a_ct_belongs_fails_alone(dataset):
     assert not (dataset / "organsTs" / "b.nii.gz").exists()
 
 
-def test_the_command_says_what_is_missing_in_one_line(dataset, capsys):
+def test_the_command_reports_missing_input_in_one_line(dataset, capsys):
     root = dataset.parents[1]
     line = ["-d", "105", "-i", str(root / "cts"), "--segmenter", "totalsegmentator", "--weights", str(root)]
     assert main(line) == 2

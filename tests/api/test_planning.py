@@ -164,7 +164,7 @@ def test_killed_while_segmenting_and_started_again_it_gives_what_an_uninterrupte
     )
 
 
-def test_where_a_map_cannot_be_made_nothing_is_planned(raw, preprocessed, stubs):
+def test_a_case_that_cannot_be_segmented_stops_planning(raw, preprocessed, stubs):
     write_case(raw.folder, "unlucky", case_volumes(7))
     (raw.folder / "districtsTr" / "unlucky.nii").unlink()
     with pytest.raises(CasesFailed) as caught:

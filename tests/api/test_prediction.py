@@ -80,7 +80,7 @@ def origin(case):
     return {"training_cases": training_cases, "num_training_cases": 2, "runs": [{"seed": 1}, {"seed": 2}]}
 
 
-def test_where_the_networks_come_from_is_handed_on(raw):
+def test_the_origin_of_the_networks_is_recorded_with_the_predictions(raw):
     write_trained(raw / "results", {"low": {0: 0.5}}, origin=origin("one"))
     run(raw, folds=["0"])
     assert json.loads((raw / "out" / "prediction.json").read_text())["training_cases"] is None  # high does not say

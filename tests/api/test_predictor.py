@@ -96,7 +96,7 @@ def test_an_image_comes_back_from_a_volume_as_it_was(direction):
         ("ct.nii.gz", ImageError, "not str"),
     ],
 )
-def test_what_is_no_volume_in_space_is_refused(image, error, problem):
+def test_an_object_that_is_no_3d_scalar_image_is_refused(image, error, problem):
     with pytest.raises(error, match=problem):
         as_volume(image)
 

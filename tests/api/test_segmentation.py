@@ -58,7 +58,7 @@ def test_every_ct_gets_a_map_on_its_own_grid(cts):
         assert (oriented[10:] == 2).all()
 
 
-def test_the_record_says_what_made_the_map_and_how_sure_it_was(cts, tmp_path):
+def test_the_record_states_segmenter_and_confidence_of_a_map(cts, tmp_path):
     go(cts)
     content = record(cts, "c")
     digest = content.pop("map_sha256")
@@ -134,7 +134,7 @@ def test_maps_of_another_segmenter_stay_and_those_of_other_settings_are_not_mixe
     assert record(cts, "b")["segmenter"]["version"] == "1.3"
 
 
-def test_what_a_person_made_or_corrected_is_never_replaced(cts):
+def test_manual_and_edited_maps_are_never_replaced(cts):
     first, second, _ = go(cts)
     corrected = read_volume(first)
     corrected.array[0] = 2
@@ -238,7 +238,7 @@ def test_only_what_is_missing_is_segmented(raw):
     assert times_of(raw.folder / "districtsTr") == times
 
 
-def test_what_is_missing_is_made_as_the_other_maps_were(raw):
+def test_missing_maps_are_made_with_the_segmenter_of_the_existing_ones(raw):
     raw.path("CT", "case2", "Tr").rename(raw.folder / "later.nii")
     segment_missing(raw, segmenter="other", num_processes=1)
     (raw.folder / "later.nii").rename(raw.path("CT", "case2", "Tr"))

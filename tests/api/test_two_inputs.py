@@ -68,7 +68,9 @@ def test_two_inputs_become_a_pet_and_organs_inside_the_body_or_everywhere(two, b
         (None, "-o {out} --dicom", "--dicom needs each CT as a folder with a DICOM series"),
     ],
 )
-def test_what_cannot_be_done_with_two_inputs_is_one_clear_line_before_any_work(two, capsys, missing, options, line):
+def test_an_option_or_file_that_does_not_fit_two_inputs_is_one_error_line_before_any_work(
+    two, capsys, missing, options, line
+):
     if missing:
         (two / "imagesTs" / f"{missing}.nii.gz").unlink()
     arguments = f"-i {two}/imagesTs {options.format(out=two / 'out')} -device cpu"

@@ -129,7 +129,7 @@ def test_a_bit_more_in_the_header_is_what_nibabel_reads(module, tmp_path):
     assert len(gzip.decompress(path.read_bytes())) == 352 + 48
 
 
-def test_what_two_runs_of_the_same_work_differ_in_is_left_out(module, tmp_path):
+def test_times_and_dates_of_two_equal_runs_are_not_compared(module, tmp_path):
     results = module("_campaign_results")
     digests = []
     for number in range(2):

@@ -37,7 +37,7 @@ def call(module, monkeypatch, *arguments):
     return module.main()
 
 
-def test_a_table_says_how_far_each_is_from_the_reference(measure):
+def test_a_table_states_the_distance_of_each_from_the_reference(measure):
     runs = {"own": [2.0, 4.0, 30.0], "peer": [8.0, 8.0, 8.0]}
     figures = {name: measure.Figures([measure.Run(s, s, 1, {}) for s in seconds]) for name, seconds in runs.items()}
     lines = measure.table(figures, {"seconds": ("s,", ".0f")}, "who", "own").splitlines()
@@ -79,7 +79,7 @@ def test_results_of_another_machine_are_not_mixed_with_new_ones(run_all, monkeyp
     assert list(results["sections"]) == ["train"]
 
 
-def test_nobody_wrote_into_the_page_by_hand(monkeypatch):
+def test_the_page_is_exactly_what_the_script_writes(monkeypatch):
     monkeypatch.syspath_prepend(str(BENCHMARKS))
     run_all = importlib.import_module("run_all")
     assert run_all.PAGE.read_text(encoding="utf-8") == run_all.page(), (

@@ -127,7 +127,7 @@ def test_an_unknown_option_leads_to_the_one_that_was_meant(typo, hint, capsys):
     assert capsys.readouterr().err == expected
 
 
-def test_every_command_says_its_version(capsys):
+def test_every_command_prints_its_version(capsys):
     main, _ = make()
     with pytest.raises(SystemExit) as stop:
         main(["--version"])

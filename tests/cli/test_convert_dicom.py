@@ -32,7 +32,7 @@ def test_every_option_arrives(monkeypatch, tmp_path):
     }
 
 
-def test_a_conversion_says_what_it_did(folder, capsys):
+def test_a_conversion_prints_a_summary(folder, capsys):
     write(localiser(), folder / "scouts")
     assert run(folder) == 0
     said = capsys.readouterr().out

@@ -39,7 +39,7 @@ def test_shared_options_have_one_help_text(flag):
     assert len({shape(found[flag]) for name in COMMANDS if flag in (found := actions(name))}) == 1
 
 
-def test_the_help_of_every_argument_says_something():
+def test_every_argument_has_a_help_text():
     for name in COMMANDS:
         for flag, action in actions(name).items():
             text = (action.help or "").split("(default")[0].strip()

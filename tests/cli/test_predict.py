@@ -27,7 +27,7 @@ def test_the_defaults_are_those_of_the_function(called):
     assert called == [(Path("in"), Path("out"), PredictionOptions())]
 
 
-def test_it_says_where_the_predictions_are_and_what_comes_next(called, tmp_path, capsys):
+def test_it_prints_the_folder_of_the_predictions_and_the_next_command(called, tmp_path, capsys):
     assert main(["-i", "in", "-o", str(tmp_path), "-d", "001"]) == 0
     assert capsys.readouterr().out.splitlines() == [
         f"2 predicted image(s): {tmp_path} (provenance: prediction.json)",

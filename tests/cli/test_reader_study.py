@@ -63,7 +63,7 @@ def test_a_second_page_does_not_replace_the_first(folders, capsys):
         (["score", "--key", "none.json", "--answers", "a.json"], "none.json: no such file"),
     ],
 )
-def test_what_is_missing_is_said_in_one_line(arguments, message, capsys):
+def test_missing_arguments_and_files_are_one_error_line(arguments, message, capsys):
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
 

@@ -195,7 +195,7 @@ def test_names_with_spaces_and_letters_of_all_languages(tmp_path, raw):
     assert read_map(tmp_path / "mäp.csv")[0].patient_id == "Zoë Ängström"
 
 
-def test_what_there_is_instead_is_said_where_there_is_nothing_to_convert(tmp_path, raw):
+def test_a_folder_without_pairs_is_refused_with_a_list_of_its_files(tmp_path, raw):
     with pytest.raises(DatasetError, match="no such folder"):
         convert(tmp_path / "nowhere")
     (tmp_path / "in").mkdir()

@@ -20,7 +20,7 @@ def test_reasons_are_counted(tmp_path):
     assert group_left_out(items) == [("y", 2), ("x", 1)]
 
 
-def test_what_is_not_used_stands_in_a_file_that_only_its_owner_may_read(tmp_path, raw):
+def test_unused_files_are_listed_in_a_file_that_only_its_owner_can_read(tmp_path, raw):
     source = write_studies(tmp_path / "in", study_of("A"), missing_weight())
     (source / "JANE DOE.txt").write_text("")
     conversion = convert(source, left_out=tmp_path / "list.csv")

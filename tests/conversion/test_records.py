@@ -5,7 +5,7 @@ from dicom_studies import content, convert, study_of, write_studies
 from ct2pet.dataset.train_test_split import split_dataset
 
 
-def test_what_a_killed_conversion_left_is_cleared_and_done_again(tmp_path, raw):
+def test_partial_files_of_a_killed_conversion_are_removed_and_its_cases_converted_again(tmp_path, raw):
     write_studies(tmp_path / "in", study_of("A"), study_of("B"))
     convert(tmp_path / "in")
     dataset, whole = raw / "Dataset001_CLINIC", content(raw)

@@ -8,7 +8,7 @@ from ct2pet.errors import DatasetError
 GOOD = {"name": "X", "districts": {"head": 1, "left-arm": 3}, "num_training": 4}
 
 
-def test_what_is_written_is_read(tmp_path):
+def test_a_written_dataset_json_is_read_back(tmp_path):
     write_dataset_json(tmp_path, **GOOD, file_ending=".mha", licence="CC BY 3.0")
     description = read_dataset_json(tmp_path)
     assert description.districts == {"head": 1, "left-arm": 3}
@@ -63,7 +63,7 @@ def test_what_is_written_is_read(tmp_path):
         {"conditions": ["diagnosis"]},
     ],
 )
-def test_what_cannot_work_is_not_written(tmp_path, change):
+def test_an_invalid_description_is_not_written(tmp_path, change):
     with pytest.raises(DatasetError, match=r"dataset\.json"):
         write_dataset_json(tmp_path, **{**GOOD, **change})
     assert not list(tmp_path.iterdir())
@@ -81,7 +81,7 @@ def test_a_missing_key_is_named(tmp_path, key):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "3", '{"districts": [1]}'])
-def test_what_is_no_description_is_named(tmp_path, text):
+def test_an_invalid_dataset_json_is_named(tmp_path, text):
     (tmp_path / "dataset.json").write_text(text)
     with pytest.raises(DatasetError, match=r"dataset\.json"):
         read_dataset_json(tmp_path)

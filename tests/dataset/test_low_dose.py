@@ -14,7 +14,7 @@ from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Volume
 
 
-def test_the_file_says_input_targets_and_dose(tmp_path):
+def test_the_file_states_input_targets_and_dose(tmp_path):
     organs = {"liver": 1, "lung": 2}
     write_low_dose_json(tmp_path, name="X", dose_fraction=0.05, num_training=3, organs=organs, licence="CC BY 4.0")
     assert json.loads((tmp_path / "dataset.json").read_text()) == {
@@ -82,7 +82,7 @@ def change(dataset, field, function):
         ),
     ],
 )
-def test_the_integrity_check_says_in_one_line_what_is_wrong_with_a_file(dataset, field, function, message):
+def test_the_integrity_check_reports_a_faulty_file_in_one_line(dataset, field, function, message):
     assert verify_dataset(dataset) == []
     change(dataset, field, function)
     (problem,) = verify_dataset(dataset)

@@ -39,7 +39,7 @@ def test_a_dataset_is_found_by_id_and_by_name(make_dataset, tmp_path, monkeypatc
 
 
 @pytest.mark.parametrize("wanted", ["8", "70", "Small", "Dataset007", "../Dataset007_Small", ".", "", "-7", "٧"])
-def test_what_is_not_there_lists_what_is(make_dataset, tmp_path, wanted):
+def test_an_unknown_dataset_is_refused_with_the_existing_ones(make_dataset, tmp_path, wanted):
     make_dataset()
     with pytest.raises(DatasetError, match="there are: Dataset007_Small"):
         open_dataset(wanted, tmp_path / "raw")

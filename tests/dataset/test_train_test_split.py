@@ -71,7 +71,7 @@ def test_another_seed_gives_other_parts():
     assert deal_parts(names(30), {}, {}, seed=1) != deal_parts(names(30), {}, {}, seed=2)
 
 
-def test_what_has_a_part_keeps_it_and_so_does_its_patient():
+def test_assigned_cases_and_all_cases_of_their_patients_keep_their_part():
     patients = {"c000": "P", "c001": "P"}
     parts = deal_parts(names(30), patients, {}, given={"c000": "test", "c005": "test", "c006": "test"})
     assert [parts[case] for case in ("c000", "c001", "c005", "c006")] == ["test"] * 4

@@ -92,7 +92,7 @@ def test_nothing_of_the_source_is_named_in_the_dataset(source, tmp_path):
                 assert word not in path.read_text()
 
 
-def test_what_is_missing_is_said_in_one_line_each(source, capsys):
+def test_each_missing_file_is_one_line(source, capsys):
     studies = sorted(source.glob("*/*"))
     (studies[0] / "SUV.nii.gz").unlink()
     (studies[1] / "CT.nii.gz").unlink()

@@ -90,7 +90,7 @@ def test_the_split_of_ours_takes_the_place_of_the_folds(source, capsys):
     assert json.loads((dataset.folder / "splits_final.json").read_text()) == folds
 
 
-def test_what_is_missing_is_said_in_one_line_each(source, capsys):
+def test_each_missing_file_is_one_line(source, capsys):
     (source / "imagesTr" / f"{NAMES[0]}_0001.nii.gz").unlink()
     (source / "labelsTr" / f"{NAMES[3]}.nii.gz").unlink()
     (source / "imagesTr" / f"{NAMES[1]}_0000.nii.gz").rename(source / "imagesTr" / "strange_0000.nii.gz")

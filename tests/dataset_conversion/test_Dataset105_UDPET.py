@@ -118,7 +118,7 @@ def test_nothing_of_the_source_is_named_in_the_dataset_or_on_the_screen(source, 
         assert word not in printed.replace(str(source), "")
 
 
-def test_what_is_no_pair_is_said_in_one_line_each(source, folder, tmp_path, capsys):
+def test_each_incomplete_pair_is_one_line(source, folder, tmp_path, capsys):
     write(dose("NOFULL", 20), source / "a" / "1-20 dose")
     write(dose("NODOSE", 1), source / "b" / "Full_dose")
     write(dose("NODOSE", 4), source / "b" / "1-4 dose")
@@ -188,7 +188,7 @@ def test_missing_weights_come_from_the_table(source, folder, tmp_path):
     assert len(cases(folder)) == 2
 
 
-def test_what_looks_strange_is_noted(source, folder):
+def test_unusual_images_are_noted(source, folder):
     grid = Grid(PET_GRID.shape, PET_GRID.spacing, (-15.0, *PET_GRID.origin[1:]))
     array = np.full(PET_GRID.shape, 30000.0)
     replace_dose(source, 20, pet_series(Study("Subj"), grid=grid, array=array, ActualFrameDuration=300000))

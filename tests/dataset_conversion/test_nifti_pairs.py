@@ -44,7 +44,7 @@ def run(source, *options):
         ("petra_ct", "CT", "petra"),
     ],
 )
-def test_what_an_image_is_by_its_name(name, role, rest):
+def test_the_file_name_gives_the_kind_of_image(name, role, rest):
     assert nifti_pairs.role_of(name) == (role, rest)
 
 
@@ -93,7 +93,7 @@ def test_a_source_that_is_a_link(source, tmp_path):
     assert len(open_dataset("1").cases()) == 3
 
 
-def test_what_is_no_pair_is_counted_on_the_screen_and_named_in_the_table_only(source, tmp_path, capsys):
+def test_unpaired_images_are_counted_on_the_screen_and_named_in_the_table_only(source, tmp_path, capsys):
     write_images({source / "Geheim_CT.nii.gz": ct_of(5), source / "topogram.nii.gz": ct_of(6)})
     write_images({source / "17" / "ct.nii.gz": ct_of(7), source / "Meier_CT.nii.gz": ct_of(8)})
     write_images({source / "Meier_PET.nii.gz": pet_of(8, 4000)})

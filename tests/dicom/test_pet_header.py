@@ -58,7 +58,7 @@ def test_every_object_has_uids_of_its_own(written_pet):
     assert {pet.NumberOfSlices for pet in pets} == {len(pets)}
 
 
-def test_it_says_that_it_is_synthetic(written_pet):
+def test_it_is_marked_as_synthetic(written_pet):
     pet = written_pet[1][0]
     assert pet.SOPClassUID == pydicom.uid.PositronEmissionTomographyImageStorage
     assert (pet.Modality, pet.Units, pet.SUVType) == ("PT", "GML", "BW")

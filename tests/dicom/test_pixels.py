@@ -255,7 +255,7 @@ def test_factors_that_are_no_numbers(tmp_path):
         read_pet(stack_of(tmp_path), np.full(9, np.nan))
 
 
-def test_pixels_of_another_size_than_the_header_said(tmp_path):
+def test_pixels_of_another_size_than_in_the_header_are_refused(tmp_path):
     paths = write(pet_series(), tmp_path)
     placed = stack_of(tmp_path)
     write([pet_series(grid=CT_GRID)[0]], tmp_path / "other")[0].replace(paths[4])

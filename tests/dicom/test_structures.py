@@ -240,7 +240,7 @@ def test_regions_by_pattern_and_what_fits_nothing(tmp_path, images):
     assert "--lesion_rois" in found.notes[0]
 
 
-def test_an_empty_mask_is_said_to_be_empty(tmp_path, images):
+def test_an_empty_mask_is_noted(tmp_path, images):
     found = lesions(tmp_path, rtstruct({"a": []}, referenced=images[1]))
     assert not found.mask.array.any()
     assert found.notes[-1] == "the lesion mask is empty"

@@ -46,6 +46,6 @@ def test_a_segmenter_gets_what_the_user_gave_and_refuses_what_it_cannot_use(monk
         make_segmenter("plain", weights="w")
 
 
-def test_what_makes_a_map_is_what_its_record_says_when_it_is_read(monkeypatch):
+def test_the_identity_of_a_segmenter_equals_its_record_read_from_json(monkeypatch):
     monkeypatch.setattr(Optional, "settings", lambda self: {"spacing": (4, 4.0)})
     assert Optional().identity("a") == SegmenterIdentity("optional", "1", {"spacing": [4, 4.0]})

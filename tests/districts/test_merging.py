@@ -40,12 +40,12 @@ def test_parts_get_the_label_of_the_district_that_takes_them():
     assert found.warnings == ("a warning",)
 
 
-def test_what_no_district_takes_is_outside():
+def test_districts_that_are_merged_into_none_become_background():
     found = segment_ct(MergedSegmenter(Thirds(), {"limbs": ["arms", "legs"]}), "A", CT, {"limbs": 1})
     assert (found.district_map.array[4:] == 0).all()
 
 
-def test_the_record_says_how_maps_were_put_together():
+def test_the_record_states_how_maps_were_merged():
     identity = MergedSegmenter(Thirds(), MERGE).identity("A")
     assert identity == SegmenterIdentity("thirds", "1", {"mm": 3, "merge": MERGE})
     assert merge_of([identity], "thirds") == MERGE

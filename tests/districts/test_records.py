@@ -32,7 +32,7 @@ def written(path, segmenter=RULES, **found):
 
 
 @pytest.mark.parametrize("ending", [".nii.gz", ".mha", ".mhd"])
-def test_what_is_written_is_read_and_a_change_by_hand_is_seen(tmp_path, ending):
+def test_a_written_record_is_read_back_and_an_edited_map_is_detected(tmp_path, ending):
     path = tmp_path / f"a{ending}"
     record = written(path, confidence={"head": 0.93214, "arms": 0.2}, warnings=("no arm is seen",))
     assert record_file(path).name == "a.segmenter.json"
@@ -48,7 +48,7 @@ def test_what_is_written_is_read_and_a_change_by_hand_is_seen(tmp_path, ending):
     assert origin(path) == OWN
 
 
-def test_a_map_that_was_not_finished_is_nobodys_own_and_not_finished(tmp_path):
+def test_an_unfinished_map_is_neither_finished_nor_a_map_of_the_user(tmp_path):
     path = tmp_path / "a.nii.gz"
     written(path)
     content = json.loads(record_file(path).read_text())
@@ -71,7 +71,7 @@ def test_maps_of_predictions_are_the_finished_ones_with_the_districts(tmp_path):
 
 
 @pytest.mark.parametrize("text", [None, "no JSON", "[]", '{"a": 1}', '{"segmenter": "rules"}'])
-def test_a_map_without_a_record_is_somebodys_own(tmp_path, text):
+def test_a_map_without_a_valid_record_is_a_map_of_the_user(tmp_path, text):
     path = tmp_path / "a.nii.gz"
     assert not is_own(path)
     write_volume(path, LABELS)

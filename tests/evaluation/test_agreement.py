@@ -22,7 +22,7 @@ def test_concordance_is_not_correlation():
     assert concordance(real, real.mean() * 2 - real) == pytest.approx(-1.0)
 
 
-def test_what_does_not_exist_is_none():
+def test_undefined_values_are_none():
     assert agreement([]) == {"n": 0, "ccc": None, "bias": None, "sd": None, "low": None, "high": None}
     one = agreement([(1.0, 1.5)])
     assert (one["n"], one["bias"], one["sd"], one["low"], one["ccc"]) == (1, 0.5, None, None, None)

@@ -244,7 +244,7 @@ def test_a_case_that_lacks_one_of_its_predictions_is_named(tmp_path, missing):
     assert list(caught.value.failures) == ["b"]
 
 
-def test_what_a_case_is_compared_with_must_be_there(tmp_path):
+def test_a_case_without_its_reference_fails(tmp_path):
     dataset = write_two_target_dataset(tmp_path, tmp_path / "out")
     dataset.path("organs", "a", "Ts").unlink()
     dataset.path("CT", "b", "Ts").rename(dataset.folder / "imagesTs" / "c_0000.nii.gz")

@@ -34,7 +34,7 @@ def summary_of(prediction, zeros, median, blurred=0.01):
     }
 
 
-def test_better_is_said_with_suv_and_per_cent():
+def test_an_improvement_is_reported_in_suv_and_per_cent():
     found = summary_of({"whole_body": 0.3, "head": 0.5}, {"whole_body": 0.9, "head": 2}, {"whole_body": 0.4, "head": 1})
     found["cases"]["c0"]["whole_body"]["mae"] += 0.002  # some scatter of the differences
     assert best_blind_baseline(found, "whole_body") == ("body_median", 0.4)
@@ -111,7 +111,7 @@ def test_labels_are_summarised_by_their_mean_the_lowest_and_those_that_are_misse
     assert "Nothing to compare" in headline.plain_answer(label_summary({"a": {"liver": metrics(None)}}))
 
 
-def test_labels_are_said_after_the_pet():
+def test_the_answer_reports_labels_after_the_pet():
     answer = headline.plain_answer(summary_with_labels())
     assert answer.startswith("4 cases cannot show which of the synthetic PET and")
     assert "The predicted labels have a mean Dice coefficient" in answer

@@ -48,7 +48,7 @@ def test_over_folds_the_means_of_folds_are_described():
     assert standard_deviation(summary.mean["dice"]) == pytest.approx(np.std(means, ddof=1))
 
 
-def test_where_all_cases_have_all_labels_the_mean_is_that_of_the_column():
+def test_with_all_labels_in_all_cases_the_mean_is_the_mean_of_the_column():
     rng = np.random.default_rng(0)
     cases = {f"{n}": {label: {"dice": float(rng.random())} for label in "xyz"} for n in range(6)}
     for folds in (None, {case: int(case) % 3 for case in cases}):

@@ -25,7 +25,7 @@ def test_metabolic_volumes_by_hand():
     assert (cold["mtv41"], cold["mtv4"], cold["tlg4"]) == (1.0, 0.0, 0.0)
 
 
-def test_what_is_cold_has_no_metabolic_volume():
+def test_a_region_without_uptake_has_no_metabolic_volume():
     assert set(lesions.metabolic(np.zeros(5, np.float32), 1.0).values()) == {0.0}
     assert set(lesions.metabolic(np.zeros(0, np.float32), 1.0).values()) == {0.0}
 

@@ -45,7 +45,7 @@ def test_parts_together_are_the_whole():
     assert metrics.uptake(together)["fake_suv_max"] == fake.max()
 
 
-def test_what_does_not_exist_is_none():
+def test_undefined_values_are_none():
     nothing = Sums.together([])
     assert set(metrics.error_metrics(nothing).values()) == {None}
     assert set(metrics.uptake(nothing).values()) == {None}

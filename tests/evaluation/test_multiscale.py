@@ -54,7 +54,7 @@ def test_it_is_what_synthrad_defines(shape, body):
     assert 0.1 < found[0] < 0.99
 
 
-def test_what_no_scale_sees_is_none():
+def test_a_region_without_voxels_at_the_coarsest_scale_has_no_value():
     real = np.random.default_rng(0).random((97, 97, 97), dtype=np.float32)
     labels = np.zeros(real.shape, np.uint8)
     assert ms_ssim(real, real, labels) == {0: None}

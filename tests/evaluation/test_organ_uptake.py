@@ -69,7 +69,7 @@ def test_voxels_of_every_label_are_found_wherever_they_lie():
             assert (found[f"{side}_suv_mean"], found[f"{side}_suv_max"]) == pytest.approx(expected)
 
 
-def test_what_cannot_be_measured_is_refused():
+def test_images_of_different_shape_or_type_are_refused():
     with pytest.raises(GeometryError, match=r"\(1, 1, 2\).*\(1, 1, 3\)"):
         row([1, 2], [0, 1, 1])
     with pytest.raises(ImageError, match="float64"):

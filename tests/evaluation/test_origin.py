@@ -20,7 +20,7 @@ def test_cases_that_were_trained_with_are_found(tmp_path):
     assert origin_of(tmp_path, "Dataset002_B", CASES)["evaluated_training_cases"] == []
 
 
-def test_what_is_not_known_is_none(tmp_path):
+def test_an_unknown_origin_is_none(tmp_path):
     unknown = origin_of(tmp_path, "Dataset001_A", CASES)
     assert (unknown["prediction"], unknown["evaluated_training_cases"]) == (None, None)
     write(tmp_path, {"model": "pix2pix", "training_cases": None})

@@ -110,7 +110,7 @@ def test_a_dataset_without_a_pet_has_no_training_cases(tmp_path):
     assert found.cases["t"].pet is None
 
 
-def test_where_nothing_is_predicted_that_could_be_counted_the_dataset_is_named(tmp_path):
+def test_a_dataset_without_pet_or_label_targets_is_refused(tmp_path):
     folder = tmp_path / "Dataset001_X"
     put(folder / "imagesTs" / "t_0000.nii.gz")
     targets = {"sCT": {"kind": "ct"}}

@@ -51,7 +51,7 @@ def test_regions_are_districts_lesions_and_organs():
     assert regions.make_scene(volume_of(1), district_map_on(GRID), DISTRICTS).lesions is None
 
 
-def test_what_is_cut_has_one_voxel_of_margin_everywhere():
+def test_a_cut_has_a_margin_of_one_voxel_on_all_sides():
     scene = regions.make_scene(volume_of(1), district_map_on(GRID), {"trunk": 2})
     assert scene.box.start == (1, 0, 0)
     assert scene.box.stop == (3, 5, 4)
@@ -96,7 +96,7 @@ def test_stored_orientation_changes_nothing():
     np.testing.assert_allclose(regions.on_grid_of(turned, real), fake.array)
 
 
-def test_what_cannot_be_compared_is_refused():
+def test_images_that_cannot_be_compared_are_refused():
     real = volume_of(1)
     far = Grid(GRID.shape, GRID.spacing, (5000.0, 5.0, 100.0))
     with pytest.raises(GeometryError, match="do not overlap"):

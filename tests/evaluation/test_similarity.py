@@ -50,7 +50,7 @@ def test_equal_images_are_1_everywhere():
     assert (similarity.ssim_map(real, real) == 1).all()
 
 
-def test_a_window_sees_0_beyond_the_border_where_it_is_not_reflected():
+def test_a_window_is_0_beyond_the_border_without_reflection():
     _, image = pair((21, 60, 9))
     window = similarity.Window(image.shape, np.full(7, 1 / 7), reflect=False)
     tile = slice(4, 11), slice(20, 51)

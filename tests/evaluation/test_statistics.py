@@ -22,7 +22,7 @@ def test_describe_by_hand():
 
 
 @pytest.mark.parametrize(("values", "number"), [([], 0), ([None, float("nan"), float("inf")], 0), ([2.0, None], 1)])
-def test_what_does_not_exist_is_none(values, number):
+def test_undefined_values_are_none(values, number):
     found = describe(values)
     assert found["n"] == number
     assert found["mean"] == (2.0 if number else None)
@@ -58,7 +58,7 @@ def test_the_interval_is_seeded_and_moves_and_scales_with_the_values():
     assert bootstrap_interval(3 * values + 1) == pytest.approx([3 * low + 1, 3 * high + 1])
 
 
-def test_the_interval_covers_the_mean_about_as_often_as_it_says():
+def test_the_interval_covers_the_mean_at_about_its_nominal_rate():
     draws = np.random.default_rng(3).normal(size=(200, 20))
     covered = sum(low <= 0 <= high for low, high in map(bootstrap_interval, draws))
     assert 0.88 <= covered / 200 <= 0.99
@@ -87,7 +87,7 @@ def test_paired_tests_against_scipy_and_by_hand():
     assert found.ci95 == bootstrap_interval(differences)
 
 
-def test_students_own_sleep_data():
+def test_the_paired_tests_reproduce_student_s_sleep_data():
     """Student, Biometrika 6 (1908) 1: extra hours of sleep of ten patients; t = 4.06, p = 0.00283, W = 0 of 9 pairs."""
     dextro = [0.7, -1.6, -0.2, -1.2, -0.1, 3.4, 3.7, 0.8, 0.0, 2.0]
     laevo = [1.9, 0.8, 1.1, 0.1, -0.1, 4.4, 5.5, 1.6, 4.6, 3.4]

@@ -8,7 +8,7 @@ from ct2pet.evaluation.summary_file import read_summary, write_summary
 
 
 @pytest.mark.parametrize("make", [synthetic_summary, label_summary, summary_with_labels])
-def test_what_was_written_is_read(tmp_path, make):
+def test_a_written_summary_is_read_back(tmp_path, make):
     summary = make()
     write_summary(tmp_path / "summary.json", summary)
     assert read_summary(tmp_path / "summary.json") == summary

@@ -9,7 +9,7 @@ from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
 
 
-def test_what_was_saved_is_loaded(tmp_path):
+def test_a_saved_fingerprint_is_loaded(tmp_path):
     seen = fingerprint(head=district(), whole_body=district())
     seen.save(tmp_path / "f.json")
     assert Fingerprint.load(tmp_path / "f.json") == seen

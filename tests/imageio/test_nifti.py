@@ -189,7 +189,7 @@ def test_an_axis_too_long_for_version_one_is_written_as_version_two(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a.nii", "a.nii.gz"])
-def test_more_data_than_the_header_says_is_refused(tmp_path, name):
+def test_more_data_than_the_header_states_is_refused(tmp_path, name):
     """As where the type or the size in the header was changed: the voxels would be read as other numbers."""
     image = stored(np.arange(120, dtype=np.int16).reshape(4, 5, 6), vox_offset=352)
     write_bytes(tmp_path / name, image.header, np.asarray(image.dataobj))

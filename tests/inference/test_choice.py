@@ -70,7 +70,7 @@ def test_the_folder_of_one_configuration_is_this_configuration_alone(results, mo
         ({"ensemble": ["scaled__ct2petPlans", "other__ct2petPlans__low"]}, "have different districts without a model"),
     ],
 )
-def test_what_cannot_be_averaged_is_refused(results, options, problem):
+def test_models_that_cannot_be_averaged_are_refused(results, options, problem):
     with pytest.raises(CheckpointError, match=problem):
         names(**options)
 

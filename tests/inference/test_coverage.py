@@ -57,7 +57,7 @@ def test_a_district_without_a_model_is_named_and_drawn(work, capsys):
     assert json.loads((work / "out" / "prediction.json").read_text())["districts_without_model"] == ["high"]
 
 
-def test_a_case_of_nothing_but_districts_without_a_model_says_that_and_leaves_no_map(work, capsys):
+def test_a_case_with_only_districts_without_a_model_fails_and_writes_no_map(work, capsys):
     train(work, "low")
     path = work / "raw" / "Dataset900_Tiny" / "districtsTs" / "A.nii"
     labels = read_volume(path)

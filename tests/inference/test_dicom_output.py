@@ -162,7 +162,7 @@ def test_series_that_are_no_predictions_are_never_replaced(scans):
     assert len(list((scans / "out" / "dicom" / "a").iterdir())) == 12
 
 
-def test_what_killed_runs_left_is_removed(scans):
+def test_partial_series_of_killed_runs_are_removed(scans):
     run(scans)
     leftover = scans / "out" / "dicom" / ".partial-abcdefgh-a"
     shutil.copytree(scans / "out" / "dicom" / "a", leftover)

@@ -27,7 +27,7 @@ def test_a_real_shortage_of_main_memory_is_reported():
         MemoryError(),
     ],
 )
-def test_a_shortage_on_a_gpu_says_what_it_has(error, monkeypatch):
+def test_a_shortage_on_a_gpu_states_the_memory_of_the_gpu(error, monkeypatch):
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (2**30, 8 * 2**30))
     monkeypatch.setattr(torch.cuda, "max_memory_reserved", lambda device: 6 * 2**30)
     expected = (

@@ -3,7 +3,7 @@ from ct2pet.inference.input_files import Case
 from ct2pet.inference.record import PredictionRecord
 
 
-def test_what_a_prediction_replaces_is_said(tmp_path, capsys):
+def test_replaced_predictions_are_reported(tmp_path, capsys):
     cases = [Case(name, {}, {"PET": tmp_path / f"{name}.nii.gz"}) for name in ("a", "b", "c")]
     record, dicom = PredictionRecord.beside(tmp_path, cases, {"model": "pix2pix"}, {}), DicomOutput(False, "PET")
     assert record.begin(cases, False, dicom) == cases

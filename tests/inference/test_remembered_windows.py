@@ -38,7 +38,7 @@ def test_each_network_has_its_own_answers():
     assert double.seen == [1]
 
 
-def test_what_is_not_learnt_is_not_kept():
+def test_windows_are_kept_only_while_recording():
     remembered, double, network = RememberedWindows(), Doubled(), torch.nn.Identity()
     answer = remembered.before(network, double)
     answer(windows(1))

@@ -98,7 +98,7 @@ def test_the_same_seed_gives_the_same_images_and_no_image_comes_twice(model):
     assert volumes(model, 1, label="malignant")["malignant_0001"]["CT"].array.tobytes() != arrays[0]
 
 
-def test_what_is_written_says_that_it_is_synthetic(model, tmp_path):
+def test_written_images_are_marked_as_synthetic(model, tmp_path):
     request = SynthesisRequest({"diagnosis": "malignant"}, 3, 1)
     paths = write_samples(tmp_path, model, class_configuration(), request, {"model": "medscangan"})
     assert sorted(path.name for path in paths) == sorted(

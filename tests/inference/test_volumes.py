@@ -67,7 +67,7 @@ def pet_of(method, ct, region, options=None, **more):
 
 
 @torch.inference_mode()
-def test_a_method_in_2d_sees_slices_and_makes_a_volume(volume):
+def test_a_method_in_2d_predicts_a_volume_from_slices(volume):
     ct, region = volume
     FlatScaled.seen = ()
     pet = pet_of(make(FlatScaled), ct, region)
@@ -85,7 +85,7 @@ def test_a_later_stage_continues_with_what_the_one_before_made(volume):
 
 
 @torch.inference_mode()
-def test_a_later_stage_sees_air_where_the_one_before_made_nothing(volume):
+def test_a_later_stage_gets_air_where_the_earlier_stage_predicted_nothing(volume):
     ct, region = volume
     seen = []
     model = make(ThreeStages)
@@ -152,7 +152,7 @@ SURE, UNSURE = (0.9, 0.05, 0.05), (0.001, 0.45, 0.549)  # the mean of the logits
 
 @torch.inference_mode()
 @pytest.mark.parametrize(("one", "two", "mean"), [(FIRST, SECOND, 1), (SECOND, FIRST, 1), (SURE, UNSURE, 0)])
-def test_where_two_windows_overlap_the_label_is_that_of_the_mean_probability(one, two, mean):
+def test_overlapping_windows_give_the_label_of_the_mean_probability(one, two, mean):
     """Windows of 8 slices from slice 0 and from slice 4 on."""
     region = np.ones((12, 8, 8), bool)
     nothing = {name: np.zeros(region.shape, np.float32) for name in ("CT", "low_dose")}

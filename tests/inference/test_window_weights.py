@@ -38,7 +38,7 @@ def test_gaussian_weights_take_away_the_seams_of_a_network_that_is_worse_at_the_
 
 @pytest.mark.parametrize("weights", ["uniform", "gaussian"])
 @pytest.mark.parametrize("value", [0.1, 2.05, 17.3])
-def test_what_all_windows_agree_on_is_exact_with_any_weights(weights, value):
+def test_equal_windows_are_merged_exactly_with_any_weights(weights, value):
     mask = blob((40, 30, 20), 5)
     images = [np.full(mask.shape, value, np.float32)]
     found = merged(SlidingWindow((16, 12, 8), 0.6, weights=weights), images, mask, identity)["out"][0]

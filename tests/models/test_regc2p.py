@@ -22,7 +22,7 @@ def make_batch(stage, *shape):
     return {own.name: image, "PET": image.abs(), "mask": torch.ones(image.shape, dtype=torch.bool)}
 
 
-def test_the_first_stage_sees_slices_of_the_ct_and_the_second_one_stacks_of_drafts():
+def test_the_first_stage_gets_slices_of_the_ct_and_the_second_one_stacks_of_drafts():
     stages = make_model().stages
     assert {name: stage.fields.inputs[0].name for name, stage in stages.items()} == {
         "slices": "CT",

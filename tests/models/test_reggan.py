@@ -92,7 +92,7 @@ def test_a_voxel_counts_where_the_real_pet_lies_in_the_district(monkeypatch):
     torch.testing.assert_close(next(updates(model, batch)).losses["g_l1"], expected)
 
 
-def test_the_discriminator_sees_fakes_displaced_like_the_real_pets(monkeypatch):
+def test_the_discriminator_gets_fakes_displaced_like_the_real_pets(monkeypatch):
     """Otherwise the displacement of a real PET against the mask of the CT would tell it from a fake."""
     model, batch = make_model(), make_batch()
     randomise(model)

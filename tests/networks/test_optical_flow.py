@@ -51,12 +51,12 @@ def test_a_field_that_changes_slowly_is_found_as_well_as_by_scikit_image():
     assert errors[0] < 1.2 * errors[1]
 
 
-def test_an_image_lies_where_it_lies():
+def test_the_flow_of_an_image_to_itself_is_zero():
     image = blobs(16, 16)
     assert (optical_flow(image, image, everywhere(image), [3.0, 3.0]) == 0).all()
 
 
-def test_a_brighter_image_lies_where_it_lies():
+def test_the_flow_does_not_depend_on_brightness():
     """Patients take up more or less than the generator can know."""
     image = blobs(32, 32)
     true, fixed = shifted(image, 0.7, -0.5)
@@ -65,7 +65,7 @@ def test_a_brighter_image_lies_where_it_lies():
         assert inner(flow - expected).norm(dim=1).mean() < 0.1
 
 
-def test_what_has_no_weight_moves_nothing():
+def test_pixels_without_weight_have_no_influence():
     image = blobs(24, 24)
     weight = everywhere(image)
     weight[..., 12:] = False
@@ -91,7 +91,7 @@ def test_a_lesion_in_one_image_alone_moves_it_less_than_by_least_squares(monkeyp
 
 
 @pytest.mark.parametrize("image", [torch.zeros(2, 1, 8, 8), torch.full((2, 1, 8, 8), 3.0)])
-def test_where_nothing_is_seen_nothing_is_moved(image):
+def test_an_image_without_gradients_or_weights_has_zero_flow(image):
     for fixed, weight in ((image, torch.ones(image.shape)), (image + 1, torch.ones(image.shape))):
         assert (optical_flow(image, fixed, weight, [2.0, 2.0]).abs() < 1e-3).all()
     assert (optical_flow(image, blobs(8, 8).expand(2, 1, 8, 8), torch.zeros(image.shape), [2.0, 2.0]) == 0).all()

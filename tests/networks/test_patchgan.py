@@ -13,7 +13,7 @@ def receptive_field(num_strided_layers):
 
 
 @pytest.mark.parametrize("num_strided_layers", [1, 2, 3])
-def test_a_score_sees_exactly_its_receptive_field(num_strided_layers):
+def test_a_score_depends_on_exactly_its_receptive_field(num_strided_layers):
     torch.manual_seed(0)
     network = PatchGAN(1, 2, num_strided_layers, dimensions=2)
     for module in network.layers:  # instance norm would let every voxel reach every score

@@ -12,7 +12,7 @@ def generator(dimensions, blocks=2):
 
 
 @pytest.mark.parametrize("space", [(16, 12), (8, 12, 16)], ids=["2D", "3D"])
-def test_the_output_lies_on_the_inputs_grid(space):
+def test_the_output_has_the_grid_of_the_input(space):
     network = generator(len(space)).double()
     image = torch.randn(1, 2, *space, dtype=torch.float64)
     assert network(image).shape == (1, 3, *space)

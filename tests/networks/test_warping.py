@@ -48,7 +48,7 @@ def test_a_linear_image_is_sampled_exactly(shape):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_what_comes_from_inside_is_whole(shape):
+def test_voxels_interpolated_from_inside_keep_their_value(shape):
     """A one stays a one where nothing of it is taken from beyond the image, and there alone."""
     field = field_of(shape, 3.0)
     inside = valid_mask(field)

@@ -154,7 +154,7 @@ def test_a_scheduler_that_does_not_answer_is_one_line(monkeypatch):
 
 
 @pytest.mark.parametrize("address", ["nonsense", "tcp://", "udp://127.0.0.1:1", "127.0.0.1:99999999"])
-def test_what_is_no_address_is_one_line_and_leaves_no_client_open(address, monkeypatch):
+def test_an_invalid_address_is_one_error_line_and_leaves_no_client_open(address, monkeypatch):
     """An open client that is collected while another one starts holds up that one for ten seconds."""
     monkeypatch.setattr(cluster, "_SECONDS_TO_ANSWER", 1)
     before = open_clients()

@@ -37,7 +37,7 @@ def test_settings_become_arguments_of_dask_jobqueue():
 
 
 @pytest.mark.parametrize("setting", ["jobs", "jobs=", "nodes=2", "jobs=0", "cores=-1", "jobs=two", "jobs=99999999999"])
-def test_what_is_no_setting_is_one_line(setting):
+def test_an_invalid_setting_is_one_error_line(setting):
     with pytest.raises(ClusterError, match=f"--slurm {setting}"):
         parse_settings([setting])
 

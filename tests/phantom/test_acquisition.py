@@ -109,7 +109,7 @@ def test_the_whole_dose_is_the_scan_itself():
 
 
 @pytest.mark.parametrize("fraction", FRACTIONS)
-def test_what_is_kept_and_what_is_not_make_up_the_scan_and_are_independent(fraction):
+def test_kept_and_removed_counts_add_up_to_the_scan_and_are_independent(fraction):
     full = uniform()
     low = thinned(full, fraction)
     rest = full.counts - low.counts

@@ -17,7 +17,7 @@ def test_bone_surrounds_the_brain(organs):
     assert (around == LABELS["skull"]).mean() > 0.99
 
 
-def test_the_cortex_lies_around_the_white_matter(organs):
+def test_the_cortex_surrounds_the_white_matter(organs):
     section = organs.array[int((1640 + 14) / 4)]
     grey, white = (np.argwhere(section == LABELS[name]) for name in ("grey_matter", "white_matter"))
     middle = np.vstack([grey, white]).mean(axis=0)

@@ -34,7 +34,7 @@ def case_of(folder, case="phantom_001", split="Tr"):
     return [read_volume(folder / f"{path}.nii.gz") for path in paths]
 
 
-def test_dataset_json_says_what_the_files_are(folder):
+def test_dataset_json_describes_the_files(folder):
     content = json.loads((folder / "dataset.json").read_text())
     assert content["channel_names"] == {"0": "PET_low"}
     assert content["kinds"] == {"PET_low": "pet"}

@@ -89,7 +89,7 @@ def test_the_parts_have_the_volume_of_the_drawn_radius(drawn):
         assert (volume * 3 / 4 / math.pi) ** (1 / 3) == pytest.approx(nodule.radius_mm, rel=0.02)
 
 
-def test_the_nodule_lies_in_a_lung():
+def test_the_nodule_is_in_a_lung():
     for seed in range(8):
         case = make_nodule_patient(seed, CLASSES[1])
         corner = tuple(c - 1.0 for c in case.centre)

@@ -56,7 +56,7 @@ def test_bone_is_bright_and_the_room_is_air(quiet_scan):
     assert corner.std() > 1, "a CT has noise"
 
 
-def test_a_couch_lies_behind_the_patient(quiet_scan):
+def test_the_couch_is_behind_the_patient(quiet_scan):
     outside = quiet_scan.organs.array == 0
     dense = np.argwhere(outside & (quiet_scan.ct.array > -500))
     body = np.argwhere(quiet_scan.districts.array == DISTRICTS["trunk"])
@@ -156,7 +156,7 @@ def test_a_respiratory_mismatch_moves_the_diaphragm_of_the_pet_only(patients):
     assert difference[~far].max() > 0.5
 
 
-def test_ct_tells_of_uptake(quiet_scan):
+def test_the_ct_explains_much_of_the_uptake(quiet_scan):
     """A network can learn from it: the mean PET per bin of HU explains much of the PET."""
     ct = resample(quiet_scan.ct, quiet_scan.pet.grid).array
     body = resample(quiet_scan.districts, quiet_scan.pet.grid, labels=True).array > 0

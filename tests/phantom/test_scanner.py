@@ -31,7 +31,7 @@ def test_demonstration_and_tests_stay_small(patients):
 
 
 @pytest.mark.parametrize("scanner", [CLINICAL, DEMO, COARSE])
-def test_the_tracer_lies_on_a_finer_grid_than_the_pet_over_its_field_of_view(patients, scanner):
+def test_the_tracer_has_a_finer_grid_than_the_pet_over_its_field_of_view(patients, scanner):
     for patient in patients[:5]:
         activity, pet = scanner.activity_grid(patient), scanner.pet_grid(patient)
         assert all(fine <= coarse for fine, coarse in zip(activity.spacing, pet.spacing))

@@ -66,7 +66,7 @@ def test_a_loft_grows_by_millimetres_and_stops_at_its_ends():
         ellipsoid((14, 0, 0), (10, 8, 9)).mirrored(),
     ],
 )
-def test_nothing_lies_outside_the_box(solid):
+def test_nothing_is_outside_the_box(solid):
     assert (painted(solid) == everywhere(solid)).all()
 
 
@@ -78,7 +78,7 @@ def test_solids_are_cut_and_shared_like_sets():
     assert rest.any()
 
 
-def test_a_mirrored_solid_lies_on_the_other_side():
+def test_a_mirrored_solid_is_on_the_other_side():
     solid = ellipsoid((15, 3, 2), (8, 5, 9), turn=(0.0, 20.0, 30.0))
     assert (painted(solid.mirrored()) == painted(solid)[:, :, ::-1]).all()
 
@@ -97,7 +97,7 @@ def test_the_slabs_do_not_show():
     assert (painted(solid, slab=7) == painted(solid, slab=500)).all()
 
 
-def test_what_moves_is_looked_up_at_the_moved_height():
+def test_a_moving_shape_is_painted_at_its_moved_height():
     labels = np.zeros((80, 80, 80), dtype=np.uint8)
     ball = ellipsoid((0, 0, 0), (10, 10, 10))
     fixed = ellipsoid((0, 0, 0), (3, 3, 3))

@@ -29,7 +29,7 @@ def dataset(tmp_path_factory):
     return RawDataset(folder)
 
 
-def test_it_is_a_raw_dataset_without_a_fault(dataset):
+def test_it_is_a_valid_raw_dataset(dataset):
     assert verify_dataset(dataset) == []
     assert (dataset.cases("Tr"), dataset.cases("Ts")) == (["phantom_001", "phantom_002"], ["phantom_003"])
     assert dataset.districts == DISTRICTS

@@ -156,7 +156,7 @@ def test_arguments_that_switch_something_off_change_nothing():
         (RESIDUAL_ENCODER, {"block": BOTTLENECK}, "argument 'bottleneck_channels' is missing"),
     ],
 )
-def test_what_is_not_counted_is_refused_by_name(network_class, changes, words):
+def test_a_network_that_cannot_be_counted_is_refused_by_name(network_class, changes, words):
     arguments = arguments_of(network_class, *CUBE) if network_class in CLASSES else {}
     with pytest.raises(PlansError, match=words):
         count(network_class, {**arguments, **changes}, CUBE[0], 1, outputs_of(network_class))

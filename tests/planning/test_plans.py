@@ -75,7 +75,7 @@ def test_integers_may_stand_for_real_numbers():
         ({"labels": []}, "labels"),
     ],
 )
-def test_what_cannot_work_is_refused_with_the_file_and_the_reason(changes, reason):
+def test_invalid_plans_are_refused_with_file_and_reason(changes, reason):
     with pytest.raises(PlansError, match=f"mine.json.*{reason}"):
         Plans.from_json(content(**changes), "mine.json")
 

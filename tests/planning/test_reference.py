@@ -182,7 +182,7 @@ def strict_plans():
     return reference_plans(STRICT, seen, description(), needs)
 
 
-def test_what_the_strict_plans_do_otherwise_than_the_others():
+def test_the_strict_plans_differ_from_the_other_plans():
     head, whole = (strict_plans().configuration(name) for name in ("head", WHOLE_BODY))
     usual = paper_plans().configuration("head")
     assert (head.normalization["CT"].scope, head.normalization["CT"].range) == ("image", [0.0, 1.0])

@@ -162,7 +162,7 @@ def test_an_absent_district_gives_none(place):
     assert prepared({**volumes, "district_map": Volume(districts, grid)}, plan) is None
 
 
-def test_what_the_ct_does_not_show_is_air():
+def test_voxels_outside_the_ct_are_air():
     volumes = case_volumes()
     volumes["ct"] = volumes["ct"].crop(Box((8, 0, 0), CT_GRID.shape))
     volumes["pet"] = Volume(smooth(CT_GRID, 3, 0, 6), CT_GRID, "SUV")

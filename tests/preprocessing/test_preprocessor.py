@@ -147,7 +147,7 @@ def test_interrupted_anywhere_and_started_again_equals_uninterrupted(dataset, tm
     assert content(tmp_path / "pre") == content(tmp_path / "whole")
 
 
-def test_what_a_killed_process_left_half_written_is_cleared_away(dataset, tmp_path):
+def test_partial_files_of_a_killed_process_are_removed(dataset, tmp_path):
     folder = store_folder(tmp_path / "pre", PLANS, "low")
     folder.mkdir(parents=True)
     (folder / ".partial-x-A.b2nd").write_bytes(b"half")

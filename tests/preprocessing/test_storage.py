@@ -28,7 +28,7 @@ def store(tmp_path):
     return DistrictStore(tmp_path / "ct2petPlans_head")
 
 
-def test_what_was_written_is_read(store):
+def test_a_written_case_is_read_back(store):
     case = prepared()
     store.write("A", case, "key", {})
     opened = store.open("A")

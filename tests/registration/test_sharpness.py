@@ -49,7 +49,7 @@ def test_a_cylinder_is_moved_across_and_left_along_its_axis():
     assert max(result.axes_sd_mm[axis] for axis in sharp) < SHARP_MM < result.axes_sd_mm["foot-head"]
 
 
-def test_a_cylinder_that_lies_elsewhere_along_its_axis_alone_stays():
+def test_a_cylinder_displaced_only_along_its_axis_is_not_moved():
     ct, pet = pair()
     result = register(ct, displaced(pet, ct, (0, 0, 0), (0, 0, 15))[0])
     assert result.outcome == ALIGNED
@@ -83,7 +83,7 @@ def test_the_standard_deviation_is_that_of_the_sandwich():
     assert curvature.sharp_axes([0, 1], 0.6) == [0, 1]
 
 
-def test_of_two_axes_that_cannot_be_told_apart_one_is_kept_when_the_other_is_fixed():
+def test_of_two_indistinguishable_axes_one_is_kept_when_the_other_is_fixed():
     hessian = np.diag([-1.0] * NUM_AXES)
     hessian[3, 5] = hessian[5, 3] = -0.999
     hessian[5, 5] = -1.001
@@ -114,7 +114,7 @@ def test_the_gain_has_the_sign_of_the_change_and_is_zero_for_none():
     assert information.gain_sd(here, here) == 0
 
 
-def test_where_no_point_stays_in_the_ct_nothing_is_sharp():
+def test_without_overlap_no_axis_is_determined():
     ct, pet = pair()
     far = np.array([0, 0, 0, 500.0, 0, 0])
     assert PointwiseInformation(Pair(ct, pet)).curvature(far).sharp_axes(range(NUM_AXES), 1.0) == []

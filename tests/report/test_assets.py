@@ -71,7 +71,7 @@ def test_light_and_dark_as_the_reader_has_it_and_the_other_way_round(chromium, p
 
 
 @pytest.mark.parametrize("options", [PHONE, {}], ids=["phone", "desktop"])
-def test_nothing_is_wider_than_the_screen_and_nothing_is_said(chromium, path, options):
+def test_no_element_is_wider_than_the_screen_and_the_console_is_empty(chromium, path, options):
     with opened(chromium, path, **options) as tab:
         tab.run("document.querySelectorAll('details').forEach(one => one.open = true)")
         ready(tab)
@@ -158,7 +158,7 @@ def squeezed(text):
     return re.sub(r"\s+", "", text)
 
 
-def test_what_was_folded_is_folded_again_after_printing(tab, tmp_path):
+def test_collapsed_parts_are_collapsed_again_after_printing(tab, tmp_path):
     before = tab.run("document.querySelectorAll('details[open]').length")
     tab.page.pdf(path=tmp_path / "x.pdf")
     assert tab.run("document.querySelectorAll('details[open]').length") == before

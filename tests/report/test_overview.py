@@ -36,7 +36,7 @@ def test_method_training_and_evaluation_are_named_with_dates_cases_and_epochs():
     }
 
 
-def test_what_is_not_recorded_is_omitted():
+def test_facts_without_a_record_are_omitted():
     assert facts(synthetic_summary(1, provenance={})) == {"Evaluated": "1 case"}
     assert trainings(synthetic_summary(1, provenance={"prediction": None})) == {}
 

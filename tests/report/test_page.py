@@ -59,6 +59,6 @@ def test_cells_carry_the_number_that_they_are_sorted_by():
     assert '<th scope="row" class="own">zeros' in text
 
 
-def test_what_is_heavy_comes_after_what_is_seen():
+def test_data_come_after_the_visible_part():
     text = "".join(page.page("x", ["SEEN"], iter(["HEAVY"])))
     assert text.index("SEEN") < text.index("<script>") < text.index("HEAVY") < text.index("</body>")

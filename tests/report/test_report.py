@@ -101,7 +101,7 @@ def test_a_page_without_pictures_needs_no_viewer(tmp_path):
     assert set(re.findall(r'href="#([^"]+)"', text)) <= set(re.findall(r'\bid="([^"]+)"', text))
 
 
-def test_cases_that_were_trained_with_are_said_to_be(tmp_path):
+def test_evaluated_training_cases_are_reported(tmp_path):
     summary = synthetic_summary(3, provenance={"evaluated_training_cases": ["case_001"]})
     report.write_report(tmp_path / "report.html", summary)
     assert "1 of these 3 cases are training cases" in (tmp_path / "report.html").read_text()
@@ -142,7 +142,7 @@ def test_cases_without_a_pet_are_spread_from_the_highest_to_the_lowest_overlap()
     assert report.spread_of_cases({"cases": cases}, 9) == ["c1", "c3", "c0", "c2"]
 
 
-def test_the_title_says_what_was_predicted_from_what():
+def test_the_title_names_targets_and_inputs():
     assert report.title_of(ct_to_pet()) == "Synthetic PET from CT"
     assert report.title_of(TWO_OF_BOTH) == "Synthetic PET and organs from CT and low dose"
     assert report.title_of(Fields((TWO_INPUTS[0], TWO_TARGETS[1]))) == "Organs from CT"
@@ -189,7 +189,7 @@ def predicted(tmp_path):
     return dataset, predictions, evaluate_predictions(predictions, References.from_dataset(dataset, "Ts"))
 
 
-def test_a_dataset_becomes_one_page_and_a_lost_image_is_named(predicted, tmp_path, monkeypatch):
+def test_a_dataset_becomes_one_page_and_a_missing_image_is_named(predicted, tmp_path, monkeypatch):
     drawn = []
     monkeypatch.setattr(report, "write_figures", lambda folder, *_, **__: drawn.append(folder))
     dataset, predictions, summary = predicted

@@ -23,7 +23,7 @@ def svg():
     return inline_svg(figure_of([draw]), NASTY, "one-")
 
 
-def test_it_is_one_element_that_says_what_it_shows(svg):
+def test_it_is_one_element_with_a_description(svg):
     top = ElementTree.fromstring(svg)
     assert top.tag == "svg"
     assert top.get("role") == "img"

@@ -60,7 +60,7 @@ def test_another_model_gets_a_column():
     assert rows_of(html)[0][column][1] == repr(other["mean"]["whole_body"]["mae"]["mean"])
 
 
-def test_what_does_not_exist_is_a_dash_and_sorted_last():
+def test_undefined_values_are_a_dash_and_sorted_last():
     alone = synthetic_summary(1)  # one case, which has no lesion: no error of the mean, no interval
     rows = {row[0][0]: row for row in rows_of(tables.tables_by_metric(alone))}
     assert rows["head"][3] == ("–", "")

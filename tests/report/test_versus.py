@@ -22,7 +22,7 @@ def row_of(html, name):
     return [(text, value) for value, text in re.findall('<td data-value="([^"]*)"[^>]*>(.*?)</td>', row)]
 
 
-def test_a_row_says_which_is_better_by_how_much_and_how_sure():
+def test_a_row_states_the_better_model_the_difference_and_its_certainty():
     summary = synthetic_summary(14)
     comparison = compare({"ours": summary, "theirs": worse(summary, 1.2)})
     row = row_of(comparison_tables(comparison), "head")

@@ -113,7 +113,7 @@ def test_the_wheel_scrolls_the_page_until_the_viewer_is_chosen(tab):
         ("preset", "-600 1500", {"input", "real", "fake"}),
     ],
 )
-def test_each_slider_changes_what_it_says_and_nothing_else(tab, name, value, panels):
+def test_each_slider_changes_only_its_own_setting(tab, name, value, panels):
     before = pictures(tab)
     drawn_by(tab, lambda: slide(tab, name, value))
     assert changed(before, pictures(tab)) == panels
@@ -142,7 +142,7 @@ def test_a_window_is_linear_between_its_ends(tab):
     assert tab.run("document.querySelector('[name=preset]').value") == ""
 
 
-def test_a_click_moves_the_crosshair_and_says_what_is_there(tab):
+def test_a_click_moves_the_crosshair_and_shows_the_values_there(tab):
     box = tab.page.locator("[data-panel=input] canvas:visible").bounding_box()
     z, y, x = ((part.start + part.stop) // 2 for part in HOT)
     drawn_by(tab, lambda: slide(tab, "slice", y))
@@ -195,7 +195,7 @@ def test_a_case_that_unpacks_late_does_not_replace_the_one_that_was_opened_after
     np.testing.assert_array_equal(picture(tab, "real"), first)
 
 
-def test_damaged_volumes_are_said_to_be_and_not_thrown(chromium, path, tmp_path):
+def test_damaged_volumes_are_reported_without_an_exception(chromium, path, tmp_path):
     text = path.read_text(encoding="utf-8")
     broken = tmp_path / "broken.html"
     broken.write_text(re.sub(r'(data-voxel="[\d.]+">).{40}', r"\1" + "A" * 40, text), encoding="utf-8")

@@ -60,7 +60,7 @@ def noisy_case(shape, spacing=2.0):
 
 
 @pytest.mark.parametrize("most", [10_000, 30_000, 90_000])
-def test_what_is_too_much_gets_larger_voxels_but_not_much_larger(most):
+def test_volumes_beyond_the_limit_get_slightly_larger_voxels(most):
     volumes = viewer_volumes(noisy_case((40, 40, 40)), most)
     assert 0.5 * most < len(volumes.data) <= most
     assert volumes.voxel_mm > 2.0

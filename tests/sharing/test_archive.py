@@ -55,7 +55,7 @@ def content_of(folder):
     return {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_what_is_packed_is_unpacked(package, tmp_path):
+def test_a_packed_model_is_unpacked(package, tmp_path):
     manifest = unpack(package, tmp_path / "out")
     assert content_of(tmp_path / "out") == FILES
     assert {name: facts.bytes for name, facts in manifest.files.items()} == {

@@ -32,7 +32,7 @@ def test_the_archive_is_whole_small_and_has_a_model_of_every_district_in_half_pr
             assert all(torch.isfinite(one).all() for one in weights.values())
 
 
-def test_its_card_says_what_it_was_trained_with_and_what_it_is_not_for():
+def test_its_card_states_training_data_and_excluded_uses():
     with zipfile.ZipFile(box_file()) as archive:
         card = archive.read("MODEL_CARD.md").decode()
         manifest = json.loads(archive.read("model.json"))
@@ -62,7 +62,7 @@ def test_the_name_means_the_package_unless_there_is_a_file_or_folder_of_that_nam
     assert archive_of("box") is None
 
 
-def test_an_archive_is_told_from_a_checkpoint_and_a_folder(tmp_path):
+def test_an_archive_is_distinguished_from_a_checkpoint_and_a_folder(tmp_path):
     (tmp_path / "checkpoint.pth").write_bytes(b"weights")
     assert archive_of(tmp_path / "checkpoint.pth") is None
     assert archive_of(tmp_path) is None

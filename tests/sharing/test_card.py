@@ -32,7 +32,7 @@ def test_every_number_has_its_row_and_its_unit():
     assert "it predicts PET from CT" in card
 
 
-def test_a_card_says_what_is_unknown_and_what_the_model_is_not_for():
+def test_a_card_states_unknown_facts_and_excluded_uses():
     card = model_card(ModelFacts(MANIFEST, FIELDS, {}, TRAININGS, [], {"licence": "CC BY 4.0"}, {"torch": "2.6"}))
     assert "This model has no record of errors on cases" in card
     assert "not a medical device" in card

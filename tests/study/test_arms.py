@@ -92,7 +92,7 @@ def test_no_arm_touches_the_extra_patients_but_the_oracle(ingredients):
         assert not foreign & {image.tobytes() for image in training_set(arm, ingredients).slices.images}
 
 
-def test_what_an_arm_lacks_is_said():
+def test_an_arm_without_its_requirements_is_refused():
     with pytest.raises(Ct2PetError, match="unknown arm 'magic'; arms are real, classical"):
         check_arms(["magic"], generator=True, more_real=True)
     with pytest.raises(Ct2PetError, match="gan_curated needs a trained generator"):

@@ -23,7 +23,7 @@ def trained(training, validation):
 
 
 @pytest.mark.numerics
-def test_it_learns_what_tells_the_classes_apart(trained, tested):
+def test_the_classifier_separates_the_classes(trained, tested):
     labels = np.array(list(tested.patient_labels().values()))
     assert auc(labels, trained.by_patient(tested)[:, 1]) > 0.85
 
@@ -87,7 +87,7 @@ def test_a_class_that_is_missing_is_refused(training, validation):
         train_classifier("small_cnn", TrainingSet(training), benign, QUICK, seed=0)
 
 
-def test_slices_that_are_too_small_and_values_that_are_no_numbers_are_said(training, validation):
+def test_slices_that_are_too_small_or_not_finite_are_refused(training, validation):
     small = disc_slices(8, pixels=8)
     with pytest.raises(TrainingError, match="at least 16 pixels, not 8"):
         train_classifier("small_cnn", TrainingSet(small), validation, QUICK, seed=0)

@@ -64,7 +64,7 @@ def test_copies_and_nonsense_are_rejected(curator, real, fresh):
     assert curator.rejections(fresh)["far_from_real"].mean() < 0.15
 
 
-def test_what_is_rejected_is_counted_and_drawn_again(real, fresh):
+def test_rejected_images_are_counted_and_drawn_again(real, fresh):
     """Every third image has no confidence."""
 
     def confidence(images):

@@ -41,7 +41,7 @@ def test_random_features_see_uptake_and_size(training):
     assert np.median(scores[training.labels == 1]) > np.quantile(scores[training.labels == 0], 0.9)
 
 
-def test_classifier_features_are_what_its_last_layer_sees(training, validation):
+def test_classifier_features_are_the_inputs_of_its_last_layer(training, validation):
     options = ClassifierOptions(steps=10, batch_size=16, check_every=10)
     trained = train_classifier("small_cnn", TrainingSet(training), validation, options, seed=0)
     features = torch.from_numpy(classifier_features(trained)(validation)).float()

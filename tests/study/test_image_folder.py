@@ -80,7 +80,7 @@ def test_labels_are_limited_to_the_images_that_there_are(folder):
         ),
     ],
 )
-def test_what_is_missing_is_named(folder, change, message):
+def test_missing_or_unsuitable_files_of_the_folder_are_named(folder, change, message):
     change(folder)
     with pytest.raises(Ct2PetError, match=message):
         read_image_folder(folder, TARGETS, CLASSES, OPTIONS)

@@ -25,7 +25,7 @@ def scores_of(number, seed, shift=1.0):
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_auc_is_scikit_learns(seed):
+def test_auc_is_that_of_scikit_learn(seed):
     labels, scores = scores_of(50, seed)
     assert auc(labels, scores) == pytest.approx(roc_auc_score(labels, scores), abs=1e-12)
 

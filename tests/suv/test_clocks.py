@@ -29,7 +29,7 @@ def test_times(text, expected):
 
 
 @pytest.mark.parametrize("text", ["", "9", "240000", "0960", "0900000", "0900.5", "09.00", "9 o'clock", "['0900']"])
-def test_what_is_no_time(text):
+def test_an_invalid_time_is_refused(text):
     with pytest.raises(ValueError) as error:  # noqa: PT011
         read_time(text)
     assert not isinstance(error.value, Imprecise)

@@ -17,7 +17,7 @@ def test_the_bounds():
     assert agreement(76.0) == 1
 
 
-def test_what_is_recorded():
+def test_the_recorded_frame_times_give_start_delay_and_meaning():
     times = frame_times(frames(beds(first=600.0)), HALF_LIFE)
     assert times.first == NINE
     assert times.delay == pytest.approx(MEAN, abs=1e-3)

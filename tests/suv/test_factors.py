@@ -135,7 +135,7 @@ def test_a_supplied_decay_reference_counts_before_the_headers():
             assert "decay_reference from --weights_csv" in found.notes
 
 
-def test_suv_that_are_said_not_to_be_corrected_for_decay_are_noted():
+def test_suv_with_a_header_of_no_decay_correction_are_noted():
     (note,) = suv_factors(series(Units="GML", DecayCorrection="NONE", CorrectedImage=["ATTN"])).notes
     assert "check that the SUV account for decay" in note
     synthetic = {"ImageType": ["DERIVED", "PRIMARY", "SYNTHETIC"], "CorrectedImage": ["ATTN"]}
@@ -158,7 +158,7 @@ def test_other_units_are_refused(unit):
     assert "Units (0054,1001)" in refusal(series(Units=unit))
 
 
-def test_what_the_user_says_counts_before_the_headers():
+def test_values_of_the_user_have_priority_over_the_headers():
     # 35 kg: half the factor; 700 MBq: half of it again; injection at 5:20: twice.
     assert factor(series(), Supplied(weight_kg=35.0)) == pytest.approx(2e-4, rel=1e-12)
     assert factor(series(), Supplied(weight_kg=35.0, dose_bq=700e6)) == pytest.approx(1e-4, rel=1e-12)
@@ -199,7 +199,7 @@ def test_values_of_the_user_fill_missing_ones_and_are_noted():
         ({"RadiopharmaceuticalStartTime": "000500"}, {"SeriesTime": "230000", "AcquisitionTime": "230000"}, "1375 min"),
     ],
 )
-def test_what_is_missing_or_cannot_be_is_named(drug_tags, tags, named):
+def test_a_missing_or_impossible_value_is_named(drug_tags, tags, named):
     assert named in refusal(series(drug_tags, **tags))
 
 
@@ -238,6 +238,6 @@ def test_an_unusual_uptake_time_is_noted():
     assert "10 min" in note
 
 
-def test_an_object_that_says_nothing_of_corrections_is_noted():
+def test_an_object_without_information_on_corrections_is_noted():
     (note,) = suv_factors(series(CorrectedImage=None)).notes
     assert "(0028,0051)" in note

@@ -73,7 +73,7 @@ def test_the_start_is_computed_back_for_ge_where_the_beds_have_times_of_their_ow
         assert abs(start(headers)[0] - (NINE - minutes(50))) < timedelta(seconds=0.1)
 
 
-def test_what_both_tags_of_an_unknown_manufacturer_count_to_matters_in_long_frames():
+def test_equal_times_of_an_unknown_manufacturer_are_refused_for_long_frames():
     """Equal ones may count to the start or to the mean: 60 s apart in 120 s, 10 minutes in 20 minutes."""
     headers = late(SeriesTime=LATER)
     assert abs(start(headers)[0] - (NINE - minutes(50))) <= timedelta(seconds=60)

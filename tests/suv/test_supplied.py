@@ -48,7 +48,7 @@ def test_two_rows_about_the_same_study_are_not_chosen_between(tmp_path):
     assert "SECRET" not in str(error.value)
 
 
-def test_what_spreadsheets_write(tmp_path):
+def test_a_table_from_a_spreadsheet_is_read(tmp_path):
     text = "patient; weight_kg;injection\r\nÄ1 ;70;2020-01-02T08:15\r\n;;\r\n"
     found = table(tmp_path, text, "utf-8-sig")
     assert found.find(patient="Ä1").values == Supplied(70.0, None, datetime(2020, 1, 2, 8, 15))
@@ -81,7 +81,7 @@ def test_a_quoted_field_may_hold_the_separator(tmp_path):
         ("patient,weight_kg\n,70\n", "line 2 has no patient"),
     ],
 )
-def test_what_is_wrong_is_named_without_its_value(tmp_path, text, named):
+def test_an_invalid_table_entry_is_named_without_its_value(tmp_path, text, named):
     with pytest.raises(DatasetError, match=named) as error:
         table(tmp_path, text)
     assert "SECRET" not in str(error.value)

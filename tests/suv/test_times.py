@@ -163,7 +163,7 @@ def test_an_hour_that_contradicts_the_other_tag_is_refused():
     )
 
 
-def test_what_is_plausible():
+def test_delays_up_to_five_half_lives_are_plausible():
     assert plausible(0, HALF_LIFE)
     assert plausible(5 * HALF_LIFE, HALF_LIFE)
     assert not plausible(-1, HALF_LIFE)

@@ -132,7 +132,7 @@ def test_noise_goes_to_every_input_image_and_to_no_target_with_its_standard_devi
     assert abs(float(torch.corrcoef(noise)[0, 1])) < 0.02  # each input has noise of its own
 
 
-def test_what_is_drawn_for_a_seed_stays_as_it_is():
+def test_the_random_numbers_of_a_seed_do_not_change():
     """A training that is resumed, or repeated with another version, sees the same samples: by hand, the flips are the
     numbers 5 to 7 of the seed's generator, the decision about noise is the number 8, and the noise is a generator's of
     that same seed."""

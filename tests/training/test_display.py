@@ -52,7 +52,7 @@ def lines(capsys):
     return capsys.readouterr().err.splitlines()
 
 
-def test_a_training_says_where_it_goes_how_each_epoch_was_and_what_it_ended_with(clock, tmp_path, capsys):
+def test_a_training_prints_its_folder_each_epoch_and_a_summary(clock, tmp_path, capsys):
     go(clock, tmp_path)
     said = lines(capsys)
     assert said[0] == f"pix2pix trunk: epochs 1 to 100 of 20 steps on cpu, into {tmp_path}"
@@ -74,7 +74,7 @@ def test_the_live_line_never_shows_an_epoch_beyond_the_last_one(clock, tmp_path,
     assert [notes[0] for notes in (*shown, bar.notes) if notes] == ["epoch 2/2"] * 21
 
 
-def test_after_ten_steps_the_whole_training_is_estimated_and_a_long_one_on_a_cpu_is_said_to_be(clock, tmp_path, capsys):
+def test_after_ten_steps_the_duration_is_estimated_with_a_warning_for_long_trainings_on_a_cpu(clock, tmp_path, capsys):
     go(clock, tmp_path, epochs=1000)
     estimates = [line for line in lines(capsys) if "per step" in line]
     seconds = 2 * (1000 * 20 - 10)

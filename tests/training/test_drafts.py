@@ -101,7 +101,7 @@ def test_a_draft_whose_record_is_missing_is_made_again(store, tmp_path):
     np.testing.assert_array_equal(whole(drafts.open("A0"))["PET_draft"], expected)
 
 
-def test_what_an_interrupted_process_left_is_removed(store, tmp_path):
+def test_partial_drafts_of_an_interrupted_process_are_removed(store, tmp_path):
     drafts, checkpoint = drafts_in(store, tmp_path / "drafts"), checkpoint_of(0.5, tmp_path / "c.pth")
     make(drafts, ["A0"], checkpoint)
     (drafts.drafts / ".partial-abcd1234-A1.b2nd").write_bytes(b"half of it")

@@ -61,7 +61,7 @@ def test_finite_steps_are_those_of_a_check_at_once():
 
 
 @pytest.mark.parametrize("broken", [math.inf, math.nan])
-def test_a_broken_update_is_omitted_and_the_next_step_says_which_it_was(broken):
+def test_a_broken_update_is_omitted_and_the_next_step_reports_it(broken):
     model, optimization = make()
     step(optimization, 0)
     before = model.one.item()

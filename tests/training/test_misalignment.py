@@ -57,7 +57,7 @@ def test_one_field_is_moved_by_no_more_than_its_limit_and_the_others_not_at_all(
     assert all(mm <= limit for offset in millimetres for mm, limit in zip(offset, LIMITS_MM))
 
 
-def test_as_many_samples_are_moved_as_the_probability_says():
+def test_the_share_of_moved_samples_is_the_probability():
     augmenter = make({"PET": [9.0, 12.0, 15.0]}, probability=0.3)
     result = augmenter(numbered(augmenter, 300), range(300))["PET"]
     moved = sum(offsets(image, augmenter) != [0, 0, 0] for image in result)

@@ -88,7 +88,7 @@ def test_of_a_staged_method_each_network_of_each_stage_is_taken_by_itself(tmp_pa
     assert "parts.refinement.generator (not in the checkpoint)" in said
 
 
-def test_where_nothing_fits_it_is_refused_and_nothing_is_changed(tmp_path):
+def test_a_checkpoint_without_a_fitting_network_is_refused_and_changes_nothing(tmp_path):
     path = write(tmp_path / "c.pth", make("regression", networks=wider()))
     model = make(seed=1)
     with pytest.raises(CheckpointError, match=r"c\.pth: none of its networks fits: generator .*discriminator \(not in"):

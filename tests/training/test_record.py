@@ -36,7 +36,7 @@ def test_it_says_what_the_training_was_made_from(tmp_path):
     assert run["processes"] == 1
 
 
-def test_what_the_run_says_of_its_origin_is_part_of_it():
+def test_the_record_contains_the_origin_of_the_run():
     assert record(origin={"fold": "3"}).content == {**record().content, "fold": "3"}
 
 
@@ -52,7 +52,7 @@ def test_other_runs_of_the_same_training_stay(tmp_path):
     assert len(unknown.content["runs"]) == 1
 
 
-def test_a_validation_says_what_computed_it_and_what_had_trained():
+def test_a_validation_records_its_own_run_and_that_of_the_training():
     with command_line("ct2pet_train", ["001", "--val"]):
         content = record("001").of_validation()
     assert content["run"]["command"] == "ct2pet_train 001 --val"

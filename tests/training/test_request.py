@@ -137,7 +137,7 @@ def test_missing_weights_are_noticed_before_a_training_is_replaced(results, tmp_
     assert (low / "checkpoint_final.pth").exists()
 
 
-def test_what_a_new_training_replaces_is_said(results, capfd):
+def test_a_new_training_reports_what_it_replaces(results, capfd):
     (low,) = go(["low"], resume=True)
     assert f"{low}: no checkpoint to continue from (--c); the training starts with epoch 1" in capfd.readouterr().err
     go(["low"], resume=True)

@@ -98,7 +98,7 @@ def test_validation_goes_through_both_stages(store, trained):
     np.testing.assert_allclose(read_volume(written).array, expected, atol=1e-4)
 
 
-def test_the_second_stage_learns_from_drafts_and_not_from_the_ct(store, trained, tmp_path):
+def test_the_second_stage_is_trained_with_drafts_and_not_with_the_ct(store, trained, tmp_path):
     run, drafts = make(store, trained), drafts_of(store, trained)
     trainer = Trainer(run, run.build(), Stage("refinement", drafts))
     batch = trainer.loop.loader.batch(0)
@@ -118,7 +118,7 @@ def test_all_cases_are_trained_and_predicted_for_the_fold_all(store, tmp_path):
     assert {path.stem for path in (tmp_path / "slices" / "drafts").glob("*.b2nd")} == {*CASES}
 
 
-def test_without_inner_folds_it_says_that_predictions_are_of_training_cases(store, tmp_path, caplog):
+def test_without_inner_folds_a_message_states_that_predictions_are_of_training_cases(store, tmp_path, caplog):
     train(make(store, tmp_path, numbers={"inner_folds": 1}, num_epochs=1))
     assert "predictions of cases that the stage was trained with" in caplog.text
     origin = load_checkpoint(tmp_path / "checkpoint_final.pth")["provenance"]["stages_learn_from"]

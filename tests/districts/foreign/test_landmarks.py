@@ -83,7 +83,7 @@ def test_the_root_of_the_neck_is_found_from_other_vertebrae(missing):
     assert warnings == ()
 
 
-def test_a_guess_at_the_neck_is_said():
+def test_an_uncertain_neck_is_a_warning():
     body, bones, truth = seen(4, "raised")
     bones[np.isin(bones, [number for name, number in NUMBERS.items() if "vertebrae" in name])] = 0
     found, warnings = split_body(body, bones, NUMBERS, DISTRICTS)
@@ -109,7 +109,7 @@ def test_without_head_and_neck_all_of_the_trunk_is_trunk():
 
 
 @pytest.mark.parametrize(("arms", "field_of_view"), [("down", "whole"), ("raised", "whole"), ("down", "thigh")])
-def test_parts_without_a_bone_are_told_by_their_place_and_that_is_said(arms, field_of_view):
+def test_parts_without_a_bone_are_divided_by_their_position_with_a_warning(arms, field_of_view):
     body, bones, truth = seen(4, arms, field_of_view)
     bones[np.isin(bones, [number for name, number in NUMBERS.items() if "femur" in name or "humerus" in name])] = 0
     found, warnings = split_body(body, bones, NUMBERS, DISTRICTS)

@@ -36,7 +36,7 @@ def test_two_organs_cannot_share_a_label():
         organ_mapping({"kidney": 1, "kidney_left": 2}, {"kidney_left": 1, "kidney_right": 2}, "X")
 
 
-def test_totalsegmentator_knows_all_organs_of_the_paper():
+def test_totalsegmentator_has_all_organs_of_the_paper():
     class_map = pytest.importorskip("totalsegmentator.map_to_binary").class_map
     labels = {name: number for number, name in class_map["total"].items()}
     mapping = organ_mapping(PAPER_LABELS, labels, "TotalSegmentator")

@@ -24,7 +24,7 @@ def test_labels_are_mapped_by_the_names_of_the_model(weights):
     assert segmenter.settings() == {"model": "clin_ct_organs"}
 
 
-def test_an_organ_that_the_model_does_not_know_is_named_with_those_that_it_knows(weights):
+def test_an_organ_that_the_model_lacks_is_named_with_those_that_it_has(weights):
     segmenter = make_organ_segmenter("moose", weights=weights, device="cpu")
     with pytest.raises(PluginError, match=r"moosez knows no autochthon; it knows liver, lung_lower_left, .*spleen"):
         segment_ct(segmenter, "case", blocks((50,))[0], {"autochthon": 1})

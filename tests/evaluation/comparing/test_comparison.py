@@ -74,7 +74,7 @@ def test_the_numbers_are_those_of_scipy(comparison, summary):
     assert list(line.differences) == ["theirs", "third"]
 
 
-def test_where_higher_is_better_the_gain_is_the_other_way_round(comparison, summary):
+def test_the_gain_has_the_opposite_sign_for_metrics_of_which_higher_is_better(comparison, summary):
     line = line_of(comparison, "districts", "head", "psnr")
     expected = (values(summary, "head", "psnr") - values(worse(summary, 1), "head", "psnr")).mean()
     assert expected > 0

@@ -83,7 +83,7 @@ def test_latex_compiles_it(comparison, tmp_path):
     assert run.returncode == 0, run.stdout[-2000:]
 
 
-def test_what_means_something_to_latex_is_made_literal():
+def test_special_characters_of_latex_are_escaped():
     assert literal("a_b & 5% {x} ~ ^ # $ \\") == (
         r"a\_b \& 5\% \{x\} \textasciitilde{} \textasciicircum{} \# \$ \textbackslash{}"
     )

@@ -77,7 +77,7 @@ def test_without_a_common_case_nothing_is_compared(pair):
         (lambda s: s["baseline_cases"]["zeros"]["case_001"].pop("lesions"), "case_001, lesions"),
     ],
 )
-def test_what_was_evaluated_in_another_way_is_refused(pair, change, told):
+def test_summaries_with_different_settings_are_refused(pair, change, told):
     change(pair["b"])
     with pytest.raises(Ct2PetError, match=told) as caught:
         check_pairs(pair)

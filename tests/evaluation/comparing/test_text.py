@@ -47,7 +47,7 @@ def test_worse_is_not_hidden(summary):
     assert "-" not in words.replace("t-test", "")
 
 
-def test_what_may_be_chance_is_not_called_better(summary):
+def test_a_difference_that_is_not_significant_is_not_called_better(summary):
     words = said(summary, lambda number, mae: 0.5 + (0.1 if number % 2 else -0.09))
     assert words.startswith(
         "No difference between mine and other is shown inside the body: MAE 0.500 against 0.505 SUV"

@@ -78,7 +78,7 @@ def test_weights_of_training_networks_are_not_used_for_inference():
     assert used == {"layer.weight", "layer.bias"}
 
 
-def test_a_method_in_2d_sees_patches_without_the_axis_z_and_nothing_else_changed():
+def test_a_method_in_2d_gets_patches_without_the_axis_z_and_nothing_else_changes():
     flat = tiny_model("regc2p").stages["slices"]
     patches = torch.rand(2, 1, 1, 16, 16)
     assert torch.equal(flat.squeezed(patches), patches[:, :, 0])

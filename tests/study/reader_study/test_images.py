@@ -79,7 +79,7 @@ def test_the_same_seed_draws_the_same_images_and_another_one_others(tmp_path):
     assert (first != other).any()
 
 
-def test_what_would_tell_the_kinds_apart_is_refused(tmp_path):
+def test_image_sets_that_differ_in_size_or_format_are_refused(tmp_path):
     write_pictures(tmp_path / "real", 3)
     write_pictures(tmp_path / "larger", 3, size=(24, 32))
     with pytest.raises(ImageError, match=r"larger.*32 x 24 pixels, .* has 16 x 12; readers could tell"):

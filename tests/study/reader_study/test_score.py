@@ -49,7 +49,7 @@ def test_the_ct_reader_of_the_paper_distinguishes(tmp_path):
     assert "distinguishable: this reader tells" in text(score)
 
 
-def test_a_guessing_reader_is_not_said_to_distinguish(tmp_path):
+def test_a_guessing_reader_does_not_distinguish(tmp_path):
     score = score_of(tmp_path, with_right_answers(40, 43))
     assert not score.distinguishable
     low, high = score.ci95

@@ -23,7 +23,7 @@ def chest():
     return ct, districts, scene, resample(districts, scene.grid, labels=True).array == DISTRICTS["arms"]
 
 
-def test_humeri_are_found_although_no_section_lies_apart(chest):
+def test_humeri_are_found_without_a_separate_section(chest):
     _, _, scene, truth = chest
     arms = find_arms(scene, cut_sections(scene), np.zeros_like(scene.body))
     assert 2 * (arms & truth).sum() / (arms.sum() + truth.sum()) > 0.7

@@ -35,7 +35,7 @@ def test_legs_below_the_end_of_the_bones_in_the_middle():
     assert division.sure[LEGS] > 0.9
 
 
-def test_a_pelvis_without_an_end_is_guessed_aloud():
+def test_a_pelvis_without_a_visible_end_is_a_warning():
     hu = thighs(chest(), slice(0, 30))
     rod(hu, (30, 39), 8, 900, slices=slice(0, 30))  # something dense in a thigh, near the middle
     division = divide(scene_of(hu))
@@ -44,7 +44,7 @@ def test_a_pelvis_without_an_end_is_guessed_aloud():
     assert max(division.sure[LEGS], division.sure[TRUNK]) < 0.5
 
 
-def test_a_skull_below_the_lungs_is_told():
+def test_a_skull_below_the_lungs_is_a_warning():
     ct, _ = seen("skull base to mid-thigh", 0, "raised")
     upside_down = Volume(np.ascontiguousarray(ct.array[::-1]), ct.grid, "HU")
     division = divide(Scene(find_body(upside_down)))
@@ -59,7 +59,7 @@ def test_every_voxel_of_the_body_has_a_part(length):
     np.testing.assert_array_equal(division.parts > 0, scene.body)
 
 
-def test_crumbs_become_what_lies_around_them():
+def test_small_fragments_get_the_label_around_them():
     hu = thighs(chest(), slice(0, 30))
     hu[60:62, 28:31, 84:87] = 900  # a button on the skin
     hu[60:62, 28:31, 80:84] = 40

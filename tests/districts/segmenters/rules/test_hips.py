@@ -38,7 +38,7 @@ def found_hip(hu):
 
 
 @pytest.mark.parametrize(("x", "middle"), [(10, 26 - 95 / 4), (42, 26 + 95 / 4)])
-def test_the_ischium_tells_the_level_and_on_which_side_the_middle_lies(x, middle):
+def test_the_ischium_gives_the_level_and_the_side_of_the_midline(x, middle):
     found = found_hip(hip(x))
     assert found.seen
     assert abs(found.level - 24) <= 1

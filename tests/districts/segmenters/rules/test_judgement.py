@@ -19,13 +19,13 @@ def without(name, view, seed, arms, half=None):
     return ct.with_array(np.where(lost, -1000, ct.array).astype(np.int16))
 
 
-def test_missing_arms_are_told():
+def test_missing_arms_are_a_warning():
     found = segment(without("arms", "chest", 1, "down"))
     assert any("no arms found" in warning for warning in found.warnings)
     assert found.confidence["trunk"] < segmented("chest", 1, "down").confidence["trunk"]
 
 
-def test_one_missing_arm_is_told():
+def test_one_missing_arm_is_a_warning():
     found = segment(without("arms", "chest", 1, "down", half=True))
     assert any(warning.startswith("arms: ") and "right" in warning for warning in found.warnings)
     assert found.confidence["arms"] <= 0.5
@@ -53,7 +53,7 @@ def division_of(hu, part=LEGS, middle=55.0):
     return scene, Division(parts, dict.fromkeys((HEAD, TRUNK, ARMS, LEGS), 0.9), middle=np.full(len(hu), middle))
 
 
-def test_unequal_legs_are_told_with_their_volumes():
+def test_unequal_legs_are_a_warning_with_their_volumes():
     confidence, warnings = judge(*division_of(two_legs()))
     assert warnings == ()
     assert confidence == {"legs": 0.9}
@@ -66,7 +66,7 @@ def test_unequal_legs_are_told_with_their_volumes():
 
 
 @pytest.mark.parametrize("cut", [np.s_[:, :, 25:], np.s_[:, :45], np.s_[:, 25:]])
-def test_a_body_that_the_field_of_view_cuts_is_told(cut):
+def test_a_body_that_the_field_of_view_cuts_is_a_warning(cut):
     scene, division = division_of(two_legs()[cut], middle=30.0 if cut == np.s_[:, :, 25:] else 55.0)
     confidence, warnings = judge(scene, division)
     assert any("cut by the side of the field of view over 16 cm" in warning for warning in warnings)
@@ -83,7 +83,7 @@ def in_a_circle(matrix, radius):
 
 
 @pytest.mark.parametrize(("matrix", "radius"), [(80, 40), (150, 62.5)])
-def test_a_body_that_ends_at_the_circle_of_the_reconstruction_is_told(matrix, radius):
+def test_a_body_that_the_reconstruction_circle_cuts_is_a_warning(matrix, radius):
     _, warnings = judge(*in_a_circle(matrix, radius))
     assert any("trunk: cut" in warning for warning in warnings)
 
@@ -104,7 +104,7 @@ def test_a_trunk_within_its_field_of_view_hides_no_arms():
     assert (confidence, warnings) == ({"trunk": 0.9}, ())
 
 
-def test_numbers_that_are_no_soft_tissue_are_told():
+def test_values_outside_soft_tissue_are_a_warning():
     hu = two_legs()
     hu[hu > -500] = 300
     confidence, warnings = judge(*division_of(hu))
@@ -112,7 +112,7 @@ def test_numbers_that_are_no_soft_tissue_are_told():
     assert confidence["legs"] < LOW_CONFIDENCE
 
 
-def test_a_long_scan_without_legs_or_brain_is_told():
+def test_a_long_scan_without_legs_or_brain_is_a_warning():
     patient, _, _, _ = body(6, "raised")
     hu = rod(air(260, 60, 90), (30, 45), 90, 40, ratio=1.4)
     for x in (28, 62):

@@ -40,7 +40,7 @@ def test_thighs_calves_and_arms(flesh, bones, sign):
     assert sign * found[1] > 1
 
 
-def test_what_may_be_either_is_told():
+def test_a_limb_that_may_be_arm_or_leg_is_a_warning():
     division = divide(scene_of(limb(54, 13)))
     assert division.sure[int(division.parts.max())] < 0.5
     assert any("may be arm or leg" in warning for warning in division.warnings)
@@ -68,7 +68,7 @@ def test_thighs_that_touch_are_two_limbs():
     assert (found[1:] > 1).all()
 
 
-def test_gas_inside_is_told():
+def test_gas_inside_a_limb_is_a_warning():
     hu = limb(80, 16)
     rod(hu, (40, 30), 10, -950)
     division = divide(scene_of(hu))

@@ -38,7 +38,7 @@ def test_heads_and_limbs_are_not_turned(name):
 
 
 @pytest.mark.parametrize(("turns", "word"), [(1, "side"), (2, "prone"), (3, "side")])
-def test_a_chest_on_the_side_is_divided_as_on_the_back_and_the_position_is_told(turns, word):
+def test_a_chest_in_lateral_position_is_divided_as_in_supine_position_with_a_warning(turns, word):
     ct, truth = seen("chest", 1, "down")
     found = segment(turned_by(ct, turns))
     scores = dice(found.district_map, turned_by(truth, turns))

@@ -12,7 +12,7 @@ def trunk_and_arm(gap):
     return rod(hu, (30, 45 + (120 + gap + 40) / 4), 40, 40)
 
 
-def test_what_air_parts_are_pieces_and_what_is_narrow_parts_are_sections():
+def test_air_separates_pieces_and_narrow_places_separate_sections():
     apart = cut_sections(scene_of(trunk_and_arm(12)))
     assert [len(apart.numbers(z)) for z in range(3)] == [2, 2, 2]
     assert len(np.unique(apart.piece[apart.numbers(1)])) == 2

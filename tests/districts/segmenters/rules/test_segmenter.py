@@ -138,13 +138,13 @@ def test_other_districts_are_refused_in_one_line(chest):
     ],
     ids=["air", "shifted by 1024", "scaled", "holes"],
 )
-def test_what_is_no_ct_in_hu_is_refused(chest, change):
+def test_an_image_that_is_not_in_hu_is_refused(chest, change):
     ct, _ = chest
     with pytest.raises(DatasetError, match=r"HU|no numbers"):
         segment(ct.with_array(change(ct.array)))
 
 
-def test_metal_and_contrast_do_not_mislead_but_metal_is_told():
+def test_metal_and_contrast_keep_the_division_and_metal_is_a_warning():
     patient, ct, truth, organs = body(1, "down")
     box = view(patient, truth, "skull base to mid-thigh")
     ct, truth, organs = (volume.crop(box) for volume in (ct, truth, organs))
