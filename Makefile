@@ -12,15 +12,16 @@ demo: $(INSTALLED)
 
 # Two processes, a file of tests in one of them: what several tests of a file share is made once. Several threads gain
 # nothing on the tests' small arrays, and make them slower where cores are shared. Compiled modules are kept: many tests
-# start Python.
+# start Python. mypy checks the types meanwhile.
 test: export OMP_NUM_THREADS := 1
 test: export ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS := 1
 test: export PYTHONDONTWRITEBYTECODE :=
 test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/mypy & types=$$!; status=0; \
+		$(BIN)/python -m pytest -n 2 --dist loadfile || status=$$?; \
+		wait $$types || status=1; exit $$status
 
 # The documentation as a web site, in the folder site. Needs Python 3.11 or newer.
 docs: $(INSTALLED)

@@ -34,6 +34,8 @@ def test_help_shows_an_example_in_under_a_third_of_a_second(name):
         command = [sys.executable, "-c", SCRIPT.format(name=name, heavy=HEAVY)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         seconds.append(cpu_seconds() - before)
+        if seconds[-1] < 0.3:
+            break
     assert f"usage: ct2pet_{name}" in output
     assert f"ct2pet_{name} " in output.split("Example:")[1]
     assert "heavy: []" in output
