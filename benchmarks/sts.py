@@ -1,4 +1,4 @@
-"""The whole road on real PET/CT: 28 soft-tissue sarcoma patients, 22 to train, 6 to test.
+"""All stages on real PET/CT: 28 soft-tissue sarcoma patients, 22 to train, 6 to test.
 
 Run: python benchmarks/sts.py STS_NIFTI_FOLDER WORK_FOLDER
 Trains the five folds of Pix2Pix with the default plans, each for a fraction of the plans' length, predicts the test

@@ -10,7 +10,7 @@ import pytest
 from browser import browser
 from filelock import FileLock
 from raw_cases import case_volumes, write_raw
-from road import FOLDERS, MACHINE, USER, Road, walk, write_phantom
+from whole_pipeline import FOLDERS, MACHINE, USER, Pipeline, run_all, write_phantom
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -40,41 +40,41 @@ def chromium():
 
 
 @pytest.fixture(scope="session")
-def walked(tmp_path_factory):
-    """All commands, done once for all processes of pytest-xdist, and their exit codes. Read only; ``road_copy`` may be
-    changed."""
+def finished_pipeline(tmp_path_factory):
+    """The folders of all commands, run once for all processes of pytest-xdist, and the exit codes. Read only;
+    ``pipeline_copy`` may be changed."""
     base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "walked"
-    road, done = Road(folder), folder.with_name("walked.json")
-    with FileLock(folder.with_name("walked.lock")):
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_pipeline"
+    pipeline, done = Pipeline(folder), folder.with_name("finished_pipeline.json")
+    with FileLock(folder.with_name("finished_pipeline.lock")):
         if not done.exists():
             shutil.rmtree(folder, ignore_errors=True)  # of another process that failed
-            done.write_text(json.dumps(_exit_codes(road)))
-    return road, json.loads(done.read_text())
+            done.write_text(json.dumps(_exit_codes(pipeline)))
+    return pipeline, json.loads(done.read_text())
 
 
-def _exit_codes(road):
+def _exit_codes(pipeline):
     with pytest.MonkeyPatch.context() as patch:
-        road.enter(patch)
+        pipeline.enter(patch)
         patch.setattr(getpass, "getuser", lambda: USER)
         patch.setattr(socket, "gethostname", lambda: MACHINE)
-        write_phantom(road)
-        return walk(road)
+        write_phantom(pipeline)
+        return run_all(pipeline)
 
 
 @pytest.fixture
-def road(walked, monkeypatch):
-    """The road as it was gone; the commands work there. To look at, and to predict from into other folders."""
-    walked[0].enter(monkeypatch)
-    return walked[0]
+def pipeline(finished_pipeline, monkeypatch):
+    """The finished pipeline, in whose folders the commands work. Read only; predictions go into other folders."""
+    finished_pipeline[0].enter(monkeypatch)
+    return finished_pipeline[0]
 
 
 @pytest.fixture
-def road_copy(walked, tmp_path, monkeypatch):
-    """A copy of the road's three folders, to be changed."""
+def pipeline_copy(finished_pipeline, tmp_path, monkeypatch):
+    """A copy of the three folders of the finished pipeline, to be changed."""
     for kind in FOLDERS:
-        shutil.copytree(walked[0].root / kind, tmp_path / kind)
-    copy = Road(tmp_path)
+        shutil.copytree(finished_pipeline[0].root / kind, tmp_path / kind)
+    copy = Pipeline(tmp_path)
     copy.enter(monkeypatch)
     return copy
 

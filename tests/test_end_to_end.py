@@ -1,4 +1,4 @@
-"""The whole road through the real commands, on a phantom of a few thousand voxels."""
+"""All commands in order, on a phantom of a few thousand voxels."""
 
 import json
 import re
@@ -8,8 +8,8 @@ import nibabel
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from road import DATASET, SHORT, SMALL, TEST_CASES, content_of, partial_files, prepare, run, times_of
 from scipy.ndimage import map_coordinates
+from whole_pipeline import DATASET, SHORT, SMALL, TEST_CASES, content_of, partial_files, prepare, run, times_of
 
 from ct2pet.training.optimization import Optimization
 
@@ -25,14 +25,14 @@ def itk_labels(path, like):
     return sitk.GetArrayFromImage(sitk.Resample(itk(path), like, sitk.Transform(), sitk.sitkNearestNeighbor))
 
 
-def test_every_command_ends_with_exit_code_0(walked):
-    assert walked[1] == [0] * 6
+def test_every_command_ends_with_exit_code_0(finished_pipeline):
+    assert finished_pipeline[1] == [0] * 6
 
 
-def test_predictions_are_on_a_pet_like_grid_over_the_ct(road):
-    spacing = road.plans["configurations"]["whole_body"]["spacing"]
+def test_predictions_are_on_a_pet_like_grid_over_the_ct(pipeline):
+    spacing = pipeline.plans["configurations"]["whole_body"]["spacing"]
     for case in TEST_CASES:
-        pet, ct = itk(road.predictions / f"{case}.nii.gz"), itk(road.raw / "imagesTs" / f"{case}_0000.nii.gz")
+        pet, ct = itk(pipeline.predictions / f"{case}.nii.gz"), itk(pipeline.raw / "imagesTs" / f"{case}_0000.nii.gz")
         assert pet.GetSpacing()[::-1] == pytest.approx(spacing)
         assert spacing == pytest.approx([11.0, 11.0, 11.0])  # of the phantom's PET; its CT has 9 x 8 x 8 mm
         assert pet.GetDirection() == ct.GetDirection()
@@ -47,11 +47,11 @@ def ends(image):
     yield image.TransformContinuousIndexToPhysicalPoint([n - 0.5 for n in size])
 
 
-def test_predictions_are_never_negative_and_zero_outside_of_the_districts(road):
+def test_predictions_are_never_negative_and_zero_outside_of_the_districts(pipeline):
     for case in TEST_CASES:
-        image = itk(road.predictions / f"{case}.nii.gz")
+        image = itk(pipeline.predictions / f"{case}.nii.gz")
         pet = sitk.GetArrayFromImage(image)
-        labels = itk_labels(road.raw / "districtsTs" / f"{case}.nii.gz", image)
+        labels = itk_labels(pipeline.raw / "districtsTs" / f"{case}.nii.gz", image)
         assert pet.dtype == np.float32
         assert pet.min() == 0
         assert (pet[labels == 0] == 0).all()
@@ -60,10 +60,10 @@ def test_predictions_are_never_negative_and_zero_outside_of_the_districts(road):
             assert pet[labels == label].max() < 50
 
 
-def test_the_same_command_gives_the_same_bytes(road, tmp_path):
-    target = tmp_path / road.predictions.name  # the name, not the place, is written down
-    assert road.predict(target) == 0
-    again, before = content_of(target), content_of(road.predictions)
+def test_the_same_command_gives_the_same_bytes(pipeline, tmp_path):
+    target = tmp_path / pipeline.predictions.name  # the record contains the name of the folder, not its path
+    assert pipeline.predict(target) == 0
+    again, before = content_of(target), content_of(pipeline.predictions)
     assert set(again) == {"prediction.json", *(f"{case}.nii.gz" for case in TEST_CASES)}
     assert again == {name: before[name] for name in again}
     for command, name in (("evaluate", "summary.json"), ("report", "report.html")):
@@ -77,22 +77,22 @@ def but_for_the_runs(files):
     return {**files, "prediction.json": {name: value for name, value in content.items() if name != "runs"}}
 
 
-def test_parts_together_are_the_whole(road, tmp_path):
-    before = content_of(road.predictions)
+def test_parts_together_are_the_whole(pipeline, tmp_path):
+    before = content_of(pipeline.predictions)
     for part in (1, 0):
-        assert road.predict(tmp_path / "parts", f"-num_parts 2 -part_id {part}") == 0
+        assert pipeline.predict(tmp_path / "parts", f"-num_parts 2 -part_id {part}") == 0
         names = {f"{case}.nii.gz" for case in (TEST_CASES if part == 0 else TEST_CASES[1:])}
         assert set(content_of(tmp_path / "parts")) == {"prediction.json", *names}
     parts = content_of(tmp_path / "parts")
     assert but_for_the_runs(parts) == but_for_the_runs({name: before[name] for name in parts})
 
 
-def test_a_prediction_that_is_continued_touches_nothing_and_fills_what_is_missing(road, tmp_path):
-    assert road.predict(tmp_path / "out") == 0
+def test_a_prediction_that_is_continued_touches_nothing_and_fills_what_is_missing(pipeline, tmp_path):
+    assert pipeline.predict(tmp_path / "out") == 0
     whole, times = content_of(tmp_path / "out"), times_of(tmp_path / "out")
     missing = tmp_path / "out" / f"{TEST_CASES[1]}.nii.gz"
     missing.unlink()
-    assert road.predict(tmp_path / "out", "--continue_prediction") == 0
+    assert pipeline.predict(tmp_path / "out", "--continue_prediction") == 0
     assert but_for_the_runs(content_of(tmp_path / "out")) == but_for_the_runs(whole)
     kept = tmp_path / "out" / f"{TEST_CASES[0]}.nii.gz"
     assert kept.stat().st_mtime_ns == times[kept]
@@ -109,22 +109,22 @@ def on_the_grid_of(real, fake):
     return np.where(inside, values, 0)
 
 
-def by_hand(road, case):
+def by_hand(pipeline, case):
     """Real PET, prediction and body mask of a case as arrays of one shape."""
-    path = road.raw / "targetsTs" / f"{case}.nii.gz"
+    path = pipeline.raw / "targetsTs" / f"{case}.nii.gz"
     real = nibabel.load(path)
-    fake = on_the_grid_of(real, nibabel.load(road.predictions / f"{case}.nii.gz"))
-    labels = itk_labels(road.raw / "districtsTs" / f"{case}.nii.gz", itk(path))
+    fake = on_the_grid_of(real, nibabel.load(pipeline.predictions / f"{case}.nii.gz"))
+    labels = itk_labels(pipeline.raw / "districtsTs" / f"{case}.nii.gz", itk(path))
     return real.get_fdata(), fake, labels.T
 
 
-def test_the_summary_holds_the_numbers_that_numpy_finds(road):
-    summary = json.loads((road.predictions / "summary.json").read_text())
+def test_the_summary_holds_the_numbers_that_numpy_finds(pipeline):
+    summary = json.loads((pipeline.predictions / "summary.json").read_text())
     assert list(summary["cases"]) == TEST_CASES
-    labels_of = json.loads((road.raw / "dataset.json").read_text())["districts"]
+    labels_of = json.loads((pipeline.raw / "dataset.json").read_text())["districts"]
     errors = []
     for case in TEST_CASES:
-        real, fake, labels = by_hand(road, case)
+        real, fake, labels = by_hand(pipeline, case)
         found = summary["cases"][case]
         for region, mask in {"whole_body": labels > 0, "head": labels == labels_of["head"]}.items():
             error = (fake - real)[mask]
@@ -142,30 +142,32 @@ def test_the_summary_holds_the_numbers_that_numpy_finds(road):
     assert summary["baselines"]["zeros"]["whole_body"]["mae"] == pytest.approx(zeros.mean(), rel=1e-4)
 
 
-def test_the_report_contains_every_case_and_region_and_is_self_contained(road):
-    page = (road.predictions / "report.html").read_text()
+def test_the_report_contains_every_case_and_region_and_is_self_contained(pipeline):
+    page = (pipeline.predictions / "report.html").read_text()
     for name in (*TEST_CASES, "whole body", *DISTRICTS, "lesions", "trunk: losses"):
         assert name in page
     assert page.count("data:image/png;base64,") == 8 * len(TEST_CASES) + 1  # projections, and the joint histogram
     assert page.count("data-voxel=") == len(TEST_CASES)
-    for resource in ("http:", "https:", "<link", "@import", str(road.root), str(road.root.parent)):
+    for resource in ("http:", "https:", "<link", "@import", str(pipeline.root), str(pipeline.root.parent)):
         assert resource not in page
 
 
-def test_a_numbered_fold_is_validated_on_cases_that_it_was_not_trained_with(road):
-    fold = json.loads((road.preprocessed / "splits_final.json").read_text())[0]
-    folder = road.results / "pix2pix__ct2petPlans__trunk" / "fold_0" / "validation"
+def test_a_numbered_fold_is_validated_on_cases_that_it_was_not_trained_with(pipeline):
+    fold = json.loads((pipeline.preprocessed / "splits_final.json").read_text())[0]
+    folder = pipeline.results / "pix2pix__ct2petPlans__trunk" / "fold_0" / "validation"
     assert set(json.loads((folder / "summary.json").read_text())["cases"]) == set(fold["val"])
     assert {path.name for path in folder.glob("*.nii.gz")} == {f"{case}.nii.gz" for case in fold["val"]}
 
 
-def test_preparing_again_writes_no_case_again(road_copy):
-    times = times_of(road_copy.preprocessed)
-    assert prepare(road_copy) == 0
-    assert partial_files(road_copy.preprocessed) == []
+def test_preparing_again_writes_no_case_again(pipeline_copy):
+    times = times_of(pipeline_copy.preprocessed)
+    assert prepare(pipeline_copy) == 0
+    assert partial_files(pipeline_copy.preprocessed) == []
     stores = {path for path in times if path.parent.name.startswith("ct2petPlans_")}
     assert len(stores) > 20
-    assert {path: times_of(road_copy.preprocessed)[path] for path in stores} == {path: times[path] for path in stores}
+    assert {path: times_of(pipeline_copy.preprocessed)[path] for path in stores} == {
+        path: times[path] for path in stores
+    }
 
 
 def line_of(capfd, name):
@@ -197,8 +199,8 @@ def line_of(capfd, name):
         ("report -d 77 -i {images}", ["summary.json: no such file"]),
     ],
 )
-def test_unknown_names_are_a_line_with_the_valid_ones(road, tmp_path, capfd, line, names):
-    places = {"images": road.raw / "imagesTs", "out": tmp_path / "out"}
+def test_unknown_names_are_a_line_with_the_valid_ones(pipeline, tmp_path, capfd, line, names):
+    places = {"images": pipeline.raw / "imagesTs", "out": tmp_path / "out"}
     line = line.format(**places)
     assert run(line) == 2
     said = line_of(capfd, line.split()[0])
@@ -207,25 +209,25 @@ def test_unknown_names_are_a_line_with_the_valid_ones(road, tmp_path, capfd, lin
     assert not places["out"].exists()
 
 
-def test_a_damaged_ct_is_named_and_the_others_are_predicted(road_copy, capfd):
-    ct = road_copy.raw / "imagesTs" / f"{TEST_CASES[0]}_0000.nii.gz"
+def test_a_damaged_ct_is_named_and_the_others_are_predicted(pipeline_copy, capfd):
+    ct = pipeline_copy.raw / "imagesTs" / f"{TEST_CASES[0]}_0000.nii.gz"
     ct.write_bytes(ct.read_bytes()[:-2000])
-    assert road_copy.predict(road_copy.predictions) == 1
-    assert set(content_of(road_copy.predictions)) == {"prediction.json", f"{TEST_CASES[1]}.nii.gz"}
+    assert pipeline_copy.predict(pipeline_copy.predictions) == 1
+    assert set(content_of(pipeline_copy.predictions)) == {"prediction.json", f"{TEST_CASES[1]}.nii.gz"}
     said = capfd.readouterr().err
     assert f"{TEST_CASES[0]}: {ct}: " in said
     assert TEST_CASES[1] not in said.split("ct2pet_predict: ")[1]
-    assert run(f"evaluate -d 077 -i {road_copy.predictions} -np 1") == 1
+    assert run(f"evaluate -d 077 -i {pipeline_copy.predictions} -np 1") == 1
     assert f"{TEST_CASES[0]}: no prediction" in capfd.readouterr().err
-    summary = json.loads((road_copy.predictions / "summary.json").read_text())
+    summary = json.loads((pipeline_copy.predictions / "summary.json").read_text())
     assert list(summary["cases"]) == [TEST_CASES[1]]
     assert summary["provenance"]["failed_cases"] == [TEST_CASES[0]]
 
 
-def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
+def test_missing_district_maps_are_one_line(pipeline_copy, tmp_path, capfd):
     for split in ("Tr", "Ts"):
-        shutil.rmtree(road_copy.raw / f"districts{split}")
-    assert road_copy.predict(tmp_path / "out", "--segmenter files") == 2
+        shutil.rmtree(pipeline_copy.raw / f"districts{split}")
+    assert pipeline_copy.predict(tmp_path / "out", "--segmenter files") == 2
     assert "--districts" in line_of(capfd, "predict")
     assert run("extract_fingerprint -d 077 -np 1") == 2
     said = line_of(capfd, "extract_fingerprint")
@@ -235,8 +237,8 @@ def test_missing_district_maps_are_one_line(road_copy, tmp_path, capfd):
     assert f"ct2pet_segment_districts -d {DATASET}" in said
 
 
-def test_each_step_names_the_one_that_must_go_before_it(road_copy, capfd):
-    shutil.rmtree(road_copy.preprocessed)
+def test_each_step_names_the_one_that_must_go_before_it(pipeline_copy, capfd):
+    shutil.rmtree(pipeline_copy.preprocessed)
     train = f"train 77 pix2pix all -c legs {SHORT} --c"
     for missing, step in [
         ("ct2pet_plan_and_preprocess -d 77 first", "extract_fingerprint -d 77 -np 1"),
@@ -250,7 +252,7 @@ def test_each_step_names_the_one_that_must_go_before_it(road_copy, capfd):
     assert run(train) == 0
 
 
-def test_edited_plans_are_used(road_copy, monkeypatch):
+def test_edited_plans_are_used(pipeline_copy, monkeypatch):
     shapes, step = [], Optimization.step
 
     def watched(self, batch, *arguments):
@@ -259,7 +261,7 @@ def test_edited_plans_are_used(road_copy, monkeypatch):
 
     monkeypatch.setattr(Optimization, "step", watched)
 
-    planned = road_copy.plans["configurations"]["legs"]
+    planned = pipeline_copy.plans["configurations"]["legs"]
     multiple = int(np.prod(planned["networks"]["generator"]["arguments"]["strides"], axis=0)[2])
     patch_size = [*planned["patch_size"][:2], planned["patch_size"][2] + multiple]
 
@@ -267,7 +269,7 @@ def test_edited_plans_are_used(road_copy, monkeypatch):
         plans["configurations"]["legs"].update(batch_size=3, patch_size=patch_size)
         plans["models"]["pix2pix"].update(num_epochs=2, iterations_per_epoch=3)
 
-    road_copy.edit_plans(edit)
+    pipeline_copy.edit_plans(edit)
     assert run("train 077 pix2pix 1 -c legs -device cpu") == 0
     assert shapes == [(3, 1, *patch_size)] * 6
 
@@ -280,20 +282,20 @@ def test_edited_plans_are_used(road_copy, monkeypatch):
         (("configurations", "legs"), "patch_size", [16, 15, 16]),
     ],
 )
-def test_a_slip_in_the_plans_is_one_line(road_copy, capfd, place, key, value):
-    road_copy.edit_plans(lambda plans: plans[place[0]][place[1]].update({key: value}))
+def test_a_slip_in_the_plans_is_one_line(pipeline_copy, capfd, place, key, value):
+    pipeline_copy.edit_plans(lambda plans: plans[place[0]][place[1]].update({key: value}))
     assert run(f"train 077 pix2pix 1 -c legs {SHORT}") == 2
     assert key in line_of(capfd, "train")
 
 
-def test_the_commands_of_the_readme_evaluate_a_case_without_a_district_map(road_copy, monkeypatch, pytestconfig):
+def test_the_commands_of_the_readme_evaluate_a_case_without_a_district_map(pipeline_copy, monkeypatch, pytestconfig):
     text = (pytestconfig.rootpath / "README.md").read_text(encoding="utf-8")
-    text = text.replace("-d 001", "-d 077").replace("$ct2pet_raw/Dataset001_MYPETS", str(road_copy.raw))
+    text = text.replace("-d 001", "-d 077").replace("$ct2pet_raw/Dataset001_MYPETS", str(pipeline_copy.raw))
     lines = re.findall(r"^ct2pet_(.*)$", text.split("## Your first dataset")[1].split("## ")[0], re.MULTILINE)
     assert [line.split()[0] for line in lines[1:3]] == ["plan_and_preprocess", "train"]  # the fixture did both
-    for path in {*road_copy.raw.glob("*Ts/phantom_006*"), *road_copy.raw.glob("districtsTs/*")}:
+    for path in {*pipeline_copy.raw.glob("*Ts/phantom_006*"), *pipeline_copy.raw.glob("districtsTs/*")}:
         path.unlink()
-    shutil.rmtree(road_copy.results / "pix2pix__ct2petPlans__trunk" / "fold_0")
-    monkeypatch.chdir(road_copy.root)
+    shutil.rmtree(pipeline_copy.results / "pix2pix__ct2petPlans__trunk" / "fold_0")
+    monkeypatch.chdir(pipeline_copy.root)
     assert [run(line) for line in (lines[0], *lines[3:])] == [0, 0, 0, 0]
-    assert {"phantom_005.nii.gz", "summary.json", "report.html"} < {p.name for p in road_copy.predictions.iterdir()}
+    assert {"phantom_005.nii.gz", "summary.json", "report.html"} < {p.name for p in pipeline_copy.predictions.iterdir()}

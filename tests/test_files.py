@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from full_disk import file_size_limit
-from road import PulledPlugError
+from whole_pipeline import PulledPlugError
 
 from ct2pet.errors import Ct2PetError, PlansError, WriteError
 from ct2pet.files import (

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 from raw_cases import smooth
-from road import run
+from whole_pipeline import run
 
 from ct2pet import plugins
 from ct2pet.checkpoint import load_checkpoint

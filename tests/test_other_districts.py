@@ -1,10 +1,10 @@
-"""Districts are data: a dataset that names six of its own goes the whole road, without a word about it in the code."""
+"""Districts are data: all commands with a dataset that names six districts of its own."""
 
 import json
 
 import numpy as np
 import pytest
-from road import DATASET, SHORT, Road, prepare, run
+from whole_pipeline import DATASET, SHORT, Pipeline, prepare, run
 
 from ct2pet.evaluation.names import region_title
 from ct2pet.imageio import read_volume, write_volume
@@ -40,56 +40,56 @@ def write_six(raw):
 
 
 @pytest.fixture(scope="module")
-def walked_with_six(tmp_path_factory):
-    road = Road(tmp_path_factory.mktemp("six"))
+def six_districts(tmp_path_factory):
+    pipeline = Pipeline(tmp_path_factory.mktemp("six"))
     with pytest.MonkeyPatch.context() as patch:
-        road.enter(patch)
-        write_dataset(road.raw, num_train=2, num_test=1, seed=3, scanner=COARSE)
-        write_six(road.raw)
-        codes = [prepare(road, "--verify_dataset_integrity"), run(f"train 077 pix2pix all {SHORT}")]
-        codes.append(road.predict(road.predictions))
-        codes += [run(f"{command} -d 077 -i {road.predictions} -np 1") for command in ("evaluate", "report")]
-    return road, codes
+        pipeline.enter(patch)
+        write_dataset(pipeline.raw, num_train=2, num_test=1, seed=3, scanner=COARSE)
+        write_six(pipeline.raw)
+        codes = [prepare(pipeline, "--verify_dataset_integrity"), run(f"train 077 pix2pix all {SHORT}")]
+        codes.append(pipeline.predict(pipeline.predictions))
+        codes += [run(f"{command} -d 077 -i {pipeline.predictions} -np 1") for command in ("evaluate", "report")]
+    return pipeline, codes
 
 
-def test_every_command_ends_with_exit_code_0(walked_with_six):
-    assert walked_with_six[1] == [0] * 5
+def test_every_command_ends_with_exit_code_0(six_districts):
+    assert six_districts[1] == [0] * 5
 
 
-def test_each_has_numbers_of_its_own_in_the_fingerprint_and_the_plans(walked_with_six):
-    road, _ = walked_with_six
-    fingerprint = json.loads((road.preprocessed / "dataset_fingerprint.json").read_text())
+def test_each_has_numbers_of_its_own_in_the_fingerprint_and_the_plans(six_districts):
+    pipeline, _ = six_districts
+    fingerprint = json.loads((pipeline.preprocessed / "dataset_fingerprint.json").read_text())
     assert list(fingerprint["districts"]) == NAMES
     assert len({tuple(seen["box_sizes_mm"][0]) for seen in fingerprint["districts"].values()}) == 7
-    assert list(road.plans["configurations"]) == NAMES
-    assert {name: c["labels"] for name, c in road.plans["configurations"].items()} == {
+    assert list(pipeline.plans["configurations"]) == NAMES
+    assert {name: c["labels"] for name, c in pipeline.plans["configurations"].items()} == {
         **{name: [label] for name, label in SIX.items()},
         "whole_body": sorted(SIX.values()),
     }
 
 
-def test_each_has_a_store_and_a_model(walked_with_six):
-    road, _ = walked_with_six
+def test_each_has_a_store_and_a_model(six_districts):
+    pipeline, _ = six_districts
     for name in NAMES:
-        assert len(list((road.preprocessed / f"ct2petPlans_{name}").glob("phantom*.json"))) == 2
-    models = {path.parent.parent.name for path in road.results.glob("*/fold_all/checkpoint_final.pth")}
+        assert len(list((pipeline.preprocessed / f"ct2petPlans_{name}").glob("phantom*.json"))) == 2
+    models = {path.parent.parent.name for path in pipeline.results.glob("*/fold_all/checkpoint_final.pth")}
     assert models == {f"pix2pix__ct2petPlans__{name}" for name in SIX}
 
 
-def test_each_is_predicted_where_its_label_is(walked_with_six):
-    road, _ = walked_with_six
-    pet = read_volume(road.predictions / f"{TEST_CASE}.nii.gz")
-    labels = resample(read_volume(road.raw / "districtsTs" / f"{TEST_CASE}.nii.gz"), pet.grid, labels=True).array
+def test_each_is_predicted_where_its_label_is(six_districts):
+    pipeline, _ = six_districts
+    pet = read_volume(pipeline.predictions / f"{TEST_CASE}.nii.gz")
+    labels = resample(read_volume(pipeline.raw / "districtsTs" / f"{TEST_CASE}.nii.gz"), pet.grid, labels=True).array
     for label in SIX.values():
         assert pet.array[labels == label].max() > 0.01
     assert (pet.array[labels == 0] == 0).all()
 
 
-def test_each_is_evaluated_and_reported(walked_with_six):
-    road, _ = walked_with_six
-    summary = json.loads((road.predictions / "summary.json").read_text())
+def test_each_is_evaluated_and_reported(six_districts):
+    pipeline, _ = six_districts
+    summary = json.loads((pipeline.predictions / "summary.json").read_text())
     found = summary["cases"][TEST_CASE]
     assert len({found[name]["mae"] for name in NAMES}) == 7
-    page = (road.predictions / "report.html").read_text()
+    page = (pipeline.predictions / "report.html").read_text()
     assert all(f">{region_title(name)}<" in page for name in NAMES)
     assert DATASET in page

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from road import MACHINE, SHORT, USER, content_of
+from whole_pipeline import MACHINE, SHORT, USER, content_of
 
 from ct2pet import provenance
 from ct2pet.provenance import (
@@ -159,30 +159,32 @@ def test_a_device_keeps_its_name_where_nothing_more_is_known():
     assert device_name("cpu") == "cpu"
 
 
-def test_trainings_predictions_and_summaries_say_where_they_come_from(road):
-    fingerprint = digest(json.loads((road.preprocessed / "dataset_fingerprint.json").read_text()))
-    training = json.loads((road.results / "pix2pix__ct2petPlans__legs" / "fold_all" / "provenance.json").read_text())
-    assert training["plans"] == {"name": "ct2petPlans", "sha256": digest(road.plans)}
+def test_trainings_predictions_and_summaries_say_where_they_come_from(pipeline):
+    fingerprint = digest(json.loads((pipeline.preprocessed / "dataset_fingerprint.json").read_text()))
+    training = json.loads(
+        (pipeline.results / "pix2pix__ct2petPlans__legs" / "fold_all" / "provenance.json").read_text()
+    )
+    assert training["plans"] == {"name": "ct2petPlans", "sha256": digest(pipeline.plans)}
     assert (training["dataset_fingerprint_sha256"], training["fold"]) == (fingerprint, "all")
     assert training["runs"][0]["command"] == f"ct2pet_train 077 pix2pix all {SHORT}"
-    prediction = json.loads((road.predictions / "prediction.json").read_text())
+    prediction = json.loads((pipeline.predictions / "prediction.json").read_text())
     facts = prediction["trained"]["legs"]["fold_all"]
     assert {name: facts[name] for name in facts if name != "run"} == {
         name: training[name] for name in ("plans", "dataset_fingerprint_sha256", "num_training_cases")
     }
     assert facts["run"]["seed"] == 12345
-    summary = json.loads((road.predictions / "summary.json").read_text())["provenance"]
+    summary = json.loads((pipeline.predictions / "summary.json").read_text())["provenance"]
     assert summary["prediction"] == {name: prediction[name] for name in prediction if name != "training_cases"}
     assert summary["evaluated_training_cases"] == []
-    assert summary["run"]["command"] == f"ct2pet_evaluate -d 077 -i {road.predictions.name} -np 1"
+    assert summary["run"]["command"] == f"ct2pet_evaluate -d 077 -i {pipeline.predictions.name} -np 1"
     for run_ in (training["runs"][0], prediction["runs"][0], summary["run"]):
         assert {"ct2pet", "python", "torch", "SimpleITK", "numpy"} <= set(run_["versions"])
         assert run_["device"] == "cpu"
 
 
-def test_no_file_names_a_folder_a_user_or_a_machine(road):
-    secrets = [str(road.root).encode(), USER.encode(), MACHINE.encode()]
-    files = content_of(road.predictions) | content_of(road.results) | content_of(road.preprocessed)
+def test_no_file_names_a_folder_a_user_or_a_machine(pipeline):
+    secrets = [str(pipeline.root).encode(), USER.encode(), MACHINE.encode()]
+    files = content_of(pipeline.predictions) | content_of(pipeline.results) | content_of(pipeline.preprocessed)
     assert len(files) > 40
     for name, content in files.items():
         content = gzip.decompress(content) if name.endswith(".gz") else content

@@ -4,18 +4,18 @@ import json
 import shutil
 
 import pytest
-from road import DATASET, TEST_CASES, prepare, run
 from stub_segmenter import use_stubs
+from whole_pipeline import DATASET, TEST_CASES, prepare, run
 
 
 @pytest.fixture
-def bare(walked, road_copy, monkeypatch):
-    """The trained road, but for all district maps, and a segmenter that needs no anatomy."""
+def bare(finished_pipeline, pipeline_copy, monkeypatch):
+    """The trained pipeline without district maps, and a segmenter that needs no anatomy."""
     use_stubs(monkeypatch)
     for split in ("Tr", "Ts"):
-        shutil.rmtree(road_copy.raw / f"districts{split}")
-    shutil.copytree(walked[0].predictions, road_copy.predictions)
-    return road_copy
+        shutil.rmtree(pipeline_copy.raw / f"districts{split}")
+    shutil.copytree(finished_pipeline[0].predictions, pipeline_copy.predictions)
+    return pipeline_copy
 
 
 def test_preparing_makes_maps_and_the_plans_record_the_segmenter(bare, capsys):

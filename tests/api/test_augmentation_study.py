@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 from class_images import FIELDS, class_configuration
-from road import run
+from whole_pipeline import run
 
 from ct2pet.api.augmentation_study import study_augmentation
 from ct2pet.cli.augmentation_study import main

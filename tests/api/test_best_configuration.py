@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from hand_crossval import CASES, DATASET, FOLDS, expected_prediction, train_folds, write_crossval
 from hand_models import Scaled
-from road import run
+from whole_pipeline import run
 
 from ct2pet.api.best_configuration import find_best_configuration
 from ct2pet.api.cross_validation import CrossValidationOptions

@@ -4,8 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from road import run
 from summaries import synthetic_summary
+from whole_pipeline import run
 
 from ct2pet.api.comparison import compare_results
 from ct2pet.cli.compare import main
@@ -89,9 +89,9 @@ def test_summaries_of_different_cases_end_with_exit_code_2_and_write_nothing(fol
     assert (content["num_cases"], content["left_out"]) == (9, {"case_004": ["two"]})
 
 
-def test_evaluated_training_cases_are_detected_and_not_compared(road, tmp_path, capfd):
+def test_evaluated_training_cases_are_detected_and_not_compared(pipeline, tmp_path, capfd):
     out = tmp_path / "known"
-    assert run(f"predict -i {road.raw}/imagesTr -o {out} -f all -device cpu -step_size 1") == 0
+    assert run(f"predict -i {pipeline.raw}/imagesTr -o {out} -f all -device cpu -step_size 1") == 0
     assert run(f"evaluate -d 077 -i {out} -split Tr -np 1") == 0
     summary = json.loads((out / "summary.json").read_text())
     assert summary["provenance"]["evaluated_training_cases"] == list(summary["cases"])
@@ -99,12 +99,12 @@ def test_evaluated_training_cases_are_detected_and_not_compared(road, tmp_path, 
     assert "4 of 4 evaluated cases are training cases" in capfd.readouterr().err
 
 
-def test_two_predictions_are_compared(road, tmp_path, capfd):
+def test_two_predictions_are_compared(pipeline, tmp_path, capfd):
     out = tmp_path / "unmirrored"
-    assert road.predict(out, "--disable_tta --blend_mm 0") == 0
+    assert pipeline.predict(out, "--disable_tta --blend_mm 0") == 0
     assert run(f"evaluate -d 077 -i {out} -np 1") == 0
     capfd.readouterr()
-    assert run(f"compare {road.predictions} {out} -o {tmp_path}/comparison") == 0
+    assert run(f"compare {pipeline.predictions} {out} -o {tmp_path}/comparison") == 0
     said = capfd.readouterr().out
     assert "2 cases cannot show which of" in said
     assert "Whole body (n = 2)" in said

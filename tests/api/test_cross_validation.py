@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from hand_crossval import CASES, DATASET, FOLDS, expected_prediction, real_pet, train_folds, write_crossval
 from hand_models import write_trained
-from road import content_of, killed_until_done, run
+from whole_pipeline import content_of, killed_until_done, run
 
 from ct2pet.api.cross_validation import accumulate_crossval_results
 from ct2pet.api.prediction import predict

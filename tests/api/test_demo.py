@@ -2,7 +2,7 @@ import json
 import os
 
 import pytest
-from road import PulledPlugError, content_of, times_of
+from whole_pipeline import PulledPlugError, content_of, times_of
 
 from ct2pet.api import demo, evaluation, planning
 from ct2pet.api.demonstrations import demonstrated_methods, ldos, load_demonstration, pix2pix

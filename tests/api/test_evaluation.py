@@ -3,7 +3,7 @@ import json
 import numpy as np
 import pytest
 from raw_cases import case_volumes, write_raw
-from road import killed_until_done, run
+from whole_pipeline import killed_until_done, run
 
 from ct2pet.api.evaluation import evaluate, evaluate_folders
 from ct2pet.districts.pet_outline import pet_outline

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
-from road import DATASET, content_of, killed_until_done, run
+from whole_pipeline import DATASET, content_of, killed_until_done, run
 
 from ct2pet.api.model_sharing import export_model, install_model
 from ct2pet.api.prediction import predict
@@ -57,47 +57,47 @@ def elsewhere(tmp_path, monkeypatch):
     return enter
 
 
-def test_an_exported_model_predicts_the_same_bytes_where_it_is_installed(road, tmp_path, monkeypatch):
+def test_an_exported_model_predicts_the_same_bytes_where_it_is_installed(pipeline, tmp_path, monkeypatch):
     assert run(f"export_model -d 077 -m pix2pix -f all -o {tmp_path}/model.zip") == 0
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "new"))
     monkeypatch.setenv("ct2pet_preprocessed", str(tmp_path / "none"))
     assert run(f"install_model {tmp_path}/model.zip") == 0
-    shutil.copytree(road.raw / "imagesTs", tmp_path / "imagesTs")
-    shutil.copytree(road.raw / "districtsTs", tmp_path / "districtsTs")
+    shutil.copytree(pipeline.raw / "imagesTs", tmp_path / "imagesTs")
+    shutil.copytree(pipeline.raw / "districtsTs", tmp_path / "districtsTs")
     line = f"predict -i {tmp_path}/imagesTs -device cpu -step_size 1"
     assert run(f"{line} -o {tmp_path}/installed") == 0
     shutil.rmtree(tmp_path / "new")
     assert run(f"{line} -o {tmp_path}/from_zip --model {tmp_path}/model.zip") == 0
-    expected = {path.name: path.read_bytes() for path in road.predictions.glob("[!.]*.nii.gz")}
+    expected = {path.name: path.read_bytes() for path in pipeline.predictions.glob("[!.]*.nii.gz")}
     assert len(expected) == 2
     for folder in ("installed", "from_zip"):
         assert {path.name: path.read_bytes() for path in (tmp_path / folder).glob("*.nii.gz")} == expected
     assert not list((tmp_path / "new").rglob("*"))
 
 
-def test_in_half_precision_an_archive_is_smaller_and_predicts_nearly_the_same(road, tmp_path):
+def test_in_half_precision_an_archive_is_smaller_and_predicts_nearly_the_same(pipeline, tmp_path):
     """float16 keeps 11 bits: each weight is off by at most 1 part in 2048."""
     sizes = []
     for name, flag in (("full", ""), ("half", "--half_precision")):
         assert run(f"export_model -d 077 -m pix2pix -f all -o {tmp_path}/{name}.zip {flag}") == 0
         sizes.append((tmp_path / f"{name}.zip").stat().st_size)
     assert sizes[1] < 0.6 * sizes[0]
-    line = f"predict -i {road.raw / 'imagesTs'} -device cpu -step_size 1 --districts {road.raw / 'districtsTs'}"
+    line = f"predict -i {pipeline.raw / 'imagesTs'} -device cpu -step_size 1 --districts {pipeline.raw / 'districtsTs'}"
     assert run(f"{line} -o {tmp_path}/out --model {tmp_path}/half.zip") == 0
     for path in (tmp_path / "out").glob("[!.]*.nii.gz"):
-        full, half = (read_volume(one, "SUV").array for one in (road.predictions / path.name, path))
+        full, half = (read_volume(one, "SUV").array for one in (pipeline.predictions / path.name, path))
         assert np.abs(full - half).max() < 0.02 * full.max()
 
 
-def test_nothing_of_the_cases_and_of_this_machine_is_in_the_archive(road, tmp_path):
+def test_nothing_of_the_cases_and_of_this_machine_is_in_the_archive(pipeline, tmp_path):
     export_model("077", tmp_path / "model.zip", folds=["all"])
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         assert not [name for name in archive.namelist() if "Tr" in name or name.endswith((".csv", ".png", ".nii.gz"))]
         archive.extractall(tmp_path / "out")
-    cases = [path.name.split("_0000")[0] for path in (road.raw / "imagesTr").glob("[!.]*")]
+    cases = [path.name.split("_0000")[0] for path in (pipeline.raw / "imagesTr").glob("[!.]*")]
     assert len(cases) == 4
     digests = case_digests(DATASET, cases).split()
-    forbidden = [*cases, *digests, str(road.root), str(road.root.name), "zzuser", "zzmachine", "ct2pet_train "]
+    forbidden = [*cases, *digests, str(pipeline.root), str(pipeline.root.name), "zzuser", "zzmachine", "ct2pet_train "]
     for name, content in content_of(tmp_path / "out").items():
         texts = [content]
         if name.endswith(".pth"):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 from raw_cases import case_volumes, write_case, write_raw
-from road import content_of, killed_until_done, partial_files, times_of
 from stub_segmenter import use_stubs
+from whole_pipeline import content_of, killed_until_done, partial_files, times_of
 
 from ct2pet.api.planning import extract_fingerprint, plan, plan_and_preprocess, verify
 from ct2pet.api.preprocessing import preprocess

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
-from road import content_of, killed_until_done, partial_files
+from whole_pipeline import content_of, killed_until_done, partial_files
 
 from ct2pet.api.prediction import predict
 from ct2pet.errors import CasesFailed, Ct2PetError

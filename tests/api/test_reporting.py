@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 from raw_cases import case_volumes, write_raw
-from road import killed_until_done
+from whole_pipeline import killed_until_done
 
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.reporting import report, training_curves

@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 from raw_cases import case_volumes, permuted, write_raw
-from road import content_of, killed_until_done, partial_files, times_of
 from stub_segmenter import Halves, use_stubs
+from whole_pipeline import content_of, killed_until_done, partial_files, times_of
 
 from ct2pet.api.segmentation import segment_districts, segment_missing
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, PluginError

@@ -10,7 +10,7 @@ import psutil
 import pytest
 import torch
 import two_cpus
-from road import content_of, killed_until_done, partial_files, times_of
+from whole_pipeline import content_of, killed_until_done, partial_files, times_of
 
 from ct2pet.api import training
 from ct2pet.api.training import options_from, train

@@ -5,7 +5,6 @@ import shutil
 
 import numpy as np
 import pytest
-from road import content_of, partial_files
 from two_targets import (
     ScaledAndThresholded,
     expected_organs,
@@ -14,6 +13,7 @@ from two_targets import (
     two_target_plans,
     write_two_target_model,
 )
+from whole_pipeline import content_of, partial_files
 
 from ct2pet.api.prediction import predict
 from ct2pet.cli.predict import main

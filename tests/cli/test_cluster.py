@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from dask_processes import scheduler, wait_until_joined, worker
 from dicom_studies import study_of, write_studies
-from road import TEST_CASES, content_of, run
+from whole_pipeline import TEST_CASES, content_of, run
 
 from ct2pet.cli import convert_dicom
 
@@ -38,8 +38,8 @@ def stored(path):
     return {name: value for name, value in json.loads(path.read_text()).items() if name != "crc32"}
 
 
-def test_preprocessed_cases_are_the_same(road_copy, address, tmp_path):
-    folder = road_copy.preprocessed
+def test_preprocessed_cases_are_the_same(pipeline_copy, address, tmp_path):
+    folder = pipeline_copy.preprocessed
     before = shutil.copytree(folder, tmp_path / "before")
     for store in [path for path in folder.iterdir() if path.is_dir()]:
         shutil.rmtree(store)
@@ -52,27 +52,27 @@ def test_preprocessed_cases_are_the_same(road_copy, address, tmp_path):
         assert np.array_equal(one, other), name
 
 
-def test_predictions_are_the_same(road, address, tmp_path, capsys):
-    target = tmp_path / road.predictions.name
-    assert road.predict(target, f"--dask {address}") == 0
+def test_predictions_are_the_same(pipeline, address, tmp_path, capsys):
+    target = tmp_path / pipeline.predictions.name
+    assert pipeline.predict(target, f"--dask {address}") == 0
     names = [f"{case}.nii.gz" for case in TEST_CASES]
     assert [path.name for path in sorted(target.glob("*.nii.gz"))] == names
     for name in names:
-        assert (target / name).read_bytes() == (road.predictions / name).read_bytes()
+        assert (target / name).read_bytes() == (pipeline.predictions / name).read_bytes()
     assert "Dask: 2 worker(s); dashboard http://" in capsys.readouterr().err
 
 
-def test_the_numbers_of_an_evaluation_are_the_same(road, address, tmp_path):
+def test_the_numbers_of_an_evaluation_are_the_same(pipeline, address, tmp_path):
     summary = tmp_path / "summary.json"
-    assert run(f"evaluate -d 077 -i {road.predictions} -o {summary} --dask {address}") == 0
-    here, there = (json.loads(path.read_text()) for path in (road.predictions / "summary.json", summary))
+    assert run(f"evaluate -d 077 -i {pipeline.predictions} -o {summary} --dask {address}") == 0
+    here, there = (json.loads(path.read_text()) for path in (pipeline.predictions / "summary.json", summary))
     for part in ("cases", "mean"):
         assert here[part] == there[part]
 
 
-def test_district_maps_are_the_same(road, address, tmp_path, monkeypatch):
+def test_district_maps_are_the_same(pipeline, address, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # the workers are elsewhere, and the folder is named from here
-    command = f"segment_districts -i {road.raw}/imagesTs --segmenter files --districts {road.raw}/districtsTs"
+    command = f"segment_districts -i {pipeline.raw}/imagesTs --segmenter files --districts {pipeline.raw}/districtsTs"
     assert run(f"{command} -o here -np 1") == 0
     assert run(f"{command} -o there --dask {address}") == 0
     assert different(tmp_path / "there", tmp_path / "here") == []
@@ -86,19 +86,19 @@ def test_converted_cases_are_the_same(address, tmp_path, monkeypatch):
     assert different(tmp_path / "there", tmp_path / "here") == []
 
 
-def test_registered_cases_are_the_same(road, address, tmp_path, monkeypatch):
+def test_registered_cases_are_the_same(pipeline, address, tmp_path, monkeypatch):
     for name, options in {"here": "-np 1", "there": f"--dask {address}"}.items():
-        shutil.copytree(road.raw, tmp_path / name / road.raw.name)
+        shutil.copytree(pipeline.raw, tmp_path / name / pipeline.raw.name)
         monkeypatch.setenv("ct2pet_raw", str(tmp_path / name))
         assert run(f"register -d 077 {options}") == 0
-    assert (tmp_path / "there" / road.raw.name / "registration" / f"{TEST_CASES[0]}.json").exists()
+    assert (tmp_path / "there" / pipeline.raw.name / "registration" / f"{TEST_CASES[0]}.json").exists()
     assert different(tmp_path / "there", tmp_path / "here") == []
 
 
-def test_a_scheduler_that_does_not_answer_changes_nothing(road_copy, capsys):
-    before = content_of(road_copy.root)
+def test_a_scheduler_that_does_not_answer_changes_nothing(pipeline_copy, capsys):
+    before = content_of(pipeline_copy.root)
     assert run("preprocess -d 077 --dask tcp://127.0.0.1:1") == 2
-    assert content_of(road_copy.root) == before
+    assert content_of(pipeline_copy.root) == before
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("ct2pet_preprocess: tcp://127.0.0.1:1: no Dask scheduler answers there")
 

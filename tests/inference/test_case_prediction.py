@@ -2,7 +2,7 @@ import shutil
 
 import pytest
 from hand_models import Scaled, two_district_case, write_trained
-from road import content_of
+from whole_pipeline import content_of
 
 from ct2pet.api.prediction import predict
 from ct2pet.errors import CasesFailed, ImageError

@@ -13,7 +13,6 @@ from dicom_objects import plant_identifiers
 from dicom_pets import ORIENTATIONS, read_by_itk
 from full_disk import file_size_limit
 from hand_models import Scaled, two_district_case, write_trained
-from road import content_of, killed_until_done
 from two_targets import (
     TWO_INPUTS,
     TWO_TARGETS,
@@ -22,6 +21,7 @@ from two_targets import (
     two_target_plans,
     write_two_target_model,
 )
+from whole_pipeline import content_of, killed_until_done
 
 from ct2pet.api.prediction import predict
 from ct2pet.cli.convert_dicom import main as convert

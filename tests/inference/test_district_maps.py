@@ -4,7 +4,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from hand_models import Scaled, hand_plans, two_district_case, write_trained
-from road import killed_until_done, times_of
 from stub_segmenter import Halves, use_stubs
 from two_targets import (
     TWO_INPUTS,
@@ -14,6 +13,7 @@ from two_targets import (
     two_target_plans,
     write_two_target_model,
 )
+from whole_pipeline import killed_until_done, times_of
 
 from ct2pet.api.prediction import predict
 from ct2pet.dataset import Fields

@@ -4,7 +4,7 @@ import stat
 import zipfile
 
 import pytest
-from road import killed_until_done, partial_files
+from whole_pipeline import killed_until_done, partial_files
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.sharing import Manifest, is_package, unpack, unpacked, write_package

@@ -4,7 +4,7 @@ import json
 from dataclasses import replace
 
 import pytest
-from road import times_of
+from whole_pipeline import times_of
 
 from ct2pet.api import demo
 from ct2pet.api.demonstrations import medscangan

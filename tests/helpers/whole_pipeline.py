@@ -25,7 +25,7 @@ def run(line):
 
 
 @dataclass(frozen=True)
-class Road:
+class Pipeline:
     """The folders of the dataset."""
 
     root: Path
@@ -64,10 +64,10 @@ class Road:
         return run(f"predict -i {self.raw}/imagesTs -o {target} -f all -device cpu -step_size 1 {options}")
 
 
-def write_phantom(road):
+def write_phantom(pipeline):
     """Four training and two test cases, and what a killed process may have left beside each image."""
-    write_dataset(road.raw, num_train=4, num_test=2, seed=3, scanner=COARSE)
-    for image in sorted(road.raw.glob("*T[rs]/*.nii.gz")):
+    write_dataset(pipeline.raw, num_train=4, num_test=2, seed=3, scanner=COARSE)
+    for image in sorted(pipeline.raw.glob("*T[rs]/*.nii.gz")):
         leave_partial(image)
 
 
@@ -77,20 +77,20 @@ def leave_partial(path):
     path.with_name(f".partial-abcd1234-{path.name}").write_bytes(content[: len(content) // 2])
 
 
-def prepare(road, options=""):
+def prepare(pipeline, options=""):
     return run(f"plan_and_preprocess -d 077 {SMALL} -device cpu -np 1 {options}")
 
 
-def walk(road):
+def run_all(pipeline):
     """All commands in order, with files of killed processes in the folders; returns the exit codes."""
-    codes = [prepare(road, "--verify_dataset_integrity")]
-    for path in sorted(road.preprocessed.glob("ct2petPlans_*/*")):
+    codes = [prepare(pipeline, "--verify_dataset_integrity")]
+    for path in sorted(pipeline.preprocessed.glob("ct2petPlans_*/*")):
         leave_partial(path)
     codes.append(run(f"train 077 pix2pix all {SHORT}"))
     codes.append(run(f"train 077 pix2pix 0 -c trunk {SHORT}"))
-    codes.append(road.predict(road.predictions))
-    leave_partial(road.predictions / f"{TEST_CASES[0]}.nii.gz")
-    here = f"-d 077 -i {road.predictions} -np 1"
+    codes.append(pipeline.predict(pipeline.predictions))
+    leave_partial(pipeline.predictions / f"{TEST_CASES[0]}.nii.gz")
+    here = f"-d 077 -i {pipeline.predictions} -np 1"
     return [*codes, run(f"evaluate {here}"), run(f"report {here}")]
 
 
