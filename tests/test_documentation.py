@@ -172,3 +172,12 @@ def test_json_and_python_blocks_are_what_they_say(page):
         json.loads(block if block.startswith("{") else f"{{{block}}}")
     for block in blocks(page, "python"):
         ast.parse(block)
+
+
+def test_no_page_contains_a_conflict_of_a_merge():
+    found = [
+        page.name
+        for page in [*PAGES, ROOT / "CHANGELOG.md"]
+        if re.search(r"^(<{7}|>{7}) ", page.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert found == []

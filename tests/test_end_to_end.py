@@ -165,9 +165,8 @@ def test_preparing_again_writes_no_case_again(pipeline_copy):
     assert partial_files(pipeline_copy.preprocessed) == []
     stores = {path for path in times if path.parent.name.startswith("ct2petPlans_")}
     assert len(stores) > 20
-    assert {path: times_of(pipeline_copy.preprocessed)[path] for path in stores} == {
-        path: times[path] for path in stores
-    }
+    after = times_of(pipeline_copy.preprocessed)
+    assert {path: after[path] for path in stores} == {path: times[path] for path in stores}
 
 
 def line_of(capfd, name):
