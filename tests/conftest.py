@@ -10,7 +10,7 @@ import pytest
 from browser import browser
 from filelock import FileLock
 from raw_cases import case_volumes, write_raw
-from whole_pipeline import FOLDERS, MACHINE, USER, Pipeline, run_all, write_phantom
+from whole_pipeline import FOLDERS, MACHINE, NAME, USER, Pipeline, run_all, write_phantom
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -41,16 +41,19 @@ def chromium():
 
 @pytest.fixture(scope="session")
 def finished_pipeline(tmp_path_factory):
-    """The folders of all commands, run once for all processes of pytest-xdist, and the exit codes. Read only;
-    ``pipeline_copy`` may be changed."""
-    base = tmp_path_factory.getbasetemp()
-    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "finished_pipeline"
-    pipeline, done = Pipeline(folder), folder.with_name("finished_pipeline.json")
-    with FileLock(folder.with_name("finished_pipeline.lock")):
+    """The folders of all commands and their exit codes: run once for all processes of pytest-xdist, each of which has a
+    copy. Read only; ``pipeline_copy`` may be changed."""
+    base, worker = tmp_path_factory.getbasetemp(), os.environ.get("PYTEST_XDIST_WORKER")
+    shared = (base.parent if worker else base) / "pipelines" / NAME
+    done = shared.with_name("exit_codes.json")
+    shared.parent.mkdir(exist_ok=True)
+    with FileLock(shared.with_name("lock")):
         if not done.exists():
-            shutil.rmtree(folder, ignore_errors=True)  # of another process that failed
-            done.write_text(json.dumps(_exit_codes(pipeline)))
-    return pipeline, json.loads(done.read_text())
+            shutil.rmtree(shared, ignore_errors=True)  # of another process that failed
+            done.write_text(json.dumps(_exit_codes(Pipeline(shared))))
+    own = Pipeline(shared.with_name(f"{NAME}_{worker}"))
+    shutil.copytree(shared, own.root)
+    return own, json.loads(done.read_text())
 
 
 def _exit_codes(pipeline):

@@ -9,7 +9,7 @@ from importlib import metadata
 from pathlib import Path
 
 import pytest
-from whole_pipeline import MACHINE, SHORT, USER, content_of
+from whole_pipeline import MACHINE, NAME, SHORT, USER, content_of
 
 from ct2pet import provenance
 from ct2pet.provenance import (
@@ -183,7 +183,7 @@ def test_trainings_predictions_and_summaries_say_where_they_come_from(pipeline):
 
 
 def test_no_file_names_a_folder_a_user_or_a_machine(pipeline):
-    secrets = [str(pipeline.root).encode(), USER.encode(), MACHINE.encode()]
+    secrets = [str(pipeline.root.parent).encode(), NAME.encode(), USER.encode(), MACHINE.encode()]
     files = content_of(pipeline.predictions) | content_of(pipeline.results) | content_of(pipeline.preprocessed)
     assert len(files) > 40
     for name, content in files.items():

@@ -5,7 +5,7 @@ import zipfile
 import numpy as np
 import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
-from whole_pipeline import DATASET, content_of, killed_until_done, run
+from whole_pipeline import DATASET, NAME, content_of, killed_until_done, run
 
 from ct2pet.api.model_sharing import export_model, install_model
 from ct2pet.api.prediction import predict
@@ -97,7 +97,15 @@ def test_nothing_of_the_cases_and_of_this_machine_is_in_the_archive(pipeline, tm
     cases = [path.name.split("_0000")[0] for path in (pipeline.raw / "imagesTr").glob("[!.]*")]
     assert len(cases) == 4
     digests = case_digests(DATASET, cases).split()
-    forbidden = [*cases, *digests, str(pipeline.root), str(pipeline.root.name), "zzuser", "zzmachine", "ct2pet_train "]
+    forbidden = [
+        *cases,
+        *digests,
+        str(pipeline.root.parent),
+        NAME,
+        "zzuser",
+        "zzmachine",
+        "ct2pet_train ",
+    ]
     for name, content in content_of(tmp_path / "out").items():
         texts = [content]
         if name.endswith(".pth"):

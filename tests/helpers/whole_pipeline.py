@@ -13,7 +13,7 @@ from ct2pet.phantom import COARSE, write_dataset
 DATASET = "Dataset077_Tiny"
 FOLDERS = ("raw", "preprocessed", "results")
 TEST_CASES = ["phantom_005", "phantom_006"]
-USER, MACHINE = "zzuser", "zzmachine"  # the user and the machine of the test
+USER, MACHINE, NAME = "zzuser", "zzmachine", "zzpipeline"  # the user, the machine and the folder of the test
 SMALL = "-gpu_memory_target 0.39"  # the smallest patches
 SHORT = "--num_epochs 1 --iterations_per_epoch 1 -device cpu --deterministic"
 
