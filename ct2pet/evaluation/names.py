@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 from ct2pet.evaluation.baselines import NAMES
 
 LESIONS = "lesions"  # all lesions of a case together, as a region
+LESIONS_OF = "lesions_"  # the prefix of a group of lesions, as a region: all lesions of this group in a case together
 LESION = "lesion:"  # the prefix of a single lesion's number
 ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ and a district may have the same name
 EACH_LESION = "each_lesion"  # in the agreement: every lesion counts, instead of every case
@@ -80,6 +81,11 @@ def region_title(region: str) -> str:
 def is_label(region: str) -> bool:
     """Whether it is an organ, or a label of another predicted map (``FIELD:LABEL``); districts have no colon."""
     return ":" in region
+
+
+def is_lesions(region: str) -> bool:
+    """Whether it is all lesions of a case together, or those of a group."""
+    return region == LESIONS or region.startswith(LESIONS_OF)
 
 
 def is_measurement(metric: str) -> bool:

@@ -12,7 +12,17 @@ import numpy as np
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
 from ct2pet.evaluation.comparing.rival import best_blind_baseline, main_region
-from ct2pet.evaluation.names import BIAS, LABEL_METRICS, LESIONS, PREDICTION, VOLUME, is_label, is_measurement
+from ct2pet.evaluation.names import (
+    BIAS,
+    LABEL_METRICS,
+    LESIONS,
+    LESIONS_OF,
+    PREDICTION,
+    VOLUME,
+    is_label,
+    is_lesions,
+    is_measurement,
+)
 from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
 
@@ -147,7 +157,8 @@ class _Subject:
     cases: tuple[str, ...]
 
     def is_tested(self, metrics: Sequence[str]) -> bool:
-        return self.table in TESTED_TABLES and self.name != WHOLE_VOLUME and self.metric in metrics
+        described = self.name == WHOLE_VOLUME or self.name.startswith(LESIONS_OF)
+        return self.table in TESTED_TABLES and not described and self.metric in metrics
 
 
 def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_Subject]:
@@ -155,9 +166,9 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
     cases = tuple(summary["cases"])
     regions = list(dict.fromkeys(region for found in summary["cases"].values() for region in found))
     labels = tuple(name for name in regions if is_label(name))
-    places = [name for name in regions if name not in (WHOLE_BODY, LESIONS, *labels)]
+    places = [name for name in regions if name not in (WHOLE_BODY, *labels) and not is_lesions(name)]
     places += [WHOLE_BODY] * (WHOLE_BODY in regions)
-    tables = {DISTRICTS: places, LESIONS: [name for name in regions if name == LESIONS], ORGANS: list(labels)}
+    tables = {DISTRICTS: places, LESIONS: list(filter(is_lesions, regions)), ORGANS: list(labels)}
     for table, names in tables.items():
         yield from (_Subject(table, name, (name,), metric, cases) for name in names for metric in metrics)
         if table == DISTRICTS:

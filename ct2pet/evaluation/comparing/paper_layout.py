@@ -11,7 +11,7 @@ from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing.pairing import check_pairs
 from ct2pet.evaluation.comparing.wording import marks, p_text
-from ct2pet.evaluation.names import LESIONS, VOLUME, is_label
+from ct2pet.evaluation.names import LESIONS, VOLUME, is_label, is_lesions
 from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
 
@@ -68,7 +68,7 @@ def _rows(summaries: Sequence[Mapping[str, Any]]) -> Iterator[_Row]:
     first = summaries[0]
     cases = list(first["cases"])
     regions = list(dict.fromkeys(region for found in first["cases"].values() for region in found))
-    districts = [name for name in regions if name not in (WHOLE_BODY, LESIONS) and not is_label(name)]
+    districts = [name for name in regions if name != WHOLE_BODY and not is_label(name) and not is_lesions(name)]
     for region in (*districts, WHOLE_BODY):
         yield from (_row("I", region, metric, summaries, cases, (region, metric)) for metric in _METRICS)
     yield from (_row("II", LESIONS, metric, summaries, cases, (LESIONS, metric)) for metric in _METRICS)
