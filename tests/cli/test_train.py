@@ -75,3 +75,17 @@ def test_impossible_values_are_refused(called, wrong):
         main(wrong.split())
     assert stop.value.code == 2
     assert called == []
+
+
+def test_seeds_repeat_the_training_with_the_same_options(monkeypatch, capsys):
+    calls, shown = [], []
+    monkeypatch.setattr(training, "train_seeds", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(training_table, "show_seeds", lambda *args: shown.append(args))
+    assert main("001 pix2pix 0 --seeds 3 --seed 7 -c trunk --c".split()) == 0
+    ((arguments, options),) = calls
+    assert arguments == ("001", "pix2pix", 0)
+    assert (options["num_seeds"], options["configurations"]) == (3, ["trunk"])
+    assert options["options"] == TrainingOptions(seed=7, resume=True)
+    assert shown == [(None, "pix2pix", 0)]
+    assert main("001 pix2pix 0 --seeds 1".split()) == 2
+    assert "--seeds" in capsys.readouterr().err

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,7 @@ MEAN_OF_LABELS = "mean_of_the_labels"  # the subject of the table of the labels:
 _HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "ccc", "dice", "iou")
 
 Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
+_Values = list[tuple[float, ...]]  # by case, one for each run of a model
 
 
 @dataclass(frozen=True)
@@ -53,9 +55,10 @@ class Difference:
 class Line:
     """One metric of one ``subject`` (a region, an organ or a diagnosis) of a ``table``.
 
-    ``numbers``: the ``statistics.describe`` of each model, over the cases with a number of every model. For a bias the
-    absolute value is compared. ``best``: the model with the best mean. ``differences``: of every rival of the first
-    model. ``tested``: whether it is in the family of tests.
+    ``numbers``: the ``statistics.describe`` of each model, over the cases with a number of every model. A model with
+    several runs has their mean in each case; its numbers also have the number of ``runs`` and ``se_runs``, the standard
+    error of the mean over the cases between runs. For a bias the absolute value is compared. ``best``: the model with
+    the best mean. ``differences``: of every rival of the first model. ``tested``: whether it is in the family of tests.
     """
 
     table: str
@@ -79,7 +82,7 @@ class Comparison:
     """``models``: the first is the one with which the others are compared; of these ``rivals`` are tested against it,
     the others are only described. ``num_cases``: the cases of all models. ``num_tests``: the number of tests in the
     family, for which all p-values are corrected (Holm). ``left_out``: cases that are not in every summary, and the
-    models without them."""
+    models without them. ``runs``: the names of the runs of each model that has several."""
 
     models: tuple[str, ...]
     rivals: tuple[str, ...]
@@ -88,6 +91,7 @@ class Comparison:
     lines: tuple[Line, ...]
     provenance: dict[str, Any]
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    runs: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -107,10 +111,12 @@ def compare(
     metrics: Sequence[str] | None = None,
     *,
     left_out: Mapping[str, list[str]] | None = None,
+    runs: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name;
     ``metrics``: by default those of METRICS that the first one has. ``left_out``: the cases that
-    ``pairing.common_cases`` removed from the summaries.
+    ``pairing.common_cases`` removed from the summaries. ``runs``: for each model the names of its summaries, several
+    where it was trained with several seeds; by default each summary is a model.
 
     One family of tests: the named ``metrics`` (by default those of PRIMARY) in every district, in the whole body, in
     lesions and in the mean of the labels, for every other model. Everything else is only described.
@@ -120,30 +126,42 @@ def compare(
     """
     check_pairs(summaries)
     first = next(iter(summaries.values()))
-    models = {name: summary["cases"] for name, summary in summaries.items()}
+    by_model = {name: [name] for name in summaries} if runs is None else runs
+    models = {model: [summaries[name]["cases"] for name in names] for model, names in by_model.items()}
     drafts = _drafts(models, first, metrics)
     rivals, provenance = tuple(models)[1:], {name: summary["provenance"] for name, summary in summaries.items()}
     lines, number = _lines(drafts, rivals, PRIMARY if metrics is None else metrics)
-    return Comparison(tuple(models), rivals, len(first["cases"]), number, lines, provenance, dict(left_out or {}))
+    several = {model: [*names] for model, names in by_model.items() if len(names) > 1}
+    left_out = dict(left_out or {})
+    return Comparison(tuple(models), rivals, len(first["cases"]), number, lines, provenance, left_out, several)
 
 
 def compare_with_baselines(
-    summary: Mapping[str, Any], metrics: Sequence[str] | None = None, *, check: bool = True
+    summary: Mapping[str, Any],
+    metrics: Sequence[str] | None = None,
+    *,
+    check: bool = True,
+    more_runs: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Comparison:
     """Compare a model, "prediction", with its four trivial baselines. The rival is the best one that does not use the
     real PET, by its error in the body; the others are described, not tested. Raises Ct2PetError as ``compare`` does,
-    and where there are no baselines; without ``check`` evaluated training cases are allowed."""
+    and where there are no baselines; without ``check`` evaluated training cases are allowed. ``more_runs``: the
+    summaries of the model's further runs, by name."""
+    every = {PREDICTION: summary, **(more_runs or {})}
     if check:
         check_training_cases(PREDICTION, summary)
+        check_pairs(every)
     best = best_blind_baseline(summary, main_region(summary))
     if not all(summary["baseline_cases"].values()) or best is None:
         raise Ct2PetError(
             f"{PREDICTION}: baselines are PETs, but only labels were predicted; give a second summary for a comparison"
         )
-    models, rivals = {PREDICTION: summary["cases"], **summary["baseline_cases"]}, best[:1]
+    baselines = {name: [cases] for name, cases in summary["baseline_cases"].items()}
+    models, rivals = {PREDICTION: [run["cases"] for run in every.values()], **baselines}, best[:1]
     lines, number = _lines(_drafts(models, summary, metrics), rivals, PRIMARY if metrics is None else metrics)
-    provenance = {PREDICTION: summary["provenance"]}
-    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance)
+    provenance = {name: run["provenance"] for name, run in every.items()}
+    several = {PREDICTION: [*every]} if more_runs else {}
+    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance, {}, several)
 
 
 @dataclass(frozen=True)
@@ -181,14 +199,22 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
         yield from (_Subject(DIAGNOSES, diagnosis, tuple(places[-1:]), metric, own) for metric in metrics if places)
 
 
-def _common(models: Mapping[str, Cases], subject: _Subject) -> dict[str, list[float]]:
-    """The values of each model in the cases (and regions) where all models have one."""
-    rows = [row for case in subject.cases if (row := _row([cases[case] for cases in models.values()], subject))]
-    return {name: [row[index] for row in rows] for index, name in enumerate(models)}
+def _common(models: Mapping[str, Sequence[Cases]], subject: _Subject) -> dict[str, _Values]:
+    """The values of each model's runs in the cases (and regions) where all models have one."""
+    every = [cases for runs in models.values() for cases in runs]
+    rows = [row for case in subject.cases if (row := _row([cases[case] for cases in every], subject))]
+    ends = list(accumulate(len(runs) for runs in models.values()))
+    parts = [slice(end - len(runs), end) for end, runs in zip(ends, models.values())]
+    return {name: [tuple(row[part]) for row in rows] for name, part in zip(models, parts)}
+
+
+def _over_runs(values: _Values) -> list[float]:
+    """The mean of the runs in each case."""
+    return [sum(runs) / len(runs) for runs in values]
 
 
 def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Subject) -> list[float]:
-    """One case: the value of each model, ``found`` being its regions; empty without common regions."""
+    """One case: the value of each run, ``found`` being its regions; empty without common regions."""
     size: Callable[[float], float] = abs if subject.metric.endswith(BIAS) else float
     columns = [[regions.get(name, {}).get(subject.metric) for regions in found] for name in subject.regions]
     complete = [[size(value) for value in column if value is not None] for column in columns if None not in column]
@@ -196,8 +222,8 @@ def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Su
 
 
 def _drafts(
-    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str] | None
-) -> list[tuple[_Subject, dict[str, list[float]]]]:
+    models: Mapping[str, Sequence[Cases]], summary: Mapping[str, Any], metrics: Sequence[str] | None
+) -> list[tuple[_Subject, dict[str, _Values]]]:
     """The lines with numbers: the subject of each, and the values of each model in the common cases."""
     metrics = _known_metrics(metrics, summary["cases"])
     found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
@@ -205,13 +231,12 @@ def _drafts(
 
 
 def _lines(
-    drafts: Sequence[tuple[_Subject, dict[str, list[float]]]], rivals: Sequence[str], tested: Sequence[str]
+    drafts: Sequence[tuple[_Subject, dict[str, _Values]]], rivals: Sequence[str], tested: Sequence[str]
 ) -> tuple[tuple[Line, ...], int]:
     """The lines, and the number of tests in the family."""
     of_family = [subject.is_tested(tested) for subject, _ in drafts]
-    tests = [
-        {name: paired_test(next(iter(numbers.values())), numbers[name]) for name in rivals} for _, numbers in drafts
-    ]
+    means = [{name: _over_runs(values) for name, values in numbers.items()} for _, numbers in drafts]
+    tests = [{name: paired_test(next(iter(own.values())), own[name]) for name in rivals} for own in means]
     family = [test for own, is_tested in zip(tests, of_family) if is_tested for test in own.values()]
     corrected = iter(zip(holm([test.p_t for test in family]), holm([test.p_wilcoxon for test in family])))
     lines = []
@@ -228,13 +253,24 @@ def _difference(test: PairedTest, p_t: float | None, p_wilcoxon: float | None) -
 
 
 def _line(
-    subject: _Subject, numbers: Mapping[str, list[float]], differences: dict[str, Difference], is_tested: bool
+    subject: _Subject, numbers: Mapping[str, _Values], differences: dict[str, Difference], is_tested: bool
 ) -> Line:
-    described = {name: describe(values) for name, values in numbers.items()}
+    described = {name: describe_runs(values) for name, values in numbers.items()}
     higher = subject.metric.removesuffix(VOLUME) in _HIGHER_IS_BETTER
     pick = max if higher else min
     best = pick(described, key=lambda name: np.mean(numbers[name]))
     return Line(subject.table, subject.name, subject.metric, higher, described, best, differences, is_tested)
+
+
+def describe_runs(values: Sequence[Sequence[float]]) -> dict[str, Any]:
+    """``statistics.describe`` of the means of the runs in each case (``values``: by case, one for each run). With
+    several runs also their number, ``runs``, and ``se_runs``: the standard error between runs of the mean over the
+    cases."""
+    found: dict[str, Any] = describe(_over_runs([tuple(runs) for runs in values]))
+    if values and len(values[0]) > 1:
+        between = describe([sum(run) / len(run) for run in zip(*values)])
+        found |= {"runs": between["n"], "se_runs": between["se"]}
+    return found
 
 
 def _known_metrics(metrics: Sequence[str] | None, cases: Cases) -> Sequence[str]:

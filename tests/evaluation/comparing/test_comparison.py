@@ -262,3 +262,33 @@ def test_labels_alone_have_no_baselines_to_be_compared_with():
         compare_with_baselines(labelled(1))
     with pytest.raises(Ct2PetError, match=r"no metric mae; there are: dice, iou, hd95, asd"):
         compare({"a": labelled(1), "b": labelled(2)}, ["mae"])
+
+
+def test_several_runs_of_a_model_are_one_with_the_error_between_them(summary):
+    runs = {"ours/seed_1": summary, "ours/seed_2": worse(summary, 5), "theirs": worse(summary, 6)}
+    for number, regions in enumerate(runs["ours/seed_2"]["cases"].values()):
+        regions["head"]["suv_mean_bias"] = 30.0 - number
+    found = compare(runs, runs={"ours": ["ours/seed_1", "ours/seed_2"], "theirs": ["theirs"]})
+    assert (found.models, found.runs) == (("ours", "theirs"), {"ours": ["ours/seed_1", "ours/seed_2"]})
+    first, second, theirs = (values(one, "whole_body", "mae") for one in runs.values())
+    line = line_of(found, "districts", "whole_body", "mae")
+    ours = line.numbers["ours"]
+    assert (ours["runs"], ours["se_runs"]) == (2, pytest.approx(stats.sem([first.mean(), second.mean()])))
+    assert (ours["mean"], ours["se"]) == pytest.approx(((first + second).mean() / 2, stats.sem((first + second) / 2)))
+    assert "runs" not in line.numbers["theirs"]
+    test = line.differences["theirs"].test
+    assert test.p_t == pytest.approx(stats.ttest_rel(theirs, (first + second) / 2).pvalue)
+    sizes = [np.abs(values(runs[f"ours/seed_{seed}"], "head", "suv_mean_bias")) for seed in (1, 2)]
+    bias = line_of(found, "districts", "head", "suv_mean_bias").numbers["ours"]
+    assert bias["mean"] == pytest.approx(np.mean(sizes)), "errors of opposite signs do not cancel between runs"
+
+
+def test_runs_of_one_model_are_compared_with_the_baselines_together(summary):
+    second = worse(summary, 7)
+    found = compare_with_baselines(summary, more_runs={"seed_2": second})
+    line = line_of(found, "districts", "whole_body", "mae")
+    both = (values(summary, "whole_body", "mae") + values(second, "whole_body", "mae")) / 2
+    assert line.numbers["prediction"]["mean"] == pytest.approx(both.mean())
+    del second["cases"]["case_000"]
+    with pytest.raises(Ct2PetError, match="seed_2: lacks 1 of the cases"):
+        compare_with_baselines(summary, more_runs={"seed_2": second})
