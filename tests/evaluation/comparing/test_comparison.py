@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from label_maps import metrics as label_metrics
 from scipy import stats
-from summaries import label_summary, summary_with_labels, synthetic_summary
+from summaries import grouped_summary, label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing import compare, compare_with_baselines
@@ -292,3 +292,14 @@ def test_runs_of_one_model_are_compared_with_the_baselines_together(summary):
     del second["cases"]["case_000"]
     with pytest.raises(Ct2PetError, match="seed_2: lacks 1 of the cases"):
         compare_with_baselines(summary, more_runs={"seed_2": second})
+
+
+def test_groups_of_lesions_are_described_and_not_tested():
+    summary = grouped_summary(12)
+    found = compare({"ours": summary, "theirs": worse(summary, 1)})
+    assert list(dict.fromkeys(line.subject for line in found.of_table("lesions"))) == [
+        *("lesions", "lesions_shown", "lesions_hidden")
+    ]
+    assert {line.subject for line in found.of_table("lesions") if line.tested} == {"lesions"}
+    assert not {line.subject for line in found.of_table("districts")} & {"lesions_shown", "lesions_hidden"}
+    assert found.num_tests == compare({"a": synthetic_summary(12), "b": worse(synthetic_summary(12), 1)}).num_tests
