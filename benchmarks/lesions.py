@@ -69,16 +69,21 @@ def main() -> None:
     print(tables({folder.name: read_summary(folder / SUMMARY) for folder in folders}))
 
 
-def prepare(benchmark: Benchmark, num_train: int, num_test: int) -> None:
-    """Phantoms, plans, the trunk's store, and the masks of the lesions in the trunk of the test cases."""
+def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDataset:
+    """The raw dataset, its fingerprint and its plans."""
     raw = benchmark.work / "raw" / PHANTOM
     if not (raw / "dataset.json").exists():
         write_dataset(raw, num_train=num_train, num_test=num_test, seed=_PHANTOM_SEED, scanner=DEMO)
     if not (benchmark.work / "preprocessed" / PHANTOM / f"{DEFAULT}.json").exists():
         extract_fingerprint(PHANTOM, num_processes=1)
         plan(PHANTOM, plans_name=DEFAULT, device="cpu", gpu_memory_target=_MEMORY_GIB)
+    return RawDataset(raw)
+
+
+def prepare(benchmark: Benchmark, num_train: int, num_test: int) -> None:
+    """Phantoms, plans, the trunk's store, and the masks of the lesions in the trunk of the test cases."""
+    dataset = make_phantoms(benchmark, num_train, num_test)
     preprocess(PHANTOM, plans_name=DEFAULT, configurations=[DISTRICT], num_processes=1)
-    dataset = RawDataset(raw)
     for case in dataset.cases("Ts"):
         path = masks(benchmark) / f"{case}.nii.gz"
         if not path.exists():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from ct2pet.evaluation.baselines import NAMES
 
@@ -112,7 +113,7 @@ def value_text(metric: str, value: float | None) -> str:
     return f"{value:.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
 
 
-def mean_text(metric: str, number: Mapping[str, float | None]) -> str:
+def mean_text(metric: str, number: Mapping[str, Any]) -> str:
     """Mean ± standard error, from the result of ``statistics.describe``."""
     text = value_text(metric, number["mean"])
     return text if number["se"] is None else f"{text} ± {value_text(metric, number['se']).lstrip('+')}"
