@@ -41,10 +41,12 @@ def write_ceiling(folder: Path, cases: Mapping[str, Patient], scanner: Scanner, 
     for case, patient in cases.items():
         path = folder / f"{case}.nii.gz"
         if not path.exists():
-            write_volume(path, scan(_expected(patient, uptake), replace(scanner, dose_fraction=math.inf)).pet)
+            write_volume(path, scan(expected_patient(patient, uptake), replace(scanner, dose_fraction=math.inf)).pet)
 
 
-def _expected(patient: Patient, uptake: Mapping[str, float]) -> Patient:
+def expected_patient(patient: Patient, uptake: Mapping[str, float]) -> Patient:
+    """The patient with the mean uptake of each tissue, and of the lesions those that the CT shows, with the mean
+    ``uptake`` of their host tissue ("": of all)."""
     lesions = tuple(
         replace(lesion, suv=uptake.get(lesion.host, uptake[""])) for lesion in patient.lesions if lesion.hu is not None
     )

@@ -114,7 +114,7 @@ def train(work: Path, seconds: float) -> int:
     """Train for ``seconds`` of processor time; the learning rate falls with the time that is left. Returns the steps,
     and writes the weights."""
     trainer, steps = make_trainer(work), 0
-    os.environ["nnUNet_n_proc_DA"] = "0"  # the data loader works in this process, whose time is counted
+    os.environ |= {"nnUNet_n_proc_DA": "0"}  # the data loader works in this process, whose time is counted
     trainer.on_train_start()
     trainer.network.train()
     started = time.process_time()

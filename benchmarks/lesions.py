@@ -8,7 +8,8 @@ tissue has its mean uptake, each lesion that the CT shows the mean uptake of suc
 What is finished stays in WORK and is not done again; without arms it prints what is finished.
 
 Prints the error in the trunk, the SUVmean bias of both groups of lesions, the share of lesions with an SUV of at least
-4, and the hot spots outside lesions, with 95% intervals over cases; and each arm against the first, paired.
+4, and the hot spots outside lesions, with 95% intervals over cases; and every prediction against the default arm,
+paired.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.resampling import resample
 
 CEILING, DISTRICT = "ceiling", "trunk"
+_REFERENCE = "default"
 SHOWN, HIDDEN = "lesions_shown_in_CT", "lesions_hidden_in_CT"
 _PHANTOM_SEED, _MEMORY_GIB = 2020, 8.0
 _HOT_SUV = 4.0
@@ -136,7 +138,7 @@ def evaluated(benchmark: Benchmark, name: str, **model: Any) -> None:
 
 
 def tables(summaries: Mapping[str, Summary]) -> str:
-    """Both tables in Markdown: every prediction, and each arm against the first one (not the ceiling)."""
+    """Both tables in Markdown: every prediction, and each one against the default arm, where it is finished."""
     first = next(iter(summaries.values()))
     groups = first["detection"]["curves"]["prediction"]["by_group"]
     numbers = ", ".join(f"{of['lesions']} {name.replace('_', ' ')}" for name, of in groups.items())
@@ -147,8 +149,10 @@ def tables(summaries: Mapping[str, Summary]) -> str:
         *("hot spots outside lesions, per scan", "of these cold in the real PET"),
     ]
     rows = [_row(name, summary) for name, summary in summaries.items()]
-    others = [name for name in summaries if name != CEILING]
-    return f"{_markdown([header, *rows])}\n\n{_markdown(_paired(summaries, others))}"
+    shown = [_markdown([header, *rows])]
+    if _REFERENCE in summaries:
+        shown.append(_markdown(_paired(summaries, [name for name in summaries if name != _REFERENCE])))
+    return "\n\n".join(shown)
 
 
 def _row(name: str, summary: Summary) -> list[str]:
@@ -160,15 +164,15 @@ def _row(name: str, summary: Summary) -> list[str]:
 
 
 def _paired(summaries: Mapping[str, Summary], names: Sequence[str]) -> list[list[str]]:
-    """Each further prediction minus the first one; of a bias its size."""
+    """Each prediction minus that of the default arm; of a bias its size."""
     rows = [["compared", "in", "difference [95%]", "pairs", "p (t)", "p (Wilcoxon)"]]
-    for other in names[1:]:
+    for other in names:
         for region, metric, digits in ((DISTRICT, "mae", ".3f"), (SHOWN, "suv_mean_bias", ".1f")):
-            pair = [_values(summaries[name], region, metric) for name in (names[0], other)]
+            pair = [_values(summaries[name], region, metric) for name in (_REFERENCE, other)]
             test = paired_test(*([None if v is None else abs(v) for v in values] for values in pair))
             found = [f"{p:.4f}" if p is not None else "–" for p in (test.p_t, test.p_wilcoxon)]
             change = _interval(test.mean, test.ci95, f"+{digits}")
-            rows.append([f"{other} − {names[0]}", f"{region}, {metric}", change, str(test.pairs), *found])
+            rows.append([f"{other} − {_REFERENCE}", f"{region}, {metric}", change, str(test.pairs), *found])
     return rows
 
 
