@@ -13,6 +13,7 @@ import numpy as np
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
 from ct2pet.evaluation.comparing.rival import best_blind_baseline, main_region
+from ct2pet.evaluation.comparing.runs import Values, describe_runs, over_runs
 from ct2pet.evaluation.names import (
     BIAS,
     LABEL_METRICS,
@@ -24,7 +25,7 @@ from ct2pet.evaluation.names import (
     is_lesions,
     is_measurement,
 )
-from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
+from ct2pet.evaluation.statistics import PairedTest, holm, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
 
 METRICS = ("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias", *LABEL_METRICS)
@@ -36,7 +37,6 @@ MEAN_OF_LABELS = "mean_of_the_labels"  # the subject of the table of the labels:
 _HIGHER_IS_BETTER = ("psnr", "ssim", "ms_ssim", "ccc", "dice", "iou")
 
 Cases = Mapping[str, Mapping[str, Mapping[str, "float | None"]]]
-_Values = list[tuple[float, ...]]  # by case, one for each run of a model
 
 
 @dataclass(frozen=True)
@@ -199,18 +199,13 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
         yield from (_Subject(DIAGNOSES, diagnosis, tuple(places[-1:]), metric, own) for metric in metrics if places)
 
 
-def _common(models: Mapping[str, Sequence[Cases]], subject: _Subject) -> dict[str, _Values]:
+def _common(models: Mapping[str, Sequence[Cases]], subject: _Subject) -> dict[str, Values]:
     """The values of each model's runs in the cases (and regions) where all models have one."""
     every = [cases for runs in models.values() for cases in runs]
     rows = [row for case in subject.cases if (row := _row([cases[case] for cases in every], subject))]
     ends = list(accumulate(len(runs) for runs in models.values()))
     parts = [slice(end - len(runs), end) for end, runs in zip(ends, models.values())]
     return {name: [tuple(row[part]) for row in rows] for name, part in zip(models, parts)}
-
-
-def _over_runs(values: _Values) -> list[float]:
-    """The mean of the runs in each case."""
-    return [sum(runs) / len(runs) for runs in values]
 
 
 def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Subject) -> list[float]:
@@ -223,7 +218,7 @@ def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Su
 
 def _drafts(
     models: Mapping[str, Sequence[Cases]], summary: Mapping[str, Any], metrics: Sequence[str] | None
-) -> list[tuple[_Subject, dict[str, _Values]]]:
+) -> list[tuple[_Subject, dict[str, Values]]]:
     """The lines with numbers: the subject of each, and the values of each model in the common cases."""
     metrics = _known_metrics(metrics, summary["cases"])
     found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
@@ -231,11 +226,11 @@ def _drafts(
 
 
 def _lines(
-    drafts: Sequence[tuple[_Subject, dict[str, _Values]]], rivals: Sequence[str], tested: Sequence[str]
+    drafts: Sequence[tuple[_Subject, dict[str, Values]]], rivals: Sequence[str], tested: Sequence[str]
 ) -> tuple[tuple[Line, ...], int]:
     """The lines, and the number of tests in the family."""
     of_family = [subject.is_tested(tested) for subject, _ in drafts]
-    means = [{name: _over_runs(values) for name, values in numbers.items()} for _, numbers in drafts]
+    means = [{name: over_runs(values) for name, values in numbers.items()} for _, numbers in drafts]
     tests = [{name: paired_test(next(iter(own.values())), own[name]) for name in rivals} for own in means]
     family = [test for own, is_tested in zip(tests, of_family) if is_tested for test in own.values()]
     corrected = iter(zip(holm([test.p_t for test in family]), holm([test.p_wilcoxon for test in family])))
@@ -253,24 +248,13 @@ def _difference(test: PairedTest, p_t: float | None, p_wilcoxon: float | None) -
 
 
 def _line(
-    subject: _Subject, numbers: Mapping[str, _Values], differences: dict[str, Difference], is_tested: bool
+    subject: _Subject, numbers: Mapping[str, Values], differences: dict[str, Difference], is_tested: bool
 ) -> Line:
     described = {name: describe_runs(values) for name, values in numbers.items()}
     higher = subject.metric.removesuffix(VOLUME) in _HIGHER_IS_BETTER
     pick = max if higher else min
     best = pick(described, key=lambda name: np.mean(numbers[name]))
     return Line(subject.table, subject.name, subject.metric, higher, described, best, differences, is_tested)
-
-
-def describe_runs(values: Sequence[Sequence[float]]) -> dict[str, Any]:
-    """``statistics.describe`` of the means of the runs in each case (``values``: by case, one for each run). With
-    several runs also their number, ``runs``, and ``se_runs``: the standard error between runs of the mean over the
-    cases."""
-    found: dict[str, Any] = describe(_over_runs([tuple(runs) for runs in values]))
-    if values and len(values[0]) > 1:
-        between = describe([sum(run) / len(run) for run in zip(*values)])
-        found |= {"runs": between["n"], "se_runs": between["se"]}
-    return found
 
 
 def _known_metrics(metrics: Sequence[str] | None, cases: Cases) -> Sequence[str]:

@@ -9,8 +9,8 @@ from typing import Any
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.columns import aligned
-from ct2pet.evaluation.comparing.comparison import describe_runs
 from ct2pet.evaluation.comparing.pairing import check_pairs
+from ct2pet.evaluation.comparing.runs import describe_runs, over_runs
 from ct2pet.evaluation.comparing.wording import marks, p_text
 from ct2pet.evaluation.names import LESIONS, VOLUME, is_label, is_lesions
 from ct2pet.evaluation.statistics import PairedTest, holm, paired_test
@@ -43,7 +43,7 @@ class _Row:
 
     def means(self, model: int) -> list[float]:
         """The mean of the runs in each case."""
-        return [sum(runs) / len(runs) for runs in self.values[model]]
+        return over_runs(self.values[model])
 
 
 def paper_tables(proposed: Sequence[Model], competitor: Sequence[Model]) -> str:
