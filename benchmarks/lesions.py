@@ -149,6 +149,7 @@ def tables(summaries: Mapping[str, Summary]) -> str:
         *("hot spots outside lesions, per scan", "of these cold in the real PET"),
     ]
     rows = [_row(name, summary) for name, summary in summaries.items()]
+    rows.append(["real PET", "–", "–", "–", *_shares(first, "real"), *_hot_spots(first, "real")])
     shown = [_markdown([header, *rows])]
     if _REFERENCE in summaries:
         shown.append(_markdown(_paired(summaries, [name for name in summaries if name != _REFERENCE])))
@@ -156,11 +157,18 @@ def tables(summaries: Mapping[str, Summary]) -> str:
 
 
 def _row(name: str, summary: Summary) -> list[str]:
-    curve = summary["detection"]["curves"]["prediction"]
     biases = [_mean(_values(summary, region, "suv_mean_bias"), ".1f") for region in (SHOWN, HIDDEN)]
-    shares = [_share(summary, region.removeprefix("lesions_")) for region in (SHOWN, HIDDEN)]
-    spots = [f"{curve[kind][_AT]:.2f}" for kind in ("false_positives", "false_hot_spots")]
-    return [name, _mean(_values(summary, DISTRICT, "mae"), ".3f"), *biases, *shares, *spots]
+    found = [*biases, *_shares(summary, "fake"), *_hot_spots(summary, "prediction")]
+    return [name, _mean(_values(summary, DISTRICT, "mae"), ".3f"), *found]
+
+
+def _shares(summary: Summary, role: str) -> list[str]:
+    return [_share(summary, region.removeprefix("lesions_"), role) for region in (SHOWN, HIDDEN)]
+
+
+def _hot_spots(summary: Summary, method: str) -> list[str]:
+    curve = summary["detection"]["curves"][method]
+    return [f"{curve[kind][_AT]:.2f}" for kind in ("false_positives", "false_hot_spots")]
 
 
 def _paired(summaries: Mapping[str, Summary], names: Sequence[str]) -> list[list[str]]:
@@ -191,9 +199,10 @@ def _interval(mean: float | None, ends: Sequence[float] | None, digits: str) -> 
     return f"{mean:{digits}}" + ("" if ends is None else f" [{ends[0]:{digits}}, {ends[1]:{digits}}]")
 
 
-def _share(summary: Summary, group: str) -> str:
-    """The share of the lesions of a group with the SUV of a hot spot; its interval resamples the cases."""
-    own = [[one["fake_suv_max"] for one in case if one["group"] == group] for case in summary["lesions"].values()]
+def _share(summary: Summary, group: str, role: str) -> str:
+    """The share of the lesions of a group with the SUV of a hot spot; its interval resamples the cases. ``role``:
+    "real" or "fake" PET."""
+    own = [[one[f"{role}_suv_max"] for one in case if one["group"] == group] for case in summary["lesions"].values()]
     hits = np.array([[sum(value >= _HOT_SUV for value in values), len(values)] for values in own if values]).T
     if not hits.size:
         return "–"
