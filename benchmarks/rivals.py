@@ -30,6 +30,7 @@ from ct2pet.evaluation.summary_file import read_summary
 from ct2pet.files import read_json, write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
+from ct2pet.phantom.tissues import AIR_HU
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import resample
@@ -120,7 +121,7 @@ def _trained(benchmark: Benchmark, folder: Path, steps: int) -> None:
 def on_one_grid(dataset: RawDataset, case: str, split: str) -> tuple[Volume, Volume]:
     """The CT on the grid of the PET, and the PET."""
     ct, pet = (read_volume(dataset.file(name, case, split)) for name in ("CT", "PET"))
-    return resample(ct.with_array(ct.array.astype(np.float32)), pet.grid), pet
+    return resample(ct.with_array(ct.array.astype(np.float32)), pet.grid, outside=AIR_HU), pet
 
 
 def predict_all(dataset: RawDataset, folder: Path, predictor: Callable[[Volume, Path], np.ndarray], own: Path) -> None:
