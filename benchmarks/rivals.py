@@ -30,10 +30,9 @@ from ct2pet.evaluation.summary_file import read_summary
 from ct2pet.files import read_json, write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
-from ct2pet.phantom.tissues import AIR_HU
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
-from ct2pet.resampling import resample
+from ct2pet.resampling import AIR_HU, resample
 from ct2pet.volume import Volume
 
 _OWN = {"pix2pix": "default", "regression": "regression"}  # the arm of variants.py of each method of ct2pet
