@@ -12,6 +12,7 @@ from ct2pet.console import duration, table, with_unit
 from ct2pet.evaluation import read_summary
 from ct2pet.evaluation.names import HEADERS, mean_text, value_text
 from ct2pet.evaluation.statistics import describe
+from ct2pet.layout import seed_folder
 from ct2pet.models import load_model
 from ct2pet.models.base import Synthesis
 from ct2pet.report import read_log
@@ -46,10 +47,10 @@ def show_seeds(trainings: Mapping[int, Sequence[Path]], model: str, fold: int | 
     table(f"{model} of {dataset_name}, fold {fold}, validation of whole cases", header, rows)
     for seed, folders in trainings.items():
         print(f"seed {seed}: {folders[0].parents[1]}")
-    run = every[0][0].parents[1]
-    choice = f"--model {run} -m {model} -f {fold}"
-    print(f"next, for every seed: ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o PREDICTIONS/seed_{seeds[0]} {choice}")
-    print("then, when all are evaluated: ct2pet_compare PREDICTIONS OTHER_PREDICTIONS")
+    place = f"FOLDER/{seed_folder(Path(), seeds[0])}"
+    print(f"next, for every seed: ct2pet_results={every[0][0].parents[2]} {_next(dataset_name, model, fold, place)}")
+    if not issubclass(load_model(model), Synthesis):
+        print("then, when all are evaluated: ct2pet_compare FOLDER FOLDER_OF_ANOTHER_MODEL")
 
 
 def _over_runs(folders: Sequence[Path]) -> list[str]:
@@ -97,8 +98,9 @@ def _validation_means(folder: Path) -> dict[str, Any]:
     return next(iter(read_summary(path)["mean"].values()), {}) if path.exists() else {}
 
 
-def _next(dataset_name: str, model: str, fold: int | str) -> str:
+def _next(dataset_name: str, model: str, fold: int | str, target: str | None = None) -> str:
+    """The command that uses the trained networks; ``target``: the folder of its results."""
     options = f"-d {dataset_name.removeprefix('Dataset').split('_')[0]} -m {model} -f {fold}"
     if issubclass(load_model(model), Synthesis):
-        return f"ct2pet_synthesize -o FOLDER_OF_IMAGES -n NUMBER {options}"
-    return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS {options}"
+        return f"ct2pet_synthesize -o {target or 'FOLDER_OF_IMAGES'} -n NUMBER {options}"
+    return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o {target or 'FOLDER_OF_PREDICTIONS'} {options}"

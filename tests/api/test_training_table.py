@@ -51,4 +51,5 @@ def test_seeds_are_trainings_of_their_own_with_the_standard_error_between_them(r
     ]
     assert f"MAE [SUV] {np.mean(maes):.3f} ± {stats.sem(maes):.3f}" in out
     assert all(f"{mae:.3f}" in out for mae in maes)
-    assert f"-o PREDICTIONS/seed_12345 --model {results.parent / 'seed_12345' / 'Dataset901_Hand'} -m pix2pix" in out
+    command = "ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER/seed_12345 -d 901 -m pix2pix -f 0"
+    assert f"next, for every seed: ct2pet_results={results.parent / 'seed_12345'} {command}" in out

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
+from ct2pet.evaluation.comparing.pairing import check_pairs, listed
 from ct2pet.evaluation.comparing.rival import best_blind_baseline, main_region
 from ct2pet.evaluation.comparing.runs import Values, describe_runs, over_runs
 from ct2pet.evaluation.names import (
@@ -149,7 +149,6 @@ def compare_with_baselines(
     summaries of the model's further runs, by name."""
     every = {PREDICTION: summary, **(more_runs or {})}
     if check:
-        check_training_cases(PREDICTION, summary)
         check_pairs(every)
     best = best_blind_baseline(summary, main_region(summary))
     if not all(summary["baseline_cases"].values()) or best is None:
