@@ -132,6 +132,8 @@ VARIANTS = {
     "uptake_3": of_l1(model="pix2pix_tried", uptake_weight=3.0),
     "maxima": of_l1(model="pix2pix_tried", lambda_max=50.0),
     "asinh": of_l1(model="pix2pix_tried", knee=0.1),
+    "lesions_50": Arm(change=sampling(lesion_fraction=0.5)),
+    "lesions_50_uptake": Arm("pix2pix_tried", change=sampling(lesion_fraction=0.5), numbers={"uptake_weight": 10.0}),
     "lesions_33": Arm(change=sampling(lesion_fraction=0.33)),
     "turned": Arm(change=augmentation(flip_axes=[0, 1, 2], rotation_probability=1.0, noise_probability=1.0)),
     "hard_mask": Arm(change=lambda c, seen: replace(c, masking=Masking("hard", 0.0))),

@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from ct2pet.api.segmentation import segment_districts as segment_districts
     from ct2pet.api.synthesis import synthesize as synthesize
     from ct2pet.api.training import train as train
+    from ct2pet.api.training import train_seeds as train_seeds
     from ct2pet.errors import CasesFailed as CasesFailed
     from ct2pet.errors import Ct2PetError as Ct2PetError
     from ct2pet.inference.options import PredictionOptions as PredictionOptions
@@ -83,7 +84,7 @@ _PLACES = {  # by module of ct2pet: the names there, as NAME_THERE:NAME_HERE whe
     "api.organ_segmentation": "segment_organs",
     "api.segmentation": "SegmentationOptions segment_districts",
     "api.synthesis": "synthesize",
-    "api.training": "train",
+    "api.training": "train train_seeds",
     "errors": "CasesFailed Ct2PetError",
     "inference.options": "PredictionOptions",
     "study.reader_study": "ReaderStudyOptions make_reader_study score_answers:score_reader_study",
@@ -141,6 +142,7 @@ __all__ = [
     "study_augmentation",
     "synthesize",
     "train",
+    "train_seeds",
     "verify_dataset",
     "write_report",
 ]

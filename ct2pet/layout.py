@@ -21,6 +21,8 @@ TRAINING_PROVENANCE = "provenance.json"
 VALIDATION = "validation"
 VALIDATION_BEST = "validation_best"  # with the weights of the best epoch
 
+RUNS = "seed_*"  # the folders of a training's repetitions with several seeds, and of their predictions
+
 PREDICTION = "prediction.json"
 SUMMARY = "summary.json"
 REPORT = "report.html"
@@ -29,6 +31,11 @@ REPORT = "report.html"
 def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, configuration: str) -> Path:
     """The folder of one configuration of a trained model, which contains its folds."""
     return Path(results) / dataset_name / f"{model}__{plans_name}__{configuration}"
+
+
+def seed_folder(folder: Path, seed: int) -> Path:
+    """The folder in ``folder`` of the run with this seed."""
+    return folder / f"seed_{seed}"
 
 
 def is_loss(column: str) -> bool:

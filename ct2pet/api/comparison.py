@@ -23,44 +23,61 @@ def compare_results(
     """Compare evaluated models case by case: each with the first, or a single model with its trivial baselines.
 
     ``results``: summary.json files, or folders of predictions or trainings with one. A model has the name of its
-    summary's folder. ``common_cases``: compare the cases that all models have where some lack a few; the comparison
-    names the others. Raises Ct2PetError where a summary is missing or given twice, or where models cannot be compared
-    (other cases, other references or settings, training cases).
+    summary's folder. A folder of folders ``seed_N``, each with a summary, is one model with several runs: its value of
+    a case is the mean of the runs. ``common_cases``: compare the cases that all models have where some lack a few; the
+    comparison names the others. Raises Ct2PetError where a summary is missing or given twice, or where models cannot be
+    compared (other cases, other references or settings, training cases).
     """
-    files = [_summary_file(Path(path)) for path in results]
-    summaries = dict(zip(_names(files), map(read_summary, files)))
-    if len(summaries) == 1:
-        return compare_with_baselines(next(iter(summaries.values())), metrics)
+    files = [_summary_files(Path(path)) for path in results]
+    models = dict(zip(_names(files), files))
+    runs = {model: [_run_name(model, file, own) for file in own] for model, own in models.items()}
+    summaries = {name: read_summary(file) for model in models for name, file in zip(runs[model], models[model])}
+    if len(models) == 1:
+        first, *others = summaries.values()
+        return compare_with_baselines(first, metrics, more_runs=dict(zip([*summaries][1:], others)))
     left_out: dict[str, list[str]] = {}
     if common_cases:
         summaries, left_out = reduced_to_common_cases(summaries)
-    return compare(summaries, metrics, left_out=left_out)
+    return compare(summaries, metrics, left_out=left_out, runs=runs)
 
 
 def paper_layout(proposed: Sequence[str | Path], competitor: Sequence[str | Path]) -> str:
     """Tables I to III of arXiv 2503.15555 as text: ``proposed`` and ``competitor`` are the results of Pix2Pix and of
-    CycleGAN each. Raises Ct2PetError as ``compare_results`` does."""
-    groups = [[read_summary(_summary_file(Path(path))) for path in group] for group in (proposed, competitor)]
+    CycleGAN each; a folder of folders ``seed_N`` has several runs. Raises Ct2PetError as ``compare_results`` does."""
+    groups = [
+        [[read_summary(file) for file in _summary_files(Path(path))] for path in group]
+        for group in (proposed, competitor)
+    ]
     return paper_tables(*groups)
 
 
-def _summary_file(path: Path) -> Path:
+def _summary_files(path: Path) -> list[Path]:
+    """The summaries of a model: one, or that of each run in folders ``seed_N``."""
     if not path.exists():
         raise Ct2PetError(f"{path}: no such file or folder")
     if path.is_file():
-        return path.resolve()
+        return [path.resolve()]
     for place in _PLACES:
         if (path / place).is_file():
-            return (path / place).resolve()
-    raise Ct2PetError(f"{path}: no {_SUMMARY} in it; make one with ct2pet_evaluate")
+            return [(path / place).resolve()]
+    runs = sorted(path.resolve().glob(layout.RUNS), key=lambda run: (len(run.name), run.name))
+    if not runs:
+        raise Ct2PetError(f"{path}: no {_SUMMARY} in it; make one with ct2pet_evaluate")
+    return [file for run in runs for file in _summary_files(run)]
 
 
-def _names(files: Sequence[Path]) -> list[str]:
-    """The last parts of the paths, as few as make them unique."""
+def _run_name(model: str, file: Path, files: Sequence[Path]) -> str:
+    """The name of one summary of a model: that of the model, with the seed where it has several."""
+    return model if len(files) == 1 else f"{model}/{_place(file)[-1]}"
+
+
+def _names(models: Sequence[Sequence[Path]]) -> list[str]:
+    """The name of each model, from its summaries: the last parts of the paths, as few as make them unique."""
+    files = [file for own in models for file in own]
     for index, file in enumerate(files):
         if file in files[:index]:
             raise Ct2PetError(f"{file}: given twice; name two different results")
-    places = [_place(file) for file in files]
+    places = [_place(own[0]) if len(own) == 1 else _place(own[0])[:-1] for own in models]
     for depth in range(1, max(map(len, places)) + 1):
         names = ["/".join(map(without_names, place[-depth:])) for place in places]
         if len(set(names)) == len(names):

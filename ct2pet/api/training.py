@@ -13,10 +13,11 @@ from ct2pet.api.at_once import done_or_raise, train_at_once
 from ct2pet.api.device import choose_devices
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
-from ct2pet.layout import CHECKPOINT_FINAL, DEFAULT_PLANS
+from ct2pet.layout import CHECKPOINT_FINAL, DEFAULT_PLANS, seed_folder
 from ct2pet.models import load_model
 from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
+from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.sharing import unpacked
@@ -38,6 +39,7 @@ def train(
     only_validate: bool = False,
     num_gpus: int = 1,
     pretrain_whole_body: bool = False,
+    results: Path | None = None,
     **changes: Any,
 ) -> list[Path]:
     """Train ``model`` on one fold (0, 1, ... or "all") of every district, one after another; with ``num_gpus`` one per
@@ -45,10 +47,10 @@ def train(
 
     ``changes`` are TrainingOptions by name. ``pretrain_whole_body``: train the whole body first, unless it is finished,
     and initialize each district with its networks and weights. ``configurations``: only these (a district, or
-    ``whole_body``). With ``options.resume`` finished districts are skipped; without it they are refused, unless
-    ``options.overwrite`` is set. Returns the folders of the trainings. Raises Ct2PetError subclasses: unknown names,
-    missing preprocessed data, losses that are not finite. With several districts CasesFailed, after the others are
-    trained.
+    ``whole_body``). ``results``: folder of results (default: $ct2pet_results). With ``options.resume`` finished
+    districts are skipped; without it they are refused, unless ``options.overwrite`` is set. Returns the folders of the
+    trainings. Raises Ct2PetError subclasses: unknown names, missing preprocessed data, losses that are not finite. With
+    several districts CasesFailed, after the others are trained.
     """
     options = replace(options or TrainingOptions(), **changes)
     devices = choose_devices(device, num_gpus)
@@ -63,7 +65,9 @@ def train(
         names = list(configurations or plans.default_configurations)
         for name in names:
             plans.configuration(name)
-        request = TrainingRequest(preprocessed, plans, model, fold, options, only_validate, pretrain_whole_body)
+        request = TrainingRequest(
+            preprocessed, plans, model, fold, options, only_validate, pretrain_whole_body, results
+        )
         for name in names:
             check_output_folder(request.folder(name))
         done = {}
@@ -71,6 +75,33 @@ def train(
             done[WHOLE_BODY] = _whole_body(request, own_device, devices)
         done |= _train_all(request, [name for name in names if name not in done], own_device, devices)
         return [done[name] for name in names]
+
+
+def train_seeds(
+    dataset: str | int,
+    model: str,
+    fold: int | str,
+    options: TrainingOptions | None = None,
+    *,
+    num_seeds: int,
+    **others: Any,
+) -> dict[int, list[Path]]:
+    """Repeat a training with ``num_seeds`` seeds: that of the options and the next ones.
+
+    The training with seed N is that of ``train`` with this seed; its folder of results is seed_N in $ct2pet_results.
+    ``others``: as those of ``train``. Returns the folders of the trainings by seed. Raises as ``train`` does; the
+    trainings of earlier seeds stay.
+    """
+    if distributed.launched_by_torchrun():
+        raise TrainingError(
+            "--seeds is not possible with torchrun; start torchrun for each --seed, with a ct2pet_results of its own"
+        )
+    options = options or TrainingOptions()
+    folders = {}
+    for seed in range(options.seed, options.seed + num_seeds):
+        place = seed_folder(results_folder(), seed)
+        folders[seed] = train(dataset, model, fold, replace(options, seed=seed), results=place, **others)
+    return folders
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,9 @@ from ct2pet import layout
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.console import duration, table, with_unit
 from ct2pet.evaluation import read_summary
-from ct2pet.evaluation.names import HEADERS, mean_text
+from ct2pet.evaluation.names import HEADERS, mean_text, value_text
+from ct2pet.evaluation.statistics import describe
+from ct2pet.layout import seed_folder
 from ct2pet.models import load_model
 from ct2pet.models.base import Synthesis
 from ct2pet.report import read_log
@@ -25,12 +27,45 @@ def show_trainings(folders: Sequence[Path], model: str, fold: int | str) -> None
     """
     dataset_name = folders[0].parents[1].name
     header = ["Region", "Epochs", "Time", "Best epoch, on patches", "Validation of whole cases, mean ± SE"]
-    rows = [[folder.parent.name.split("__")[-1], *_progress(folder), _validation(folder)] for folder in folders]
+    rows = [[_region(folder), *_progress(folder), _validation(folder)] for folder in folders]
     table(f"{model} of {dataset_name}, fold {fold}", header, rows)
     names = f"{layout.CHECKPOINT_FINAL}, {layout.CHECKPOINT_BEST}"
     for folder in folders:
         print(f"checkpoints: {folder} ({names})")
     print(f"next: {_next(dataset_name, model, fold)}")
+
+
+def show_seeds(trainings: Mapping[int, Sequence[Path]], model: str, fold: int | str) -> None:
+    """Print the result of every trained region over the runs, the folders of the runs, and the next commands.
+
+    ``trainings``: the folders of the trainings of each seed, of the same regions in the same order.
+    """
+    seeds, every = list(trainings), list(trainings.values())
+    dataset_name = every[0][0].parents[1].name
+    header = ["Region", "Runs", *(f"Seed {seed}" for seed in seeds), "Mean ± SE over the runs"]
+    rows = [[_region(runs[0]), str(len(runs)), *_over_runs(runs)] for runs in zip(*every)]
+    table(f"{model} of {dataset_name}, fold {fold}, validation of whole cases", header, rows)
+    for seed, folders in trainings.items():
+        print(f"seed {seed}: {folders[0].parents[1]}")
+    place = f"FOLDER/{seed_folder(Path(), seeds[0])}"
+    print(f"next, for every seed: ct2pet_results={every[0][0].parents[2]} {_next(dataset_name, model, fold, place)}")
+    if not issubclass(load_model(model), Synthesis):
+        print("then, when all are evaluated: ct2pet_compare FOLDER FOLDER_OF_ANOTHER_MODEL")
+
+
+def _over_runs(folders: Sequence[Path]) -> list[str]:
+    """The first of the shown metrics of each run, and its mean ± standard error over the runs."""
+    means = [_validation_means(folder) for folder in folders]
+    metric = next((name for name in _SHOWN if all(name in found for found in means)), None)
+    if metric is None:
+        return ["–"] * (len(folders) + 1)
+    values = [found[metric]["mean"] for found in means]
+    texts = [value_text(metric, value) for value in values]
+    return [*texts, f"{HEADERS[metric]} {mean_text(metric, describe(values))}"]
+
+
+def _region(folder: Path) -> str:
+    return folder.parent.name.split("__")[-1]
 
 
 def _progress(folder: Path) -> list[str]:
@@ -49,17 +84,23 @@ def _progress(folder: Path) -> list[str]:
 
 def _validation(folder: Path) -> str:
     """The errors of the predicted validation cases inside the region."""
-    path = folder / layout.VALIDATION / layout.SUMMARY
-    if not path.exists():
+    found = _validation_means(folder)
+    if not found:
         return "–"
-    found: dict[str, Any] = next(iter(read_summary(path)["mean"].values()), {})
     texts = [f"{HEADERS[metric]} {mean_text(metric, found[metric])}" for metric in _SHOWN if metric in found]
     cases = max((numbers["n"] for numbers in found.values()), default=0)
     return ", ".join([*texts, f"{cases} case(s)"])
 
 
-def _next(dataset_name: str, model: str, fold: int | str) -> str:
+def _validation_means(folder: Path) -> dict[str, Any]:
+    """The means of the region of a training over its validation cases; empty without a validation."""
+    path = folder / layout.VALIDATION / layout.SUMMARY
+    return next(iter(read_summary(path)["mean"].values()), {}) if path.exists() else {}
+
+
+def _next(dataset_name: str, model: str, fold: int | str, target: str | None = None) -> str:
+    """The command that uses the trained networks; ``target``: the folder of its results."""
     options = f"-d {dataset_name.removeprefix('Dataset').split('_')[0]} -m {model} -f {fold}"
     if issubclass(load_model(model), Synthesis):
-        return f"ct2pet_synthesize -o FOLDER_OF_IMAGES -n NUMBER {options}"
-    return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS {options}"
+        return f"ct2pet_synthesize -o {target or 'FOLDER_OF_IMAGES'} -n NUMBER {options}"
+    return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o {target or 'FOLDER_OF_PREDICTIONS'} {options}"

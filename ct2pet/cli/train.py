@@ -1,6 +1,7 @@
 """Train one network per district: ct2pet_train DATASET MODEL FOLD.
 
 Example: ct2pet_train 001 pix2pix all
+         ct2pet_train 001 pix2pix all --seeds 3
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import re
 import sys
 from pathlib import Path
+from typing import Any
 
 from ct2pet.cli.arguments import (
     add_configurations,
@@ -97,6 +99,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--compile", action="store_true", help="compile the networks with torch.compile")
     parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="random seed (default: 12345)")
     parser.add_argument(
+        "--seeds",
+        dest="num_seeds",
+        type=integer(2, 100),
+        metavar="N",
+        help="train N times, with the seeds --seed, --seed + 1, ..., each into a results folder of its own: "
+        "seed_SEED in $ct2pet_results",
+    )
+    parser.add_argument(
         "--deterministic",
         action="store_true",
         help="use deterministic algorithms: two runs give the same weights; may be slower",
@@ -109,21 +119,23 @@ def execute(arguments: argparse.Namespace) -> None:
             "--overwrite repeats a training, --c continues it and --val only validates: choose one of them"
         )
     from ct2pet import distributed
-    from ct2pet.api.training import options_from, train
-    from ct2pet.api.training_table import show_trainings
+    from ct2pet.api.training import options_from, train, train_seeds
+    from ct2pet.api.training_table import show_seeds, show_trainings
 
-    folders = train(
-        arguments.dataset,
-        arguments.model,
-        arguments.fold,
-        configurations=arguments.configurations,
-        plans_name=arguments.plans_name,
-        device=arguments.device,
-        options=options_from(vars(arguments)),
-        only_validate=arguments.only_validate,
-        num_gpus=arguments.num_gpus,
-        pretrain_whole_body=arguments.pretrain_whole_body,
-    )
+    chosen = arguments.dataset, arguments.model, arguments.fold
+    how: dict[str, Any] = {
+        "configurations": arguments.configurations,
+        "plans_name": arguments.plans_name,
+        "device": arguments.device,
+        "options": options_from(vars(arguments)),
+        "only_validate": arguments.only_validate,
+        "num_gpus": arguments.num_gpus,
+        "pretrain_whole_body": arguments.pretrain_whole_body,
+    }
+    if arguments.num_seeds is not None:
+        show_seeds(train_seeds(*chosen, num_seeds=arguments.num_seeds, **how), arguments.model, arguments.fold)
+        return
+    folders = train(*chosen, **how)
     if not distributed.launched_by_torchrun() or os.environ["RANK"] == "0":
         show_trainings(folders, arguments.model, arguments.fold)
 

@@ -23,7 +23,10 @@ _CT_AND_PET = {
     "channel_names": {"0": "CT"},
     "target": {"name": "PET", "unit": "SUVbw g/ml"},
 }
-_USED = {*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "body_mask", "dose_fraction", "segmenter"}
+_USED = {
+    *(*_REQUIRED, "kinds", "target", "targets", "conditions", "organs", "lesion_groups", "body_mask"),
+    *("dose_fraction", "segmenter"),
+}
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,11 @@ class Description:
     def organs(self) -> dict[str, int]:
         """The organs and their labels in the organ maps, which can also be a target."""
         return dict(self.content.get("organs") or self.fields[ORGANS].labels)
+
+    @property
+    def lesion_groups(self) -> dict[str, int]:
+        """The names of the labels in the lesion masks; empty where all lesions are one group."""
+        return dict(self.content.get("lesion_groups", {}))
 
     @property
     def body_mask(self) -> str | None:
@@ -134,6 +142,7 @@ def _described(content: Any, path: Path) -> Description:
         raise DatasetError(f"{path}: the name {WHOLE_BODY!r} is reserved; rename this district")
     check_labels(content["districts"], "district", 255, path)
     check_labels(content.get("organs", {}), "organ", 65535, path)
+    check_labels(content.get("lesion_groups", {}), "lesion group", 255, path)
     fraction = content.get("dose_fraction", 1)
     if isinstance(fraction, bool) or not isinstance(fraction, int | float) or not 0 < fraction <= 1:
         raise DatasetError(f"{path}: dose_fraction must be above 0 and at most 1 (0.05 is 5% dose), not {fraction!r}")

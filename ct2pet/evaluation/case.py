@@ -14,7 +14,7 @@ from ct2pet.evaluation.hot_spots import hot_spots
 from ct2pet.evaluation.lesions import metabolic, total
 from ct2pet.evaluation.metrics import Sums, error_metrics, uptake, with_bias
 from ct2pet.evaluation.multiscale import ms_ssim
-from ct2pet.evaluation.names import LESION, LESIONS, PREDICTION, REAL, VOLUME
+from ct2pet.evaluation.names import LESION, LESIONS, LESIONS_OF, PREDICTION, REAL, VOLUME
 from ct2pet.evaluation.regions import Scene, make_scene, on_grid_of
 from ct2pet.evaluation.results import CaseResult, HotSpots, Lesion, Metrics, Regions
 from ct2pet.evaluation.shifts import shifted_errors
@@ -93,7 +93,8 @@ def measure(fake: np.ndarray, scene: Scene) -> tuple[Regions, list[Lesion]]:
     lesions: list[Lesion] = []
     if scene.lesions is not None:
         lesions, totals = _lesions(found, scene, part)
-        found[LESIONS].update(totals)
+        for name, volumes in totals.items():
+            found[name].update(volumes)
     return {name: metrics for name, metrics in found.items() if not name.startswith(LESION)}, lesions
 
 
@@ -137,8 +138,8 @@ def _metrics(sums: Sequence[Sums], shifted: np.ndarray) -> Metrics:
     return {**error_metrics(whole), "mae_best_shift": best, **uptake(whole)}
 
 
-def _lesions(metrics: Mapping[str, Metrics], scene: Scene, fake: np.ndarray) -> tuple[list[Lesion], Metrics]:
-    """One entry per lesion, and the metabolic volumes of all lesions together."""
+def _lesions(metrics: Mapping[str, Metrics], scene: Scene, fake: np.ndarray) -> tuple[list[Lesion], dict[str, Metrics]]:
+    """One entry per lesion, and the metabolic volumes of all lesions together and of each group, by region."""
     names = {label: name for name, label in scene.districts.items()}
     labels, voxel_ml = scene.cut(scene.labels).ravel(), scene.real.grid.voxel_ml
     entries, real, false = [], [], []
@@ -146,7 +147,20 @@ def _lesions(metrics: Mapping[str, Metrics], scene: Scene, fake: np.ndarray) -> 
         voxels = scene.partition.region(name)
         real.append(metabolic(scene.real_part.ravel()[voxels], voxel_ml))
         false.append(metabolic(fake.ravel()[voxels], voxel_ml))
-        place = {"district": names.get(int(np.bincount(labels[voxels]).argmax())), "volume_ml": voxels.size * voxel_ml}
+        district = names.get(int(np.bincount(labels[voxels]).argmax()))
+        place: Lesion = {"district": district, "volume_ml": voxels.size * voxel_ml}
+        place |= {"group": _group(scene, name)} if scene.lesion_groups else {}
         number = int(name.removeprefix(LESION))
         entries.append({"label": number, **place, **metrics[name], **with_bias(real[-1], false[-1])})
-    return entries, with_bias(total(real), total(false))
+    groups = [entry.get("group") for entry in entries]
+    totals = {LESIONS: with_bias(total(real), total(false))}
+    for group in scene.lesion_groups:
+        own = [[one for one, its in zip(volumes, groups) if its == group] for volumes in (real, false)]
+        totals[f"{LESIONS_OF}{group}"] = with_bias(*map(total, own))
+    return entries, totals
+
+
+def _group(scene: Scene, lesion: str) -> str | None:
+    """The group of most voxels of a lesion; None where no voxel has the label of a group."""
+    sizes = {name: scene.partition.common_voxels(lesion, f"{LESIONS_OF}{name}") for name in scene.lesion_groups}
+    return max(sizes, key=lambda name: sizes[name]) if any(sizes.values()) else None

@@ -26,7 +26,8 @@ def detection(results: Mapping[str, CaseResult]) -> dict[str, Any]:
     ``scans``: cases with a mask, ``negative_scans``: those with an empty mask, ``lesions`` in all. ``curves``:
     by method, "real" among them, lists along ``thresholds_suv``: ``sensitivity``; per scan ``false_positives`` and
     ``false_hot_spots``, the latter also per negative scan; ``by_volume`` and ``by_uptake``: the sensitivity of the
-    lesions from ``low`` to below ``high`` (None: no limit).
+    lesions from ``low`` to below ``high`` (None: no limit); ``by_group``: for each group of lesions (dataset.json) its
+    number of ``lesions`` and their ``sensitivity``.
     """
     marked = [result for result in results.values() if result.lesions is not None]
     negative = [result for result in marked if not any((result.lesions or {}).values())]
@@ -53,7 +54,14 @@ def _curve(marked: Sequence[CaseResult], negative: Sequence[CaseResult], method:
         "false_hot_spots_negative": _per_scan([result.hot_spots[method].false_hot_spots for result in negative]),
         "by_volume": _strata(lesions, role, "volume_ml", VOLUMES_ML),
         "by_uptake": _strata(lesions, role, "real_suv_max", UPTAKES_SUV),
+        "by_group": _groups(lesions, role),
     }
+
+
+def _groups(lesions: Sequence[Lesion], role: str) -> dict[str, Any]:
+    groups = dict.fromkeys(lesion["group"] for lesion in lesions if lesion.get("group"))
+    own = {group: [lesion for lesion in lesions if lesion.get("group") == group] for group in sorted(groups)}
+    return {name: {"lesions": len(found), "sensitivity": _sensitivity(found, role)} for name, found in own.items()}
 
 
 def _sensitivity(lesions: Sequence[Lesion], role: str) -> list[float | None]:

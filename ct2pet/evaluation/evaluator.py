@@ -192,7 +192,8 @@ def _evaluate_pet(
     if not districts:
         raise ImageError(f"{predictions[name]}: none of its districts was predicted")
     lesions, organs = (read_volume(path) if path else None for path in (reference.lesions, reference.organs))
-    scene = make_scene(real, district_map, districts, lesions, organs, references.organs)
+    maps = {"organ_names": references.organs, "lesion_groups": references.lesion_groups}
+    scene = make_scene(real, district_map, districts, lesions, organs, **maps)
     fake = on_grid_of(read_volume(predictions[name], unit="SUV"), scene.real)
     if error_map is not None:
         _write_error_map(error_map, fake, scene, real)

@@ -10,7 +10,7 @@ from ct2pet.evaluation.comparing.rival import best_blind_baseline, main_region
 from ct2pet.evaluation.comparing.text import answer
 from ct2pet.evaluation.label_summary import label_cases, summarise_labels
 from ct2pet.evaluation.label_tables import COLUMNS, total_presence
-from ct2pet.evaluation.names import LESIONS, is_label, region_title
+from ct2pet.evaluation.names import LESIONS, LESIONS_OF, is_label, region_title
 
 
 def plain_answer(summary: Mapping[str, Any]) -> str:
@@ -59,8 +59,18 @@ def _lesions(summary: Mapping[str, Any]) -> str:
     bias = summary["mean"].get(LESIONS, {}).get("suv_mean_bias", {"mean": None})
     if bias["mean"] is None:
         return ""
+    groups = {
+        region_title(name): found["suv_mean_bias"]
+        for name, found in summary["mean"].items()
+        if name.startswith(LESIONS_OF) and found["suv_mean_bias"]["mean"] is not None
+    }
+    parts = [f"in {title} {_deviation(found)}" for title, found in groups.items()]
+    return f"In lesions its mean SUV is {_deviation(bias)}{': ' if parts else ''}{', '.join(parts)}."
+
+
+def _deviation(bias: Mapping[str, Any]) -> str:
     way = "too high" if bias["mean"] > 0 else "too low"
-    return f"In lesions its mean SUV is {abs(bias['mean']):.0f}% {way} ({bias['n']} case(s))."
+    return f"{abs(bias['mean']):.0f}% {way} ({bias['n']} case(s))"
 
 
 def _gain(summary: Mapping[str, Any], region: str) -> float | None:

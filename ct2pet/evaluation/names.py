@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 
 from ct2pet.evaluation.baselines import NAMES
 
 LESIONS = "lesions"  # all lesions of a case together, as a region
+LESIONS_OF = "lesions_"  # the prefix of a group of lesions, as a region: all lesions of this group in a case together
 LESION = "lesion:"  # the prefix of a single lesion's number
 ORGAN = "organ:"  # the prefix of an organ's name, as a region: an organ and a district may have the same name
 EACH_LESION = "each_lesion"  # in the agreement: every lesion counts, instead of every case
@@ -82,6 +84,11 @@ def is_label(region: str) -> bool:
     return ":" in region
 
 
+def is_lesions(region: str) -> bool:
+    """Whether it is all lesions of a case together, or those of a group."""
+    return region == LESIONS or region.startswith(LESIONS_OF)
+
+
 def is_measurement(metric: str) -> bool:
     """Whether it is a quantity of one PET (``real_…``, ``fake_…``), not an error."""
     return metric.startswith(("real_", "fake_"))
@@ -106,7 +113,7 @@ def value_text(metric: str, value: float | None) -> str:
     return f"{value:.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
 
 
-def mean_text(metric: str, number: Mapping[str, float | None]) -> str:
+def mean_text(metric: str, number: Mapping[str, Any]) -> str:
     """Mean ± standard error, from the result of ``statistics.describe``."""
     text = value_text(metric, number["mean"])
     return text if number["se"] is None else f"{text} ± {value_text(metric, number['se']).lstrip('+')}"

@@ -39,7 +39,7 @@ class References:
     """The reference cases. ``districts`` (may be empty) and ``organs`` map names to labels; ``training``: the cases
     whose body voxels give the constant of the baseline ``body_median`` (empty: the evaluated cases), ``diagnoses`` the
     diagnosis of each case that has one. ``fields``: those of the dataset. ``body``: in a dataset without districts the
-    field for finding the body (None: all voxels)."""
+    field for finding the body (None: all voxels). ``lesion_groups``: the labels in the lesion masks by group."""
 
     cases: Mapping[str, Reference]
     districts: Mapping[str, int]
@@ -49,6 +49,7 @@ class References:
     organs: Mapping[str, int] = field(default_factory=dict)
     fields: Fields = field(default_factory=ct_to_pet)
     body: Field | None = None
+    lesion_groups: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def has_districts(self) -> bool:
@@ -103,6 +104,7 @@ class References:
             description.organs,
             dataset.fields,
             None if description.body_mask is None else dataset.fields[description.body_mask],
+            description.lesion_groups,
         )
 
     @classmethod

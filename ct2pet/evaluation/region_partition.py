@@ -60,6 +60,10 @@ class Partition:
         """The flat indices of one region."""
         return np.concatenate([self.voxels[:0], *map(self.part, self.regions[name])])
 
+    def common_voxels(self, first: str, second: str) -> int:
+        """The number of voxels that are in both regions."""
+        return sum(self.part(index).size for index in {*self.regions[first]} & {*self.regions[second]})
+
     def chunks(self) -> Iterator[tuple[int, np.ndarray]]:
         """The number of a part and the flat indices of some of its voxels, until all were there."""
         for index in range(len(self.ends)):

@@ -9,7 +9,7 @@ import numpy as np
 
 from ct2pet.errors import GeometryError, ImageError
 from ct2pet.evaluation.lesions import components
-from ct2pet.evaluation.names import LESION, LESIONS, ORGAN
+from ct2pet.evaluation.names import LESION, LESIONS, LESIONS_OF, ORGAN
 from ct2pet.evaluation.peaks import peak_radii, sphere_means
 from ct2pet.evaluation.region_partition import LabelledRegions, Partition
 from ct2pet.planning.plans import WHOLE_BODY
@@ -26,8 +26,8 @@ class Scene:
     ``real``: PET in SUV, float32. ``labels``: the labels of the ``districts``, 0 outside the body. The other arrays
     cover ``_MARGIN`` voxels around ``box``, which contains all regions (see ``cut``): ``real_part``, ``real_peaks``
     (means of spheres, see peaks), ``lesions`` (numbered from 1; None without a mask). ``partition``: the voxels of the
-    whole body, the districts, all lesions together and one by one ("lesion:1"), and the organs, by flat index into
-    these.
+    whole body, the districts, all lesions together, by group ("lesions_GROUP") and one by one ("lesion:1"), and the
+    organs, by flat index into these. ``lesion_groups``: the names of the groups.
     """
 
     real: Volume
@@ -38,6 +38,7 @@ class Scene:
     real_peaks: np.ndarray
     lesions: np.ndarray | None
     partition: Partition
+    lesion_groups: tuple[str, ...] = ()
 
     @property
     def spacing(self) -> Triple:
@@ -59,31 +60,36 @@ def make_scene(
     lesions: Volume | None = None,
     organs: Volume | None = None,
     organ_names: Mapping[str, int] | None = None,
+    lesion_groups: Mapping[str, int] | None = None,
 ) -> Scene:
     """All maps are resampled to the real PET's grid by nearest neighbour. Organs without a name are named by their
-    number.
+    number. ``lesion_groups``: the labels in the lesion mask (None: all voxels above 0 are one group).
 
     Raises ImageError where the PET has values that are not finite, or the district map no district.
     """
     real, labels = real_and_labels(real_pet, district_map, districts)
-    lesion_mask = None if lesions is None else _on_grid(lesions, real) > 0
+    lesion_map = None if lesions is None else _on_grid(lesions, real)
     organ_map = None if organs is None else _on_grid(organs, real)
     everything = labels > 0
-    for other in (lesion_mask, organ_map):
+    for other in (lesion_map, organ_map):
         if other is not None:
             everything |= other > 0
     box = Box.around(everything) or Box((0, 0, 0), (1, 1, 1))
     kinds = [LabelledRegions(_cut_mask(labels, box), districts, WHOLE_BODY)]
     numbered = None
-    if lesion_mask is not None:
-        numbered = components(_cut_mask(lesion_mask, box))
+    groups = {} if lesion_map is None else dict(lesion_groups or {})
+    if lesion_map is not None:
+        lesion_part = _cut_mask(lesion_map, box)
+        numbered = components(lesion_part > 0)
         single = {f"{LESION}{number}": number for number in range(1, int(numbered.max()) + 1)}
         kinds.append(LabelledRegions(numbered, single, LESIONS))
+        if groups:
+            kinds.append(LabelledRegions(lesion_part, {f"{LESIONS_OF}{name}": label for name, label in groups.items()}))
     if organ_map is not None:
         organ_part = _cut_mask(organ_map, box)
         kinds.append(LabelledRegions(organ_part, _named_organs(organ_part, organ_names or {})))
     part, peaks = _cut(real.array, box), _peaks(real.array, box, real.grid.spacing)
-    return Scene(real, labels, districts, box, part, peaks, numbered, Partition.of(kinds))
+    return Scene(real, labels, districts, box, part, peaks, numbered, Partition.of(kinds), tuple(groups))
 
 
 def real_and_labels(real_pet: Volume, district_map: Volume, districts: Mapping[str, int]) -> tuple[Volume, np.ndarray]:

@@ -10,7 +10,7 @@ from ct2pet.evaluation.names import PREDICTION
 
 Metrics = dict[str, "float | None"]
 Regions = dict[str, Metrics]
-Lesion = dict[str, Any]  # numbers, and the name of the district of its position
+Lesion = dict[str, Any]  # numbers, and the names of the district of its position and of its group
 
 
 @dataclass(frozen=True)

@@ -81,7 +81,7 @@ def _are_lesions(value: Any) -> bool:
     return isinstance(value, list) and all(
         isinstance(lesion, dict)
         and all(
-            isinstance(number, str) if key == "district" and number else _is_number(number)
+            isinstance(number, str) if key in ("district", "group") and number else _is_number(number)
             for key, number in lesion.items()
         )
         for lesion in value

@@ -86,7 +86,26 @@ def detection_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
     for kind, title in kinds.items() if found["curves"] else ():
         lines = [[TITLES[method], *map(_short, curve[kind])] for method, curve in found["curves"].items()]
         tables.append([[title, *head], *lines])
+        if kind == "sensitivity":
+            tables += [[[_group_title(summary, group), *head], *own] for group, own in _by_group(found).items()]
     return tables
+
+
+def _by_group(found: Mapping[str, Any]) -> dict[str, list[list[str]]]:
+    """By group of lesions: the sensitivity of each method."""
+    groups = found["curves"][PREDICTION].get("by_group", {})
+    return {
+        group: [
+            [TITLES[method], *map(_short, curve["by_group"][group]["sensitivity"])]
+            for method, curve in found["curves"].items()
+        ]
+        for group in groups
+    }
+
+
+def _group_title(summary: Mapping[str, Any], group: str) -> str:
+    number = summary["detection"]["curves"][PREDICTION]["by_group"][group]["lesions"]
+    return f"of the {number} lesions {group.replace('_', ' ')}"
 
 
 def _short(value: float | None) -> str:

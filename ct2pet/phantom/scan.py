@@ -14,14 +14,17 @@ from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.scanner import Scanner
 from ct2pet.volume import Grid, Volume
 
+LESION_GROUPS = {"shown_in_CT": 1, "hidden_in_CT": 2}
+"""The labels of the lesion masks: tumour with a CT number of its own, and tumour that looks like its host tissue."""
+
 
 @dataclass(frozen=True)
 class CaseVolumes:
     """What a scan gives, and the truth behind it.
 
     ``ct`` int16 HU, ``districts`` and ``organs`` uint8 labels on the CT's grid; ``pet`` float32 SUV and ``lesions``
-    uint8 (1 where at least half of the voxel is tumour) on the PET's. ``low_dose``: float32 SUV on the PET's grid by
-    dose fraction, from counts that are a part of those of ``pet``.
+    uint8 (a label of ``LESION_GROUPS`` where at least half of the voxel is tumour) on the PET's. ``low_dose``: float32
+    SUV on the PET's grid by dose fraction, from counts that are a part of those of ``pet``.
     """
 
     ct: Volume
@@ -62,7 +65,7 @@ def _acquire(anatomy: Anatomy, scanner: Scanner) -> tuple[Acquisition, Volume]:
     activity = organs.with_array(activity_map(patient, organs.array, lesions.array, texture), "SUV")
     expected = seen_by_pet(activity, grid, scanner.psf_mm)
     acquisition = acquire(expected, grid, scanner, patient.weight_kg, _random(patient, "counts"))
-    return acquisition, _on_grid(lesions, grid)
+    return acquisition, _on_grid(lesions, patient, grid)
 
 
 def _pet(acquisition: Acquisition) -> Volume:
@@ -73,9 +76,20 @@ def _thinned(acquisition: Acquisition, patient: Patient, dose_fraction: float) -
     return _pet(acquisition.thinned(dose_fraction, _random(patient, f"dose fraction {float(dose_fraction)!r}")))
 
 
-def _on_grid(lesions: Volume, grid: Grid) -> Volume:
-    share = seen_by_pet(lesions.with_array((lesions.array > 0).astype(np.float32)), grid, 0.0)
-    return Volume((share >= 0.5).astype(np.uint8), grid, "label")
+def _on_grid(lesions: Volume, patient: Patient, grid: Grid) -> Volume:
+    """The mask of the lesions (numbered from 1 in ``lesions``); a voxel has the group of most of its tumour."""
+    hidden = [number for number, lesion in enumerate(patient.lesions, start=1) if lesion.hu is None]
+    share = _share(lesions, lesions.array > 0, grid)
+    found = (share >= 0.5).astype(np.uint8) * np.uint8(LESION_GROUPS["shown_in_CT"])
+    if hidden:
+        mostly_hidden = 2 * _share(lesions, np.isin(lesions.array, hidden), grid) > share
+        found[(found > 0) & mostly_hidden] = LESION_GROUPS["hidden_in_CT"]
+    return Volume(found, grid, "label")
+
+
+def _share(volume: Volume, mask: np.ndarray, grid: Grid) -> np.ndarray:
+    """The share of each voxel of ``grid`` that is inside the mask."""
+    return seen_by_pet(volume.with_array(mask.astype(np.float32)), grid, 0.0)
 
 
 def _random(patient: Patient, purpose: str) -> np.random.Generator:

@@ -20,7 +20,7 @@ from ct2pet.phantom.domains import make_varied_patient, vary_scanner
 from ct2pet.phantom.field_of_view import crop_some
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.population import make_patient
-from ct2pet.phantom.scan import CaseVolumes, scan
+from ct2pet.phantom.scan import LESION_GROUPS, CaseVolumes, scan
 from ct2pet.phantom.scanner import CLINICAL, Scanner
 from ct2pet.phantom.surfaces import DISTRICTS
 from ct2pet.phantom.tissues import LABELS
@@ -64,10 +64,10 @@ def write_cohort(folder: str | os.PathLike, cohort: Cohort, *, name: str = "Phan
     """Write the phantom cases of a cohort to ``folder`` as a raw dataset (NIfTI).
 
     dataset.json (with the organs' labels), cases.csv, and for each case CT (int16 HU), PET (float32 SUV on its own
-    grid), districts, organs (uint8 on the CT's grid) and lesions (uint8 on the PET's). The same cohort gives the same
-    files; the first cases do not depend on how many follow. dataset.json comes last: an interrupted folder is no
-    dataset yet. Raises DatasetError where the numbers of cases cannot be, and CasesFailed naming the cases that could
-    not be written.
+    grid), districts, organs (uint8 on the CT's grid) and lesions (uint8 on the PET's; dataset.json names the labels of
+    those that the CT shows and of the others, ``lesion_groups``). The same cohort gives the same files; the first cases
+    do not depend on how many follow. dataset.json comes last: an interrupted folder is no dataset yet. Raises
+    DatasetError where the numbers of cases cannot be, and CasesFailed naming the cases that could not be written.
     """
     case_volumes = _varied_case_volumes if cohort.varied else _case_volumes
     write_cases(folder, cohort, case_volumes, num_processes=num_processes)
@@ -78,6 +78,7 @@ def write_cohort(folder: str | os.PathLike, cohort: Cohort, *, name: str = "Phan
         num_training=cohort.num_train,
         file_ending=FILE_ENDING,
         organs=LABELS,
+        lesion_groups=LESION_GROUPS,
         phantom={"seed": cohort.seed, "scanner": cohort.scanner.name, "varied": cohort.varied},
     )
 

@@ -123,12 +123,15 @@ def detection_table(summary: Summary) -> str:
         "Hot only in the synthetic PET, per scan": (fake["false_hot_spots"], 1),
         "… per scan without lesions": (fake["false_hot_spots_negative"], 1),
     }
+    groups = fake.get("by_group", {})
+    columns |= {f"Detected, {region_title(name)}": (of["sensitivity"], 100) for name, of in groups.items()}
     rows = []
     for index, threshold in enumerate(found["thresholds_suv"]):
         values = [(values[index], factor) for values, factor in columns.values()]
         row: Row = [f"SUV ≥ {threshold:g}", *(_share(value, factor) for value, factor in values)]
         rows.append(row)
     caption = f"{found['lesions']} lesions in {found['scans']} scans, of which {found['negative_scans']} have none"
+    caption += "".join(f"; {of['lesions']} {region_title(name)}" for name, of in groups.items())
     return page.table(["Threshold", *columns], rows, caption=caption)
 
 
@@ -147,8 +150,10 @@ def lesion_table(summary: Summary, anchors: Mapping[str, str]) -> str:
             link = anchors.get(f"{case}, lesion {index}", anchors[case])
             row = [Cell(f"{case}, {index}", link=link), Cell(region_title(lesion.get("district") or "–"))]
             row += [_plain(lesion.get("volume_ml"), 1), _plain(real, 1), _plain(fake, 1)]
-            rows.append([*row, number("suv_mean_bias", lesion.get("suv_mean_bias"))])
+            row.append(number("suv_mean_bias", lesion.get("suv_mean_bias")))
+            rows.append([*row, *([Cell(region_title(lesion["group"] or "–"))] if "group" in lesion else [])])
     header = ["Lesion", "Where", "Volume [ml]", "Real SUVmax", "Synthetic SUVmax", metric_title("suv_mean_bias")]
+    header += ["Group"] if rows and len(rows[0]) > len(header) else []
     return page.table(header, rows, caption="Every lesion") if rows else ""
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 
-from ct2pet.evaluation.names import EACH_LESION, LESIONS, QUANTITIES, is_label, region_title
+from ct2pet.evaluation.names import EACH_LESION, QUANTITIES, is_label, is_lesions, region_title
 from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.report import page
 from ct2pet.report.colours import SERIES
@@ -25,6 +25,7 @@ NOTE = (
     "A point on the line has the same uptake in both PETs. Each point is a region or lesion of one case and links to "
     "it. The histogram counts the voxels of the cases with pictures (bright: many)."
 )
+_OTHERS = (WHOLE_BODY, EACH_LESION)
 _DPI = 110
 _SIZE = (3.4, 3.0)
 _MOST_POINTS = 4000  # of a plot; above, every n-th case is drawn
@@ -75,7 +76,7 @@ def _of_regions(summary: Summary, quantity: str, organs: bool) -> Iterator[tuple
     for case, regions in cases[::step]:
         for region, metrics in regions.items():
             pair = metrics.get(f"real_{quantity}"), metrics.get(f"fake_{quantity}")
-            if is_label(region) == organs and region not in (WHOLE_BODY, LESIONS, EACH_LESION) and None not in pair:
+            if is_label(region) == organs and region not in _OTHERS and not is_lesions(region) and None not in pair:
                 yield f"{case}, {region_title(region)}", pair
 
 

@@ -47,7 +47,8 @@ _LESS_MEMORY = (
 @dataclass(frozen=True)
 class TrainingRequest:
     """The common settings of the trainings of several configurations. ``from_whole_body``: a district is initialized
-    with the networks and weights of the trained whole body."""
+    with the networks and weights of the trained whole body. ``results``: the folder of results (None: that of the
+    environment)."""
 
     preprocessed: PreprocessedDataset
     plans: Plans
@@ -56,11 +57,13 @@ class TrainingRequest:
     options: TrainingOptions
     only_validate: bool = False
     from_whole_body: bool = False
+    results: Path | None = None
 
     def folder(self, configuration: str) -> Path:
         """The folder of a configuration's training."""
         plans = self.plans
-        parent = model_folder(results_folder(), plans.dataset_name, self.model, plans.plans_name, configuration)
+        results = self.results or results_folder()
+        parent = model_folder(results, plans.dataset_name, self.model, plans.plans_name, configuration)
         return fold_folder(parent, self.fold)
 
     def run_of(self, configuration: str, device: str) -> TrainingRun:

@@ -1,4 +1,5 @@
 import copy
+import csv
 import json
 import shutil
 from pathlib import Path
@@ -125,3 +126,25 @@ def test_the_layout_of_the_paper_is_printed_and_needs_all_four_models(folders, c
     ):
         assert main(wrong) == 2
         assert line in capsys.readouterr().err
+
+
+def test_a_folder_of_seeds_is_one_model(folders, tmp_path, capsys):
+    for seed, folder in zip((9, 10), folders):
+        shutil.copytree(folder, tmp_path / "both" / f"seed_{seed}" / "validation")
+    one, two = (json.loads((folder / "summary.json").read_text())["cases"] for folder in folders)
+    mean = sum(cases[case]["whole_body"]["mae"] for cases in (one, two) for case in cases) / 20
+    found = compare_results([tmp_path / "both", folders[1]], ["mae"])
+    assert (found.models, found.runs) == (("both", "two"), {"both": ["both/seed_9", "both/seed_10"]})
+    line = next(one for one in found.of_table("districts") if one.subject == "whole_body")
+    assert line.numbers["both"]["mean"] == pytest.approx(mean)
+
+    assert main([str(tmp_path / "both"), str(folders[1]), "-o", str(tmp_path / "out")]) == 0
+    shown = f"{mean:.3f} ± {line.numbers['both']['se']:.3f} (± {line.numbers['both']['se_runs']:.3f})"
+    out = capsys.readouterr().out
+    assert shown in out
+    assert "Several runs (seeds) of a model: both 2." in out
+    assert shown.replace("±", r"\pm") in (tmp_path / "out" / "comparison.tex").read_text()
+    rows = list(csv.DictReader((tmp_path / "out" / "comparison.csv").read_text().splitlines()))
+    assert {row["runs"] for row in rows if row["model"] == "both"} == {"2"}
+    assert {row["runs"] for row in rows if row["model"] == "two"} == {""}
+    assert compare_results([tmp_path / "both"]).runs == {"prediction": ["prediction", "both/seed_10"]}

@@ -13,7 +13,7 @@ import two_cpus
 from whole_pipeline import content_of, killed_until_done, partial_files, times_of
 
 from ct2pet.api import training
-from ct2pet.api.training import options_from, train
+from ct2pet.api.training import options_from, train, train_seeds
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import CasesFailed, TrainingError
 from ct2pet.training import TrainingOptions
@@ -196,3 +196,10 @@ def test_a_fold_without_the_district_is_refused(results, prepared, tmp_path, mon
 def test_the_commands_arguments_become_options():
     arguments = {"num_epochs": 3, "resume": True, "deterministic": True, "device": "cuda", "dataset": "001"}
     assert options_from(arguments) == TrainingOptions(num_epochs=3, resume=True, deterministic=True)
+
+
+def test_seeds_and_torchrun_exclude_each_other(monkeypatch):
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(TrainingError, match="--seeds is not possible with torchrun"):
+        train_seeds("901", "pix2pix", "all", num_seeds=2)

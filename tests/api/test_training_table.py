@@ -1,9 +1,12 @@
 import csv
 
+import numpy as np
 import pytest
+from scipy import stats
+from trainings import final_weights, same
 
-from ct2pet.api.training import train
-from ct2pet.api.training_table import show_trainings
+from ct2pet.api.training import train, train_seeds
+from ct2pet.api.training_table import show_seeds, show_trainings
 from ct2pet.evaluation import read_summary
 from ct2pet.training import TrainingOptions
 
@@ -27,3 +30,26 @@ def test_the_table_has_the_best_epoch_the_validation_and_what_to_type_next(resul
     assert f"checkpoints: {folders[0]} (checkpoint_final.pth, checkpoint_best.pth)" in lines
     command = f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS -d 901 -m pix2pix -f {fold}"
     assert lines[-1] == f"next: {command}"
+
+
+def test_seeds_are_trainings_of_their_own_with_the_standard_error_between_them(results, capsys):
+    how = {"configurations": ["high"], "device": "cpu", "options": TrainingOptions(**{**FAST, "num_epochs": 1})}
+    runs = train_seeds("901", "pix2pix", 0, num_seeds=2, **how)
+    place = results.parent / "seed_12346" / "Dataset901_Hand" / "pix2pix__ct2petPlans__high" / "fold_0"
+    assert list(runs) == [12345, 12346]
+    assert runs[12346] == [place]
+    weights = [final_weights(folder) for (folder,) in runs.values()]
+    assert not same(*weights)
+    (alone,) = train("901", "pix2pix", 0, seed=12346, final_validation=False, **how)
+    assert same(final_weights(alone), weights[1])
+
+    show_seeds(runs, "pix2pix", 0)
+    out = capsys.readouterr().out
+    maes = [
+        read_summary(folder / "validation" / "summary.json")["mean"]["high"]["mae"]["mean"]
+        for (folder,) in runs.values()
+    ]
+    assert f"MAE [SUV] {np.mean(maes):.3f} ± {stats.sem(maes):.3f}" in out
+    assert all(f"{mae:.3f}" in out for mae in maes)
+    command = "ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER/seed_12345 -d 901 -m pix2pix -f 0"
+    assert f"next, for every seed: ct2pet_results={results.parent / 'seed_12345'} {command}" in out

@@ -61,7 +61,7 @@ def test_every_option_arrives(called):
     }
 
 
-WRONG = ["every", "-1", "0 --seed x", "0 -num_gpus 0", "0 -num_workers -1", "0 --early_stop 0", ""]
+WRONG = ["every", "-1", "0 --seed x", "0 --seeds 1", "0 -num_gpus 0", "0 -num_workers -1", "0 --early_stop 0", ""]
 
 
 def test_torchrun_can_start_it_as_a_module():
@@ -75,3 +75,15 @@ def test_impossible_values_are_refused(called, wrong):
         main(wrong.split())
     assert stop.value.code == 2
     assert called == []
+
+
+def test_seeds_repeat_the_training_with_the_same_options(monkeypatch):
+    calls, shown = [], []
+    monkeypatch.setattr(training, "train_seeds", lambda *args, **options: calls.append((args, options)))
+    monkeypatch.setattr(training_table, "show_seeds", lambda *args: shown.append(args))
+    assert main(["001", "pix2pix", "0", "--seeds", "3", "--seed", "7", "-c", "trunk", "--c"]) == 0
+    ((arguments, options),) = calls
+    assert arguments == ("001", "pix2pix", 0)
+    assert (options["num_seeds"], options["configurations"]) == (3, ["trunk"])
+    assert options["options"] == TrainingOptions(seed=7, resume=True)
+    assert shown == [(None, "pix2pix", 0)]

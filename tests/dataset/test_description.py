@@ -41,6 +41,8 @@ def test_a_written_dataset_json_is_read_back(tmp_path):
         {"organs": {"liver": 1, "spleen": 1}},
         {"organs": {"liver/left": 1}},
         {"organs": ["liver"]},
+        {"lesion_groups": {"shown": 256}},
+        {"lesion_groups": ["shown"]},
         {"file_ending": ".png"},
         {"file_ending": "nii.gz"},
         {"num_training": -1},

@@ -4,6 +4,7 @@ import pytest
 from ct2pet.evaluation import case
 from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.names import QUANTITIES
+from ct2pet.evaluation.regions import make_scene
 from ct2pet.evaluation.similarity import ssim_map
 from ct2pet.volume import Grid, Volume
 
@@ -143,3 +144,22 @@ def test_organs_and_large_bodies_get_all_that_regions_get():
     assert "ms_ssim" not in found["organ:all"]
     for metric, value in found["organ:all"].items():
         assert value == pytest.approx(found["body"][metric], rel=1e-6), metric
+
+
+def test_groups_of_lesions_are_measured_apart():
+    real, labels, lesions = case_volumes()
+    lesions.array[5, 7, 5] = 2
+    fake = predicted(real, labels)
+    fake.array[3, 4, 3] = 4.5
+    scene = make_scene(real, labels, DISTRICTS, lesions, lesion_groups={"shown": 1, "hidden": 2, "none": 3})
+    found = case.evaluate_scene(fake.array, scene, body_median_suv=2.0)
+    assert [one["group"] for one in found.lesions["prediction"]] == ["shown", "hidden"]
+    regions = found.regions["prediction"]
+    assert regions["lesions_shown"]["suv_mean_bias"] == pytest.approx(100 * (5.5 - 12) / 12)
+    assert regions["lesions_hidden"]["suv_mean_bias"] == pytest.approx(-80.0)
+    assert [regions[f"lesions_{name}"]["real_mtv4"] for name in ("shown", "hidden", "none")] == [2.0, 1.0, None]
+    assert regions["lesions_none"]["mae"] is None
+    alone = case.evaluate_case_and_baselines(fake, real, labels, DISTRICTS, lesions, body_median_suv=2.0)
+    assert alone.regions["prediction"]["lesions"] == regions["lesions"], "groups change nothing else"
+    without = [{key: value for key, value in one.items() if key != "group"} for one in found.lesions["prediction"]]
+    assert alone.lesions["prediction"] == without

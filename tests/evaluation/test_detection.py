@@ -48,3 +48,15 @@ def test_without_masks_there_is_no_curve():
     curve = detection({"a": result([])})["curves"]["prediction"]
     assert set(curve["sensitivity"]) == {None}
     assert detection({"a": result([lesion(1.0, 5.0, 5.0)])})["curves"]["zeros"]["false_hot_spots_negative"][0] is None
+
+
+def test_groups_have_a_sensitivity_of_their_own():
+    shown = [{**lesion(5.0, real, fake), "group": "shown"} for real, fake in ((6.0, 5.0), (8.0, 3.0))]
+    hidden = {**lesion(5.0, 9.0, 1.0), "group": "hidden"}
+    curves = detection({"a": result([*shown, hidden]), "b": result([{**hidden, "group": None}])})["curves"]
+    groups = curves["prediction"]["by_group"]
+    assert {name: group["lesions"] for name, group in groups.items()} == {"hidden": 1, "shown": 2}
+    assert groups["shown"]["sensitivity"][AT[4.0]] == 0.5
+    assert groups["hidden"]["sensitivity"][AT[4.0]] == 0.0
+    assert curves[REAL]["by_group"]["hidden"]["sensitivity"][AT[8.0]] == 1.0
+    assert detection({"a": result([lesion(5.0, 6.0, 5.0)])})["curves"]["prediction"]["by_group"] == {}

@@ -1,5 +1,5 @@
 from label_maps import metrics
-from summaries import label_summary, summary_with_labels, synthetic_summary
+from summaries import grouped_summary, label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.evaluation import headline
 from ct2pet.evaluation.comparing.rival import best_blind_baseline
@@ -116,3 +116,12 @@ def test_the_answer_reports_labels_after_the_pet():
     assert answer.startswith("4 cases cannot show which of the synthetic PET and")
     assert "The predicted labels have a mean Dice coefficient" in answer
     assert "Dice" not in headline.plain_answer(synthetic_summary())
+
+
+def test_the_bias_of_groups_of_lesions_is_stated_apart():
+    summary = grouped_summary()
+    bias = summary["mean"]["lesions"]["suv_mean_bias"]["mean"]
+    deviation = f"{abs(bias):.0f}% too low (5 case(s))"
+    expected = f"mean SUV is {deviation}: in lesions shown {deviation}, in lesions hidden {deviation}."
+    assert expected in headline.plain_answer(summary)
+    assert f"mean SUV is {deviation}." in headline.plain_answer(synthetic_summary(6))

@@ -109,3 +109,18 @@ def test_images_that_cannot_be_compared_are_refused():
         regions.make_scene(broken, district_map_on(GRID), {"head": 1})
     with pytest.raises(ImageError, match="no district"):
         regions.make_scene(real, volume_of(0, dtype=np.uint8), {"head": 1})
+
+
+def test_groups_of_lesions_are_regions_and_the_lesions_stay_whole():
+    lesions = volume_of(0, dtype=np.uint8)
+    lesions.array[2, 2, 2], lesions.array[2, 2, 3], lesions.array[4, 2, 2], lesions.array[4, 4, 0] = 1, 2, 2, 3
+    groups = {"shown": 1, "hidden": 2}
+    scene = regions.make_scene(volume_of(1), district_map_on(GRID), DISTRICTS, lesions, lesion_groups=groups)
+    assert [name for name in scene.partition.regions if name.startswith("lesion")] == [
+        *("lesions", "lesion:1", "lesion:2", "lesion:3", "lesions_shown", "lesions_hidden")
+    ]
+    assert voxels_of(scene, "lesions_shown") == [[2, 2, 2]]
+    assert sorted(voxels_of(scene, "lesions_hidden")) == [[2, 2, 3], [4, 2, 2]]
+    assert sorted(voxels_of(scene, "lesion:1")) == [[2, 2, 2], [2, 2, 3]], "one lesion, although in two groups"
+    assert scene.partition.common_voxels("lesion:1", "lesions_hidden") == 1
+    assert scene.partition.common_voxels("lesion:3", "lesions_hidden") == 0

@@ -1,5 +1,5 @@
 from label_maps import label_cases
-from summaries import label_summary, summary_with_labels, synthetic_summary
+from summaries import grouped_summary, label_summary, summary_with_labels, synthetic_summary
 
 from ct2pet.evaluation import label_tables
 from ct2pet.evaluation.headline import plain_answer
@@ -87,3 +87,15 @@ def test_labels_have_a_separate_table_next_to_the_errors_of_the_pet():
     assert text.count("liver (n = 4)") == 2  # its mean absolute error and its bias
     assert "heart (n" not in text  # there is no PET's error in it
     assert plain_answer(summary) in text
+
+
+def test_groups_of_lesions_have_lines_of_their_own():
+    summary = grouped_summary()
+    groups = summary["detection"]["curves"]["prediction"]["by_group"]
+    text = table(summary)
+    for name, group in groups.items():
+        block = text[text.index(f"of the {group['lesions']} lesions {name}") :].splitlines()
+        own = next(line for line in block if line.startswith("synthetic PET"))
+        assert own.split()[2:] == [f"{value:.2f}" for value in group["sensitivity"]]
+        assert f"\nlesions_{name} (n = 5)" in text
+    assert "lesions shown" not in table(synthetic_summary())

@@ -1,6 +1,7 @@
 """A summary of made-up numbers, through the code that makes real ones: for whatever reads summary.json."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 from label_maps import label_cases
@@ -47,6 +48,22 @@ def synthetic_summary(num_cases=6, seed=0, provenance=None, labels=False):
     return summarise(
         results, {"ct2pet_version": "0", "failed_cases": []} if provenance is None else provenance, diagnoses
     )
+
+
+def grouped_summary(num_cases=6):
+    """A summary whose lesions are in two groups in turn, ``shown`` and ``hidden``, with a region for each."""
+    results = {}
+    for case, result in synthetic_results(num_cases).items():
+        lesions = {
+            method: [{**one, "group": ("shown", "hidden")[one["label"] % 2]} for one in found]
+            for method, found in result.lesions.items()
+        }
+        regions = {
+            method: {**found, "lesions_shown": found["lesions"], "lesions_hidden": found["lesions"]}
+            for method, found in result.regions.items()
+        }
+        results[case] = replace(result, regions=regions, lesions=lesions)
+    return summarise(results, {"ct2pet_version": "0", "failed_cases": []})
 
 
 def label_summary(cases=None, provenance=None):

@@ -10,6 +10,7 @@ from scipy.ndimage import binary_erosion
 from ct2pet.errors import DatasetError
 from ct2pet.phantom import COARSE, DEMO, DEMO_LOW_COUNTS, DISTRICTS, make_patient, scan
 from ct2pet.phantom.frame import DIAPHRAGM, DIAPHRAGM_REACH, Frame
+from ct2pet.phantom.scan import LESION_GROUPS
 from ct2pet.phantom.tissues import LABELS, labels_of
 from ct2pet.resampling import resample
 
@@ -164,3 +165,19 @@ def test_the_ct_explains_much_of_the_uptake(quiet_scan):
     pet = np.clip(quiet_scan.pet.array[body], 0, 4)
     explained = np.array([pet[bins == value].mean() if (bins == value).any() else 0 for value in range(8)])[bins]
     assert 1 - np.var(pet - explained) / np.var(pet) > 0.1
+
+
+def test_lesions_that_the_ct_shows_have_a_label_of_their_own(quiet_scan, patient_with_lesions):
+    """The label at the centre of each lesion, where a breath moves no other lesion there."""
+    grid, found = quiet_scan.lesions.grid, quiet_scan.lesions.array
+    expected, labels = [], []
+    for lesion in patient_with_lesions.lesions:
+        place = np.rint((np.array(lesion.centre) - grid.origin) / grid.spacing[::-1]).astype(int)[::-1]
+        if min(lesion.radii) > 8 and found[tuple(place)]:
+            expected.append(LESION_GROUPS["hidden_in_CT" if lesion.hu is None else "shown_in_CT"])
+            labels.append(found[tuple(place)])
+    assert labels == expected
+    assert set(expected) == {1, 2}
+    shown = replace(patient_with_lesions, lesions=tuple(replace(one, hu=40.0) for one in patient_with_lesions.lesions))
+    every = scan(shown, replace(DEMO, dose_fraction=math.inf)).lesions.array
+    assert (every == (found > 0) * LESION_GROUPS["shown_in_CT"]).all(), "groups do not change the extent"

@@ -6,6 +6,7 @@ import pytest
 import ct2pet.phantom.writer as writer
 from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.evaluation import References
 from ct2pet.imageio import read_volume
 from ct2pet.phantom import (
     COARSE,
@@ -35,6 +36,8 @@ def test_it_is_a_valid_raw_dataset(dataset):
     assert dataset.districts == DISTRICTS
     assert dataset.description.num_training == 2
     assert dataset.description.organs == LABELS
+    assert dataset.description.lesion_groups == {"shown_in_CT": 1, "hidden_in_CT": 2}
+    assert References.from_dataset(dataset).lesion_groups == dataset.description.lesion_groups
     assert len(set(dataset.patients().values())) == 3
     assert all(dataset.diagnoses().values())
 

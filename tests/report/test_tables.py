@@ -1,6 +1,6 @@
 import re
 
-from summaries import synthetic_summary
+from summaries import grouped_summary, synthetic_summary
 
 from ct2pet.evaluation.names import region_title
 from ct2pet.report import tables
@@ -114,3 +114,18 @@ def test_a_case_shows_all_its_numbers():
     rows = rows_of(tables.numbers_of_case(regions))
     assert [row[0][0] for row in rows] == [region_title(region) for region in regions]
     assert float(rows[1][1][1]) == regions["head"]["mae"]
+
+
+def test_groups_of_lesions_have_columns():
+    summary = grouped_summary()
+    groups = summary["detection"]["curves"]["prediction"]["by_group"]
+    html = tables.detection_table(summary)
+    assert header_of(html)[-2:] == ["Detected, hidden", "Detected, shown"]
+    at_4 = summary["detection"]["thresholds_suv"].index(4.0)
+    shares = [group["sensitivity"][at_4] for group in (groups["hidden"], groups["shown"])]
+    assert [cell[0] for cell in rows_of(html)[at_4][-2:]] == [f"{100 * share:.0f}%" for share in shares]
+    lesions = tables.lesion_table(summary, ANCHORS)
+    assert header_of(lesions)[-1] == "Group"
+    own = [one["group"] for case in summary["lesions"].values() for one in case]
+    assert [row[-1][0] for row in rows_of(lesions)] == own
+    assert "Group" not in header_of(tables.lesion_table(SUMMARY, ANCHORS))

@@ -5,15 +5,27 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any
 
 import numpy as np
 
 from ct2pet.errors import Ct2PetError
-from ct2pet.evaluation.comparing.pairing import check_pairs, check_training_cases, listed
+from ct2pet.evaluation.comparing.pairing import check_pairs, listed
 from ct2pet.evaluation.comparing.rival import best_blind_baseline, main_region
-from ct2pet.evaluation.names import BIAS, LABEL_METRICS, LESIONS, PREDICTION, VOLUME, is_label, is_measurement
-from ct2pet.evaluation.statistics import PairedTest, describe, holm, paired_test
+from ct2pet.evaluation.comparing.runs import Values, describe_runs, over_runs
+from ct2pet.evaluation.names import (
+    BIAS,
+    LABEL_METRICS,
+    LESIONS,
+    LESIONS_OF,
+    PREDICTION,
+    VOLUME,
+    is_label,
+    is_lesions,
+    is_measurement,
+)
+from ct2pet.evaluation.statistics import PairedTest, holm, paired_test
 from ct2pet.planning.plans import WHOLE_BODY
 
 METRICS = ("mae", "psnr", "ssim", "suv_mean_bias", "suv_max_bias", *LABEL_METRICS)
@@ -43,9 +55,10 @@ class Difference:
 class Line:
     """One metric of one ``subject`` (a region, an organ or a diagnosis) of a ``table``.
 
-    ``numbers``: the ``statistics.describe`` of each model, over the cases with a number of every model. For a bias the
-    absolute value is compared. ``best``: the model with the best mean. ``differences``: of every rival of the first
-    model. ``tested``: whether it is in the family of tests.
+    ``numbers``: the ``statistics.describe`` of each model, over the cases with a number of every model. A model with
+    several runs has their mean in each case; its numbers also have the number of ``runs`` and ``se_runs``, the standard
+    error of the mean over the cases between runs. For a bias the absolute value is compared. ``best``: the model with
+    the best mean. ``differences``: of every rival of the first model. ``tested``: whether it is in the family of tests.
     """
 
     table: str
@@ -69,7 +82,7 @@ class Comparison:
     """``models``: the first is the one with which the others are compared; of these ``rivals`` are tested against it,
     the others are only described. ``num_cases``: the cases of all models. ``num_tests``: the number of tests in the
     family, for which all p-values are corrected (Holm). ``left_out``: cases that are not in every summary, and the
-    models without them."""
+    models without them. ``runs``: the names of the runs of each model that has several."""
 
     models: tuple[str, ...]
     rivals: tuple[str, ...]
@@ -78,6 +91,7 @@ class Comparison:
     lines: tuple[Line, ...]
     provenance: dict[str, Any]
     left_out: dict[str, list[str]] = field(default_factory=dict)
+    runs: dict[str, list[str]] = field(default_factory=dict)
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -97,10 +111,12 @@ def compare(
     metrics: Sequence[str] | None = None,
     *,
     left_out: Mapping[str, list[str]] | None = None,
+    runs: Mapping[str, Sequence[str]] | None = None,
 ) -> Comparison:
     """Compare every model with the first one. ``summaries``: the content of each one's summary.json, by name;
     ``metrics``: by default those of METRICS that the first one has. ``left_out``: the cases that
-    ``pairing.common_cases`` removed from the summaries.
+    ``pairing.common_cases`` removed from the summaries. ``runs``: for each model the names of its summaries, several
+    where it was trained with several seeds; by default each summary is a model.
 
     One family of tests: the named ``metrics`` (by default those of PRIMARY) in every district, in the whole body, in
     lesions and in the mean of the labels, for every other model. Everything else is only described.
@@ -110,30 +126,41 @@ def compare(
     """
     check_pairs(summaries)
     first = next(iter(summaries.values()))
-    models = {name: summary["cases"] for name, summary in summaries.items()}
+    by_model = {name: [name] for name in summaries} if runs is None else runs
+    models = {model: [summaries[name]["cases"] for name in names] for model, names in by_model.items()}
     drafts = _drafts(models, first, metrics)
     rivals, provenance = tuple(models)[1:], {name: summary["provenance"] for name, summary in summaries.items()}
     lines, number = _lines(drafts, rivals, PRIMARY if metrics is None else metrics)
-    return Comparison(tuple(models), rivals, len(first["cases"]), number, lines, provenance, dict(left_out or {}))
+    several = {model: [*names] for model, names in by_model.items() if len(names) > 1}
+    left_out = dict(left_out or {})
+    return Comparison(tuple(models), rivals, len(first["cases"]), number, lines, provenance, left_out, several)
 
 
 def compare_with_baselines(
-    summary: Mapping[str, Any], metrics: Sequence[str] | None = None, *, check: bool = True
+    summary: Mapping[str, Any],
+    metrics: Sequence[str] | None = None,
+    *,
+    check: bool = True,
+    more_runs: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> Comparison:
     """Compare a model, "prediction", with its four trivial baselines. The rival is the best one that does not use the
     real PET, by its error in the body; the others are described, not tested. Raises Ct2PetError as ``compare`` does,
-    and where there are no baselines; without ``check`` evaluated training cases are allowed."""
+    and where there are no baselines; without ``check`` evaluated training cases are allowed. ``more_runs``: the
+    summaries of the model's further runs, by name."""
+    every = {PREDICTION: summary, **(more_runs or {})}
     if check:
-        check_training_cases(PREDICTION, summary)
+        check_pairs(every)
     best = best_blind_baseline(summary, main_region(summary))
     if not all(summary["baseline_cases"].values()) or best is None:
         raise Ct2PetError(
             f"{PREDICTION}: baselines are PETs, but only labels were predicted; give a second summary for a comparison"
         )
-    models, rivals = {PREDICTION: summary["cases"], **summary["baseline_cases"]}, best[:1]
+    baselines = {name: [cases] for name, cases in summary["baseline_cases"].items()}
+    models, rivals = {PREDICTION: [run["cases"] for run in every.values()], **baselines}, best[:1]
     lines, number = _lines(_drafts(models, summary, metrics), rivals, PRIMARY if metrics is None else metrics)
-    provenance = {PREDICTION: summary["provenance"]}
-    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance)
+    provenance = {name: run["provenance"] for name, run in every.items()}
+    several = {PREDICTION: [*every]} if more_runs else {}
+    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance, {}, several)
 
 
 @dataclass(frozen=True)
@@ -147,7 +174,8 @@ class _Subject:
     cases: tuple[str, ...]
 
     def is_tested(self, metrics: Sequence[str]) -> bool:
-        return self.table in TESTED_TABLES and self.name != WHOLE_VOLUME and self.metric in metrics
+        described = self.name == WHOLE_VOLUME or self.name.startswith(LESIONS_OF)
+        return self.table in TESTED_TABLES and not described and self.metric in metrics
 
 
 def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_Subject]:
@@ -155,9 +183,9 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
     cases = tuple(summary["cases"])
     regions = list(dict.fromkeys(region for found in summary["cases"].values() for region in found))
     labels = tuple(name for name in regions if is_label(name))
-    places = [name for name in regions if name not in (WHOLE_BODY, LESIONS, *labels)]
+    places = [name for name in regions if name not in (WHOLE_BODY, *labels) and not is_lesions(name)]
     places += [WHOLE_BODY] * (WHOLE_BODY in regions)
-    tables = {DISTRICTS: places, LESIONS: [name for name in regions if name == LESIONS], ORGANS: list(labels)}
+    tables = {DISTRICTS: places, LESIONS: list(filter(is_lesions, regions)), ORGANS: list(labels)}
     for table, names in tables.items():
         yield from (_Subject(table, name, (name,), metric, cases) for name in names for metric in metrics)
         if table == DISTRICTS:
@@ -170,14 +198,17 @@ def _subjects(summary: Mapping[str, Any], metrics: Sequence[str]) -> Iterator[_S
         yield from (_Subject(DIAGNOSES, diagnosis, tuple(places[-1:]), metric, own) for metric in metrics if places)
 
 
-def _common(models: Mapping[str, Cases], subject: _Subject) -> dict[str, list[float]]:
-    """The values of each model in the cases (and regions) where all models have one."""
-    rows = [row for case in subject.cases if (row := _row([cases[case] for cases in models.values()], subject))]
-    return {name: [row[index] for row in rows] for index, name in enumerate(models)}
+def _common(models: Mapping[str, Sequence[Cases]], subject: _Subject) -> dict[str, Values]:
+    """The values of each model's runs in the cases (and regions) where all models have one."""
+    every = [cases for runs in models.values() for cases in runs]
+    rows = [row for case in subject.cases if (row := _row([cases[case] for cases in every], subject))]
+    ends = list(accumulate(len(runs) for runs in models.values()))
+    parts = [slice(end - len(runs), end) for end, runs in zip(ends, models.values())]
+    return {name: [tuple(row[part]) for row in rows] for name, part in zip(models, parts)}
 
 
 def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Subject) -> list[float]:
-    """One case: the value of each model, ``found`` being its regions; empty without common regions."""
+    """One case: the value of each run, ``found`` being its regions; empty without common regions."""
     size: Callable[[float], float] = abs if subject.metric.endswith(BIAS) else float
     columns = [[regions.get(name, {}).get(subject.metric) for regions in found] for name in subject.regions]
     complete = [[size(value) for value in column if value is not None] for column in columns if None not in column]
@@ -185,8 +216,8 @@ def _row(found: Sequence[Mapping[str, Mapping[str, float | None]]], subject: _Su
 
 
 def _drafts(
-    models: Mapping[str, Cases], summary: Mapping[str, Any], metrics: Sequence[str] | None
-) -> list[tuple[_Subject, dict[str, list[float]]]]:
+    models: Mapping[str, Sequence[Cases]], summary: Mapping[str, Any], metrics: Sequence[str] | None
+) -> list[tuple[_Subject, dict[str, Values]]]:
     """The lines with numbers: the subject of each, and the values of each model in the common cases."""
     metrics = _known_metrics(metrics, summary["cases"])
     found = [(subject, _common(models, subject)) for subject in _subjects(summary, metrics)]
@@ -194,13 +225,12 @@ def _drafts(
 
 
 def _lines(
-    drafts: Sequence[tuple[_Subject, dict[str, list[float]]]], rivals: Sequence[str], tested: Sequence[str]
+    drafts: Sequence[tuple[_Subject, dict[str, Values]]], rivals: Sequence[str], tested: Sequence[str]
 ) -> tuple[tuple[Line, ...], int]:
     """The lines, and the number of tests in the family."""
     of_family = [subject.is_tested(tested) for subject, _ in drafts]
-    tests = [
-        {name: paired_test(next(iter(numbers.values())), numbers[name]) for name in rivals} for _, numbers in drafts
-    ]
+    means = [{name: over_runs(values) for name, values in numbers.items()} for _, numbers in drafts]
+    tests = [{name: paired_test(next(iter(own.values())), own[name]) for name in rivals} for own in means]
     family = [test for own, is_tested in zip(tests, of_family) if is_tested for test in own.values()]
     corrected = iter(zip(holm([test.p_t for test in family]), holm([test.p_wilcoxon for test in family])))
     lines = []
@@ -217,9 +247,9 @@ def _difference(test: PairedTest, p_t: float | None, p_wilcoxon: float | None) -
 
 
 def _line(
-    subject: _Subject, numbers: Mapping[str, list[float]], differences: dict[str, Difference], is_tested: bool
+    subject: _Subject, numbers: Mapping[str, Values], differences: dict[str, Difference], is_tested: bool
 ) -> Line:
-    described = {name: describe(values) for name, values in numbers.items()}
+    described = {name: describe_runs(values) for name, values in numbers.items()}
     higher = subject.metric.removesuffix(VOLUME) in _HIGHER_IS_BETTER
     pick = max if higher else min
     best = pick(described, key=lambda name: np.mean(numbers[name]))

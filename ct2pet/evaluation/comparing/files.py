@@ -16,6 +16,7 @@ from ct2pet.provenance import this_run
 
 _COLUMNS = [
     *("table", "subject", "metric", "unit", "better", "model", "mean", "se", "n", "median", "q25", "q75"),
+    *("runs", "se_runs"),
     *("ci95_low", "ci95_high", "pairs", "difference", "difference_ci95_low", "difference_ci95_high"),
     *("p_t", "p_t_holm", "p_wilcoxon", "p_wilcoxon_holm", "cohens_dz", "rank_biserial"),
 ]
@@ -95,10 +96,12 @@ def _table(comparison: Comparison, table: str) -> str:
 
 def _note(comparison: Comparison) -> str:
     stars = ", ".join(rf"$^{{{mark}}}$\,$p < {limit:g}$" for limit, mark in reversed(wording.MARKS))
+    runs = wording.runs_note(comparison)
     return (
         r"Mean $\pm$ standard error over $n$ cases, the best in bold. Stars: differs from "
         f"{literal(wording.model_title(comparison.models[0]))} in the paired two-tailed $t$-test and in Wilcoxon's "
         f"signed-rank test, both Holm-corrected ({stars}). {literal(wording.family(comparison))}"
+        f"{' ' if runs else ''}{literal(runs)}"
     )
 
 

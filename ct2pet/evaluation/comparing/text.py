@@ -35,7 +35,8 @@ def text(comparison: Comparison) -> str:
     tables = [table for table in comparison.tables if table != ORGANS]
     blocks = [_block(comparison, table, other) for other in comparison.rivals for table in tables]
     answers = [answer(comparison, other) for other in comparison.rivals]
-    return "\n\n".join([*blocks, f"{NOTE}\n{wording.family(comparison)}", *_left_out(comparison), *answers])
+    note = "\n".join(filter(None, [NOTE, wording.runs_note(comparison), wording.family(comparison)]))
+    return "\n\n".join([*blocks, note, *_left_out(comparison), *answers])
 
 
 def _left_out(comparison: Comparison) -> list[str]:

@@ -82,8 +82,22 @@ def arrow(line: Line) -> str:
 
 
 def mean_with_error(line: Line, model: str) -> str:
-    """Mean ± standard error."""
-    return mean_text(line.metric, line.numbers[model]).lstrip("+")
+    """Mean ± standard error over the cases, and, of several runs, (± standard error over the runs)."""
+    numbers = line.numbers[model]
+    error = numbers.get("se_runs")
+    runs = "" if error is None else f" (± {plain(line.metric, error)})"
+    return mean_text(line.metric, numbers).lstrip("+") + runs
+
+
+def runs_note(comparison: Comparison) -> str:
+    """What the numbers of models with several runs are, in a sentence; empty where each model has one run."""
+    if not comparison.runs:
+        return ""
+    numbers = ", ".join(f"{model_title(model)} {len(names)}" for model, names in comparison.runs.items())
+    return (
+        f"Several runs (seeds) of a model: {numbers}. The value of a case is the mean of its runs; in parentheses: "
+        "standard error over the runs."
+    )
 
 
 def plain(metric: str, value: float) -> str:

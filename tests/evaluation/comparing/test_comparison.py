@@ -3,6 +3,7 @@ import json
 
 import numpy as np
 import pytest
+from comparisons import line_of, values, worse
 from label_maps import metrics as label_metrics
 from scipy import stats
 from summaries import label_summary, summary_with_labels, synthetic_summary
@@ -14,20 +15,6 @@ from ct2pet.evaluation.statistics import holm
 NUMBER = 12
 
 
-def worse(summary, seed, mean=0.1):
-    """The same references, predictions with other errors."""
-    rng, found = np.random.default_rng(seed), copy.deepcopy(summary)
-    for regions in found["cases"].values():
-        for metrics in regions.values():
-            for metric in ("mae", "mae_volume"):
-                if metrics.get(metric) is not None:
-                    metrics[metric] += rng.normal(mean, 0.05)
-            for metric in ("psnr", "ssim", "psnr_volume", "ssim_volume"):
-                if metrics.get(metric) is not None:
-                    metrics[metric] -= abs(rng.normal(mean, 0.05))
-    return found
-
-
 @pytest.fixture(scope="module")
 def summary():
     return synthetic_summary(NUMBER)
@@ -36,15 +23,6 @@ def summary():
 @pytest.fixture(scope="module")
 def comparison(summary):
     return compare({"ours": summary, "theirs": worse(summary, 1), "third": worse(summary, 2, mean=0.0)})
-
-
-def line_of(comparison, table, subject, metric):
-    (line,) = [one for one in comparison.of_table(table) if (one.subject, one.metric) == (subject, metric)]
-    return line
-
-
-def values(summary, region, metric, cases=None):
-    return np.array([summary["cases"][case][region][metric] for case in cases or summary["cases"]])
 
 
 def test_the_tables_are_those_of_the_paper_and_the_organs(comparison):

@@ -87,3 +87,15 @@ def test_summaries_of_other_cases_or_without_a_pet_are_refused():
     labels = label_summary()
     with pytest.raises(Ct2PetError, match="no MAE, PSNR or SSIM"):
         paper_tables([labels, labels], [labels, labels])
+
+
+def test_runs_are_averaged_case_by_case_and_have_an_error_of_their_own(four):
+    (pix2pix, cyclegan), competitor = four
+    second = changed(pix2pix, 9)
+    cells = row(paper_tables([[pix2pix, second], cyclegan], competitor), "I", "head", "MAE")
+    runs = np.array(
+        [[one["cases"][case]["head"]["mae"] / 20 for case in pix2pix["cases"]] for one in (pix2pix, second)]
+    )
+    error = stats.sem(runs.mean(axis=0))
+    assert cells[2] == f"{runs.mean():.4f} ± {error:.4f} (± {stats.sem(runs.mean(axis=1)):.4f})"
+    assert cells[3:6] == row(paper_tables([[pix2pix], cyclegan], competitor), "I", "head", "MAE")[3:6]
