@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.study.classification import ClassifierOptions, TrainedClassifier, train_classifier
-from ct2pet.study.features import random_features
+from ct2pet.study.features import feature_scales, random_features
 from ct2pet.study.generators import Sampler, sample_all
 from ct2pet.study.privacy import nearest_distances
 from ct2pet.study.slices import Slices
@@ -36,8 +36,8 @@ class Curator:
         """By reason, which images (N,) are rejected."""
         features = random_features(len(self.real.channels))
         own, theirs = features(self.real), features(images)
-        deviation = np.where(own.std(axis=0) > 0, own.std(axis=0), 1.0)
-        own, theirs = own / deviation, theirs / deviation
+        scales = feature_scales(own)
+        own, theirs = own / scales, theirs / scales
         between = cdist(own, own)
         between[self.real.patients[:, None] == self.real.patients[None]] = np.inf
         far = np.percentile(between.min(axis=1), _FAR_PERCENTILE)

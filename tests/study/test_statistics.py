@@ -7,6 +7,7 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.study.statistics import (
+    _bootstrapped,
     auc,
     auc_difference,
     auc_interval,
@@ -104,6 +105,16 @@ def test_runs_that_scatter_widen_the_interval():
     _, poor = scores_of(200, 7, shift=0.3)
     same, mixed = (auc_interval(labels, np.array(runs)) for runs in ([good, good], [good, poor]))
     assert mixed[1] - mixed[0] > 2 * (same[1] - same[0])
+
+
+@pytest.mark.parametrize("areas", [(1.0, 0.5), (1.0, 1.0, 0.5, 0.0)])
+def test_the_scatter_of_few_runs_counts_fully(areas):
+    """AUCs of 1, 0.5 (all scores equal) and 0 are the same for any drawn patients: what is left is the standard error
+    of the mean of the runs, which is unbiased."""
+    labels = np.arange(20) % 2
+    bootstrapped = _bootstrapped(labels, np.array([(2 * area - 1) * labels for area in areas]), 0)
+    assert bootstrapped.mean() == pytest.approx(np.mean(areas), abs=0.02)
+    assert bootstrapped.std() == pytest.approx(np.std(areas, ddof=1) / np.sqrt(len(areas)), rel=0.05)
 
 
 def test_a_difference_is_paired_by_patient():
