@@ -11,10 +11,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.statistics import NUM_RESAMPLES, SEED, Interval
+
+_TAIL = 0.025  # on each side of a 95% interval
 
 
 @dataclass(frozen=True)
@@ -100,18 +102,33 @@ def gain_share_interval(
     """The 95% bootstrap interval of the share of the oracle's gain in mean AUC that an arm brings; all (runs,
     patients).
 
-    None where the oracle's own gain is not above 0 with 97.5% probability: a share of nothing says nothing.
+    The interval holds the shares s for which (gain of the arm) - s * (gain of the oracle) may be 0, as in Fieller's
+    theorem: it is finite although the oracle's gain is 0 in single resamples, and that of the percentiles of the share
+    where it is positive in all. None where the oracle's own gain is not above 0 with 97.5% probability: a share of
+    nothing says nothing.
     """
     base = _bootstrapped(labels, np.atleast_2d(real), seed)
     gain = _bootstrapped(labels, np.atleast_2d(arm), seed) - base
     possible = _bootstrapped(labels, np.atleast_2d(oracle), seed) - base
-    if np.quantile(possible, 0.025) <= 0:
+    if np.quantile(possible, _TAIL) <= 0:
         return None
-    return _interval(gain / possible)
+    return [_share_at(gain, possible, probability) for probability in (_TAIL, 1 - _TAIL)]
+
+
+def _share_at(gain: np.ndarray, possible: np.ndarray, probability: float) -> float:
+    """The share s for which this quantile of ``gain`` - s * ``possible`` is 0."""
+
+    def remaining(share: float) -> float:
+        return float(np.quantile(gain - share * possible, probability))
+
+    end = 1.0
+    while remaining(-end) < 0 or remaining(end) > 0:
+        end *= 2
+    return float(optimize.brentq(remaining, -end, end, xtol=1e-13))
 
 
 def _interval(values: np.ndarray) -> Interval:
-    return [float(end) for end in np.quantile(values, [0.025, 0.975])]
+    return [float(end) for end in np.quantile(values, [_TAIL, 1 - _TAIL])]
 
 
 def _bootstrapped(labels: np.ndarray, scores: np.ndarray, seed: int) -> np.ndarray:
