@@ -61,5 +61,5 @@ def _validation(folder: Path) -> str:
 def _next(dataset_name: str, model: str, fold: int | str) -> str:
     options = f"-d {dataset_name.removeprefix('Dataset').split('_')[0]} -m {model} -f {fold}"
     if issubclass(load_model(model), Synthesis):
-        return f"ct2pet_synthesize -o FOLDER_OF_IMAGES -n NUMBER {options}"
+        return f"ct2pet_synthesize -o FOLDER_OF_IMAGES --label CLASS -n NUMBER {options}"
     return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS {options}"
