@@ -1,4 +1,4 @@
-"""What the runs of a study say together: numbers by arm, their intervals, tests against real images alone, a table."""
+"""Summary of the runs of a study: numbers by arm, their intervals, tests against real images alone, a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Statistics of classifiers: how good one is, how sure that is, and whether two differ.
+"""Statistics of classifiers: performance, its uncertainty, and tests of differences.
 
 ``labels`` are 0 or 1 (1: the second class, "positive"), ``scores`` grow with the probability of class 1; one of each a
 patient.
@@ -22,7 +22,7 @@ _TAIL = 0.025  # on each side of a 95% interval
 @dataclass(frozen=True)
 class Classification:
     """``confusion``: rows are the true classes, columns the answers. Sensitivity and specificity are shares of the
-    positive and of the negative patients that were answered rightly."""
+    positive and of the negative patients that were classified correctly."""
 
     accuracy: float
     sensitivity: float
@@ -104,8 +104,7 @@ def gain_share_interval(
 
     The interval holds the shares s for which (gain of the arm) - s * (gain of the oracle) may be 0, as in Fieller's
     theorem: it is finite although the oracle's gain is 0 in single resamples, and that of the percentiles of the share
-    where it is positive in all. None where the oracle's own gain is not above 0 with 97.5% probability: a share of
-    nothing says nothing.
+    where it is positive in all. None where the oracle's own gain is not above 0 with 97.5% probability.
     """
     base = _bootstrapped(labels, np.atleast_2d(real), seed)
     gain = _bootstrapped(labels, np.atleast_2d(arm), seed) - base
