@@ -13,7 +13,7 @@ def classifier_names() -> list[str]:
 
 
 def load_classifier(name: str) -> Classifier:
-    """The classifier called ``name``. Raises PluginError, which lists the valid names, or names a plug-in of another type."""
+    """The classifier called ``name``. Raises PluginError that lists the valid names, or names another type."""
     classifier = load_plugin(__name__, name, "CLASSIFIER")
     if not isinstance(classifier, Classifier):
         raise PluginError(f"the plug-in {name!r} is no ct2pet.study.classifiers.base.Classifier, but {classifier!r}")
