@@ -40,9 +40,10 @@ def run_demo(folder: Path, method: str = "pix2pix", *, device: str | None = None
             extract_fingerprint(dataset)
             _make_plans(demonstration, device)
         with steps.step("preprocessing"):
-            preprocess(dataset)
+            preprocess(dataset, plans_name=demonstration.plans_name)
         with steps.step("training"):
-            trainings = train(dataset, method, "all", device=device, options=TrainingOptions(resume=True))
+            options, plans_name = TrainingOptions(resume=True), demonstration.plans_name
+            trainings = train(dataset, method, "all", device=device, plans_name=plans_name, options=options)
         trained = Trained(folder, dataset, method, trainings, device)
         for title, stage in demonstration.conclusion.items():
             with steps.step(title):
@@ -53,10 +54,11 @@ def run_demo(folder: Path, method: str = "pix2pix", *, device: str | None = None
 def _make_plans(demonstration: Demonstration, device: str | None) -> None:
     """Shortened plans, or those of an interrupted run: its training must continue with them, independent of free
     memory."""
-    path = PreprocessedDataset.find(demonstration.dataset).plans_file(layout.DEFAULT_PLANS)
+    path = PreprocessedDataset.find(demonstration.dataset).plans_file(demonstration.plans_name)
     if path.exists() and (made := Plans.load(path)) == demonstration.shortened(made):
         return
-    demonstration.shortened(plan(demonstration.dataset, device=device)).save(path)
+    made = plan(demonstration.dataset, plans_name=demonstration.plans_name, device=device)
+    demonstration.shortened(made).save(path)
 
 
 @contextmanager

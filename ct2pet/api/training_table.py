@@ -102,5 +102,5 @@ def _next(dataset_name: str, model: str, fold: int | str, target: str | None = N
     """The command that uses the trained networks; ``target``: the folder of its results."""
     options = f"-d {dataset_name.removeprefix('Dataset').split('_')[0]} -m {model} -f {fold}"
     if issubclass(load_model(model), Synthesis):
-        return f"ct2pet_synthesize -o {target or 'FOLDER_OF_IMAGES'} -n NUMBER {options}"
+        return f"ct2pet_synthesize -o {target or 'FOLDER_OF_IMAGES'} --label CLASS -n NUMBER {options}"
     return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o {target or 'FOLDER_OF_PREDICTIONS'} {options}"

@@ -31,7 +31,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="class of each condition: CLASS, or CONDITION=CLASS where several conditions have a class of this name",
     )
     parser.add_argument(
-        "-n", dest="count", type=positive_integer, default=1, metavar="N", help="number of images (default: 1)"
+        "-n",
+        dest="count",
+        type=positive_integer,
+        default=1,
+        metavar="N",
+        help="number of samples; PET and CT of a sample are two files (default: 1)",
     )
     parser.add_argument("--seed", type=seed, default=12345, metavar="N", help="random seed (default: 12345)")
     add_trained_dataset(parser)
@@ -46,7 +51,7 @@ def execute(arguments: argparse.Namespace) -> None:
 
     options = {name: value for name, value in vars(arguments).items() if name not in ("target", "verbose")}
     paths = synthesize(arguments.target, **options)
-    print(f"{arguments.target}: {len(paths)} image(s) written")
+    print(f"{arguments.target}: {arguments.count} sample(s) in {len(paths)} file(s) written")
 
 
 main = command("ct2pet_synthesize", __doc__ or "", add_arguments, execute)

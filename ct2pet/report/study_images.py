@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ct2pet.report import page
 from ct2pet.report.page import Cell
 from ct2pet.report.sheets import pair_sheet, sheet
+from ct2pet.study.image_report import number_text
 from ct2pet.study.slices import UNITS, Slices, shown_range
 
 if TYPE_CHECKING:
@@ -46,13 +47,13 @@ def _similarity_rows(report: Mapping[str, Any]) -> Iterator[Row]:
         title, unit = kind.upper(), UNITS[kind]
         yield [f"{title}: SSIM", *(f"{both[own]['ssim']:.3f}" for own in _SETS)]
         yield [f"{title}: PSNR", *(f"{both[own]['psnr']:.1f} dB" for own in _SETS)]
-        yield [f"{title}: mean squared error", *(f"{both[own]['mse']:.3g} {unit}²" for own in _SETS)]
+        yield [f"{title}: mean squared error", *(f"{number_text(both[own]['mse'])} {unit}²" for own in _SETS)]
 
 
 def _feature_rows(report: Mapping[str, Any]) -> Iterator[Row]:
     for features, both in report["features"].items():
         for key, title in _FEATURES.items():
-            yield [f"{title} ({features})", *(f"{both[own][key]:.3g}" for own in _SETS)]
+            yield [f"{title} ({features})", *(number_text(both[own][key]) for own in _SETS)]
 
 
 def _class_rows(report: Mapping[str, Any]) -> Iterator[Row]:

@@ -21,7 +21,13 @@ if TYPE_CHECKING:
     from ct2pet.study.synthetic_images import MeasuredImages
 
 WARNING = "Synthetic images are computed by a model: they are not of a patient and not for diagnosis."
-_ARMS = ("classifier", "arm", "added per real", "images", "AUC [95%]", "accuracy", "sensitivity", "specificity")
+_ARMS = ("arm", "added per real", "images", "AUC [95%]", "accuracy", "sensitivity", "specificity")
+_DETAILS = ("classifier", "arm", "ratio", "runs", "counts", "confusion", "p_delong_holm", "p_mcnemar_holm")
+_ADDED = {
+    "gan": "Images of the generator",
+    "gan_curated": "Curated images of the generator",
+    "oracle": "Other real patients",
+}
 _COMPARED = ("AUC − real [95%]", "p (Holm)", "share of the oracle's gain [95%]")
 
 
@@ -37,7 +43,7 @@ def write_study_page(
     ``real``: training and test slices. ``images``: by sampler its slices and their metrics. The page is self-contained
     and contains no patient names.
     """
-    body = [*_answer(title, study), *_arms(study)]
+    body = [*_answer(title, study, real[1].classes), *_arms(study)]
     for name, own in images.items():
         body += images_section(name, own, *real)
     body.append(page.element("h2", "Details"))
@@ -58,42 +64,43 @@ def write_images_page(
 
 
 def _details(study: Mapping[str, Any]) -> dict[str, Any]:
-    counts = [
-        {key: row[key] for key in ("classifier", "arm", "ratio", "runs", "counts", "confusion")}
-        for row in study["arms"]
-    ]
-    return {"options": study["options"], "generator": study["generator"], "counts": counts}
+    arms = [{key: row[key] for key in _DETAILS} for row in study["arms"]]
+    return {"options": study["options"], "generator": study["generator"], "arms": arms}
 
 
-def _answer(title: str, study: Mapping[str, Any]) -> Iterator[str]:
-    negative, positive = study["test_patients"]
+def _answer(title: str, study: Mapping[str, Any], classes: Sequence[str]) -> Iterator[str]:
+    patients = ", ".join(f"{number} {name}" for number, name in zip(study["test_patients"], classes))
     runs = max(row["runs"] for row in study["arms"])
     yield page.element("h1", title)
-    sentences = [f"{negative} + {positive} real test patients, {runs} run(s) of each arm."]
-    sentences += [_sentence(row) for row in study["arms"] if row["arm"].startswith("gan")]
+    sentences = [f"{sum(study['test_patients'])} real test patients ({patients}), {runs} run(s) of each arm."]
+    compared = [row for row in study["arms"] if row["auc_difference"] is not None]
+    sentences += [_sentence(row) for row in compared if row["arm"] in _ADDED]
     yield page.wrapped("div", "".join(page.element("p", text) for text in sentences), class_="answer")
     yield page.element("p", WARNING, class_="warning")
 
 
 def _sentence(row: Mapping[str, Any]) -> str:
     low, high = row["auc_difference_ci95"]
-    verdict = "raise" if low > 0 else "lower" if high < 0 else "do not change measurably"
+    verdict = "raise" if low > 0 else "lower" if high < 0 else "do not measurably change"
+    ratio = f", {row['ratio']:g} for each real one," if row["ratio"] else ""
     share = ""
     if row["share_of_oracle_gain"] is not None:
         ends = row["share_of_oracle_gain_ci95"]
         share = f", {row['share_of_oracle_gain']:.0%} [{ends[0]:.0%}, {ends[1]:.0%}] of the oracle's gain"
     return (
-        f"{row['classifier']}, {row['arm']}, {row['ratio']:g} added image(s) for each real one: they {verdict} the AUC "
+        f"{_ADDED[row['arm']]}{ratio} {verdict} the AUC of {row['classifier']} "
         f"({row['auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]{share})."
     )
 
 
 def _arms(study: Mapping[str, Any]) -> Iterator[str]:
     yield page.element("h2", "Results of the classifiers on real test patients")
-    yield page.table([*_ARMS, *_COMPARED], [_row(row) for row in study["arms"]], caption="Arms")
+    for classifier in dict.fromkeys(row["classifier"] for row in study["arms"]):
+        rows = [_row(row) for row in study["arms"] if row["classifier"] == classifier]
+        yield page.table([*_ARMS, *_COMPARED], rows, caption=classifier)
     note = (
         "AUC, accuracy, sensitivity and specificity are means of the runs. Intervals and p are bootstrapped over "
-        "patients and runs. The oracle adds other real patients."
+        "patients and runs. The arm oracle adds other real patients."
     )
     yield page.element("p", note, class_="quiet")
     compared = [row for row in study["arms"] if row["auc_difference"] is not None]
@@ -106,7 +113,7 @@ def _arms(study: Mapping[str, Any]) -> Iterator[str]:
 def _row(row: Mapping[str, Any]) -> list[Cell | str]:
     low, high = row["auc_ci95"]
     ratio = Cell(f"{row['ratio']:g}" if row["ratio"] else "", row["ratio"])
-    cells: list[Cell | str] = [row["classifier"], row["arm"], ratio]
+    cells: list[Cell | str] = [row["arm"], ratio]
     cells += [Cell(str(row["images"]), row["images"]), Cell(f"{row['auc']:.3f} [{low:.3f}, {high:.3f}]", row["auc"])]
     cells += [Cell(f"{row[name]:.2f}", row[name]) for name in ("accuracy", "sensitivity", "specificity")]
     return [*cells, *_comparison(row)]

@@ -13,6 +13,7 @@ from ct2pet.study.curation import curated_images, fit_curator
 from ct2pet.study.generators import Sampler, fit_pca_gaussian, sample_all
 from ct2pet.study.slices import Slices
 from ct2pet.study.training_set import TrainingSet
+from ct2pet.suggestions import did_you_mean
 
 REAL = "real"
 ORACLE = "oracle"
@@ -137,11 +138,11 @@ def check_arms(arms: Iterable[str], *, generator: bool, more_real: bool) -> None
     """Raise Ct2PetError where an arm is unknown, or lacks the ``generator`` or the ``more_real`` patients it needs."""
     for arm in arms:
         if arm not in _ARMS:
-            raise Ct2PetError(f"unknown arm {arm!r}; arms are {', '.join(ARMS)}")
+            raise Ct2PetError(f"unknown arm {arm!r}; arms are {', '.join(ARMS)}{did_you_mean(arm, ARMS)}")
         if arm in ("gan", "gan_curated") and not generator:
-            raise Ct2PetError(f"the arm {arm} needs a trained generator; name one, or leave this arm out")
+            raise Ct2PetError(f"the arm {arm} needs a trained generator (-m) or a folder of images (-synthetic)")
         if arm == ORACLE and not more_real:
-            raise Ct2PetError(f"the arm {arm} needs more real patients; train on fewer of them, or leave this arm out")
+            raise Ct2PetError(f"the arm {arm} needs more real patients than a run trains on; see --patients")
 
 
 def training_set(arm: str, ingredients: Ingredients) -> TrainingSet:

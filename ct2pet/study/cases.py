@@ -60,7 +60,7 @@ def _label(table: Path, case: str, value: str, condition: str, classes: Sequence
         raise DatasetError(f"{table}: the case {case} has no {condition}; fill the column in, or remove the case")
     if value not in classes:
         known = ", ".join(classes)
-        raise DatasetError(f"{table}: the case {case} has the {condition} {value!r}, dataset.json knows {known}")
+        raise DatasetError(f"{table}: the case {case} has the {condition} {value!r}; dataset.json declares {known}")
     return classes.index(value)
 
 

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from ct2pet.errors import TrainingError
+from ct2pet.errors import Ct2PetError, PluginError, TrainingError
 from ct2pet.study.classifiers import load_classifier
 from ct2pet.study.slices import Slices, to_network
 from ct2pet.study.training_set import TrainingSet, batches
@@ -62,6 +62,34 @@ def patient_means(values: np.ndarray, patients: np.ndarray) -> np.ndarray:
     return sums / np.bincount(number)[:, None]
 
 
+def check_classifier(name: str, slices: Slices) -> None:
+    """Build the classifier ``name``, and apply it to two empty images of the form of ``slices``.
+
+    Raises PluginError where it is unknown or does not return logits of their classes, and TrainingError where it needs
+    larger slices.
+    """
+    classifier, images = load_classifier(name), torch.zeros(2, *slices.images.shape[1:])
+    _check_size(name, classifier.least_pixels, slices)
+    expected = (len(images), len(slices.classes))
+    with torch.random.fork_rng(devices=[]), torch.no_grad():
+        try:
+            shape = tuple(classifier.build(len(slices.channels), len(slices.classes)).eval()(images).shape)
+        except Ct2PetError:
+            raise
+        except Exception as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise PluginError(f"the classifier {name} fails on images of {tuple(images.shape)}: {reason}") from error
+    if shape != expected:
+        raise PluginError(f"the classifier {name} returns {shape} for {len(images)} images, not logits of {expected}")
+
+
+def _check_size(name: str, least_pixels: int, slices: Slices) -> None:
+    if min(slices.images.shape[2:]) < least_pixels:
+        raise TrainingError(
+            f"{name} needs slices of at least {least_pixels} pixels, not {slices.images.shape[3]}; see --pixels"
+        )
+
+
 def train_classifier(
     name: str, training: TrainingSet, validation: Slices, options: ClassifierOptions, seed: int
 ) -> TrainedClassifier:
@@ -71,7 +99,8 @@ def train_classifier(
     TrainingError where it cannot work with these images or its loss is no longer finite.
     """
     classifier = load_classifier(name)
-    _check(name, classifier.least_pixels, training.slices, validation)
+    _check_size(name, classifier.least_pixels, training.slices)
+    _check_patients(training.slices, validation)
     with determinism(True), torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = classifier.build(len(training.slices.channels), len(training.slices.classes)).to(options.device)
@@ -94,9 +123,7 @@ def train_classifier(
     return TrainedClassifier(network.eval(), options.device, best[1])
 
 
-def _check(name: str, least_pixels: int, training: Slices, validation: Slices) -> None:
-    if min(training.images.shape[2:]) < least_pixels:
-        raise TrainingError(f"{name} needs slices of at least {least_pixels} pixels, not {training.images.shape[3]}")
+def _check_patients(training: Slices, validation: Slices) -> None:
     shared = set(training.patients) & set(validation.patients)
     if shared:
         raise TrainingError(f"{len(shared)} patient(s) are both in training and in validation, {min(shared)} is one")

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from scipy.spatial.distance import cdist
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.study.classification import ClassifierOptions, TrainedClassifier, train_classifier
-from ct2pet.study.features import random_features
+from ct2pet.study.features import Extractor, feature_scales, random_features
 from ct2pet.study.generators import Sampler, sample_all
 from ct2pet.study.privacy import nearest_distances
 from ct2pet.study.slices import Slices
@@ -34,21 +35,32 @@ class Curator:
 
     def rejections(self, images: Slices) -> dict[str, np.ndarray]:
         """By reason, which images (N,) are rejected."""
-        features = random_features(len(self.real.channels))
-        own, theirs = features(self.real), features(images)
-        deviation = np.where(own.std(axis=0) > 0, own.std(axis=0), 1.0)
-        own, theirs = own / deviation, theirs / deviation
-        between = cdist(own, own)
-        between[self.real.patients[:, None] == self.real.patients[None]] = np.inf
-        far = np.percentile(between.min(axis=1), _FAR_PERCENTILE)
-        copies, _ = nearest_distances(self.real, self.real, other_patients=True)
-        near = np.percentile(copies, _NEAR_PERCENTILE)
-        distance = cdist(theirs, own).min(axis=1)
         return {
             "low_confidence": self.confidence(images) < _LEAST_CONFIDENCE,
-            "far_from_real": distance > far,
-            "near_copy": nearest_distances(images, self.real)[0] < near,
+            "far_from_real": cdist(self._scaled(images), self._scaled(self.real)).min(axis=1) > self._farthest,
+            "near_copy": nearest_distances(images, self.real)[0] < self._nearest,
         }
+
+    @cached_property
+    def _features(self) -> Extractor:
+        return random_features(len(self.real.channels))
+
+    def _scaled(self, images: Slices) -> np.ndarray:
+        return self._features(images) / feature_scales(self._features(self.real))
+
+    @cached_property
+    def _farthest(self) -> float:
+        """The distance of features beyond which an image is rejected."""
+        own = self._scaled(self.real)
+        between = cdist(own, own)
+        between[self.real.patients[:, None] == self.real.patients[None]] = np.inf
+        return float(np.percentile(between.min(axis=1), _FAR_PERCENTILE))
+
+    @cached_property
+    def _nearest(self) -> float:
+        """The distance of images below which one is a near-copy."""
+        distances, _ = nearest_distances(self.real, self.real, other_patients=True)
+        return float(np.percentile(distances, _NEAR_PERCENTILE))
 
 
 def fit_curator(name: str, real: Slices, options: ClassifierOptions, seed: int) -> Curator:
@@ -110,7 +122,11 @@ def curated_images(
         if not len(missing):
             break
     if not counts["kept"]:
-        raise Ct2PetError(f"none of {counts['drawn']} synthetic images passed the curation: {counts}")
+        reasons = ", ".join(f"{reason} {number}" for reason, number in counts.items() if reason in rejected)
+        raise Ct2PetError(
+            f"none of {counts['drawn']} synthetic images passed the curation ({reasons}): leave the arm gan_curated "
+            "out (--arms), or train the generator longer"
+        )
     return np.concatenate(images), np.concatenate(kept_labels), counts
 
 

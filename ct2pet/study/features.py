@@ -18,6 +18,7 @@ from ct2pet.study.classifiers.base import optional_module
 from ct2pet.study.slices import Slices, to_network
 
 _AT_ONCE = 128
+_LEAST_DEVIATION = 0.1  # of the median deviation of all features
 _WIDTHS = (16, 32, 64)
 _RANDOM_SEED = 19
 _INCEPTION_PIXELS = 299
@@ -43,6 +44,19 @@ class Extractor:
             found = torch.cat([self.network(part).double() for part in images.split(_AT_ONCE)]).numpy()
         self._known.append((slices, found))
         return found
+
+
+def feature_scales(real: np.ndarray) -> np.ndarray:
+    """The size of each feature (F,) in real images (N, F), by which features are divided before they are compared:
+    those of a random network have arbitrary sizes.
+
+    It is the standard deviation, but at least a tenth of the median of those above 0: a feature that is 0 in nearly all
+    real images has nearly no deviation, and a single other value of it would be most of any distance.
+    """
+    deviations = real.std(axis=0)
+    varying = deviations[deviations > 0]
+    least = _LEAST_DEVIATION * float(np.median(varying)) if varying.size else 1.0
+    return np.maximum(deviations, least)
 
 
 def random_features(channels: int, seed: int = _RANDOM_SEED) -> Extractor:

@@ -10,7 +10,7 @@ from scipy.spatial.distance import cdist
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.similarity import ssim_map
-from ct2pet.study.features import Extractor
+from ct2pet.study.features import Extractor, feature_scales
 from ct2pet.study.slices import DISPLAY_RANGE, Slices
 
 NEIGHBOURS = 5
@@ -73,13 +73,13 @@ class FeatureDistances:
 
 
 def feature_distances(fake: Slices, real: Slices, extractor: Extractor) -> FeatureDistances:
-    """How far ``fake`` is from ``real``. Features are divided by their standard deviations in ``real`` first: those of
-    a random network have arbitrary sizes. Raises Ct2PetError below six images in a set."""
+    """How far ``fake`` is from ``real``. Features are divided by their ``feature_scales`` in ``real`` first. Raises
+    Ct2PetError below six images in a set."""
     first, second = extractor(fake), extractor(real)
     if min(len(first), len(second)) <= NEIGHBOURS:
         raise Ct2PetError(f"{min(len(first), len(second))} images are too few to compare; six at least are needed")
-    deviation = second.std(axis=0)
-    first, second = (values / np.where(deviation > 0, deviation, 1.0) for values in (first, second))
+    scales = feature_scales(second)
+    first, second = first / scales, second / scales
     return FeatureDistances(
         extractor.name,
         frechet_distance(first, second),

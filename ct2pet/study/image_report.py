@@ -56,6 +56,11 @@ def _confirmed(slices: Slices, classifier: TrainedClassifier) -> float:
     return float(np.mean(classifier.probabilities(slices).argmax(axis=1) == slices.labels))
 
 
+def number_text(value: float) -> str:
+    """Three significant digits, all digits of larger numbers: 0.0123, 1.23, 12.3, 123, 1,234."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
 def text(report: Mapping[str, Any]) -> str:
     """The report as lines for the terminal: synthetic, and real in brackets."""
     lines = []
@@ -64,11 +69,11 @@ def text(report: Mapping[str, Any]) -> str:
         lines.append(
             f"{kind}, random pairs of a class: SSIM {fake['ssim']:.3f} (real {real['ssim']:.3f}), "
             f"PSNR {fake['psnr']:.1f} dB ({real['psnr']:.1f} dB), "
-            f"MSE {fake['mse']:.3g} {UNITS[kind]}² ({real['mse']:.3g} {UNITS[kind]}²)"
+            f"MSE {number_text(fake['mse'])} {UNITS[kind]}² ({number_text(real['mse'])} {UNITS[kind]}²)"
         )
     for name, both in report["features"].items():
         numbers = ", ".join(
-            f"{key} {both['synthetic'][key]:.3g} ({both['real'][key]:.3g})"
+            f"{key} {number_text(both['synthetic'][key])} ({number_text(both['real'][key])})"
             for key in ("frechet", "kid", "precision", "recall", "density", "coverage")
         )
         lines.append(f"features of the {name}: {numbers}")

@@ -1,4 +1,4 @@
-"""What the runs of a study say together: numbers by arm, their intervals, tests against real images alone, a table."""
+"""Summary of the runs of a study: numbers by arm, their intervals, tests against real images alone, a table."""
 
 from __future__ import annotations
 
@@ -39,14 +39,16 @@ def summarize(labels: np.ndarray, results: Sequence[Result]) -> dict[str, Any]:
 
 
 def _row(labels: np.ndarray, group: Sequence[Result], groups: Mapping[tuple, Sequence[Result]]) -> dict[str, Any]:
-    """Means over the runs, with confusion counts summed over them. The difference to ``real`` has a bootstrap interval
-    and p-value over patients and runs; DeLong's and McNemar's tests compare run by run, and have twice the median
-    p-value. All are also corrected by Holm for the number of comparisons. None is what does not apply."""
+    """Means over the runs, also of the number of images; confusion counts are summed over them. The difference to
+    ``real`` has a bootstrap interval and p-value over patients and runs; DeLong's and McNemar's tests compare run by
+    run, and have twice the median p-value. All are also corrected by Holm for the number of comparisons. None is what
+    does not apply."""
     first = group[0]
     scores = _scores(group)
     each = [classification(labels, own, _THRESHOLD) for own in scores]
     row: dict[str, Any] = {key: first[key] for key in ("classifier", "arm", "ratio")}
-    row |= {"runs": len(group), "images": first["images"], "counts": _summed([result["counts"] for result in group])}
+    images = round(np.mean([result["images"] for result in group]))
+    row |= {"runs": len(group), "images": images, "counts": _summed([result["counts"] for result in group])}
     row |= {name: float(np.mean([asdict(own)[name] for own in each])) for name in _SHARES}
     row["confusion"] = np.sum([own.confusion for own in each], axis=0).tolist()
     row["auc_ci95"] = auc_interval(labels, scores)

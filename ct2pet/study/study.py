@@ -14,7 +14,7 @@ from ct2pet.files import read_json, write_json
 from ct2pet.provenance import digest
 from ct2pet.schema import read_as
 from ct2pet.study.arms import REAL, WITH_RATIO, Ingredients, check_arms, training_set
-from ct2pet.study.classification import ClassifierOptions, train_classifier
+from ct2pet.study.classification import ClassifierOptions, check_classifier, train_classifier
 from ct2pet.study.generators import Sampler
 from ct2pet.study.results import summarize
 from ct2pet.study.slices import Slices
@@ -101,7 +101,7 @@ def run_study(
     """
     check_study(data, options)
     folder = Path(folder)
-    _check_settings(folder / _SETTINGS, data, options)
+    _check_settings(folder, data, options)
     results = []
     for run in runs_of(options):
         path = folder / _RUNS / f"{run.name}.json"
@@ -130,7 +130,8 @@ def _labels(test: Slices) -> np.ndarray:
 
 
 def check_study(data: StudyData, options: StudyOptions) -> None:
-    """Raise DatasetError where the patients cannot be divided or are too few, Ct2PetError for arms that need more."""
+    """Raise DatasetError where the patients cannot be divided or are too few, PluginError or TrainingError for unfit
+    classifiers, and Ct2PetError for arms that need more."""
     shared = set(data.training.patients) & set(data.test.patients)
     if data.extra is not None:
         shared |= set(data.extra.patients) & (set(data.test.patients) | set(data.training.patients))
@@ -145,6 +146,8 @@ def check_study(data: StudyData, options: StudyOptions) -> None:
         raise DatasetError(f"only {number} training patients, not {options.patients}")
     more_real = data.extra is not None or (options.patients or number) < number
     check_arms(options.arms, generator=data.sampler is not None, more_real=more_real)
+    for name in options.classifiers:
+        check_classifier(name, data.training)
 
 
 def _check_classes(what: str, slices: Slices, few_allowed: bool) -> None:
@@ -164,18 +167,22 @@ def _check_classes(what: str, slices: Slices, few_allowed: bool) -> None:
             )
 
 
-def _check_settings(path: Path, data: StudyData, options: StudyOptions) -> None:
-    """The seeds, arms, ratios and classifiers may grow; what changes the result of a run may not."""
-    same = {
+def _check_settings(folder: Path, data: StudyData, options: StudyOptions) -> None:
+    """The seeds, arms, ratios and classifiers may grow; once a run is stored, what changes its result may not."""
+    path = folder / _SETTINGS
+    settings = {
         "patients": options.patients,
         "validation_share": options.validation_share,
         "training": asdict(options.training),
         "generator": data.sampler_name,
         "data": [slices_digest(slices) for slices in (data.training, data.test, data.extra)],
     }
-    if path.exists() and read_json(path) != same:
-        raise Ct2PetError(f"{path.parent}: holds a study of other data or settings; choose another folder")
-    write_json(path, same)
+    if any((folder / _RUNS).glob("*.json")) and path.exists():
+        stored = read_json(path)
+        other = ", ".join(name for name, value in settings.items() if stored.get(name) != value)
+        if other:
+            raise Ct2PetError(f"{folder}: holds a study that differs in {other}; choose another folder")
+    write_json(path, settings)
 
 
 def slices_digest(slices: Slices | None) -> str | None:

@@ -18,7 +18,7 @@ _ROTATION_DEGREES, _SHIFT, _SCALE = 15.0, 0.06, 0.1  # shift as a share of the w
 class TrainingSet:
     """``slices``: all that may be drawn, the added images included. ``augmented``: each drawn image is flipped, turned,
     shifted and scaled at random (values stay: SUV is not changed). ``balanced``: both classes are drawn equally often.
-    ``mixup``: the alpha of mixup (Zhang et al., ICLR 2018), 0 for none. ``counts``: what is worth a report."""
+    ``mixup``: the alpha of mixup (Zhang et al., ICLR 2018), 0 for none. ``counts``: numbers for the report."""
 
     slices: Slices
     augmented: bool = False

@@ -101,6 +101,18 @@ class PatchLoader:
             classes[name] = condition.labels[value]
         return classes
 
+    def check_classes(self) -> None:
+        """Raise TrainingError where a class of a condition has no case, so that images of it cannot be learned."""
+        for condition in self.fields.conditions:
+            missing = [
+                name for name, label in condition.labels.items() if label not in self.classes[condition.name].values()
+            ]
+            if missing:
+                raise TrainingError(
+                    f"no training case has the {condition.name} {missing[0]!r}; add cases of this class, or remove it "
+                    "from dataset.json"
+                )
+
     def batch(self, number: int) -> PatchBatch:
         """Batch ``number`` (0, 1, ...)."""
         random = np.random.default_rng([self.plan.seed, number])

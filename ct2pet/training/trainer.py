@@ -16,7 +16,7 @@ from ct2pet.console import say
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION, VALIDATION_BEST
-from ct2pet.models.base import Method, Model, PredictionModel
+from ct2pet.models.base import Method, Model, PredictionModel, Synthesis
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.augmentation import Augmenter
 from ct2pet.training.average import WeightAverage
@@ -79,6 +79,8 @@ class Trainer:
             share=distributed.batch_share(batch_size),
         )
         loader = PatchLoader(self.stage.inputs, run.training_cases, planned, self.model.fields, plan)
+        if isinstance(self.model, Synthesis):
+            loader.check_classes()
         self.online_validation = OnlineValidation(
             self.stage.inputs, run.validation_cases or run.training_cases, self.model
         )

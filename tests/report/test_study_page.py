@@ -11,7 +11,7 @@ from PIL import Image
 from ct2pet.report import write_study_page
 from ct2pet.study.features import random_features
 from ct2pet.study.generators import fit_pca_gaussian
-from ct2pet.study.image_report import image_report
+from ct2pet.study.image_report import image_report, number_text
 from ct2pet.study.results import summarize
 from ct2pet.study.synthetic_images import MeasuredImages, sampled_slices, write_pictures
 
@@ -53,7 +53,9 @@ def test_the_answer_gives_what_the_generator_brought_with_its_interval(page, stu
     low, high = row["auc_difference_ci95"]
     assert f"({row['auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]" in page
     assert f"{row['share_of_oracle_gain']:.0%}" in page
-    assert "10 + 10 real test patients, 3 run(s) of each arm" in page
+    assert "20 real test patients (10 benign, 10 malignant), 3 run(s) of each arm" in page
+    assert "Images of the generator, 1 for each real one, raise the AUC of small_cnn (" in page or low <= 0
+    assert "Other real patients raise the AUC of small_cnn (" in page
 
 
 def test_every_arm_is_a_row_and_the_measured_numbers_are_next_to_those_of_real_images(page, study, images):
@@ -62,7 +64,9 @@ def test_every_arm_is_a_row_and_the_measured_numbers_are_next_to_those_of_real_i
     (own,) = images.values()
     both = own.report["features"]["random network"]
     pattern = r"Fréchet distance \(random network\)</th><td[^>]*>([^<]+)</td><td[^>]*>([^<]+)<"
-    assert re.search(pattern, page).groups() == tuple(f"{both[kind]['frechet']:.3g}" for kind in ("synthetic", "real"))
+    assert re.search(pattern, page).groups() == tuple(
+        number_text(both[kind]["frechet"]) for kind in ("synthetic", "real")
+    )
 
 
 def test_sheets_of_both_kinds_and_classes_and_the_closest_pairs_are_shown(page):

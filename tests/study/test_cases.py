@@ -58,7 +58,7 @@ def test_a_case_without_a_class_is_named(tmp_path):
 def test_a_class_that_dataset_json_does_not_know_is_named(tmp_path):
     folder = make(tmp_path, {"a": "benign", "b": "unclear"})
     with pytest.raises(
-        DatasetError, match=r"case b has the diagnosis 'unclear', dataset\.json knows benign, malignant"
+        DatasetError, match=r"case b has the diagnosis 'unclear'; dataset\.json declares benign, malignant"
     ):
         labelled_cases(folder, "Tr", ("pet",))
 

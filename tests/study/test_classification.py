@@ -10,7 +10,8 @@ from disc_slices import disc_slices
 
 from ct2pet.errors import PluginError, TrainingError
 from ct2pet.study import classification
-from ct2pet.study.classification import ClassifierOptions, patient_means, train_classifier
+from ct2pet.study.classification import ClassifierOptions, check_classifier, patient_means, train_classifier
+from ct2pet.study.classifiers.base import Classifier
 from ct2pet.study.statistics import auc
 from ct2pet.study.training_set import TrainingSet
 
@@ -99,3 +100,20 @@ def test_slices_that_are_too_small_or_not_finite_are_refused(training, validatio
 def test_an_unknown_classifier_lists_those_that_there_are(training, validation):
     with pytest.raises(PluginError, match="resnet18, small_cnn, vgg16"):
         train_classifier("resnet", TrainingSet(training), validation, QUICK, seed=0)
+
+
+def test_a_classifier_of_ones_own_that_fails_is_named_with_its_reason(training, monkeypatch):
+    def refuse(channels, classes):
+        raise ValueError(f"made for 3 channels,\nnot {channels}")
+
+    monkeypatch.setattr(classification, "load_classifier", lambda name: Classifier(refuse))
+    with pytest.raises(
+        PluginError, match=r"mine fails on images of \(2, 1, 32, 32\): ValueError: made for 3 channels,$"
+    ):
+        check_classifier("mine", training)
+
+
+def test_checking_a_classifier_does_not_change_the_random_numbers(training):
+    before = torch.get_rng_state()
+    check_classifier("small_cnn", training)
+    assert torch.equal(before, torch.get_rng_state())

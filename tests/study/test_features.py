@@ -8,7 +8,14 @@ from torch import nn
 
 from ct2pet.errors import CheckpointError, Ct2PetError, PluginError
 from ct2pet.study.classification import ClassifierOptions, TrainedClassifier, train_classifier
-from ct2pet.study.features import Extractor, classifier_features, inception_features, random_features
+from ct2pet.study.features import (
+    Extractor,
+    classifier_features,
+    feature_scales,
+    inception_features,
+    random_features,
+)
+from ct2pet.study.image_metrics import frechet_distance
 from ct2pet.study.slices import to_network
 from ct2pet.study.training_set import TrainingSet
 
@@ -63,6 +70,19 @@ def test_weights_that_are_none_are_named(tmp_path):
         inception_features(tmp_path / "nowhere.pth")
     with pytest.raises((CheckpointError, PluginError), match=r"weights\.pth|torchvision"):
         inception_features(file)
+
+
+def test_a_feature_that_is_nearly_always_0_does_not_dominate_distances():
+    random = np.random.default_rng(0)
+    first, second = random.normal(0, [1.0, 30.0, 5.0, 2.0], (2, 200, 4))
+    first, second = (np.c_[values, np.zeros((200, 2))] for values in (first, second))
+    first[0, 4], second[:3, 4] = 1e-4, 1e-2
+    scales = feature_scales(first)
+    np.testing.assert_allclose(scales[:4], first[:, :4].std(axis=0))
+    np.testing.assert_allclose(scales[4:], 0.1 * np.median(first[:, :5].std(axis=0)))
+    without = frechet_distance(first[:, :4] / scales[:4], second[:, :4] / scales[:4])
+    assert frechet_distance(first / scales, second / scales) == pytest.approx(without, rel=0.01)
+    np.testing.assert_array_equal(feature_scales(np.ones((5, 3))), np.ones(3))
 
 
 def test_features_do_not_depend_on_the_batch():

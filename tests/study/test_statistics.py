@@ -7,6 +7,8 @@ from sklearn.metrics import confusion_matrix, roc_auc_score
 
 from ct2pet.errors import Ct2PetError
 from ct2pet.study.statistics import (
+    _bootstrapped,
+    _share_at,
     auc,
     auc_difference,
     auc_interval,
@@ -106,6 +108,16 @@ def test_runs_that_scatter_widen_the_interval():
     assert mixed[1] - mixed[0] > 2 * (same[1] - same[0])
 
 
+@pytest.mark.parametrize("areas", [(1.0, 0.5), (1.0, 1.0, 0.5, 0.0)])
+def test_the_scatter_of_few_runs_counts_fully(areas):
+    """AUCs of 1, 0.5 (all scores equal) and 0 are the same for any drawn patients: what is left is the standard error
+    of the mean of the runs, which is unbiased."""
+    labels = np.arange(20) % 2
+    bootstrapped = _bootstrapped(labels, np.array([(2 * area - 1) * labels for area in areas]), 0)
+    assert bootstrapped.mean() == pytest.approx(np.mean(areas), abs=0.02)
+    assert bootstrapped.std() == pytest.approx(np.std(areas, ddof=1) / np.sqrt(len(areas)), rel=0.05)
+
+
 def test_a_difference_is_paired_by_patient():
     """The same noise in both arms cancels: the interval of the difference is far narrower than those of the AUCs."""
     labels, scores = scores_of(100, 8)
@@ -142,3 +154,16 @@ def test_an_arm_that_is_the_oracle_brings_all_of_its_gain_and_one_without_gain_n
     assert gain_share_interval(labels, real, oracle, oracle) == pytest.approx([1.0, 1.0])
     assert gain_share_interval(labels, real, real, oracle) == pytest.approx([0.0, 0.0])
     assert gain_share_interval(labels, real, oracle, real) is None
+
+
+def test_the_share_of_a_gain_is_finite_although_single_resamples_have_none():
+    """As Fieller's interval of the ratio of two normal means; where the gain is always positive, the ends are
+    percentiles of the share."""
+    random = np.random.default_rng(0)
+    possible = random.normal(2.1, 1.0, 200_000)
+    gain = 0.5 * possible + random.normal(0, 0.3, 200_000)
+    ends = np.array([_share_at(gain, possible, probability) for probability in (0.025, 0.975)])
+    roots = np.roots([2.1**2 - 1.96**2, -2 * (1.05 * 2.1 - 1.96**2 * 0.5), 1.05**2 - 1.96**2 * (0.25 + 0.09)])
+    np.testing.assert_allclose(ends, np.sort(roots), rtol=0.05)
+    positive = np.abs(possible) + 0.1
+    np.testing.assert_allclose(_share_at(gain, positive, 0.975), np.quantile(gain / positive, 0.975), rtol=1e-3)

@@ -6,11 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from disc_slices import disc_slices
+from torch import nn
 
 import ct2pet.study.study as module
-from ct2pet.errors import Ct2PetError, DatasetError
+from ct2pet.errors import Ct2PetError, DatasetError, PluginError, TrainingError
 from ct2pet.files import read_json
+from ct2pet.study import classification
 from ct2pet.study.classification import ClassifierOptions
+from ct2pet.study.classifiers.base import Classifier
 from ct2pet.study.study import Run, StudyData, StudyOptions, draw_patients, run_study, runs_of
 
 OPTIONS = StudyOptions(
@@ -77,11 +80,34 @@ def test_seeds_can_be_added_and_nothing_is_trained_twice(data, finished, tmp_pat
 
 def test_a_folder_of_another_study_is_refused(data, finished):
     longer = replace(OPTIONS, training=replace(OPTIONS.training, steps=20))
-    with pytest.raises(Ct2PetError, match="a study of other data or settings"):
+    with pytest.raises(Ct2PetError, match="differs in training;"):
         run_study(data, longer, finished[0])
     brighter = replace(data, test=replace(data.test, images=data.test.images * 1.1))
-    with pytest.raises(Ct2PetError, match="a study of other data or settings"):
+    with pytest.raises(Ct2PetError, match="differs in data;"):
         run_study(brighter, OPTIONS, finished[0])
+
+
+def test_settings_bind_only_once_a_run_is_stored(data, tmp_path, monkeypatch):
+    def interrupted(*arguments):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(module, "_execute", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            run_study(data, replace(OPTIONS, training=replace(OPTIONS.training, steps=20)), tmp_path)
+    assert (tmp_path / "settings.json").exists()
+    one = replace(OPTIONS, arms=(), seeds=1)
+    assert run_study(data, one, tmp_path)["arms"][0]["runs"] == 1
+
+
+def test_an_unfit_classifier_is_refused_before_anything_is_written(data, tmp_path, monkeypatch):
+    small = StudyData(disc_slices(24, pixels=16), disc_slices(24, pixels=16, first=100))
+    with pytest.raises(TrainingError, match="resnet18 needs slices of at least 32 pixels, not 16"):
+        run_study(small, replace(OPTIONS, classifiers=("small_cnn", "resnet18"), arms=(), patients=None), tmp_path)
+    monkeypatch.setattr(classification, "load_classifier", lambda name: Classifier(lambda *sizes: nn.Flatten()))
+    with pytest.raises(PluginError, match=r"returns \(2, 1024\) for 2 images, not logits of \(2, 2\)"):
+        run_study(data, OPTIONS, tmp_path)
+    assert not any(tmp_path.iterdir())
 
 
 def test_draws_are_stratified_and_keep_patients_apart(training):

@@ -44,6 +44,12 @@ def test_a_resumed_training_is_bit_equal_to_one_that_nothing_interrupted(store, 
             assert same(whole.get(key), parts.get(key)), (name, key)
 
 
+def test_a_class_without_a_training_case_is_an_error_before_the_first_step(store, tmp_path):
+    with pytest.raises(TrainingError, match="no training case has the diagnosis 'malignant'; add cases"):
+        make_trainer(store, tmp_path, class_plans(**NUMBERS), "medscangan", cases=(["C0", "C2"], ["C1"]))
+    assert not any(tmp_path.iterdir())
+
+
 def test_no_case_is_predicted_at_the_end_and_asking_for_it_is_an_error(store, tmp_path):
     one = trainer(store, tmp_path, final_validation=True)
     one.run()

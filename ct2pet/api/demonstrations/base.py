@@ -59,7 +59,7 @@ class Demonstration:
 
     ``dataset``: the folder name of its raw dataset, which ``write`` creates. ``shortened``: turns the planner's plans
     into plans for a training of minutes; it does not change shortened plans. ``conclusion``: the stages after training,
-    by printed title; the last one writes report.html.
+    by printed title; the last one writes report.html. ``plans_name``: of the planner, or of reference plans.
     """
 
     dataset: str
@@ -71,6 +71,7 @@ class Demonstration:
             "evaluation and report": evaluate_and_report,
         }
     )
+    plans_name: str = layout.DEFAULT_PLANS
 
 
 def of_phantoms(configuration: Configuration) -> Configuration:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ct2pet import layout
 from ct2pet.api.augmentation_study import PAGE, PICTURES, GeneratorChoice, study_augmentation
-from ct2pet.api.demonstrations.base import Demonstration, Trained, of_phantoms
+from ct2pet.api.demonstrations.base import Demonstration, Trained
 from ct2pet.api.synthesis import synthesize
 from ct2pet.files import copy_file
 from ct2pet.parallel import default_processes
@@ -41,10 +41,9 @@ def write(raw: Path) -> None:
 
 def shortened(plans: Plans) -> Plans:
     """Adapt the plans to a training of minutes."""
-    lighter = {name: of_phantoms(configuration) for name, configuration in plans.configurations.items()}
     numbers = {"num_epochs": _EPOCHS, "iterations_per_epoch": _ITERATIONS, "decay_epochs": _EPOCHS // 2}
     models = {**plans.models, _MODEL: {**plans.hyperparameters(_MODEL), **numbers}}
-    return replace(plans, configurations=lighter, models=models)
+    return replace(plans, models=models)
 
 
 def synthesize_classes(trained: Trained) -> None:
@@ -86,4 +85,5 @@ DEMONSTRATION = Demonstration(
         "augmentation study and report": study,
         "reader study": ask_readers,
     },
+    plans_name="medscangan_64mm",
 )

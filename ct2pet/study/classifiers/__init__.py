@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ct2pet.errors import PluginError
 from ct2pet.plugins import load_plugin, plugin_names
 from ct2pet.study.classifiers.base import Classifier
 
@@ -12,5 +13,8 @@ def classifier_names() -> list[str]:
 
 
 def load_classifier(name: str) -> Classifier:
-    """The classifier called ``name``. Raises PluginError that lists the valid names."""
-    return load_plugin(__name__, name, "CLASSIFIER")
+    """The classifier called ``name``. Raises PluginError that lists the valid names, or names another type."""
+    classifier = load_plugin(__name__, name, "CLASSIFIER")
+    if not isinstance(classifier, Classifier):
+        raise PluginError(f"the plug-in {name!r} is no ct2pet.study.classifiers.base.Classifier, but {classifier!r}")
+    return classifier

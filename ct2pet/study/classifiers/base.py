@@ -1,4 +1,4 @@
-"""What a classifier has to tell."""
+"""The description of a classifier, and helpers for plug-ins."""
 
 from __future__ import annotations
 

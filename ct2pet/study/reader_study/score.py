@@ -74,12 +74,12 @@ class ReaderScore:
 def score_answers(key: Path, answers: Sequence[Path]) -> list[ReaderScore]:
     """Score each reader's file against the key. Raises Ct2PetError, naming the file, where one is not of this study,
     holds no answer, or is damaged."""
-    truth = read_as(key, _Key, remedy="not the key of a reader study")
+    truth = read_as(key, _Key, remedy="give the key that ct2pet_reader_study make wrote")
     return [_score(truth, path) for path in answers]
 
 
 def _score(truth: _Key, path: Path) -> ReaderScore:
-    content = read_as(path, _Answers, remedy="not the answers to a reader study")
+    content = read_as(path, _Answers, remedy="give a file that a reader saved on the page of the study")
     if content.study != truth.study:
         raise Ct2PetError(f"{path}: answers to the study {content.study}, the key is of {truth.study}")
     ratings, synthetic = np.array(content.ratings), np.array([kind == "synthetic" for kind in truth.images])

@@ -39,6 +39,7 @@ def test_the_report_is_the_page_of_the_study_with_all_arms(folder):
     report = (folder / "report.html").read_text()
     assert report == (folder / "study" / "study.html").read_text()
     assert "Closest pairs" in report
+    assert "medscangan (medscangan_64mm, " in study["generator"]
 
 
 def test_images_of_both_classes_and_the_page_for_readers_are_there(folder):

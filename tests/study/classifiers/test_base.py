@@ -97,3 +97,10 @@ def test_a_users_own_classifier_is_found_through_its_entry_point(tmp_path, monke
     monkeypatch.setattr(ct2pet.plugins, "entry_points", lambda group: [point] if group == point.group else [])
     assert "own" in classifier_names()
     assert isinstance(load_classifier("own"), Classifier)
+
+
+def test_an_entry_point_that_is_no_classifier_is_named(monkeypatch):
+    point = EntryPoint("own", "builtins:len", "ct2pet.study.classifiers")
+    monkeypatch.setattr(ct2pet.plugins, "entry_points", lambda group: [point] if group == point.group else [])
+    with pytest.raises(PluginError, match=r"'own' is no ct2pet\.study\.classifiers\.base\.Classifier"):
+        load_classifier("own")

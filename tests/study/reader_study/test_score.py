@@ -102,8 +102,8 @@ def test_several_readers_are_scored_each(tmp_path):
         ({"study": "abc", "ratings": [1] * 12}, "holds other than 160 ratings"),
         ({"study": "abc", "ratings": [7] * 160}, "holds other than 160 ratings"),
         ({"study": "abc", "ratings": [0] * 160}, "no image is answered"),
-        ({"study": "abc"}, "not the answers to a reader study"),
-        ([1, 2], "not the answers to a reader study"),
+        ({"study": "abc"}, "give a file that a reader saved"),
+        ([1, 2], "give a file that a reader saved"),
     ],
 )
 def test_files_that_do_not_fit_are_named(tmp_path, content, message):
@@ -115,5 +115,5 @@ def test_files_that_do_not_fit_are_named(tmp_path, content, message):
 
 def test_answers_in_place_of_the_key_are_refused(tmp_path):
     _, answers = study_of(tmp_path, with_right_answers(40, 40))
-    with pytest.raises(Ct2PetError, match="not the key of a reader study"):
+    with pytest.raises(Ct2PetError, match="give the key that ct2pet_reader_study make wrote"):
         score_answers(answers, [answers])
