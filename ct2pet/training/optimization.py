@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Optimization:
         self.gradients = {name: distributed.GradientMean(optimizer) for name, optimizer in self.optimizers.items()}
         self.precision = Precision(device, self.optimizers, precision_of(device))
         self.checks_later = device.type == "cuda"
+        self.before_step: Callable[[], None] = lambda: None  # see compile_networks
         self.late_check = LateCheck()
 
     def step(self, batch: Batch, step: int, cases: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -41,6 +42,7 @@ class Optimization:
         update sums their gradients. Raises TrainingError that names the step, the cases and the loss where a loss or a
         gradient is not finite; this update has not changed the networks. On a GPU it is detected one step later.
         """
+        self.before_step()
         self._set_learning_rates(step)
         losses: dict[str, torch.Tensor] = {}
         progress = self.schedule.progress(step)
