@@ -2,8 +2,9 @@
 
 Run: python benchmarks/predict_profile.py [--size quick|full] [--window 32|96]
 The case and the networks are those of predict.py. CPU seconds (user and system, all threads) of each part: what a part
-spends in another one that is listed counts there alone. "overlap" is the error in SUV inside the body of a prediction
-with a smaller overlap, against that with one half, and its number of windows.
+spends in another one that is listed counts there alone. "error" is that in SUV inside the body of a prediction with a
+smaller overlap, against that with one half. The second table has the peak memory of the process (MiB) before the first
+call of each part, and at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from _measure import run_process
+from _measure import peak_mib, run_process
 from predict import _case, prepare
 
 PARTS = {
@@ -43,6 +44,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.peaks: dict[str, float] = {}
         self.part, self.since = "imports", 0.0
 
     def enter(self, part: str) -> str:
@@ -55,6 +57,7 @@ class Clock:
     def timed(self, part: str, function: Callable) -> Callable:
         @functools.wraps(function)
         def wrapper(*arguments: Any, **options: Any) -> Any:
+            self.peaks.setdefault(part, peak_mib())
             before = self.enter(part)
             try:
                 return function(*arguments, **options)
@@ -81,7 +84,7 @@ def child(folder: Path, window: str, step: str, output: str) -> None:
     arguments = ["-i", str(ct), "-o", output, "--districts", str(maps), "-p", f"window{window}", "--disable_tta"]
     assert main([*arguments, "-step_size", step]) == 0
     clock.enter("")
-    print(json.dumps(clock.seconds))
+    print(json.dumps({"seconds": clock.seconds, "peaks": {**clock.peaks, "the end": peak_mib()}}))
 
 
 def error(folder: Path, one: str, other: str) -> str:
@@ -115,9 +118,11 @@ def main() -> None:
         print(f"|{'---|' * (len(PARTS) + 5)}", flush=True)
         for step, output in outputs.items():
             told = run_process([sys.executable, __file__, "--child", name, arguments.window, step, output]).told
-            seconds = [told.get(part, 0.0) for part in ["imports", *PARTS, "the rest"]]
+            seconds = [told["seconds"].get(part, 0.0) for part in ["imports", *PARTS, "the rest"]]
             cells = [f"{one:.2f}" for one in [*seconds, sum(seconds)]]
             print(f"| {step} | {' | '.join(cells)} | {error(folder, output, outputs[STEPS[0]])} |", flush=True)
+        print(f"\n| peak MiB before | {' | '.join(told['peaks'])} |\n|{'---|' * (len(told['peaks']) + 1)}")
+        print(f"| step {step} | {' | '.join(f'{one:.0f}' for one in told['peaks'].values())} |")
 
 
 if __name__ == "__main__":
