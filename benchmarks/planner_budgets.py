@@ -2,9 +2,9 @@
 
 Run: python benchmarks/planner_budgets.py
 A whole body of 1800 × 320 × 520 mm (40 cases), in voxels of 4 and of 2 mm, CT to PET. nnU-Net plans one network with
-one input and two classes; the regression of ct2pet trains one network, Pix2Pix also a discriminator, CycleGAN two of each.
-The estimate is that of ct2pet for a training. nnU-Net limits a batch to 5% of the voxels of the dataset, ct2pet to 8
-patches.
+one input and two classes; the regression of ct2pet trains one network, Pix2Pix also a discriminator, CycleGAN two of
+each. The estimate is that of ct2pet for a training. nnU-Net limits a batch to 5% of the voxels of the dataset, ct2pet
+to 8 patches.
 """
 
 from __future__ import annotations
