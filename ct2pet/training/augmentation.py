@@ -101,11 +101,11 @@ class Augmenter:
     def _turned(self, drawn: Sequence[_Drawn]) -> list[Tensors]:
         """Patches of all samples. Those that are rotated are sampled together."""
         patches = [{name: _cropped(image, self.patch_size) for name, image in one.source.items()} for one in drawn]
-        rotated = {number: one for number, one in enumerate(drawn) if one.rotation is not None}
-        if rotated:
-            sources = {name: _joined([one.source[name] for one in rotated.values()]) for name in patches[0]}
-            turned = self._rotated(sources, torch.stack([one.rotation for one in rotated.values()]))
-            for place, number in enumerate(rotated):
+        rotations = {number: one.rotation for number, one in enumerate(drawn) if one.rotation is not None}
+        if rotations:
+            sources = {name: _joined([drawn[number].source[name] for number in rotations]) for name in patches[0]}
+            turned = self._rotated(sources, torch.stack([*rotations.values()]))
+            for place, number in enumerate(rotations):
                 patches[number] = {name: image[place : place + 1] for name, image in turned.items()}
         return patches
 
