@@ -20,7 +20,8 @@ from ct2pet.inference.out_of_memory import is_shortage
 _LOG = logging.getLogger(__name__)
 _WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
 _VOXELS_ON_A_CPU = 2**19  # two windows of 64 cubed; of 96 cubed one is faster, in less memory
-_VOXELS_ON_A_GPU = 2**22  # 128 windows of 32 cubed: more do not use a GPU better
+_VOXELS_ON_CUDA = 2**22  # 128 windows of 32 cubed; larger convolutions use the whole GPU in any case
+_VOXELS_ELSEWHERE = 2**20  # devices that do not report their free memory
 _SHARE_FOR_VOLUMES = 0.5  # of a GPU's free memory; the rest is for the networks' activations
 _SHARE_FOR_WINDOWS = 0.5  # of the memory that the volumes leave free; the rest is for the convolutions' own buffers
 _CPU = torch.device("cpu")
@@ -41,11 +42,17 @@ def placements(device: torch.device, volume_bytes: int) -> list[Placement]:
     images, averages and results."""
     if device.type != "cuda":
         return [Placement(_CPU)]
-    free = torch.cuda.mem_get_info(device)[0]
+    free = free_bytes(device)
     fallback = [Placement(_CPU, _SHARE_FOR_WINDOWS * free), Placement(_CPU, 0)]
     if volume_bytes > _SHARE_FOR_VOLUMES * free:
         return fallback
     return [Placement(device, _SHARE_FOR_WINDOWS * (free - volume_bytes)), *fallback]
+
+
+def free_bytes(device: torch.device) -> int:
+    """The memory of a GPU that this process can use: free memory, and what torch holds without using it."""
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return torch.cuda.mem_get_info(device)[0] + unused
 
 
 def with_less_memory(work: Callable[[Placement], T], choices: Sequence[Placement]) -> T:
@@ -79,10 +86,10 @@ def windows_at_once(
 ) -> int:
     """The number of windows that a device computes together. ``memory``: see Placement. ``window_bytes``: of the
     activations of one window; None where unknown."""
-    voxels = math.prod(patch_size)
-    if torch.device(device).type == "cpu":
+    voxels, kind = math.prod(patch_size), torch.device(device).type
+    if kind == "cpu":
         return max(1, min(_WINDOWS_ON_A_CPU, _VOXELS_ON_A_CPU // voxels))
-    number = _VOXELS_ON_A_GPU // voxels
-    if window_bytes:
-        number = min(number, int(min(memory / window_bytes, number)))
+    number = (_VOXELS_ON_CUDA if kind == "cuda" else _VOXELS_ELSEWHERE) // voxels
+    if window_bytes and memory < number * window_bytes:
+        number = int(memory // window_bytes)
     return max(1, number)

@@ -17,8 +17,10 @@ ALL, LESS, LEAST = Placement(CUDA, 1000.0), Placement(CPU, 1000.0), Placement(CP
 
 @pytest.fixture
 def free(monkeypatch):
-    """A GPU with 1000 bytes of free memory."""
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (1000, 2000))
+    """A GPU with 900 bytes of free memory, and 100 that torch holds without using them."""
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (900, 2000))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda device: 300)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda device: 200)
 
 
 def test_volumes_are_on_a_gpu_where_half_of_its_free_memory_holds_them(free):
@@ -32,7 +34,8 @@ def test_a_gpu_computes_as_many_windows_as_its_memory_holds_and_a_cpu_two():
     assert windows_at_once([32] * 3, "cuda:1", 10_000, 1000) == 10
     assert windows_at_once([32] * 3, "cuda", 999, 1000) == 1
     assert windows_at_once([32] * 3, "cuda", 10**9, 1000) == windows_at_once([32] * 3, "cuda", 0, None) == 128
-    assert windows_at_once([192] * 3, "cuda", 10**12, 1000) == 1
+    assert windows_at_once([32] * 3, "cuda", 0, 1000) == windows_at_once([192] * 3, "cuda", 10**12, 1000) == 1
+    assert windows_at_once([32] * 3, "mps", float("inf"), 1000) == 32
     assert windows_at_once([32] * 3, "cpu", float("inf"), 1000) == 2
     assert windows_at_once([96] * 3, "cpu", float("inf"), 1000) == 1
 
