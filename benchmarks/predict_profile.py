@@ -1,6 +1,6 @@
 """Where the CPU seconds of a prediction go: one whole-body CT, one network, the whole process.
 
-Run: python benchmarks/predict_profile.py [--size quick|full] [--window 32|96]
+Run: python benchmarks/predict_profile.py [--size quick|full] [--window 32|96] [--features 8] [--steps 0.5 0.75 0.875]
 The case and the networks are those of predict.py. CPU seconds (user and system, all threads) of each part: what a part
 spends in another one that is listed counts there alone. "error" is that in SUV inside the body of a prediction with a
 smaller overlap, against that with one half. The second table has the peak memory of the process (MiB) before the first
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from _measure import peak_mib, run_process
-from predict import _case, prepare
+from predict import FEATURES, _case, prepare
 
 PARTS = {
     "load the networks": [
@@ -101,6 +101,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=("quick", "full"), default="quick")
     parser.add_argument("--window", choices=("32", "96"), default="32")
+    parser.add_argument("--features", type=int, help="of the first stage of the network (default: that of predict.py)")
+    parser.add_argument("--steps", nargs="+", default=STEPS, help="of the windows, as shares of a window")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -110,8 +112,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ.update({f"ct2pet_{kind}": str(folder / kind) for kind in ("raw", "preprocessed", "results")})
+        FEATURES[arguments.size] = arguments.features or FEATURES[arguments.size]
         prepare(folder, arguments.size)
-        outputs = {step: str(folder / f"step{step}.nii.gz") for step in STEPS}
+        outputs = {step: str(folder / f"step{step}.nii.gz") for step in arguments.steps}
         print(
             f"| windows of {arguments.window}³, step | {' | '.join(['imports', *PARTS, 'the rest', 'sum'])} | error |"
         )
@@ -120,7 +123,9 @@ def main() -> None:
             told = run_process([sys.executable, __file__, "--child", name, arguments.window, step, output]).told
             seconds = [told["seconds"].get(part, 0.0) for part in ["imports", *PARTS, "the rest"]]
             cells = [f"{one:.2f}" for one in [*seconds, sum(seconds)]]
-            print(f"| {step} | {' | '.join(cells)} | {error(folder, output, outputs[STEPS[0]])} |", flush=True)
+            print(
+                f"| {step} | {' | '.join(cells)} | {error(folder, output, outputs[arguments.steps[0]])} |", flush=True
+            )
         print(f"\n| peak MiB before | {' | '.join(told['peaks'])} |\n|{'---|' * (len(told['peaks']) + 1)}")
         print(f"| step {step} | {' | '.join(f'{one:.0f}' for one in told['peaks'].values())} |")
 
