@@ -20,7 +20,7 @@ from ct2pet.inference.out_of_memory import is_shortage
 _LOG = logging.getLogger(__name__)
 _WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
 _VOXELS_ON_A_CPU = 2**19  # two windows of 64 cubed; of 96 cubed one is faster, in less memory
-_VOXELS_ON_CUDA = 2**22  # 128 windows of 32 cubed; larger convolutions use the whole GPU in any case
+_VOXELS_ON_CUDA = 2**22  # 128 windows of 32 cubed; assumed to use a whole GPU, not measured
 _VOXELS_ELSEWHERE = 2**20  # devices that do not report their free memory
 _SHARE_FOR_VOLUMES = 0.5  # of a GPU's free memory; the rest is for the networks' activations
 _SHARE_FOR_WINDOWS = 0.5  # of the memory that the volumes leave free; the rest is for the convolutions' own buffers
@@ -65,7 +65,8 @@ def with_less_memory(work: Callable[[Placement], T], choices: Sequence[Placement
         if found is not None:
             return found
         # Here the attempt's tensors are free: the traceback of its error has ended.
-        what = "images and averages are kept on the CPU" if placement.volumes != following.volumes else "one by one"
+        on_cpu = placement.volumes != following.volumes
+        what = "images and averages are kept on the CPU" if on_cpu else "windows are computed one by one"
         _LOG.warning("the memory of the device is too small for this prediction: %s, which is slower", what)
         if torch.cuda.is_initialized():
             torch.cuda.empty_cache()
