@@ -1,6 +1,7 @@
 """What a GPU does with the plans: memory against the planner's estimate, steps per second, utilisation.
 
-    python benchmarks/gpu.py                 all of it, on an otherwise idle GPU; about 15 minutes
+    python benchmarks/gpu.py                 all of it, on an otherwise idle GPU; at least 15 minutes
+    python benchmarks/gpu.py --parts speed   only this part: memory, speed or prediction
     python benchmarks/gpu.py --device cpu    the same code in its smallest form: shows that it runs, measures nothing
 
 Memory: the default plans of a whole body for cards of 8, 24 and 80 GB, each trained for some steps by the trainer
@@ -8,7 +9,10 @@ itself in a process of its own: the planner's estimate and the peak of what torc
 that the card lacks are left out.
 Speed: the paper's plans (32 cubed, batch 1: limited by the launches) and the default plans for 8 GB. Steps per second
 of the trainer's whole loop (reading, augmentation, updates) after a warm-up, the utilisation that nvidia-smi reports
-meanwhile, and the seconds until the first steps were done, which compiling prolongs.
+meanwhile, and the seconds until the first steps were done, which compiling prolongs. The trainer computes in bfloat16
+where the GPU does; also in float32 with and without TensorFloat-32, and with layers in the order channels_last_3d.
+Prediction: a volume at clinical resolution, with windows of 32, 96 and 128 cubed, against nnU-Net and MONAI with the
+same network and overlap (not installed: the row says so), and the number of windows of 32 cubed at once.
 """
 
 from __future__ import annotations
@@ -25,6 +29,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import _gpu_prediction
 import torch
 from training_loop import CT_HU, DESCRIPTION, DISTRICT, SPACING_MM, make_trainer
 
@@ -34,13 +39,15 @@ from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.reference import reference_plans
-from ct2pet.training import Trainer, TrainingOptions
+from ct2pet.training import Trainer, TrainingOptions, compilation
+from ct2pet.training.mixed_precision import Precision
 
 PAPER, DEFAULT = "paper_2503_15555", "default"
 BOXES = {DISTRICT: (160, 80, 110), WHOLE_BODY: (450, 80, 130)}  # voxels of 4 mm
 BUDGETS = {8: 8.0, 24: 24.0, 80: 76.0}  # GB of the card: GiB for the training
 METHODS = ("pix2pix", "cyclegan")
-EAGER, LAST, COMPILE, GRAPHS = "eager", "channels last", "--compile", "CUDA graphs"
+EAGER, LAST, COMPILE, GRAPHS = "eager", "channels last", "compiled", "CUDA graphs"
+FLOAT32, TF32 = "float32", "float32 with TF32"
 
 
 def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> Plans:
@@ -60,23 +67,17 @@ def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> 
 def trainer_of(task: dict, plans: Plans, folder: Path) -> Trainer:
     """A trainer as the task says: its district in place of the benchmark's own, and how networks are run."""
     mode = task.get("mode", EAGER)
-    options = TrainingOptions(
-        device=task["device"], show_progress=False, final_validation=False, compile=mode == COMPILE
-    )
+    options = TrainingOptions(device=task["device"], show_progress=False, final_validation=False)
     plans = replace(plans, configurations={DISTRICT: replace(plans.configuration(task["district"]), labels=[1])})
     trainer = make_trainer(task["method"], plans, folder, options)
     if mode == LAST:
         trainer.model.to(memory_format=torch.channels_last_3d)
-    if mode == GRAPHS:
-        for network in trainer.model.children():
-            network.compile(mode="reduce-overhead")
-        step = trainer.optimization.step
-
-        def marked(*arguments):
-            torch.compiler.cudagraph_mark_step_begin()
-            return step(*arguments)
-
-        trainer.optimization.step = marked
+    if mode in (COMPILE, GRAPHS):  # --compile chooses between the two by the size of a batch
+        compilation.compile_mode = lambda device, planned: compilation.GRAPHS if mode == GRAPHS else None
+        trainer.optimization.before_step = compilation.compile_networks(trainer.model, trainer.device)
+    if mode in (FLOAT32, TF32):
+        trainer.optimization.precision = Precision(trainer.device, trainer.optimization.optimizers, None)
+        torch.backends.cudnn.allow_tf32 = torch.backends.cuda.matmul.allow_tf32 = mode == TF32
     return trainer
 
 
@@ -126,6 +127,9 @@ def child(task: dict) -> None:
     if task["what"] == "card":
         print(json.dumps({"name": torch.cuda.get_device_name(), "gib": torch.cuda.mem_get_info()[1] / 2**30}))
         return
+    if task["what"] == "prediction":
+        print(json.dumps(_gpu_prediction.measure(task)))
+        return
     torch.manual_seed(0)
     plans = plans_for(task["plans"], task["method"], task["device"], task["memory_gib"])
     with tempfile.TemporaryDirectory() as folder:
@@ -167,10 +171,10 @@ def memory(device: str, tiny: bool, there: float) -> None:
             print(f"| {card} GB | {method} | {sizes} | {found['context']:.2f} | {ratio} |", flush=True)
 
 
-def speed(device: str, tiny: bool) -> None:
+def speed(device: str, tiny: bool, there: float) -> None:
     print("\n| plans | patch | batch | how | first steps [s] | steps/s | utilisation [%] | peak [GiB] |")
     print("|---|---|---|---|---|---|---|---|")
-    modes = [EAGER] if tiny else [EAGER, LAST, COMPILE, GRAPHS]
+    modes = [EAGER] if tiny else [EAGER, LAST, COMPILE, GRAPHS, FLOAT32, TF32]
     for name, steps in {PAPER: 400, DEFAULT: 100}.items():
         for mode in modes:
             task = {"what": "speed", "plans": name, "district": DISTRICT, "method": "pix2pix", "device": device}
@@ -182,9 +186,20 @@ def speed(device: str, tiny: bool) -> None:
             print(f"| {name} | {found['patch']} | {found['batch']} | {mode} | {numbers} |", flush=True)
 
 
+def prediction(device: str, tiny: bool, there: float) -> None:
+    print("\n| windows | how | windows at once | seconds | peak [GiB] |")
+    print("|---|---|---|---|---|")
+    for task in _gpu_prediction.tasks(tiny):
+        found = ask(task | {"what": "prediction", "device": device})
+        numbers = f"{found} | " if isinstance(found, str) else f"{found['seconds']:.2f} | {found['peak']:.2f}"
+        at_once = task.get("at_once", "its own choice")
+        print(f"| {task['window']}³ | {task['arm']} | {at_once} | {numbers} |", flush=True)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device", choices=["cpu", "cuda"], default="cuda")
+    parser.add_argument("--parts", nargs="+", choices=[*PARTS], default=[*PARTS])
     parser.add_argument("--child", type=json.loads, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.child is not None:
@@ -197,9 +212,11 @@ def main() -> None:
     if isinstance(card, str):
         sys.exit(card)
     print(f"{card['name']}, torch {torch.__version__}, CUDA {torch.version.cuda}")
-    memory(options.device, tiny, card["gib"])
-    speed(options.device, tiny)
+    for part in options.parts:
+        PARTS[part](options.device, tiny, card["gib"])
 
+
+PARTS = {"memory": memory, "speed": speed, "prediction": prediction}
 
 if __name__ == "__main__":
     main()

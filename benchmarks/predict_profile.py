@@ -1,9 +1,10 @@
 """Where the CPU seconds of a prediction go: one whole-body CT, one network, the whole process.
 
-Run: python benchmarks/predict_profile.py [--size quick|full] [--window 32|96]
+Run: python benchmarks/predict_profile.py [--size quick|full] [--window 32|96] [--features 8] [--steps 0.5 0.75 0.875]
 The case and the networks are those of predict.py. CPU seconds (user and system, all threads) of each part: what a part
-spends in another one that is listed counts there alone. "overlap" is the error in SUV inside the body of a prediction
-with a smaller overlap, against that with one half, and its number of windows.
+spends in another one that is listed counts there alone. "error" is that in SUV inside the body of a prediction with a
+smaller overlap, against that with one half. The second table has the peak memory of the process (MiB) before the first
+call of each part, and at the end.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from _measure import run_process
-from predict import _case, prepare
+from _measure import peak_mib, run_process
+from predict import FEATURES, _case, prepare
 
 PARTS = {
     "load the networks": [
@@ -43,6 +44,7 @@ class Clock:
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
+        self.peaks: dict[str, float] = {}
         self.part, self.since = "imports", 0.0
 
     def enter(self, part: str) -> str:
@@ -55,6 +57,7 @@ class Clock:
     def timed(self, part: str, function: Callable) -> Callable:
         @functools.wraps(function)
         def wrapper(*arguments: Any, **options: Any) -> Any:
+            self.peaks.setdefault(part, peak_mib())
             before = self.enter(part)
             try:
                 return function(*arguments, **options)
@@ -81,7 +84,7 @@ def child(folder: Path, window: str, step: str, output: str) -> None:
     arguments = ["-i", str(ct), "-o", output, "--districts", str(maps), "-p", f"window{window}", "--disable_tta"]
     assert main([*arguments, "-step_size", step]) == 0
     clock.enter("")
-    print(json.dumps(clock.seconds))
+    print(json.dumps({"seconds": clock.seconds, "peaks": {**clock.peaks, "the end": peak_mib()}}))
 
 
 def error(folder: Path, one: str, other: str) -> str:
@@ -98,6 +101,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=("quick", "full"), default="quick")
     parser.add_argument("--window", choices=("32", "96"), default="32")
+    parser.add_argument("--features", type=int, help="of the first stage of the network (default: that of predict.py)")
+    parser.add_argument("--steps", nargs="+", default=STEPS, help="of the windows, as shares of a window")
     parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -107,17 +112,22 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         os.environ.update({f"ct2pet_{kind}": str(folder / kind) for kind in ("raw", "preprocessed", "results")})
+        FEATURES[arguments.size] = arguments.features or FEATURES[arguments.size]
         prepare(folder, arguments.size)
-        outputs = {step: str(folder / f"step{step}.nii.gz") for step in STEPS}
+        outputs = {step: str(folder / f"step{step}.nii.gz") for step in arguments.steps}
         print(
             f"| windows of {arguments.window}³, step | {' | '.join(['imports', *PARTS, 'the rest', 'sum'])} | error |"
         )
         print(f"|{'---|' * (len(PARTS) + 5)}", flush=True)
         for step, output in outputs.items():
             told = run_process([sys.executable, __file__, "--child", name, arguments.window, step, output]).told
-            seconds = [told.get(part, 0.0) for part in ["imports", *PARTS, "the rest"]]
+            seconds = [told["seconds"].get(part, 0.0) for part in ["imports", *PARTS, "the rest"]]
             cells = [f"{one:.2f}" for one in [*seconds, sum(seconds)]]
-            print(f"| {step} | {' | '.join(cells)} | {error(folder, output, outputs[STEPS[0]])} |", flush=True)
+            print(
+                f"| {step} | {' | '.join(cells)} | {error(folder, output, outputs[arguments.steps[0]])} |", flush=True
+            )
+        print(f"\n| peak MiB before | {' | '.join(told['peaks'])} |\n|{'---|' * (len(told['peaks']) + 1)}")
+        print(f"| step {step} | {' | '.join(f'{one:.0f}' for one in told['peaks'].values())} |")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,8 @@ patches that lie ready. The trainer's are those of an epoch: reading patches, au
 broken numbers, the moving average of the weights. Both are timed in turn in one process; the share is the median over
 the rounds. What the end of an epoch costs (validation, log, checkpoints) is timed apart and shared out over the plans'
 steps.
-Prints wall time and processor time of the process (which counts the reading threads, too).
+Prints wall time and processor time of the process (which counts the reading threads, too), and the processor time of
+each part that the bare steps do not have, measured where it is called: other work of the machine changes it less.
 """
 
 from __future__ import annotations
@@ -98,12 +99,45 @@ def bare_steps(model: Model, optimizers: Optimizers, precision: Precision, batch
             optimizers[update.optimizer].step()
 
 
+class Parts:
+    """Processor seconds of what the trainer does beside the bare steps, by part; the optimizers' steps are not part of
+    the checks."""
+
+    def __init__(self, trainer: Trainer) -> None:
+        loop, optimization = trainer.loop, trainer.optimization
+        self.seconds: dict[str, float] = {}
+        self._time(loop.loader, "batch", "reading")
+        self._time(loop, "_augmented", "augmentation")
+        self._time(optimization, "_update", "norms, clipping, checks")
+        self._time(loop.average, "update", "average of the weights")
+        for optimizer in optimization.optimizers.values():
+            self._time(optimizer, "step", "step")
+
+    def _time(self, owner: object, name: str, part: str) -> None:
+        function = getattr(owner, name)
+
+        def timed(*arguments, **options):
+            started = time.thread_time()
+            try:
+                return function(*arguments, **options)
+            finally:
+                self.seconds[part] = self.seconds.get(part, 0.0) + time.thread_time() - started
+
+        setattr(owner, name, timed)
+
+    def added(self) -> dict[str, float]:
+        found = dict(self.seconds)
+        found["norms, clipping, checks"] -= found.pop("step")
+        return found
+
+
 class Clock:
     """Seconds of wall and of the process's processors for each piece of work, by name."""
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.seconds: dict[str, list[tuple[float, float]]] = {}
+        self.parts: dict[str, float] = {}
 
     def time(self, name: str, work: Callable[[], object]) -> None:
         self._wait()
@@ -143,7 +177,11 @@ def measure(plans: Plans, folder: Path, device: str, rounds: int, steps: int) ->
             clock.time(name, work[name])
     for took in clock.seconds.values():
         del took[0]  # the first round warms up
-    losses = trainer.loop.run(range(1))
+    parts = Parts(trainer)
+    started, count = time.process_time(), 8 * steps
+    losses = trainer.loop.run(range(count))
+    clock.parts = {name: seconds / count for name, seconds in parts.added().items()}
+    clock.parts["all of the step"] = (time.process_time() - started) / count
     trainer.loop.run = lambda steps, bar: losses
     for epoch in range(5):
         clock.time("end", partial(trainer._epoch, epoch))
@@ -159,6 +197,7 @@ def main() -> None:
     options = parser.parse_args()
     print("| plans | clock | bare step [ms] | steps of the loop | end of an epoch | together | half of the rounds |")
     print("|---|---|---|---|---|---|---|")
+    shares = []
     for name, plans in plans_by_name(options.device).items():
         if options.plans and name not in options.plans:
             continue
@@ -175,6 +214,11 @@ def main() -> None:
                 f"| {median + share:+.1%} | {quarters[0]:+.1%} to {quarters[2]:+.1%} |",
                 flush=True,
             )
+        *parts, (_, whole) = clock.parts.items()
+        added = sum(seconds for _, seconds in parts)
+        each = ", ".join(f"{title} {1000 * seconds:.2f} ms" for title, seconds in parts)
+        shares.append(f"{name}: {each}; together {added / (whole - added):+.1%} of the rest of a step")
+    print("\n" + "\n".join(shares))
 
 
 if __name__ == "__main__":

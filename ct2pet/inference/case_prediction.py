@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -114,9 +114,9 @@ class CasePrediction:
         """The inputs of an unfinished case; empty where only its DICOM series is missing."""
         return {} if case.is_done else {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
 
-    def predict(self, case: Case, inputs: Mapping[str, Volume], progress: Callable[[float], None]) -> Volumes:
-        """The targets of a case from its inputs; empty without inputs. ``progress`` is called with shares of the work
-        (sum 1)."""
+    def predict(self, case: Case, inputs: Volumes, progress: Callable[[float], None]) -> Volumes:
+        """The targets of a case from its inputs, which are emptied; empty without inputs. ``progress`` is called with
+        shares of the work (sum 1)."""
         if not inputs:
             return {}
         district_map = self.maps.of(case, inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import torch
 
@@ -27,17 +27,18 @@ class Ensemble:
 
     def predict(
         self,
-        inputs: Mapping[str, Volume],
+        inputs: Volumes,
         district_map: Volume,
         output_grid: Grid,
         progress: Progress | None = None,
     ) -> Volumes:
-        """As Predictor.predict; for several predictors the mean, float32."""
+        """As Predictor.predict, which empties ``inputs``; for several predictors the mean, float32."""
         share = 1 / len(self.predictors)
         part = None if progress is None else lambda done: progress(done * share)
         means: Volumes = {}
         for number, predictor in enumerate(self.predictors, start=1):
-            for name, found in predictor.predict(inputs, district_map, output_grid, part).items():
+            own = inputs if number == len(self.predictors) else dict(inputs)
+            for name, found in predictor.predict(own, district_map, output_grid, part).items():
                 if name not in means:
                     means[name] = found
                 else:  # a running mean: exact where all values are equal

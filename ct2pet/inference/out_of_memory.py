@@ -21,7 +21,7 @@ def reporting_out_of_memory(device: str | torch.device, what: str, advice: str) 
     try:
         yield
     except (RuntimeError, MemoryError) as error:
-        if _is_shortage(error):
+        if is_shortage(error):
             raise Ct2PetError(f"{what}: out of memory on {_described(torch.device(device))}; {advice}") from error
         if _NOT_DETERMINISTIC in str(error):
             name = str(error).split()[0]
@@ -30,7 +30,8 @@ def reporting_out_of_memory(device: str | torch.device, what: str, advice: str) 
         raise
 
 
-def _is_shortage(error: Exception) -> bool:
+def is_shortage(error: Exception) -> bool:
+    """Whether an error is caused by a lack of memory, of the CPU or of a GPU."""
     if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
         return True
     return any(words in str(error) for words in (*_OF_THE_CPU, *_OF_THE_GPU))

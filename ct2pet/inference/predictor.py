@@ -76,7 +76,7 @@ class Predictor:
     @torch.inference_mode()
     def predict(
         self,
-        inputs: Mapping[str, Volume],
+        inputs: Volumes,
         district_map: Volume,
         output_grid: Grid,
         progress: Progress | None = None,
@@ -85,19 +85,21 @@ class Predictor:
         the districts), and label maps.
 
         ``inputs`` (by name, in their units) and ``district_map`` (labels) may be on different grids of any orientation.
-        ``progress`` is called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the
-        first input, DatasetError where none of the districts occurs in the map.
+        ``inputs`` is emptied: its images are released before the networks of the last district compute. ``progress`` is
+        called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the first input,
+        DatasetError where none of the districts occurs in the map.
         """
         leading = self.fields.inputs[0].name
         if inputs[leading].grid.overlap(district_map.grid) == 0:
             raise GeometryError(f"the district map does not overlap the {leading}")
-        inputs = {name: volume.to_canonical() for name, volume in inputs.items()}
+        images = {name: volume.to_canonical() for name, volume in inputs.items()}
+        inputs.clear()
         district_map = district_map.to_canonical()
         on_output = resample(district_map, output_grid.to_canonical(), labels=True)
         stitchers = {one.name: self._stitcher(one, on_output) for one in self.fields.targets}
         occurs = False
         for district in self.districts:
-            found = self._predict_district(district, inputs, district_map, progress)
+            found = self._predict_district(district, images, district_map, progress)
             for name, volume in (found or {}).items():
                 stitchers[name].add(volume, district.configuration.labels)
             occurs |= found is not None
@@ -133,11 +135,14 @@ class Predictor:
         return view.continuation(self._volumes(found, view.prepared.grid, view.district))
 
     def _predict_district(
-        self, district: DistrictModels, inputs: Mapping[str, Volume], district_map: Volume, progress: Progress | None
+        self, district: DistrictModels, inputs: Volumes, district_map: Volume, progress: Progress | None
     ) -> Volumes | None:
-        """The targets of one district on the plan's grid around it; None where it does not occur."""
+        """The targets of one district on the plan's grid around it; None where it does not occur. The last district
+        empties ``inputs``."""
         share = 1 / len(self.districts)
         view = self.view(district, inputs, district_map)
+        if district is self.districts[-1]:
+            inputs.clear()
         if view is None:
             if progress is not None:
                 progress(share)

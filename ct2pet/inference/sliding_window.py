@@ -15,10 +15,6 @@ from ct2pet.inference.window_weights import window_weights
 from ct2pet.planning.configuration import UNIFORM
 from ct2pet.volume import Box
 
-_WINDOWS_ON_A_CPU = 2  # faster than 1 and than 8
-_VOXELS_ON_A_CPU = 2**19  # two windows of 64 cubed; of 96 cubed one is faster, in less memory
-_VOXELS_ON_A_GPU = 2**20  # voxels of a window of about 100 cubed; smaller windows do not use the whole GPU one by one
-_SHARE_FOR_VOLUMES = 0.5  # of a GPU's free memory; the rest is for the networks' activations
 _CPU = torch.device("cpu")
 WindowFunction = Callable[[torch.Tensor], Mapping[str, torch.Tensor]]
 Position = tuple[int, int, int]
@@ -26,26 +22,16 @@ Position = tuple[int, int, int]
 _RIM = 16  # a sixteenth of a window: 11% more windows, and 1 to 4% less error (phantoms) than without
 
 
-def windows_at_once(patch_size: Sequence[int], device: str | torch.device) -> int:
-    """The number of windows that a device computes together."""
-    if torch.device(device).type == "cpu":
-        return max(1, min(_WINDOWS_ON_A_CPU, _VOXELS_ON_A_CPU // math.prod(patch_size)))
-    return max(1, _VOXELS_ON_A_GPU // math.prod(patch_size))
-
-
-def where_volumes_fit(num_bytes: int, device: str | torch.device) -> torch.device:
-    """The computing device, where volumes and averages of so many bytes fit into its memory with the networks, else the
-    CPU."""
-    device = torch.device(device)
-    if device.type == "cuda" and num_bytes <= _SHARE_FOR_VOLUMES * torch.cuda.mem_get_info(device)[0]:
-        return device
-    return _CPU
+def on_device(image: np.ndarray | torch.Tensor, device: torch.device) -> torch.Tensor:
+    """An image as a float32 tensor on ``device``; it is not copied where it is one."""
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(np.ascontiguousarray(image, dtype=np.float32))
+    return image.to(device, torch.float32)
 
 
 @dataclass(frozen=True)
 class Slab:
-    """The means of the windows in a part of the volume: ``means`` by name, float32 (channels, Z, Y, X) of ``box``, on
-    the CPU."""
+    """The means of the windows in a part of the volume: ``means`` by name, float32 (channels, Z, Y, X) of ``box``."""
 
     box: Box
     means: Mapping[str, torch.Tensor]
@@ -60,8 +46,8 @@ class SlidingWindow:
     sixteenth of a window before it, because networks are least accurate at the border, the last ends equally far behind
     it, and the steps between are equal. With the layout ``regular`` the first begins at the volume's first voxel and
     all steps are the same, as in arXiv 2503.15555; the last may end outside the volume. ``batch_size`` windows are
-    computed together: see ``windows_at_once``. ``weights``: see ``window_weights``. ``device``: of the images and the
-    averages.
+    computed together: see ``placement.windows_at_once``. ``weights``: see ``window_weights``. ``device``: of the images
+    and the averages.
     """
 
     patch_size: Sequence[int]
@@ -81,14 +67,14 @@ class SlidingWindow:
 
     def slabs(
         self,
-        images: Sequence[np.ndarray],
+        images: Sequence[np.ndarray | torch.Tensor],
         outside: Sequence[float],
         mask: np.ndarray,
         function: WindowFunction,
         progress: Callable[[float], None] | None = None,
     ) -> Iterator[Slab]:
         """Apply ``function`` to normalised images (Z, Y, X) window by window, and yield the weighted mean in
-        finished slabs, from the first to the last slice of the mask's box.
+        finished slabs on ``device``, from the first to the last slice of the mask's box.
 
         ``function`` gets float windows (N, images, Z, Y, X) on ``device`` and returns, by name, tensors (N, channels,
         Z, Y, X) on any device; outside the volume each image has its value of ``outside``. Only unfinished slabs are in
@@ -96,8 +82,7 @@ class SlidingWindow:
         ValueError where ``function`` returns another shape.
         """
         positions = self.positions(mask)
-        arrays = [np.ascontiguousarray(image, dtype=np.float32) for image in images]
-        channels = [torch.from_numpy(array).to(self.device) for array in arrays]
+        channels = [on_device(image, self.device) for image in images]
         box = Box.around(mask) or Box((0, 0, 0), (0, 0, 0))
         average = _SlabAverage(box, window_weights(self.weights, self.patch_size), self.device)
         for first in range(0, len(positions), self.batch_size):
@@ -220,7 +205,7 @@ class _SlabAverage:
         box = Box((self.first, *self.box.start[1:]), (stop, *self.box.stop[1:]))
         for name, mean in self._means.items():  # there is no window in a gap of the mask
             self._grow(name, len(mean), depth)
-        means = {name: mean[:, :depth].cpu() for name, mean in self._means.items()}
+        means = {name: mean[:, :depth] for name, mean in self._means.items()}
         self.first = stop
         self._means = {name: mean[:, depth:].clone() for name, mean in self._means.items()}
         self._totals = {name: total[depth:].clone() for name, total in self._totals.items()}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,20 +12,19 @@ import torch
 
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import PET
+from ct2pet.errors import PlansError
 from ct2pet.inference.bfloat16 import TOLERANCE_PROBABILITY, TOLERANCE_SUV, FastWindows, in_float32
+from ct2pet.inference.placement import Placement, placements, windows_at_once, with_less_memory
 from ct2pet.inference.remembered_windows import RememberedWindows
-from ct2pet.inference.sliding_window import (
-    Slab,
-    SlidingWindow,
-    where_volumes_fit,
-    windows_at_once,
-)
+from ct2pet.inference.sliding_window import Slab, SlidingWindow, on_device
 from ct2pet.models.base import Method, PredictionModel
 from ct2pet.models.base.staged import draft_name
+from ct2pet.planning.memory_estimate import estimate_window_bytes
 from ct2pet.preprocessing.normalization import as_input, outside_value, unit_scale
 
 Progress = Callable[[float], None]
 Arrays = dict[str, np.ndarray]
+Images = Mapping[str, np.ndarray | torch.Tensor]
 
 
 @dataclass(frozen=True)
@@ -54,15 +54,54 @@ def predict_volume(
     Of several ``methods`` (folds of one training) images and the probabilities of labels are averaged. ``until``: the
     last stage to compute. ``progress`` is called with shares of the work (sum 1). The models should be in evaluation
     mode, without gradients.
+
+    On a GPU images, averages and results are kept in its memory where they fit: each input is copied to it once, each
+    target of a stage once from it. After an out-of-memory error less is kept there (see ``placement``).
     """
-    options = options or WindowOptions()
     stages = [_stages(method, until) for method in methods]
-    shares = [len(own) * len(methods) for own in stages]
-    reports = [None if progress is None else _scaled(progress, 1 / share) for share in shares]
-    seen = [_through(own[:-1], inputs, region, options, report) for own, report in zip(stages, reports)]
+    report = _Forward(progress)
+
+    def attempt(placement: Placement) -> Arrays:
+        report.restart()
+        return _predict(stages, inputs, _Task(region, options or WindowOptions(), placement), report)
+
     last = [own[-1] for own in stages]
-    slabs = [_slabs(stage, own, region, options, report) for stage, own, report in zip(last, seen, reports)]
-    return _collect(zip(*slabs), last[0], region)
+    return with_less_memory(attempt, placements(_device(last[0]), _volume_bytes(last, region)))
+
+
+@dataclass(frozen=True)
+class _Task:
+    """``region``: the voxels to predict (bool; Z, Y, X)."""
+
+    region: np.ndarray
+    options: WindowOptions
+    placement: Placement
+
+
+class _Forward:
+    """Calls ``progress`` with the shares of the work, except those that were already reported before a restart."""
+
+    def __init__(self, progress: Progress | None) -> None:
+        self.progress, self.done, self.reported = progress, 0.0, 0.0
+
+    def restart(self) -> None:
+        self.done = 0.0
+
+    def __call__(self, share: float) -> None:
+        self.done += share
+        if self.progress is not None and self.done > self.reported:
+            self.progress(min(share, self.done - self.reported))
+            self.reported = self.done
+
+
+def _predict(stages: Sequence[Sequence[PredictionModel]], inputs: Images, task: _Task, progress: Progress) -> Arrays:
+    """The targets of the last stage of each method, averaged."""
+    images = {name: on_device(image, task.placement.volumes) for name, image in inputs.items()}
+    reports = [_scaled(progress, 1 / (len(own) * len(stages))) for own in stages]
+    seen = [_through(own[:-1], images, task, report) for own, report in zip(stages, reports)]
+    last = [own[-1] for own in stages]
+    slabs = [_slabs(stage, own, task, report) for stage, own, report in zip(last, seen, reports)]
+    return _collect(zip(*slabs), last[0], task)
 
 
 def _stages(method: Method, until: str | None) -> list[PredictionModel]:
@@ -75,16 +114,10 @@ def _scaled(progress: Progress, factor: float) -> Progress:
     return lambda share: progress(share * factor)
 
 
-def _through(
-    stages: Sequence[PredictionModel],
-    inputs: Mapping[str, np.ndarray],
-    region: np.ndarray,
-    options: WindowOptions,
-    progress: Progress | None,
-) -> Mapping[str, np.ndarray]:
+def _through(stages: Sequence[PredictionModel], inputs: Images, task: _Task, progress: Progress) -> Images:
     """The inputs of the next stage."""
     for stage in stages:
-        found = _collect(zip(_slabs(stage, inputs, region, options, progress)), stage, region)
+        found = _collect(zip(_slabs(stage, inputs, task, progress)), stage, task)
         inputs = drafts(stage, found)
     return inputs
 
@@ -96,39 +129,40 @@ def drafts(stage: PredictionModel, predicted: Mapping[str, np.ndarray]) -> Array
     return {draft_name(one): as_input(predicted[one.name], windows[one.name]) for one in images}
 
 
-def _slabs(
-    stage: PredictionModel,
-    inputs: Mapping[str, np.ndarray],
-    region: np.ndarray,
-    options: WindowOptions,
-    progress: Progress | None,
-) -> Iterator[Slab]:
-    plan, fields = stage.planned, stage.fields.inputs
+def _slabs(stage: PredictionModel, inputs: Images, task: _Task, progress: Progress) -> Iterator[Slab]:
+    plan, fields, options = stage.planned, stage.fields.inputs, task.options
     overlap = plan.tile_overlap if options.step_size is None else 1 - options.step_size
-    device = where_volumes_fit(_volume_bytes(stage, region), _device(stage))
-    window = SlidingWindow(plan.patch_size, overlap, _at_once(stage), plan.tile_layout, plan.window_weights, device)
+    number, device = _at_once(stage, task.placement), task.placement.volumes
+    window = SlidingWindow(plan.patch_size, overlap, number, plan.tile_layout, plan.window_weights, device)
     function = in_float32(_Windows(stage, options.mirror))
     if options.bfloat16:
         function = FastWindows(function, _device(stage), _tolerances(stage))
     if options.remembered is not None:
         function = options.remembered.before(stage, function)
     outside = [_outside(stage, one) for one in fields]
-    yield from window.slabs([inputs[one.name] for one in fields], outside, region, function, progress)
+    yield from window.slabs([inputs[one.name] for one in fields], outside, task.region, function, progress)
 
 
-def _volume_bytes(stage: PredictionModel, region: np.ndarray) -> int:
-    """The memory of the input images and the unfinished slices (float32): all channels of each target and the count,
-    twice while slices are moved."""
-    depth = min(2 * stage.planned.patch_size[0], len(region))
-    slices = sum(one.num_channels + 1 for one in stage.fields.targets) * depth * region[0].size
-    return 4 * (len(stage.fields.inputs) * region.size + 2 * slices)
+def _volume_bytes(stages: Sequence[PredictionModel], region: np.ndarray) -> int:
+    """The memory of the last stages of several methods: the input images, the region, the results, and the unfinished
+    slices of each (float32): all channels of each target and the count, twice while slices are moved."""
+    fields = stages[0].fields
+    volumes = sum(_type(one).itemsize for one in fields.targets) + 4 * len(fields.inputs) + region.itemsize
+    depth = min(2 * stages[0].planned.patch_size[0], len(region))
+    slices = sum(one.num_channels + 1 for one in fields.targets) * depth * region[0].size
+    return volumes * region.size + 2 * 4 * slices * len(stages)
 
 
-def _at_once(stage: PredictionModel) -> int:
+def _at_once(stage: PredictionModel, placement: Placement) -> int:
     """For slices the batch size of the training; for patches that of the device."""
     if stage.requirements.dimensions == 2:
         return stage.planned.batch_size
-    return windows_at_once(stage.planned.patch_size, _device(stage))
+    window_bytes: int | None = None
+    with contextlib.suppress(PlansError):  # networks of which the planner knows no memory
+        window_bytes = estimate_window_bytes(
+            stage.configuration, stage.fields, stage.requirements, stage.used_for_inference
+        )
+    return windows_at_once(stage.planned.patch_size, _device(stage), placement.memory, window_bytes)
 
 
 def _device(stage: PredictionModel) -> torch.device:
@@ -173,20 +207,23 @@ class _Windows:
         return answers
 
 
-def _collect(slabs: Iterator[tuple[Slab, ...]], stage: PredictionModel, region: np.ndarray) -> Arrays:
+def _collect(slabs: Iterator[tuple[Slab, ...]], stage: PredictionModel, task: _Task) -> Arrays:
     """Slabs of all models, averaged, as volumes; ``stage`` is one of the models."""
-    targets = stage.fields.targets
+    targets, device = stage.fields.targets, task.placement.volumes
     outside = {one.name: _outside(stage, one) for one in targets}
-    volumes = {one.name: np.full(region.shape, outside[one.name], _type(one)) for one in targets}
+    region = torch.from_numpy(np.ascontiguousarray(task.region)).to(device)
+    volumes = {
+        one.name: torch.full(region.shape, outside[one.name], dtype=_torch_type(_type(one)), device=device)
+        for one in targets
+    }
     for parts in slabs:
-        box = parts[0].box
-        inside = torch.from_numpy(np.ascontiguousarray(region[box.slices]))
+        box = parts[0].box.slices
         for one in targets:
             mean = _mean([part.means[one.name] for part in parts])
             merged = mean.argmax(0) if one.rules.merge == "probability" else mean[0]
             beyond = torch.full_like(merged, outside[one.name])
-            volumes[one.name][box.slices] = torch.where(inside, merged, beyond).numpy()
-    return volumes
+            volumes[one.name][box] = torch.where(region[box], merged, beyond)
+    return {name: volume.cpu().numpy() for name, volume in volumes.items()}
 
 
 def _outside(stage: PredictionModel, field: Field) -> float:
@@ -198,6 +235,10 @@ def _outside(stage: PredictionModel, field: Field) -> float:
 
 def _type(target: Field) -> np.dtype:
     return np.min_scalar_type(target.num_channels - 1) if target.rules.is_labels else np.dtype(np.float32)
+
+
+def _torch_type(kind: np.dtype) -> torch.dtype:
+    return torch.from_numpy(np.empty(0, kind)).dtype
 
 
 def _mean(parts: Sequence[torch.Tensor]) -> torch.Tensor:

@@ -15,7 +15,9 @@ def smoothness(displacement: torch.Tensor, spacing: Sequence[float] | None = Non
     cubes. An axis of one voxel has no gradient.
     """
     dimensions = displacement.shape[1]
-    lengths = displacement.new_tensor(list(spacing or [1.0] * dimensions), dtype=torch.float32)
+    # Filled on the device: a copy from the CPU would wait for the work of a GPU.
+    each = [displacement.new_full((1,), mm, dtype=torch.float32) for mm in spacing or [1.0] * dimensions]
+    lengths = torch.cat(each)
     field_mm = displacement.float() * lengths.view(1, -1, *[1] * dimensions)
     total = field_mm.new_zeros(())
     for axis in range(dimensions):

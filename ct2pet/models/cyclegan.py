@@ -113,7 +113,8 @@ class CycleGAN(ImageTranslation):
 
 def only_inside(image: torch.Tensor, mask: torch.Tensor, outside: Sequence[float]) -> torch.Tensor:
     """The image (N, C, *space) inside the mask (bool), elsewhere the value ``outside`` of each channel."""
-    values = torch.tensor(outside, dtype=image.dtype, device=image.device)
+    # Filled on the device: a copy from the CPU would wait for the work of a GPU.
+    values = torch.cat([image.new_full((1,), value) for value in outside])
     return torch.where(mask, image, values.reshape(-1, *[1] * (image.ndim - 2)))
 
 

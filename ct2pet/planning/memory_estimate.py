@@ -8,10 +8,12 @@ CPU, where torch uses other kernels for small maps.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from ct2pet.dataset.fields import Fields
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.network_size import count
-from ct2pet.planning.requirements import Requirements
+from ct2pet.planning.requirements import NetworkNeed, Requirements
 
 _GIB = 2.0**30
 _BYTES = 4  # float32; bf16 autocast needs less
@@ -34,12 +36,32 @@ def estimate_training_gib(
 def _of_one_training(configuration: Configuration, fields: Fields, needs: Requirements, device: str) -> float:
     kind = "cuda" if device == "cuda" else "cpu"
     planned = configuration.as_seen_in(needs.dimensions)
-    patch_size = planned.patch_size[-needs.dimensions :]
     total = 0.0
-    for need in needs.networks.values():
-        channels = need.in_channels(fields, needs.dimensions), need.out_channels(fields, needs.dimensions)
-        network = planned.network(need.role(planned.networks))
-        parameters, activations = count(network.network_class, network.arguments, patch_size, *channels)
+    for _, need, parameters, activations in _counted(planned, fields, needs):
         held = activations * planned.batch_size * need.passes
         total += parameters * need.copies * _PER_PARAMETER + held * _BYTES
     return _RUNTIME_GIB[kind] + _FACTOR[kind] * total / _GIB
+
+
+def estimate_window_bytes(
+    configuration: Configuration, fields: Fields, requirements: Requirements, predicts: Callable[[str], bool]
+) -> int:
+    """Upper limit of the memory (bytes, float32) of one window in a prediction: the activations that a training keeps,
+    of the networks (by name) that predict. A prediction keeps fewer of them.
+
+    Raises PlansError as ``estimate_training_gib``.
+    """
+    planned = configuration.as_seen_in(requirements.dimensions)
+    counted = _counted(planned, fields, requirements)
+    return _BYTES * sum(activations for name, _, _, activations in counted if predicts(name))
+
+
+def _counted(
+    planned: Configuration, fields: Fields, needs: Requirements
+) -> Iterator[tuple[str, NetworkNeed, int, int]]:
+    """Each network of a training with its parameters and its activations for one sample."""
+    patch_size = planned.patch_size[-needs.dimensions :]
+    for name, need in needs.networks.items():
+        channels = need.in_channels(fields, needs.dimensions), need.out_channels(fields, needs.dimensions)
+        network = planned.network(need.role(planned.networks))
+        yield name, need, *count(network.network_class, network.arguments, patch_size, *channels)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch.nn import functional
@@ -12,6 +13,17 @@ from ct2pet.dataset import Fields
 from ct2pet.planning.configuration import Configuration
 
 Tensors = dict[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """A sample and what was drawn for it: the ``rotation`` matrix (None: not rotated), the dimensions to flip, and the
+    seed of its noise (None: no noise)."""
+
+    source: Tensors
+    rotation: torch.Tensor | None
+    flipped: list[int]
+    noise_seed: int | None
 
 
 class Augmenter:
@@ -57,10 +69,11 @@ class Augmenter:
         """``batch``: images (N, 1, *source_size) float, label maps and masks of integers and bool; returns the same
         with patch_size. Conditions (N) are not changed."""
         spatial = {name: image for name, image in batch.items() if image.ndim == 5}
-        samples = [
-            self._sample({name: image[index : index + 1] for name, image in spatial.items()}, seed)
+        drawn = [
+            self._drawn({name: image[index : index + 1] for name, image in spatial.items()}, seed)
             for index, seed in enumerate(seeds)
         ]
+        samples = [self._flipped_with_noise(sample, one) for sample, one in zip(self._turned(drawn), drawn)]
         return {
             name: torch.cat([sample[name] for sample in samples]) if name in spatial else batch[name] for name in batch
         }
@@ -73,7 +86,7 @@ class Augmenter:
         """The first of the random numbers of a sample."""
         return float(torch.rand((), generator=random)) < self.plan.rotation_probability
 
-    def _sample(self, source: Tensors, seed: int) -> Tensors:
+    def _drawn(self, source: Tensors, seed: int) -> _Drawn:
         random = torch.Generator().manual_seed(seed)
         rotated = self._is_rotated(random)
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
@@ -82,15 +95,27 @@ class Augmenter:
         noisy = float(torch.rand((), generator=random)) < self.plan.noise_probability
 
         source = self._moved(source, random)
-        sample = {name: _cropped(image, self.patch_size) for name, image in source.items()}
-        if rotated and self._rotates:
-            sample = self._rotated(source, angles)
-        sample = {name: image.flip([a + 2 for a in self.plan.flip_axes if flips[a]]) for name, image in sample.items()}
-        if noisy:
+        rotation = _rotation(angles) if rotated and self._rotates else None
+        return _Drawn(source, rotation, [a + 2 for a in self.plan.flip_axes if flips[a]], seed if noisy else None)
+
+    def _turned(self, drawn: Sequence[_Drawn]) -> list[Tensors]:
+        """Patches of all samples. Those that are rotated are sampled together."""
+        patches = [{name: _cropped(image, self.patch_size) for name, image in one.source.items()} for one in drawn]
+        rotations = {number: one.rotation for number, one in enumerate(drawn) if one.rotation is not None}
+        if rotations:
+            sources = {name: _joined([drawn[number].source[name] for number in rotations]) for name in patches[0]}
+            turned = self._rotated(sources, torch.stack([*rotations.values()]))
+            for place, number in enumerate(rotations):
+                patches[number] = {name: image[place : place + 1] for name, image in turned.items()}
+        return patches
+
+    def _flipped_with_noise(self, patch: Tensors, drawn: _Drawn) -> Tensors:
+        patch = {name: image.flip(drawn.flipped) for name, image in patch.items()}
+        if drawn.noise_seed is not None:
             for number, name in enumerate(self.inputs):
-                noise = _noise_like(sample[name], seed + number)
-                sample[name] = sample[name] + self.plan.noise_std * noise
-        return sample
+                noise = _noise_like(patch[name], drawn.noise_seed + number)
+                patch[name] = patch[name] + self.plan.noise_std * noise
+        return patch
 
     def _moved(self, source: Tensors, random: torch.Generator) -> Tensors:
         """The sampling points of a rotation, for some fields shifted by whole voxels, if planned."""
@@ -101,9 +126,9 @@ class Augmenter:
             offsets[name] = [round(float(s) * n) for s, n in zip(shift, limits)] if move else [0, 0, 0]
         return {name: _cropped(image, self.turned_size, offsets.get(name)) for name, image in source.items()}
 
-    def _rotated(self, source: Tensors, angles: torch.Tensor) -> Tensors:
+    def _rotated(self, source: Tensors, rotations: torch.Tensor) -> Tensors:
         images = {name: image for name, image in source.items() if image.is_floating_point()}
-        grid = self._sampling_grid(_rotation(angles), next(iter(source.values())).device)
+        grid = self._sampling_grid(rotations, next(iter(source.values())).device)
         turned: Tensors = {}
         if images:
             together = functional.grid_sample(torch.cat([*images.values()], dim=1), grid, "bilinear", "border", False)
@@ -114,17 +139,28 @@ class Augmenter:
                 turned[name] = nearest > 0.5 if labels.dtype == torch.bool else nearest.round().to(labels.dtype)
         return turned
 
-    def _sampling_grid(self, rotation: torch.Tensor, device: torch.device) -> torch.Tensor:
-        """(1, *patch_size, 3): the position in the source (in [-1, 1], as X, Y, Z) of each voxel of the patch.
+    def _sampling_grid(self, rotations: torch.Tensor, device: torch.device) -> torch.Tensor:
+        """(N, *patch_size, 3): the position in the source (in [-1, 1], as X, Y, Z) of each voxel of the patches, for
+        rotations (N, 3, 3).
 
         As torch's affine_grid, six times as fast: the contributions of the axes are added.
         """
         ratio = torch.tensor([p / s for p, s in zip(self.patch_size, self.turned_size)][::-1])
-        matrix = rotation * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
-        shares = (ratio[:, None] * matrix).to(device).T  # contributions of X, Y and Z
+        matrix = rotations * self.extent_mm / self.extent_mm[:, None]  # from the patch's [-1, 1] to [-1, 1], through mm
+        shares = _without_waiting(ratio[:, None] * matrix, device).permute(2, 0, 1)  # contributions of X, Y and Z
         steps = [(2 * torch.arange(n, device=device) + 1) / n - 1 for n in self.patch_size]
-        z, y, x = (step[:, None] * share for step, share in zip(steps, shares.flip(0)))
-        return (z[:, None, None] + (y[:, None] + x))[None]
+        z, y, x = (step[:, None] * share[:, None] for step, share in zip(steps, shares.flip(0)))
+        return z[:, :, None, None] + (y[:, :, None] + x[:, None])[:, None]
+
+
+def _joined(images: Sequence[torch.Tensor]) -> torch.Tensor:
+    return images[0] if len(images) == 1 else torch.cat([*images])
+
+
+def _without_waiting(tensor: torch.Tensor, device: torch.device) -> torch.Tensor:
+    """A tensor of the CPU on ``device``. A copy to a GPU from memory that is not pinned would wait for its work."""
+    pinned = tensor.pin_memory() if device.type == "cuda" else tensor
+    return pinned.to(device, non_blocking=True)
 
 
 def _noise_like(image: torch.Tensor, seed: int) -> torch.Tensor:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 
 from ct2pet import distributed
 from ct2pet.models.base import Batch, Losses, Model, Update
@@ -14,6 +16,7 @@ from ct2pet.training.finite_check import LateCheck, UpdateNumbers
 from ct2pet.training.mixed_precision import Precision, precision_of
 from ct2pet.training.schedule import Schedule
 
+_SURELY_BELOW = 0.99
 _LEAVES_OUT = "_step_supports_amp_scaling"  # of fused optimizers; torch's GradScaler uses it, too
 
 
@@ -29,6 +32,7 @@ class Optimization:
         self.gradients = {name: distributed.GradientMean(optimizer) for name, optimizer in self.optimizers.items()}
         self.precision = Precision(device, self.optimizers, precision_of(device))
         self.checks_later = device.type == "cuda"
+        self.before_step: Callable[[], None] = lambda: None  # see compile_networks
         self.late_check = LateCheck()
 
     def step(self, batch: Batch, step: int, cases: Sequence[str]) -> dict[str, torch.Tensor]:
@@ -38,6 +42,7 @@ class Optimization:
         update sums their gradients. Raises TrainingError that names the step, the cases and the loss where a loss or a
         gradient is not finite; this update has not changed the networks. On a GPU it is detected one step later.
         """
+        self.before_step()
         self._set_learning_rates(step)
         losses: dict[str, torch.Tensor] = {}
         progress = self.schedule.progress(step)
@@ -80,16 +85,18 @@ class Optimization:
         optimizer = self.optimizers[name]
         loss, values = self._of_all(parts)
         self.precision.unscale(name, optimizer)
-        norm = self._clip(optimizer, parts[0].clip)
-        numbers = UpdateNumbers.of(name, where, loss, norm, values)
+        gradients = _Gradients.of(optimizer, self.model.hyperparameters.clip_norm if parts[0].clip else math.inf)
+        numbers = UpdateNumbers.of(name, where, loss, gradients.norm, values)
         if self._checks_later(optimizer):
             self.late_check.add(numbers)
-            _step_where_finite(optimizer, torch.isfinite(loss + norm))
+            gradients.clip()
+            _step_where_finite(optimizer, torch.isfinite(loss + gradients.norm))
             return values
         loss_read, norm_read, _ = numbers.values()
         finite = math.isfinite(loss_read + norm_read)
         if not finite and not (math.isfinite(loss_read) and self.precision.may_skip(name)):
             raise numbers.error()
+        gradients.clip(norm_read)
         self.precision.step(name, optimizer, finite)
         return values
 
@@ -102,7 +109,7 @@ class Optimization:
     def _of_all(updates: Sequence[Update]) -> tuple[torch.Tensor, Losses]:
         """The loss and its parts as means over the batch's parts and the processes."""
         rows = [torch.stack([update.loss, *update.losses.values()]).float() for update in updates]
-        means = torch.stack(rows).mean(0)
+        means = rows[0] if len(rows) == 1 else torch.stack(rows).mean(0)
         distributed.all_reduce_mean([means])
         loss, *values = means.unbind()
         return loss, dict(zip(updates[0].losses, values))
@@ -112,11 +119,6 @@ class Optimization:
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.base_rates[name] * factor
-
-    def _clip(self, optimizer: torch.optim.Optimizer, clip: bool) -> torch.Tensor:
-        """The norm of the gradients, which are clipped if the update is configured so."""
-        parameters = [p for group in optimizer.param_groups for p in group["params"]]
-        return torch.nn.utils.clip_grad_norm_(parameters, self.model.hyperparameters.clip_norm if clip else math.inf)
 
     def state(self) -> dict[str, Any]:
         """``optimizers`` and ``scales``, for a checkpoint."""
@@ -128,6 +130,27 @@ class Optimization:
         for name, optimizer in self.optimizers.items():
             optimizer.load_state_dict(state["optimizers"][name])
         self.precision.load_state(state.get("scales", {}))
+
+
+@dataclass(frozen=True)
+class _Gradients:
+    """The ``parameters`` of an optimizer that have gradients, and the ``norm`` of these (a scalar on the device), which
+    may be at most ``limit``."""
+
+    parameters: Sequence[torch.nn.Parameter]
+    norm: torch.Tensor
+    limit: float
+
+    @classmethod
+    def of(cls, optimizer: torch.optim.Optimizer, limit: float) -> _Gradients:
+        parameters = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+        return cls(parameters, get_total_norm([p.grad for p in parameters]), limit)
+
+    def clip(self, norm: float = math.inf) -> None:
+        """Scale the gradients so that their norm is at most the limit. ``norm``: the norm, where the CPU has read it:
+        gradients well below the limit, which would be multiplied by 1, are not touched."""
+        if self.limit < math.inf and not norm < _SURELY_BELOW * self.limit:
+            clip_grads_with_norm_(self.parameters, self.limit, self.norm)
 
 
 def _step_where_finite(optimizer: torch.optim.Optimizer, finite: torch.Tensor) -> None:

@@ -63,11 +63,11 @@ class Trainer:
         self.options, self.device = run.options, run.device
         self.model = _stage_of(method, self.stage.name).to(self.device)
         self._load({})
-        if self.options.compile:
-            compile_networks(self.model, self.device)
         hparams, planned = self.model.hyperparameters, self.model.planned
         self.schedule = Schedule.of(hparams, self.options)
         self.optimization = Optimization(self.model, self.device, self.schedule)
+        if self.options.compile:
+            self.optimization.before_step = compile_networks(self.model, self.device)
         augmenter = Augmenter(planned, self.model.fields)
         batch_size = planned.batch_size * hparams.accumulate_batches
         plan = BatchPlan(

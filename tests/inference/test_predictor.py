@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -268,3 +270,26 @@ def test_continued_keeps_the_region_and_repeats_the_nearest_value_around_it():
         gaps = np.linalg.norm((place - voxel) * grid.spacing, axis=1)
         nearest = volume.array[region][gaps <= distance[tuple(voxel)] + 1e-6]
         assert wider.array[tuple(voxel)] in nearest
+
+
+class RecordsWhetherTheCtIsInMemory(Scaled):
+    ct = None
+    in_memory = ()
+
+    def translate(self, inputs):
+        type(self).in_memory += (self.ct() is not None,)
+        return super().translate(inputs)
+
+
+def test_the_inputs_are_released_before_the_networks_of_the_last_district_compute():
+    ct, labels = two_district_case()
+    parts = districts(kind=RecordsWhetherTheCtIsInMemory)
+    inputs = {"CT": ct}
+    RecordsWhetherTheCtIsInMemory.ct, RecordsWhetherTheCtIsInMemory.in_memory = weakref.ref(ct.array), ()
+    grid = ct.grid
+    del ct
+    Predictor(parts, FIELDS).predict(inputs, labels, grid)
+    seen = RecordsWhetherTheCtIsInMemory.in_memory
+    assert inputs == {}
+    assert seen == tuple(sorted(seen, reverse=True))
+    assert {*seen} == {True, False}

@@ -6,29 +6,13 @@ from hypothesis import strategies as st
 from torch.utils._python_dispatch import TorchDispatchMode
 from windows import blob, identity, image, merged
 
-from ct2pet.inference.sliding_window import SlidingWindow, where_volumes_fit, windows_at_once
+from ct2pet.inference.sliding_window import SlidingWindow
 from ct2pet.volume import Box
 
 shapes = st.tuples(*[st.integers(1, 14)] * 3)
 patches = st.tuples(*[st.integers(1, 8)] * 3)
 overlaps = st.sampled_from([0.0, 0.25, 0.5, 0.6, 0.75, 0.9])
 CHANNELS = {"PET": 1, "organs": 5}
-
-
-def test_a_gpu_gets_as_many_small_windows_as_fill_it_and_a_cpu_two():
-    assert windows_at_once([32, 32, 32], "cuda:1") == 32
-    assert windows_at_once([160, 160, 160], "cuda") == 1
-    assert windows_at_once([32, 32, 32], "cpu") == 2
-    assert windows_at_once([96, 96, 96], "cpu") == 1
-
-
-def test_volumes_are_kept_on_a_gpu_where_half_of_its_free_memory_holds_them(monkeypatch):
-    free = {"cuda:0": 1000, "cuda:1": 10}
-    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda device: (free[str(device)], 2000))
-    assert where_volumes_fit(500, "cuda:0") == torch.device("cuda:0")
-    assert where_volumes_fit(501, "cuda:0") == torch.device("cpu")
-    assert where_volumes_fit(6, "cuda:1") == torch.device("cpu")
-    assert where_volumes_fit(6, "cpu") == torch.device("cpu")
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)

@@ -9,7 +9,7 @@ from ct2pet.errors import PlansError
 from ct2pet.networks import build_network
 from ct2pet.planning.budget import budget_for
 from ct2pet.planning.configuration import NetworkPlan
-from ct2pet.planning.memory_estimate import estimate_training_gib
+from ct2pet.planning.memory_estimate import estimate_training_gib, estimate_window_bytes
 from ct2pet.planning.network_size import count
 from ct2pet.planning.planner import PlanRequest, plan_configuration, plan_experiment
 from ct2pet.planning.requirements import DIMENSIONS, TARGETS, NetworkNeed
@@ -109,3 +109,21 @@ def test_a_network_that_cannot_be_counted_is_refused():
     )
     with pytest.raises(PlansError, match=r"torch\.nn\.Identity"):
         gib(foreign, GAN)
+
+
+def test_the_memory_of_a_window_is_more_than_a_prediction_holds_and_only_of_networks_that_predict():
+    configuration = planned()
+
+    def size(predicts):
+        return estimate_window_bytes(configuration, FIELDS, GAN, predicts)
+
+    both, generator = size(lambda name: True), size(lambda name: name == "generator")
+    assert size(lambda name: name == "discriminator") == both - generator > 0
+    plan, held = configuration.network("generator"), [0]
+    network = build_network(plan, 1, 1)
+    for layer in network.modules():
+        if not [*layer.children()]:  # its input and output are in memory together
+            layer.register_forward_hook(lambda _, inputs, output: held.append(4 * (inputs[0].numel() + output.numel())))
+    with torch.no_grad():
+        network(torch.zeros(1, 1, *configuration.patch_size))
+    assert max(held) < generator

@@ -6,7 +6,8 @@ from tiny_models import tiny_model
 from ct2pet.errors import TrainingError
 from ct2pet.models.base import ImageTranslation
 from ct2pet.planning.requirements import Requirements
-from ct2pet.training.compilation import compile_networks
+from ct2pet.training import compilation
+from ct2pet.training.compilation import GRAPHS, compile_mode, compile_networks
 from ct2pet.training.optimization import Optimization
 from ct2pet.training.schedule import Schedule
 
@@ -86,3 +87,32 @@ def test_without_a_compiler_the_error_is_one_line(monkeypatch):
     ) as told:
         compile_networks(Small(tiny_configuration(), FIELDS), CPU)
     assert "\n" not in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("device", "patch", "batch", "mode"),
+    [
+        ("cuda", 32, 4, GRAPHS),
+        ("cuda", 32, 5, None),
+        ("cuda:1", 48, 1, GRAPHS),
+        ("cuda", 64, 1, None),
+        ("cpu", 32, 1, None),
+    ],
+)
+def test_small_batches_on_a_gpu_are_replayed_as_cuda_graphs(device, patch, batch, mode):
+    planned = tiny_configuration(patch_size=[patch] * 3, batch_size=batch)
+    assert compile_mode(torch.device(device), planned) == mode
+
+
+@pytest.mark.parametrize("mode", [GRAPHS, None])
+def test_with_cuda_graphs_each_step_begins_with_a_mark(mode, monkeypatch):
+    calls = []
+    monkeypatch.setattr(compilation, "compile_mode", lambda device, planned: mode)
+    monkeypatch.setattr(torch, "compile", lambda function, mode=None: calls.append(mode) or function)
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: calls.append("mark"))
+    model = Small(tiny_configuration(), FIELDS)
+    optimization = Optimization(model, CPU, Schedule(10, 1, 1))
+    optimization.before_step = compile_networks(model, CPU)
+    for number in range(2):
+        optimization.step({}, number, ["a"])
+    assert calls == [None, mode, *(["mark"] * 2 if mode else [])]

@@ -4,9 +4,12 @@ import math
 
 import pytest
 import torch
+from devices import CrossDeviceCopies
 from tiny import FIELDS, tiny_configuration
+from tiny_models import tiny_model
 
 from ct2pet.errors import TrainingError
+from ct2pet.losses import smoothness
 from ct2pet.models.base import ImageTranslation, Update
 from ct2pet.planning.requirements import Requirements
 from ct2pet.training.optimization import Optimization
@@ -91,3 +94,49 @@ def test_an_optimizer_that_cannot_leave_out_an_update_is_checked_at_once():
     optimization.optimizers["one"] = torch.optim.SGD([model.one], lr=0.1)
     with pytest.raises(TrainingError, match="step 0"):
         step(optimization, 0, one=math.nan)
+
+
+class OmitsUpdates(torch.optim.Optimizer):
+    """Stands for Adam in one kernel, which torch has only for real devices."""
+
+    _step_supports_amp_scaling = True
+    omitted = None
+
+    def step(self):
+        self.omitted = self.found_inf
+
+
+@pytest.mark.parametrize(("name", "updates"), [("pix2pix", 2), ("cyclegan", 2), ("regression", 1)])
+def test_a_step_waits_for_no_value_of_the_device_and_copies_the_numbers_of_the_check_alone(name, updates):
+    meta = torch.device("meta")
+    model = tiny_model(name).to(meta)
+    optimization = Optimization(model, meta, SCHEDULE)
+    optimization.checks_later = True
+    optimizers = {name: OmitsUpdates(one.param_groups, {}) for name, one in optimization.optimizers.items()}
+    optimization.optimizers = optimizers
+    batch = {name: torch.empty(2, 1, 16, 16, 16, device=meta) for name in ("CT", "PET")}
+    batch["mask"] = batch["target_mask"] = batch["CT"] > 0
+    with CrossDeviceCopies() as copies:
+        losses = optimization.step(batch, 0, ["a"])
+    assert copies.to_device == []
+    assert len(copies.from_device) == updates
+    assert sum(size for (size,) in copies.from_device) == len(losses) + 2 * updates  # with a loss and a norm of each
+    assert all(one.omitted.device == meta for one in optimizers.values())
+
+
+def test_the_smoothness_of_a_displacement_is_computed_without_a_copy_to_the_device():
+    with CrossDeviceCopies() as copies:
+        smoothness(torch.empty(1, 3, 4, 4, 4, device="meta"), [1.0, 2.0, 3.0])
+    assert copies.to_device == copies.from_device == []
+
+
+def test_numbers_that_a_step_would_copy_to_the_device_are_recorded():
+    with CrossDeviceCopies() as copies:
+        torch.tensor([1.0, 2.0], device="meta")
+        torch.empty(3, device="meta").new_tensor([1.0])
+        torch.zeros(4).to("meta")
+        torch.empty(5, device="meta").to("cpu", non_blocking=True)
+        with pytest.raises(RuntimeError):
+            torch.empty((), device="meta").item()
+    assert copies.to_device == [(2,), (1,), (4,)]
+    assert copies.from_device == [(5,)]

@@ -56,6 +56,17 @@ def test_a_training_step_gets_its_progress():
     assert told == [Progress(0, 0, 0.0), Progress(1, 4, 0.2), Progress(4, 19, 0.95)]
 
 
+@pytest.mark.parametrize("share", [0.5, 0.98, 0.995, 1.0, 1.001, 7.0])
+def test_gradients_are_clipped_bit_for_bit_as_torch_does_it(share):
+    model, optimization = make(clip_norm=3.0)
+    optimization.step({"slope": torch.tensor(3.0 * share)}, 0, ["a"])
+    weight = torch.nn.Parameter(torch.tensor([1.0]))
+    weight.grad = torch.tensor([3.0 * share])
+    torch.nn.utils.clip_grad_norm_([weight], 3.0)
+    torch.optim.SGD([weight], lr=0.1).step()
+    assert torch.equal(model.weight, weight)
+
+
 def test_a_long_gradient_is_clipped_to_the_norm():
     model, optimization = make(clip_norm=0.5)
     optimization.step({"slope": torch.tensor(40.0)}, 0, ["a"])
