@@ -103,13 +103,13 @@ def label_baselines(work: Path, organs: Sequence[str]) -> dict[str, list[float]]
     return found
 
 
-def large_organs(work: Path) -> list[str]:
+def large_organs(work: Path, dataset: str = LOW) -> list[str]:
     """The organs of more than 50 PET voxels in every test patient."""
     from ct2pet.imageio import read_volume
 
-    raw = work / "raw" / LOW
+    raw = work / "raw" / dataset
     labels = json.loads((raw / "dataset.json").read_text())["targets"]["organs"]["labels"]
-    grid = next(iter(pets(work, LOW, "Ts", "images").values())).grid
+    grid = next(iter(pets(work, dataset, "Ts", "images").values())).grid
     smallest = dict.fromkeys(labels, np.inf)
     for path in sorted((raw / "organsTs").glob("*.nii.gz")):
         volume = read_volume(path)
