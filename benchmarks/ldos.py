@@ -53,7 +53,7 @@ ARMS = {
     "ldos": Arm(LOW),
     "ldos_no_decay": Arm(LOW, {"denoising_decay": 0.0}),
     "ldos_organ_suv": Arm(LOW, {"lambda_organ_suv": 1.0}),
-    "ldos_denoising_10": Arm(LOW, {"lambda_denoising": 10.0}),
+    "ldos_denoising_1": Arm(LOW, {"lambda_denoising": 1.0}),
     "sequential": Arm(LOW, {"inner_folds": 2}, model="ldos_sequential"),
     "mismatch": Arm(MISMATCH),
     "mismatch_augmented": Arm(MISMATCH, augmentation=SHIFTED),

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from _ldos_table import gaussian, holm, large_organs, mean_dice, paired_test
+from _ldos_table import Compared, gaussian, large_organs, mean_dice, print_differences
 from ldos import ARMS, LOW, Arm, enter, make_dataset, predict_with, train_arm
 
 DOSES = (0.02, 0.05, 0.1, 0.25)
@@ -100,7 +100,7 @@ def print_results(work: Path, names: list[str]) -> None:
     validation, test = scans(work, splits[0]["val"]), scans(work, test_cases(work))
     write_inputs(work, test)
     print("| dose | model | MAE [SUV] | of the best Gaussian | Dice [%] |\n|---|---|---|---|---|")
-    lines, tests = [], []
+    compared = []
     for dose in DOSES:
         width, reference = gaussian_errors(validation, test, dose)
         print(f"| {dose:.0%} | Gaussian of {width:g} mm FWHM | {np.mean(reference):.4f} | 1.000 | – |")
@@ -108,13 +108,10 @@ def print_results(work: Path, names: list[str]) -> None:
         for name, (errors, dice) in found.items():
             share = np.mean(errors) / np.mean(reference)
             print(f"| {dose:.0%} | {name} | {np.mean(errors):.4f} | {share:.3f} | {np.mean(dice):.1f} |", flush=True)
-        for one, other in [pair for pair in PAIRS if {*pair} <= {*names}]:
-            for number, what in enumerate(("MAE [SUV]", "Dice [points]")):
-                tests.append(paired_test(found[other][number], found[one][number]))
-                lines.append(f"{dose:.0%}: {what} of {one} - {other}")
-    for line, test_of, p in zip(lines, tests, holm([one.p_t for one in tests])):
-        low, high = test_of.ci95 or (np.nan, np.nan)
-        print(f"{line}: {test_of.mean:+.4g} ({low:+.4g} to {high:+.4g}), p = {p:.2g} (Holm)")
+        for number, what in enumerate(("MAE [SUV]", "Dice [points]")):
+            values = {name: both[number] for name, both in found.items()}
+            compared.append(Compared(f"{dose:.0%} dose: {what}", PAIRS, values))
+    print_differences(compared)
 
 
 def main() -> None:
