@@ -24,10 +24,12 @@ BIASES = (
 )
 DICE_PAIRS = [
     ("ldos", "ldpet"),
+    ("ldos_denoising_1", "ldpet"),
     ("ldos", "sequential"),
     ("ldos", "ldos_no_decay"),
-    ("ldos", "ldos_organ_suv"),
-    ("ldos", "ldos_denoising_1"),
+    ("ldos", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_1", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_0", "ldos_denoising_1"),
     ("fdpet", "ldpet"),
     ("fdpet", "label_atlas"),
     ("ldos", "label_atlas"),
@@ -38,8 +40,9 @@ MAE_PAIRS = [
     ("ldos", "best_gaussian"),
     ("ldos", "sequential"),
     ("ldos", "ldos_no_decay"),
-    ("ldos", "ldos_organ_suv"),
-    ("ldos", "ldos_denoising_1"),
+    ("ldos", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_1", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_0", "ldos_denoising_1"),
 ]
 
 

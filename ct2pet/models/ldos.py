@@ -45,7 +45,7 @@ class LDOSHyperparameters(Hyperparameters):
     clip_norm: Positive = 12.0
     schedule: str = POLYNOMIAL
     lambda_denoising: NotNegative = 10.0
-    lambda_organ_suv: NotNegative = 0.0
+    lambda_organ_suv: NotNegative = 0.5
     lambda_segmentation: NotNegative = 1.0
     denoising_decay: NotNegative = 1.0
     rare_label_weight: NotNegative = 0.5
