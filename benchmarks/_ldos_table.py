@@ -33,6 +33,7 @@ DICE_PAIRS = [
     ("fdpet", "ldpet"),
     ("fdpet", "label_atlas"),
     ("ldos", "label_atlas"),
+    ("mismatch_matched", "ldos"),
     ("mismatch_augmented", "mismatch"),
     ("mismatch_augmented_matched", "mismatch_matched"),
 ]
