@@ -4,7 +4,7 @@ Run: python benchmarks/ldos_doses.py WORK [--models any_dose one_dose ldos] [--s
 WORK is that of benchmarks/ldos.py. Two models learn from PETs of 2% dose of its patients: ``one_dose`` from these
 alone, ``any_dose`` from patches that are mixed with the full-dose PET to random doses from 2 to 25%
 (training/dose_mixing.py). They and the arm ``ldos`` (5% dose) predict the test patients at 2, 5, 10 and 25% dose.
-Prints the mean absolute error (SUV) in the outline of the full-dose PET, also that of the Gaussian that is best on the
+Prints the mean absolute error (SUV) in the outline of the low-dose PET, also that of the Gaussian that is best on the
 validation patients at each dose, the mean Dice of the organs, and paired differences. What is done is not repeated.
 """
 
@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import csv
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ MODELS = {
     "ldos": ARMS["ldos"],
 }
 PAIRS = [("any_dose", "one_dose"), ("any_dose", "ldos")]
-WIDTHS_MM = np.arange(4.0, 30.1, 2.0)
+WIDTHS_MM = np.arange(4.0, 30.1, 2.0).tolist()
 
 
 def scans(work: Path, cases: list[str]) -> dict[str, Any]:
@@ -59,21 +60,30 @@ def inputs_of(work: Path, dose: float) -> Path:
     return work / "doses" / f"{100 * dose:g}_percent"
 
 
-def error(image: np.ndarray, volumes: Any) -> float:
-    """The mean absolute error (SUV) in the outline of the full-dose PET."""
+def body_of(pet: Any) -> np.ndarray:
+    """The outline of a PET, in which ct2pet_evaluate measures, too."""
     from ct2pet.districts.pet_outline import pet_outline
 
-    return float(np.abs(image - volumes.pet.array)[pet_outline(volumes.pet).array > 0].mean())
+    return pet_outline(pet).array > 0
+
+
+def error(image: np.ndarray, full: Any, body: np.ndarray) -> float:
+    """The mean absolute error (SUV) in the body."""
+    return float(np.abs(image - full.array)[body].mean())
 
 
 def gaussian_errors(validation: dict[str, Any], test: dict[str, Any], dose: float) -> tuple[float, list[float]]:
     """The width (FWHM, mm) with the least error on the validation patients, and the errors of the test patients."""
 
-    def errors(found: dict[str, Any], width: float) -> list[float]:
-        return [error(gaussian(volumes.low_dose[dose], width), volumes) for volumes in found.values()]
+    def errors(found: dict[str, Any], widths: Sequence[float]) -> np.ndarray:
+        of_cases = []
+        for volumes in found.values():
+            low, body = volumes.low_dose[dose], body_of(volumes.low_dose[dose])
+            of_cases.append([error(gaussian(low, width), volumes.pet, body) for width in widths])
+        return np.array(of_cases)
 
-    chosen = float(min(WIDTHS_MM, key=lambda width: np.mean(errors(validation, float(width)))))
-    return chosen, errors(test, chosen)
+    chosen = WIDTHS_MM[int(errors(validation, WIDTHS_MM).mean(0).argmin())]
+    return chosen, errors(test, [chosen])[:, 0].tolist()
 
 
 def results(work: Path, name: str, test: dict[str, Any], dose: float) -> tuple[list[float], list[float]]:
@@ -90,7 +100,9 @@ def results(work: Path, name: str, test: dict[str, Any], dose: float) -> tuple[l
     for case, volumes in test.items():
         truth = read_volume(work / "raw" / LOWEST / "organsTs" / f"{case}.nii.gz")
         guess = resample(read_volume(folder / f"{case}_organs.nii.gz"), truth.grid, labels=True)
-        errors.append(error(read_volume(folder / f"{case}_PET.nii.gz").array, volumes))
+        errors.append(
+            error(read_volume(folder / f"{case}_PET.nii.gz").array, volumes.pet, body_of(volumes.low_dose[dose]))
+        )
         dice.append(100 * mean_dice(guess.array, truth.array, numbers))
     return errors, dice
 
