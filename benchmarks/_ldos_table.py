@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,16 @@ BIASES = (
 )
 DICE_PAIRS = [
     ("ldos", "ldpet"),
+    ("ldos_denoising_1", "ldpet"),
     ("ldos", "sequential"),
     ("ldos", "ldos_no_decay"),
-    ("ldos", "ldos_organ_suv"),
-    ("ldos", "ldos_denoising_10"),
+    ("ldos", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_1", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_0", "ldos_denoising_1"),
     ("fdpet", "ldpet"),
     ("fdpet", "label_atlas"),
     ("ldos", "label_atlas"),
+    ("mismatch_matched", "ldos"),
     ("mismatch_augmented", "mismatch"),
     ("mismatch_augmented_matched", "mismatch_matched"),
 ]
@@ -37,8 +41,9 @@ MAE_PAIRS = [
     ("ldos", "best_gaussian"),
     ("ldos", "sequential"),
     ("ldos", "ldos_no_decay"),
-    ("ldos", "ldos_organ_suv"),
-    ("ldos", "ldos_denoising_10"),
+    ("ldos", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_1", "ldos_organ_suv_0"),
+    ("ldos_organ_suv_0", "ldos_denoising_1"),
 ]
 
 
@@ -103,13 +108,13 @@ def label_baselines(work: Path, organs: Sequence[str]) -> dict[str, list[float]]
     return found
 
 
-def large_organs(work: Path) -> list[str]:
+def large_organs(work: Path, dataset: str = LOW) -> list[str]:
     """The organs of more than 50 PET voxels in every test patient."""
     from ct2pet.imageio import read_volume
 
-    raw = work / "raw" / LOW
+    raw = work / "raw" / dataset
     labels = json.loads((raw / "dataset.json").read_text())["targets"]["organs"]["labels"]
-    grid = next(iter(pets(work, LOW, "Ts", "images").values())).grid
+    grid = next(iter(pets(work, dataset, "Ts", "images").values())).grid
     smallest = dict.fromkeys(labels, np.inf)
     for path in sorted((raw / "organsTs").glob("*.nii.gz")):
         volume = read_volume(path)
@@ -149,8 +154,8 @@ def print_table(work: Path, rows: Mapping[str, bool]) -> None:
                 mae[name] = [regions["whole_body"]["mae"] for regions in cases]
                 line += image_cells(cases, float(np.mean(errors)))
             print(" | ".join([f"| {name}", *line, *["–"] * (10 - len(line))]) + " |")
-    print_differences("Dice [points]", DICE_PAIRS, {name: [100 * v for v in values] for name, values in dice.items()})
-    print_differences("body MAE [SUV]", MAE_PAIRS, mae)
+    points = {name: [100 * value for value in values] for name, values in dice.items()}
+    print_differences([Compared("Dice [points]", DICE_PAIRS, points), Compared("body MAE [SUV]", MAE_PAIRS, mae)])
 
 
 def label_cells(cases: Sequence[dict[str, Any]], organs: Sequence[str]) -> list[str]:
@@ -166,14 +171,27 @@ def image_cells(cases: Sequence[dict[str, Any]], gaussian_mae: float) -> list[st
     return [f"{mae:.4f}", f"{mae / gaussian_mae:.3f}", *(f"{bias:+.1f}" for bias in biases)]
 
 
-def print_differences(what: str, pairs: Sequence[tuple[str, str]], values: dict[str, list[float]]) -> None:
-    """Mean differences of patients with their 95% interval (bootstrap) and the p value of the paired t-test, corrected
-    for all pairs that are printed (Holm)."""
-    there = [(one, other) for one, other in pairs if {one, other} <= {*values}]
-    tests = [paired_test(values[other], values[one]) for one, other in there]
-    for (one, other), test, p in zip(there, tests, holm([test.p_t for test in tests])):
-        low, high = test.ci95
-        print(f"{what} of {one} - {other}: {test.mean:+.4g} ({low:+.4g} to {high:+.4g}), p = {p:.2g} (Holm)")
+@dataclass(frozen=True)
+class Compared:
+    """A quantity of patients by arm, and the pairs of arms to compare it in."""
+
+    what: str
+    pairs: Sequence[tuple[str, str]]
+    values: Mapping[str, Sequence[float]]
+
+
+def print_differences(quantities: Sequence[Compared]) -> None:
+    """Print mean differences of patients with their 95% interval (bootstrap) and the p value of the paired t-test,
+    corrected for all that are printed (Holm)."""
+    tests = {
+        f"{one.what} of {first} - {second}": paired_test(one.values[second], one.values[first])
+        for one in quantities
+        for first, second in one.pairs
+        if {first, second} <= {*one.values}
+    }
+    for (what, test), p in zip(tests.items(), holm([test.p_t for test in tests.values()])):
+        low, high = test.ci95 or (np.nan, np.nan)
+        print(f"{what}: {test.mean:+.4g} ({low:+.4g} to {high:+.4g}), p = {np.nan if p is None else p:.2g} (Holm)")
 
 
 def organ_mean(regions: dict[str, Any], organs: Sequence[str], metric: str) -> float:

@@ -3,8 +3,8 @@
     python benchmarks/ldos.py WORK --arms fdpet ldpet ldos [--steps 3000]
     python benchmarks/ldos.py WORK --table
 
-20 training and 6 test patients, 5% dose of a scanner with a fifth of the demonstration's counts, 6.5 mm voxels. Every
-arm makes equal steps on fold 0 (16 patients to learn from, 4 to choose the Gaussian with; each network of the
+60 training and 6 test patients, 5% dose of a scanner with a fifth of the demonstration's counts, 6.5 mm voxels. Every
+arm makes equal steps on fold 0 (48 patients to learn from, 12 to choose the Gaussian with; each network of the
 sequential arm makes as many), predicts the test patients through ct2pet_predict and is evaluated by ct2pet_evaluate.
 The arms with a mismatch learn from labels that are 8 mm off near the diaphragm; they predict test patients with the
 same mismatch, and those of the other arms, whose labels match. ``--table`` prints all arms that are done, the
@@ -27,7 +27,7 @@ from _ldos_table import LOW, print_table
 
 import ct2pet.models
 
-TRAIN, TEST, SEED, DOSE = 20, 6, 105, 0.05
+TRAIN, TEST, SEED, DOSE = 60, 6, 105, 0.05
 PATCH, BATCH, EPOCHS = 32, 1, 10
 FULL, MISMATCH = "Dataset106_FullDose", "Dataset107_Mismatch"
 MISMATCH_MM = 8.0
@@ -52,8 +52,9 @@ ARMS = {
     "ldpet": Arm(LOW, LABELS_ALONE),
     "ldos": Arm(LOW),
     "ldos_no_decay": Arm(LOW, {"denoising_decay": 0.0}),
-    "ldos_organ_suv": Arm(LOW, {"lambda_organ_suv": 1.0}),
-    "ldos_denoising_10": Arm(LOW, {"lambda_denoising": 10.0}),
+    "ldos_organ_suv_0": Arm(LOW, {"lambda_organ_suv": 0.0}),
+    "ldos_organ_suv_1": Arm(LOW, {"lambda_organ_suv": 1.0}),
+    "ldos_denoising_1": Arm(LOW, {"lambda_denoising": 1.0, "lambda_organ_suv": 0.0}),
     "sequential": Arm(LOW, {"inner_folds": 2}, model="ldos_sequential"),
     "mismatch": Arm(MISMATCH),
     "mismatch_augmented": Arm(MISMATCH, augmentation=SHIFTED),
@@ -74,8 +75,8 @@ def enter(work: Path) -> None:
         os.environ[f"ct2pet_{kind}"] = str(work / kind)
 
 
-def make_dataset(work: Path, name: str) -> None:
-    """Write a dataset and its plans, where they are not there yet."""
+def make_dataset(work: Path, name: str, dose: float = DOSE) -> None:
+    """Write a dataset of a ``dose`` and its plans, where they are not there yet."""
     from ct2pet.phantom.lowdose import write_low_dose_dataset
     from ct2pet.phantom.scanner import DEMO_LOW_COUNTS
     from ct2pet.phantom.writer import Cohort
@@ -88,7 +89,7 @@ def make_dataset(work: Path, name: str) -> None:
     elif not (raw / "dataset.json").exists():
         mismatch = MISMATCH_MM if name == MISMATCH else 0.0
         scanner = replace(DEMO_LOW_COUNTS, respiratory_mismatch_mm=mismatch)
-        write_low_dose_dataset(raw, Cohort(TRAIN, TEST, SEED, scanner), dose_fraction=DOSE, num_processes=2)
+        write_low_dose_dataset(raw, Cohort(TRAIN, TEST, SEED, scanner), dose_fraction=dose, num_processes=2)
     plans = work / "preprocessed" / name / "ct2petPlans.json"
     if not plans.exists():
         run(f"plan_and_preprocess -d {name} -device cpu -gpu_memory_target 4 -np 2")
@@ -117,6 +118,18 @@ def run_arm(work: Path, name: str, steps: int) -> None:
     """Train, predict the test patients, evaluate."""
     arm = ARMS[name]
     make_dataset(work, arm.dataset)
+    train_arm(work, name, arm, steps)
+    for dataset, suffix in tested_on(arm):
+        target = work / "predictions" / f"{name}{suffix}"
+        predict_with(name, arm, work / "raw" / dataset / "imagesTs", target)
+        run(f"evaluate -d {dataset} -i {target} -np 1")
+
+
+def train_arm(work: Path, name: str, arm: Arm, steps: int) -> None:
+    """Train an arm with the plans ``plans.NAME`` of its dataset, without predicting the validation patients."""
+    from ct2pet.api.training import train
+    from ct2pet.training.options import TrainingOptions
+
     folder = work / "preprocessed" / arm.dataset
     content = json.loads((folder / "ct2petPlans.json").read_text())
     content["plans_name"] = f"plans.{name}"
@@ -126,13 +139,15 @@ def run_arm(work: Path, name: str, steps: int) -> None:
     store = folder / f"plans.{name}_whole_body"
     if not store.exists():
         store.symlink_to(folder / "ct2petPlans_whole_body")
-    length = f"--num_epochs {EPOCHS} --iterations_per_epoch {steps // EPOCHS}"
-    run(f"train {arm.dataset} {arm.model} 0 -p plans.{name} {length} -device cpu -num_workers 0 --c")
-    for dataset, suffix in tested_on(arm):
-        target = work / "predictions" / f"{name}{suffix}"
-        images = work / "raw" / dataset / "imagesTs"
-        run(f"predict -i {images} -o {target} -p plans.{name} -m {arm.model} -d {arm.dataset} -f 0 -device cpu")
-        run(f"evaluate -d {dataset} -i {target} -np 1")
+    options = TrainingOptions(
+        num_epochs=EPOCHS, iterations_per_epoch=steps // EPOCHS, resume=True, num_workers=0, final_validation=False
+    )
+    train(arm.dataset, arm.model, 0, options, plans_name=f"plans.{name}", device="cpu")
+
+
+def predict_with(name: str, arm: Arm, images: Path, target: Path) -> None:
+    """Predict the cases of a folder by a trained arm."""
+    run(f"predict -i {images} -o {target} -p plans.{name} -m {arm.model} -d {arm.dataset} -f 0 -device cpu")
 
 
 def main() -> None:

@@ -91,6 +91,13 @@ def train_interrupted_and_whole(work, method, monkeypatch):
     return weights(work, method), weights(work, method, 0)
 
 
+def plan_doses(work, doses):
+    path = work / "preprocessed" / NAME / "ct2petPlans.json"
+    plans = json.loads(path.read_text())
+    plans["configurations"]["whole_body"]["augmentation"]["dose_fractions"] = doses
+    path.write_text(json.dumps(plans))
+
+
 def trainer_run(line):
     """ct2pet_train without the frame that turns errors into exit codes."""
     from ct2pet.api.training import train
@@ -174,6 +181,10 @@ def test_ldos_resumes_bit_for_bit_and_needs_the_dose(work, monkeypatch, capsys):
         assert f"dose_fraction must be above 0 and at most 1 (0.05 is 5% dose), {said}" in capsys.readouterr().err
     (dataset.folder / "dataset.json").write_text(json.dumps({**dataset.description.content, "dose_fraction": 0.05}))
     prepare("ldos")
+    plan_doses(work, [0.02, 0.25])
+    assert run("train 050 ldos all -device cpu") == 2
+    assert "begins with 0.02, but dose_fraction in dataset.json is 0.05" in capsys.readouterr().err
+    plan_doses(work, [0.05, 0.25])
     whole, resumed = train_interrupted_and_whole(work, "ldos", monkeypatch)
     assert equal(whole, resumed)
 

@@ -44,8 +44,8 @@ class LDOSHyperparameters(Hyperparameters):
     beta1: Share = 0.9
     clip_norm: Positive = 12.0
     schedule: str = POLYNOMIAL
-    lambda_denoising: NotNegative = 1.0
-    lambda_organ_suv: NotNegative = 0.0
+    lambda_denoising: NotNegative = 10.0
+    lambda_organ_suv: NotNegative = 0.5
     lambda_segmentation: NotNegative = 1.0
     denoising_decay: NotNegative = 1.0
     rare_label_weight: NotNegative = 0.5

@@ -56,7 +56,8 @@ class Augmentation:
     """Spatial transforms of all fields together, and Gaussian noise on the normalised input images. Axes are Z, Y, X.
 
     ``misalignment_mm``: by field, its largest shift (mm, Z, Y, X) against the others, with
-    ``misalignment_probability`` (Kovacs et al., Sci Rep 2023)."""
+    ``misalignment_probability`` (Kovacs et al., Sci Rep 2023). ``dose_fractions``: the dose of the stored low-dose PET
+    and the highest dose of training patches; empty: the stored dose alone. See training/dose_mixing.py."""
 
     rotation_degrees: list[float]
     rotation_probability: float
@@ -66,6 +67,7 @@ class Augmentation:
     noise_probability: float
     misalignment_mm: dict[str, list[float]] = field(default_factory=dict)
     misalignment_probability: float = 0.0
+    dose_fractions: list[float] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

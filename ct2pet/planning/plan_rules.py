@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ct2pet.dataset.field_parsing import is_field_name
-from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, TARGET, Field, Fields
+from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, PET, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import (
     WINDOW_WEIGHTS,
@@ -68,6 +68,7 @@ def check_configuration(configuration: Configuration, fields: Fields, where: str
     _check_sampling(sampling, fields, where)
     _check_augmentation(configuration.augmentation, fields, where)
     _check_normalization(configuration.normalization, fields, where)
+    _check_doses(configuration, fields, where)
     _check_networks(configuration.patch_size, configuration.batch_size, configuration.networks, 3, where)
     if configuration.slices is not None:
         slices = configuration.slices
@@ -96,6 +97,26 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
             f"augmentation.misalignment_mm must name fields ({', '.join(sorted(known))})": {*moves} <= known,
             "augmentation.misalignment_mm must be three numbers of at least 0 (mm) per field": all(
                 len(mm) == 3 and min(mm) >= 0 and max(mm) < math.inf for mm in moves.values()
+            ),
+        },
+        where,
+    )
+
+
+def _check_doses(configuration: Configuration, fields: Fields, where: str) -> None:
+    doses = configuration.augmentation.dose_fractions
+    if not doses:
+        return
+    pets = [[one.name for one in side if one.kind == PET] for side in (fields.inputs, fields.targets)]
+    windows = [configuration.normalization[name] for side in pets for name in side]
+    _hold(
+        {
+            "augmentation.dose_fractions must be the dose of the low-dose PET and a higher one, from above 0 to 1": (
+                len(doses) == 2 and 0 < doses[0] < doses[1] <= 1
+            ),
+            "augmentation.dose_fractions needs one PET as input and one as target": [*map(len, pets)] == [1, 1],
+            "augmentation.dose_fractions needs normalizations of scope dataset that do not clip": all(
+                plan.scope == "dataset" and not plan.clip for plan in windows
             ),
         },
         where,

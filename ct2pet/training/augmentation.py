@@ -1,4 +1,4 @@
-"""Spatial transforms of all fields of a batch together, and noise on its input images, on the training device."""
+"""Spatial transforms of all fields of a batch together, and the noise of its input images, on the training device."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from torch.nn import functional
 
 from ct2pet.dataset import Fields
 from ct2pet.planning.configuration import Configuration
+from ct2pet.training.dose_mixing import DoseMixing
 
 Tensors = dict[str, torch.Tensor]
 
@@ -28,7 +29,7 @@ class _Drawn:
 
 class Augmenter:
     """Rotates, flips and adds noise as planned, in the same way for all fields of one sample; can shift one field
-    against the others.
+    against the others, and change the dose of the input PET.
 
     Input batches have ``margin`` more voxels on each side, so that a rotated or shifted patch needs no voxel from
     outside; output batches have the planned patch size. The random numbers of a sample depend only on its own seed: the
@@ -45,6 +46,7 @@ class Augmenter:
             for name, limits in self.plan.misalignment_mm.items()
             if self.plan.misalignment_probability > 0
         }
+        self.dose = DoseMixing(configuration, fields) if self.plan.dose_fractions else None
         turn = self._turn_margin(spacing)
         move = [max(axis) for axis in zip((0, 0, 0), *self.moves.values())]
         self.margin = tuple(t + m for t, m in zip(turn, move))
@@ -94,6 +96,8 @@ class Augmenter:
         flips = (torch.rand(3, generator=random) < self.plan.flip_probability).tolist()
         noisy = float(torch.rand((), generator=random)) < self.plan.noise_probability
 
+        if self.dose is not None:
+            source = self.dose(source, seed)
         source = self._moved(source, random)
         rotation = _rotation(angles) if rotated and self._rotates else None
         return _Drawn(source, rotation, [a + 2 for a in self.plan.flip_axes if flips[a]], seed if noisy else None)

@@ -12,7 +12,7 @@ from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.dataset.splits import fold_cases
 from ct2pet.errors import TrainingError
-from ct2pet.files import copy_file
+from ct2pet.files import copy_file, read_json
 from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.layout import (
     CHECKPOINT_FINAL,
@@ -31,6 +31,7 @@ from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.provenance import digest_of_json
 from ct2pet.schema import read_as
 from ct2pet.training.checkpoints import remove_training
+from ct2pet.training.dose_mixing import check_doses
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.pretraining import find_checkpoint, planned_networks
 from ct2pet.training.run import TrainingRun
@@ -67,7 +68,8 @@ class TrainingRequest:
         return fold_folder(parent, self.fold)
 
     def run_of(self, configuration: str, device: str) -> TrainingRun:
-        """The training of one configuration. Raises TrainingError where no training case has the district."""
+        """The training of one configuration. Raises TrainingError where no training case has the district, or where the
+        planned doses do not fit the method or the dataset."""
         store, splits = self.preprocessed.store(self.plans, configuration), self.preprocessed.splits()
         recorded = store.recorded_cases()
         training, validation = fold_cases(splits, self.fold, recorded)
@@ -92,6 +94,7 @@ class TrainingRequest:
             {"fold": str(self.fold), "dataset_fingerprint_sha256": fingerprint},
             str(self.preprocessed.plans_file(self.plans.plans_name)),
         )
+        check_doses(self.model, run.configuration, read_json(self.preprocessed.folder / DATASET), run.plans_source)
         return self._begun_with_whole_body(run) if self._begins_with_whole_body(configuration) else run
 
     def _options(self, device: str) -> TrainingOptions:

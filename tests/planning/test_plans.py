@@ -4,6 +4,7 @@ import pytest
 from tiny import CT_WINDOW, NO_AUGMENTATION, SUV_WINDOW, tiny_plans
 from version_1 import plans_of_version_1
 
+from ct2pet.dataset import Field
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import Plans
@@ -67,6 +68,7 @@ def test_integers_may_stand_for_real_numbers():
         ({"sampling": {"lesion_fraction": 0.0, "balanced_over": "sex"}}, "balanced_over must be a condition"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"MR": [1, 1, 1]}}}, "misalignment_mm must name fields"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"PET": [1, -1, 1]}}}, "three numbers of at least 0"),
+        ({"augmentation": {**FLAT, "dose_fractions": [0.02, 0.25]}}, "needs one PET as input and one as target"),
         (
             {"networks": {"discriminator": {**TWICE_HALVED, "arguments": {"base_features": 10**7}}}},
             "features must be 1 to",
@@ -78,6 +80,32 @@ def test_integers_may_stand_for_real_numbers():
 def test_invalid_plans_are_refused_with_file_and_reason(changes, reason):
     with pytest.raises(PlansError, match=f"mine.json.*{reason}"):
         Plans.from_json(content(**changes), "mine.json")
+
+
+LOW = Field("PET_low", "input", "pet", folder="images")
+
+
+@pytest.mark.parametrize(
+    ("doses", "window", "reason"),
+    [
+        ([0.02], {}, "must be the dose of the low-dose PET and a higher one, from above 0 to 1"),
+        ([0.25, 0.02], {}, "and a higher one"),
+        ([0.0, 0.25], {}, "from above 0"),
+        ([0.02, 25.0], {}, "to 1"),
+        ([0.02, 0.25], {"clip": True}, "needs normalizations of scope dataset that do not clip"),
+        ([0.02, 0.25], {"scope": "image"}, "needs normalizations of scope dataset"),
+        ([0.02, 1], {}, None),
+    ],
+)
+def test_doses_increase_and_are_those_of_a_pet_that_is_mixed_linearly(doses, window, reason):
+    windows = {**WINDOWS, "PET_low": {**WINDOWS["PET"], **window}}
+    plans = content(augmentation={**FLAT, "dose_fractions": doses}, normalization=windows)
+    plans["fields"].append(asdict(LOW))
+    if reason is None:
+        assert Plans.from_json(plans).configuration("trunk").augmentation.dose_fractions == [0.02, 1.0]
+        return
+    with pytest.raises(PlansError, match=rf"mine.json.*dose_fractions .*{reason}"):
+        Plans.from_json(plans, "mine.json")
 
 
 @pytest.mark.parametrize("blend_mm", [-1.0, float("nan"), float("inf")])

@@ -64,9 +64,13 @@ def draft_fields(fields: Fields) -> Fields:
 
 
 def draft_configuration(configuration: Configuration, fields: Fields) -> Configuration:
-    """The configuration of such a stage: drafts lie in the range of inputs."""
+    """The configuration of such a stage: drafts lie in the range of inputs, and have no dose to change."""
     images = [target for target in fields.targets if not target.rules.is_labels]
     windows = {
         draft_name(target): replace(configuration.normalization[target.name], range=[-1.0, 1.0]) for target in images
     }
-    return replace(configuration, normalization={**configuration.normalization, **windows})
+    return replace(
+        configuration,
+        normalization={**configuration.normalization, **windows},
+        augmentation=replace(configuration.augmentation, dose_fractions=[]),
+    )
