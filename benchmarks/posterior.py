@@ -7,7 +7,8 @@ from means that two trainings predict of patients which they have not seen), and
 --samples samples of each. What is finished stays in WORK and is not done again. Prints
 
 * the mean absolute error in the trunk of the mean, of a sample and of the samples' mean;
-* hot spots outside lesions where the real PET has none (see ct2pet_evaluate), per scan, of the mean and of a sample;
+* by SUV threshold the share of lesions that are detected, and the hot spots per scan outside lesions where the real PET
+  has none (both as ct2pet_evaluate), of the mean and of a sample;
 * of voxels and of organs' SUVmean: how many of the real values are inside the 90% interval, its mean width, and the
   continuous ranked probability score (CRPS). The interval of the samples is normal, with their mean and standard
   deviation; its rival is the mean with the standard deviation of its error in the other 7 patients (of the voxels with
@@ -26,12 +27,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import stats
+from scipy import ndimage, stats
 
 import ct2pet.models
 from ct2pet.dataset import open_dataset
 from ct2pet.evaluation.detection import THRESHOLDS_SUV
 from ct2pet.evaluation.hot_spots import hot_spots
+from ct2pet.evaluation.lesions import NEIGHBOURS
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.phantom.tissues import LABELS
@@ -121,6 +123,9 @@ class Case:
             )
             for name in (MEAN, "0")
         }
+        spots, count = ndimage.label(lesions & inside, NEIGHBOURS)
+        peaks = {name: ndimage.maximum(images[name], spots, range(1, count + 1)) for name in (MEAN, "0")}
+        self.detected = {name: np.array(found)[:, None] >= THRESHOLDS_SUV for name, found in peaks.items() if count}
         self.real, self.organs = pet.array[inside], labels("organs")[inside]
         self.mean = images.pop(MEAN)[inside]
         self.samples = np.stack([image[inside] for image in images.values()])
@@ -153,9 +158,10 @@ def voxel_scores(cases: Sequence[Case]) -> dict[str, np.ndarray]:
         rows["samples"].append(scores(case.real, case.samples.mean(0), case.samples.std(0, ddof=1)))
         others = [one for place, one in enumerate(cases) if place != number]
         seen, error = (np.concatenate(parts) for parts in zip(*((one.mean, one.real - one.mean) for one in others)))
-        edges = np.quantile(seen, np.linspace(0, 1, 21))[1:-1]
+        edges = np.unique(np.quantile(seen, np.linspace(0, 1, 21))[1:-1])
+        edges = edges[edges > seen.min()]  # the first group is that below the first edge
         group, own = np.digitize(seen, edges), np.digitize(case.mean, edges)
-        spread = np.array([np.sqrt(np.mean(error[group == one] ** 2)) for one in range(20)])
+        spread = np.array([np.sqrt(np.mean(error[group == one] ** 2)) for one in range(len(edges) + 1)])
         rows["errors of others"].append(scores(case.real, case.mean, spread[own]))
     return {name: np.stack(values) for name, values in rows.items()}
 
@@ -194,9 +200,10 @@ def print_results(cases: Sequence[Case]) -> None:
     }
     print(", ".join(f"MAE of the {name} {np.mean(values):.3f} SUV" for name, values in errors.items()))
     for name, title in ((MEAN, "the mean"), ("0", "a sample")):
-        spots = np.mean([one.false_spots[name] for one in cases], axis=0)
-        shown = ", ".join(f"SUV {level:g}: {count:.2f}" for level, count in zip(THRESHOLDS_SUV, spots))
-        print(f"false hot spots per scan of {title}: {shown}")
+        found = np.concatenate([one.detected[name] for one in cases if one.detected]).mean(0)
+        false = np.mean([one.false_spots[name] for one in cases], axis=0)
+        shown = (f"SUV {level:g}: {100 * a:.0f}%, {b:.2f}" for level, a, b in zip(THRESHOLDS_SUV, found, false))
+        print(f"lesions detected and false hot spots per scan, {title}: {'; '.join(shown)}")
     print_scores("voxels", voxel_scores(cases))
     print_scores("organs", organ_scores(cases))
 
