@@ -26,6 +26,7 @@ Draw = Callable[[Axes], None]
 SIZE_INCHES = (3.1, 2.6)
 _FEWEST_FOR_A_BOX = 5
 _TICK_LETTERS = 40  # that fit side by side
+_TITLE_CHARACTERS = 28  # in a line above a plot
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9.5,
@@ -156,11 +157,12 @@ def draw_detection(
 
 
 def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> None:
-    """The mean of each loss over the epochs."""
+    """The mean of each loss over the epochs. The axis is linear where a loss is negative, as a soft Dice may be."""
     names = [name for name in dict.fromkeys(key for row in rows for key in row) if is_loss(name)]
+    positive = all(row[name] > 0 for row in rows for name in names if name in row)
     for name, style in zip(names, ("-", "--", "-.", ":") * len(names)):
         axes.plot(*_curve(rows, name), label=name, linestyle=style, linewidth=1.2, color=_loss_colour(name))
-    axes.set(yscale="log", ylabel="loss (normalised)")
+    axes.set(yscale="log" if positive else "linear", ylabel="loss (normalised)")
     axes.set_title(title)
     if names:
         axes.legend(frameon=False, fontsize=7, ncols=2)
@@ -178,7 +180,7 @@ def draw_validation(
     """A metric on patches of the validation cases over the epochs; ``label``: another title."""
     axes.plot(*_curve(rows, column), color=INK, marker=".", linewidth=1.2)
     axes.set(ylabel=label or validation_title(column), ylim=(0, None))
-    axes.set_title(title)
+    axes.set_title(textwrap.fill(title, _TITLE_CHARACTERS))
     _epochs(axes)
 
 
