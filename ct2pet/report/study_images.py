@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ct2pet.report import page
 from ct2pet.report.page import Cell
 from ct2pet.report.sheets import pair_sheet, sheet
-from ct2pet.study.image_report import number_text
-from ct2pet.study.slices import UNITS, Slices, shown_range
+from ct2pet.study.slices import UNITS, Slices, number_text, shown_range
 
 if TYPE_CHECKING:
     from ct2pet.study.synthetic_images import MeasuredImages

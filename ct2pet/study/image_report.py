@@ -12,7 +12,7 @@ from ct2pet.study.classification import TrainedClassifier
 from ct2pet.study.features import Extractor
 from ct2pet.study.image_metrics import feature_distances, random_pair_similarity, uptake_tests
 from ct2pet.study.privacy import privacy_report
-from ct2pet.study.slices import UNITS, Slices
+from ct2pet.study.slices import UNITS, Slices, number_text
 
 
 def image_report(
@@ -54,11 +54,6 @@ def image_report(
 
 def _confirmed(slices: Slices, classifier: TrainedClassifier) -> float:
     return float(np.mean(classifier.probabilities(slices).argmax(axis=1) == slices.labels))
-
-
-def number_text(value: float) -> str:
-    """Three significant digits, all digits of larger numbers: 0.0123, 1.23, 12.3, 123, 1,234."""
-    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
 
 
 def text(report: Mapping[str, Any]) -> str:

@@ -175,3 +175,8 @@ def from_network(images: np.ndarray, channels: Sequence[str]) -> np.ndarray:
         else:
             result[:, index] = np.clip(images[:, index], -1, 1) * _CT_HALF_WIDTH + _CT_MIDDLE
     return result
+
+
+def number_text(value: float) -> str:
+    """Three significant digits, all digits of larger numbers: 0.0123, 1.23, 12.3, 123, 1,234."""
+    return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

@@ -79,7 +79,7 @@ def test_losses_and_validation_over_epochs():
     np.testing.assert_array_equal(validation.lines[0].get_xydata(), [[1, 0.4]])
 
 
-@pytest.mark.parametrize("last, scale", [(0.3, "log"), (-0.3, "linear")])
+@pytest.mark.parametrize(("last", "scale"), [(0.3, "log"), (-0.3, "linear")])
 def test_the_axis_of_losses_shows_negative_values(last, scale):
     rows = [{"epoch": 0.0, "segmentation": 0.5}, {"epoch": 1.0, "segmentation": last}]
     assert axes_of(lambda axes: draw_losses(axes, "head", rows)).get_yscale() == scale

@@ -11,8 +11,9 @@ from PIL import Image
 from ct2pet.report import write_study_page
 from ct2pet.study.features import random_features
 from ct2pet.study.generators import fit_pca_gaussian
-from ct2pet.study.image_report import image_report, number_text
+from ct2pet.study.image_report import image_report
 from ct2pet.study.results import summarize
+from ct2pet.study.slices import number_text
 from ct2pet.study.synthetic_images import MeasuredImages, sampled_slices, write_pictures
 
 TRAINING = disc_slices(12, seed=1, channels=("pet", "ct"))
