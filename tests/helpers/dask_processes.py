@@ -12,6 +12,7 @@ import distributed
 ROOT = Path(__file__).parents[2]
 SECONDS_TO_START = 90
 LOOPBACK = "127.0.0.1"
+_CLIENTS = {}  # of the schedulers, by address
 
 
 def _started(words, python_path, **environment):
@@ -37,7 +38,10 @@ def scheduler(folder):
         while not (file.exists() and file.read_text()) and time.monotonic() < deadline:
             time.sleep(0.05)
         with distributed.Client(scheduler_file=str(file), timeout=SECONDS_TO_START, set_as_default=False) as client:
-            yield process, client.scheduler.address
+            address = client.scheduler.address
+            _CLIENTS[address] = client
+            yield process, address
+            del _CLIENTS[address]
     finally:
         _end(process)
 
@@ -68,9 +72,12 @@ def worker(address, *options, python_path=(ROOT, ROOT / "tests" / "helpers"), wa
 
 
 def wait_until_joined(address, *processes):
-    """Wait until these workers compute for the scheduler."""
-    with distributed.Client(address, timeout=SECONDS_TO_START, set_as_default=False) as client:
-        deadline = time.monotonic() + SECONDS_TO_START
-        while not {process.pid for process in processes} <= {*client.run(os.getpid).values()}:
-            assert time.monotonic() < deadline, "a worker did not join"
-            time.sleep(0.05)
+    """Wait until these workers compute for a scheduler of ``scheduler``.
+
+    Its own client is asked: connecting fails at times while workers come and go, because distributed's Client expects
+    one message and gets several.
+    """
+    deadline = time.monotonic() + SECONDS_TO_START
+    while not {process.pid for process in processes} <= {*_CLIENTS[address].run(os.getpid).values()}:
+        assert time.monotonic() < deadline, "a worker did not join"
+        time.sleep(0.05)
