@@ -1,4 +1,4 @@
-"""The prediction of who knows the rules of the phantom, but sees only the CT: the ceiling of any method."""
+"""The best prediction from a phantom's CT and the rules by which phantoms are made: the ceiling of any method."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def expected_patient(patient: Patient, uptake: Mapping[str, float]) -> Patient:
 
 
 def _mean_suv(patient: Patient) -> dict[str, float]:
-    """The mean of each tissue's log-normal uptake, with what habitus, density and age say of it."""
+    """The mean of each tissue's log-normal uptake, with its dependence on habitus, density and age."""
     bmi = patient.weight_kg / (patient.height_mm / 1000) ** 2
     lean = 0.5 * np.log(bmi / 25)
     suv = {}

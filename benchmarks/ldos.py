@@ -17,12 +17,11 @@ import argparse
 import json
 import os
 import shutil
-import sys
 from dataclasses import dataclass, field, replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from _commands import run
 from _ldos_table import LOW, print_table
 
 import ct2pet.models
@@ -60,13 +59,6 @@ ARMS = {
     "mismatch_augmented": Arm(MISMATCH, augmentation=SHIFTED),
 }
 ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of benchmarks alone
-
-
-def run(line: str) -> None:
-    """A command by its name without ct2pet_, and its arguments."""
-    name, *arguments = line.split()
-    if code := import_module(f"ct2pet.cli.{name}").main(arguments):
-        sys.exit(f"ct2pet_{line}: exit code {code}")
 
 
 def enter(work: Path) -> None:

@@ -1,8 +1,8 @@
-"""Are lesions predicted? Those that the CT shows and those that it does not, beside the ceiling, on phantoms.
+"""Predictions of lesions that the CT shows and of lesions that it does not show, beside the ceiling, on phantoms.
 
 Run: python benchmarks/lesions.py WORK [--arms default lesions_50] [--seconds 600] [--others NAME=MODEL ...]
 Trunks of --train phantoms train each arm (see variants.py) for --seconds of processor time on one core; --test others
-are predicted and evaluated. The ceiling is the prediction of who knows the phantom's rules and sees the CT alone: each
+are predicted and evaluated. The ceiling is the best prediction from the CT and the rules of the phantom: each
 tissue has its mean uptake, each lesion that the CT shows the mean uptake of such lesions, and no other lesion exists.
 --others predicts with further models: archives, folders of trained models, or box, the built-in model.
 What is finished stays in WORK and is not done again; without arms it prints what is finished.

@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import argparse
 import os
-import sys
 import time
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from _commands import run
 
 if TYPE_CHECKING:
     from ct2pet.study.classification import TrainedClassifier
@@ -30,13 +30,6 @@ if TYPE_CHECKING:
 TRAIN, TEST, SEED = 250, 200, 19
 NAME, PLANS = "Dataset104_Nodules", "medscangan_64mm"
 SLICES = "--kinds pet ct --size_mm 64 --pixels 32 --slices_per_case 3"
-
-
-def run(line: str) -> None:
-    """A command by its name without ct2pet_, and its arguments."""
-    name, *arguments = line.split()
-    if code := import_module(f"ct2pet.cli.{name}").main(arguments):
-        sys.exit(f"ct2pet_{line}: exit code {code}")
 
 
 def make_data(work: Path) -> None:

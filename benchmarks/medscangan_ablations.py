@@ -25,7 +25,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from medscangan import NAME, PLANS, make_data, run, share_confirmed
+from _commands import run
+from medscangan import NAME, PLANS, make_data, share_confirmed
 
 from ct2pet.api.augmentation_study import GeneratorChoice, load_sampler
 from ct2pet.files import read_json, write_json

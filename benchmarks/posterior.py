@@ -22,11 +22,11 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _commands import run
 from scipy import ndimage, stats
 
 import ct2pet.models
@@ -44,13 +44,6 @@ DATASET, DISTRICT, PLANS, METHOD = "Dataset995_Posterior", "trunk", "ct2petPlans
 TRAIN, TEST, SEED, EPOCHS = 24, 8, 2410, 10
 MEAN, LEVEL, LEAST_VOXELS = "mean", 0.9, 30
 ct2pet.models.__path__.append(str(Path(__file__).with_name("methods")))  # methods of benchmarks alone
-
-
-def run(line: str) -> None:
-    """A command by its name without ct2pet_, and its arguments."""
-    name, *arguments = line.split()
-    if code := import_module(f"ct2pet.cli.{name}").main(arguments):
-        raise SystemExit(f"ct2pet_{line}: exit code {code}")
 
 
 def prepare(work: Path) -> None:

@@ -16,20 +16,14 @@ import hashlib
 import json
 import os
 import sys
-from importlib import import_module
 from pathlib import Path
 from typing import Any
+
+from _commands import run
 
 METHODS = ("pix2pix", "cyclegan", "regression", "reggan", "regc2p")
 DATASET = "Dataset077_Same"
 SHORT = "--num_epochs 2 --iterations_per_epoch 4 -device cpu --deterministic -num_workers 0"
-
-
-def run(line: str) -> None:
-    """A command by its name without ct2pet_, and its arguments."""
-    name, *arguments = line.split()
-    if code := import_module(f"ct2pet.cli.{name}").main(arguments):
-        sys.exit(f"ct2pet_{line}: exit code {code}")
 
 
 def enter(work: Path) -> None:

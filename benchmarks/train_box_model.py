@@ -17,8 +17,9 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
+
+from _commands import run
 
 DATASET, METHOD, TESTS, SEED = "Dataset900_Box", "regression", 4, 900
 PLANS = "ct2petPlans"
@@ -29,13 +30,6 @@ CARD = {
     "reference": "only procedural phantoms of ct2pet, no patient image; normal uptake, lesions cannot be expected",
 }
 _LONGEST_SAVE = 300  # seconds until an interrupted training has written its checkpoint
-
-
-def run(line: str) -> None:
-    """A command by its name without ct2pet_, and its arguments."""
-    name, *arguments = line.split()
-    if code := import_module(f"ct2pet.cli.{name}").main(arguments):
-        sys.exit(f"ct2pet_{line}: exit code {code}")
 
 
 def make_data(work: Path, cases: int, processes: int) -> list[str]:

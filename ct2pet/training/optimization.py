@@ -16,7 +16,7 @@ from ct2pet.training.finite_check import LateCheck, UpdateNumbers
 from ct2pet.training.mixed_precision import Precision, precision_of
 from ct2pet.training.schedule import Schedule
 
-_SURELY_BELOW = 0.99
+_SURELY_BELOW = 0.99  # of the limit: rounding cannot make the scale of such gradients less than 1
 _LEAVES_OUT = "_step_supports_amp_scaling"  # of fused optimizers; torch's GradScaler uses it, too
 
 

@@ -1,4 +1,4 @@
-"""The prediction of who knows the rules of the phantom and sees only the CT."""
+"""The best prediction from a phantom's CT and the rules by which phantoms are made."""
 
 import importlib
 from dataclasses import replace

@@ -73,7 +73,7 @@ def test_only_the_input_pet_changes_and_the_other_transforms_stay_as_they_are():
 
 
 def _flipped(seed, axis):
-    """See test_what_is_drawn_for_a_seed_stays_as_it_is."""
+    """The order of the random numbers is tested in test_augmentation.py."""
     return torch.rand(8, generator=torch.Generator().manual_seed(seed))[4 + axis] < 0.5
 
 
