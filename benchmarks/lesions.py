@@ -44,6 +44,7 @@ from ct2pet.resampling import resample
 from ct2pet.volume import Triple, Volume
 
 CEILING, DISTRICT = "ceiling", "trunk"
+OBSERVER = "ideal_observer.md"
 _REFERENCE = "default"
 SHOWN, HIDDEN = "lesions_shown_in_CT", "lesions_hidden_in_CT"
 _PHANTOM_SEED, _MEMORY_GIB = 2020, 8.0
@@ -72,7 +73,10 @@ def main() -> None:
     for other in arguments.others:
         name, _, model = other.partition("=")
         evaluated(benchmark, name, model_paths=[model])
-    print(f"{observer_table(benchmark)}\n")
+    table = benchmark.work / OBSERVER
+    if not table.exists():
+        table.write_text(observer_table(benchmark), encoding="utf-8")
+    print(f"{table.read_text(encoding='utf-8')}\n")
     folders = sorted((path.parent for path in (work / "predictions").glob(f"*/{SUMMARY}")), key=lambda f: f.name)
     print(tables({folder.name: read_summary(folder / SUMMARY) for folder in folders}))
 
@@ -129,14 +133,11 @@ def observer_table(benchmark: Benchmark) -> str:
         voxels.append(trunk.array.sum() * np.prod(trunk.grid.spacing) / (z * y * x))
         found += [one for one in observer.lesions(known[case]) if _contains(trunk, one.lesion.centre)]
     rows = [["shown lesions in", "number", "contrast with the tissue [HU]", "d'", "found by the ideal observer [%]"]]
-    rows += [
-        _observed(host, [one for one in found if one.lesion.host == host], np.mean(voxels)) for host in hosts(found)
-    ]
+    by_host = {
+        host: [one for one in found if one.lesion.host == host] for host in sorted({o.lesion.host for o in found})
+    }
+    rows += [_observed(host, own, np.mean(voxels)) for host, own in by_host.items()]
     return _markdown([*rows, _observed("all tissues", found, np.mean(voxels))])
-
-
-def hosts(found: Sequence[Observed]) -> list[str]:
-    return sorted({one.lesion.host for one in found})
 
 
 def _observed(name: str, found: Sequence[Observed], positions: float) -> list[str]:
