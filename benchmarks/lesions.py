@@ -10,7 +10,7 @@ What is finished stays in WORK and is not done again; without arms it prints wha
 Prints the share of the shown lesions that an ideal observer of the CT finds on the network's grid with one false
 positive per scan, if each voxel of the trunk can be one (_lesion_observer.py). Then the error in the trunk, the SUVmean
 bias of both groups of lesions, the share of lesions with an SUV of at least 4, and the hot spots outside lesions, with
-95% intervals over cases; and every prediction against the default arm, paired.
+95% intervals over cases; every prediction against the default arm, paired; and how much of its error is in lesions.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 from _lesion_ceiling import patients, uptake_of_shown_lesions, write_ceiling
 from _lesion_observer import Observed, Observer
+from _lesion_shares import lesion_shares
 from comparison import PHANTOM, TRAINING, Benchmark, arm, train_network, write_plans
 from scipy.stats import bootstrap
 from variants import ARMS, DEFAULT, VARIANTS
@@ -39,6 +40,7 @@ from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
 from ct2pet.phantom import DEMO, write_dataset
+from ct2pet.phantom.scan import LESION_GROUPS
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import resample
 from ct2pet.volume import Triple, Volume
@@ -78,7 +80,11 @@ def main() -> None:
         table.write_text(observer_table(benchmark), encoding="utf-8")
     print(f"{table.read_text(encoding='utf-8')}\n")
     folders = sorted((path.parent for path in (work / "predictions").glob(f"*/{SUMMARY}")), key=lambda f: f.name)
-    print(tables({folder.name: read_summary(folder / SUMMARY) for folder in folders}))
+    summaries = {folder.name: read_summary(folder / SUMMARY) for folder in folders}
+    print(tables(summaries))
+    if _REFERENCE in summaries:
+        shares = lesion_shares(summaries[_REFERENCE]["cases"], DISTRICT, SHOWN, volumes(benchmark))
+        print(f"\n{_REFERENCE}: shown lesions have {shares}")
 
 
 def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDataset:
@@ -107,6 +113,21 @@ def prepare(benchmark: Benchmark, num_train: int, num_test: int) -> None:
 def masks(benchmark: Benchmark) -> Path:
     """The folder of the masks of the lesions in the trunk."""
     return benchmark.work / "lesions_of_the_trunk"
+
+
+def volumes(benchmark: Benchmark) -> dict[str, dict[str, float]]:
+    """Of each test case the trunk and its shown lesions (ml)."""
+    dataset = RawDataset(benchmark.work / "raw" / PHANTOM)
+    labels = {DISTRICT: dataset.districts[DISTRICT], SHOWN: LESION_GROUPS[SHOWN.removeprefix("lesions_")]}
+    found = {}
+    for case in dataset.cases("Ts"):
+        files = {DISTRICT: dataset.file("districts", case, "Ts"), SHOWN: masks(benchmark) / f"{case}.nii.gz"}
+        maps = {name: read_volume(path) for name, path in files.items()}
+        found[case] = {
+            name: float((one.array == labels[name]).sum() * np.prod(one.grid.spacing) / 1000)
+            for name, one in maps.items()
+        }
+    return found
 
 
 def ceiling(benchmark: Benchmark) -> None:
