@@ -30,7 +30,7 @@ def lesion_shares(
     sums = {name: [0.0, 0.0, 0.0] for name in (district, group)}
     for case, regions in regions_by_case.items():
         for name, total in sums.items():
-            if name in regions:
+            if regions.get(name, {}).get("mae") is not None:  # None: without a voxel
                 size, found = volumes[case][name], regions[name]
                 for place, value in enumerate((1.0, found["mae"], found["rmse"] ** 2)):
                     total[place] += size * value
