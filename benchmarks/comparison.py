@@ -163,7 +163,9 @@ def write_plans(benchmark: Benchmark, name: str) -> None:
     plans.save(preprocessed.plans_file(name))
     for key, configuration in plans.configurations.items():
         own = store_folder(preprocessed.folder, plans, key)
-        if decisions_of(configuration) == decisions_of(base.configuration(key)) and not own.exists():
+        if decisions_of(configuration) == decisions_of(base.configuration(key)) and not (
+            own.exists() or own.is_symlink()
+        ):
             own.symlink_to(store_folder(preprocessed.folder, base, key).name)
     preprocess(benchmark.dataset, plans_name=name, configurations=configurations(benchmark, plans, name))
 
