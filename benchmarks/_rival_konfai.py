@@ -33,19 +33,26 @@ _ARGUMENTS = {"dim": 2, "in_channels": _SLICES, "classes": 1, "encoder_name": "r
 _OUTPUT, _PREDICTED = "Activation", "sPET"
 
 
-class FallingByTheClock(torch.optim.lr_scheduler.LambdaLR):
-    """The learning rate falls ten times in ``seconds`` of processor time after the first step; then it is 0."""
+class Falling:
+    """The factor of the learning rate: it falls ten times in ``seconds`` of processor time after the first step; then
+    it is 0."""
 
-    def __init__(self, optimizer: torch.optim.Optimizer, seconds: float = 300.0) -> None:
+    def __init__(self, seconds: float) -> None:
         self.seconds, self.started = seconds, 0.0
-        super().__init__(optimizer, self.factor)
 
-    def factor(self, step: int) -> float:
+    def __call__(self, step: int) -> float:
         if step < 1:
             return 1.0
         self.started = self.started or time.process_time()
         done = (time.process_time() - self.started) / self.seconds
         return _GAMMA ** int(_FALLS * done) if done < 1 else 0.0
+
+
+class FallingByTheClock(torch.optim.lr_scheduler.LambdaLR):
+    """What KonfAI makes from the tree of ``training``."""
+
+    def __init__(self, optimizer: torch.optim.Optimizer, seconds: float = 300.0) -> None:
+        super().__init__(optimizer, Falling(seconds))
 
 
 def write_case(work: Path, case: str, ct: Volume, pet: Volume) -> None:
