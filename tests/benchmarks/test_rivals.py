@@ -1,4 +1,4 @@
-"""The benchmark of other programs: what they are given, when they stop, and the table of differences."""
+"""The benchmark of other programs: what they are given and return, when they stop, and the table of differences."""
 
 import importlib
 from pathlib import Path
@@ -6,6 +6,8 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import torch
+from nnunetv2.preprocessing.resampling.default_resampling import resample_data_or_seg_to_shape
 
 from ct2pet.evaluation.baselines import NAMES
 from ct2pet.evaluation.comparing.comparison import compare
@@ -88,3 +90,22 @@ def test_konfai_predicts_with_the_ct_and_the_network_that_it_trained_with(benchm
     window = trained["Dataset"]["groups_src"]["PET"]["groups_dest"]["PET"]["transforms"]["Clip"]
     inverse = predicted["outputs_dataset"]["Activation"]["OutputDataset"]["final_transforms"]["UnNormalize"]
     assert (window["min_value"], window["max_value"]) == (inverse["min_value"], inverse["max_value"])
+
+
+def test_a_prediction_of_nnunet_returns_to_the_places_of_the_ct(benchmark_module):
+    rival = benchmark_module("_rival_nnunet")
+    options = {"is_seg": False, "order": 1, "order_z": 0, "force_separate_z": None}
+    configuration = SimpleNamespace(
+        spacing=[4.0, 4.0, 4.0],
+        resampling_fn_probabilities=lambda *arguments: resample_data_or_seg_to_shape(*arguments, **options),
+    )
+    along_x = np.broadcast_to(np.arange(6) * 4.0, (1, 5, 6, 6)).astype(np.float32)  # mm, at 4 mm
+    properties = {
+        "spacing": [4.0, 4.0, 2.0],
+        "shape_before_cropping": (5, 8, 14),
+        "shape_after_cropping_and_before_resampling": (5, 6, 12),
+        "bbox_used_for_cropping": [[0, 5], [1, 7], [2, 14]],
+    }
+    whole = rival.to_original(configuration, torch.from_numpy(along_x), properties)
+    assert whole[:, 1:7, 3:13] == pytest.approx(np.broadcast_to(np.arange(10) * 2.0 + 1, (5, 6, 10)))
+    assert not whole[:, 0].any() and not whole[:, 7].any() and not whole[:, :, :2].any()
