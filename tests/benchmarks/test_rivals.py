@@ -108,4 +108,5 @@ def test_a_prediction_of_nnunet_returns_to_the_places_of_the_ct(benchmark_module
     }
     whole = rival.to_original(configuration, torch.from_numpy(along_x), properties)
     assert whole[:, 1:7, 3:13] == pytest.approx(np.broadcast_to(np.arange(10) * 2.0 + 1, (5, 6, 10)))
-    assert not whole[:, 0].any() and not whole[:, 7].any() and not whole[:, :, :2].any()
+    assert not np.delete(whole, range(1, 7), axis=1).any()
+    assert not whole[:, :, :2].any()
