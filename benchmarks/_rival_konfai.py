@@ -1,10 +1,10 @@
 """KonfAI with the network and the settings of its entries in SynthRAD2025 (V. Boussot, arXiv 2510.21358).
 
-A U-Net++ with the encoder of ResNet-34, not pretrained, predicts each axial slice from five slices: L1 to the
-target in [-1, 1], AdamW with 1e-3, whose rate falls by a quarter ten times, random flips in the slice, in prediction
-the mean over both flips. KonfAI's own transforms, patches, training and prediction do the work. Otherwise than there:
-the patch is the whole slice, as slices are smaller; a batch has 8 patches, as in its example of segmentation (32 would
-leave too few steps); the perceptual loss, whose network is downloaded, is left out.
+A U-Net++ with the encoder of ResNet-34, not pretrained, predicts each axial slice from five slices: L1 to the target in
+[-1, 1], AdamW with 1e-3, whose rate falls by a quarter ten times, and random flips in the slice. KonfAI's own transforms,
+patches, training and prediction do the work. Otherwise than there: the patch is the whole slice, as slices are smaller;
+a batch has 8 patches, as in its example of segmentation (32 would leave too few steps); the perceptual loss, whose
+network is downloaded, and the mean over flips at prediction, which no arm has, are left out.
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ _RATE, _DECAY, _FALLS, _GAMMA = 1e-3, 1e-3, 10, 0.75
 _NETWORK = "UNetPlusPlus"
 _MODEL = {"classpath": f"segmentation.unetplusplus.{_NETWORK}"}
 _ARGUMENTS = {"dim": 2, "in_channels": _SLICES, "classes": 1, "encoder_name": "resnet34", "activation": "tanh"}
+_FLIPS = {"Flip": {"f_prob": [0, 0.5, 0.5], "prob": 1}}  # of rows and columns
 _OUTPUT, _PREDICTED = "Activation", "sPET"
 
 
@@ -105,7 +106,7 @@ def training(work: Path, slices: Sequence[int], seconds: float) -> dict[str, Any
             "Model": {**_MODEL, _NETWORK: settings},
             "Dataset": {
                 "groups_src": {"CT": _group("CT", _ct(), True), "PET": _group("PET", window, False)},
-                "augmentations": _flips([0, 0.5, 0.5]),
+                "augmentations": {"DataAugmentation_0": {"data_augmentations": _FLIPS, "nb": 1}},
                 "Patch": _patch(slices),
                 "dataset_filenames": [f"{work / 'Dataset'}:a:nii.gz"],
                 "inline_augmentations": True,
@@ -126,7 +127,6 @@ def training(work: Path, slices: Sequence[int], seconds: float) -> dict[str, Any
 
 def prediction(dataset: Path, slices: Sequence[int]) -> dict[str, Any]:
     """The tree of a Prediction.yml of KonfAI, which must prepare CTs as the training did."""
-    both = {**_flips([0, 1, 0]), "DataAugmentation_1": _flips([0, 0, 1])["DataAugmentation_0"]}
     output = {
         "name_class": "OutputDataset",
         "before_reduction_transforms": None,
@@ -142,7 +142,7 @@ def prediction(dataset: Path, slices: Sequence[int]) -> dict[str, Any]:
             "Model": {**_MODEL, _NETWORK: {**_ARGUMENTS, "outputs_criterions": None}},
             "Dataset": {
                 "groups_src": {"CT": _group("CT", _ct(), True)},
-                "augmentations": both,
+                "augmentations": None,
                 "Patch": _patch(slices),
                 "dataset_filenames": [f"{dataset}:a:nii.gz"],
                 "batch_size": _BATCH,
@@ -165,11 +165,6 @@ def _ct() -> list[dict[str, Any]]:
 def _group(name: str, transforms: Sequence[dict[str, Any]], is_input: bool) -> dict[str, Any]:
     chain = {key: arguments for one in transforms for key, arguments in one.items()}
     return {"groups_dest": {name: {"transforms": chain, "patch_transforms": None, "is_input": is_input}}}
-
-
-def _flips(probabilities: Sequence[float]) -> dict[str, Any]:
-    flip = {"Flip": {"f_prob": list(probabilities), "prob": 1}}
-    return {"DataAugmentation_0": {"data_augmentations": flip, "nb": 1}}
 
 
 def _patch(slices: Sequence[int]) -> dict[str, Any]:
