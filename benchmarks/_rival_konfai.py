@@ -1,10 +1,10 @@
 """KonfAI with the network and the settings of its entries in SynthRAD2025 (V. Boussot, arXiv 2510.21358).
 
-A U-Net++ with the encoder of ResNet-34, not pretrained, predicts each axial slice from five slices: L1 to the target in
-[-1, 1], AdamW with 1e-3, whose rate falls by a quarter ten times, and random flips in the slice. KonfAI's own transforms,
-patches, training and prediction do the work. Otherwise than there: the patch is the whole slice, as slices are smaller;
-a batch has 8 patches, as in its example of segmentation (32 would leave too few steps); the perceptual loss, whose
-network is downloaded, and the mean over flips at prediction, which no arm has, are left out.
+A U-Net++ with the encoder of ResNet-34, not pretrained, predicts each axial slice from five slices: L1 to the target
+in [-1, 1], AdamW with 1e-3, whose rate falls by a quarter ten times, and random flips in the slice. KonfAI's own
+transforms, patches, training and prediction do the work. Otherwise than there: the patch is the whole slice, as slices
+are smaller; a batch has 8 patches, as in its example of segmentation (32 would leave too few steps); the perceptual
+loss, whose network is downloaded, and the mean over flips at prediction, which no arm has, are left out.
 """
 
 from __future__ import annotations
