@@ -223,7 +223,13 @@ def _numbers(metric: str, found: Difference) -> list[str]:
     mean = "–" if test.mean is None else f"{test.mean:+.{digits}f}"
     ends = "" if test.ci95 is None else f" [{test.ci95[0]:+.{digits}f}, {test.ci95[1]:+.{digits}f}]"
     tested = (test.p_t, test.p_wilcoxon, found.p)
-    return [f"{mean}{ends}", str(test.pairs), *("–" if p is None else f"{p:.4f}" for p in tested)]
+    return [f"{mean}{ends}", str(test.pairs), *map(_p_text, tested)]
+
+
+def _p_text(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
 
 
 def _markdown(rows: Sequence[Sequence[str]]) -> str:
