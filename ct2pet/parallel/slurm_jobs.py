@@ -14,6 +14,7 @@ from distributed.core import Status
 from ct2pet.errors import ClusterError
 
 _STANDARD_OUTPUT = "slurm-%j.out"  # sbatch's, where a script names no file
+_OUTPUTS = ("-e|--error", "-o|--output")  # the directives that name a file, the more telling one first
 
 
 @dataclass
@@ -82,12 +83,9 @@ def _queue() -> set[str] | None:
 
 def _output(script: str, number: str) -> Path:
     """The file of the standard error of a job, which is also that of its standard output where it names no other."""
-    named = [re.findall(rf"^#SBATCH +(?:{option})[ =]?(\S+)", script, re.MULTILINE) for option in _OPTIONS]
+    named = [re.findall(rf"^#SBATCH +(?:{option})[ =]?(\S+)", script, re.MULTILINE) for option in _OUTPUTS]
     pattern = next((files[-1] for files in named if files), _STANDARD_OUTPUT)
     return Path(pattern.replace("%J", number).replace("%j", number)).absolute()
-
-
-_OPTIONS = ("-e|--error", "-o|--output")
 
 
 def _last_line(path: Path) -> str:
