@@ -50,7 +50,7 @@ class Job(SLURMJob):
     async def start(self) -> None:
         try:
             await super().start()
-            self._submissions.numbers.append(self.job_id)
+            self._submissions.numbers.append(str(self.job_id))
         except OSError as error:
             self._refused(f"sbatch does not work here ({error.strerror})")
         except (RuntimeError, ValueError) as error:
