@@ -19,7 +19,7 @@ from ct2pet.parallel.slurm import parse_settings, slurm_cluster
 # SLURM copies a script before sbatch returns, because dask-jobqueue then removes the file.
 SBATCH = """#!/bin/bash
 cp "$1" "{folder}/../script-$$"
-setsid bash -c 'exec bash "$0" > "slurm-$$.out" 2>&1' "{folder}/../script-$$" &
+setsid bash -c 'bash "$0" > "slurm-$$.out" 2>&1; touch "ended-$$"' "{folder}/../script-$$" > /dev/null 2>&1 &
 cp "{folder}/../script-$$" "{folder}/job-$!"
 echo "Submitted batch job $!"
 """
@@ -28,7 +28,7 @@ kill -- "-$1"
 """
 SQUEUE = """#!/bin/bash
 for job in "{folder}"/job-*; do
-    if kill -0 -- "-${{job##*-}}" 2> /dev/null; then echo "${{job##*-}}"; fi
+    if [ ! -e "ended-${{job##*-}}" ]; then echo "${{job##*-}}"; fi
 done
 """
 ONE_JOB = ["jobs=1", "cores=1", "memory=1GB"]
