@@ -33,10 +33,10 @@ class Submissions:
         if queue is None or not queue.isdisjoint(self.numbers):
             return
         output = _output(script, self.numbers[-1])
-        said = _last_line(output)
+        ending = _last_line(output)
         raise ClusterError(
             f"--slurm: all jobs ({len(self.numbers)}) have ended and no worker is left; what is finished stays. "
-            f"The output of the last job is {output}" + (f", which ends with: {said}" if said else "")
+            f"The output of the last job is {output}" + (f", which ends with: {ending}" if ending else "")
         )
 
 
@@ -75,10 +75,10 @@ def _queue() -> set[str] | None:
     """The numbers of this user's jobs that wait or run; None where squeue does not work."""
     try:
         command = ["squeue", "--me", "--noheader", "--format=%A"]
-        told = subprocess.run(command, capture_output=True, text=True, check=False)
+        listed = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError:
         return None
-    return None if told.returncode else set(told.stdout.split())
+    return None if listed.returncode else set(listed.stdout.split())
 
 
 def _output(script: str, number: str) -> Path:
