@@ -117,7 +117,7 @@ def _varied_hu(hu: Mapping[str, float], random: np.random.Generator) -> dict[str
     phase = (*_ENHANCEMENT_HU,)[int(random.integers(len(_ENHANCEMENT_HU)))]
     strength = float(random.uniform(0.4, 1.4))
     varied = {name: value + strength * _ENHANCEMENT_HU[phase].get(name, 0.0) for name, value in hu.items()}
-    varied["muscle"] += float(random.normal(-4, 5))
+    varied["muscle"] += float(random.normal(-6, 8))
     if random.random() < 0.3:
         varied["bowel_content"] += float(random.uniform(50, 350))
     scale, offset = (float(np.clip(random.normal(), -2, 2)) for _ in range(2))
