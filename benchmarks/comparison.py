@@ -145,6 +145,13 @@ def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
         preprocess(benchmark.dataset, plans_name=name, num_processes=arguments.processes)
 
 
+def plan_default(benchmark: Benchmark) -> None:
+    """The fingerprint and the default plans of the raw dataset, without preprocessed cases."""
+    if not (benchmark.work / "preprocessed" / benchmark.dataset / f"{DEFAULT}.json").exists():
+        extract_fingerprint(benchmark.dataset, num_processes=1)
+        plan(benchmark.dataset, plans_name=DEFAULT, device="cpu", gpu_memory_target=_MEMORY_GIB)
+
+
 def arm(name: str) -> Arm:
     return {**ARMS, **VARIANTS}[name]
 

@@ -21,12 +21,11 @@ from typing import Any
 
 import numpy as np
 from _lesion_ceiling import patients, uptake_of_shown_lesions, write_ceiling
-from comparison import PHANTOM, TRAINING, Benchmark, arm, train_network, write_plans
+from comparison import PHANTOM, TRAINING, Benchmark, arm, plan_default, train_network, write_plans
 from scipy.stats import bootstrap
 from variants import ARMS, DEFAULT, VARIANTS
 
 from ct2pet.api.evaluation import evaluate
-from ct2pet.api.planning import extract_fingerprint, plan
 from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
@@ -42,7 +41,7 @@ from ct2pet.resampling import resample
 CEILING, DISTRICT = "ceiling", "trunk"
 _REFERENCE = "default"
 SHOWN, HIDDEN = "lesions_shown_in_CT", "lesions_hidden_in_CT"
-_PHANTOM_SEED, _MEMORY_GIB = 2020, 8.0
+_PHANTOM_SEED = 2020
 _HOT_SUV = 4.0
 _AT = THRESHOLDS_SUV.index(_HOT_SUV)
 Summary = Mapping[str, Any]
@@ -76,9 +75,7 @@ def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDat
     raw = benchmark.work / "raw" / PHANTOM
     if not (raw / "dataset.json").exists():
         write_dataset(raw, num_train=num_train, num_test=num_test, seed=_PHANTOM_SEED, scanner=DEMO)
-    if not (benchmark.work / "preprocessed" / PHANTOM / f"{DEFAULT}.json").exists():
-        extract_fingerprint(PHANTOM, num_processes=1)
-        plan(PHANTOM, plans_name=DEFAULT, device="cpu", gpu_memory_target=_MEMORY_GIB)
+    plan_default(benchmark)
     return RawDataset(raw)
 
 
