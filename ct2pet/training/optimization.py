@@ -21,12 +21,13 @@ _LEAVES_OUT = "_step_supports_amp_scaling"  # of fused optimizers; torch's GradS
 
 
 class Optimization:
-    """Makes the updates from a model's training_step, with the learning rates of ``schedule``."""
+    """Makes the updates from a model's training_step, with the learning rates of ``schedule`` times ``rate_scale``."""
 
     def __init__(self, model: Model, device: torch.device, schedule: Schedule) -> None:
         self.model = model
         self.device = device
         self.schedule = schedule
+        self.rate_scale = 1.0
         self.optimizers = model.optimizers()
         self.base_rates = {name: optimizer.param_groups[0]["lr"] for name, optimizer in self.optimizers.items()}
         self.gradients = {name: distributed.GradientMean(optimizer) for name, optimizer in self.optimizers.items()}
@@ -114,8 +115,12 @@ class Optimization:
         loss, *values = means.unbind()
         return loss, dict(zip(updates[0].losses, values))
 
+    def rate_factor(self, step: int) -> float:
+        """The factor of the plans' learning rates in step number ``step``."""
+        return self.rate_scale * self.schedule.learning_rate_factor(step)
+
     def _set_learning_rates(self, step: int) -> None:
-        factor = self.schedule.learning_rate_factor(step)
+        factor = self.rate_factor(step)
         for name, optimizer in self.optimizers.items():
             for group in optimizer.param_groups:
                 group["lr"] = self.base_rates[name] * factor

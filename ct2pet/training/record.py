@@ -39,6 +39,11 @@ class TrainingRecord:
         seen = {*self.content["training_cases"].split(), *(facts.pop("training_cases", None) or "").split()}
         self.content |= {"pretrained_weights": facts, "training_cases": " ".join(sorted(seen))}
 
+    @property
+    def has_initial_weights(self) -> bool:
+        """Whether the training, or an earlier part of it, started with the weights of another training."""
+        return "pretrained_weights" in self.content
+
     def go_on(self, earlier: Any) -> None:
         """Continue a checkpoint's provenance (empty unless a dict): its runs precede this one, and its initial weights
         are kept."""

@@ -113,6 +113,8 @@ class Trainer:
             self.folder.mkdir(parents=True, exist_ok=True)
             remove_partial_files(self.folder)
         first = self._resume() if self.options.resume else self._start_anew()
+        if self.record.has_initial_weights:
+            self.optimization.rate_scale = self.model.hyperparameters.fine_tuning_factor
         self._check_common_start(first)
         if first < self.schedule.num_epochs and distributed.is_main_process():
             self.record.save(self.folder)
@@ -172,8 +174,12 @@ class Trainer:
             self.average.restart()
             self.record.begin_with(source)
             if distributed.is_main_process():
-                say(f"{self.name}: {said}")
+                say(f"{self.name}: {said}{self._said_of_rates()}")
         return 0
+
+    def _said_of_rates(self) -> str:
+        factor = self.model.hyperparameters.fine_tuning_factor
+        return f"; learning rates: {factor:g} of those of the plans (fine_tuning_factor)" if factor != 1 else ""
 
     def _resume(self) -> int:
         """Load the latest checkpoint; returns the epoch to continue with."""
@@ -201,7 +207,7 @@ class Trainer:
         steps = self.schedule.steps_of(epoch)
         losses = self.loop.run(steps, self.display.step)
         row: Row = {"epoch": epoch, "seconds": round(time.monotonic() - started, 2)}
-        rate = self.model.hyperparameters.learning_rate * self.schedule.learning_rate_factor(steps.start)
+        rate = self.model.hyperparameters.learning_rate * self.optimization.rate_factor(steps.start)
         row |= {"learning_rate": rate, **losses}
         with self.average.in_place(), self.optimization.precision.autocast():
             metrics = self.online_validation.metrics(self.model, self.device)

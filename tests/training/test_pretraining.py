@@ -126,14 +126,16 @@ def test_a_training_starts_with_the_weights_of_another_one_and_records_it(tmp_pa
     store = write_tiny_store(tmp_path / "store")
     make_trainer(store, tmp_path / "first", num_epochs=1).run()
     options = {"num_epochs": 2, "pretrained_weights": tmp_path / "first"}
-    plans = replace(tiny_plans(), models=AVERAGED)
+    numbers = {**AVERAGED["pix2pix"], "learning_rate": 1e-3, "fine_tuning_factor": 0.25}
+    plans = replace(tiny_plans(), models={"pix2pix": numbers})
     run_until(make_trainer(store, tmp_path / "second", plans, **options), 0, monkeypatch)  # after one step
     trainer = make_trainer(store, tmp_path / "second", plans, **options)
     monkeypatch.setattr(trainer, "_epochs", lambda first: 0)
     trainer.run()
     assert same(trainer.method.state_dict(), final_weights(tmp_path / "first"))
     assert same(trainer.average.weights(), final_weights(tmp_path / "first"))
-    assert "weights loaded: generator, discriminator" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "weights loaded: generator, discriminator; learning rates: 0.25 of those of the plans" in said
 
     run_until(make_trainer(store, tmp_path / "second", plans, **options), 1, monkeypatch)
     capsys.readouterr()
@@ -141,6 +143,9 @@ def test_a_training_starts_with_the_weights_of_another_one_and_records_it(tmp_pa
     assert "weights loaded" not in capsys.readouterr().err
     make_trainer(store, tmp_path / "whole", plans, **options).run()
     assert same(final_weights(tmp_path / "second"), final_weights(tmp_path / "whole"))
+    for name in ("second", "whole"):
+        rates = [line.split(",")[2] for line in (tmp_path / name / "training_log.csv").read_text().splitlines()]
+        assert rates == ["learning_rate", "0.00025", "0.00025"]  # the rates fall within the last epoch
     provenance = load_checkpoint(tmp_path / "second" / "checkpoint_final.pth")["provenance"]
     source = provenance["pretrained_weights"]
     assert (source["configuration"], source["epoch"]) == ("trunk", 1)

@@ -20,7 +20,8 @@ class Hyperparameters:
     ``schedule``: the learning rate is constant and falls linearly to zero over the last ``decay_epochs`` (``linear``),
     or falls as (1 - epoch / num_epochs) ** 0.9 as in nnU-Net (``polynomial``). With an ``ema_decay`` (0.999, say) the
     moving average of the weights validates and predicts. An update sums the gradients of ``accumulate_batches``
-    batches.
+    batches. ``fine_tuning_factor``: factor of all learning rates where a training starts with the weights of another
+    one.
     """
 
     num_epochs: Count = 200
@@ -33,6 +34,7 @@ class Hyperparameters:
     ema_decay: Share = 0.0
     accumulate_batches: Count = 1
     schedule: str = LINEAR
+    fine_tuning_factor: Positive = 1.0
 
     def __post_init__(self) -> None:
         if self.schedule not in (LINEAR, POLYNOMIAL):
