@@ -174,10 +174,10 @@ class Trainer:
             self.average.restart()
             self.record.begin_with(source)
             if distributed.is_main_process():
-                say(f"{self.name}: {said}{self._said_of_rates()}")
+                say(f"{self.name}: {said}{self._rates_text()}")
         return 0
 
-    def _said_of_rates(self) -> str:
+    def _rates_text(self) -> str:
         factor = self.model.hyperparameters.fine_tuning_factor
         return f"; learning rates: {factor:g} of those of the plans (fine_tuning_factor)" if factor != 1 else ""
 
