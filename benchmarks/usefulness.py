@@ -4,8 +4,8 @@
 
 Arms, each a small CNN with two input channels and as many steps: the CT alone (the PET is 0), the CT with the PET of
 the built-in model, the CT with the PET of a generator, the CT with the real PET (the upper bound). The generator is a
-regression that is trained with pairs of CT and PET of --generator patients, without their diagnoses. The last arm is
-the CT alone of these patients, too, with their diagnoses: what else they would bring.
+regression that is trained with pairs of CT and PET of --generator patients, without their diagnoses. A further arm is
+trained with the CTs of these patients, too, and with their diagnoses: what else they would bring.
 
 Each seed draws as many patients as --sizes says (a quarter of them chooses the weights) out of --pool others; the
 --test patients are others again. So no patient is seen by the generator and by a classifier: a generator that has seen
@@ -50,10 +50,14 @@ from ct2pet.study.statistics import auc, auc_difference, auc_interval, gain_shar
 from ct2pet.study.study import draw_patients
 from ct2pet.study.training_set import TrainingSet
 
-ALONE, MORE = "CT", "CT, generator's patients with diagnoses"
-ARMS = {ALONE: "", "CT + PET of the built-in model": BOX, "CT + PET of the generator": GENERATOR, MORE: ""}
-BOUND = "CT + real PET"
-ARMS[BOUND] = REAL
+ALONE, MORE, BOUND = "CT", "CT, generator's patients with diagnoses", "CT + real PET"
+ARMS = {  # the PET that each arm sees
+    ALONE: "",
+    "CT + PET of the built-in model": BOX,
+    "CT + PET of the generator": GENERATOR,
+    MORE: "",
+    BOUND: REAL,
+}
 CLASSIFIER, VALIDATION_SHARE = "small_cnn", 0.25
 HEADER = [
     *("labelled patients", "nodules in CT", "input", "AUC [95%]", "difference to CT [95%]", "p (Holm)"),
