@@ -8,8 +8,8 @@ regression that is trained with pairs of CT and PET of --generator patients, wit
 trained with the CTs of these patients, too, and with their diagnoses: what else they would bring.
 
 Each seed draws as many patients as --sizes says (a quarter of them chooses the weights) out of --pool others; the
---test patients are others again. So no patient is seen by the generator and by a classifier: a generator that has seen
-the PETs of the test patients could tell their uptake.
+--test patients are others again. So no classifier sees a PET that the generator predicted of one of its own training
+patients: of those it could repeat the real uptake.
 
 The CT does not show the nodule of every third patient. These are trained on with the others and evaluated apart: there
 the CT and every function of it, such as a synthetic PET, cannot tell the class.
