@@ -38,8 +38,8 @@ def _reason(error: BaseException) -> str:
     causes = [error]
     while (before := causes[-1].__cause__ or causes[-1].__context__) is not None:
         causes.append(before)
-    said = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
-    return said[0] if said else str(error).splitlines()[0]
+    reasons = [cause.strerror for cause in causes if isinstance(cause, OSError) and cause.strerror]
+    return reasons[0] if reasons else str(error).splitlines()[0]
 
 
 def load_checkpoint(path: str | Path) -> dict[str, Any]:

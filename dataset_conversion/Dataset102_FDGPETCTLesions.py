@@ -136,13 +136,13 @@ def add_clinical(dataset: RawDataset, rows: list[MapRow], clinical: ClinicalTabl
         for column in ("diagnosis", "sex", "age"):
             table[row.case][column] = table[row.case].get(column) or getattr(person, column)
     write_table(dataset.folder / layout.CASES, table)
-    said = dataset.description
+    described = dataset.description
     write_dataset_json(
         dataset.folder,
         name=TITLE,
-        districts=said.districts,
-        num_training=said.num_training,
-        file_ending=said.file_ending,
+        districts=described.districts,
+        num_training=described.num_training,
+        file_ending=described.file_ending,
         **CITATION,
     )
     if clinical is None:

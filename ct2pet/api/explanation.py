@@ -104,8 +104,8 @@ class _Explanation:
     def run(
         self, case: Case, region_file: Path, target: Path, names: Mapping[int, str], report: Progress
     ) -> list[RegionEffect]:
-        """The effects of all regions of a case; the changes are written. ``report`` is told shares of the work that
-        add up to 1."""
+        """The effects of all regions of a case; the changes are written. ``report`` is called with shares of the
+        work that add up to 1."""
         inputs = {one.name: read_input(case.images[one.name], one) for one in self.fields.inputs}
         leading = inputs[self.fields.inputs[0].name]
         regions = resample(read_volume(region_file, "label").to_canonical(), leading.grid.to_canonical(), labels=True)

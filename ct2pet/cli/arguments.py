@@ -33,14 +33,14 @@ def add_positional_dataset(parser: Parser) -> None:
     parser.add_argument("dataset", metavar="DATASET", help=f"the dataset: {_DATASET_FORMS}")
 
 
-def add_plans(parser: Parser, said: str = "name of the plans") -> None:
+def add_plans(parser: Parser, help_text: str = "name of the plans") -> None:
     """The plans of one dataset, by name."""
     parser.add_argument(
         "-p",
         dest="plans_name",
         default=layout.DEFAULT_PLANS,
         metavar="PLANS",
-        help=f"{said} (default: {layout.DEFAULT_PLANS})",
+        help=f"{help_text} (default: {layout.DEFAULT_PLANS})",
     )
 
 
@@ -107,16 +107,16 @@ def add_processes(parser: Parser, flag: str = "-np") -> None:
     )
 
 
-def add_device(parser: Parser, said: str = "device to compute on") -> None:
-    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help=f"{said} (default: cuda, else cpu)")
+def add_device(parser: Parser, help_text: str = "device to compute on") -> None:
+    parser.add_argument("-device", choices=("cuda", "mps", "cpu"), help=f"{help_text} (default: cuda, else cpu)")
 
 
-def add_segmenter(parser: Parser, default: str | None, said: str) -> None:
+def add_segmenter(parser: Parser, default: str | None, default_text: str) -> None:
     parser.add_argument(
         "--segmenter",
         default=default,
         metavar="NAME",
-        help=f"segmenter of the districts: rules, body, moose, totalsegmentator or files (default: {said})",
+        help=f"segmenter of the districts: rules, body, moose, totalsegmentator or files (default: {default_text})",
     )
     parser.add_argument(
         "--weights",

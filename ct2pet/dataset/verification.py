@@ -76,12 +76,12 @@ def _memory_gib(dataset: RawDataset) -> float:
 
 
 def _count_problems(dataset: RawDataset) -> Iterator[Problem]:
-    count, said, leading = len(dataset.cases("Tr")), dataset.description.num_training, dataset.leading
+    count, stated, leading = len(dataset.cases("Tr")), dataset.description.num_training, dataset.leading
     if not count:
         ending = leading.suffix + dataset.file_ending
         yield Problem("", str(dataset.folder / f"{leading.folder}Tr"), f"no training cases (CASE{ending})")
-    elif count != said:
-        message = f"numTraining is {said}, but {count} training images {leading.name} exist"
+    elif count != stated:
+        message = f"numTraining is {stated}, but {count} training images {leading.name} exist"
         yield Problem("", str(dataset.folder / layout.DATASET), message)
 
 

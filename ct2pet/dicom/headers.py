@@ -210,9 +210,9 @@ def _patient(dataset: Dataset) -> str:
 def _attenuation_corrected(dataset: Dataset) -> bool | None:
     """None where unknown. Classic: CorrectedImage names ATTN, or the method is not empty; enhanced:
     AttenuationCorrected."""
-    corrections, said = _words(dataset, "CorrectedImage"), _text(dataset, "AttenuationCorrected").upper()
-    if said in ("YES", "NO"):
-        return said == "YES"
+    corrections, stated = _words(dataset, "CorrectedImage"), _text(dataset, "AttenuationCorrected").upper()
+    if stated in ("YES", "NO"):
+        return stated == "YES"
     if corrections:
         return "ATTN" in corrections
     method = _text(dataset, "AttenuationCorrectionMethod").upper()

@@ -98,12 +98,12 @@ def roi(number: int, name: str, observation: Dataset, pattern: str | None) -> Re
     lesions, independent of their type."""
     if pattern is not None:
         return _by_pattern(number, name, pattern)
-    said = str(observation.get("RTROIInterpretedType", "") or "").strip().upper()
-    if said.startswith("GTV"):
+    kind = str(observation.get("RTROIInterpretedType", "") or "").strip().upper()
+    if kind.startswith("GTV"):
         return Region(number, True, "of the type GTV")
-    if said not in _UNTYPED:
-        known = f"of the type {said}" if said in _ROI_TYPES else "of a type that is not in the standard"
-        return Region(number, bool(_words(said) & _LESION_WORDS), known)
+    if kind not in _UNTYPED:
+        known = f"of the type {kind}" if kind in _ROI_TYPES else "of a type that is not in the standard"
+        return Region(number, bool(_words(kind) & _LESION_WORDS), known)
     categories = _codes(observation, "SegmentedPropertyCategoryCodeSequence", "TherapeuticRoleCategoryCodeSequence")
     types = _codes(
         observation,

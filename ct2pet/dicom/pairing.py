@@ -156,10 +156,10 @@ def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
 
 
 def _missing_slices(pet: Placed) -> list[str]:
-    said, found = pet.first.num_slices, len(pet.stack.slices)
-    if said is None or pet.first.enhanced or said <= found:
+    stated, found = pet.first.num_slices, len(pet.stack.slices)
+    if stated is None or pet.first.enhanced or stated <= found:
         return []
-    return [f"the header of the PET says {said} slices, but {found} exist: its ends may be missing"]
+    return [f"the header of the PET states {stated} slices, but {found} exist: its ends may be missing"]
 
 
 def _damage_notes(tree: Tree, *used: Placed) -> list[str]:

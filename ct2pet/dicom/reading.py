@@ -45,12 +45,12 @@ def discreet() -> Iterator[None]:
     except (Ct2PetError, MemoryError):
         raise
     except Exception as error:
-        told: Exception = RuntimeError(
+        shown: Exception = RuntimeError(
             f"{type(error).__name__}; its text is hidden, because it could contain a patient's name"
         )
         if isinstance(error, OSError) and error.errno is not None:
-            told = OSError(error.errno, error.strerror)
-        raise told.with_traceback(error.__traceback__) from None
+            shown = OSError(error.errno, error.strerror)
+        raise shown.with_traceback(error.__traceback__) from None
 
 
 def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None = None) -> FileDataset:

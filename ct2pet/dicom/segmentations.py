@@ -74,11 +74,11 @@ def _rotation(chosen: list[Frame]) -> np.ndarray:
 
 def _spacing(frame: Frame, along: np.ndarray) -> float:
     """The distance of planes: that of the header, else the smallest between two of its frames."""
-    said = frame.number("SpacingBetweenSlices")
+    stated = frame.number("SpacingBetweenSlices")
     steps = np.diff(np.unique(np.round(along, 4)))
-    if said is None and not steps.size:
-        said = frame.number("SliceThickness")
-    spacing = said if said is not None else float(steps.min()) if steps.size else None
+    if stated is None and not steps.size:
+        stated = frame.number("SliceThickness")
+    spacing = stated if stated is not None else float(steps.min()) if steps.size else None
     if spacing is None or spacing <= 0:
         raise ImageError("its SpacingBetweenSlices is missing")
     return spacing

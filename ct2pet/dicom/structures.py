@@ -107,9 +107,9 @@ def _together(objects: Sequence[_Marked], notes: _Notes) -> Lesions:
 
 def _said(marked: _Marked) -> str:
     """The regions that are lesions, and the others."""
-    said = f"lesions: {marked.label}, drawn on {marked.drawn}: {_listed(marked.regions, taken=True)}"
+    taken = f"lesions: {marked.label}, drawn on {marked.drawn}: {_listed(marked.regions, taken=True)}"
     left = _listed(marked.regions, taken=False)
-    return f"{said}; not lesions: {left}" if left else said
+    return f"{taken}; not lesions: {left}" if left else taken
 
 
 def _listed(regions: Sequence[Region], *, taken: bool) -> str:
@@ -131,8 +131,10 @@ def _marked(label: str, header: Header, pet: Placed, ct: Placed, pattern: str | 
     regions = (contours if is_set else segmentations).regions(dataset, pattern)
     numbers = {region.number for region in regions if region.taken}
     if not numbers:
-        said = _listed(regions, taken=False)
-        raise ImageError(f"none of its regions is a lesion{f': {said}' if said else ''} (see --lesion_rois)")
+        regions_left = _listed(regions, taken=False)
+        raise ImageError(
+            f"none of its regions is a lesion{f': {regions_left}' if regions_left else ''} (see --lesion_rois)"
+        )
     make = _contour_masks if is_set else _segment_masks
     for placed in candidates:
         try:

@@ -19,7 +19,7 @@ class Segmentation:
     """The districts of one CT.
 
     ``district_map``: labels (uint8, Z, Y, X) on the CT's own grid, 0 outside all districts. ``confidence``: 0 (do not
-    trust) to 1, by the district's name, of those in the map; below LOW_CONFIDENCE a person is asked to look. Empty
+    trust) to 1, by the district's name, of those in the map; below LOW_CONFIDENCE a person should look. Empty
     where the segmenter has no opinion. ``warnings``: plain sentences for a
     person, each one line, without the case's name.
     """
@@ -68,7 +68,7 @@ class Segmenter(ABC):
         """The ``districts`` (name: label) in the CT of a case (Z, Y, X, HU, see Volume.to_canonical).
 
         Districts that the dataset does not name stay 0. Raises a Ct2PetError, which says why, where the case gets no
-        map. Doubt is no error: it lowers the confidence and is said in the warnings.
+        map. Doubt is no error: it lowers the confidence and is described in the warnings.
         """
 
     def identity(self, case: str) -> SegmenterIdentity:

@@ -109,7 +109,7 @@ def write_map(path: Path, district_map: Volume, record: MapRecord) -> None:
 
 
 def origin(district_map: Path) -> SegmenterIdentity:
-    """What made a map; OWN where nothing says so."""
+    """What made a map; OWN where there is no record."""
     record = read_record(district_map)
     return OWN if record is None else record.segmenter
 
@@ -129,11 +129,11 @@ def described(case: str, record: MapRecord) -> list[str]:
 
 
 def part_of_line(name: str, record: MapRecord) -> str:
-    """What is said of one district: its name, the confidence, whether it is low or the map has none of it."""
+    """The text for one district: its name, the confidence, whether it is low or the map has none of it."""
     confidence = record.confidence.get(name)
-    said = "" if confidence is None else f" {confidence:.2f}"
+    value = "" if confidence is None else f" {confidence:.2f}"
     low = " (low)" if name in record.low else ""
-    return f"{name}{said}{low}" if name in record.found else f"no {name}{said}{low}"
+    return f"{name}{value}{low}" if name in record.found else f"no {name}{value}{low}"
 
 
 def print_records(records: Mapping[str, MapRecord]) -> None:

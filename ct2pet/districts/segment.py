@@ -37,7 +37,7 @@ def segment_ct(segmenter: Segmenter, case: str, ct_hu: Volume, districts: Mappin
 
 
 def check_districts(segmenter: Segmenter, districts: Mapping[str, int]) -> None:
-    """Raise DatasetError where the dataset has districts that the segmenter does not know."""
+    """Raise DatasetError where the dataset has districts that the segmenter does not have."""
     unknown = [name for name in districts if segmenter.districts is not None and name not in segmenter.districts]
     if unknown:
         raise DatasetError(

@@ -97,8 +97,8 @@ def _mm_per_unit(header: Any, spacing: np.ndarray) -> float:
     unit, factor = _UNITS[code]
     low, high = _PLAUSIBLE_MM
     if factor != 1 and not all(low <= size <= high for size in spacing * factor):
-        said = " x ".join(f"{size:g}" for size in spacing * factor)
-        raise ImageError(f"its xyzt_units are {unit}, which gives voxels of {said} mm; if its sizes are in mm, set 2")
+        sizes = " x ".join(f"{size:g}" for size in spacing * factor)
+        raise ImageError(f"its xyzt_units are {unit}, which gives voxels of {sizes} mm; if its sizes are in mm, set 2")
     return factor
 
 

@@ -189,5 +189,5 @@ def predict_cases(
 
 
 def _said(trained: TrainedModel) -> str:
-    """What a DICOM series says of a model."""
+    """The description of a model in a DICOM series."""
     return f"model {trained.model}, plans {trained.plans_name}, dataset {trained.dataset_name}"

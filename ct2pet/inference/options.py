@@ -1,4 +1,4 @@
-"""What a user may say about a prediction."""
+"""The options of a prediction."""
 
 from __future__ import annotations
 

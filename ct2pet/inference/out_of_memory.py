@@ -25,8 +25,8 @@ def reporting_out_of_memory(device: str | torch.device, what: str, advice: str) 
             raise Ct2PetError(f"{what}: out of memory on {_described(torch.device(device))}; {advice}") from error
         if _NOT_DETERMINISTIC in str(error):
             name = str(error).split()[0]
-            said = f"{what}: {name} has no deterministic implementation on {device}; run without --deterministic"
-            raise Ct2PetError(said) from error
+            message = f"{what}: {name} has no deterministic implementation on {device}; run without --deterministic"
+            raise Ct2PetError(message) from error
         raise
 
 

@@ -158,7 +158,7 @@ def _at_once(stage: PredictionModel, placement: Placement) -> int:
     if stage.requirements.dimensions == 2:
         return stage.planned.batch_size
     window_bytes: int | None = None
-    with contextlib.suppress(PlansError):  # networks of which the planner knows no memory
+    with contextlib.suppress(PlansError):  # networks whose memory the planner cannot estimate
         window_bytes = estimate_window_bytes(
             stage.configuration, stage.fields, stage.requirements, stage.used_for_inference
         )

@@ -1,4 +1,4 @@
-"""Differentiable augmentation of what a critic sees (Zhao et al., NeurIPS 2020), without changes of values."""
+"""Differentiable augmentation of a critic's images (Zhao et al., NeurIPS 2020), without changes of values."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ _SMOOTH = 1e-5
 
 
 def deep_supervision_weights(num_scales: int) -> list[float]:
-    """1, 1/2, 1/4, ... and 0 for the lowest resolution, which sees too little, divided by their sum (nnU-Net)."""
+    """1, 1/2, 1/4, ... and 0 for the lowest resolution, which has too few voxels, divided by their sum (nnU-Net)."""
     weights = [1 / 2**scale for scale in range(num_scales)]
     if num_scales > 1:
         weights[-1] = 0.0
@@ -41,7 +41,7 @@ def organ_mean_loss(
     ``predicted`` - mean of ``target``| / mean of ``target``. Images (N, 1, *space), labels (N, 1, *space, integers, 0
     is the background). ``smallest``: the least denominator. 0 for a sample without organs.
 
-    An L1 loss is least at the median of what the target may be, voxel by voxel, and says nothing of the mean of an
+    An L1 loss is least at the median of what the target may be, voxel by voxel, and gives no estimate of the mean of an
     organ, which is what quantification uses.
     """
     member = functional.one_hot(labels.flatten(1).long(), num_classes)[..., 1:].float()  # N, voxels, organs

@@ -35,7 +35,7 @@ class LDOSHyperparameters(Hyperparameters):
     SUVmean) + ``lambda_segmentation`` x (cross-entropy + soft Dice); phi is exp(-``denoising_decay`` x the share of the
     training that is done): the paper's exp(-0.002 x epoch) over its 500 epochs. ``rare_label_weight``: how much more
     voxels of rare labels weigh in the cross-entropy, see losses/denoising_segmentation.py. ``residual``: the denoising
-    decoder says what to add to a smoothed low-dose PET, in units of the patch's standard deviation. ``optimizer``:
+    decoder gives what to add to a smoothed low-dose PET, in units of the patch's standard deviation. ``optimizer``:
     ``adam``, or ``sgd`` with Nesterov ``momentum`` and ``weight_decay``, which is nnU-Net's and needs a
     ``learning_rate`` of 1e-2 and longer trainings (documentation/explanation/ldos.md)."""
 
@@ -151,7 +151,7 @@ class LDOS(PredictionModel):
 
 
 def _deviation(image: torch.Tensor) -> torch.Tensor:
-    """The standard deviation of each sample (N, C, 1, ...). Instance norms remove it from what the network sees."""
+    """The standard deviation of each sample (N, C, 1, ...). Instance norms remove it from the network's features."""
     return image.std(dim=tuple(range(2, image.ndim)), keepdim=True)
 
 

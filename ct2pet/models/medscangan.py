@@ -41,8 +41,8 @@ class MedScanGANHyperparameters(Hyperparameters):
     once in ``n_critic`` steps, -fake. ``r3gan``: both minimise a relativistic cost of pairs, and the critic half of
     ``lambda_penalty`` x (R1 + R2).
 
-    ``variant`` ``cgan``: a generator that is given the class, and a critic whose head knows it. ``dcgan``: a generator
-    and a critic for each class, trained with its images alone; the plans name the networks of networks/dcgan.py.
+    ``variant`` ``cgan``: one generator and one critic, conditioned on the class. ``dcgan``: a generator and a critic
+    for each class, trained with its images alone; the plans name the networks of networks/dcgan.py.
 
     ``class_head``, of a ``cgan``: ``auxiliary``: the critic also names the class; ``lambda_class`` x cross-entropy of
     real images is added to its loss, and that of the classes that it was given to the generator's. ``projection``: the
@@ -50,8 +50,8 @@ class MedScanGANHyperparameters(Hyperparameters):
 
     ``lambda_diversity`` x how much less alike real images are than generated ones is added to the generator's loss.
 
-    ``log_suv``: networks see log(1 + SUV). ``augment_critic``: the critic sees flipped, shifted and partly covered
-    images. ``spectral_norm``: of all layers of the critic.
+    ``log_suv``: networks work on log(1 + SUV). ``augment_critic``: the critic's images are flipped, shifted and partly
+    covered. ``spectral_norm``: of all layers of the critic.
     """
 
     num_epochs: Count = 500

@@ -46,7 +46,7 @@ class Pix2PixHyperparameters(Hyperparameters):
 
 
 class Pix2Pix(ImageTranslation):
-    """Paired translation. The discriminator sees CT and PET as two channels, and only voxels that the losses count."""
+    """Paired translation. The discriminator's input is CT and PET as two channels; the PET is 0 outside the loss."""
 
     inference_networks = ("generator",)
     Hyperparameters = Pix2PixHyperparameters

@@ -38,7 +38,7 @@ class SliceTranslation(RegGAN):
 
 
 class Refinement(RegGAN):
-    """Stage 2: a 3D U-Net that says what to add to stacked slices, trained like stage 1 but without a discriminator.
+    """Stage 2: a 3D U-Net that gives what to add to stacked slices, trained like stage 1 but without a discriminator.
 
     The PETs that it learns from lie as far from the slices as they lay from the CTs, so that it has a registration
     network of its own.

@@ -1,7 +1,7 @@
-"""RegGAN in 3D: a translation that learns from PETs which do not quite lie where the CT lies.
+"""RegGAN in 3D: a translation that learns from PETs that are not exactly aligned with the CT.
 
 Kong et al., "Breaking the dilemma of medical image-to-image translation", NeurIPS 2021: a registration network looks at
-the fake and the real PET and says how one lies in the other; the fake is compared where it has been moved to. It is
+the fake and the real PET and gives the displacement between them; the fake is compared after it has been moved. It is
 needed for training alone.
 """
 
@@ -32,7 +32,7 @@ class RegGANHyperparameters(Hyperparameters):
     of the field + ``lambda_adversarial`` x adversarial loss, with L1 in units of half the plan's SUV window. Without
     ``registration`` the PETs are taken to lie where the CTs lie; without ``initial_flow`` its network must find all of
     a field (Kong et al.); with ``lambda_adversarial`` 0 there is no discriminator. Fields are smoothed by a Gaussian of
-    ``field_sigma_mm`` (0: as the network says; see the class)."""
+    ``field_sigma_mm`` (0: the network's field, unsmoothed; see the class)."""
 
     learning_rate: Positive = 1e-4
     discriminator_learning_rate: Positive = 1e-4
@@ -46,13 +46,13 @@ class RegGANHyperparameters(Hyperparameters):
 
 
 class RegGAN(ImageTranslation):
-    """Paired translation. The discriminator sees PETs alone: a real pair would teach it that pairs are askew.
+    """Paired translation. The discriminator's input is PETs alone: it would learn the misalignment of real pairs.
 
-    A network needs thousands of steps before it sees a shift, and until then the generator learns blurred PETs. So
-    optical flow comes first and the network finds the rest. Two things keep generator and registration from agreeing
-    on an unwanted solution. A generator that draws a fine grid could have any PET made of it by moves of a fraction of
-    a voxel: fields are smoothed. A generator that moves all PETs to one side would have them moved back: the mean of
-    all fields of the training is taken from each.
+    A network needs thousands of steps before it detects a shift, and until then the generator learns blurred PETs.
+    Optical flow therefore comes first and the network finds the rest. Two measures exclude unwanted common solutions of
+    generator and registration. From a fine grid as fake, moves of a fraction of a voxel could make any PET: fields are
+    smoothed. A generator that moves all PETs to one side would have them moved back: the mean of all fields of the
+    training is subtracted from each.
     """
 
     Hyperparameters: ClassVar[type[RegGANHyperparameters]] = RegGANHyperparameters
@@ -98,7 +98,7 @@ class RegGAN(ImageTranslation):
         if self.discriminator is None:
             yield Update("generator", loss, parts)
             return
-        # Where the real PET lies in the mask tells how askew it is: fakes must be shown as askew.
+        # The position of the real PET in the mask shows the misalignment: fakes are moved by the same field.
         shown_pet = (fake_pet if field is None else warp(fake_pet, field.detach())) * mask
         with frozen(self.discriminator):
             parts["g_adversarial"] = self.adversarial(self.discriminator(shown_pet), real=True)
@@ -125,9 +125,9 @@ class RegGAN(ImageTranslation):
     ) -> tuple[torch.Tensor, Losses]:
         """L1 of the moved fake, and what its field costs.
 
-        All voxels of the district count, those too where the fake was moved in from beyond its edge: the generator
-        sees there what lies there. If they did not, a field that points outwards would free the district's rim. What
-        was moved in from beyond the patch does not count: there is nothing there.
+        All voxels of the district count, also those where the fake was moved in from beyond its edge: the generator
+        predicts there, too. Otherwise a field that points outwards would exclude the district's rim from the loss.
+        Voxels moved in from beyond the patch do not count: there is no prediction.
         """
         hparams = self.hyperparameters
         parts: Losses = {}

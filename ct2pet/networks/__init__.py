@@ -1,4 +1,4 @@
-"""Networks: nn.Modules that know no plans and no losses, and how images are moved."""
+"""Networks: nn.Modules, independent of plans and losses, and functions that move images."""
 
 from ct2pet.networks.building import build_network
 from ct2pet.networks.initialization import initialize_discriminator, initialize_generator, zero_init_last_layer

@@ -1,4 +1,4 @@
-"""How one image lies in another, without training (Lucas and Kanade, IJCAI 1981)."""
+"""The displacement between two images, without training (Lucas and Kanade, IJCAI 1981)."""
 
 from __future__ import annotations
 

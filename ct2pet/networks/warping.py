@@ -14,7 +14,8 @@ def warp(image: torch.Tensor, displacement: torch.Tensor) -> torch.Tensor:
 
     ``image`` (N, C, *space) of 2 or 3 dimensions; ``displacement`` (N, dimensions, *space) in voxels, its channels in
     the order of the axes (Y, X or Z, Y, X). Gradients reach both. Sums of gathered voxels instead of grid_sample: a
-    displacement of zero changes no bit, and the gradients are deterministic on a GPU, too, where torch is asked for it.
+    displacement of zero changes no bit, and the gradients are deterministic on a GPU, too (with
+    torch.use_deterministic_algorithms).
     """
     space = image.shape[2:]
     if displacement.shape != (len(image), len(space), *space):

@@ -82,7 +82,7 @@ def place_lesions(patient: Patient, random: np.random.Generator) -> tuple[Lesion
 
 
 def place_lesions_at(patient: Patient, sites: Sequence[Site], random: np.random.Generator) -> tuple[Lesion, ...]:
-    """Lesions at the sites, as many as each says, where the patient has its host tissue inside the field of view."""
+    """Lesions at the sites, as many as each states, where the patient has its host tissue inside the field of view."""
     if not sites:
         return ()
     anatomy = Anatomy(patient)

@@ -3,8 +3,8 @@
 Both classes overlap in uptake, size, CT number and shape, so that no classifier can separate them. The medians follow
 what FDG-PET of solitary nodules shows: SUV about 2 to 2.5 divides the classes in part (Lowe VJ et al., J Clin Oncol
 1998;16:1075-1084), and a nodule is at most 30 mm in diameter by definition (Hansell DM et al., Radiology
-2008;246:697-722). The spreads are this project's choice: the best classifier that knows the true SUV and radius reaches
-an area under the ROC curve of about 0.87, one that knows the SUV alone about 0.81.
+2008;246:697-722). The spreads are this project's choice: the best classifier by the true SUV and radius reaches
+an area under the ROC curve of about 0.87, one by the SUV alone about 0.81.
 """
 
 from __future__ import annotations

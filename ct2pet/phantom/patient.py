@@ -43,7 +43,7 @@ class Organ:
 
 @dataclass(frozen=True)
 class Patient:
-    """A whole body, before any scanner sees it.
+    """A whole body, before it is scanned.
 
     ``leg_share`` and ``width`` and ``depth`` scale the reference skeleton, ``fat`` (reference mm) is the thickness of
     the fat under the skin of the trunk and ``muscle`` (reference mm) what the limbs have more or less than the

@@ -45,7 +45,7 @@ class Scanner:
         return _grid(patient, self.pet_spacing, self.pet_matrix)
 
     def activity_grid(self, patient: Patient) -> Grid:
-        """The voxels in which the tracer lies before the PET sees it: the PET's field of view, at least as fine as
+        """The voxels in which the tracer lies before the PET is acquired: the PET's field of view, at least as fine as
         the PET and not finer than 2 mm."""
         spacing = tuple(max(2.0, min(ct, pet / 1.6)) for ct, pet in zip(self.ct_spacing, self.pet_spacing))
         fov = [n * s for n, s in zip(self.pet_matrix, self.pet_spacing[1:])]

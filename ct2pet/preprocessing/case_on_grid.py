@@ -105,7 +105,7 @@ def _prepared(
 
 
 def image_on_grid(volume: Volume, grid: Grid, hidden: np.ndarray, outside: float, plan: Normalization) -> np.ndarray:
-    """An image (canonical, in its unit) as a network sees it: on ``grid``, normalised by ``plan``, float32. It is
+    """An image (canonical, in its unit) as a network's input: on ``grid``, normalised by ``plan``, float32. It is
     ``outside`` (in its unit) beyond the volume and where it is ``hidden`` (bool)."""
     image = normalize(_resample_in_slabs(volume, grid, outside), for_image(plan, volume.array))
     image[hidden] = outside_value(outside, plan)

@@ -1,4 +1,4 @@
-"""A PET and a CT as a registration sees them, and their mutual information."""
+"""A PET and a CT, prepared for a registration, and their mutual information."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PROBES_RAD = math.radians(2.0)
 
 
 class Pair:
-    """The two images as the registration sees them, and the metric between them.
+    """The two images, prepared for the registration, and the metric between them.
 
     Parameters: three angles (rad) and three shifts (mm, x, y, z) of the PET, about the centre of the common region.
     """

@@ -1,4 +1,4 @@
-"""Where a PET fits the CT, and along which axes that can be said."""
+"""Where a PET fits the CT, and along which axes that can be determined."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def register(ct_hu: Volume, pet_suv: Volume, *, always: bool = True) -> Registra
     """Find the rigid transform that takes the PET (Z, Y, X, SUV) to the CT (Z, Y, X, HU), along the axes whose optimum
     is sharp; the PET is left on the others.
 
-    Without ``always`` only where the estimate says that the PET lies half a voxel or more away. Raises GeometryError
+    Without ``always`` only where the PET lies half a voxel or more away by the estimate. Raises GeometryError
     where the images show no common region.
     """
     pair = Pair(ct_hu, pet_suv)

@@ -27,7 +27,7 @@ class Registration:
     which the PET was not moved; ``axes_sd_mm``: by axis, the standard deviation of its optimum (mm; of a turn, of a
     point at the mean distance from the centre), of sharp axes with the others fixed.
     ``outcome``: aligned (nothing to gain), moved, implausible (refused) or unclear (no axis has a sharp optimum).
-    ``estimate_mm``: what the quick estimate said.
+    ``estimate_mm``: the result of the quick estimate.
     """
 
     outcome: str

@@ -32,7 +32,7 @@ def labelled_cases(folder: Path, split: str, kinds: Sequence[str], condition: st
     """The cases of ``split`` ("Tr" or "Ts") with their images of ``kinds`` and their class.
 
     The class is a column of cases.csv that dataset.json declares under ``conditions``. Raises DatasetError, naming the
-    case, where one has no class, a class that dataset.json does not know, or no image.
+    case, where one has no class, a class that is not in dataset.json, or no image.
     """
     dataset = RawDataset(folder)
     condition, classes = read_condition(folder, condition)

@@ -29,7 +29,7 @@ class Similarity:
 def random_pair_similarity(images: Slices, real: Slices, channel: int, seed: int) -> Similarity:
     """Each of ``images`` against a random slice of ``real`` of the same class and of another patient, as Samaras et
     al. (2025) do. No pair shows the same anatomy, so that this measures how alike the images of a class are, not how
-    well they are made; the number for real against real says what is possible.
+    well they are made; the number for real against real is the best possible.
 
     SSIM and PSNR have the fixed range of the channel's kind (``slices.DISPLAY_RANGE``), whose ends clip both images.
     """

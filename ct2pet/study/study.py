@@ -29,7 +29,7 @@ _SETTINGS = "settings.json"
 class StudyData:
     """Real slices. ``training`` and ``test`` hold other patients; ``extra``: real slices beyond the training patients,
     for the oracle (None: the training patients that a run does not draw). ``sampler``: a generator that was trained on
-    training patients only, ``sampler_name`` says which."""
+    training patients only, ``sampler_name`` names it."""
 
     training: Slices
     test: Slices
@@ -163,7 +163,8 @@ def _check_classes(what: str, slices: Slices, few_allowed: bool) -> None:
         if number < LEAST_PATIENTS and not few_allowed:
             raise DatasetError(
                 f"only {number} {what} patient(s) are {name}: below {LEAST_PATIENTS} the result depends on single "
-                "patients, and no difference between arms can be told from chance; --few_patients goes on all the same"
+                "patients, and a difference between arms cannot be distinguished from chance; --few_patients continues "
+                "all the same"
             )
 
 

@@ -74,8 +74,8 @@ class Frame:
 
     def made_by(self, manufacturers: Sequence[str]) -> bool:
         """Whether Manufacturer (0008,0070) is one of these, in any case and with any addition."""
-        said = str(self.get("Manufacturer") or "").upper()
-        return any(re.search(rf"\b{manufacturer}\b", said) for manufacturer in manufacturers)
+        text = str(self.get("Manufacturer") or "").upper()
+        return any(re.search(rf"\b{manufacturer}\b", text) for manufacturer in manufacturers)
 
 
 @dataclass(frozen=True)

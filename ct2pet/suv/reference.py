@@ -125,7 +125,7 @@ def _computed(first: Frame, times: FrameTimes) -> DecayReference | None:
 
 
 def _counts_to(first: Frame, offset: Evidence, decay: Evidence, times: FrameTimes) -> float | None:
-    """What the offset counts to, in seconds after the start of the frame; None where this cannot be told.
+    """What the offset counts to, in seconds after the start of the frame; None where this cannot be determined.
 
     Where the decay factor counts to the mean activity and the offset does not, the offset counts to the start. Where
     both count to the same, it is the mean for Siemens and Philips, as the standard says, and the start for GE. For

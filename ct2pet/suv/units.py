@@ -59,11 +59,11 @@ def _mappings(frame: Frame) -> Iterator[tuple[str, float, float]]:
 def corrections(frame: Frame) -> tuple[str, ...]:
     """Notes on the corrections. Raises ImageError for a series without attenuation correction."""
     listed = frame.get("CorrectedImage")
-    said = frame.get("AttenuationCorrected")
-    if said == "NO" or (listed is not None and "ATTN" not in texts(listed)):
-        where = name("CorrectedImage" if said is None else "AttenuationCorrected")
+    corrected = frame.get("AttenuationCorrected")
+    if corrected == "NO" or (listed is not None and "ATTN" not in texts(listed)):
+        where = name("CorrectedImage" if corrected is None else "AttenuationCorrected")
         raise ImageError(f"not corrected for attenuation ({where}): no conversion to SUV")
-    if said is None and listed is None:
+    if corrected is None and listed is None:
         return (f"{name('CorrectedImage')} is missing: attenuation correction is unknown",)
     return ()
 

@@ -71,7 +71,7 @@ def test_damaged_slices_at_an_end_are_an_error_although_the_case_is_there(folder
 def test_missing_slices_at_an_end_are_an_error(folder, capsys):
     (folder / "exam 0" / "PT8").unlink()
     assert run(folder) == 1
-    assert "CLINIC_0001: the header of the PET says 9 slices, but 8 exist" in capsys.readouterr().err
+    assert "CLINIC_0001: the header of the PET states 9 slices, but 8 exist" in capsys.readouterr().err
 
 
 def test_a_split_of_an_incomplete_dataset_is_made_before_the_error(tmp_path, folder, capsys):

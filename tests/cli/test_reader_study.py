@@ -44,7 +44,7 @@ def test_a_study_is_made_answered_and_scored(folders, capsys):
     printed = capsys.readouterr().out
     assert "right: 10 (100.0%" in printed
     assert "p = 0.002" in printed
-    assert "this reader tells synthetic images from real ones" in printed
+    assert "this reader distinguishes synthetic images from real ones" in printed
 
 
 def test_a_second_page_does_not_replace_the_first(folders, capsys):

@@ -125,7 +125,7 @@ def test_a_pet_with_a_missing_slice_is_named(tmp_path):
 
 def test_a_pet_whose_last_slices_are_missing_is_noted(tmp_path):
     exams, _ = pair_all(tmp_path, ct=ct_series(), pet=pet_series()[:-1])
-    assert exams[0].notes == ("the header of the PET says 9 slices, but 8 exist: its ends may be missing",)
+    assert exams[0].notes == ("the header of the PET states 9 slices, but 8 exist: its ends may be missing",)
     assert exams[0].incomplete == exams[0].notes
 
 

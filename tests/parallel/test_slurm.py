@@ -14,10 +14,12 @@ from ct2pet.parallel import map_cases
 from ct2pet.parallel.cluster import on_cluster
 from ct2pet.parallel.slurm import parse_settings, slurm_cluster
 
+# SLURM copies a script before sbatch returns, because dask-jobqueue then removes the file.
 SBATCH = """#!/bin/bash
 if [ "$1" = --test-only ]; then exit 0; fi
-setsid bash "$1" > /dev/null 2>&1 &
-cp "$1" "{folder}/job-$!"
+cp "$1" "{folder}/../script-$$"
+setsid bash "{folder}/../script-$$" > "{folder}/../output-$$" 2>&1 &
+cp "{folder}/../script-$$" "{folder}/job-$!"
 echo "Submitted batch job $!"
 """
 SCANCEL = """#!/bin/bash

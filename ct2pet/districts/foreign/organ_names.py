@@ -21,7 +21,7 @@ def parts_of(organ: str, names: Collection[str]) -> list[str]:
 def organ_mapping(organs: Mapping[str, int], labels: Mapping[str, int], package: str) -> dict[int, int]:
     """The dataset's label (0 where it has none) for each label of the segmenter ``package``, both by name.
 
-    Raises PluginError for an organ that the segmenter does not know, and for two organs that share a label.
+    Raises PluginError for an organ that the segmenter does not have, and for two organs that share a label.
     """
     mapping = dict.fromkeys(labels.values(), 0)
     for organ, label in organs.items():

@@ -117,7 +117,7 @@ def _run(module: str, folder: Path, package: str) -> dict[str, Any]:
             [sys.executable, "-m", module, str(folder)],
             cwd=folder,
             env=environment,
-            stdin=subprocess.PIPE,  # never written to: its end tells the other process that we are gone
+            stdin=subprocess.PIPE,  # never written to: its end ends the other process when this one ends
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,
@@ -149,7 +149,7 @@ def _end(process: subprocess.Popen) -> None:
 
 def _cause(code: int, output: str) -> str:
     lines = [line.strip() for line in output.replace("\r", "\n").splitlines() if line.strip()]
-    last = lines[-1] if lines else "it said nothing"
+    last = lines[-1] if lines else "it printed nothing"
     if code == -signal.SIGKILL:
         return "its process was killed (probably out of memory: use a machine with more of it)"
     return f"exit code {code}: {last}"

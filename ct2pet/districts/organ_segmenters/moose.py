@@ -24,7 +24,7 @@ class MooseOrgans(MooseSegmenter):
         return {"model": _MODEL}
 
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
-        """The organs by ``organ_names.parts_of``. Raises PluginError for an organ that the model does not know."""
+        """The organs by ``organ_names.parts_of``. Raises PluginError for an organ that the model does not have."""
         labels, labelled, warnings = self.run_model(ct_hu, _MODEL)
         numbers = {name.strip().lower(): int(number) for name, number in labels.items()}
         numbers.pop("background", None)

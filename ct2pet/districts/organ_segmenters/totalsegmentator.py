@@ -24,7 +24,7 @@ class TotalSegmentatorOrgans(TotalSegmentator):
         return {"tasks": ["total (fast)"]}
 
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
-        """The organs by ``organ_names.parts_of``. Raises PluginError for an organ that the task does not know."""
+        """The organs by ``organ_names.parts_of``. Raises PluginError for an organ that the task does not have."""
         reply, maps = self.run(ct_hu, tuple(_TASKS), tasks=_TASKS, models=self.models)
         mapping = organ_mapping(districts, reply["labels"]["total"], self.package)
         return Segmentation(maps["total"].with_array(relabelled(maps["total"].array, mapping, self.package)), {})

@@ -38,7 +38,7 @@ class MooseSegmenter(ForeignSegmenter):
         return {"model": _MODEL}
 
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
-        """The districts as the model sees them; without a confidence. Raises PluginError where moosez fails, or its
+        """The districts by the model; without a confidence. Raises PluginError where moosez fails, or its
         model has other labels than those of clin_ct_body."""
         labels, labelled, warnings = self.run_model(ct_hu, _MODEL)
         found = relabelled(labelled.array, _mapping(labels, districts), self.package)

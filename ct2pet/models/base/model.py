@@ -43,7 +43,7 @@ class Model(nn.Module, ABC):
     ``state_dict`` holds all of them. A batch holds tensors by field: images (N, 1, *space), normalised as planned,
     label maps (N, 1, *space) of integers, conditions (N) of class numbers, and ``mask`` (bool, true inside the
     district); *space is Z, Y, X, of methods in 2D Y, X. ``configuration`` is the plan's, ``planned`` the same as this
-    method sees it (patches or slices).
+    method uses it (patches or slices).
     """
 
     requirements: ClassVar[Requirements]
@@ -73,7 +73,7 @@ class Model(nn.Module, ABC):
 
     @abstractmethod
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
-        """Yield one Update after another. The trainer makes each before it asks for the next one.
+        """Yield one Update after another. The trainer executes each before it takes the next one.
 
         A loss is a mean over the batch's samples, and its ``losses`` are scalars.
         """
@@ -101,7 +101,7 @@ class Model(nn.Module, ABC):
         return build_network(self.planned.network(need.role(self.planned.networks)), *channels)
 
     def squeezed(self, patches: torch.Tensor) -> torch.Tensor:
-        """Patches (N, C, Z, Y, X) as this method sees them: in 2D without the axis Z, along which they have 1 voxel."""
+        """Patches (N, C, Z, Y, X) as this method uses them: in 2D without the axis Z, along which they have 1 voxel."""
         return patches.squeeze(2) if self.requirements.dimensions == 2 and patches.ndim == 5 else patches
 
     def used_for_inference(self, weight: str) -> bool:

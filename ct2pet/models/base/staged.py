@@ -22,7 +22,7 @@ _SUFFIX = "_draft"
 class StagedMethod(nn.Module, ABC):
     """A sequence of models. Each predicts whole volumes; the images that one predicts are the inputs of the next.
 
-    A later stage sees them in the range of inputs (normalization.as_input), under the names of ``draft_fields``.
+    A later stage gets them in the range of inputs (normalization.as_input), under the names of ``draft_fields``.
     """
 
     requirements: ClassVar[Requirements]
@@ -53,7 +53,7 @@ class StagedMethod(nn.Module, ABC):
 
 
 def draft_name(target: Field) -> str:
-    """The name under which a later stage sees what an earlier one predicted of a target."""
+    """The name under which a later stage gets what an earlier one predicted of a target."""
     return f"{target.name}{_SUFFIX}"
 
 

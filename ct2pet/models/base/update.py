@@ -1,4 +1,4 @@
-"""What a training step yields, and what it is told of the training."""
+"""What a training step yields, and what it receives from the training."""
 
 from __future__ import annotations
 

@@ -21,7 +21,7 @@ _FIRST_SYNTHETIC = 3  # ratings: 1 surely real, 2 probably real, 3 probably synt
 
 @dataclass(frozen=True)
 class _Key:
-    """The file that says which image of a study is ``real`` and which ``synthetic``."""
+    """The file that lists which image of a study is ``real`` and which ``synthetic``."""
 
     study: str
     seed: int
@@ -143,9 +143,9 @@ def _share(counts: tuple[int, int]) -> str:
 
 def _verdict(score: ReaderScore) -> str:
     if not score.distinguishable:
-        return "not told apart with this number of images; the interval above says what accuracy is still possible"
+        return "not distinguished with this number of images; the interval above shows what accuracy is still possible"
     if score.accuracy > 0.5:
-        return "distinguishable: this reader tells synthetic images from real ones"
+        return "distinguishable: this reader distinguishes synthetic images from real ones"
     return (
         "distinguishable: this reader separates the two kinds and names them the wrong way round; "
         "an accuracy below chance is no sign of realism"

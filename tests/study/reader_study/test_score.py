@@ -46,7 +46,7 @@ def test_the_ct_reader_of_the_paper_distinguishes(tmp_path):
     score = score_of(tmp_path, with_right_answers(67, 68))
     assert score.accuracy == 135 / 160
     assert score.p_above < 1e-15
-    assert "distinguishable: this reader tells" in text(score)
+    assert "distinguishable: this reader distinguishes" in text(score)
 
 
 def test_a_guessing_reader_does_not_distinguish(tmp_path):
@@ -54,7 +54,7 @@ def test_a_guessing_reader_does_not_distinguish(tmp_path):
     assert not score.distinguishable
     low, high = score.ci95
     assert low < 0.5 < high
-    assert text(score).splitlines()[-1].strip().startswith("not told apart")
+    assert text(score).splitlines()[-1].strip().startswith("not distinguished")
 
 
 def test_the_interval_is_clopper_and_pearsons(tmp_path):

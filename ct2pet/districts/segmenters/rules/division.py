@@ -125,7 +125,7 @@ def _skull_is_low(scene: Scene, lowest: int) -> bool:
 
 
 def _down_to_pelvis(central: np.ndarray, middle: np.ndarray, chest: int) -> np.ndarray:
-    """The middle line below the chest: the middle of trunk and legs, smooth, for a body may lie askew."""
+    """The middle line below the chest: the middle of trunk and legs, smooth, because a body may lie obliquely."""
     counts = central[:chest].sum(axis=1).astype(float)
     total = counts.sum(axis=1)
     if chest < voxels(_SMOOTH_MM) or not total.any():
@@ -178,7 +178,7 @@ def _divide_by_bones(survey: _Survey, division: Division) -> None:
     if trunk.size < 3:
         _name_limbs(scene, sections, bones, division)
         return
-    division.warnings.append("neither lungs nor brain are in view: the districts are told from the bones alone")
+    division.warnings.append("neither lungs nor brain are in view: the districts are determined from the bones alone")
     main = np.array([_largest(sections, int(z)) for z in trunk])
     if np.median(sections.cut[main]) >= _WHOLE:
         _divide_crop(survey, found, lowest, division)
@@ -234,7 +234,9 @@ def _name_limbs(scene: Scene, sections: Sections, bones: Bones, division: Divisi
         if mine.size:
             clearness = np.average(np.abs(scores[mine]), weights=volumes[mine])
             division.doubt(float(np.clip(0.25 + 0.2 * clearness, 0.25, 0.85)), part)
-    division.warnings.append("only limbs are in view: arms and legs are told by the thickness of bones and flesh")
+    division.warnings.append(
+        "only limbs are in view: arms and legs are distinguished by the thickness of bones and flesh"
+    )
     gas = ndimage.binary_erosion(scene.body, ball(_SKIN_MM)) & (scene.coarse.hu < _GAS_HU)
     if np.count_nonzero(gas) * scene.grid.voxel_ml > _GAS_ML:
         _name_neck(scene, sections, division)
@@ -255,13 +257,13 @@ def _name_neck(scene: Scene, sections: Sections, division: Division) -> None:
 
 
 def _drop_fragments(scene: Scene, parts: np.ndarray) -> None:
-    """Crumbs of a part become what lies around them, in place."""
-    crumbs = np.zeros(parts.shape, dtype=bool)
+    """Small fragments of a part get the district around them, in place."""
+    fragments = np.zeros(parts.shape, dtype=bool)
     for part in NAMES:
         pieces, _ = ndimage.label(parts == part)
         sizes = np.bincount(pieces.ravel()) * scene.grid.voxel_ml
         sizes[0] = 0
-        crumbs |= ((sizes > 0) & (sizes < min(_FRAGMENT_ML, sizes.max())))[pieces]
-    if crumbs.any():
-        nearest = ndimage.distance_transform_edt((parts == 0) | crumbs, return_distances=False, return_indices=True)
-        parts[crumbs] = parts[tuple(index[crumbs] for index in nearest)]
+        fragments |= ((sizes > 0) & (sizes < min(_FRAGMENT_ML, sizes.max())))[pieces]
+    if fragments.any():
+        nearest = ndimage.distance_transform_edt((parts == 0) | fragments, return_distances=False, return_indices=True)
+        parts[fragments] = parts[tuple(index[fragments] for index in nearest)]

@@ -1,4 +1,4 @@
-"""How far the rules trust a division, and what a person should look at."""
+"""The confidence in a division, and what a person should look at."""
 
 from __future__ import annotations
 
@@ -136,8 +136,8 @@ def _cut_by_the_view(scene: Scene, division: Division, rim: np.ndarray) -> list[
 
 
 def _hidden_arms(division: Division, ml: np.ndarray, rim: np.ndarray) -> list[str]:
-    """Of arms beside a trunk that reaches the rim of the field of view, what is seen may be too little to be told from
-    the trunk."""
+    """The warning that arms beside a trunk that reaches the rim of the field of view may be in view only in part, too
+    little to distinguish them from the trunk."""
     if ml[ARMS] >= _LEAST_ML or _cut_slices(rim & (division.parts == TRUNK)) < _CUT_SLICES:
         return []
     return ["no arms found, but the trunk reaches the rim of the round field of view: parts of arms may be trunk there"]

@@ -78,7 +78,7 @@ def _score(sections: Sections, bones: Bones, numbers: np.ndarray) -> float:
 
 def _compare(limbs: np.ndarray, scores: np.ndarray, volumes: np.ndarray, sections: Sections) -> None:
     """Limbs beside each other, in place: what is far thinner than a whole neighbour is a hand beside a thigh; else a
-    limb that cannot be told on its own is what the largest one is."""
+    limb that cannot be identified on its own has the district of the largest one."""
     largest = int(volumes[1:].argmax()) + 1
     thick = (limbs == largest).sum(axis=(1, 2))
     for index in np.flatnonzero(volumes[1:] > 0) + 1:

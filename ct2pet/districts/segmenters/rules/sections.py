@@ -80,7 +80,7 @@ def cut_sections(scene: Scene) -> Sections:
 
 
 def edge(seen: np.ndarray) -> np.ndarray:
-    """The outermost voxels of what the CT sees, in the axial plane."""
+    """The outermost voxels of the CT's field of view, in the axial plane."""
     plus = ndimage.generate_binary_structure(2, 1)[None]
     return seen & ~ndimage.binary_erosion(seen, plus, border_value=0)
 
@@ -107,17 +107,17 @@ def _cut(body: np.ndarray, depth: np.ndarray) -> np.ndarray:
     _, index = np.unique(numbers, return_inverse=True)
     index = index.reshape(body.shape)
     index = index if (numbers == 0).any() else index + 1
-    return _without_crumbs(index)
+    return _without_fragments(index)
 
 
-def _without_crumbs(index: np.ndarray) -> np.ndarray:
+def _without_fragments(index: np.ndarray) -> np.ndarray:
     """Sections too small to mean anything join the one that they touch most."""
     sizes = np.bincount(index.ravel()) * _CM2
-    crumbs = np.flatnonzero((sizes > 0) & (sizes < _LEAST_CM2))
-    for crumb in crumbs[crumbs > 0]:
-        ring = index[ndimage.binary_dilation(index == crumb) & (index != crumb)]
+    fragments = np.flatnonzero((sizes > 0) & (sizes < _LEAST_CM2))
+    for fragment in fragments[fragments > 0]:
+        ring = index[ndimage.binary_dilation(index == fragment) & (index != fragment)]
         ring = ring[ring > 0]
         if ring.size:
-            index[index == crumb] = np.bincount(ring).argmax()
+            index[index == fragment] = np.bincount(ring).argmax()
     _, packed = np.unique(np.r_[0, index.ravel()], return_inverse=True)
     return packed[1:].reshape(index.shape)
