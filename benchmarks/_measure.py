@@ -164,6 +164,7 @@ def benchmark(
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=["quick", "full"], default="quick")
     parser.add_argument("--rounds", type=int, default=ROUNDS)
+    parser.add_argument("--only", nargs="+", metavar="ARM", help="these arms, with the reference of each table")
     parser.add_argument("--folder", type=Path, help="for what the arms read (default: a temporary one)")
     parser.add_argument("--threads", type=int, default=os.cpu_count(), help="of each process (default: all cores)")
     parser.add_argument("--child", help=argparse.SUPPRESS)
@@ -175,7 +176,7 @@ def benchmark(
     os.environ.update(dict.fromkeys(_THREADS, str(parsed.threads)))
     with tempfile.TemporaryDirectory() as temporary:
         folder = parsed.folder or Path(temporary)
-        names = groups(parsed.size) if groups else list(arms)
+        names = parsed.only or (groups(parsed.size) if groups else list(arms))
         own = [sys.executable, script, "--size", parsed.size, "--folder", str(folder), "--child"]
         run_process([*own, "prepare"])
         print(report(in_turns({name: [*own, name] for name in names}, parsed.rounds), parsed.size))

@@ -30,7 +30,7 @@ def prepare(folder: Path, size: str) -> None:
     from ct2pet.dataset.fields import ct_to_pet
     from ct2pet.preprocessing import DistrictStore, prepare_case
 
-    case = make_case("quick")
+    case = make_case(size)
     pet = case["pet"]
     plan = configuration(32, 16, list(pet.grid.spacing))
     volumes = {"CT": case["ct"], "PET": pet}

@@ -127,6 +127,16 @@ def train(work: Path, seconds: float) -> int:
     return steps
 
 
+def to_original(configuration: Any, predicted: torch.Tensor, properties: dict[str, Any]) -> np.ndarray:
+    """The prediction (1, Z, Y, X) resampled as nnU-Net does with probabilities, 0 where it had cropped the image."""
+    shape = properties["shape_after_cropping_and_before_resampling"]
+    spacings = configuration.spacing, properties["spacing"]
+    resampled = np.asarray(configuration.resampling_fn_probabilities(predicted, shape, *spacings))
+    whole = np.zeros(properties["shape_before_cropping"], np.float32)
+    whole[tuple(slice(*ends) for ends in properties["bbox_used_for_cropping"])] = resampled[0]
+    return whole
+
+
 class Predictor:
     """The trained network in nnU-Net's sliding window."""
 
@@ -145,12 +155,10 @@ class Predictor:
     def __call__(self, ct: Volume, scratch: Path) -> np.ndarray:
         """SUV on the CT's grid. ``scratch``: a file for the CT, which nnU-Net reads itself."""
         write_volume(scratch, ct)
-        managers = self.trainer.plans_manager, self.trainer.configuration_manager
-        preprocessor = self.trainer.configuration_manager.preprocessor_class(verbose=False)
+        plans, configuration = self.trainer.plans_manager, self.trainer.configuration_manager
+        preprocessor = configuration.preprocessor_class(verbose=False)
         files = [str(scratch), str(scratch)]  # the second one stands for the PET and is not used
-        data, _, _ = preprocessor.run_case(files, None, *managers, self.trainer.dataset_json)
+        data, _, properties = preprocessor.run_case(files, None, plans, configuration, self.trainer.dataset_json)
         with torch.inference_mode():
-            found = self.window.predict_logits_from_preprocessed_data(torch.from_numpy(data[:1]))[0].numpy()
-        if found.shape != ct.grid.shape:
-            raise ValueError(f"{scratch}: nnU-Net resampled or cropped {ct.grid.shape} to {found.shape}")
-        return found.astype(np.float32)
+            found = self.window.predict_logits_from_preprocessed_data(torch.from_numpy(data[:1]))[:1]
+        return to_original(configuration, found, properties)

@@ -4,8 +4,8 @@ Run: python benchmarks/cluster.py [--cases 1000] [--workers 0 1 2]
 Scheduler and workers are processes of this machine, of one thread each, as ``dask scheduler`` and ``dask worker`` start
 them; 0 workers is one process without Dask. The cases are one phantom-like case of some thousand voxels under many
 names. CPU seconds (user and system) are those of the command, the scheduler and the workers together, with their start.
-Memory (MiB, resident) is that of the largest worker, after a quarter of the time and at the end, and that of the
-command at its peak.
+Memory (MiB, resident) is that of the largest worker and of the scheduler, after a quarter of the time and at the end,
+and that of the command at its peak.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ import psutil
 
 TITLES = (
     *("stage", "workers", "cases", "s", "cases a s", "CPU s"),
-    *("worker MiB, quarter", "worker MiB, end", "command MiB"),
+    *("worker MiB, quarter", "worker MiB, end", "scheduler MiB, quarter", "scheduler MiB, end", "command MiB"),
 )
 STAGES = ("preprocess", "evaluate")
 NUMBER = "777"
@@ -63,7 +63,7 @@ def command(stage: str, folder: Path) -> list[str]:
 
 @contextlib.contextmanager
 def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[psutil.Process]]]:
-    """The address of a scheduler and the processes of its workers."""
+    """The address of a scheduler; its process and those of its workers."""
     import distributed
 
     file = folder / "scheduler.json"
@@ -80,7 +80,7 @@ def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[psutil.Proce
         with distributed.Client(scheduler_file=str(file), set_as_default=False) as client:
             client.wait_for_workers(workers)
             address = client.scheduler.address
-        yield address, [psutil.Process(process.pid) for process in processes[1:]]
+        yield address, [psutil.Process(process.pid) for process in processes]
     finally:
         for process in processes:
             process.kill()
@@ -88,19 +88,20 @@ def cluster(folder: Path, workers: int) -> Iterator[tuple[str, list[psutil.Proce
 
 
 class Memory(threading.Thread):
-    """Looks twice a second at the resident memory (MiB) of the largest worker and of the command: ``seen``."""
+    """Reads twice a second the resident memory (MiB) of the largest worker, the scheduler and the command: ``seen``."""
 
-    def __init__(self, workers: list[psutil.Process], process: psutil.Process) -> None:
+    def __init__(self, cluster: list[psutil.Process], command: psutil.Process) -> None:
         super().__init__(daemon=True)
-        self.workers, self.process = workers, process
-        self.seen: list[tuple[float, float]] = []
+        self.parts = cluster[1:], cluster[:1], [command]
+        self.seen: list[list[float]] = []
         self.ended = threading.Event()
 
     def run(self) -> None:
         while not self.ended.wait(0.5):
             with contextlib.suppress(psutil.Error, ValueError):
-                worker = max((one.memory_info().rss for one in self.workers), default=0)
-                self.seen.append((worker / 2**20, self.process.memory_info().rss / 2**20))
+                self.seen.append(
+                    [max((one.memory_info().rss for one in part), default=0) / 2**20 for part in self.parts]
+                )
 
 
 def measured(stage: str, folder: Path, workers: int, cases: int) -> list[str]:
@@ -120,10 +121,10 @@ def measured(stage: str, folder: Path, workers: int, cases: int) -> list[str]:
         memory.ended.set()
         memory.join()
     assert code == 0, f"{stage} ended with exit code {code}"
-    early = memory.seen[len(memory.seen) // 4][0]
-    last, own = memory.seen[-1][0], max(seen[1] for seen in memory.seen)
+    early, last = memory.seen[len(memory.seen) // 4], memory.seen[-1]
     spent = cpu_seconds() - before
-    numbers = [f"{seconds:.0f}", f"{cases / seconds:.1f}", f"{spent:.0f}", f"{early:.0f}", f"{last:.0f}", f"{own:.0f}"]
+    mib = [early[0], last[0], early[1], last[1], max(seen[2] for seen in memory.seen)]
+    numbers = [f"{seconds:.0f}", f"{cases / seconds:.1f}", f"{spent:.0f}", *(f"{value:.0f}" for value in mib)]
     return [stage, str(workers), str(cases), *numbers]
 
 

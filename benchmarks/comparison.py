@@ -145,6 +145,13 @@ def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
         preprocess(benchmark.dataset, plans_name=name, num_processes=arguments.processes)
 
 
+def plan_default(benchmark: Benchmark) -> None:
+    """The fingerprint and the default plans of the raw dataset, without preprocessed cases."""
+    if not (benchmark.work / "preprocessed" / benchmark.dataset / f"{DEFAULT}.json").exists():
+        extract_fingerprint(benchmark.dataset, num_processes=1)
+        plan(benchmark.dataset, plans_name=DEFAULT, device="cpu", gpu_memory_target=_MEMORY_GIB)
+
+
 def arm(name: str) -> Arm:
     return {**ARMS, **VARIANTS}[name]
 
@@ -163,7 +170,9 @@ def write_plans(benchmark: Benchmark, name: str) -> None:
     plans.save(preprocessed.plans_file(name))
     for key, configuration in plans.configurations.items():
         own = store_folder(preprocessed.folder, plans, key)
-        if decisions_of(configuration) == decisions_of(base.configuration(key)) and not own.exists():
+        if decisions_of(configuration) == decisions_of(base.configuration(key)) and not (
+            own.exists() or own.is_symlink()
+        ):
             own.symlink_to(store_folder(preprocessed.folder, base, key).name)
     preprocess(benchmark.dataset, plans_name=name, configurations=configurations(benchmark, plans, name))
 

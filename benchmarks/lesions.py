@@ -7,9 +7,10 @@ tissue has its mean uptake, each lesion that the CT shows the mean uptake of suc
 --others predicts with further models: archives, folders of trained models, or box, the built-in model.
 What is finished stays in WORK and is not done again; without arms it prints what is finished.
 
-Prints the error in the trunk, the SUVmean bias of both groups of lesions, the share of lesions with an SUV of at least
-4, and the hot spots outside lesions, with 95% intervals over cases; and every prediction against the default arm,
-paired.
+Prints the share of the shown lesions that an ideal observer of the CT finds on the network's grid with one false
+positive per scan, if each voxel of the trunk can be one (_lesion_observer.py). Then the error in the trunk, the SUVmean
+bias of both groups of lesions, the share of lesions with an SUV of at least 4, and the hot spots outside lesions, with
+95% intervals over cases; every prediction against the default arm, paired; and how much of its error is in lesions.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from typing import Any
 
 import numpy as np
 from _lesion_ceiling import patients, uptake_of_shown_lesions, write_ceiling
-from comparison import PHANTOM, TRAINING, Benchmark, arm, train_network, write_plans
+from _lesion_observer import Observed, Observer
+from _lesion_shares import lesion_shares
+from comparison import PHANTOM, TRAINING, Benchmark, arm, plan_default, train_network, write_plans
 from scipy.stats import bootstrap
 from variants import ARMS, DEFAULT, VARIANTS
 
 from ct2pet.api.evaluation import evaluate
-from ct2pet.api.planning import extract_fingerprint, plan
 from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
@@ -37,13 +39,18 @@ from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
 from ct2pet.phantom import DEMO, write_dataset
+from ct2pet.phantom.scan import LESION_GROUPS
+from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import resample
+from ct2pet.volume import Triple, Volume
 
 CEILING, DISTRICT = "ceiling", "trunk"
+OBSERVER = "ideal_observer.md"
 _REFERENCE = "default"
 SHOWN, HIDDEN = "lesions_shown_in_CT", "lesions_hidden_in_CT"
-_PHANTOM_SEED, _MEMORY_GIB = 2020, 8.0
+_PHANTOM_SEED = 2020
 _HOT_SUV = 4.0
+_FALSE_POSITIVES = 1.0  # of the ideal observer, per scan
 _AT = THRESHOLDS_SUV.index(_HOT_SUV)
 Summary = Mapping[str, Any]
 
@@ -67,8 +74,16 @@ def main() -> None:
     for other in arguments.others:
         name, _, model = other.partition("=")
         evaluated(benchmark, name, model_paths=[model])
+    table = benchmark.work / OBSERVER
+    if not table.exists():
+        table.write_text(observer_table(benchmark), encoding="utf-8")
+    print(f"{table.read_text(encoding='utf-8')}\n")
     folders = sorted((path.parent for path in (work / "predictions").glob(f"*/{SUMMARY}")), key=lambda f: f.name)
-    print(tables({folder.name: read_summary(folder / SUMMARY) for folder in folders}))
+    summaries = {folder.name: read_summary(folder / SUMMARY) for folder in folders}
+    print(tables(summaries))
+    if _REFERENCE in summaries:
+        shares = lesion_shares(summaries[_REFERENCE]["cases"], DISTRICT, SHOWN, volumes(benchmark))
+        print(f"\n{_REFERENCE}: shown lesions have {shares}")
 
 
 def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDataset:
@@ -76,9 +91,7 @@ def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDat
     raw = benchmark.work / "raw" / PHANTOM
     if not (raw / "dataset.json").exists():
         write_dataset(raw, num_train=num_train, num_test=num_test, seed=_PHANTOM_SEED, scanner=DEMO)
-    if not (benchmark.work / "preprocessed" / PHANTOM / f"{DEFAULT}.json").exists():
-        extract_fingerprint(PHANTOM, num_processes=1)
-        plan(PHANTOM, plans_name=DEFAULT, device="cpu", gpu_memory_target=_MEMORY_GIB)
+    plan_default(benchmark)
     return RawDataset(raw)
 
 
@@ -99,6 +112,21 @@ def masks(benchmark: Benchmark) -> Path:
     return benchmark.work / "lesions_of_the_trunk"
 
 
+def volumes(benchmark: Benchmark) -> dict[str, dict[str, float]]:
+    """Of each test case the trunk and its shown lesions (ml)."""
+    dataset = RawDataset(benchmark.work / "raw" / PHANTOM)
+    labels = {DISTRICT: dataset.districts[DISTRICT], SHOWN: LESION_GROUPS[SHOWN.removeprefix("lesions_")]}
+    found = {}
+    for case in dataset.cases("Ts"):
+        files = {DISTRICT: dataset.file("districts", case, "Ts"), SHOWN: masks(benchmark) / f"{case}.nii.gz"}
+        maps = {name: read_volume(path) for name, path in files.items()}
+        found[case] = {
+            name: float((one.array == labels[name]).sum() * np.prod(one.grid.spacing) / 1000)
+            for name, one in maps.items()
+        }
+    return found
+
+
 def ceiling(benchmark: Benchmark) -> None:
     raw = benchmark.work / "raw" / PHANTOM
     folder = benchmark.work / "predictions" / CEILING
@@ -108,6 +136,45 @@ def ceiling(benchmark: Benchmark) -> None:
         write_ceiling(folder, {case: known[case] for case in test}, DEMO, uptake)
         only_the_trunk(benchmark, folder)
         evaluate(PHANTOM, folder, lesions=masks(benchmark), num_processes=1)
+
+
+def observer_table(benchmark: Benchmark) -> str:
+    """The shown lesions of the test cases with their centre in the trunk, by tissue, in Markdown."""
+    raw = benchmark.work / "raw" / PHANTOM
+    dataset, known = RawDataset(raw), patients(raw)
+    z, y, x = PreprocessedDataset.find(PHANTOM).plans(DEFAULT).configuration(DISTRICT).spacing
+    cases, voxels, found = dataset.cases("Ts"), [], []
+    observer = Observer(DEMO, (z, y, x), known[cases[0]])
+    for case in cases:
+        districts = read_volume(dataset.file("districts", case, "Ts"))
+        trunk = districts.with_array(districts.array == dataset.districts[DISTRICT])
+        voxels.append(trunk.array.sum() * np.prod(trunk.grid.spacing) / (z * y * x))
+        found += [one for one in observer.lesions(known[case]) if _contains(trunk, one.lesion.centre)]
+    rows = [["shown lesions in", "number", "contrast with the tissue [HU]", "d'", "found by the ideal observer [%]"]]
+    by_host = {
+        host: [one for one in found if one.lesion.host == host] for host in sorted({o.lesion.host for o in found})
+    }
+    rows += [_observed(host, own, np.mean(voxels)) for host, own in by_host.items()]
+    return _markdown([*rows, _observed("all tissues", found, np.mean(voxels))])
+
+
+def _observed(name: str, found: Sequence[Observed], positions: float) -> list[str]:
+    shares = [100 * one.found(_FALSE_POSITIVES, positions) for one in found]
+    contrasts, d = [abs(one.contrast) for one in found], [one.d for one in found]
+    return [name.replace("_", " "), str(len(found)), *map(_range, (contrasts, d)), f"{np.mean(shares):.0f}"]
+
+
+def _range(values: Sequence[float]) -> str:
+    return f"{np.median(values):.0f} ({min(values):.0f} to {max(values):.0f})"
+
+
+def _contains(region: Volume, point: Triple) -> bool:
+    """Whether the region has the voxel of a point (X, Y, Z, mm)."""
+    index = [
+        round((at - first) / step) for at, first, step in zip(point, region.grid.origin, region.grid.spacing[::-1])
+    ]
+    inside = all(0 <= i < n for i, n in zip(index[::-1], region.grid.shape))
+    return inside and bool(region.array[tuple(index[::-1])])
 
 
 def only_the_trunk(benchmark: Benchmark, folder: Path) -> None:

@@ -57,7 +57,8 @@ class Clock:
     def timed(self, part: str, function: Callable) -> Callable:
         @functools.wraps(function)
         def wrapper(*arguments: Any, **options: Any) -> Any:
-            self.peaks.setdefault(part, peak_mib())
+            if part not in self.peaks:
+                self.peaks[part] = peak_mib()
             before = self.enter(part)
             try:
                 return function(*arguments, **options)

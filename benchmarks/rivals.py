@@ -1,23 +1,39 @@
-"""ct2pet's Pix2Pix beside nnU-Net turned to regression and MONAI's U-Net with PatchGAN, on the same phantoms.
+"""ct2pet's Pix2Pix beside nnU-Net turned to regression, MONAI's U-Net with PatchGAN and KonfAI, on the same cases.
 
-Run: python benchmarks/rivals.py WORK [--arms pix2pix regression nnunet monai] [--seconds 300] [--train 100] [--test 24]
-Needs benchmarks/requirements.txt. Every arm trains on all training phantoms for the same processor time on one core (of
-ct2pet shared by its districts); the same other phantoms are predicted and evaluated by ct2pet_evaluate. nnU-Net and
-MONAI see CTs on the grid of the PETs, the whole body at once. What is finished stays in WORK and is not done again.
+Run: python benchmarks/rivals.py WORK                         phantoms, --train 100 to train, --test 24 to predict
+     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  22 sarcoma patients to train, 6 to predict
+     [--arms pix2pix regression nnunet monai konfai] [--seconds 300]
+Needs benchmarks/requirements.txt. Every arm trains on all training cases for the same processor time on one core (of
+ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The other programs
+see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done again.
 
-Prints steps and errors of every arm, and the comparison of ct2pet_compare with the first arm: paired tests, one family.
+Prints steps and errors of every arm, and the comparison of ct2pet_compare with the first arm: paired tests, one family;
+those of the whole body and of the lesions again as a table in Markdown.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from comparison import PHANTOM, TRAINING, Benchmark, shares, train_network, write_plans
-from lesions import make_phantoms
-from variants import DEFAULT
+from comparison import (
+    PHANTOM,
+    STS,
+    TRAINING,
+    Benchmark,
+    arm,
+    configurations,
+    plan_default,
+    shares,
+    train_network,
+    write_plans,
+)
+from lesions import SHOWN, make_phantoms
+from variants import ARMS, DEFAULT, VARIANTS
 
 from ct2pet.api.comparison import compare_results
 from ct2pet.api.evaluation import evaluate
@@ -25,7 +41,8 @@ from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
 from ct2pet.evaluation.comparing import text
-from ct2pet.evaluation.names import mean_text
+from ct2pet.evaluation.comparing.comparison import Comparison, Difference
+from ct2pet.evaluation.names import HEADERS, LESIONS, mean_text, region_title
 from ct2pet.evaluation.summary_file import read_summary
 from ct2pet.files import read_json, write_json
 from ct2pet.imageio import read_volume, write_volume
@@ -34,24 +51,33 @@ from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import AIR_HU, resample
 from ct2pet.volume import Volume
+from dataset_conversion.Dataset101_STS import convert
 
-_OWN = {"pix2pix": "default", "regression": "regression"}  # the arm of variants.py of each method of ct2pet
-_SHOWN = ((WHOLE_BODY, "mae"), (WHOLE_BODY, "psnr"), (WHOLE_BODY, "ssim"), ("lesions", "suv_mean_bias"))
+_OWN = {"pix2pix": "default", **{name: name for name in {**ARMS, **VARIANTS}}}  # arms of variants.py
+_FIRST = ("pix2pix", "regression")
+_BIAS = "suv_mean_bias"
+_COMPARED = ("mae", _BIAS)
+_ERRORS = ((WHOLE_BODY, "mae"), (WHOLE_BODY, "psnr"), (WHOLE_BODY, "ssim"), (LESIONS, _BIAS), (SHOWN, _BIAS))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="a folder for everything that is made")
-    parser.add_argument("--arms", nargs="*", choices=[*_OWN, *_RIVALS], default=["pix2pix", *_RIVALS])
+    parser.add_argument("--sts", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
+    parser.add_argument("--arms", nargs="*", choices=[*_OWN, *_RIVALS], default=[*_FIRST, *_RIVALS], metavar="ARM")
     parser.add_argument("--seconds", type=float, default=300, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=100, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=24, help="phantoms to predict")
     parser.add_argument("--nnunet_memory", type=float, default=2.0, help="GiB for which nnU-Net plans its patches")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
-    benchmark = Benchmark(work, work / "results", PHANTOM, arguments.seconds, ("all",), None)
+    name = STS if arguments.sts else PHANTOM
+    benchmark = Benchmark(work, work / "results", name, arguments.seconds, ("all",), None)
     benchmark.use_folders()
-    dataset = make_phantoms(benchmark, arguments.train, arguments.test)
+    if arguments.sts:
+        dataset = make_patients(benchmark, arguments.sts)
+    else:
+        dataset = make_phantoms(benchmark, arguments.train, arguments.test)
     for name in arguments.arms:
         folder = benchmark.folder(name)
         if not (folder / SUMMARY).exists():
@@ -59,28 +85,39 @@ def main() -> None:
                 run_own(benchmark, name)
             else:
                 _RIVALS[name](benchmark, dataset, folder, arguments.nnunet_memory)
-            evaluate(PHANTOM, folder, num_processes=1)
+            evaluate(benchmark.dataset, folder, num_processes=1)
     finished = [benchmark.folder(name) for name in arguments.arms]
     print(table({folder.name: folder for folder in finished}))
     if len(finished) > 1:
-        print(f"\n{text(compare_results(finished, ['mae']))}")
+        comparison = compare_results(finished, _COMPARED)
+        print(f"\n{text(comparison)}\n\n{differences(comparison)}")
+
+
+def make_patients(benchmark: Benchmark, source: Path) -> RawDataset:
+    """The raw dataset of the sarcoma patients, its fingerprint and its plans."""
+    raw = benchmark.work / "raw" / STS
+    if not (raw / "dataset.json").exists():
+        convert(source)
+    plan_default(benchmark)
+    return RawDataset(raw)
 
 
 def run_own(benchmark: Benchmark, name: str) -> None:
     """Train a network of ct2pet for each district, and predict."""
-    arm, folder = _OWN[name], benchmark.folder(name)
+    own, folder = _OWN[name], benchmark.folder(name)
+    plans = PreprocessedDataset.find(benchmark.dataset).plans(DEFAULT)
+    districts = {key: plans.configuration(key) for key in configurations(benchmark, plans, own)}
     if not (folder / TRAINING).exists():
-        configurations = PreprocessedDataset.find(PHANTOM).plans(DEFAULT).configurations
-        districts = {key: one for key, one in configurations.items() if key != WHOLE_BODY}
-        preprocess(PHANTOM, plans_name=DEFAULT, configurations=[*districts], num_processes=1)
-        write_plans(benchmark, arm)
+        preprocess(benchmark.dataset, plans_name=DEFAULT, configurations=[*districts], num_processes=1)
+        write_plans(benchmark, own)
         trained = [
-            train_network(benchmark, arm, district, "all", seconds)
+            train_network(benchmark, own, district, "all", seconds)
             for district, seconds in shares(benchmark.seconds, districts).items()
         ]
         write_json(folder / TRAINING, trained)
-    source = benchmark.work / "raw" / PHANTOM / "imagesTs"
-    predict(source, folder, dataset=PHANTOM, model=name, plans_name=arm, device="cpu", continue_prediction=True)
+    source = benchmark.work / "raw" / benchmark.dataset / "imagesTs"
+    chosen = {"dataset": benchmark.dataset, "model": arm(own).model, "plans_name": own}
+    predict(source, folder, configurations=[*districts], device="cpu", continue_prediction=True, **chosen)
 
 
 def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
@@ -110,7 +147,21 @@ def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gi
     predict_all(dataset, folder, rival.Predictor(own), own)
 
 
-_RIVALS: dict[str, Callable[..., None]] = {"nnunet": run_nnunet, "monai": run_monai}
+def run_konfai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+    import _rival_konfai as rival
+
+    own = benchmark.work / "konfai"
+    if not (folder / TRAINING).exists():
+        shapes = []
+        for case in dataset.cases("Tr"):
+            ct, pet = on_one_grid(dataset, case, "Tr")
+            rival.write_case(own, case, ct, pet)
+            shapes.append(pet.grid.shape)
+        _trained(benchmark, folder, rival.train(own, shapes, benchmark.seconds))
+    predict_all(dataset, folder, rival.Predictor(own), own)
+
+
+_RIVALS: dict[str, Callable[..., None]] = {"nnunet": run_nnunet, "monai": run_monai, "konfai": run_konfai}
 
 
 def _trained(benchmark: Benchmark, folder: Path, steps: int) -> None:
@@ -133,13 +184,56 @@ def predict_all(dataset: RawDataset, folder: Path, predictor: Callable[[Volume, 
 
 
 def table(folders: Mapping[str, Path]) -> str:
-    """Steps, and mean ± standard error of the errors, in Markdown."""
-    rows = [["arm", "steps", *(f"{region} {metric}" for region, metric in _SHOWN)]]
-    rows.append(["---"] * len(rows[0]))
+    """Steps, and mean ± standard error of the errors, in Markdown; the body median is the last row."""
+    rows = [["arm", "steps", *map(_title, _ERRORS)]]
     for name, folder in folders.items():
-        mean, steps = read_summary(folder / SUMMARY)["mean"], sum(one["steps"] for one in read_json(folder / TRAINING))
-        rows.append([name, str(steps), *(mean_text(metric, mean[region][metric]) for region, metric in _SHOWN)])
-    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+        summary, steps = read_summary(folder / SUMMARY), sum(one["steps"] for one in read_json(folder / TRAINING))
+        rows.append([name, str(steps), *(_mean(summary["mean"], *one) for one in _ERRORS)])
+    median = {
+        region: {metric: {"mean": value, "se": None} for metric, value in values.items()}
+        for region, values in summary["baselines"]["body_median"].items()
+    }
+    rows.append(["body median", "–", *(_mean(median, *one) for one in _ERRORS)])
+    return _markdown(rows)
+
+
+def _mean(means: Mapping[str, Mapping[str, Any]], region: str, metric: str) -> str:
+    return mean_text(metric, means[region][metric]) if metric in means.get(region, {}) else "–"
+
+
+def _title(error: tuple[str, str]) -> str:
+    region, metric = error
+    return f"{region_title(region)}: {HEADERS[metric]}"
+
+
+def differences(comparison: Comparison) -> str:
+    """Each rival minus the first arm in the body and in lesions, in Markdown; a bias by its size. Lesions that the CT
+    shows are part of all lesions and not tested."""
+    rows = [["compared", "in", "difference [95%]", "cases", "p (t)", "p (Wilcoxon)", "p (corrected)"]]
+    lines = {(line.subject, line.metric): line for line in comparison.lines}
+    errors = [error for error in _ERRORS if error[1] in _COMPARED and error in lines]
+    first, *others = comparison.models
+    for other, error in product(others, errors):
+        rows.append([f"{other} − {first}", _title(error), *_numbers(error[1], lines[error].differences[other])])
+    return _markdown(rows)
+
+
+def _numbers(metric: str, found: Difference) -> list[str]:
+    test, digits = found.test, 1 if metric == _BIAS else 3
+    mean = "–" if test.mean is None else f"{test.mean:+.{digits}f}"
+    ends = "" if test.ci95 is None else f" [{test.ci95[0]:+.{digits}f}, {test.ci95[1]:+.{digits}f}]"
+    tested = (test.p_t, test.p_wilcoxon, found.p)
+    return [f"{mean}{ends}", str(test.pairs), *map(_p_text, tested)]
+
+
+def _p_text(p: float | None) -> str:
+    if p is None:
+        return "–"
+    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
+
+
+def _markdown(rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
 if __name__ == "__main__":

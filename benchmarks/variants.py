@@ -141,5 +141,7 @@ VARIANTS = {
     "pretrained": Arm(pretraining=0.5),
     "l2_150": Arm(numbers={"lambda_l2": 150.0}),
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
+    "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
+    "two_windows": Arm("pix2pix_windows"),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }

@@ -48,7 +48,7 @@ def on_cluster_of(
             yield
     else:
         with (
-            slurm_cluster(arguments.slurm) as jobs,
-            on_cluster(jobs, inputs=seen, outputs=written, wait_for_workers=True),
+            slurm_cluster(arguments.slurm) as (jobs, check_jobs),
+            on_cluster(jobs, inputs=seen, outputs=written, check_jobs=check_jobs),
         ):
             yield

@@ -55,14 +55,20 @@ def shifted(real: np.ndarray, spacing: Triple, shift_mm: float = SHIFT_MM) -> np
 
 
 def suv_histogram(pet_suv: np.ndarray) -> np.ndarray:
-    """Counts of SUV values rounded to 0.001, up to 100 SUV: small enough to pool the voxels of many cases."""
+    """SUV values rounded to 0.001, up to 100 SUV, and how often each occurs: [[bins], [counts]] without empty bins,
+    small enough to keep those of thousands of cases."""
     bins = np.clip(np.rint(pet_suv * _BINS_PER_SUV), 0, _LARGEST_SUV * _BINS_PER_SUV)
-    return np.bincount(bins.astype(np.int32).ravel(), minlength=_LARGEST_SUV * _BINS_PER_SUV + 1)
+    counts = np.bincount(bins.astype(np.int32).ravel())
+    found = np.flatnonzero(counts)
+    return np.stack([found, counts[found]]).astype(np.int32)
 
 
 def pooled_median(histograms: Iterable[np.ndarray]) -> float:
     """The median SUV (to 0.001) of all voxels in the histograms together; 0 where there are none."""
-    below = np.cumsum(sum(histograms, np.zeros(1, dtype=np.int64)))
+    counts = np.zeros(_LARGEST_SUV * _BINS_PER_SUV + 1, np.int64)
+    for bins, own in histograms:
+        counts[bins] += own
+    below = np.cumsum(counts)
     total = int(below[-1])
     if not total:
         return 0.0

@@ -11,6 +11,7 @@ import contextvars
 import logging
 import os
 import pickle
+import queue
 import sys
 import threading
 import uuid
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from distributed import Client, Future
 
 _SECONDS_TO_ANSWER = 10
+_SECONDS_BETWEEN_CHECKS = 30.0  # whether jobs without a worker are still in their queue
 _one_case = threading.Lock()  # of a worker with several threads: not all that computes a case may run in two of them
 _current: contextvars.ContextVar[Cluster | None] = contextvars.ContextVar("cluster", default=None)
 
@@ -40,23 +42,26 @@ def current_cluster() -> Cluster | None:
 
 @contextlib.contextmanager
 def on_cluster(
-    address: str | Any, *, inputs: Sequence[Path] = (), outputs: Sequence[Path] = (), wait_for_workers: bool = False
+    address: str | Any,
+    *,
+    inputs: Sequence[Path] = (),
+    outputs: Sequence[Path] = (),
+    check_jobs: Callable[[], None] | None = None,
 ) -> Iterator[None]:
     """Inside the block ``map_cases`` computes on the workers of a Dask cluster.
 
     ``address``: that of its scheduler (tcp://HOST:8786), or a cluster object of Dask. ``inputs`` and ``outputs``:
-    folders that every worker must see under the same path. ``wait_for_workers``: workers are on their way (jobs in a
-    queue). Prints how many workers there are and where the dashboard is; workers that cannot be used are named and left
-    out. Raises ClusterError where Dask is not installed, no scheduler answers, or no worker can be used.
+    folders that every worker must see under the same path. ``check_jobs``: where workers are jobs in a queue; waits for
+    the first one. It is called every 30 s while there is no worker, and raises ClusterError where none will join.
+    Prints how many workers there are and where the dashboard is; workers that cannot be used are named and left out.
+    Raises ClusterError where Dask is not installed, no scheduler answers, or no worker can be used.
     """
-    distributed = imported("distributed")
+    imported("distributed")
     logging.getLogger("distributed").setLevel(logging.CRITICAL)  # its tracebacks; what matters is said here
-    client = _client(distributed, address)
+    client = _client(address)
     with client, witnesses(inputs, outputs) as folders:
-        cluster = Cluster(client, folders)
-        if wait_for_workers:
-            print("Dask: waiting for the first worker", file=sys.stderr)
-            client.wait_for_workers(1)
+        cluster = Cluster(client, folders, check_jobs)
+        cluster.wait_for_first_job()
         cluster.check()
         token = _current.set(cluster)
         try:
@@ -65,12 +70,11 @@ def on_cluster(
             _current.reset(token)
 
 
-def _client(distributed: Any, address: str | Any) -> Client:
+def _client(address: str | Any) -> Client:
+    from ct2pet.parallel.client import connected
+
     try:
-        if isinstance(address, str):
-            # A Client that raises this itself is left open; collected while another starts, it holds that one up.
-            distributed.comm.get_address_host_port(address)
-        return distributed.Client(address, timeout=_SECONDS_TO_ANSWER, set_as_default=False)
+        return connected(address, _SECONDS_TO_ANSWER)
     except (OSError, ValueError, TypeError) as error:
         raise ClusterError(
             f"{address}: no Dask scheduler answers there ({_first_line(error)}); start one with 'dask scheduler' and "
@@ -111,11 +115,21 @@ _OUT_OF_MEMORY = Failure("its workers died, one after another (probably out of m
 
 
 class Cluster:
-    """The workers of a Dask scheduler. ``folders``: what each of them must see."""
+    """The workers of a Dask scheduler. ``folders``: what each of them must see. ``check_jobs``: see on_cluster."""
 
-    def __init__(self, client: Client, folders: SharedFolders) -> None:
-        self._client, self._folders = client, folders
+    def __init__(self, client: Client, folders: SharedFolders, check_jobs: Callable[[], None] | None = None) -> None:
+        self._client, self._folders, self._check_jobs = client, folders, check_jobs
         self._unfit: dict[str, str] = {}
+
+    def wait_for_first_job(self) -> None:
+        """Until there is a worker, if workers are jobs. Raises ClusterError where all have ended without one."""
+        if self._check_jobs is not None:
+            print("Dask: waiting for the first worker", file=sys.stderr)
+        while self._check_jobs is not None:
+            try:
+                return self._client.wait_for_workers(1, timeout=_SECONDS_BETWEEN_CHECKS)
+            except TimeoutError:
+                self._check_jobs()
 
     def check(self) -> None:
         """Print what the cluster has, and name workers that cannot be used. Raises ClusterError where all are such."""
@@ -137,8 +151,8 @@ class Cluster:
         they are done.
 
         Where workers died again and again with a case, others that waited there may be innocent: such cases are
-        computed once more at the end, one at a time. Raises ClusterError where the scheduler is lost, or no worker that
-        can be used is left.
+        computed once more at the end, one at a time. Raises ClusterError where the scheduler is lost, no worker that
+        can be used is left, or all jobs have ended.
         """
         suspects = []
         for case, outcome in self._outcomes(function, cases):
@@ -152,21 +166,20 @@ class Cluster:
 
     def _outcomes(self, function: Callable, cases: Mapping[str, tuple]) -> Generator[tuple[str, Any], None, None]:
         """As ``outcomes``, with _KILLED where workers died."""
-        from distributed import as_completed
-
         running: dict[Any, tuple[str, Future]] = {}
-        completed = as_completed(loop=self._client.loop)
+        completed: queue.SimpleQueue[Future] = queue.SimpleQueue()
         moved: set[str] = set()  # to workers that can be used
 
         def submit(case: str, workers: Sequence[str] | None = None) -> None:
             future = self._submit(case, function, cases[case], workers)
             running[future.key] = (case, future)
-            completed.add(future)
+            future.add_done_callback(completed.put)
 
         try:
             for case in cases:
                 submit(case)
-            for future in completed:
+            while running:
+                future = self._next(completed)
                 case, _ = running.pop(future.key)
                 outcome = self._outcome(future, moved=case in moved)
                 future.release()
@@ -176,9 +189,18 @@ class Cluster:
                 else:
                     yield case, outcome
         finally:
-            completed.clear()
-            with contextlib.suppress(Exception):  # the scheduler may be gone
-                self._client.cancel([future for _, future in running.values()], force=True)
+            if running:  # the scheduler tells all clients of it
+                with contextlib.suppress(Exception):  # the scheduler may be gone
+                    self._client.cancel([future for _, future in running.values()], force=True)
+
+    def _next(self, completed: queue.SimpleQueue[Future]) -> Future:
+        """The next case that is done. Raises ClusterError where there is no worker and all jobs have ended."""
+        while True:
+            try:
+                return completed.get(timeout=_SECONDS_BETWEEN_CHECKS)
+            except queue.Empty:
+                if self._check_jobs is not None and not self._workers():
+                    self._check_jobs()
 
     def _submit(self, case: str, function: Callable, arguments: tuple, workers: Sequence[str] | None) -> Future:
         call = pickle.dumps(_Call(function, arguments, __version__, self._folders))

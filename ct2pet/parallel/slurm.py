@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
-import tempfile
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from ct2pet.errors import ClusterError
@@ -15,43 +14,39 @@ from ct2pet.parallel.cluster import imported
 _KEYS = ("jobs", "cores", "memory", "walltime", "queue", "account")
 _DIRECTIVE = "directive"
 _MOST_JOBS = 10_000
+_SECONDS_BETWEEN_LOOKS = 0.1
 
 
 @contextlib.contextmanager
-def slurm_cluster(settings: Sequence[str]) -> Iterator[Any]:
-    """Inside the block SLURM jobs with a worker each are queued; yields the cluster object of Dask.
+def slurm_cluster(settings: Sequence[str]) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Inside the block SLURM jobs with a worker each are queued; yields the cluster object of Dask, and what raises
+    ClusterError where all jobs have ended (see on_cluster).
 
     ``settings``: KEY=VALUE with the keys jobs, cores, memory, walltime, queue, account, and directive, which may be
     repeated and is passed to sbatch as it is. What is not given comes from dask-jobqueue's configuration
-    (~/.config/dask/jobqueue.yaml). The jobs are cancelled after the block. Raises ClusterError for other settings,
-    where dask-jobqueue is not installed, and where sbatch does not work.
+    (~/.config/dask/jobqueue.yaml). The jobs are cancelled after the block. Prints where SLURM refuses some of the jobs.
+    Raises ClusterError for other settings, where dask-jobqueue is not installed, and where no job can be submitted.
     """
     jobs, options = parse_settings(settings)
     jobqueue = imported("dask_jobqueue")
+    from ct2pet.parallel.slurm_jobs import Job, Submissions
+
+    submissions = Submissions()
+    options |= {"processes": 1, "python": sys.executable, "worker_extra_args": ["--nthreads", "1"]}
     try:
-        cluster = jobqueue.SLURMCluster(
-            processes=1, python=sys.executable, worker_extra_args=["--nthreads", "1"], **options
-        )
+        cluster = jobqueue.SLURMCluster(job_cls=Job, submissions=submissions, **options)
     except (ValueError, TypeError, OSError) as error:
         raise ClusterError(f"--slurm: {error}") from None
     with cluster:
-        _try(cluster.job_script())
         cluster.scale(jobs=jobs)
-        yield cluster
-
-
-def _try(script: str) -> None:
-    """Let SLURM look at a job's script. Raises ClusterError where it would not queue it."""
-    with tempfile.NamedTemporaryFile("w", suffix=".sh") as file:
-        file.write(script)
-        file.flush()
-        try:
-            tried = subprocess.run(["sbatch", "--test-only", file.name], capture_output=True, text=True, check=False)
-        except OSError as error:
-            raise ClusterError(f"--slurm: sbatch does not work here ({error.strerror})") from None
-    if tried.returncode:
-        said = (tried.stderr.strip() or f"exit code {tried.returncode}").splitlines()[-1]
-        raise ClusterError(f"--slurm: SLURM refuses the jobs ({said})")
+        while len(submissions) < jobs:
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        if not submissions.numbers:
+            raise ClusterError(f"--slurm: {submissions.refusals[0]}")
+        if submissions.refusals:
+            refused = f"{len(submissions.refusals)} of {jobs} jobs were not submitted"
+            print(f"warning: --slurm: {refused}: {submissions.refusals[0]}", file=sys.stderr)
+        yield cluster, lambda: submissions.check(cluster.job_script())
 
 
 def parse_settings(settings: Sequence[str]) -> tuple[int, dict[str, Any]]:

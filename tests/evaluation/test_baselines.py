@@ -49,6 +49,7 @@ def test_median_of_pooled_voxels_is_numpys():
     assert baselines.pooled_median(map(baselines.suv_histogram, even)) == 2.0
     values = np.random.default_rng(0).gamma(1.0, 2.0, 1001)
     assert baselines.pooled_median([baselines.suv_histogram(values)]) == pytest.approx(np.median(values), abs=5e-4)
+    assert baselines.suv_histogram(np.full(1000, 99.5)).tolist() == [[99500], [1000]]  # small, whatever the range
     extremes = baselines.suv_histogram(np.array([-1.0, 0.0, 1e6]))
     assert baselines.pooled_median([extremes]) == 0.0
     assert baselines.pooled_median([]) == 0.0

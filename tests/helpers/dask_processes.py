@@ -1,6 +1,7 @@
 """A Dask scheduler and workers as processes of their own on the loopback address, as a user starts them."""
 
 import contextlib
+import gc
 import os
 import subprocess
 import sys
@@ -81,3 +82,9 @@ def wait_until_joined(address, *processes):
     while not {process.pid for process in processes} <= {*_CLIENTS[address].run(os.getpid).values()}:
         assert time.monotonic() < deadline, "a worker did not join"
         time.sleep(0.05)
+
+
+def open_clients():
+    """The clients of this process that are not closed."""
+    clients = [thing for thing in gc.get_objects() if issubclass(type(thing), distributed.Client)]
+    return [client for client in clients if client.status not in ("closed", "newly-created")]

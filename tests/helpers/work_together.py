@@ -23,7 +23,7 @@ from ct2pet.training.optimization import Optimization
 from ct2pet.training.schedule import Schedule
 
 LENGTH = {"num_epochs": 4, "iterations_per_epoch": 3, "decay_epochs": 2}
-NUMBERS = {"cyclegan": {"pool_size": 3}}
+NUMBERS = {"cyclegan": {"pool_size": 3}, "pix2pix": {"accumulate_batches": 2}}
 CASES = (["A0", "A1"], ["A2", "A3"])
 
 
@@ -64,12 +64,13 @@ def messages():
 
 
 def tiny(name):
-    """A tiny method by its name, of a staged one a stage as METHOD.STAGE, with the same weights in every process."""
+    """A tiny method by its name, of a staged one a stage as METHOD.STAGE, with the same weights in every process. A
+    method that accumulates batches (see NUMBERS) computes sample by sample."""
     torch.manual_seed(0)
     name, _, stage = name.partition(".")
     if name == "ldos":
         return ldos_models.make()
-    method = load_model(name)(tiny_configuration(), FIELDS, NUMBERS.get(name))
+    method = load_model(name)(tiny_configuration(batch_size=1), FIELDS, NUMBERS.get(name))
     return method.stages[stage] if stage else method
 
 

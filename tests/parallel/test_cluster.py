@@ -1,6 +1,5 @@
 """On a scheduler and workers that are processes of their own, as on several machines."""
 
-import gc
 import os
 import threading
 import time
@@ -11,7 +10,7 @@ import dask
 import distributed
 import numpy as np
 import pytest
-from dask_processes import ROOT, scheduler, wait_until_joined, worker
+from dask_processes import ROOT, open_clients, scheduler, wait_until_joined, worker
 
 import ct2pet
 from ct2pet.errors import ClusterError
@@ -53,11 +52,6 @@ def wait_for(condition):
     while not condition() and time.monotonic() < deadline:
         time.sleep(0.02)
     assert condition()
-
-
-def open_clients():
-    clients = [thing for thing in gc.get_objects() if type(thing) is distributed.Client]
-    return [client for client in clients if client.status not in ("closed", "newly-created")]
 
 
 def test_values_are_bit_equal_to_those_of_one_machine_and_come_from_both_workers(address, capsys):
