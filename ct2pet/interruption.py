@@ -153,6 +153,18 @@ class _Delivery:
             self._unraisable(unraisable)
 
 
+@contextlib.contextmanager
+def interrupt_handler_kept() -> Iterator[None]:
+    """The handler of SIGINT that code inside the block sets (an import, say) is replaced by the former one after the
+    block. For the main thread; others cannot set handlers."""
+    handler = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGINT, signal.SIG_DFL if handler is None else handler)  # None: of C code
+
+
 def _ending_signals() -> list[int]:
     """SIGINT is not handled where it is ignored (a background job) or where the caller has its own handler."""
     numbers = [getattr(signal, name) for name in ("SIGTERM", "SIGUSR1") if hasattr(signal, name)]

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from ct2pet import __version__
 from ct2pet.errors import ClusterError
+from ct2pet.interruption import interrupt_handler_kept
 from ct2pet.parallel.outcomes import Failure, failure_of, pickled_outcome, unpickled
 from ct2pet.parallel.shared_folders import SharedFolders, witnesses
 
@@ -85,7 +86,8 @@ def _client(address: str | Any) -> Client:
 def imported(name: str) -> Any:
     """The module ``name`` of the extra ct2pet[dask]. Raises ClusterError where it is not installed."""
     try:
-        return __import__(name)
+        with interrupt_handler_kept():  # dask_jobqueue replaces it
+            return __import__(name)
     except ImportError:
         raise ClusterError(f"{name} is not installed: pip install 'ct2pet[dask]'") from None
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from dask_jobqueue.slurm import SLURMJob
 from distributed.core import Status
 
 from ct2pet.errors import ClusterError
+from ct2pet.parallel.cluster import imported
 
 _STANDARD_OUTPUT = "slurm-%j.out"  # sbatch's, where a script names no file
 _OUTPUTS = ("-e|--error", "-o|--output")  # the directives that name a file, the more telling one first
@@ -40,7 +40,7 @@ class Submissions:
         )
 
 
-class Job(SLURMJob):
+class Job(imported("dask_jobqueue").slurm.SLURMJob):  # type: ignore[misc]
     """A job that adds its number, or why SLURM refused it, to ``submissions``; a refusal is no error for Dask."""
 
     def __init__(self, *arguments: Any, submissions: Submissions, **options: Any) -> None:

@@ -1,9 +1,11 @@
 """By stand-ins of SLURM's commands, which start each job as a process of this machine."""
 
+import importlib.util
 import os
 import re
 import signal
 import stat
+import subprocess
 import sys
 import time
 
@@ -57,10 +59,27 @@ def test_dask_jobqueue_that_is_not_installed_is_one_line(monkeypatch):
         pass
 
 
+def needs_dask_jobqueue():
+    """As pytest.importorskip, but without the import, which replaces the handler of SIGINT."""
+    if importlib.util.find_spec("dask_jobqueue") is None:
+        pytest.skip("dask_jobqueue is not installed")
+
+
+def test_the_import_of_dask_jobqueue_keeps_the_handler_of_sigint():
+    needs_dask_jobqueue()
+    script = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+import ct2pet.parallel.slurm_jobs
+assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)  # a process that has not imported it
+
+
 @pytest.fixture
 def commands(tmp_path, monkeypatch):
     """The stand-ins on the path; the folder with the scripts of the jobs."""
-    pytest.importorskip("dask_jobqueue")
+    needs_dask_jobqueue()
     jobs = tmp_path / "jobs"
     jobs.mkdir()
     for name, text in {"sbatch": SBATCH, "scancel": SCANCEL, "squeue": SQUEUE}.items():

@@ -1,10 +1,13 @@
+import importlib.util
 import stat
 
 import pytest
 
 from ct2pet.errors import ClusterError
 
-slurm_jobs = pytest.importorskip("ct2pet.parallel.slurm_jobs", exc_type=ImportError)
+if importlib.util.find_spec("dask_jobqueue") is None:
+    pytest.skip("dask_jobqueue is not installed", allow_module_level=True)
+from ct2pet.parallel import slurm_jobs
 
 
 @pytest.fixture
