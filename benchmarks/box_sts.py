@@ -191,7 +191,7 @@ def compare_starts(work: Path, names: list[str], epochs: int, numbers: dict[str,
 
 
 def errors_of(work: Path, folder: Path) -> dict[str, float]:
-    """The MAE (SUV) of each patient of whom there is a prediction in a folder."""
+    """The MAE (SUV) of each patient with a prediction in a folder."""
     paths = {path.name.removesuffix(".nii.gz"): path for path in sorted(folder.glob("STS_*.nii.gz"))}
     return {name: mae(work, name, read_volume(path, "SUV")) for name, path in paths.items()}
 

@@ -1,4 +1,4 @@
-"""The connection to a Dask scheduler that others use, too."""
+"""The connection to a Dask scheduler that has other clients, too."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def connected(address: str | Any, seconds: float) -> Client:
     """A Client of a scheduler (its address, or a cluster object of Dask). Raises OSError where none answers within
     ``seconds``.
 
-    The scheduler tells all its clients when one of them cancels tasks. A Client that is told before it has started
-    raises AssertionError, because it expects a single message: it is then started again.
+    The scheduler notifies all its clients when one of them cancels tasks. A Client that receives this message before it
+    has started raises AssertionError, because it expects a single message: it is then started again.
     """
     for _ in range(_ATTEMPTS):
         try:

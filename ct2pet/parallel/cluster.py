@@ -191,7 +191,7 @@ class Cluster:
                 else:
                     yield case, outcome
         finally:
-            if running:  # the scheduler tells all clients of it
+            if running:  # the scheduler notifies all its clients of it
                 with contextlib.suppress(Exception):  # the scheduler may be gone
                     self._client.cancel([future for _, future in running.values()], force=True)
 

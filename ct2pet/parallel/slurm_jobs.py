@@ -14,7 +14,7 @@ from ct2pet.errors import ClusterError
 from ct2pet.parallel.cluster import imported
 
 _STANDARD_OUTPUT = "slurm-%j.out"  # sbatch's, where a script names no file
-_OUTPUTS = ("-e|--error", "-o|--output")  # the directives that name a file, the more telling one first
+_OUTPUTS = ("-e|--error", "-o|--output")  # the directives that name a file, the one with error messages first
 
 
 @dataclass
