@@ -60,9 +60,10 @@ def test_dask_jobqueue_that_is_not_installed_is_one_line(monkeypatch):
 
 
 def needs_dask_jobqueue():
-    """As pytest.importorskip, but without the import, which replaces the handler of SIGINT."""
+    """As pytest.importorskip, but the handler of SIGINT stays."""
     if importlib.util.find_spec("dask_jobqueue") is None:
         pytest.skip("dask_jobqueue is not installed")
+    cluster.imported("dask_jobqueue")  # adds its configuration to Dask's, which dask.config.set would remove again
 
 
 def test_the_import_of_dask_jobqueue_keeps_the_handler_of_sigint():
