@@ -29,7 +29,7 @@ _TUMOURS = (
     Site("muscle", 1, 28, 3.5, 32, 1.0, least=1, z=(150, 1400), aside=(30, 400), largest=70.0),
     Site("fat", 1, 18, 2.5, 28, 1.0, z=(150, 1400), aside=(30, 400), largest=70.0),
 )
-_IN_PATIENTS = {"fat": 1.35, "skin": 1.35, "yellow_marrow": 1.35, "muscle": 1.12}
+_IN_PATIENTS = {"fat": 1.25, "skin": 2.2, "yellow_marrow": 1.25}
 """Mean uptake in PETs of 28 sarcoma patients (STS, see dataset_conversion) as a factor of that of ``tissues``."""
 _BRAIN = ("grey_matter", "white_matter", "cerebellum")
 _MARROW = ("marrow", "spine", "sternum", "pelvis")
