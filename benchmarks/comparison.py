@@ -97,6 +97,7 @@ def main() -> None:
     parser.add_argument("--variants", nargs="*", choices=VARIANTS, default=[], help="further arms")
     parser.add_argument("--train", type=int, default=24, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=12, help="phantoms held out")
+    parser.add_argument("--seed", type=int, default=_SEED, help="seed of the phantoms (default: %(default)s)")
     parser.add_argument("--folds", nargs="+", help="default: all on phantoms, 0 1 2 3 4 on STS")
     parser.add_argument(
         "--validate", metavar="CONFIGURATION", help="limbs, trunk, ...: compare on the folds' own cases"
@@ -136,7 +137,7 @@ def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
             convert(arguments.sts)
         else:
             sizes = {"num_train": arguments.train, "num_test": arguments.test}
-            write_dataset(raw, **sizes, seed=_SEED, scanner=DEMO, num_processes=arguments.processes)
+            write_dataset(raw, **sizes, seed=arguments.seed, scanner=DEMO, num_processes=arguments.processes)
     if (benchmark.work / "preprocessed" / benchmark.dataset / f"{PAPER}.json").exists():
         return
     extract_fingerprint(benchmark.dataset, num_processes=arguments.processes)

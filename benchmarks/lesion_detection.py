@@ -16,13 +16,12 @@ import math
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from comparison import PHANTOM, Benchmark
-from ct2pet.models.pix2pix_windows import SOFT_TISSUE_HU, TwoWindows
 from lesions import DISTRICT
 from scipy.ndimage import binary_dilation, label
 from torch.nn import functional
@@ -30,12 +29,14 @@ from variants import DEFAULT
 
 from ct2pet.dataset import RawDataset
 from ct2pet.imageio import read_volume
-from ct2pet.networks import build_network, zero_init_last_layer
+from ct2pet.networks import add_input_windows, build_network, zero_init_last_layer
 from ct2pet.phantom.scan import LESION_GROUPS
 from ct2pet.planning.configuration import Configuration
+from ct2pet.planning.normalization_rules import SOFT_TISSUE_HU
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.case_on_grid import prepare_case
 from ct2pet.preprocessing.folder import PreprocessedDataset
+from ct2pet.preprocessing.normalization import normalized_windows
 
 SHOWN, HIDDEN = LESION_GROUPS["shown_in_CT"], LESION_GROUPS["hidden_in_CT"]
 _THRESHOLDS = (0.05, 0.1, 0.3, 0.5, 0.7)
@@ -94,10 +95,12 @@ def cases(dataset: RawDataset, plans: Plans, split: str) -> Iterator[Case]:
 def detector(configuration: Configuration) -> torch.nn.Module:
     """The plans' generator with the CT in the planned and in a soft-tissue window, to the logit of a shown lesion, at
     first -4 everywhere."""
-    network = zero_init_last_layer(build_network(configuration.network("generator"), 2, 1))
+    planned = configuration.normalization["CT"]
+    windows = [(0, *ends) for ends in normalized_windows(replace(planned, windows=[SOFT_TISSUE_HU]))]
+    network = zero_init_last_layer(build_network(configuration.network("generator"), 1 + len(windows), 1))
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv3d)][-1]
     torch.nn.init.constant_(last.bias, _FIRST_LOGIT)
-    return TwoWindows(network, configuration.normalization["CT"], *SOFT_TISSUE_HU)
+    return add_input_windows(network, windows)
 
 
 class Patches:

@@ -10,6 +10,7 @@ from ct2pet.fingerprint.fingerprint import DistrictFingerprint
 from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan, Normalization
 from ct2pet.planning.network_size import RESIDUAL_ENCODER_UNET
 from ct2pet.planning.networks import plan_discriminator, plan_generator
+from ct2pet.planning.normalization_rules import soft_tissue_windows
 from ct2pet.planning.topology import unet_topology
 
 DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
@@ -48,6 +49,13 @@ def generator(**values: Any) -> Change:
         return with_networks(c, generator=replace(planned, arguments={**planned.arguments, **values}))
 
     return change
+
+
+def two_windows(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """The CT also in the soft-tissue window, where the planned window is wide."""
+    ct = c.normalization["CT"]
+    windowed = replace(ct, windows=soft_tissue_windows(ct.lower, ct.upper))
+    return replace(c, normalization={**c.normalization, "CT": windowed})
 
 
 def patch(edge: int, batch_size: int) -> Change:
@@ -142,6 +150,6 @@ VARIANTS = {
     "l2_150": Arm(numbers={"lambda_l2": 150.0}),
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
     "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
-    "two_windows": Arm("pix2pix_windows"),
+    "two_windows": Arm(change=two_windows),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }

@@ -15,7 +15,7 @@ from ct2pet.models.base import PredictionModel, StagedHyperparameters, StagedMet
 from ct2pet.models.base.staged import draft_configuration, draft_fields
 from ct2pet.models.reggan import RegGAN, RegGANHyperparameters
 from ct2pet.planning.configuration import Configuration
-from ct2pet.planning.requirements import Requirements
+from ct2pet.planning.requirements import INPUTS, NetworkNeed, Requirements
 from ct2pet.preprocessing.normalization import from_input
 from ct2pet.schema import Positive, Share
 
@@ -48,7 +48,10 @@ class Refinement(RegGAN):
     hyperparameters: RegC2PHyperparameters
     requirements = replace(
         RegGAN.requirements,
-        networks={name: RegGAN.requirements.networks[name] for name in ("generator", "registration")},
+        networks={
+            "generator": NetworkNeed(inputs=(INPUTS,)),  # stacked PETs, which have no windows
+            "registration": RegGAN.requirements.networks["registration"],
+        },
     )
 
     def build(self, configuration: Configuration, fields: Fields) -> None:

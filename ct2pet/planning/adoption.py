@@ -9,7 +9,7 @@ from dataclasses import replace
 from ct2pet.dataset import Description
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
-from ct2pet.planning.configuration import Configuration, NetworkPlan
+from ct2pet.planning.configuration import Configuration, NetworkPlan, Normalization
 from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.plan_rules import network_multiples
 from ct2pet.planning.planner import PlanRequest, plan_experiment, planned_fields
@@ -62,7 +62,8 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
     Convolutions work with any patch that is divisible by the generator's strides and gives a deepest map of at least 4
     voxels (or that of ``source``). The patch is enlarged to the next such size, at most to the patch of ``source``; the
     batch is reduced where it would have more voxels than that of ``source``, for which memory was planned. The
-    discriminator is adopted where its maps also have at least 4 voxels. Slices are adopted unchanged.
+    discriminator is adopted where its maps also have at least 4 voxels. Slices are adopted unchanged, and so are the
+    windows of inputs, if ``source`` has any: its generator has a channel for each.
     """
     own, theirs = _main_network(configuration), _main_network(source)
     if own == theirs:
@@ -78,7 +79,15 @@ def adopt_networks(configuration: Configuration, source: Configuration) -> Confi
         patch_size=patch,
         batch_size=max(1, min(configuration.batch_size, room)),
         slices=source.slices,
+        normalization={
+            name: _with_windows(own, source.normalization.get(name))
+            for name, own in configuration.normalization.items()
+        },
     )
+
+
+def _with_windows(own: Normalization, source: Normalization | None) -> Normalization:
+    return replace(own, windows=source.windows) if source is not None and source.windows else own
 
 
 def _main_network(configuration: Configuration) -> NetworkPlan:

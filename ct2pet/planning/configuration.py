@@ -17,13 +17,16 @@ class Normalization:
     """Values [lower, upper] (in the field's unit) are mapped linearly to ``range``; ``clip`` limits other values to it.
 
     ``scope``: ``dataset``: the same window for all images; ``image``: the minimum and maximum of each image in place of
-    ``lower`` and ``upper`` (inputs only, because targets are mapped back)."""
+    ``lower`` and ``upper`` (inputs only, because targets are mapped back). ``windows``: narrower windows (in the
+    field's unit) in which networks get an input a second time, see networks/input_windows.py; stored images are
+    independent of them."""
 
     lower: float
     upper: float
     clip: bool
     range: list[float]
     scope: str = "dataset"
+    windows: list[list[float]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -62,6 +62,6 @@ def _counted(
     """Each network of a training with its parameters and its activations for one sample."""
     patch_size = planned.patch_size[-needs.dimensions :]
     for name, need in needs.networks.items():
-        channels = need.in_channels(fields, needs.dimensions), need.out_channels(fields, needs.dimensions)
+        channels = need.in_channels(fields, planned, needs.dimensions), need.out_channels(fields, needs.dimensions)
         network = planned.network(need.role(planned.networks))
         yield name, need, *count(network.network_class, network.arguments, patch_size, *channels)

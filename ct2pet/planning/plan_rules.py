@@ -140,6 +140,23 @@ def _check_normalization(normalization: Mapping[str, Normalization], fields: Fie
             },
             where,
         )
+        if plan.windows:
+            _check_windows(name, plan, name not in targets, where)
+
+
+def _check_windows(name: str, plan: Normalization, is_input: bool, where: str) -> None:
+    wanted = "two increasing numbers that overlap lower to upper"
+    valid = (
+        len(ends) == 2 and ends[0] < ends[1] and ends[0] < plan.upper and ends[1] > plan.lower for ends in plan.windows
+    )
+    _hold(
+        {
+            f"normalization of {name} must not have windows, because it is not an input": is_input,
+            f"normalization of {name} needs the scope dataset, because it has windows": plan.scope == "dataset",
+            f"normalization of {name}: each of windows needs {wanted}": all(valid),
+        },
+        where,
+    )
 
 
 def _check_networks(

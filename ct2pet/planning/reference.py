@@ -109,7 +109,7 @@ def _configuration(content: Mapping[str, Any], district: District, source: str) 
         "labels": district.labels,
         "spacing": spacing,
         "median_shape": district.median_shape_at(spacing),
-        "normalization": {image: {**asdict(plan), **fixed[image]} for image, plan in planned.items()},
+        "normalization": {image: {**asdict(plan), "windows": [], **fixed[image]} for image, plan in planned.items()},
         "networks": {
             role: asdict(_network(role, decisions["patch_size"], widths))
             for role, widths in content["networks"].items()

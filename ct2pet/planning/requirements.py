@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from ct2pet.dataset import Description, Field, Fields
 from ct2pet.errors import PlansError
+from ct2pet.planning.configuration import Configuration, Normalization
 
 INPUTS, TARGETS, CONDITIONS, DIMENSIONS = "inputs", "targets", "conditions", "dimensions"
+WINDOWS = "windows"
 _UNLIMITED = 10**6
 
 
@@ -19,32 +21,48 @@ class NetworkNeed:
 
     ``plan``: the role in the plans with its class and arguments; ``own_plan``: a role of this method only, used instead
     in plans that have it (the planner makes none). ``inputs``: its input channels, ``outputs``: its output channels;
-    each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), CONDITIONS (one for each class)
-    or DIMENSIONS (a displacement); a network of several decoders has one output per target (``separate_outputs``).
+    each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), WINDOWS (the planned windows of
+    INPUTS, which come first), CONDITIONS (one for each class) or DIMENSIONS (a displacement); a network of several
+    decoders has one output per target (``separate_outputs``).
     ``copies``: the number in memory. ``passes``: how many times the activations of one are in memory in one update (a
     generator trained through its discriminator has one pass of both).
     """
 
     plan: str = "generator"
-    inputs: tuple[str, ...] = (INPUTS,)
+    inputs: tuple[str, ...] = (INPUTS, WINDOWS)
     outputs: tuple[str, ...] = (TARGETS,)
     separate_outputs: bool = False
     copies: int = 1
     passes: int = 1
     own_plan: str = ""
 
+    @property
+    def has_windows(self) -> bool:
+        """Whether its input has the planned windows."""
+        return WINDOWS in self.inputs
+
     def role(self, networks: Container[str]) -> str:
         """Its role among the plans' ``networks``."""
         return self.own_plan if self.own_plan in networks else self.plan
 
-    def in_channels(self, fields: Fields, dimensions: int) -> int:
-        return sum(_channels(part, fields, dimensions) for part in self.inputs)
+    def in_channels(self, fields: Fields, planned: Configuration, dimensions: int) -> int:
+        windows = sum(len(plan.windows) for _, plan in normalized_inputs(fields, planned)) if self.has_windows else 0
+        return windows + sum(_channels(part, fields, dimensions) for part in self.inputs if part != WINDOWS)
 
     def out_channels(self, fields: Fields, dimensions: int) -> int | list[int]:
         """The output channels of the network, for each decoder."""
         if self.separate_outputs:
             return [one.num_channels for one in fields.targets]
         return sum(_channels(part, fields, dimensions) for part in self.outputs)
+
+
+def normalized_inputs(fields: Fields, planned: Configuration) -> Iterator[tuple[int, Normalization]]:
+    """The channel and the normalization of each input image."""
+    channel = 0
+    for one in fields.inputs:
+        if one.name in planned.normalization:
+            yield channel, planned.normalization[one.name]
+        channel += one.num_channels
 
 
 def _channels(part: str, fields: Fields, dimensions: int) -> int:

@@ -39,6 +39,12 @@ def unit_scale(plan: Normalization) -> float:
     return (plan.upper - plan.lower) / (plan.range[1] - plan.range[0])
 
 
+def normalized_windows(plan: Normalization) -> list[tuple[float, float]]:
+    """The ends of the plan's windows in normalised values."""
+    scale, low = unit_scale(plan), plan.range[0]
+    return [((lower - plan.lower) / scale + low, (upper - plan.lower) / scale + low) for lower, upper in plan.windows]
+
+
 def outside_value(outside: float, plan: Normalization) -> float:
     """The normalised value outside of an image: that of ``outside``, limited to the plan's window; the lower end of the
     range where each image has its own window."""

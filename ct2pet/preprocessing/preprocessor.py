@@ -168,10 +168,11 @@ def case_sources(dataset: RawDataset, case: str, plans: Plans) -> CaseSources:
 
 
 def decisions_of(configuration: Configuration) -> dict[str, Any]:
-    """The parameters of a configuration that change the stored data. The default scope of a window is omitted, so that
-    cases stored by older versions are not made again."""
+    """The parameters of a configuration that change the stored data, so without the additional windows of networks. The
+    default scope of a window is omitted, so that cases stored by older versions are not made again."""
     content = dataclasses.asdict(configuration)
     for plan in content["normalization"].values():
+        del plan["windows"]
         if plan["scope"] == "dataset":
             del plan["scope"]
     return {name: content[name] for name in _DECISIONS}

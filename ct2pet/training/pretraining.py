@@ -13,6 +13,7 @@ from ct2pet.errors import CheckpointError, PlansError
 from ct2pet.inference.trained_models import choose, find_in
 from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.models.base import Method
+from ct2pet.networks import count_input_windows
 from ct2pet.planning.adoption import counterpart
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
@@ -52,13 +53,17 @@ def planned_networks(path: Path) -> Configuration:
 
 def take_weights(method: Method, path: Path) -> tuple[dict[str, Any], str]:
     """Load the weights of each network of ``method`` from the network of this name in a checkpoint, where all names and
-    shapes agree; the others keep their weights.
+    shapes agree; the others keep their weights. Windows that a network adds to its input, but not that of the
+    checkpoint, get zero weights: its predictions are at first those of the other network.
 
     Returns the entry for the provenance, and a text with the loaded and other networks. Raises CheckpointError where no
     network fits.
     """
     content = load_checkpoint(path)
     there, own = _by_network(content.get("model", {})), _by_network(method.state_dict())
+    for name, weights in there.items():
+        if added := _count_added(method, name):
+            there[name] = {key: _widened(value, own[name].get(key), added) for key, value in weights.items()}
     differences = {name: _difference(there.get(name), weights) for name, weights in own.items()}
     taken = [name for name, difference in differences.items() if difference is None]
     left = [f"{name} ({difference})" for name, difference in differences.items() if difference is not None]
@@ -85,6 +90,22 @@ def _network_of(weight: str) -> str:
     """The network that a weight belongs to: the first part of its name, or the third in a method of several stages."""
     parts = weight.split(".")
     return ".".join(parts[:3]) if parts[0] == "parts" else parts[0]
+
+
+def _count_added(method: Method, network: str) -> int:
+    """The input channels that a network of ``method`` adds by itself; 0 where it has no such network."""
+    try:
+        return count_input_windows(method.get_submodule(network))
+    except AttributeError:
+        return 0
+
+
+def _widened(weight: torch.Tensor, own: torch.Tensor | None, added: int) -> torch.Tensor:
+    """The weight of a convolution whose shape is that of ``own`` without the last ``added`` input channels, with zeros
+    for these; any other weight unchanged."""
+    if own is None or own.ndim < 3 or weight.shape != own[:, : own.shape[1] - added].shape:
+        return weight
+    return torch.cat([weight, weight.new_zeros(own[:, -added:].shape)], dim=1)
 
 
 def _difference(there: Weights | None, own: Weights) -> str | None:

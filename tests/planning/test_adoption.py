@@ -47,6 +47,20 @@ def test_a_patch_that_the_networks_take_stays():
     assert adopt_networks(same, same) == same
 
 
+def test_windows_of_inputs_are_adopted_where_there_are_any():
+    def windowed(*windows):
+        configuration = planned([32, 32, 32])
+        plan = replace(configuration.normalization["CT"], upper=300.0 + 100 * len(windows), windows=[*windows])
+        return replace(configuration, normalization={**configuration.normalization, "CT": plan})
+
+    none, soft, two = windowed(), windowed([-150.0, 250.0]), windowed([0.0, 100.0], [100.0, 300.0])
+    for district in (none, soft, two):
+        assert adopt_networks(district, none).normalization == district.normalization
+        for whole in (soft, two):
+            adopted, own = adopt_networks(district, whole).normalization, district.normalization
+            assert adopted == {**own, "CT": replace(own["CT"], windows=whole.normalization["CT"].windows)}
+
+
 def test_it_needs_no_more_voxels_than_the_whole_body():
     whole, district = planned([32, 64, 64], batch_size=1), planned([64, 64, 64], batch_size=2)
     adopted = adopt_networks(district, whole)

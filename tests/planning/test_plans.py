@@ -9,6 +9,7 @@ from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.planning.plans import Plans
 
+OF_IMAGES = {"scope": "image", "windows": [[-150.0, 250.0]]}
 WINDOWS = {"CT": asdict(CT_WINDOW), "PET": asdict(SUV_WINDOW)}
 FLAT = asdict(NO_AUGMENTATION)
 TWICE_HALVED = {"network_class": "ct2pet.networks.patchgan.PatchGAN", "arguments": {"strides": [[2, 2, 2]] * 2}}
@@ -64,6 +65,17 @@ def test_integers_may_stand_for_real_numbers():
             "PET.upper: .* finite",
         ),
         ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "range": [1, 0]}}}, "two increasing numbers"),
+        *(
+            ({"normalization": {**WINDOWS, "CT": {**WINDOWS["CT"], "windows": windows}}}, reason)
+            for windows, reason in {
+                "soft": "CT.windows: .* a list",
+                ((0.0,),): "CT: each of windows needs two increasing numbers that overlap lower to upper",
+                ((250.0, -150.0),): "CT: each of windows needs two increasing",
+                ((-150.0, 250.0), (500.0, 900.0)): "CT: each of windows needs .* overlap",
+            }.items()
+        ),
+        ({"normalization": {**WINDOWS, "CT": {**WINDOWS["CT"], **OF_IMAGES}}}, "CT needs the scope dataset, because"),
+        ({"normalization": {**WINDOWS, "PET": {**WINDOWS["PET"], "windows": [[0, 2]]}}}, "PET must not have windows"),
         ({"sampling": {"lesion_fraction": 0.6, "label_fraction": 0.6}}, "must not exceed 1"),
         ({"sampling": {"lesion_fraction": 0.0, "balanced_over": "sex"}}, "balanced_over must be a condition"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"MR": [1, 1, 1]}}}, "misalignment_mm must name fields"),

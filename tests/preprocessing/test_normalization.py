@@ -95,3 +95,9 @@ def test_cases_that_were_stored_before_windows_had_a_scope_are_not_made_again():
     assert decisions_of(usual)["normalization"]["CT"] == stored
     own = replace(usual, normalization={**usual.normalization, "CT": replace(CT_WINDOW, scope="image")})
     assert decisions_of(own)["normalization"]["CT"] == {**stored, "scope": "image"}
+
+
+def test_stored_cases_are_independent_of_the_additional_windows_of_networks():
+    usual = tiny_configuration()
+    windowed = replace(CT_WINDOW, windows=[[-150.0, 250.0]])
+    assert decisions_of(replace(usual, normalization={**usual.normalization, "CT": windowed})) == decisions_of(usual)

@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import pytest
 import torch
-from tiny import FIELDS, tiny_configuration, tiny_plans
+from tiny import CT_WINDOW, FIELDS, tiny_configuration, tiny_plans
 from tiny_store import write_tiny_store
 from trainings import AVERAGED, final_weights, make_trainer, run_until, same
 
@@ -73,6 +73,29 @@ def test_a_network_of_another_shape_stays_as_it_is_as_a_whole(tmp_path):
         "not loaded: generator (generator.encoder.stages.1.0.convs.0.conv.weight is 24x8x3x3x3 in the checkpoint"
         in said
     )
+
+
+def windowed(*windows):
+    return {**tiny_configuration().normalization, "CT": replace(CT_WINDOW, windows=[*windows])}
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "regc2p"])
+def test_a_network_with_a_window_starts_with_the_predictions_of_one_without(tmp_path, name):
+    source, model = make(name), make(name, seed=1, normalization=windowed([-150.0, 250.0], [-50.0, 50.0]))
+    _, said = take_weights(model, write(tmp_path / "c.pth", source))
+    assert "not loaded" not in said
+    first = [next(iter(one.stages.values())) for one in (source, model)]
+    with torch.no_grad():
+        image = torch.rand(1, 1, *[16] * first[0].requirements.dimensions, generator=torch.Generator().manual_seed(0))
+        plain, wide = (one.translate(image) for one in first)
+        torch.testing.assert_close(wide, plain)
+        assert plain.std() > 0
+
+
+def test_a_network_without_the_window_of_the_checkpoint_does_not_fit(tmp_path):
+    source, model = make("regression", normalization=windowed([-150.0, 250.0])), make("regression")
+    with pytest.raises(CheckpointError, match=r"conv\.weight is 8x2x3x3x3 in the checkpoint, 8x1x3x3x3 here"):
+        take_weights(model, write(tmp_path / "c.pth", source))
 
 
 def test_of_a_staged_method_each_network_of_each_stage_is_taken_by_itself(tmp_path):

@@ -16,9 +16,10 @@ from ct2pet.dataset import Fields
 from ct2pet.errors import PlansError
 from ct2pet.models.base.hyperparameters import Hyperparameters, parse_hyperparameters
 from ct2pet.models.base.update import Progress, Update
-from ct2pet.networks import build_network, guard_small_maps
+from ct2pet.networks import add_input_windows, build_network, guard_small_maps
 from ct2pet.planning.configuration import Configuration
-from ct2pet.planning.requirements import Requirements
+from ct2pet.planning.requirements import Requirements, normalized_inputs
+from ct2pet.preprocessing.normalization import normalized_windows
 
 if TYPE_CHECKING:
     from ct2pet.models.base.staged import StagedMethod
@@ -95,10 +96,15 @@ class Model(nn.Module, ABC):
         return {"main": self}
 
     def network(self, name: str) -> nn.Module:
-        """The network ``name`` of the requirements, as planned, with the channels that the fields give it."""
-        need, dimensions = self.requirements.networks[name], self.requirements.dimensions
-        channels = need.in_channels(self.fields, dimensions), need.out_channels(self.fields, dimensions)
-        return build_network(self.planned.network(need.role(self.planned.networks)), *channels)
+        """The network ``name`` of the requirements, as planned, with the channels that the fields give it. It adds the
+        planned windows to its input by itself, where the requirements say so."""
+        need, dimensions, planned = self.requirements.networks[name], self.requirements.dimensions, self.planned
+        channels = need.in_channels(self.fields, planned, dimensions), need.out_channels(self.fields, dimensions)
+        network = build_network(planned.network(need.role(planned.networks)), *channels)
+        inputs = normalized_inputs(self.fields, planned) if need.has_windows else ()
+        return add_input_windows(
+            network, [(channel, *ends) for channel, plan in inputs for ends in normalized_windows(plan)]
+        )
 
     def squeezed(self, patches: torch.Tensor) -> torch.Tensor:
         """Patches (N, C, Z, Y, X) as this method uses them: in 2D without the axis Z, along which they have 1 voxel."""

@@ -1,10 +1,13 @@
+from dataclasses import replace
+
 import pytest
 import torch
-from tiny import FIELDS, tiny_configuration
-from tiny_models import tiny_model
+from tiny import CT_WINDOW, FIELDS, tiny_configuration
+from tiny_models import random_weights, tiny_model
 
 from ct2pet.errors import PlansError
 from ct2pet.models.base import Model, frozen
+from ct2pet.networks import count_input_windows
 from ct2pet.planning.requirements import INPUTS, TARGETS, FieldNeeds, NetworkNeed, Requirements
 
 
@@ -28,6 +31,37 @@ class Layer(Model):
 
     def validation_step(self, batch):
         return {}
+
+
+WINDOWED = tiny_configuration(
+    normalization={**tiny_configuration().normalization, "CT": replace(CT_WINDOW, windows=[[-150.0, 250.0]])}
+)
+
+
+@pytest.mark.parametrize("name", ["pix2pix", "cyclegan", "reggan", "regression", "regc2p"])
+def test_networks_have_the_channels_of_windows_that_the_memory_estimate_counts(name):
+    """A window is a channel of the generator of the first stage, and of no other network."""
+    windows = {}
+    for stage, model in tiny_model(name, WINDOWED).stages.items():
+        for network, need in model.requirements.networks.items():
+            built = getattr(model, network)
+            first = next(layer for layer in built.modules() if isinstance(layer, torch.nn.Conv2d | torch.nn.Conv3d))
+            assert first.in_channels == need.in_channels(FIELDS, WINDOWED, model.requirements.dimensions)
+            windows[stage, network] = count_input_windows(built)
+    with_window = next(iter(windows))
+    assert windows == {**dict.fromkeys(windows, 0), with_window: 1}
+    assert with_window[1] == "generator"
+
+
+def test_cyclegans_cycle_from_pet_reaches_the_backward_generator_through_the_window_alone():
+    model = tiny_model("cyclegan", WINDOWED)
+    random_weights(model)
+    first = next(layer for layer in model.generator.modules() if isinstance(layer, torch.nn.Conv3d))
+    with torch.no_grad():
+        first.weight[:, 0] = 0
+    fake_ct = 0.1 * model.backward_generator(torch.rand(1, 1, 16, 16, 16)).tanh()
+    model.generator(fake_ct).square().mean().backward()
+    assert all(weight.grad.abs().sum() > 0 for weight in model.backward_generator.parameters() if weight.ndim > 1)
 
 
 def test_frozen_lets_gradients_through_but_not_into_the_network():
