@@ -17,6 +17,18 @@ def test_its_loss_is_the_mean_absolute_error_inside_the_district():
     torch.testing.assert_close(update.loss, torch.stack(expected).mean())
 
 
+def test_the_squared_error_inside_the_district_is_added_with_its_weight():
+    model, batch = tiny_model("regression", lambda_l2=5.0), make_batch()
+    (update,) = updates(model, batch)
+    samples = zip(model.translate(batch["CT"]), batch["PET"], batch["mask"])
+    pairs = [(fake[inside], real[inside]) for fake, real, inside in samples]
+    parts = [
+        torch.stack([loss(fake, real) for fake, real in pairs]).mean()
+        for loss in (torch.nn.functional.l1_loss, torch.nn.functional.mse_loss)
+    ]
+    torch.testing.assert_close(update.loss, parts[0] + 5 * parts[1])
+
+
 def test_it_starts_with_the_generator_of_pix2pix():
     own, other = (tiny_model(name).generator.state_dict() for name in ("regression", "pix2pix"))
     assert own.keys() == other.keys()
