@@ -37,7 +37,7 @@ def _percentile_window(field: Field, at: Mapping[str, float]) -> Normalization:
 
 def soft_tissue_windows(lower: float, upper: float) -> list[list[float]]:
     """The additional windows of a CT with the planned window from ``lower`` to ``upper`` (HU): one of soft tissue where
-    the planned one is wide, so that soft tissues differ by a few per cent of it, and has soft tissue; otherwise none."""
+    the planned one is wide, so that soft tissues differ by a few per cent of it, and has soft tissues; else none."""
     common = min(upper, SOFT_TISSUE_HU[1]) - max(lower, SOFT_TISSUE_HU[0])
     return [list(SOFT_TISSUE_HU)] if upper - lower > _WIDE_HU and common >= _NARROWEST_WINDOW_HU else []
 
