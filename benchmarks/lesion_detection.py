@@ -25,14 +25,13 @@ from comparison import PHANTOM, Benchmark
 from lesions import DISTRICT
 from scipy.ndimage import binary_dilation, label
 from torch.nn import functional
-from variants import DEFAULT
+from variants import DEFAULT, SOFT_TISSUE_HU
 
 from ct2pet.dataset import RawDataset
 from ct2pet.imageio import read_volume
 from ct2pet.networks import add_input_windows, build_network, zero_init_last_layer
 from ct2pet.phantom.scan import LESION_GROUPS
 from ct2pet.planning.configuration import Configuration
-from ct2pet.planning.normalization_rules import SOFT_TISSUE_HU
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.case_on_grid import prepare_case
 from ct2pet.preprocessing.folder import PreprocessedDataset
@@ -96,7 +95,7 @@ def detector(configuration: Configuration) -> torch.nn.Module:
     """The plans' generator with the CT in the planned and in a soft-tissue window, to the logit of a shown lesion, at
     first -4 everywhere."""
     planned = configuration.normalization["CT"]
-    windows = [(0, *ends) for ends in normalized_windows(replace(planned, windows=[SOFT_TISSUE_HU]))]
+    windows = [(0, *ends) for ends in normalized_windows(replace(planned, windows=[[*SOFT_TISSUE_HU]]))]
     network = zero_init_last_layer(build_network(configuration.network("generator"), 1 + len(windows), 1))
     last = [module for module in network.modules() if isinstance(module, torch.nn.Conv3d)][-1]
     torch.nn.init.constant_(last.bias, _FIRST_LOGIT)

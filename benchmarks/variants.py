@@ -10,10 +10,12 @@ from ct2pet.fingerprint.fingerprint import DistrictFingerprint
 from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan, Normalization
 from ct2pet.planning.network_size import RESIDUAL_ENCODER_UNET
 from ct2pet.planning.networks import plan_discriminator, plan_generator
-from ct2pet.planning.normalization_rules import soft_tissue_windows
 from ct2pet.planning.topology import unet_topology
 
 DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
+SOFT_TISSUE_HU = (-150.0, 250.0)
+_WIDE_HU = 800.0  # twice the soft-tissue window
+_LEAST_COMMON_HU = 100.0
 Change = Callable[[Configuration, DistrictFingerprint], Configuration]
 
 
@@ -52,10 +54,13 @@ def generator(**values: Any) -> Change:
 
 
 def two_windows(c: Configuration, seen: DistrictFingerprint) -> Configuration:
-    """The CT also in the soft-tissue window, where the planned window is wide."""
+    """The CT also in the soft-tissue window, where the planned window is wide, so that soft tissues differ by a few per
+    cent of it, and has soft tissues."""
     ct = c.normalization["CT"]
-    windowed = replace(ct, windows=soft_tissue_windows(ct.lower, ct.upper))
-    return replace(c, normalization={**c.normalization, "CT": windowed})
+    common = min(ct.upper, SOFT_TISSUE_HU[1]) - max(ct.lower, SOFT_TISSUE_HU[0])
+    if ct.upper - ct.lower <= _WIDE_HU or common < _LEAST_COMMON_HU:
+        return c
+    return replace(c, normalization={**c.normalization, "CT": replace(ct, windows=[list(SOFT_TISSUE_HU)])})
 
 
 def patch(edge: int, batch_size: int) -> Change:

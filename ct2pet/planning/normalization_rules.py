@@ -8,12 +8,10 @@ from ct2pet.dataset.fields import INPUT, Field, Fields
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
 from ct2pet.planning.configuration import Normalization
 
-SOFT_TISSUE_HU = [-150.0, 250.0]
 _SIGNED, _UNIT = [-1.0, 1.0], [0.0, 1.0]  # range of inputs; range of a predicted PET
 _SUV_WINDOW = (0.0, 10.0)
 _NARROWEST_WINDOW_HU = 100.0  # keeps contrast to neighbouring tissues in a district of one tissue
 _WINDOW_MARGIN = 0.25
-_WIDE_HU = 800.0  # twice the soft-tissue window
 
 
 def plan_normalization(fields: Fields, seen: DistrictFingerprint) -> dict[str, Normalization]:
@@ -33,13 +31,6 @@ def _percentile_window(field: Field, at: Mapping[str, float]) -> Normalization:
     upper = round(min(at["99.5"], at["95"] + margin), 1)
     missing = max(0.0, _NARROWEST_WINDOW_HU - (upper - lower))
     return Normalization(lower - missing / 2, upper + missing / 2, True, list(_SIGNED))
-
-
-def soft_tissue_windows(lower: float, upper: float) -> list[list[float]]:
-    """The additional windows of a CT with the planned window from ``lower`` to ``upper`` (HU): one of soft tissue where
-    the planned one is wide, so that soft tissues differ by a few per cent of it, and has soft tissue; otherwise none."""
-    common = min(upper, SOFT_TISSUE_HU[1]) - max(lower, SOFT_TISSUE_HU[0])
-    return [list(SOFT_TISSUE_HU)] if upper - lower > _WIDE_HU and common >= _NARROWEST_WINDOW_HU else []
 
 
 def _suv_window(field: Field, at: Mapping[str, float]) -> Normalization:
