@@ -27,7 +27,8 @@ PATCH, FEATURES = 32, (8, 16, 32, 64)
 EPOCHS = {"head": 16, "trunk": 24, "arms": 16, "legs": 32}
 ITERATIONS, MEMORY_GIB, LAMBDA_L2 = 100, 4.0, 5.0
 LESION_FRACTION = {"head": 0.2, "trunk": 0.3, "arms": 0.2, "legs": 0.2}
-TUMOUR_WINDOW_HU = [-20.0, 100.0]  # muscle and tumours of soft tissue differ by about 15 HU
+SOFT_TISSUE_HU, TUMOUR_WINDOW_HU = [-150.0, 250.0], [-20.0, 100.0]  # muscle and tumours in it differ by about 15 HU
+NARROW = "legs"  # their planned window is about that of soft tissue
 CARD = {
     "licence": "Apache-2.0",
     "reference": "only procedural phantoms of ct2pet, no patient image; normal uptake, lesions cannot be expected",
@@ -62,7 +63,6 @@ def for_a_cpu(plans):
     Phantoms lie on their backs: patches are mirrored, and turned rarely.
     """
     from ct2pet.planning.networks import plan_generator
-    from ct2pet.planning.normalization_rules import soft_tissue_windows
     from ct2pet.planning.topology import unet_topology
 
     changed = {}
@@ -71,7 +71,7 @@ def for_a_cpu(plans):
         generator = plan_generator(unet_topology(patch, one.spacing, len(FEATURES)), FEATURES[0], FEATURES[-1])
         augmentation = replace(one.augmentation, rotation_probability=0.1, flip_axes=[2])
         ct = one.normalization["CT"]
-        ct = replace(ct, windows=[*soft_tissue_windows(ct.lower, ct.upper), TUMOUR_WINDOW_HU])
+        ct = replace(ct, windows=[TUMOUR_WINDOW_HU] if name == NARROW else [SOFT_TISSUE_HU, TUMOUR_WINDOW_HU])
         changed[name] = replace(
             one,
             patch_size=patch,
