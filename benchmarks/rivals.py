@@ -1,11 +1,12 @@
 """ct2pet's Pix2Pix beside nnU-Net turned to regression, MONAI's U-Net with PatchGAN and KonfAI, on the same cases.
 
 Run: python benchmarks/rivals.py WORK                         phantoms, --train 100 to train, --test 24 to predict
-     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  22 sarcoma patients to train, 6 to predict
-     [--arms pix2pix regression nnunet monai konfai] [--seconds 300]
-Needs benchmarks/requirements.txt. Every arm trains on all training cases for the same processor time on one core (of
-ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The other programs
-see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done again.
+     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  28 sarcoma patients in four folds, each predicted once
+     [--arms pix2pix regression nnunet monai konfai] [--seconds 300] [--folds 0 1 2 3]
+Needs benchmarks/requirements.txt. Every arm trains on all training cases (of each fold) for the same processor time on
+one core (of ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The
+other programs see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done
+again. The body median of the patients is that of all 28.
 
 Prints steps and errors of every arm, and the comparison of ct2pet_compare with the first arm: paired tests, one family;
 those of the whole body and of the lesions again as a table in Markdown.
@@ -14,12 +15,16 @@ those of the whole body and of the lesions again as a table in Markdown.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from _rival_folds import NUM_FOLDS, collect, write_fold, write_patients
 from comparison import (
     PHANTOM,
     STS,
@@ -51,13 +56,22 @@ from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import AIR_HU, resample
 from ct2pet.volume import Volume
-from dataset_conversion.Dataset101_STS import convert
 
 _OWN = {"pix2pix": "default", **{name: name for name in {**ARMS, **VARIANTS}}}  # arms of variants.py
 _FIRST = ("pix2pix", "regression")
 _BIAS = "suv_mean_bias"
 _COMPARED = ("mae", _BIAS)
 _ERRORS = ((WHOLE_BODY, "mae"), (WHOLE_BODY, "psnr"), (WHOLE_BODY, "ssim"), (LESIONS, _BIAS), (SHOWN, _BIAS))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``nnunet_step_size``: of its sliding window, as a share of the window."""
+
+    arms: tuple[str, ...]
+    seconds: float
+    nnunet_memory_gib: float
+    nnunet_step_size: float
 
 
 def main() -> None:
@@ -68,38 +82,78 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=100, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=24, help="phantoms to predict")
-    parser.add_argument("--nnunet_memory", type=float, default=2.0, help="GiB for which nnU-Net plans its patches")
+    parser.add_argument("--folds", nargs="*", type=int, default=[*range(NUM_FOLDS)], help="of the patients, to run now")
+    parser.add_argument("--nnunet_memory", type=float, default=0.1, help="GiB for which nnU-Net plans its patches")
+    parser.add_argument("--nnunet_step_size", type=float, default=0.5, help="of its sliding window, at most 1")
     arguments = parser.parse_args()
-    work = arguments.work.resolve()
-    name = STS if arguments.sts else PHANTOM
-    benchmark = Benchmark(work, work / "results", name, arguments.seconds, ("all",), None)
-    benchmark.use_folders()
+    numbers = (arguments.seconds, arguments.nnunet_memory, arguments.nnunet_step_size)
+    settings = Settings(tuple(arguments.arms), *numbers)
+    benchmark = make_benchmark(arguments.work.resolve(), STS if arguments.sts else PHANTOM, settings)
     if arguments.sts:
-        dataset = make_patients(benchmark, arguments.sts)
+        run_patients(benchmark, arguments.sts, settings, arguments.folds)
     else:
-        dataset = make_phantoms(benchmark, arguments.train, arguments.test)
-    for name in arguments.arms:
-        folder = benchmark.folder(name)
-        if not (folder / SUMMARY).exists():
-            if name in _OWN:
-                run_own(benchmark, name)
-            else:
-                _RIVALS[name](benchmark, dataset, folder, arguments.nnunet_memory)
-            evaluate(benchmark.dataset, folder, num_processes=1)
-    finished = [benchmark.folder(name) for name in arguments.arms]
-    print(table({folder.name: folder for folder in finished}))
+        run_arms(benchmark, make_phantoms(benchmark, arguments.train, arguments.test), settings)
+    finished = evaluated(benchmark, settings.arms)
+    if finished:
+        print(table(finished))
     if len(finished) > 1:
-        comparison = compare_results(finished, _COMPARED)
+        comparison = compare_results([*finished.values()], _COMPARED)
         print(f"\n{text(comparison)}\n\n{differences(comparison)}")
 
 
-def make_patients(benchmark: Benchmark, source: Path) -> RawDataset:
-    """The raw dataset of the sarcoma patients, its fingerprint and its plans."""
-    raw = benchmark.work / "raw" / STS
-    if not (raw / "dataset.json").exists():
-        convert(source)
-    plan_default(benchmark)
-    return RawDataset(raw)
+def make_benchmark(work: Path, dataset: str, settings: Settings) -> Benchmark:
+    benchmark = Benchmark(work, work / "results", dataset, settings.seconds, ("all",), None)
+    benchmark.use_folders()
+    return benchmark
+
+
+def run_patients(benchmark: Benchmark, source: Path, settings: Settings, folds: Sequence[int]) -> None:
+    """Each fold in a process of its own, as nnU-Net reads its folders only once; what all folds have is collected."""
+    patients = write_patients(source, benchmark.work / "raw" / STS)
+    for fold in folds:
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            process.submit(run_fold, benchmark, patients, settings, fold).result()
+    every = [replace(benchmark, work=fold_work(benchmark, fold)) for fold in range(NUM_FOLDS)]
+    for name in settings.arms:
+        collect([one.folder(name) for one in every], benchmark.folder(name))
+
+
+def run_fold(benchmark: Benchmark, patients: RawDataset, settings: Settings, fold: int) -> None:
+    own = make_benchmark(fold_work(benchmark, fold), STS, settings)
+    dataset = write_fold(patients, own.work / "raw" / STS, fold)
+    plan_default(own)
+    run_arms(own, dataset, settings)
+
+
+def fold_work(benchmark: Benchmark, fold: int) -> Path:
+    return benchmark.work / f"fold_{fold}"
+
+
+def run_arms(benchmark: Benchmark, dataset: RawDataset, settings: Settings) -> None:
+    """Train and predict with the arms that have not predicted all test cases."""
+    for name in settings.arms:
+        folder = benchmark.folder(name)
+        if is_predicted(dataset, folder):
+            continue
+        if name in _OWN:
+            run_own(benchmark, name)
+        else:
+            _RIVALS[name](benchmark, dataset, folder, settings)
+
+
+def is_predicted(dataset: RawDataset, folder: Path) -> bool:
+    return all((folder / f"{case}.nii.gz").exists() for case in dataset.cases("Ts"))
+
+
+def evaluated(benchmark: Benchmark, arms: Sequence[str]) -> dict[str, Path]:
+    """The folders of the arms that have predicted all test cases, with their summaries."""
+    dataset = RawDataset(benchmark.work / "raw" / benchmark.dataset)
+    folders = {name: benchmark.folder(name) for name in arms}
+    finished = {name: folder for name, folder in folders.items() if is_predicted(dataset, folder)}
+    for folder in finished.values():
+        if not (folder / SUMMARY).exists():
+            evaluate(benchmark.dataset, folder, num_processes=1)
+    return finished
 
 
 def run_own(benchmark: Benchmark, name: str) -> None:
@@ -120,7 +174,7 @@ def run_own(benchmark: Benchmark, name: str) -> None:
     predict(source, folder, configurations=[*districts], device="cpu", continue_prediction=True, **chosen)
 
 
-def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, settings: Settings) -> None:
     import _rival_nnunet as rival
 
     own = benchmark.work / "nnunet"
@@ -131,12 +185,12 @@ def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_g
             ct, pet = on_one_grid(dataset, case, "Tr")
             districts = read_volume(dataset.file("districts", case, "Tr"))
             rival.write_case(own, case, ct, pet, resample(districts, pet.grid, labels=True).array > 0)
-        rival.prepare(own, len(cases), memory_gib)
+        rival.prepare(own, len(cases), settings.nnunet_memory_gib)
         _trained(benchmark, folder, rival.train(own, benchmark.seconds))
-    predict_all(dataset, folder, rival.Predictor(own), own)
+    predict_all(dataset, folder, rival.Predictor(own, settings.nnunet_step_size), own)
 
 
-def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, settings: Settings) -> None:
     import _rival_monai as rival
 
     own = benchmark.work / "monai"
@@ -147,7 +201,7 @@ def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gi
     predict_all(dataset, folder, rival.Predictor(own), own)
 
 
-def run_konfai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+def run_konfai(benchmark: Benchmark, dataset: RawDataset, folder: Path, settings: Settings) -> None:
     import _rival_konfai as rival
 
     own = benchmark.work / "konfai"
