@@ -16,15 +16,14 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from _rival_folds import NUM_FOLDS, collect, write_fold, write_patients
+from _rival_tables import COMPARED, differences, table
 from comparison import (
     PHANTOM,
     STS,
@@ -37,7 +36,7 @@ from comparison import (
     train_network,
     write_plans,
 )
-from lesions import SHOWN, make_phantoms
+from lesions import make_phantoms
 from variants import ARMS, DEFAULT, VARIANTS
 
 from ct2pet.api.comparison import compare_results
@@ -46,22 +45,15 @@ from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
 from ct2pet.evaluation.comparing import text
-from ct2pet.evaluation.comparing.comparison import Comparison, Difference
-from ct2pet.evaluation.names import HEADERS, LESIONS, mean_text, region_title
-from ct2pet.evaluation.summary_file import read_summary
-from ct2pet.files import read_json, write_json
+from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
-from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import AIR_HU, resample
 from ct2pet.volume import Volume
 
 _OWN = {"pix2pix": "default", **{name: name for name in {**ARMS, **VARIANTS}}}  # arms of variants.py
 _FIRST = ("pix2pix", "regression")
-_BIAS = "suv_mean_bias"
-_COMPARED = ("mae", _BIAS)
-_ERRORS = ((WHOLE_BODY, "mae"), (WHOLE_BODY, "psnr"), (WHOLE_BODY, "ssim"), (LESIONS, _BIAS), (SHOWN, _BIAS))
 
 
 @dataclass(frozen=True)
@@ -97,7 +89,7 @@ def main() -> None:
     if finished:
         print(table(finished))
     if len(finished) > 1:
-        comparison = compare_results([*finished.values()], _COMPARED)
+        comparison = compare_results([*finished.values()], COMPARED)
         print(f"\n{text(comparison)}\n\n{differences(comparison)}")
 
 
@@ -235,59 +227,6 @@ def predict_all(dataset: RawDataset, folder: Path, predictor: Callable[[Volume, 
         if not path.exists():
             ct, pet = on_one_grid(dataset, case, "Ts")
             write_volume(path, pet.with_array(np.maximum(predictor(ct, own / "ct.nii.gz"), 0)))
-
-
-def table(folders: Mapping[str, Path]) -> str:
-    """Steps, and mean ± standard error of the errors, in Markdown; the body median is the last row."""
-    rows = [["arm", "steps", *map(_title, _ERRORS)]]
-    for name, folder in folders.items():
-        summary, steps = read_summary(folder / SUMMARY), sum(one["steps"] for one in read_json(folder / TRAINING))
-        rows.append([name, str(steps), *(_mean(summary["mean"], *one) for one in _ERRORS)])
-    median = {
-        region: {metric: {"mean": value, "se": None} for metric, value in values.items()}
-        for region, values in summary["baselines"]["body_median"].items()
-    }
-    rows.append(["body median", "–", *(_mean(median, *one) for one in _ERRORS)])
-    return _markdown(rows)
-
-
-def _mean(means: Mapping[str, Mapping[str, Any]], region: str, metric: str) -> str:
-    return mean_text(metric, means[region][metric]) if metric in means.get(region, {}) else "–"
-
-
-def _title(error: tuple[str, str]) -> str:
-    region, metric = error
-    return f"{region_title(region)}: {HEADERS[metric]}"
-
-
-def differences(comparison: Comparison) -> str:
-    """Each rival minus the first arm in the body and in lesions, in Markdown; a bias by its size. Lesions that the CT
-    shows are part of all lesions and not tested."""
-    rows = [["compared", "in", "difference [95%]", "cases", "p (t)", "p (Wilcoxon)", "p (corrected)"]]
-    lines = {(line.subject, line.metric): line for line in comparison.lines}
-    errors = [error for error in _ERRORS if error[1] in _COMPARED and error in lines]
-    first, *others = comparison.models
-    for other, error in product(others, errors):
-        rows.append([f"{other} − {first}", _title(error), *_numbers(error[1], lines[error].differences[other])])
-    return _markdown(rows)
-
-
-def _numbers(metric: str, found: Difference) -> list[str]:
-    test, digits = found.test, 1 if metric == _BIAS else 3
-    mean = "–" if test.mean is None else f"{test.mean:+.{digits}f}"
-    ends = "" if test.ci95 is None else f" [{test.ci95[0]:+.{digits}f}, {test.ci95[1]:+.{digits}f}]"
-    tested = (test.p_t, test.p_wilcoxon, found.p)
-    return [f"{mean}{ends}", str(test.pairs), *map(_p_text, tested)]
-
-
-def _p_text(p: float | None) -> str:
-    if p is None:
-        return "–"
-    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
 if __name__ == "__main__":
