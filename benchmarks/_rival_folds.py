@@ -10,11 +10,9 @@ from comparison import TRAINING
 
 from ct2pet import layout
 from ct2pet.dataset import RawDataset, write_dataset_json
-from ct2pet.dataset.splits import create_splits
+from ct2pet.dataset.splits import Split
 from ct2pet.files import read_json, write_json
 from dataset_conversion import Dataset101_STS as sts
-
-NUM_FOLDS = 4
 
 
 def write_patients(source: Path, raw: Path) -> RawDataset:
@@ -27,10 +25,9 @@ def write_patients(source: Path, raw: Path) -> RawDataset:
     return RawDataset(raw)
 
 
-def write_fold(patients: RawDataset, raw: Path, fold: int) -> RawDataset:
-    """The patients of one fold as test cases and all others as training cases, in links to the files of
+def write_fold(patients: RawDataset, raw: Path, split: Split) -> RawDataset:
+    """The validation patients of ``split`` as test cases and the others as training cases, in links to the files of
     ``patients``."""
-    split = create_splits(patients.cases("Ts"), {}, {}, num_folds=NUM_FOLDS)[fold]
     for cases, name in ((split["train"], "Tr"), (split["val"], "Ts")):
         for case in cases:
             _link(patients.folder, raw, case, name)

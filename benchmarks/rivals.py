@@ -1,8 +1,8 @@
 """ct2pet's Pix2Pix beside nnU-Net turned to regression, MONAI's U-Net with PatchGAN and KonfAI, on the same cases.
 
 Run: python benchmarks/rivals.py WORK                         phantoms, --train 100 to train, --test 24 to predict
-     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  28 sarcoma patients in four folds, each predicted once
-     [--arms pix2pix regression nnunet monai konfai] [--seconds 300] [--folds 0 1 2 3]
+     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  28 sarcoma patients in --folds 4, each predicted once
+     [--arms pix2pix regression nnunet monai konfai] [--seconds 300]
 Needs benchmarks/requirements.txt. Every arm trains on all training cases (of each fold) for the same processor time on
 one core (of ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The
 other programs see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done
@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from _rival_folds import NUM_FOLDS, collect, write_fold, write_patients
+from _rival_folds import collect, write_fold, write_patients
 from _rival_tables import COMPARED, differences, table
 from comparison import (
     PHANTOM,
@@ -44,6 +44,7 @@ from ct2pet.api.evaluation import evaluate
 from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
+from ct2pet.dataset.splits import Split, create_splits
 from ct2pet.evaluation.comparing import text
 from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
@@ -74,16 +75,18 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=100, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=24, help="phantoms to predict")
-    parser.add_argument("--folds", nargs="*", type=int, default=[*range(NUM_FOLDS)], help="of the patients, to run now")
+    parser.add_argument("--folds", type=int, default=4, help="parts of the patients, each predicted by the others")
     parser.add_argument("--nnunet_memory", type=float, default=0.1, help="GiB for which nnU-Net plans its patches")
     parser.add_argument("--nnunet_step_size", type=float, default=0.5, help="of its sliding window, at most 1")
     arguments = parser.parse_args()
     numbers = (arguments.seconds, arguments.nnunet_memory, arguments.nnunet_step_size)
     settings = Settings(tuple(arguments.arms), *numbers)
-    benchmark = make_benchmark(arguments.work.resolve(), STS if arguments.sts else PHANTOM, settings)
+    work = arguments.work.resolve()
     if arguments.sts:
+        benchmark = make_benchmark(work / f"{arguments.folds}_folds", STS, settings)
         run_patients(benchmark, arguments.sts, settings, arguments.folds)
     else:
+        benchmark = make_benchmark(work, PHANTOM, settings)
         run_arms(benchmark, make_phantoms(benchmark, arguments.train, arguments.test), settings)
     finished = evaluated(benchmark, settings.arms)
     if finished:
@@ -99,26 +102,23 @@ def make_benchmark(work: Path, dataset: str, settings: Settings) -> Benchmark:
     return benchmark
 
 
-def run_patients(benchmark: Benchmark, source: Path, settings: Settings, folds: Sequence[int]) -> None:
+def run_patients(benchmark: Benchmark, source: Path, settings: Settings, num_folds: int) -> None:
     """Each fold in a process of its own, as nnU-Net reads its folders only once; what all folds have is collected."""
     patients = write_patients(source, benchmark.work / "raw" / STS)
-    for fold in folds:
+    splits = create_splits(patients.cases("Ts"), {}, {}, num_folds=num_folds)
+    every = [replace(benchmark, work=benchmark.work / f"fold_{number}") for number in range(num_folds)]
+    for one, split in zip(every, splits, strict=True):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            process.submit(run_fold, benchmark, patients, settings, fold).result()
-    every = [replace(benchmark, work=fold_work(benchmark, fold)) for fold in range(NUM_FOLDS)]
+            process.submit(run_fold, one.work, patients, split, settings).result()
     for name in settings.arms:
         collect([one.folder(name) for one in every], benchmark.folder(name))
 
 
-def run_fold(benchmark: Benchmark, patients: RawDataset, settings: Settings, fold: int) -> None:
-    own = make_benchmark(fold_work(benchmark, fold), STS, settings)
-    dataset = write_fold(patients, own.work / "raw" / STS, fold)
-    plan_default(own)
-    run_arms(own, dataset, settings)
-
-
-def fold_work(benchmark: Benchmark, fold: int) -> Path:
-    return benchmark.work / f"fold_{fold}"
+def run_fold(work: Path, patients: RawDataset, split: Split, settings: Settings) -> None:
+    benchmark = make_benchmark(work, STS, settings)
+    dataset = write_fold(patients, work / "raw" / STS, split)
+    plan_default(benchmark)
+    run_arms(benchmark, dataset, settings)
 
 
 def run_arms(benchmark: Benchmark, dataset: RawDataset, settings: Settings) -> None:
