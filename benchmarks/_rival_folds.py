@@ -10,7 +10,7 @@ from comparison import TRAINING
 
 from ct2pet import layout
 from ct2pet.dataset import RawDataset, write_dataset_json
-from ct2pet.dataset.splits import Split
+from ct2pet.dataset.splits import Split, create_splits
 from ct2pet.files import read_json, write_json
 from dataset_conversion import Dataset101_STS as sts
 
@@ -23,6 +23,15 @@ def write_patients(source: Path, raw: Path) -> RawDataset:
             sts.convert_patient(source / name, raw, "Ts")
         _write_json(raw, 0)
     return RawDataset(raw)
+
+
+def splits_of(cases: Sequence[str], num_folds: int, fold: int | None = None) -> dict[int, Split]:
+    """All folds, or one of them, by number. One fold alone has the test patients of Dataset101_STS."""
+    if num_folds == 1:
+        test = [case for case in cases if case in sts.TEST_CASES]
+        return {0: {"train": sorted({*cases} - {*test}), "val": test}}
+    splits = create_splits(cases, {}, {}, num_folds=num_folds)
+    return {number: split for number, split in enumerate(splits) if fold in (None, number)}
 
 
 def write_fold(patients: RawDataset, raw: Path, split: Split) -> RawDataset:

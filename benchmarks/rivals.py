@@ -2,11 +2,12 @@
 
 Run: python benchmarks/rivals.py WORK                         phantoms, --train 100 to train, --test 24 to predict
      python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  28 sarcoma patients in --folds 4, each predicted once
-     [--arms pix2pix regression nnunet monai konfai] [--seconds 300]
+     [--arms pix2pix regression nnunet monai konfai] [--seconds 300] [--fold 0]
 Needs benchmarks/requirements.txt. Every arm trains on all training cases (of each fold) for the same processor time on
 one core (of ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The
 other programs see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done
-again. The body median of the patients is that of all 28.
+again. With --fold, only one fold is run and printed; --folds 1 predicts the six test patients of Dataset101_STS. The
+body median of several folds is that of all 28 patients.
 
 Prints steps and errors of every arm, and the comparison of ct2pet_compare with the first arm: paired tests, one family;
 those of the whole body and of the lesions again as a table in Markdown.
@@ -16,13 +17,13 @@ from __future__ import annotations
 
 import argparse
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from _rival_folds import collect, write_fold, write_patients
+from _rival_folds import collect, splits_of, write_fold, write_patients
 from _rival_tables import COMPARED, differences, table
 from comparison import (
     PHANTOM,
@@ -44,7 +45,7 @@ from ct2pet.api.evaluation import evaluate
 from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
-from ct2pet.dataset.splits import Split, create_splits
+from ct2pet.dataset.splits import Split
 from ct2pet.evaluation.comparing import text
 from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=100, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=24, help="phantoms to predict")
     parser.add_argument("--folds", type=int, default=4, help="parts of the patients, each predicted by the others")
+    parser.add_argument("--fold", type=int, help="only this one, from 0")
     parser.add_argument("--nnunet_memory", type=float, default=0.1, help="GiB for which nnU-Net plans its patches")
     parser.add_argument("--nnunet_step_size", type=float, default=0.5, help="of its sliding window, at most 1")
     arguments = parser.parse_args()
@@ -83,8 +85,10 @@ def main() -> None:
     settings = Settings(tuple(arguments.arms), *numbers)
     work = arguments.work.resolve()
     if arguments.sts:
-        benchmark = make_benchmark(work / f"{arguments.folds}_folds", STS, settings)
-        run_patients(benchmark, arguments.sts, settings, arguments.folds)
+        whole = make_benchmark(work / f"{arguments.folds}_folds", STS, settings)
+        patients = write_patients(arguments.sts, whole.work / "raw" / STS)
+        splits = splits_of(patients.cases("Ts"), arguments.folds, arguments.fold)
+        benchmark = run_patients(whole, patients, settings, splits)
     else:
         benchmark = make_benchmark(work, PHANTOM, settings)
         run_arms(benchmark, make_phantoms(benchmark, arguments.train, arguments.test), settings)
@@ -102,16 +106,20 @@ def make_benchmark(work: Path, dataset: str, settings: Settings) -> Benchmark:
     return benchmark
 
 
-def run_patients(benchmark: Benchmark, source: Path, settings: Settings, num_folds: int) -> None:
-    """Each fold in a process of its own, as nnU-Net reads its folders only once; what all folds have is collected."""
-    patients = write_patients(source, benchmark.work / "raw" / STS)
-    splits = create_splits(patients.cases("Ts"), {}, {}, num_folds=num_folds)
-    every = [replace(benchmark, work=benchmark.work / f"fold_{number}") for number in range(num_folds)]
-    for one, split in zip(every, splits, strict=True):
+def run_patients(whole: Benchmark, patients: RawDataset, settings: Settings, splits: Mapping[int, Split]) -> Benchmark:
+    """Each fold in a process of its own, as nnU-Net reads its folders only once. Returns what is to be evaluated: one
+    fold, or what several have predicted together."""
+    every = {number: replace(whole, work=whole.work / f"fold_{number}") for number in splits}
+    for number, split in splits.items():
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
-            process.submit(run_fold, one.work, patients, split, settings).result()
+            process.submit(run_fold, every[number].work, patients, split, settings).result()
+    if len(every) == 1:
+        (only,) = every.values()
+        only.use_folders()
+        return only
     for name in settings.arms:
-        collect([one.folder(name) for one in every], benchmark.folder(name))
+        collect([one.folder(name) for one in every.values()], whole.folder(name))
+    return whole
 
 
 def run_fold(work: Path, patients: RawDataset, split: Split, settings: Settings) -> None:

@@ -43,6 +43,20 @@ def test_patients_of_a_fold_are_predicted_from_its_others_and_have_their_own_fil
             assert files == {f"{case}{ending}": f"{kind} of {case}" for case in raw.cases(split)}
 
 
+def test_each_patient_is_predicted_in_one_fold_and_trains_in_all_others(folds):
+    splits = folds.splits_of(NAMES, 4)
+    assert sorted(case for split in splits.values() for case in split["val"]) == sorted(NAMES)
+    assert all(sorted([*split["train"], *split["val"]]) == sorted(NAMES) for split in splits.values())
+    assert folds.splits_of(NAMES, 4, 2) == {2: splits[2]}
+
+
+def test_one_fold_predicts_the_test_patients_of_the_dataset(folds):
+    test = {"STS_003", "STS_051"}
+    (split,) = folds.splits_of(["STS_001", *sorted(test), "STS_052"], 1).values()
+    assert {*split["val"]} == test
+    assert {*split["train"]} == {"STS_001", "STS_052"}
+
+
 def test_the_trainings_and_predictions_of_finished_folds_are_collected(folds, tmp_path):
     for fold, case in enumerate(["STS_1", "STS_2"]):
         write_json(tmp_path / str(fold) / "training.json", [{"steps": 10 + fold, "seconds": 60.0}])
