@@ -13,7 +13,7 @@ from ct2pet.phantom.scan import LESION_GROUPS
 SHOWN, HIDDEN = LESION_GROUPS["shown_in_CT"], LESION_GROUPS["hidden_in_CT"]
 REGIONS_PER_SCAN = (1, 2, 4)
 _THRESHOLDS = (0.05, 0.1, 0.3, 0.5, 0.7)
-_LOGITS = np.array([-5, -4, -3, -2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 3, 4, 5, 7])
+_LOGITS = np.arange(-9, 9.1, 0.5)
 _LARGEST_SHARE = 0.02  # of the trunk; lesions have a thousandth of it
 _NEIGHBOURS = np.ones((3, 3, 3))
 
@@ -45,7 +45,7 @@ def sensitivities(some: Sequence[Case], found: Sequence[np.ndarray]) -> list[flo
     """The share of shown lesions (%) at the lowest threshold from which on no higher one has more than 1, 2, 4 regions
     outside lesions per scan, or 2% of the trunk."""
     values = reached(some, found, SHOWN)
-    outside = np.array([np.mean([_outside(c, f, t) for c, f in zip(some, found)]) for t in _LOGITS])
+    outside = np.mean([_outside(c, f, _LOGITS) for c, f in zip(some, found)], axis=0)
     volume = np.array([np.mean([(f >= t)[c.mask].mean() for c, f in zip(some, found)]) for t in _LOGITS])
     outside[volume > _LARGEST_SHARE] = np.inf  # regions merge where most of the trunk is marked
     shares = []
@@ -71,15 +71,17 @@ def table(test: Sequence[Case], found: Sequence[np.ndarray]) -> str:
         "| regions outside lesions, per scan |",
         "|" + " --- |" * 4,
     ]
-    for threshold in _THRESHOLDS:
+    others = np.mean([_outside(case, image, _THRESHOLDS) for case, image in zip(test, found)], axis=0)
+    for threshold, number in zip(_THRESHOLDS, others):
         shares = [100 * np.mean(values >= threshold) for values in (shown, hidden)]
-        others = np.mean([_outside(case, image, threshold) for case, image in zip(test, found)])
-        rows.append(f"| ≥ {threshold:g} | {shares[0]:.0f} | {shares[1]:.0f} | {others:.2f} |")
+        rows.append(f"| ≥ {threshold:g} | {shares[0]:.0f} | {shares[1]:.0f} | {number:.2f} |")
     return "\n".join(rows)
 
 
-def _outside(case: Case, found: np.ndarray, threshold: float) -> int:
-    """The number of regions of the trunk with this value that touch no lesion."""
-    numbers, count = label((found >= threshold) & case.mask, _NEIGHBOURS)
-    near = binary_dilation(case.groups > 0, _NEIGHBOURS)
-    return count - len({*np.unique(numbers[near])} - {0})
+def _outside(case: Case, found: np.ndarray, thresholds: Sequence[float]) -> list[int]:
+    """The number of regions of the trunk with at least this value that touch no lesion, by threshold."""
+    near, counts = binary_dilation(case.groups > 0, _NEIGHBOURS), []
+    for threshold in thresholds:
+        numbers, count = label((found >= threshold) & case.mask, _NEIGHBOURS)
+        counts.append(count - len({*np.unique(numbers[near])} - {0}))
+    return counts
