@@ -172,6 +172,8 @@ def _refuse_to_replace(pairs: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _files(source: Path, target: Path) -> dict[str, Path]:
+    if not source.exists():
+        raise DatasetError(f"{source}: no such file or folder")
     if source.is_file():
         if not source.name.lower().endswith(image_suffixes()):
             raise ImageError(f"{source}: unknown image format; known are {', '.join(image_suffixes())}")

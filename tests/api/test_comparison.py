@@ -107,7 +107,7 @@ def test_two_predictions_are_compared(pipeline, tmp_path, capfd):
     capfd.readouterr()
     assert run(f"compare {pipeline.predictions} {out} -o {tmp_path}/comparison") == 0
     said = capfd.readouterr().out
-    assert "2 cases cannot show which of" in said
+    assert "2 cases are too few to show whether" in said
     assert "Whole body (n = 2)" in said
     assert len(list((tmp_path / "comparison").iterdir())) == 3
 

@@ -100,12 +100,13 @@ def test_every_demonstration_is_of_a_method_and_an_unknown_one_names_those_there
         load_demonstration("nnunet")
 
 
-def test_ldos_writes_denoised_pets_and_organs_of_the_held_out_patients(shrunken, tmp_path):
+def test_ldos_writes_denoised_pets_and_organs_of_the_held_out_patients(shrunken, tmp_path, capfd):
     shrunken.setattr(ldos, "_SCANNER", COARSE)
     shrunken.setattr(ldos, "default_processes", lambda: 1)
     for name, number in {"_NUM_TRAIN": 2, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
         shrunken.setattr(ldos, name, number)
     report = demo.run_demo(tmp_path / "out", "ldos", device="cpu")
+    assert "--c" not in capfd.readouterr().err  # a first run continues nothing
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     (case,) = summary["cases"]
     names = {path.name for path in (tmp_path / "out" / "predictions").iterdir()}

@@ -144,6 +144,13 @@ def test_a_case_that_fails_is_named_and_the_others_are_done(raw, capsys):
     assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["b.nii.gz"]
 
 
+def test_predicted_cases_have_pictures_also_where_another_case_failed(raw):
+    (raw / "imagesTs" / "a_0000.nii.gz").write_bytes(b"no image")
+    with pytest.raises(CasesFailed, match="could not be predicted"):
+        run(raw, pictures=True)
+    assert [path.name for path in (raw / "out").glob("*.png")] == ["b.png"]
+
+
 def test_the_error_reports_that_no_case_can_be_done(raw):
     for case in "ab":
         (raw / "imagesTs" / f"{case}_0000.nii.gz").write_bytes(b"no image")

@@ -54,7 +54,7 @@ def test_folders_that_are_ambiguous_or_empty_are_refused(tmp_path, names, messag
 
 
 def test_a_missing_folder_and_an_unknown_format_are_named(tmp_path):
-    with pytest.raises(DatasetError, match="nowhere: no such folder"):
+    with pytest.raises(DatasetError, match="nowhere: no such file or folder"):
         find_cases(tmp_path / "nowhere", tmp_path, FIELDS)
     with pytest.raises(Ct2PetError, match=r"scan\.doc: unknown image format"):
         find_cases(files(tmp_path, "scan.doc") / "scan.doc", tmp_path, FIELDS)

@@ -107,7 +107,7 @@ def test_a_district_without_checkpoint_is_reported_unless_others_are_chosen(tmp_
     with pytest.raises(CheckpointError, match=r"high has no checkpoint_final\.pth.*-c low"):
         trained.checkpoints()
     assert list(trained.checkpoints(["low"])) == ["low"]
-    with pytest.raises(CheckpointError, match=r"__high: no checkpoint_final\.pth; trained are: low"):
+    with pytest.raises(CheckpointError, match=r"-c high: no checkpoint_final\.pth; trained are: low"):
         trained.checkpoints(["high"])
 
 

@@ -123,7 +123,7 @@ def test_of_labels_alone_the_page_has_what_there_is_of_them(tmp_path):
     report.write_report(tmp_path / "report.html", summary, other=("other", other))
     text = (tmp_path / "report.html").read_text()
     assert plain_answer(summary) in html.unescape(text)
-    assert "4 cases cannot show which of This model and other is better in the mean of the labels" in text
+    assert "4 cases are too few to show whether This model or other is better in the mean of the labels" in text
     assert "Mean Dice coefficient of the labels" in text
     assert 'id="labels"' in text
     assert '<a href="#labels">Labels</a>' in text

@@ -76,6 +76,21 @@ def test_the_picture_takes_two_per_cent_of_the_time_at_most_and_shows_the_end(
     assert drawn == expected
 
 
+def test_the_legend_of_the_picture_covers_no_curve():
+    losses = {f"loss_with_a_long_name_{number}": 0.1 * number for number in range(1, 7)}
+    figure = log_module._figure([{**row(epoch, 0.5), **losses} for epoch in range(3)], MAE.column)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert not axes.get_legend().get_window_extent().overlaps(axes.get_window_extent())
+    assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_picture_counts_epochs_from_1_and_names_the_metric_with_its_unit():
+    losses, validation = log_module._figure([row(0, 0.5), row(1, 0.4)], MAE.column).axes
+    assert [list(axes.lines[0].get_xdata()) for axes in (losses, validation)] == [[1, 2], [1, 2]]
+    assert validation.get_ylabel() == "MAE [SUV], patches of the validation cases"
+
+
 def test_a_training_that_made_no_epoch_draws_nothing(tmp_path):
     TrainingLog(tmp_path, MAE, [row(0, 1.0)]).close()
     assert list(tmp_path.iterdir()) == []
