@@ -23,7 +23,8 @@ def units(frame: Frame) -> str:
         usable = [unit for unit in _ORDER if unit in found]
         if not usable:
             raise ImageError(
-                f"{name('Units')} is missing, and no real world value mapping is in Bq/ml or SUVbw; export the PET in BQML"
+                f"{name('Units')} is missing, and no real world value mapping is in Bq/ml or SUVbw; "
+                "export the PET in BQML"
             )
         return usable[0]
     if classic not in _USABLE:

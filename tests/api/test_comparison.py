@@ -43,7 +43,7 @@ def test_names_of_trainings_are_the_shortest_unique_ends_of_their_paths(folders,
     assert compare_results(own).models == ("fold_0", "two")
 
 
-def test_here_has_a_name_too(folders, monkeypatch):
+def test_a_relative_path_is_named_by_its_folder(folders, monkeypatch):
     monkeypatch.chdir(folders[0])
     assert compare_results([Path(), "../two"]).models == ("one", "two")
 

@@ -52,7 +52,7 @@ def done(interrupted):
     return demo.run_demo(interrupted[0], device="cpu")
 
 
-def test_everything_is_under_the_folder(interrupted, done):
+def test_the_demo_writes_only_into_its_folder(interrupted, done):
     folder = interrupted[0]
     assert done == folder.resolve() / "report.html"
     names = {"raw", "preprocessed", "results", "predictions", "summary.json", "report.html"}
@@ -67,7 +67,7 @@ def test_everything_is_under_the_folder(interrupted, done):
         assert f"{district}: losses" in page
 
 
-def test_the_users_environment_is_as_it_was(interrupted, done):
+def test_the_demo_does_not_change_the_environment(interrupted, done):
     assert interrupted[1]["ct2pet_raw"] == "/of/the/user"
     assert interrupted[1]["ct2pet_results"] is None
     assert {name: os.environ.get(name) for name in FOLDERS} == interrupted[1]

@@ -104,7 +104,7 @@ def test_types_that_become_others(tmp_path, suffix, written, read):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_view_in_another_order_of_memory_is_written_as_it_looks(tmp_path, suffix):
+def test_an_array_of_another_memory_order_is_written_correctly(tmp_path, suffix):
     volume = some_volume(DIRECTIONS["oblique_permuted"]).to_canonical()
     assert not volume.array.flags.c_contiguous
     write_volume(tmp_path / f"a{suffix}", volume)

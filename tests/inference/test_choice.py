@@ -56,7 +56,7 @@ def test_a_folder_of_results_or_of_a_dataset_is_searched_as_the_results_folder_i
         names(model_paths=[results / place])
 
 
-def test_the_folder_of_one_configuration_is_this_configuration_alone(results, monkeypatch):
+def test_the_folder_of_one_configuration_loads_only_this_configuration(results, monkeypatch):
     folder = results / DATASET / "scaled__ct2petPlans__low"
     assert factors(model_paths=[folder]) == [{"low": [0.5, 1.5]}]
     monkeypatch.chdir(folder)

@@ -34,7 +34,7 @@ def test_predictions_are_named_by_case_in_the_format_of_the_ct(tmp_path):
     assert {path.parent for path in outputs.values()} == {tmp_path / "out"}
 
 
-def test_one_ct_goes_into_a_folder_or_a_file(tmp_path):
+def test_the_output_of_one_ct_is_a_folder_or_a_file(tmp_path):
     ct = files(tmp_path / "in", "p.1_0000.nii.gz") / "p.1_0000.nii.gz"
     assert find_cases(ct, tmp_path / "out", FIELDS) == [case("p.1", ct, tmp_path / "out" / "p.1.nii.gz")]
     assert find_cases(ct, tmp_path / "pet.mha", FIELDS) == [case("p.1", ct, tmp_path / "pet.mha")]
@@ -104,7 +104,7 @@ def test_folders_of_dicom_files_are_cases_where_there_are_no_image_files(tmp_pat
     assert [found.name for found in find_cases(source, target, FIELDS)] == ["c"]
 
 
-def test_of_several_inputs_and_targets_each_file_is_named_by_case_and_field(tmp_path):
+def test_files_of_several_inputs_and_targets_are_named_by_case_and_field(tmp_path):
     names = ("b_0000.nii.gz", "b_0001.nrrd", "a_0001.nii", "a_0000.nii", "a_0002.nii", "notes.txt")
     source, out = files(tmp_path / "in", *names), tmp_path / "out"
     assert find_cases(source, out, TWO_OF_BOTH) == [
@@ -157,7 +157,7 @@ def test_a_prediction_of_several_never_replaces_an_input(tmp_path):
         find_cases(source, source, ONE_INPUT)
 
 
-def test_a_case_is_done_when_all_of_its_predictions_are_there(tmp_path):
+def test_a_case_is_done_if_all_its_predictions_exist(tmp_path):
     outputs = {name: tmp_path / f"a_{name}.nii" for name in ("PET", "organs")}
     found = Case("a", {}, outputs)
     for name in outputs:

@@ -106,7 +106,7 @@ def test_cases_that_are_omitted_are_named():
     assert "Left out" not in text(compare({"a": pair["a"], "b": pair["a"]}, ["mae"]))
 
 
-def test_nothing_left_to_compare_is_reported(summary):
+def test_a_comparison_without_values_is_reported(summary):
     none = copy.deepcopy(summary)
     for case in none["cases"].values():
         for metrics in case.values():
