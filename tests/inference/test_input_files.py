@@ -17,6 +17,7 @@ ONE_TARGET = Fields((*TWO_INPUTS, TWO_TARGETS[0]))
 def files(folder, *names):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     return folder
 
@@ -45,7 +46,8 @@ def test_the_output_of_one_ct_is_a_folder_or_a_file(tmp_path):
     [
         (["a_0000.nii.gz", "a.nii.gz"], "have the same case name"),
         (["a_0000.nii.gz", "a_0000.nrrd"], "have the same case name"),
-        (["readme.txt"], "no images; known formats"),
+        (["readme.txt"], "no images; known formats .* and DICOM$"),
+        (["patient/ct.nii.gz"], "no images; known formats .*; image files in its subfolders are not read$"),
     ],
 )
 def test_folders_that_are_ambiguous_or_empty_are_refused(tmp_path, names, message):
