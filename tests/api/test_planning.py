@@ -43,7 +43,7 @@ def go(**options):
     return plan_and_preprocess("901", **ALONE, **{**SMALL, **options})
 
 
-def test_it_writes_all_that_training_needs(raw, preprocessed):
+def test_planning_and_preprocessing_write_all_inputs_of_a_training(raw, preprocessed):
     plans = go(verify_dataset_integrity=True)
     stores = {f"ct2petPlans_{name}" for name in ("low", "high", "whole_body")}
     files = {"dataset.json", "dataset_fingerprint.json", "ct2petPlans.json", "splits_final.json"}

@@ -32,7 +32,7 @@ def test_the_archive_is_whole_small_and_has_a_model_of_every_district_in_half_pr
             assert all(torch.isfinite(one).all() for one in weights.values())
 
 
-def test_its_card_states_training_data_and_excluded_uses():
+def test_the_card_of_the_built_in_model_states_training_data_and_excluded_uses():
     with zipfile.ZipFile(box_file()) as archive:
         card = archive.read("MODEL_CARD.md").decode()
         manifest = json.loads(archive.read("model.json"))
@@ -43,7 +43,7 @@ def test_its_card_states_training_data_and_excluded_uses():
     assert manifest["dataset_name"] == "Dataset900_Box"
 
 
-def test_its_plans_translate_a_ct_into_a_pet_in_the_phantoms_districts():
+def test_the_built_in_model_translates_ct_to_pet_in_the_districts_of_phantoms():
     plans = box_plans()
     assert plans.districts == DISTRICTS
     assert {*plans.configurations} == {*DISTRICTS}
