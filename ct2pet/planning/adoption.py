@@ -30,8 +30,8 @@ def plans_like(
 ) -> Plans:
     """Plans with the networks, the spacing and the normalization of the plans ``source``, so that trainings can start
     from the weights of its model, with smaller learning rates (``fine_tuning_factor``) and a weight decay towards
-    these weights (``initial_weights_decay``). All other decisions are the planner's. Each configuration is like its ``counterpart``. Raises PlansError where the dataset has other inputs or
-    targets."""
+    these weights (``initial_weights_decay``). All other decisions are the planner's. Each configuration is like its
+    ``counterpart``. Raises PlansError where the dataset has other inputs or targets."""
     if planned_fields(description.fields) != source.fields:
         raise PlansError(
             f"{fingerprint.dataset_name}: other inputs or targets than {source.dataset_name}; use other plans (-p)"
