@@ -132,6 +132,7 @@ def train(work: Path, names: list[str], start: str, cases: str, epochs: int, num
     from ct2pet.api.planning import plan_and_preprocess
     from ct2pet.api.training import train as train_network
     from ct2pet.planning.plans import Plans
+    from ct2pet.training import TrainingOptions
 
     preprocessed, planned = work / "preprocessed" / DATASET, work / f"{PLANS}.json"
     if not planned.exists():
@@ -140,7 +141,8 @@ def train(work: Path, names: list[str], start: str, cases: str, epochs: int, num
     splits = [{"train": chosen, "val": predicted} for chosen, predicted in folds(names).values()]
     (preprocessed / "splits_final.json").write_text(json.dumps(splits))
     plans = Plans.load(planned)
-    models = {**plans.models, METHOD: {**plans.hyperparameters(METHOD), **numbers}}
+    own = {name: number for name, number in numbers.items() if name != "seed"}
+    models = {**plans.models, METHOD: {**plans.hyperparameters(METHOD), **own}}
     replace(plans, models=models).save(preprocessed / f"{PLANS}.json")
     use_folders(work, results(work, start, epochs, numbers))
     train_network(
@@ -154,6 +156,7 @@ def train(work: Path, names: list[str], start: str, cases: str, epochs: int, num
         iterations_per_epoch=ITERATIONS,
         num_workers=0,
         resume=True,
+        seed=int(numbers.get("seed", TrainingOptions().seed)),
         pretrained_weights=Path("box") if start == "box" else None,
     )
 
@@ -240,7 +243,9 @@ def main() -> None:
     parser.add_argument("start", nargs="?", choices=("box", "scratch"))
     parser.add_argument("cases", nargs="?", choices=(*SIZES, *PILOTS))
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans")
+    parser.add_argument(
+        "--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans, or the seed"
+    )
     arguments = parser.parse_args()
     use_folders(arguments.work, arguments.work / "results")
     names = prepare(arguments.source, arguments.work)
