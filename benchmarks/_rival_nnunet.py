@@ -138,15 +138,15 @@ def to_original(configuration: Any, predicted: torch.Tensor, properties: dict[st
 
 
 class Predictor:
-    """The trained network in nnU-Net's sliding window."""
+    """The trained network in nnU-Net's sliding window, whose windows lie ``step_size`` of their edges apart."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, step_size: float) -> None:
         from nnunetv2.inference.predict_from_raw_data import nnUNetPredictor
 
         self.trainer = make_trainer(work)
         self.trainer.set_deep_supervision_enabled(False)
         weights = torch.load(work / "weights.pth", weights_only=True)
-        self.window = nnUNetPredictor(use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
+        self.window = nnUNetPredictor(step_size, use_mirroring=False, device=torch.device("cpu"), allow_tqdm=False)
         managers = self.trainer.plans_manager, self.trainer.configuration_manager
         self.window.manual_initialization(
             self.trainer.network, *managers, [weights], self.trainer.dataset_json, "RegressionTrainer", None

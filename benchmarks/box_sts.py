@@ -1,21 +1,25 @@
 """The model in the box on real PET/CT of 28 sarcoma patients: untrained on them, and as a start of training.
 
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK zero_shot
-    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK train box|scratch N|pilot|pilot2 [--epochs 4] [--set KEY=NUMBER]
+    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK train box|scratch N|PILOT [--epochs 4] [--set KEY=NUMBER]
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK compare [--epochs 4]
+    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK table
 
 The body of every patient is called legs. ``zero_shot`` compares the mean absolute error (MAE, SUV) in the body with
 that of the median SUV of the other patients, and with a table from HU to SUV of the other patients (the median of each
 bin). ``train`` trains on N patients with the plans of the box (regression, as many steps from either start: networks
 and batches are the same, so times are equal); patients that are not trained with are predicted: with N = 22 the six
-test patients of Dataset101_STS. ``pilot`` and ``pilot2`` are for the choice of parameters (``--set``, of the plans): 5
-patients train and 7 are predicted, the same 12 of the 22 in both, of which none is among the 10 of N = 10. ``compare``
-prints the differences, with 95% intervals over patients (bootstrap); the untrained model is that of ``zero_shot``.
+test patients of Dataset101_STS. ``pilot`` and ``pilot2`` to ``pilot6`` are for the choice of parameters (``--set``, of
+the plans): 5 patients train and 7 are predicted, the same 12 of the 22 in all, of which none is among the 10 of N = 10;
+``pilot8_1`` to ``pilot8_3`` train with 8 of them and predict 4. ``compare`` prints the differences, with 95% intervals
+over patients (bootstrap); the untrained model is that of ``zero_shot``. ``table`` does everything for 5, 10 and 22
+patients, 100 and 400 steps: from the box as its plans say, from scratch at the rates that were chosen in the pilots.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
 import os
 from dataclasses import replace
@@ -27,12 +31,16 @@ from scipy.ndimage import gaussian_filter
 from ct2pet.imageio import read_volume
 from ct2pet.phantom import DISTRICTS
 from ct2pet.resampling import resample
+from ct2pet.sharing.box import box_file
 from ct2pet.volume import Volume
 from dataset_conversion import Dataset101_STS as sts
 
 DATASET, PLANS, LEGS = "Dataset102_STSLegs", "box", "legs"
 BINS_HU = (-2000, -600, -250, -130, -110, -90, -60, -20, 0, 20, 40, 60, 80, 120, 200, 400, 4000)
 METHOD, ITERATIONS, SEED = "regression", 25, 20
+SIZES = ("5", "10", "22")
+PILOTS = ("pilot", *(f"pilot{number}" for number in range(2, 7)), *(f"pilot8_{number}" for number in range(1, 4)))
+SCRATCH_RATES = {4: 1e-3, 16: 1e-3}  # learning rates by epochs: 1e-3 is the best in pilots of 4
 
 
 def prepare(source: Path, work: Path) -> list[str]:
@@ -124,15 +132,17 @@ def train(work: Path, names: list[str], start: str, cases: str, epochs: int, num
     from ct2pet.api.planning import plan_and_preprocess
     from ct2pet.api.training import train as train_network
     from ct2pet.planning.plans import Plans
+    from ct2pet.training import TrainingOptions
 
     preprocessed, planned = work / "preprocessed" / DATASET, work / f"{PLANS}.json"
-    if not (preprocessed / "splits_final.json").exists():
+    if not planned.exists():
         plans = plan_and_preprocess(DATASET, plans_name=PLANS, configurations=[LEGS], device="cpu", num_processes=1)
         plans.save(planned)
-        splits = [{"train": chosen, "val": predicted} for chosen, predicted in folds(names).values()]
-        (preprocessed / "splits_final.json").write_text(json.dumps(splits))
+    splits = [{"train": chosen, "val": predicted} for chosen, predicted in folds(names).values()]
+    (preprocessed / "splits_final.json").write_text(json.dumps(splits))
     plans = Plans.load(planned)
-    models = {**plans.models, METHOD: {**plans.hyperparameters(METHOD), **numbers}}
+    own = {name: number for name, number in numbers.items() if name != "seed"}
+    models = {**plans.models, METHOD: {**plans.hyperparameters(METHOD), **own}}
     replace(plans, models=models).save(preprocessed / f"{PLANS}.json")
     use_folders(work, results(work, start, epochs, numbers))
     train_network(
@@ -146,6 +156,7 @@ def train(work: Path, names: list[str], start: str, cases: str, epochs: int, num
         iterations_per_epoch=ITERATIONS,
         num_workers=0,
         resume=True,
+        seed=int(numbers.get("seed", TrainingOptions().seed)),
         pretrained_weights=Path("box") if start == "box" else None,
     )
 
@@ -156,8 +167,18 @@ def folds(names: list[str]) -> dict[str, tuple[list[str], list[str]]]:
     drawn = np.random.default_rng(SEED).permutation(most).tolist()
     trained = {"22": most, "5": sorted(drawn[:5]), "10": sorted(drawn[:10])}
     found = {cases: (chosen, [name for name in names if name not in chosen]) for cases, chosen in trained.items()}
-    pilots = {"pilot": (drawn[10:15], drawn[15:]), "pilot2": (drawn[15:20], drawn[10:15] + drawn[20:])}
-    return {**found, **{name: (sorted(chosen), sorted(others)) for name, (chosen, others) in pilots.items()}}
+    return {**found, **{name: (sorted(chosen), sorted(others)) for name, (chosen, others) in pilots(drawn).items()}}
+
+
+def pilots(drawn: list[str]) -> dict[str, tuple[list[str], list[str]]]:
+    """Divisions of the 12 patients that are in neither of the trainings with 5 and 10: 5 and 7 of them, or 8 and 4."""
+    parts = [(drawn[10:15], drawn[15:]), (drawn[15:20], drawn[10:15] + drawn[20:])]
+    random, twelve = np.random.default_rng(7), sorted(drawn[10:])
+    orders = [random.permutation(twelve).tolist() for _ in range(5)]
+    parts += [(order[:5], order[5:]) for order in orders[:4]]
+    last = orders[4]
+    parts += [(last[:first] + last[first + 4 :], last[first : first + 4]) for first in (0, 4, 8)]
+    return dict(zip(PILOTS, parts, strict=True))
 
 
 def use_folders(work: Path, trained: Path) -> None:
@@ -169,15 +190,28 @@ def results(work: Path, start: str, epochs: int, numbers: dict[str, float]) -> P
     return work / "_".join([f"results_{start}_{epochs}", *(f"{name}_{value:g}" for name, value in numbers.items())])
 
 
-def compare_starts(work: Path, names: list[str], epochs: int, numbers: dict[str, float]) -> None:
+def table(work: Path, names: list[str]) -> None:
+    """All trainings from the built-in model with its plans' numbers, and from scratch at its best rates."""
+    zero_shot(work, names)
+    print(f"built-in model: SHA-256 {hashlib.sha256(box_file().read_bytes()).hexdigest()[:8]}")
+    for epochs, rate in SCRATCH_RATES.items():
+        for cases in SIZES:
+            train(work, names, "box", cases, epochs, {})
+            train(work, names, "scratch", cases, epochs, {"learning_rate": rate})
+        print(f"{epochs * ITERATIONS} steps, from scratch with a learning rate of {rate:g}")
+        compare_starts(work, names, epochs, {}, {"learning_rate": rate})
+
+
+def compare_starts(
+    work: Path, names: list[str], epochs: int, numbers: dict[str, float], of_scratch: dict[str, float]
+) -> None:
     blind = baselines(work, names)["median"]
     untrained = errors_of(work, work / "zero_shot_legs")
-    pilot = {name for part in folds(names)["pilot"] for name in part}
+    pilot = {name for part in folds(names)[PILOTS[0]] for name in part}
     for fold, cases in enumerate(folds(names)):
         trained = Path(DATASET) / f"{METHOD}__{PLANS}__{LEGS}" / f"fold_{fold}" / "validation"
-        errors = {
-            start: errors_of(work, results(work, start, epochs, numbers) / trained) for start in ("box", "scratch")
-        }
+        used = {"box": numbers, "scratch": of_scratch}
+        errors = {start: errors_of(work, results(work, start, epochs, used[start]) / trained) for start in used}
         for start, found in errors.items():
             if found:
                 print(compare(f"{cases} patients, from {start}, against the median", found, blind))
@@ -205,11 +239,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("source", type=Path, help="folder with STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz")
     parser.add_argument("work", type=Path, help="a folder for everything that is made")
-    parser.add_argument("what", choices=("zero_shot", "train", "compare"))
+    parser.add_argument("what", choices=("zero_shot", "train", "compare", "table"))
     parser.add_argument("start", nargs="?", choices=("box", "scratch"))
-    parser.add_argument("cases", nargs="?", choices=("5", "10", "22", "pilot", "pilot2"))
+    parser.add_argument("cases", nargs="?", choices=(*SIZES, *PILOTS))
     parser.add_argument("--epochs", type=int, default=4)
-    parser.add_argument("--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans")
+    parser.add_argument(
+        "--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans, or the seed"
+    )
     arguments = parser.parse_args()
     use_folders(arguments.work, arguments.work / "results")
     names = prepare(arguments.source, arguments.work)
@@ -217,8 +253,11 @@ def main() -> None:
         zero_shot(arguments.work, names)
     elif arguments.what == "train":
         train(arguments.work, names, arguments.start, arguments.cases, arguments.epochs, dict(arguments.set))
+    elif arguments.what == "table":
+        table(arguments.work, names)
     else:
-        compare_starts(arguments.work, names, arguments.epochs, dict(arguments.set))
+        numbers = dict(arguments.set)
+        compare_starts(arguments.work, names, arguments.epochs, numbers, numbers)
 
 
 if __name__ == "__main__":

@@ -1,11 +1,13 @@
 """ct2pet's Pix2Pix beside nnU-Net turned to regression, MONAI's U-Net with PatchGAN and KonfAI, on the same cases.
 
 Run: python benchmarks/rivals.py WORK                         phantoms, --train 100 to train, --test 24 to predict
-     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  22 sarcoma patients to train, 6 to predict
-     [--arms pix2pix regression nnunet monai konfai] [--seconds 300]
-Needs benchmarks/requirements.txt. Every arm trains on all training cases for the same processor time on one core (of
-ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The other programs
-see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done again.
+     python benchmarks/rivals.py WORK --sts STS_NIFTI_FOLDER  28 sarcoma patients in --folds 4, each predicted once
+     [--arms pix2pix regression nnunet monai konfai] [--seconds 300] [--fold 0]
+Needs benchmarks/requirements.txt. Every arm trains on all training cases (of each fold) for the same processor time on
+one core (of ct2pet shared by its districts); the same other cases are predicted and evaluated by ct2pet_evaluate. The
+other programs see CTs on the grid of the PETs, the whole image at once. What is finished stays in WORK and is not done
+again. With --fold, only one fold is run and printed; --folds 1 predicts the six test patients of Dataset101_STS. The
+body median of several folds is that of all 28 patients.
 
 Prints steps and errors of every arm, and the comparison of ct2pet_compare with the first arm: paired tests, one family;
 those of the whole body and of the lesions again as a table in Markdown.
@@ -14,12 +16,15 @@ those of the whole body and of the lesions again as a table in Markdown.
 from __future__ import annotations
 
 import argparse
+import multiprocessing
 from collections.abc import Callable, Mapping, Sequence
-from itertools import product
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+from _rival_folds import collect, splits_of, write_fold, write_patients
+from _rival_tables import COMPARED, differences, table
 from comparison import (
     PHANTOM,
     STS,
@@ -32,7 +37,7 @@ from comparison import (
     train_network,
     write_plans,
 )
-from lesions import SHOWN, make_phantoms
+from lesions import make_phantoms
 from variants import ARMS, DEFAULT, VARIANTS
 
 from ct2pet.api.comparison import compare_results
@@ -40,24 +45,27 @@ from ct2pet.api.evaluation import evaluate
 from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
+from ct2pet.dataset.splits import Split
 from ct2pet.evaluation.comparing import text
-from ct2pet.evaluation.comparing.comparison import Comparison, Difference
-from ct2pet.evaluation.names import HEADERS, LESIONS, mean_text, region_title
-from ct2pet.evaluation.summary_file import read_summary
-from ct2pet.files import read_json, write_json
+from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
-from ct2pet.planning.plans import WHOLE_BODY
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import AIR_HU, resample
 from ct2pet.volume import Volume
-from dataset_conversion.Dataset101_STS import convert
 
 _OWN = {"pix2pix": "default", **{name: name for name in {**ARMS, **VARIANTS}}}  # arms of variants.py
 _FIRST = ("pix2pix", "regression")
-_BIAS = "suv_mean_bias"
-_COMPARED = ("mae", _BIAS)
-_ERRORS = ((WHOLE_BODY, "mae"), (WHOLE_BODY, "psnr"), (WHOLE_BODY, "ssim"), (LESIONS, _BIAS), (SHOWN, _BIAS))
+
+
+@dataclass(frozen=True)
+class Settings:
+    """``nnunet_step_size``: of its sliding window, as a share of the window."""
+
+    arms: tuple[str, ...]
+    seconds: float
+    nnunet_memory_gib: float
+    nnunet_step_size: float
 
 
 def main() -> None:
@@ -68,38 +76,84 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=300, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=100, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=24, help="phantoms to predict")
-    parser.add_argument("--nnunet_memory", type=float, default=2.0, help="GiB for which nnU-Net plans its patches")
+    parser.add_argument("--folds", type=int, default=4, help="parts of the patients, each predicted by the others")
+    parser.add_argument("--fold", type=int, help="only this one, from 0")
+    parser.add_argument("--nnunet_memory", type=float, default=0.1, help="GiB for which nnU-Net plans its patches")
+    parser.add_argument("--nnunet_step_size", type=float, default=0.5, help="of its sliding window, at most 1")
     arguments = parser.parse_args()
+    numbers = (arguments.seconds, arguments.nnunet_memory, arguments.nnunet_step_size)
+    settings = Settings(tuple(arguments.arms), *numbers)
     work = arguments.work.resolve()
-    name = STS if arguments.sts else PHANTOM
-    benchmark = Benchmark(work, work / "results", name, arguments.seconds, ("all",), None)
-    benchmark.use_folders()
     if arguments.sts:
-        dataset = make_patients(benchmark, arguments.sts)
+        whole = make_benchmark(work / f"{arguments.folds}_folds", STS, settings)
+        patients = write_patients(arguments.sts, whole.work / "raw" / STS)
+        splits = splits_of(patients.cases("Ts"), arguments.folds, arguments.fold)
+        benchmark = run_patients(whole, patients, settings, splits)
     else:
-        dataset = make_phantoms(benchmark, arguments.train, arguments.test)
-    for name in arguments.arms:
-        folder = benchmark.folder(name)
-        if not (folder / SUMMARY).exists():
-            if name in _OWN:
-                run_own(benchmark, name)
-            else:
-                _RIVALS[name](benchmark, dataset, folder, arguments.nnunet_memory)
-            evaluate(benchmark.dataset, folder, num_processes=1)
-    finished = [benchmark.folder(name) for name in arguments.arms]
-    print(table({folder.name: folder for folder in finished}))
+        benchmark = make_benchmark(work, PHANTOM, settings)
+        run_arms(benchmark, make_phantoms(benchmark, arguments.train, arguments.test), settings)
+    finished = evaluated(benchmark, settings.arms)
+    if finished:
+        print(table(finished))
     if len(finished) > 1:
-        comparison = compare_results(finished, _COMPARED)
+        comparison = compare_results([*finished.values()], COMPARED)
         print(f"\n{text(comparison)}\n\n{differences(comparison)}")
 
 
-def make_patients(benchmark: Benchmark, source: Path) -> RawDataset:
-    """The raw dataset of the sarcoma patients, its fingerprint and its plans."""
-    raw = benchmark.work / "raw" / STS
-    if not (raw / "dataset.json").exists():
-        convert(source)
+def make_benchmark(work: Path, dataset: str, settings: Settings) -> Benchmark:
+    benchmark = Benchmark(work, work / "results", dataset, settings.seconds, ("all",), None)
+    benchmark.use_folders()
+    return benchmark
+
+
+def run_patients(whole: Benchmark, patients: RawDataset, settings: Settings, splits: Mapping[int, Split]) -> Benchmark:
+    """Each fold in a process of its own, as nnU-Net reads its folders only once. Returns what is to be evaluated: one
+    fold, or what several have predicted together."""
+    every = {number: replace(whole, work=whole.work / f"fold_{number}") for number in splits}
+    for number, split in splits.items():
+        with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as process:
+            process.submit(run_fold, every[number].work, patients, split, settings).result()
+    if len(every) == 1:
+        (only,) = every.values()
+        only.use_folders()
+        return only
+    for name in settings.arms:
+        collect([one.folder(name) for one in every.values()], whole.folder(name))
+    return whole
+
+
+def run_fold(work: Path, patients: RawDataset, split: Split, settings: Settings) -> None:
+    benchmark = make_benchmark(work, STS, settings)
+    dataset = write_fold(patients, work / "raw" / STS, split)
     plan_default(benchmark)
-    return RawDataset(raw)
+    run_arms(benchmark, dataset, settings)
+
+
+def run_arms(benchmark: Benchmark, dataset: RawDataset, settings: Settings) -> None:
+    """Train and predict with the arms that have not predicted all test cases."""
+    for name in settings.arms:
+        folder = benchmark.folder(name)
+        if is_predicted(dataset, folder):
+            continue
+        if name in _OWN:
+            run_own(benchmark, name)
+        else:
+            _RIVALS[name](benchmark, dataset, folder, settings)
+
+
+def is_predicted(dataset: RawDataset, folder: Path) -> bool:
+    return all((folder / f"{case}.nii.gz").exists() for case in dataset.cases("Ts"))
+
+
+def evaluated(benchmark: Benchmark, arms: Sequence[str]) -> dict[str, Path]:
+    """The folders of the arms that have predicted all test cases, with their summaries."""
+    dataset = RawDataset(benchmark.work / "raw" / benchmark.dataset)
+    folders = {name: benchmark.folder(name) for name in arms}
+    finished = {name: folder for name, folder in folders.items() if is_predicted(dataset, folder)}
+    for folder in finished.values():
+        if not (folder / SUMMARY).exists():
+            evaluate(benchmark.dataset, folder, num_processes=1)
+    return finished
 
 
 def run_own(benchmark: Benchmark, name: str) -> None:
@@ -120,7 +174,7 @@ def run_own(benchmark: Benchmark, name: str) -> None:
     predict(source, folder, configurations=[*districts], device="cpu", continue_prediction=True, **chosen)
 
 
-def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, settings: Settings) -> None:
     import _rival_nnunet as rival
 
     own = benchmark.work / "nnunet"
@@ -131,12 +185,12 @@ def run_nnunet(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_g
             ct, pet = on_one_grid(dataset, case, "Tr")
             districts = read_volume(dataset.file("districts", case, "Tr"))
             rival.write_case(own, case, ct, pet, resample(districts, pet.grid, labels=True).array > 0)
-        rival.prepare(own, len(cases), memory_gib)
+        rival.prepare(own, len(cases), settings.nnunet_memory_gib)
         _trained(benchmark, folder, rival.train(own, benchmark.seconds))
-    predict_all(dataset, folder, rival.Predictor(own), own)
+    predict_all(dataset, folder, rival.Predictor(own, settings.nnunet_step_size), own)
 
 
-def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, settings: Settings) -> None:
     import _rival_monai as rival
 
     own = benchmark.work / "monai"
@@ -147,7 +201,7 @@ def run_monai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gi
     predict_all(dataset, folder, rival.Predictor(own), own)
 
 
-def run_konfai(benchmark: Benchmark, dataset: RawDataset, folder: Path, memory_gib: float) -> None:
+def run_konfai(benchmark: Benchmark, dataset: RawDataset, folder: Path, settings: Settings) -> None:
     import _rival_konfai as rival
 
     own = benchmark.work / "konfai"
@@ -181,59 +235,6 @@ def predict_all(dataset: RawDataset, folder: Path, predictor: Callable[[Volume, 
         if not path.exists():
             ct, pet = on_one_grid(dataset, case, "Ts")
             write_volume(path, pet.with_array(np.maximum(predictor(ct, own / "ct.nii.gz"), 0)))
-
-
-def table(folders: Mapping[str, Path]) -> str:
-    """Steps, and mean ± standard error of the errors, in Markdown; the body median is the last row."""
-    rows = [["arm", "steps", *map(_title, _ERRORS)]]
-    for name, folder in folders.items():
-        summary, steps = read_summary(folder / SUMMARY), sum(one["steps"] for one in read_json(folder / TRAINING))
-        rows.append([name, str(steps), *(_mean(summary["mean"], *one) for one in _ERRORS)])
-    median = {
-        region: {metric: {"mean": value, "se": None} for metric, value in values.items()}
-        for region, values in summary["baselines"]["body_median"].items()
-    }
-    rows.append(["body median", "–", *(_mean(median, *one) for one in _ERRORS)])
-    return _markdown(rows)
-
-
-def _mean(means: Mapping[str, Mapping[str, Any]], region: str, metric: str) -> str:
-    return mean_text(metric, means[region][metric]) if metric in means.get(region, {}) else "–"
-
-
-def _title(error: tuple[str, str]) -> str:
-    region, metric = error
-    return f"{region_title(region)}: {HEADERS[metric]}"
-
-
-def differences(comparison: Comparison) -> str:
-    """Each rival minus the first arm in the body and in lesions, in Markdown; a bias by its size. Lesions that the CT
-    shows are part of all lesions and not tested."""
-    rows = [["compared", "in", "difference [95%]", "cases", "p (t)", "p (Wilcoxon)", "p (corrected)"]]
-    lines = {(line.subject, line.metric): line for line in comparison.lines}
-    errors = [error for error in _ERRORS if error[1] in _COMPARED and error in lines]
-    first, *others = comparison.models
-    for other, error in product(others, errors):
-        rows.append([f"{other} − {first}", _title(error), *_numbers(error[1], lines[error].differences[other])])
-    return _markdown(rows)
-
-
-def _numbers(metric: str, found: Difference) -> list[str]:
-    test, digits = found.test, 1 if metric == _BIAS else 3
-    mean = "–" if test.mean is None else f"{test.mean:+.{digits}f}"
-    ends = "" if test.ci95 is None else f" [{test.ci95[0]:+.{digits}f}, {test.ci95[1]:+.{digits}f}]"
-    tested = (test.p_t, test.p_wilcoxon, found.p)
-    return [f"{mean}{ends}", str(test.pairs), *map(_p_text, tested)]
-
-
-def _p_text(p: float | None) -> str:
-    if p is None:
-        return "–"
-    return f"{p:.4f}" if p >= 1e-4 else "< 0.0001"
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
 if __name__ == "__main__":

@@ -71,7 +71,7 @@ class Grid:
         if not np.isfinite([*self.spacing, *self.origin, *self.direction]).all() or min(self.spacing) <= 0:
             raise GeometryError(f"spacing {self.spacing} mm and origin {self.origin} mm do not define a grid")
         if not np.allclose(self._rotation @ self._rotation.T, np.eye(3), atol=1e-3):
-            raise GeometryError("the axes of the grid are not orthogonal (a sheared image)")
+            raise GeometryError("the axes of the grid are not orthogonal (a sheared image): resample the image")
 
     @property
     def _rotation(self) -> np.ndarray:

@@ -61,7 +61,7 @@ def test_functions_with_options_take_them_as_a_dataclass_or_by_name():
             assert inspect.signature(found).parameters["options"].default is None
 
 
-def test_a_dataset_comes_first_and_an_output_last():
+def test_functions_take_the_dataset_before_the_output():
     functions = {name: found for name in ct2pet.__all__ if inspect.isfunction(found := getattr(ct2pet, name))}
     orders = {name: list(inspect.signature(function).parameters) for name, function in functions.items()}
     assert len(orders) > 20

@@ -63,7 +63,7 @@ def test_a_module_imports_only_what_stands_before_it(name):
             assert ORDER.index(part) <= own, f"{name}:{line} imports {part}, which stands after {part_of(name)}"
 
 
-def test_an_import_against_the_order_would_be_noticed(tmp_path, monkeypatch):
+def test_the_check_of_the_order_finds_a_wrong_import(tmp_path, monkeypatch):
     monkeypatch.setattr(sys.modules[__name__], "ROOT", tmp_path)
     text = """
     import numpy
@@ -105,13 +105,13 @@ def dotted(name):
     return "ct2pet." + name.removesuffix(".py").removesuffix("/__init__").replace("/", ".")
 
 
-def test_everything_but_the_networks_imports_without_torch():
+def test_packages_except_networks_import_without_torch():
     light = [dotted(name) for name in MODULES if part_of(name) not in WITH_TORCH | {"__init__"}]
     light += [f"dataset_conversion.{path.stem}" for path in (ROOT / "dataset_conversion").glob("[!_]*.py")]
     assert imported_with(light, ["torch"]) == ""
 
 
-def test_a_heavy_import_would_be_noticed():
+def test_the_check_of_imports_finds_a_heavy_import():
     assert "ct2pet.volume imports" in imported_with(["ct2pet.errors", "ct2pet.volume"], ["numpy"])
 
 

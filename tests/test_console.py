@@ -71,7 +71,7 @@ def console_text(frame):
 
 
 @pytest.mark.parametrize("width", WIDTHS)
-def test_a_table_holds_every_value_and_no_line_is_wider_than_the_terminal(width):
+def test_a_table_has_every_value_within_the_width_of_the_terminal(width):
     lines = screen(run_in_terminal(TABLE, width), 10**6)
     assert max(map(len, lines)) <= width
     text = "\n".join(lines)
@@ -102,7 +102,7 @@ def test_nothing_is_shown_without_work_or_where_hidden(arguments, monkeypatch):
     assert sys.stderr.getvalue() == ""
 
 
-def test_the_time_left_comes_from_what_this_run_has_done(monkeypatch):
+def test_the_time_left_is_estimated_from_the_cases_of_this_run(monkeypatch):
     """40 of 100 were done before; 20 more in 10 s leave 40 for 20 s."""
     monkeypatch.setattr(console.time, "monotonic", lambda: 10.0)
     state = Progress("x", 100, "step", done=40, already=40, started=0.0)

@@ -52,7 +52,7 @@ def test_every_process_exchanges_with_the_others(both):
         }
 
 
-def test_a_process_alone_gets_its_own_values():
+def test_gathering_in_a_single_process_returns_its_values():
     assert work_together.messages() == {
         "world_size": 1,
         "is_main_process": True,
@@ -108,7 +108,7 @@ def test_a_whole_training_by_two_processes_is_that_of_one(both, store, folders):
     assert {name for name in files if name.endswith(".nii.gz")} == {"A2.nii.gz", "A3.nii.gz"}
 
 
-def test_a_training_goes_on_with_another_number_of_processes(both, store, folders):
+def test_a_training_continues_with_another_number_of_processes(both, store, folders):
     """Two processes train half of the epochs, one the rest."""
     part = folders["two"].with_name("part")
     assert load_checkpoint(part / "checkpoint_latest.pth")["epoch"] == 2
@@ -136,7 +136,7 @@ def test_a_device_that_processes_cannot_share_is_an_error(monkeypatch, device, r
         pass
 
 
-def test_nothing_happens_without_torchrun(monkeypatch):
+def test_one_process_is_used_without_torchrun(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "4")  # some clusters set it by themselves
     monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
     with distributed.process_group("cpu") as device:
@@ -156,7 +156,7 @@ def test_a_process_that_fails_ends_the_others_and_its_own_traceback_is_the_cause
 
 
 @pytest.mark.timeout(500)
-def test_a_training_goes_on_with_one_process_when_the_machine_of_the_other_is_lost(store, tmp_path):
+def test_a_training_of_two_processes_continues_with_one(store, tmp_path):
     """Elastic: torchrun notices, starts the one that is left again, and --c continues."""
     steps, target = tmp_path / "steps", tmp_path / "training"
     steps.mkdir()

@@ -93,7 +93,7 @@ def test_a_script_for_a_cluster_trains_and_queues_again_when_its_time_is_over(sc
     assert queued == "scontrol requeue 77"
 
 
-def test_there_are_scripts_for_a_cluster():
+def test_three_cluster_scripts_exist():
     assert len(list(scripts())) == 3
 
 

@@ -60,7 +60,7 @@ def test_predictions_are_never_negative_and_zero_outside_of_the_districts(pipeli
             assert pet[labels == label].max() < 50
 
 
-def test_the_same_command_gives_the_same_bytes(pipeline, tmp_path):
+def test_a_repeated_command_gives_the_same_bytes(pipeline, tmp_path):
     target = tmp_path / pipeline.predictions.name  # the record contains the name of the folder, not its path
     assert pipeline.predict(target) == 0
     again, before = content_of(target), content_of(pipeline.predictions)
@@ -118,7 +118,7 @@ def by_hand(pipeline, case):
     return real.get_fdata(), fake, labels.T
 
 
-def test_the_summary_holds_the_numbers_that_numpy_finds(pipeline):
+def test_the_summary_equals_a_computation_by_numpy(pipeline):
     summary = json.loads((pipeline.predictions / "summary.json").read_text())
     assert list(summary["cases"]) == TEST_CASES
     labels_of = json.loads((pipeline.raw / "dataset.json").read_text())["districts"]

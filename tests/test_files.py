@@ -68,7 +68,7 @@ def test_an_exception_leaves_the_old_file_and_nothing_else(tmp_path, interruptio
     assert names(tmp_path) == ["plans.json"]
 
 
-def test_a_process_that_dies_leaves_the_old_file_and_a_remainder_that_is_cleaned_up(tmp_path):
+def test_a_killed_process_keeps_the_old_file_and_its_temporary_file_is_removed(tmp_path):
     path = tmp_path / "plans.json"
     path.write_text("old")
     script = (
@@ -106,7 +106,7 @@ def test_a_file_has_the_permissions_of_the_umask(tmp_path):
     assert stat.S_IMODE((tmp_path / "plans.json").stat().st_mode) == 0o640
 
 
-def test_json_comes_back_as_it_was(tmp_path):
+def test_json_is_read_as_written(tmp_path):
     content = {"name": "Schädel", "spacing": [2.5, 1.0], "none": None, "nested": {"a": True}}
     write_json(tmp_path / "x.json", content)
     assert read_json(tmp_path / "x.json") == content
@@ -209,7 +209,7 @@ def hidden_by_a_library(temporary):
 
 @pytest.mark.parametrize("how", [too_large, hidden_by_a_library])
 @pytest.mark.parametrize("atomic", [atomic_path, atomic_folder])
-def test_a_full_disk_is_named_with_a_remedy_and_what_was_there_stays(tmp_path, atomic, how):
+def test_a_full_disk_is_reported_with_a_remedy_and_keeps_the_old_file(tmp_path, atomic, how):
     with atomic(tmp_path / "old") as temporary:
         (temporary / "x" if temporary.is_dir() else temporary).write_text("old")
 

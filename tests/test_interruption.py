@@ -79,7 +79,7 @@ def test_an_exception_that_was_dropped_is_raised_again(lost_in, number, capsys):
 
 
 @pytest.mark.parametrize("times", [2, 5])
-def test_it_is_raised_again_as_often_as_it_is_dropped(times):
+def test_a_signal_whose_exception_was_suppressed_is_raised_again(times):
     dropped = []
 
     def work():
@@ -185,7 +185,7 @@ def test_without_a_signal_nothing_changes():
     assert state() == before
 
 
-def test_another_exception_in_a_finalizer_is_shown_as_ever(monkeypatch):
+def test_other_exceptions_in_finalizers_are_shown_as_usual(monkeypatch):
     shown = []
     monkeypatch.setattr(sys, "unraisablehook", lambda unraisable: shown.append(unraisable.exc_type))
 

@@ -13,7 +13,7 @@ DOCUMENT = st.recursive(PLAIN, lambda inner: st.lists(inner) | st.dictionaries(T
 
 
 @given(DOCUMENT)
-def test_every_document_that_python_can_write_comes_back(document):
+def test_json_documents_of_python_are_read_as_written(document):
     for ascii_only in (True, False):
         text = json.dumps(document, ensure_ascii=ascii_only, allow_nan=False).encode()
         assert parse_json(text) == document

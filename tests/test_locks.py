@@ -53,7 +53,7 @@ def test_a_second_process_is_refused_with_the_number_of_the_first(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_the_lock_of_a_process_that_was_killed_is_free_though_its_files_and_children_are_there(tmp_path, number):
+def test_the_lock_of_a_killed_process_is_free(tmp_path, number):
     with other_process(tmp_path) as process:
         process.send_signal(number)
         process.wait()
@@ -79,7 +79,7 @@ def test_a_second_block_of_the_same_process_is_refused(tmp_path):
         enter(tmp_path)
 
 
-def test_of_many_at_once_one_works(tmp_path):
+def test_only_one_of_many_threads_gets_the_lock(tmp_path):
     entered, refused, all_tried = [], [], threading.Barrier(8)
 
     def one():

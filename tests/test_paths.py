@@ -40,7 +40,7 @@ def test_without_the_variable_the_home_folder_is_used_with_one_message(
     assert said.count(variable) == said.count(str(expected)) == said.count("\n") == 1
 
 
-def test_a_tilde_is_the_home(monkeypatch, tmp_path):
+def test_a_tilde_in_a_variable_is_expanded(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("ct2pet_raw", "~/pets")
     assert paths.raw_folder() == tmp_path / "pets"

@@ -159,7 +159,7 @@ def test_a_conversion_reveals_nothing_about_patients(tree, raw, private, capfd, 
         assert stat.S_IMODE(tables[name].stat().st_mode) == 0o600
 
 
-def test_without_the_users_word_there_is_no_map(tree, raw, tmp_path, capfd):
+def test_the_patient_map_is_written_only_on_request(tree, raw, tmp_path, capfd):
     before = {*tmp_path.rglob("*")}
     main(["-i", str(tree), "-d", "1", "-n", "CLINIC", "-np", "1"])
     new = {path for path in {*tmp_path.rglob("*")} - before if not path.is_relative_to(raw)}

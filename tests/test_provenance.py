@@ -130,7 +130,7 @@ def test_a_repository_around_the_installed_package_is_not_its_own(tmp_path, monk
         assert provenance._commit.__wrapped__() == expected
 
 
-def test_a_digest_depends_on_the_content_alone(tmp_path):
+def test_a_digest_depends_only_on_the_content(tmp_path):
     assert digest({"a": 1, "b": [1.5]}) == digest(json.loads('{ "b": [1.5],\n "a": 1}'))
     assert digest({"a": 1}) != digest({"a": 2})
     (tmp_path / "one.json").write_text('{"a": 1}')

@@ -55,7 +55,7 @@ def test_the_notebook_runs_from_the_first_cell_to_the_last(tmp_path):
     assert (tmp_path / "ct2pet_tutorial" / "projections.png").stat().st_size > 5000
 
 
-def test_the_notebook_holds_no_outputs_and_no_path_of_a_machine():
+def test_the_notebook_has_no_outputs_and_no_paths():
     text = NOTEBOOK.read_text(encoding="utf-8")
     assert not re.search(r"/(home|tmp|work|Users)/", text)
     assert all(cell["outputs"] == [] for cell in json.loads(text)["cells"] if cell["cell_type"] == "code")

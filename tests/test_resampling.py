@@ -72,7 +72,7 @@ def test_constant_in_constant_out_to_the_outer_faces(target):
     np.testing.assert_allclose(array[within], -123.0, rtol=1e-6)
 
 
-def test_a_linear_ramp_in_space_stays_the_same_ramp():
+def test_resampling_reproduces_a_linear_ramp():
     slope = np.array([3.0, -2.0, 5.0])
 
     def ramp(grid):

@@ -228,7 +228,7 @@ PLACES = [("version",), ("blend_mm",), HEAD, (*HEAD, "spacing"), (*HEAD, "networ
 
 
 @given(st.sampled_from(PLACES), ANY)
-def test_any_value_at_any_place_is_read_or_refused_in_one_line(place, value):
+def test_any_value_of_any_key_is_accepted_or_refused_in_one_line(place, value):
     told = ["plans.json: nothing"]
     try:
         parse_as(changed(place, value), Whole, "plans.json")

@@ -93,7 +93,7 @@ def test_the_licence_is_in_the_wheel(wheel):
     assert licence.read_bytes() == (ROOT / "LICENSE").read_bytes()
 
 
-def test_packages_and_reference_plans_are_found_where_the_wheel_lies(wheel):
+def test_the_wheel_contains_packages_and_reference_plans(wheel):
     script = (
         "import json, ct2pet, ct2pet_plans, dataset_conversion\n"
         "from importlib.metadata import version\n"

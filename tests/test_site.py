@@ -79,7 +79,7 @@ class Loads(HTMLParser):
 
 
 @pytest.mark.parametrize("path", PAGES, ids=lambda path: path.stem)
-def test_pages_load_files_of_the_site_alone(site, path):
+def test_pages_load_only_files_of_the_site(site, path):
     page = page_of(site, path)
     loads = Loads()
     loads.feed(page.read_text(encoding="utf-8"))

@@ -71,7 +71,7 @@ def test_oriented_keeps_every_voxel_at_its_place(direction):
 
 
 @pytest.mark.parametrize("direction", DIRECTIONS)
-def test_oriented_runs_to_the_left_the_back_and_the_head_and_stays_so(direction):
+def test_canonical_axes_point_left_posterior_and_superior(direction):
     volume = numbered_volume(direction).to_canonical()
     rotation = np.array(volume.grid.direction).reshape(3, 3)
     assert (np.diag(rotation) > np.sqrt(0.5) - 0.1).all()
@@ -165,7 +165,7 @@ def test_another_spacing_covers_the_same_field_of_view(grid, spacing):
         assert beyond[axis] <= max(spacing[axis] / 2, spacing[axis] - grid.shape[axis] * grid.spacing[axis]) + 1e-6
 
 
-def test_the_same_spacing_changes_nothing():
+def test_resampling_to_the_same_spacing_keeps_the_grid():
     grid = Grid(SHAPE, SPACING, ORIGIN, DIRECTIONS[-1])
     assert grid.with_spacing(SPACING).matches(grid)
 
@@ -209,7 +209,7 @@ def test_voxel_volume_and_corners_worked_by_hand():
 
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(seed=st.integers(0, 2**32 - 1), share=st.floats(0, 0.2))
-def test_a_box_around_a_mask_holds_it_all_and_is_tight(seed, share):
+def test_the_bounding_box_of_a_mask_is_complete_and_tight(seed, share):
     mask = np.random.default_rng(seed).random((5, 6, 7)) < share
     box = Box.around(mask)
     if box is None:

@@ -42,7 +42,8 @@ def run_demo(folder: Path, method: str = "pix2pix", *, device: str | None = None
         with steps.step("preprocessing"):
             preprocess(dataset, plans_name=demonstration.plans_name)
         with steps.step("training"):
-            options, plans_name = TrainingOptions(resume=True), demonstration.plans_name
+            begun = any((folder / "results").glob("*/*/fold_*/checkpoint_*.pth"))
+            options, plans_name = TrainingOptions(resume=begun), demonstration.plans_name
             trainings = train(dataset, method, "all", device=device, plans_name=plans_name, options=options)
         trained = Trained(folder, dataset, method, trainings, device)
         for title, stage in demonstration.conclusion.items():

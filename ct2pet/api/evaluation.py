@@ -8,6 +8,7 @@ from typing import Any
 
 from ct2pet import layout
 from ct2pet.dataset import open_dataset
+from ct2pet.errors import DatasetError
 from ct2pet.evaluation import References, evaluate_predictions
 from ct2pet.parallel import default_processes
 
@@ -41,7 +42,14 @@ def evaluate(
     """
     options = replace(options or EvaluationOptions(), **changes)
     lesions, organs = _path(options.lesions), _path(options.organs)
-    references = References.from_dataset(open_dataset(dataset), options.split, lesions=lesions, organs=organs)
+    raw = open_dataset(dataset)
+    references = References.from_dataset(raw, options.split, lesions=lesions, organs=organs)
+    if not references.cases:
+        kind, other = ("test", "Tr") if options.split == "Ts" else ("training", "Ts")
+        raise DatasetError(
+            f"{raw.folder}: no {kind} cases (images{options.split}); -split {other} evaluates the other ones, and "
+            "ct2pet_evaluate REAL PREDICTIONS compares the images of two folders"
+        )
     return _evaluate(references, Path(predictions), options)
 
 

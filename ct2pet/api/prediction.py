@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from ct2pet.api.device import choose_device
+from ct2pet.dataset import Fields
 from ct2pet.districts.records import print_records
-from ct2pet.errors import Ct2PetError
+from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.files import check_writable
 from ct2pet.inference.case_prediction import CasePrediction, Threads, predict_cases
 from ct2pet.inference.choice import Member, chosen_members
 from ct2pet.inference.cluster_prediction import PredictionRequest, predict_on_cluster
-from ct2pet.inference.input_files import find_cases, part
+from ct2pet.inference.input_files import Case, find_cases, part
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.inference.record import PredictionRecord, provenance_of_members
 from ct2pet.locks import folder_lock
@@ -59,18 +60,28 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
         record = PredictionRecord.beside(target, cases, provenance_of_members(members, settings), run)
         work = record.begin(cases, options.continue_prediction, prediction.dicom)
         try:
-            if on_cluster:
-                request = PredictionRequest(options, prediction.maps, prediction.dicom, choose_device)
-                predict_on_cluster(work, request, len(cases) - len(work))
-            else:
-                predict_cases(work, prediction, len(cases) - len(work), threads)
-            if options.pictures:
-                from ct2pet.inference.pictures import write_pictures  # imports matplotlib, which takes 0.5 s
-
-                write_pictures(cases, fields)
+            with _pictures_of(cases, fields) if options.pictures else contextlib.nullcontext():
+                if on_cluster:
+                    request = PredictionRequest(options, prediction.maps, prediction.dicom, choose_device)
+                    predict_on_cluster(work, request, len(cases) - len(work))
+                else:
+                    predict_cases(work, prediction, len(cases) - len(work), threads)
         finally:
             print_records(prediction.maps.records)
     return [path for case in cases for path in case.outputs.values()]
+
+
+@contextlib.contextmanager
+def _pictures_of(cases: Sequence[Case], fields: Fields) -> Iterator[None]:
+    """After the block the predictions have pictures, also where other cases failed."""
+    from ct2pet.inference.pictures import write_pictures  # imports matplotlib, which takes 0.5 s
+
+    try:
+        yield
+    except CasesFailed:
+        write_pictures(cases, fields)
+        raise
+    write_pictures(cases, fields)
 
 
 def _alone_in(folder: Path, options: PredictionOptions) -> contextlib.AbstractContextManager[None]:

@@ -164,7 +164,8 @@ def execute(arguments: argparse.Namespace) -> None:
         options = PredictionOptions(**values, mirror=not arguments.disable_tta)
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
-    print(f"{len(paths)} predicted image(s): {folder} (provenance: {layout.PREDICTION})")
+    shown = paths[0].resolve() if len(paths) == 1 else folder
+    print(f"{len(paths)} predicted image(s): {shown} (provenance: {layout.PREDICTION})")
     print(_next_step(arguments, folder))
 
 

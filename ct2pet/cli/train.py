@@ -43,6 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="number of GPUs; each trains one district at a time (default: 1)",
     )
+    _add_start(parser)
+    _add_initial_weights(parser)
+    _add_length(parser)
+    _add_computation(parser)
+
+
+def _add_start(parser: argparse.ArgumentParser) -> None:
+    """Whether a training starts, continues or is only validated, and its checkpoints."""
     parser.add_argument("--c", dest="resume", action="store_true", help="continue from the latest checkpoint")
     parser.add_argument("--overwrite", action="store_true", help="repeat a finished training (default: refuse it)")
     parser.add_argument(
@@ -60,6 +68,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_false",
         help="write only the final checkpoint; an interrupted training starts again from the first epoch",
     )
+
+
+def _add_initial_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-pretrained_weights",
         type=Path,
@@ -72,6 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="train the whole body first, if it is not trained yet; its weights initialize each district",
     )
+
+
+def _add_length(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--num_epochs", type=positive_integer, metavar="N", help="number of epochs (default: that of the plans)"
     )
@@ -90,6 +104,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="stop after N epochs without a lower validation MAE (default: never)",
     )
+
+
+def _add_computation(parser: argparse.ArgumentParser) -> None:
+    """Threads, compilation and random numbers."""
     parser.add_argument(
         "-num_workers",
         type=integer(0, 256),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import math
 import re
@@ -226,8 +227,12 @@ def _map_rows(named: Iterable[Named], records: Mapping[str, Record], source: Pat
 def _finish(
     folder: Path, name: str, records: Mapping[str, Record], rows: Sequence[MapRow], map_path: Path | None
 ) -> None:
-    """The tables and dataset.json, as far as there are cases."""
+    """The tables and dataset.json; without cases the empty folders are removed, so that the number stays free."""
     if not records:
+        with contextlib.suppress(OSError):  # a folder with other files stays
+            for path in folder.iterdir():
+                path.rmdir()
+            folder.rmdir()
         return
     if map_path is not None:
         write_map(map_path, {row.case: row for row in rows}.values())

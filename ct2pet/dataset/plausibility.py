@@ -18,7 +18,8 @@ def number_problems(array: np.ndarray) -> list[str]:
     if array.dtype.kind != "f":
         return []
     wrong = array.size - sum(np.count_nonzero(np.isfinite(part)) for part in array)
-    return [f"{wrong} voxels are NaN or infinite"] if wrong else []
+    number = "1 voxel is" if wrong == 1 else f"{wrong} voxels are"
+    return [f"{number} NaN or infinite: convert the image again, or replace these values"] if wrong else []
 
 
 def ct_problems(ct_hu: np.ndarray) -> list[str]:

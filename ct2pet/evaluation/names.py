@@ -73,6 +73,11 @@ def metrics_of(values: Collection[str]) -> list[str]:
     return [metric for metric in HEADERS if metric in values] + [metric for metric in values if metric not in HEADERS]
 
 
+def training_metric_title(metric: str) -> str:
+    """The title of a validation metric of a training: ``mae_suv`` is "MAE [SUV]"."""
+    return HEADERS.get(metric.removesuffix("_suv"), metric.replace("_", " "))
+
+
 def region_title(region: str) -> str:
     """The title of a region."""
     title = region.removeprefix(ORGAN).replace("_", " ")

@@ -43,7 +43,8 @@ def shape_of_three_axes(size: tuple[int, ...]) -> tuple[int, int, int]:
     Raises ImageError for images that are not one volume.
     """
     if len(size) < 3 or any(n != 1 for n in size[3:]):
-        raise ImageError(f"its shape is {' x '.join(map(str, size))}; expected one volume of three axes")
+        remedy = ": write each volume to a file" if len(size) > 3 else ""
+        raise ImageError(f"its shape is {' x '.join(map(str, size))}; expected one volume of three axes{remedy}")
     x, y, z = (int(n) for n in size[:3])
     return z, y, x
 

@@ -16,6 +16,7 @@ from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.paths import results_folder
 from ct2pet.sharing import unpacked
 from ct2pet.sharing.box import ABOUT_BOX, BOX, box_file, is_box
+from ct2pet.suggestions import did_you_mean
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,8 @@ def _of_path(
     if is_box(path):
         print(f"model: {ABOUT_BOX}", file=sys.stderr)
         path = box_file()
+    elif not path.exists():
+        raise CheckpointError(f"--model {path}: no such file or folder{did_you_mean(str(path), [BOX])}")
     folder = path if path.is_dir() else stack.enter_context(unpacked(path))
     trained = _choose_in(folder, path, options)
     only = [*trained.folds] if len(trained.folds) == 1 else None

@@ -47,8 +47,8 @@ class DicomOutput:
         files = [case for case in cases if not case.image.is_dir()]
         if self.wanted and files:
             raise Ct2PetError(
-                f"{source}: --dicom needs each CT as a folder with a DICOM series, for its patient and study; "
-                f" {files[0].image.name} is not one; run without --dicom"
+                f"{source}: --dicom needs each CT as a folder with a DICOM series, which has the data of patient "
+                f"and study; {files[0].image.name} is not one; run without --dicom"
             )
         if len(files) < len(cases):
             _say_which_are_renamed([case for case in cases if case.image.is_dir()])

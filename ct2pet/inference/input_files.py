@@ -172,6 +172,8 @@ def _refuse_to_replace(pairs: Sequence[tuple[Path, Path]]) -> None:
 
 
 def _files(source: Path, target: Path) -> dict[str, Path]:
+    if not source.exists():
+        raise DatasetError(f"{source}: no such file or folder")
     if source.is_file():
         if not source.name.lower().endswith(image_suffixes()):
             raise ImageError(f"{source}: unknown image format; known are {', '.join(image_suffixes())}")
@@ -188,7 +190,9 @@ def _files(source: Path, target: Path) -> dict[str, Path]:
 
         files = dicom_cases(source, target)
     if not files:
-        raise DatasetError(f"{source}: no images; known formats are {', '.join(image_suffixes())} and DICOM")
+        known = f"known formats are {', '.join(image_suffixes())} and DICOM"
+        nested = "; image files in its subfolders are not read" if any(map(Path.is_dir, source.iterdir())) else ""
+        raise DatasetError(f"{source}: no images; {known}{nested}")
     return files
 
 

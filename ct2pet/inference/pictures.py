@@ -86,8 +86,6 @@ def _fused(grey: np.ndarray, share: np.ndarray) -> np.ndarray:
 
 
 def _figure(panels: Mapping[str, tuple[int, np.ndarray]], spacing: Sequence[float], highest: float) -> Any:
-    from matplotlib.cm import ScalarMappable
-    from matplotlib.colors import Normalize
     from matplotlib.figure import Figure
 
     sizes = []
@@ -106,10 +104,19 @@ def _figure(panels: Mapping[str, tuple[int, np.ndarray]], spacing: Sequence[floa
         for x, side, alignment in zip((0.02, 0.98), _SIDES[axis], ("left", "right")):
             axes.text(x, 0.99, side, transform=axes.transAxes, fontsize=8, color="gray", ha=alignment, va="top")
         left += wide + _GAP_INCHES
-    bar = figure.add_axes((0.3, 0.72 * _BAR_INCHES / height, 0.4, 0.1 / height))
-    colours = ScalarMappable(Normalize(0, highest), "hot")
-    figure.colorbar(colours, cax=bar, orientation="horizontal").set_label(
-        "synthetic PET [SUV]", color="white", fontsize=8
-    )
-    bar.tick_params(colors="white", labelsize=8)
+    _add_colour_bars(figure, highest)
     return figure
+
+
+def _add_colour_bars(figure: Any, highest: float) -> None:
+    """One for the projections, which are grey, and one for the slices."""
+    from matplotlib.cm import ScalarMappable
+    from matplotlib.colors import Normalize
+
+    height = figure.get_figheight()
+    for left, colours, panels in ((0.06, "gray_r", "projections"), (0.56, "hot", "slices")):
+        bar = figure.add_axes((left, 0.72 * _BAR_INCHES / height, 0.38, 0.1 / height))
+        scale = figure.colorbar(ScalarMappable(Normalize(0, highest), colours), cax=bar, orientation="horizontal")
+        scale.set_label(f"synthetic PET in the {panels} [SUV]", color="white", fontsize=8)
+        scale.outline.set_edgecolor("gray")  # the darkest grey is that of the background
+        bar.tick_params(colors="white", labelsize=8)

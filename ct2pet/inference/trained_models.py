@@ -18,6 +18,7 @@ from ct2pet.inference.predictor import DistrictModels
 from ct2pet.layout import CHECKPOINT_FINAL, PLANS, fold_folder, model_folder
 from ct2pet.models import build_method
 from ct2pet.models.base import Method
+from ct2pet.paths import results_folder
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.suggestions import did_you_mean
 
@@ -56,7 +57,7 @@ class TrainedModel:
         unknown = [name for name in names if name not in self.folds]
         if unknown:
             raise CheckpointError(
-                f"{self.folder(unknown[0])}: no {self.checkpoint}; trained are: {', '.join(sorted(self.folds))}"
+                f"{self} -c {unknown[0]}: no {self.checkpoint}; trained are: {', '.join(sorted(self.folds))}"
                 f"{did_you_mean(unknown[0], sorted(self.folds))}"
             )
         return {name: [self._file(name, fold) for fold in self._folds(name, folds)] for name in names}
@@ -73,7 +74,7 @@ class TrainedModel:
         missing = [name for name in wanted if name not in self.folds]
         if missing:
             raise CheckpointError(
-                f"{self.folder(missing[0]).parent}: {', '.join(missing)} has no {self.checkpoint}; train it, or give "
+                f"{self}: {', '.join(missing)} has no {self.checkpoint}; train it, or give "
                 f"the districts to use: -c {' '.join(name for name in self.folds)}"
             )
         return wanted
@@ -85,7 +86,7 @@ class TrainedModel:
         missing = [fold for fold in wanted if fold not in there]
         if missing:
             raise CheckpointError(
-                f"{self.folder(configuration)}: no {self.checkpoint} of fold {', '.join(missing)}; there are folds: "
+                f"{self} -c {configuration}: no {self.checkpoint} of fold {', '.join(missing)}; there are folds: "
                 f"{', '.join(there)}"
             )
         return list(wanted)
@@ -178,9 +179,11 @@ def choose(
     Raises CheckpointError that lists the trained models where none or several match.
     """
     if not trained:
+        given = {"-d": dataset, "-m": model, "-p": plans_name}
+        wanted = "".join(f" {option} {value}" for option, value in given.items() if value is not None)
         raise CheckpointError(
-            "no trained model with this checkpoint; train one (ct2pet_train), change -chk, or use the built-in model "
-            "(--model box)"
+            f"no trained model{wanted and f' of{wanted}'} in {results_folder()}: it has none at all; train one "
+            "(ct2pet_train), check ct2pet_results, or use the built-in model (--model box)"
         )
     fitting = matching(trained, dataset, model, plans_name)
     if len(fitting) > 1:

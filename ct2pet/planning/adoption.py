@@ -18,7 +18,7 @@ from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import SMALLEST_MAP, patchgan_maps
 
 _MOST_TISSUES = "trunk"
-_FINE_TUNING_FACTOR = 0.1  # benchmarks/box_sts.py
+_FINE_TUNING = {"fine_tuning_factor": 0.1, "initial_weights_decay": 500.0}  # benchmarks/box_sts.py
 
 
 def plans_like(
@@ -29,9 +29,9 @@ def plans_like(
     request: PlanRequest,
 ) -> Plans:
     """Plans with the networks, the spacing and the normalization of the plans ``source``, so that trainings can start
-    from the weights of its model, with smaller learning rates (``fine_tuning_factor``). All other decisions are the
-    planner's. Each configuration is like its ``counterpart``. Raises PlansError where the dataset has other inputs or
-    targets."""
+    from the weights of its model, with smaller learning rates (``fine_tuning_factor``) and a weight decay towards
+    these weights (``initial_weights_decay``). All other decisions are the planner's. Each configuration is like its
+    ``counterpart``. Raises PlansError where the dataset has other inputs or targets."""
     if planned_fields(description.fields) != source.fields:
         raise PlansError(
             f"{fingerprint.dataset_name}: other inputs or targets than {source.dataset_name}; use other plans (-p)"
@@ -43,7 +43,7 @@ def plans_like(
         like = source.configuration(counterpart(name, source.configurations))
         adopted = adopt_networks(configuration, like)
         configurations[name] = replace(adopted, normalization=like.normalization)
-    models = {name: {**numbers, "fine_tuning_factor": _FINE_TUNING_FACTOR} for name, numbers in planned.models.items()}
+    models = {name: {**numbers, **_FINE_TUNING} for name, numbers in planned.models.items()}
     return replace(planned, configurations=configurations, models=models)
 
 

@@ -17,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from ct2pet.evaluation.names import HEADERS
+from ct2pet.evaluation.names import training_metric_title
 from ct2pet.layout import VALIDATION_METRIC, is_loss
 from ct2pet.report.colours import SERIES
 from ct2pet.report.svg import INK, link
@@ -151,7 +151,7 @@ def draw_detection(
         for threshold, x, y in zip(thresholds, false, true):
             axes.annotate(f"{threshold:g}", (x, y), (3, 3), textcoords="offset points", fontsize=6.5, color=colour)
     axes.set(xlabel="false positives per scan", ylabel="share of lesions detected", ylim=(-0.03, 1.08))
-    axes.set_title("Lesions detected, by SUV threshold")
+    axes.set_title(textwrap.fill("Lesions detected, by SUV threshold", _TITLE_CHARACTERS))
     axes.legend(frameon=False, fontsize=7.5)
     axes.grid(alpha=0.25)
 
@@ -165,7 +165,7 @@ def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> 
     axes.set(yscale="log" if positive else "linear", ylabel="loss (normalised)")
     axes.set_title(title)
     if names:
-        axes.legend(frameon=False, fontsize=7, ncols=2)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), frameon=False, fontsize=7, ncols=3)  # below them
     _epochs(axes)
 
 
@@ -187,8 +187,7 @@ def draw_validation(
 def validation_title(column: str, on_training_cases: bool = False) -> str:
     """The title of a metric of the training log: ``validation_mae_suv`` is "validation MAE [SUV]". For a training with
     all cases it names them training cases."""
-    metric = column.removeprefix(VALIDATION_METRIC)
-    title = HEADERS.get(metric.removesuffix("_suv"), metric.replace("_", " "))
+    title = training_metric_title(column.removeprefix(VALIDATION_METRIC))
     return f"{title}, training cases" if on_training_cases else f"validation {title}"
 
 
@@ -199,8 +198,9 @@ def _epochs(axes: Axes) -> None:
 
 
 def _curve(rows: Sequence[Mapping[str, float]], name: str) -> tuple[list[float], list[float]]:
+    """Epochs, counted from 1 as in the terminal, and values."""
     with_value = [row for row in rows if name in row]
-    return [row["epoch"] for row in with_value], [row[name] for row in with_value]
+    return [row["epoch"] + 1 for row in with_value], [row[name] for row in with_value]
 
 
 def mark_sides(axes: Axes, colour: str) -> None:

@@ -120,7 +120,8 @@ def _philips(
         else f"{philips.SUV_FACTOR.name} needs {name('DecayCorrection')} START, which is {decay}"
     )
     raise ImageError(
-        f"Units are CNTS: no SUV from it, because {reason}, and {philips.why_not(slices, philips.ACTIVITY_FACTOR)}"
+        f"Units are CNTS: no SUV from it, because {reason}, and {philips.why_not(slices, philips.ACTIVITY_FACTOR)}; "
+        "export the PET in BQML"
     )
 
 

@@ -22,10 +22,13 @@ def units(frame: Frame) -> str:
         found = [unit for unit, _, _ in _mappings(frame)]
         usable = [unit for unit in _ORDER if unit in found]
         if not usable:
-            raise ImageError(f"{name('Units')} is missing, and no real world value mapping is in Bq/ml or SUVbw")
+            raise ImageError(
+                f"{name('Units')} is missing, and no real world value mapping is in Bq/ml or SUVbw; "
+                "export the PET in BQML"
+            )
         return usable[0]
     if classic not in _USABLE:
-        raise ImageError(f"{name('Units')} is not BQML, GML or CNTS: no conversion to SUV")
+        raise ImageError(f"{name('Units')} is not BQML, GML or CNTS: no conversion to SUV; export the PET in BQML")
     kind = frame.get("SUVType")
     if classic == "GML" and kind not in (None, "BW"):
         raise ImageError(f"{name('SUVType')} is not BW: these are not SUV by body weight")

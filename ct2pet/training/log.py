@@ -12,6 +12,7 @@ from typing import Any
 
 from ct2pet import layout
 from ct2pet.errors import TrainingError
+from ct2pet.evaluation.names import training_metric_title
 from ct2pet.files import atomic_path
 from ct2pet.layout import is_loss as is_loss
 
@@ -116,25 +117,30 @@ class TrainingLog:
 
 
 def _plot(rows: list[Row], monitor: str, path: Path) -> None:
+    _figure(rows, monitor).savefig(path, dpi=90, format="png")
+
+
+def _figure(rows: list[Row], monitor: str) -> Any:
     from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-    figure = Figure(figsize=(8, 8), layout="constrained")
+    figure = Figure(figsize=(9, 8), layout="constrained")
     losses, validation = figure.subplots(2, 1, sharex=True)
     names = [name for name in rows[-1] if is_loss(name)]
     for name in names:
         losses.plot(*_curve(rows, name), label=name)
-    losses.set(ylabel="loss (normalised units)", title="mean of each epoch", yscale="log")
-    losses.legend(loc="upper right")
+    losses.set(ylabel="loss (normalised units)", title="Mean of each epoch", yscale="log")
+    losses.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)  # beside the axes: it covers no curve
     validation.plot(*_curve(rows, monitor), color="black", marker=".")
-    name = monitor.removeprefix(VALIDATION).replace("_", " ")
-    validation.set(xlabel="epoch", ylabel=f"patches of the fold's validation cases: {name}", ylim=(0, None))
+    name = training_metric_title(monitor.removeprefix(VALIDATION))
+    validation.set(xlabel="epoch", ylabel=f"{name}, patches of the validation cases", ylim=(0, None))
     for axes in (losses, validation):
         axes.grid(alpha=0.3)
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-    figure.savefig(path, dpi=90, format="png")
+    return figure
 
 
 def _curve(rows: list[Row], name: str) -> tuple[list[float], list[float]]:
+    """Epochs, counted from 1 as in the terminal, and values."""
     with_value = [row for row in rows if name in row]
-    return [row["epoch"] for row in with_value], [row[name] for row in with_value]
+    return [row["epoch"] + 1 for row in with_value], [row[name] for row in with_value]

@@ -10,25 +10,25 @@ import torch
 
 from ct2pet import distributed
 from ct2pet.training.augmentation import Augmenter
-from ct2pet.training.average import WeightAverage
 from ct2pet.training.data_loader import PatchBatch, PatchLoader, default_workers, prefetched
 from ct2pet.training.log import Row
 from ct2pet.training.optimization import Optimization
 
 
 class TrainingLoop:
-    """Makes one step with each batch of the loader. ``num_workers``: None: chosen by device."""
+    """Makes one step with each batch of the loader. ``after_step`` is called with the number of each step after it.
+    ``num_workers``: None: chosen by device."""
 
     def __init__(
         self,
         loader: PatchLoader,
         augmenter: Augmenter,
         optimization: Optimization,
-        average: WeightAverage,
+        after_step: Callable[[int], None],
         num_workers: int | None,
     ) -> None:
         self.loader, self.augmenter = loader, augmenter
-        self.optimization, self.average = optimization, average
+        self.optimization, self.after_step = optimization, after_step
         self.device = optimization.device
         if num_workers is None:
             num_workers = default_workers(self.device.type, distributed.local_world_size())
@@ -45,7 +45,7 @@ class TrainingLoop:
         with contextlib.closing(self._read_ahead(steps)) as batches:
             for step, batch in enumerate(batches, start=steps.start):
                 losses = self.optimization.step(self._augmented(batch), step, batch.cases)
-                self.average.update(step)
+                self.after_step(step)
                 for name, value in losses.items():
                     sums[name] = sums.get(name, 0) + value
                 counts.update(losses.keys())

@@ -82,11 +82,11 @@ def take_weights(method: Method, path: Path) -> tuple[dict[str, Any], str]:
 def _by_network(weights: Weights) -> dict[str, dict[str, torch.Tensor]]:
     networks: dict[str, dict[str, torch.Tensor]] = {}
     for name, tensor in weights.items():
-        networks.setdefault(_network_of(name), {})[name] = tensor
+        networks.setdefault(network_of(name), {})[name] = tensor
     return networks
 
 
-def _network_of(weight: str) -> str:
+def network_of(weight: str) -> str:
     """The network that a weight belongs to: the first part of its name, or the third in a method of several stages."""
     parts = weight.split(".")
     return ".".join(parts[:3]) if parts[0] == "parts" else parts[0]

@@ -26,6 +26,7 @@ from ct2pet.training.data_loader import BatchPlan, PatchLoader
 from ct2pet.training.determinism import determinism
 from ct2pet.training.display import TrainingDisplay
 from ct2pet.training.final_validation import FinalValidation
+from ct2pet.training.initial_weights import InitialWeightsDecay
 from ct2pet.training.log import VALIDATION as METRIC
 from ct2pet.training.log import Monitor, Row, TrainingLog
 from ct2pet.training.loop import TrainingLoop
@@ -85,7 +86,8 @@ class Trainer:
             self.stage.inputs, run.validation_cases or run.training_cases, self.model
         )
         self.average = WeightAverage(method, hparams.ema_decay)
-        self.loop = TrainingLoop(loader, augmenter, self.optimization, self.average, self.options.num_workers)
+        self.initial_weights = InitialWeightsDecay(method, hparams.initial_weights_decay, len(run.training_cases))
+        self.loop = TrainingLoop(loader, augmenter, self.optimization, self._after_step, self.options.num_workers)
         self.checkpoints = Checkpoints(run)
         self.monitor = Monitor(f"{METRIC}{self.model.monitor}", self.model.maximize)
         self.log = TrainingLog(run.folder, self.monitor)
@@ -172,14 +174,21 @@ class Trainer:
             source, said = take_weights(self.method, start)
             self._load({})
             self.average.restart()
+            self.initial_weights.begin(source["networks"])
             self.record.begin_with(source)
             if distributed.is_main_process():
-                say(f"{self.name}: {said}{self._rates_text()}")
+                say(f"{self.name}: {said}{self._fine_tuning_text()}")
         return 0
 
-    def _rates_text(self) -> str:
-        factor = self.model.hyperparameters.fine_tuning_factor
-        return f"; learning rates: {factor:g} of those of the plans (fine_tuning_factor)" if factor != 1 else ""
+    def _fine_tuning_text(self) -> str:
+        factor, decay = self.model.hyperparameters.fine_tuning_factor, self.initial_weights.decay
+        rates = f"; learning rates: {factor:g} of those of the plans (fine_tuning_factor)" if factor != 1 else ""
+        pull = f"; weight decay towards the initial weights: {decay:.3g} (initial_weights_decay / training cases)"
+        return rates + (pull if decay > 0 else "")
+
+    def _after_step(self, step: int) -> None:
+        self.initial_weights.update(self.optimization.optimizers.values())
+        self.average.update(step)
 
     def _resume(self) -> int:
         """Load the latest checkpoint; returns the epoch to continue with."""
@@ -191,6 +200,7 @@ class Trainer:
         self._load(content["model"])
         self.model.load_training_state(moved(content.get("training_state", {}), self.device))
         self.average.load(content.get("average", {}))
+        self.initial_weights.load(content.get("initial_weights", {}))
         self.optimization.load_state(content)
         torch.set_rng_state(content["random"].cpu())
         self.log = TrainingLog(self.folder, self.monitor, content["log"])
@@ -245,6 +255,7 @@ class Trainer:
         return {
             "model": self.method.state_dict(),
             "average": self.average.averages,
+            "initial_weights": self.initial_weights.initial,
             "training_state": self.model.training_state(),
             "random": torch.get_rng_state(),
             **self.optimization.state(),

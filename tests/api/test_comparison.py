@@ -43,7 +43,7 @@ def test_names_of_trainings_are_the_shortest_unique_ends_of_their_paths(folders,
     assert compare_results(own).models == ("fold_0", "two")
 
 
-def test_here_has_a_name_too(folders, monkeypatch):
+def test_a_relative_path_is_named_by_its_folder(folders, monkeypatch):
     monkeypatch.chdir(folders[0])
     assert compare_results([Path(), "../two"]).models == ("one", "two")
 
@@ -107,7 +107,7 @@ def test_two_predictions_are_compared(pipeline, tmp_path, capfd):
     capfd.readouterr()
     assert run(f"compare {pipeline.predictions} {out} -o {tmp_path}/comparison") == 0
     said = capfd.readouterr().out
-    assert "2 cases cannot show which of" in said
+    assert "2 cases are too few to show whether" in said
     assert "Whole body (n = 2)" in said
     assert len(list((tmp_path / "comparison").iterdir())) == 3
 

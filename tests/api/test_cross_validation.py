@@ -50,7 +50,7 @@ def test_the_predictions_are_those_of_the_command_with_that_fold(work):
             assert (folder(work) / name).read_bytes() == (work / f"fold{fold}" / name).read_bytes()
 
 
-def test_all_cases_are_evaluated_once_and_none_counts_as_trained_with(work):
+def test_cross_validation_evaluates_each_case_once_and_none_as_a_training_case(work):
     summary = accumulate_crossval_results(900, **CHOICE)
     assert list(summary["cases"]) == CASES
     assert json.loads((folder(work) / "summary.json").read_text()) == summary
@@ -88,7 +88,7 @@ def test_a_second_run_predicts_nothing_and_after_another_training_all(work):
     np.testing.assert_allclose(read_volume(path).array, expected_prediction("A", 0.7, 2.0), atol=1e-3)
 
 
-def test_some_folds_have_a_folder_of_their_own(work):
+def test_a_choice_of_folds_is_written_to_a_separate_folder(work):
     summary = accumulate_crossval_results("900", folds=[1], **CHOICE)
     assert list(summary["cases"]) == ["C", "D"]
     assert folder(work).with_name("scaled__ct2petPlans__folds_1").is_dir()

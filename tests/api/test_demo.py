@@ -52,7 +52,7 @@ def done(interrupted):
     return demo.run_demo(interrupted[0], device="cpu")
 
 
-def test_everything_is_under_the_folder(interrupted, done):
+def test_the_demo_writes_only_into_its_folder(interrupted, done):
     folder = interrupted[0]
     assert done == folder.resolve() / "report.html"
     names = {"raw", "preprocessed", "results", "predictions", "summary.json", "report.html"}
@@ -67,7 +67,7 @@ def test_everything_is_under_the_folder(interrupted, done):
         assert f"{district}: losses" in page
 
 
-def test_the_users_environment_is_as_it_was(interrupted, done):
+def test_the_demo_does_not_change_the_environment(interrupted, done):
     assert interrupted[1]["ct2pet_raw"] == "/of/the/user"
     assert interrupted[1]["ct2pet_results"] is None
     assert {name: os.environ.get(name) for name in FOLDERS} == interrupted[1]
@@ -100,12 +100,13 @@ def test_every_demonstration_is_of_a_method_and_an_unknown_one_names_those_there
         load_demonstration("nnunet")
 
 
-def test_ldos_writes_denoised_pets_and_organs_of_the_held_out_patients(shrunken, tmp_path):
+def test_ldos_writes_denoised_pets_and_organs_of_the_held_out_patients(shrunken, tmp_path, capfd):
     shrunken.setattr(ldos, "_SCANNER", COARSE)
     shrunken.setattr(ldos, "default_processes", lambda: 1)
     for name, number in {"_NUM_TRAIN": 2, "_NUM_TEST": 1, "_EPOCHS": 1, "_ITERATIONS": 1}.items():
         shrunken.setattr(ldos, name, number)
     report = demo.run_demo(tmp_path / "out", "ldos", device="cpu")
+    assert "--c" not in capfd.readouterr().err  # a first run continues nothing
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
     (case,) = summary["cases"]
     names = {path.name for path in (tmp_path / "out" / "predictions").iterdir()}

@@ -22,7 +22,7 @@ def test_without_a_name_it_is_cuda_or_the_cpu(machine, cuda, mps, chosen):
     assert choose_device(None) == chosen
 
 
-def test_a_device_that_is_there_is_taken_and_another_refused(machine):
+def test_an_available_device_is_used_and_another_refused(machine):
     machine(False, True)
     assert choose_device("mps") == "mps"
     with pytest.raises(Ct2PetError, match=r"cuda: .*available: mps, cpu"):

@@ -7,7 +7,7 @@ from whole_pipeline import killed_until_done, run
 
 from ct2pet.api.evaluation import evaluate, evaluate_folders
 from ct2pet.districts.pet_outline import pet_outline
-from ct2pet.errors import CasesFailed
+from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.volume import Grid, Volume
 
@@ -37,6 +37,11 @@ def test_the_summary_is_returned_and_written_to_the_requested_file(predictions, 
     assert go(predictions, output=tmp_path / "own" / "numbers.json") == summary
     assert not (predictions / "summary.json").exists()
     assert json.loads((tmp_path / "own" / "numbers.json").read_text()) == summary
+
+
+def test_a_dataset_without_test_cases_is_named_with_the_option_for_its_training_cases(predictions):
+    with pytest.raises(DatasetError, match=r"/Dataset901_\w+: no test cases \(imagesTs\); -split Tr evaluates"):
+        evaluate("901", predictions)
 
 
 def test_own_lesions_organs_and_error_maps_arrive(predictions, tmp_path):

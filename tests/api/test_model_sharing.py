@@ -89,7 +89,7 @@ def test_in_half_precision_an_archive_is_smaller_and_predicts_nearly_the_same(pi
         assert np.abs(full - half).max() < 0.02 * full.max()
 
 
-def test_nothing_of_the_cases_and_of_this_machine_is_in_the_archive(pipeline, tmp_path):
+def test_an_archive_contains_no_case_names_and_no_paths(pipeline, tmp_path):
     export_model("077", tmp_path / "model.zip", folds=["all"])
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         assert not [name for name in archive.namelist() if "Tr" in name or name.endswith((".csv", ".png", ".nii.gz"))]
@@ -142,7 +142,7 @@ def test_the_card_names_every_training_and_the_manifest_every_file(results, tmp_
     assert manifest["configurations"] == {"low": ["0", "1"], "high": ["0", "1"]}
 
 
-def test_chosen_folds_and_configurations_are_exported_alone(results, tmp_path):
+def test_only_chosen_folds_and_configurations_are_exported(results, tmp_path):
     export_model("900", tmp_path / "model.zip", configurations=["low"], folds=[1])
     with zipfile.ZipFile(tmp_path / "model.zip") as archive:
         assert {name.split("/")[1:3][-1] for name in archive.namelist() if name.endswith(".pth")} == {"fold_1"}

@@ -77,7 +77,7 @@ def test_a_dataset_without_organs_gets_the_18_of_the_paper_as_a_target(dataset, 
     assert "a: 3 organs, no sacrum, vertebrae, heart" in capsys.readouterr().out  # three CT numbers, three labels
 
 
-def test_maps_that_are_there_stay(dataset):
+def test_existing_organ_maps_are_kept(dataset):
     own = Volume(np.ones(CT_GRID.shape, np.uint8), CT_GRID, "label")
     write_volume(dataset / "organsTr" / "a.nii.gz", own)
     before = (dataset / "organsTr" / "a.nii.gz").read_bytes()
@@ -101,7 +101,7 @@ def test_a_ct_of_another_place_is_named_before_any_work(dataset):
     assert not (dataset / "organsTr").exists()
 
 
-def test_a_pet_where_a_ct_belongs_fails_alone(dataset):
+def test_a_pet_in_place_of_a_ct_fails_only_its_case(dataset):
     pet = Volume(np.ones(CT_GRID.shape, np.float32), CT_GRID, "SUV")
     write_volume(dataset.parents[1] / "cts" / "b.nii.gz", pet)
     with pytest.raises(CasesFailed, match=r"b.*are not a CT in HU"):

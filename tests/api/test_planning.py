@@ -43,7 +43,7 @@ def go(**options):
     return plan_and_preprocess("901", **ALONE, **{**SMALL, **options})
 
 
-def test_it_writes_all_that_training_needs(raw, preprocessed):
+def test_planning_and_preprocessing_write_all_inputs_of_a_training(raw, preprocessed):
     plans = go(verify_dataset_integrity=True)
     stores = {f"ct2petPlans_{name}" for name in ("low", "high", "whole_body")}
     files = {"dataset.json", "dataset_fingerprint.json", "ct2petPlans.json", "splits_final.json"}
@@ -253,7 +253,9 @@ def test_plans_of_the_built_in_model_have_its_networks_and_training_can_start_fr
     steps = {"num_epochs": 1, "iterations_per_epoch": 1, "num_workers": 0, "show_progress": False}
     start = {**steps, "pretrained_weights": "box", "device": "cpu"}
     (folder,) = train("901", "regression", "all", configurations=["low"], plans_name="box", **start)
-    assert "Dataset900_Box/regression__ct2petPlans__trunk" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "Dataset900_Box/regression__ct2petPlans__trunk" in said
+    assert "weight decay towards the initial weights" in said
     trained = load_checkpoint(folder / "checkpoint_final.pth")
     with unpacked(box_file()) as box:
         began = load_checkpoint(box / "Dataset900_Box/regression__ct2petPlans__trunk/fold_all/checkpoint_final.pth")

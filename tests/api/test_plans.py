@@ -37,7 +37,7 @@ def test_the_plans_are_the_same_decisions_and_serve_the_other_dataset(two):
     assert (path.parent / "of901_low").is_dir()
 
 
-def test_other_plans_are_never_replaced(two):
+def test_existing_plans_are_not_replaced(two):
     path = move_plans_between_datasets("901", "902")
     before = path.read_bytes()
     with pytest.raises(PlansError, match=r"ct2petPlans\.json: already exists; choose another name \(-tp\)"):

@@ -92,7 +92,7 @@ def test_the_origin_of_the_networks_is_recorded_with_the_predictions(raw):
     assert (facts["num_training_cases"], facts["run"]) == (2, {"seed": 2})
 
 
-def test_every_run_that_predicted_stays(raw):
+def test_the_record_keeps_every_run_of_a_prediction(raw):
     paths = run(raw)
     with command_line("ct2pet_predict", ["--continue_prediction", "nothing is left to do"]):
         run(raw, continue_prediction=True)
@@ -144,6 +144,13 @@ def test_a_case_that_fails_is_named_and_the_others_are_done(raw, capsys):
     assert sorted(path.name for path in (raw / "out").glob("*.nii.gz")) == ["b.nii.gz"]
 
 
+def test_predicted_cases_have_pictures_also_where_another_case_failed(raw):
+    (raw / "imagesTs" / "a_0000.nii.gz").write_bytes(b"no image")
+    with pytest.raises(CasesFailed, match="could not be predicted"):
+        run(raw, pictures=True)
+    assert [path.name for path in (raw / "out").glob("*.png")] == ["b.png"]
+
+
 def test_the_error_reports_that_no_case_can_be_done(raw):
     for case in "ab":
         (raw / "imagesTs" / f"{case}_0000.nii.gz").write_bytes(b"no image")
@@ -158,7 +165,7 @@ def test_parts_together_are_the_whole(raw):
     assert len(list((raw / "out").glob("*.nii.gz"))) == 2
 
 
-def test_another_grid_is_that_of_the_file_or_of_the_cases_file_in_the_folder(raw):
+def test_like_takes_the_grid_of_a_file_or_of_the_file_of_the_case(raw):
     grid = Grid((9, 8, 7), (7.0, 6.0, 5.0), two_district_case()[0].grid.origin)
     write_volume(raw / "like" / "a.nii.gz", Volume(np.zeros(grid.shape, np.uint8), grid))
     ct = raw / "imagesTs" / "a_0000.nii.gz"

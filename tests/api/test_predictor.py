@@ -59,7 +59,7 @@ def test_several_images_are_predicted_one_after_another_on_their_own_grids(work)
         assert predictor.predict(ct, labels).grid.matches(ct.grid)
 
 
-def test_of_several_inputs_and_targets_both_are_by_name(tmp_path, monkeypatch):
+def test_several_inputs_and_targets_are_passed_by_name(tmp_path, monkeypatch):
     monkeypatch.setattr("ct2pet.models.load_model", lambda name: ScaledAndThresholded)
     write_two_target_model(tmp_path / "results", two_target_plans(), factors=(0.5,))
     predictor = Predictor.from_folder(tmp_path / "results", **OPTIONS)
@@ -71,7 +71,7 @@ def test_of_several_inputs_and_targets_both_are_by_name(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("direction", [None, TURNED, FLIPPED_AND_PERMUTED])
-def test_an_image_comes_back_from_a_volume_as_it_was(direction):
+def test_an_image_converted_to_a_volume_and_back_is_unchanged(direction):
     volume, _ = two_district_case(spacing=(2.0, 3.0, 4.0), direction=direction)
     itk = like(volume, sitk.Image(1, 1, 1, sitk.sitkInt16))
     nifti = like(volume, nibabel.Nifti1Image(np.zeros((1, 1, 1), np.float32), np.eye(4)))
@@ -108,7 +108,7 @@ def test_values_that_are_no_ct_are_refused(work):
         predictor.predict(ct.with_array(ct.array + 5000), labels)
 
 
-def test_a_predictor_holds_one_model(work):
+def test_a_predictor_has_one_model(work):
     with pytest.raises(Ct2PetError, match="holds one model"):
         Predictor.from_folder(ensemble=["scaled__ct2petPlans"] * 2, **OPTIONS)
     with pytest.raises(CheckpointError, match="no model with a checkpoint_final"):

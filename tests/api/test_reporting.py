@@ -90,7 +90,7 @@ def test_the_requested_number_of_cases_has_pictures(predictions, tmp_path):
     assert text.count("<details class=") == 1
 
 
-def test_another_model_is_called_as_its_folder(predictions, tmp_path):
+def test_the_compared_model_has_the_name_of_its_folder(predictions, tmp_path):
     summary = json.loads((predictions / "summary.json").read_text())
     for path, name in ((tmp_path / "cyclegan" / "summary.json", "cyclegan"), (tmp_path / "numbers.json", "numbers")):
         path.parent.mkdir(exist_ok=True)

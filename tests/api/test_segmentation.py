@@ -160,7 +160,7 @@ def test_killed_at_any_file_and_continued_it_ends_with_what_an_uninterrupted_run
     assert partial_files(cts.parent / "maps") == []
 
 
-def test_pictures_are_made_of_maps_that_are_there_too(cts):
+def test_pictures_are_also_made_of_existing_maps(cts):
     path = go(cts)[1]
     times = times_of(cts.parent / "maps")
     go(cts, pictures=True, continue_segmentation=True)

@@ -171,7 +171,7 @@ def test_finished_districts_are_skipped_when_a_training_is_continued(results):
     assert (high / "checkpoint_final.pth").exists()
 
 
-def test_validation_alone_predicts_with_the_final_weights(results):
+def test_val_predicts_with_the_final_weights(results):
     (folder,) = go(num_epochs=1)
     assert not (folder / "validation").exists()  # of the fold all it would be of the training cases
     times = times_of(folder)

@@ -104,7 +104,7 @@ def test_an_output_that_is_no_prediction_is_never_replaced(two):
     assert [path.name for path in (two / "out").iterdir()] == ["b_organs.nii.gz"]
 
 
-def test_an_input_of_another_kind_fails_its_case_alone(two):
+def test_an_input_of_another_kind_fails_only_its_case(two):
     shutil.copyfile(two / "imagesTs" / "a_0000.nii.gz", two / "imagesTs" / "a_0001.nii.gz")
     with pytest.raises(CasesFailed) as caught:
         run(two)

@@ -47,7 +47,7 @@ def test_a_program_gets_the_ct_on_the_grid_of_the_pet_and_predicts_no_negative_u
 
 
 def test_a_difference_is_that_of_the_rival_to_the_first_arm_and_a_bias_counts_by_its_size(benchmark_module):
-    rivals = benchmark_module("rivals")
+    tables = benchmark_module("_rival_tables")
 
     def summary(mae, bias):
         cases = {
@@ -59,7 +59,7 @@ def test_a_difference_is_that_of_the_rival_to_the_first_arm_and_a_bias_counts_by
 
     first, better, worse = summary(0.3, -50.0), summary(0.2, 25.0), summary(0.4, -75.0)
     found = compare({"ours": first, "better": better, "worse": worse}, ["mae", "suv_mean_bias"])
-    rows = [line.strip("| ").split(" | ") for line in rivals.differences(found).splitlines()[2:]]
+    rows = [line.strip("| ").split(" | ") for line in tables.differences(found).splitlines()[2:]]
     assert [row[:2] for row in rows] == [
         [f"{other} − ours", region]
         for other in ("better", "worse")

@@ -135,7 +135,7 @@ def parsed(kind, text):
         return None
 
 
-def test_types_take_their_range_and_nothing_else():
+def test_argument_types_accept_only_their_range():
     small, share = integer(-2, 3), number(0.1, 1)
     assert [parsed(small, str(value)) for value in range(-4, 6)] == [None, None, -2, -1, 0, 1, 2, 3, None, None]
     assert [parsed(share, text) for text in ("0.1", "1", "1e-1", ".5", "0.0999", "1.0001")] == [0.1, 1, 0.1, 0.5] + [

@@ -103,7 +103,7 @@ def test_a_scheduler_that_does_not_answer_changes_nothing(pipeline_copy, capsys)
     assert line.startswith("ct2pet_preprocess: tcp://127.0.0.1:1: no Dask scheduler answers there")
 
 
-def test_both_clusters_at_once_are_refused(capsys):
+def test_dask_and_slurm_together_are_refused(capsys):
     with pytest.raises(SystemExit) as ended:
         run("preprocess -d 077 --dask tcp://127.0.0.1:1 --slurm jobs=2")
     assert ended.value.code == 2

@@ -44,7 +44,7 @@ def test_a_conversion_prints_a_summary(folder, capsys):
     assert "0 case(s) converted, 1 already there" in capsys.readouterr().out
 
 
-def test_some_failed(folder, capsys):
+def test_a_conversion_with_a_failed_case_has_exit_code_1(folder, capsys):
     write_studies(folder / "more", missing_weight("JOHN"))
     assert run(folder) == 1
     captured = capsys.readouterr()
@@ -81,7 +81,7 @@ def test_a_split_of_an_incomplete_dataset_is_made_before_the_error(tmp_path, fol
     assert "2 train, 0 validation, 1 test" in capsys.readouterr().out
 
 
-def test_both_names_of_the_option_for_lesions(monkeypatch, tmp_path):
+def test_lesion_rois_and_lesion_names_are_the_same_option(monkeypatch, tmp_path):
     calls = []
     result = conversion.Conversion(tmp_path, ("A_0001",), (), {}, {}, (), {}, {})
     monkeypatch.setattr(conversion, "convert_dicom", lambda **options: calls.append(options["lesion_rois"]) or result)
@@ -90,7 +90,7 @@ def test_both_names_of_the_option_for_lesions(monkeypatch, tmp_path):
     assert calls == ["*a*", "*a*"]
 
 
-def test_nothing_done(folder, tmp_path, capsys):
+def test_a_conversion_without_a_converted_case_has_exit_code_2(folder, tmp_path, capsys):
     assert run(tmp_path / "nowhere") == 2
     assert capsys.readouterr().err.endswith("nowhere: no such folder\n")
     write_studies(tmp_path / "bad", missing_weight())

@@ -20,7 +20,7 @@ def test_again_changes_nothing(tmp_path, raw):
     assert content(raw) == before
 
 
-def test_the_same_images_elsewhere_in_another_order_are_the_same_cases(tmp_path, raw):
+def test_case_numbers_do_not_depend_on_folder_and_order_of_the_files(tmp_path, raw):
     write_studies(tmp_path / "in", study_of("A"), study_of("B"))
     convert(tmp_path / "in")
     for index, path in enumerate(sorted((tmp_path / "in").rglob("*T*"), reverse=True)):
@@ -57,7 +57,7 @@ def test_studies_are_not_added_where_patients_could_be_mixed_up(tmp_path, raw):
     assert content(raw) == before
 
 
-def test_studies_are_added_without_a_map_where_the_folder_still_holds_the_old_ones(tmp_path, raw):
+def test_studies_are_added_without_a_map_if_the_source_still_contains_the_old_ones(tmp_path, raw):
     convert(write_studies(tmp_path / "in", study_of("A")))
     second = study_of("A", 5, study="2", frame="2")
     write(second[0] + second[1], tmp_path / "in" / "more")

@@ -41,7 +41,7 @@ def content(folder):
     return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_the_pair_that_is_apart_is_moved_and_the_other_stays(dataset, phantoms, capsys):
+def test_only_a_misaligned_pair_is_moved(dataset, phantoms, capsys):
     (fits,), (apart,) = dataset.cases("Tr"), dataset.cases("Ts")
     before = content(dataset.folder)
     assert register.main(["-d", "077", "-np", "1"]) == 0

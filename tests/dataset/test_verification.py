@@ -58,7 +58,11 @@ BROKEN = {
     "ending": (lambda d: (d.folder / "imagesTr/x_0000.nii").touch(), "imagesTr/x_0000.nii", "file_ending"),
     "cut off": (lambda d: cut_off(d.file("CT", "b")), "imagesTr/b_0000.nii.gz", "damaged|truncated"),
     "no image": (lambda d: d.file("PET", "b").write_text("text"), "targetsTr/b.nii.gz", "damaged"),
-    "nan in ct": (lambda d: change(d, "CT", "a", spoil), "imagesTr/a_0000.nii.gz", "2 voxels are NaN"),
+    "nan in ct": (
+        lambda d: change(d, "CT", "a", spoil),
+        "imagesTr/a_0000.nii.gz",
+        "2 voxels are NaN or infinite: convert",
+    ),
     "nan in pet": (lambda d: change(d, "PET", "a", spoil), "targetsTr/a.nii.gz", "2 voxels are NaN"),
     "frames": (lambda d: write_frames(d.file("PET", "c")), "targetsTr/c.nii.gz", "6 x 5 x 4 x 2"),
     "not hu": (lambda d: change(d, "CT", "c", lambda a: a + 1024), "imagesTr/c_0000.nii.gz", "HU"),

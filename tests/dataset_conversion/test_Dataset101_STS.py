@@ -122,7 +122,7 @@ def test_an_image_that_is_truncated_leaves_nothing_of_its_patient(source):
     assert not list(dataset.folder.rglob("*STS_001*"))
 
 
-def test_no_patient_that_can_be_converted_is_no_dataset(source, capsys):
+def test_a_source_without_convertible_patients_writes_no_dataset(source, capsys):
     for path in source.glob("*/CT_image.nii.gz"):
         path.unlink()
     assert sts.main(["-i", str(source)]) == 2

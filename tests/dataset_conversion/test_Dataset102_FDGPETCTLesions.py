@@ -83,7 +83,7 @@ def test_the_nifti_release_becomes_a_dataset(source, tmp_path, capsys, up):
     assert dataset.description.extra["licence"] == "CC BY 4.0"
 
 
-def test_nothing_of_the_source_is_named_in_the_dataset(source, tmp_path):
+def test_the_dataset_contains_no_names_of_the_source(source, tmp_path):
     assert fdg.main(["-i", str(source), "-np", "1"]) == 0
     for path in (tmp_path / "raw").rglob("*"):
         for word in ("PETCT_0", "0011f3deaf", "Ganzkoerper", "2003"):

@@ -107,7 +107,7 @@ def test_each_pet_is_put_into_suv_by_its_own_headers(source, folder):
     assert ratios == pytest.approx([1, 2 ** (600 / 6586.2)], rel=1e-3)
 
 
-def test_nothing_of_the_source_is_named_in_the_dataset_or_on_the_screen(source, folder, capsys):
+def test_dataset_and_output_contain_no_names_of_the_source(source, folder, capsys):
     (source / UIH / "2.886 x 600 WB NORMAL" / "0003.dcm").unlink()
     assert convert(source) == 1
     printed = "".join(capsys.readouterr())
@@ -200,7 +200,7 @@ def test_unusual_images_are_noted(source, folder):
     assert len(notes) == 3
 
 
-def test_another_dose_is_another_dataset(source, folder, capsys):
+def test_each_dose_has_its_own_dataset(source, folder, capsys):
     assert convert(source) == 0
     before = {path: path.read_bytes() for path in folder.rglob("*") if path.is_file()}
     assert convert(source, drf=4) == 2
@@ -212,7 +212,7 @@ def test_another_dose_is_another_dataset(source, folder, capsys):
 
 
 @pytest.mark.parametrize("drf", ["1", "0", "-4", "x", "0.5"])
-def test_a_dose_that_is_no_reduction_is_refused(source, drf):
+def test_an_unknown_dose_reduction_is_refused(source, drf):
     with pytest.raises(SystemExit) as exit_:
         convert(source, drf=drf)
     assert exit_.value.code == 2

@@ -64,7 +64,7 @@ def test_annotated_subjects_of_the_chosen_histologies_become_cases(places, tmp_p
     assert "A0001" not in text
 
 
-def test_the_mask_holds_the_boxes_in_the_annotated_slices_of_the_annotated_series(places, tmp_path):
+def test_the_mask_is_the_boxes_in_the_annotated_slices_of_the_annotated_series(places, tmp_path):
     assert convert(places) == 0
     folder = tmp_path / "raw" / "Dataset106_LungPETCTDx"
     for case in labelled_cases(folder, "Tr", ("ct",)):

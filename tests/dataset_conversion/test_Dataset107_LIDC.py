@@ -104,7 +104,7 @@ def test_the_mask_is_what_half_of_the_readers_outlined_in_the_place_of_the_nodul
     assert (slices.images[0, 0, 14:18, 14:18] > 0).all()  # in the middle of the slices of a study
 
 
-def test_a_file_that_is_no_xml_is_named(source, capsys):
+def test_an_invalid_xml_file_is_named(source, capsys):
     path = next(source.rglob("*.xml"))
     path.write_text("<LidcReadMessage>")
     assert lidc.main(["-i", str(source), "-np", "1"]) == 2

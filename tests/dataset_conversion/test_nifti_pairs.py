@@ -113,7 +113,7 @@ def test_unpaired_images_are_counted_on_the_screen_and_named_in_the_table_only(s
     assert len(open_dataset("1").cases()) == 2
 
 
-def test_new_studies_join_and_numbers_stay(source, tmp_path):
+def test_new_studies_are_added_and_old_numbers_are_kept(source, tmp_path):
     assert run(source, "--split") == 0
     before = open_dataset("1").table
     write_images({source / "new_CT.nii.gz": ct_of(9), source / "new_PET.nii.gz": pet_of(9)})
@@ -124,7 +124,7 @@ def test_new_studies_join_and_numbers_stay(source, tmp_path):
     assert verify_dataset(dataset) == []
 
 
-def test_another_source_cannot_join(source, tmp_path, capsys):
+def test_cases_of_another_source_are_not_added(source, tmp_path, capsys):
     assert run(source) == 0
     write_images({tmp_path / "b" / "x_ct.nii.gz": ct_of(11), tmp_path / "b" / "x_pet.nii.gz": pet_of(11)})
     assert run(tmp_path / "b") == 2

@@ -70,7 +70,7 @@ def test_a_date_without_a_time_is_no_time_of_a_ct(tmp_path):
     assert chosen(exams) == [("pet", "near")]
 
 
-def test_of_equal_cts_the_choice_is_noted(tmp_path):
+def test_the_choice_among_equal_cts_is_noted(tmp_path):
     """Phases of a gated CT: nothing but their time, if that, tells them apart."""
     phases = {f"phase{n}": ct_series(series=f"{n}", number=n) for n in (4, 2, 3)}
     exams, _ = pair_all(tmp_path, pet=pet_series(number=9), **phases)
@@ -85,7 +85,7 @@ def test_another_frame_of_reference_or_study_is_noted(tmp_path):
     assert exams[0].notes == ("the CT is of another study",)
 
 
-def test_no_frame_of_reference_is_none_in_common(tmp_path):
+def test_missing_frames_of_reference_do_not_count_as_shared(tmp_path):
     nowhere = {"FrameOfReferenceUID": ""}
     exams, _ = pair_all(tmp_path, pet=pet_series(**nowhere), ct=ct_series(**nowhere))
     assert "do not share a frame of reference" in exams[0].notes[0]

@@ -26,14 +26,14 @@ def rectangle(x0, y0, x1, y1):
     return [(x0, y0), (x1, y0), (x1, y1), (x0, y1)]
 
 
-def test_a_rectangle_between_voxel_centres_holds_the_voxels_inside():
+def test_a_rectangle_contains_the_voxels_with_centres_inside():
     # x from 1.5 to 5.5 holds the centres 2, 3, 4, 5; y from 2.5 to 4.5 holds 3, 4: 8 voxels of 2 x 2 x 3 mm, 96 mm3.
     mask = rasterise([place(rectangle(1.5, 2.5, 5.5, 4.5), 2)], GRID)
     assert mask.sum() * GRID.voxel_ml == pytest.approx(0.096)
     assert mask[2, 3:5, 2:6].all()
 
 
-def test_a_triangle_holds_the_voxels_inside():
+def test_a_triangle_contains_the_voxels_with_centres_inside():
     # Centres (x, y) with x > 0.5, y > 0.5 and x + y < 5.5, the corners being (0.5, 0.5), (5, 0.5), (0.5, 5):
     # x = 1: y 1 to 4, x = 2: 1 to 3, x = 3: 1 and 2, x = 4: 1. Ten.
     mask = rasterise([place([(0.5, 0.5), (5.0, 0.5), (0.5, 5.0)], 0)], GRID)
@@ -92,7 +92,7 @@ def test_contours_across_slices_are_refused():
         rasterise([sagittal], GRID)
 
 
-def test_a_point_or_a_line_holds_nothing():
+def test_a_contour_of_one_or_two_points_contains_no_voxel():
     assert not rasterise([place([(3, 3)], 1), place([(3, 3), (8, 8)], 1)], GRID).any()
 
 

@@ -31,7 +31,7 @@ def belonging(folder):
     return [[item.path.parent.name for item in exam.structures] for exam in exams], reasons, exams
 
 
-def test_objects_of_a_study_belong_to_it(tmp_path):
+def test_an_object_without_references_is_assigned_to_its_study(tmp_path):
     images(tmp_path, STUDY)
     write([new_object(RTSTRUCT, STUDY, "RT", "RTSTRUCT")], tmp_path / "own")
     found, reasons, exams = belonging(tmp_path)

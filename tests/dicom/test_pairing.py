@@ -39,7 +39,7 @@ def test_enhanced_objects_are_paired_too(tmp_path):
     assert exams[0].notes == ()
 
 
-def test_patients_and_studies_of_one_folder_are_kept_apart(tmp_path):
+def test_patients_and_studies_in_one_folder_are_separated(tmp_path):
     studies = [STUDY, STUDY.later(), Study("PAT2"), Study("PAT0")]
     for number, study in enumerate(studies):
         write(ct_series(study), tmp_path, f"c{number}-{{}}")
@@ -66,7 +66,7 @@ def test_an_uncorrected_pet_alone_is_omitted(tmp_path):
     assert reason(left_out, "ct") == "CT series 2 (12 files): no PET was paired with it"
 
 
-def test_a_pet_that_does_not_say_is_used_where_there_is_no_better_one(tmp_path):
+def test_a_pet_of_unknown_correction_is_used_if_no_corrected_pet_exists(tmp_path):
     silent = {"CorrectedImage": None, "AttenuationCorrectionMethod": None}
     exams, _ = pair_all(tmp_path, ct=ct_series(), silent=pet_series(series="a", number=1, **silent))
     assert "has no information on attenuation correction" in exams[0].notes[0]
@@ -76,7 +76,7 @@ def test_a_pet_that_does_not_say_is_used_where_there_is_no_better_one(tmp_path):
     assert reason(left_out, "silent").endswith("PET series 7 (9 files) was chosen from the same study")
 
 
-def test_the_method_says_whether_a_pet_is_corrected_where_the_list_is_missing(tmp_path):
+def test_the_attenuation_correction_method_replaces_a_missing_list_of_corrections(tmp_path):
     exams, left_out = pair_all(
         tmp_path,
         ct=ct_series(),
@@ -101,7 +101,7 @@ def test_a_pet_in_units_that_give_suv_is_preferred(tmp_path):
     assert chosen(exams) == [("bq", "ct")]
 
 
-def test_of_equal_pets_the_first_is_taken_and_the_choice_is_noted(tmp_path):
+def test_the_first_of_equal_pets_is_used_and_noted(tmp_path):
     exams, _ = pair_all(tmp_path, ct=ct_series(), tof=pet_series(series="a", number=9), plain=pet_series(number=8))
     assert chosen(exams) == [("plain", "ct")]
     assert exams[0].notes == ("the study has 1 more PET(s) of this kind; the lowest series number was chosen",)
@@ -151,7 +151,7 @@ def test_a_ct_of_another_patient_in_the_study_is_not_paired_and_the_reason_is_gi
     assert reason(left_out, "pet").endswith("is of another patient (PatientID)")
 
 
-def test_a_ct_of_another_place_is_no_partner(tmp_path):
+def test_a_ct_at_another_position_is_not_paired(tmp_path):
     far = replace(CT_GRID, origin=(-17.0, -15.0, 500.0))
     exams, left_out = pair_all(tmp_path, pet=pet_series(), ct=ct_series(grid=far))
     assert exams == []

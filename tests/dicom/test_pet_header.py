@@ -39,7 +39,7 @@ def test_names_in_any_letters_stay(tmp_path):
         assert str(pet.PatientName) == name
 
 
-def test_nothing_else_of_the_ct_is_copied(written_pet):
+def test_only_listed_attributes_of_the_ct_are_copied(written_pet):
     _, pets = written_pet
     assert not any("Secret" in str(pet) for pet in pets)
     assert not any(element.tag.is_private for pet in pets for element in pet)
@@ -58,7 +58,7 @@ def test_every_object_has_uids_of_its_own(written_pet):
     assert {pet.NumberOfSlices for pet in pets} == {len(pets)}
 
 
-def test_it_is_marked_as_synthetic(written_pet):
+def test_a_synthetic_pet_is_marked_as_synthetic(written_pet):
     pet = written_pet[1][0]
     assert pet.SOPClassUID == pydicom.uid.PositronEmissionTomographyImageStorage
     assert (pet.Modality, pet.Units, pet.SUVType) == ("PT", "GML", "BW")
@@ -72,7 +72,7 @@ def test_it_is_marked_as_synthetic(written_pet):
     assert (pet.Manufacturer, pet.SoftwareVersions) == ("ct2pet", ct2pet.__version__)
 
 
-def test_it_claims_no_measurement(written_pet):
+def test_a_synthetic_pet_has_no_attributes_of_a_measurement(written_pet):
     pet = written_pet[1][0]
     assert len(pet.RadiopharmaceuticalInformationSequence) == 0
     assert pet.DecayCorrection == "NONE"

@@ -98,7 +98,7 @@ def test_a_range_of_padding(tmp_path):
     assert array[:, 2:].min() >= -1000
 
 
-def test_a_padding_value_that_would_be_tissue_is_not_believed(tmp_path):
+def test_a_padding_value_in_the_range_of_tissue_is_ignored(tmp_path):
     write(ct_series(PixelPaddingValue=1024), tmp_path)
     assert (read_ct(stack_of(tmp_path)).array == 0).any()
 
@@ -141,7 +141,7 @@ def noisy_ct(**tags):
 
 
 @pytest.mark.parametrize("name", UNCOMPRESSED)
-def test_other_encodings(tmp_path, name):
+def test_images_of_other_transfer_syntaxes_have_the_same_values(tmp_path, name):
     datasets, expected = noisy_ct()
     for dataset in datasets:
         if UNCOMPRESSED[name] == RLELossless:
@@ -242,7 +242,7 @@ def test_a_file_that_vanishes(tmp_path):
 
 
 @pytest.mark.parametrize(("keyword", "value"), [("RescaleSlope", b"NaN "), ("RescaleSlope", b"0 ")])
-def test_a_slope_that_is_no_number(tmp_path, keyword, value):
+def test_an_invalid_rescale_slope_is_refused(tmp_path, keyword, value):
     datasets = pet_series()
     datasets[4][keyword]._value = value.decode().strip()
     message = broken(tmp_path, datasets, lambda path: None)

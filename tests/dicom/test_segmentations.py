@@ -43,7 +43,7 @@ def test_segments_come_back_where_they_were(tmp_path, grid, kind):
     assert np.array_equal(on(grid, dataset, {1, 2}), made.any(axis=0))
 
 
-def test_the_same_volume_as_highdicom_reads(tmp_path):
+def test_segmentations_are_read_as_highdicom_reads_them(tmp_path):
     (path,) = write(segmentation(pet_series(grid=OBLIQUE), masks(OBLIQUE)), tmp_path)
     peer = hd.seg.segread(path).get_volume(segment_numbers=[2], combine_segments=True, relabel=True)
     ours = segmentation_volume(dcmread(path), {2})

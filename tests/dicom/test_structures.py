@@ -88,7 +88,7 @@ def test_several_objects_on_one_series_are_taken_together(tmp_path, images):
     }
 
 
-def test_a_seg_on_the_ct_stays_on_the_ct(tmp_path, images):
+def test_a_segmentation_of_the_ct_is_on_the_grid_of_the_ct(tmp_path, images):
     mask = np.zeros((1, *CT_GRID.shape), bool)
     mask[0, 3:5, 2:6, 3:9] = True
     found = lesions(tmp_path, segmentation(images[0], mask))

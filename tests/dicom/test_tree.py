@@ -20,7 +20,7 @@ def sizes(tree):
     return sorted((series.kind, len(series.headers)) for series in tree.series)
 
 
-def test_finds_the_series_of_mixed_patients_and_studies_in_one_folder_without_extensions(tmp_path):
+def test_series_of_mixed_patients_in_one_folder_of_files_without_extension_are_found(tmp_path):
     other = Study("PAT2")
     for number, (study, make) in enumerate(
         [(Study(), ct_series), (Study(), pet_series), (Study().later(), ct_series), (other, ct_series)]
@@ -142,7 +142,7 @@ def test_unreadable_files_are_named(open_folder):
     assert sizes(tree) == [("CT", 11)]
 
 
-def test_says_where_there_is_nothing(tmp_path):
+def test_a_missing_or_empty_folder_and_a_file_are_refused(tmp_path):
     with pytest.raises(DatasetError, match="no such folder"):
         scan_tree(tmp_path / "nowhere")
     with pytest.raises(DatasetError, match="no readable files"):

@@ -87,14 +87,14 @@ def test_values_are_kept_to_half_a_step_of_their_slice(tmp_path, source, largest
     assert np.abs(our_own_reading(tmp_path / "pet").array - pet.array).max() <= max(1e-3, largest / 131000)
 
 
-def test_the_largest_value_is_no_negative_one(tmp_path, source):
+def test_the_largest_stored_value_is_not_read_as_negative(tmp_path, source):
     pet = Volume(np.full(CT_GRID.shape, 7.5, np.float32), CT_GRID, "SUV")
     (first, *_) = written(tmp_path / "pet", pet, source)
     assert (first.pixel_array == 65535).all()  # as a signed number it would be -1
     np.testing.assert_allclose(sitk.GetArrayFromImage(read_by_itk(tmp_path / "pet")), 7.5, rtol=1e-6)
 
 
-def test_a_pet_of_zeros_stays_zero(tmp_path, source):
+def test_a_pet_of_zeros_is_written_as_zeros(tmp_path, source):
     pet = Volume(np.zeros(CT_GRID.shape, np.float32), CT_GRID, "SUV")
     assert {float(dataset.RescaleSlope) > 0 for dataset in written(tmp_path / "pet", pet, source)} == {True}
     assert not our_own_reading(tmp_path / "pet").array.any()

@@ -47,7 +47,7 @@ def test_the_body_is_found_with_lungs_and_arm_and_without_table(with_table):
     ("spacing", "shape"),
     [((3.0, 1.0, 1.0), (9, 240, 300)), ((5.0, 5.0, 5.0), (18, 48, 60)), ((4.0, 3.0, 2.0), (11, 81, 151))],
 )
-def test_other_voxel_sizes_and_sizes_that_no_block_divides(spacing, shape):
+def test_the_body_is_found_at_any_voxel_size_and_image_size(spacing, shape):
     ct, truth = patient(spacing=spacing, shape=shape)
     assert dice(body_mask(ct), truth) > 0.985
 
@@ -68,7 +68,7 @@ def test_air_alone_and_numbers_that_are_not_hu_are_refused():
         body_mask(ct.with_array(ct.array + 1024))
 
 
-def test_air_between_arm_and_trunk_stays_outside_though_they_touch_in_a_slice():
+def test_air_between_arm_and_trunk_is_outside_the_body_if_they_touch_in_one_slice():
     ct, truth = patient(with_table=False, shape=(24, 120, 160))
     hu = ct.array.copy()
     for y in (40, 74):  # bridges of flesh at the front and the back of the gap

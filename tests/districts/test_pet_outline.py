@@ -41,7 +41,7 @@ def demo_scans():
 
 
 @pytest.mark.parametrize("scanner", [COARSE, DEMO_LOW_COUNTS], ids=lambda scanner: scanner.name)
-def test_it_is_the_body_at_every_dose(scanner, demo_scans):
+def test_the_pet_outline_matches_the_body_at_every_dose(scanner, demo_scans):
     """Measured over 12 patients: mean at least 0.96, worst 0.947 (benchmarks/low_dose.py)."""
     found = {dose: [] for dose in DOSES}
     for seed in PATIENTS:

@@ -4,7 +4,7 @@ import pytest
 from ct2pet.evaluation import baselines
 
 
-def test_they_come_by_name_and_blind_ones_need_no_pet():
+def test_baselines_are_made_by_name_and_blind_ones_without_the_real_pet():
     real = np.random.default_rng(0).random((8, 6, 6)).astype(np.float32)
     body = real > 0.5
     found = dict(baselines.baselines(real, (2.0, 2.0, 2.0), body, 0.75))

@@ -130,7 +130,7 @@ def test_without_a_mask_there_is_no_detection_and_an_empty_mask_has_no_lesions()
     )
 
 
-def test_organs_and_large_bodies_get_all_that_regions_get():
+def test_organs_and_large_bodies_have_the_metrics_of_regions():
     grid = Grid((100, 100, 100), (4.0, 4.0, 4.0))
     labels = np.zeros(grid.shape, np.uint8)
     labels[10:90, 10:90, 10:90] = 1

@@ -132,7 +132,7 @@ def test_a_surprise_keeps_its_traceback(tmp_path, monkeypatch):
     assert "_evaluate_files" in caught.value.tracebacks["a"]
 
 
-def test_nothing_at_all_writes_nothing(tmp_path):
+def test_an_evaluation_without_any_case_writes_no_summary(tmp_path):
     volumes = case_volumes()
     write_case(tmp_path, "a", volumes[0], volumes)
     (tmp_path / "empty").mkdir()
@@ -181,7 +181,7 @@ def test_organs_and_diagnoses_reach_the_summary(tmp_path):
     assert summary["groups"]["lymphoma"]["organ:brain"]["mae"]["n"] == 1
 
 
-def test_a_real_pet_that_is_no_suv_fails_its_case_alone(tmp_path):
+def test_a_real_pet_that_is_not_in_suv_fails_only_its_case(tmp_path):
     for case, factor in (("a", 1), ("b", 5000)):
         real, labels, lesions = case_volumes()
         write_case(tmp_path, case, real, (real.with_array(real.array * np.float32(factor)), labels, lesions))

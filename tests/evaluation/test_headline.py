@@ -70,7 +70,7 @@ def test_a_difference_that_may_be_chance_is_not_called_better():
 def test_few_cases_get_no_claim():
     answer = headline.plain_answer(synthetic_summary(1))
     assert answer.startswith(
-        "1 case cannot show which of the synthetic PET and the trivial guess body median is better"
+        "1 case is too few to show whether the synthetic PET or the trivial guess body median is better"
     )
     assert "interval" not in answer
 
@@ -113,7 +113,7 @@ def test_labels_are_summarised_by_their_mean_the_lowest_and_those_that_are_misse
 
 def test_the_answer_reports_labels_after_the_pet():
     answer = headline.plain_answer(summary_with_labels())
-    assert answer.startswith("4 cases cannot show which of the synthetic PET and")
+    assert answer.startswith("4 cases are too few to show whether the synthetic PET or")
     assert "The predicted labels have a mean Dice coefficient" in answer
     assert "Dice" not in headline.plain_answer(synthetic_summary())
 

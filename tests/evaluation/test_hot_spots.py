@@ -18,7 +18,7 @@ def scene():
     return fake, real, np.ones(real.shape, bool), lesion, 1.0
 
 
-def test_hot_spots_of_the_synthetic_pet_alone_are_false():
+def test_hot_spots_only_in_the_synthetic_pet_are_false():
     found = hot_spots(*scene())
     assert [found.false_positives[AT[suv]] for suv in (2.5, 4.0, 5.0, 8.0)] == [2, 2, 1, 0]
     assert [found.false_hot_spots[AT[suv]] for suv in (2.5, 4.0, 5.0, 8.0)] == [1, 1, 0, 0]

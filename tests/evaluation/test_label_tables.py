@@ -51,7 +51,7 @@ def test_names_that_latex_would_read_as_commands_are_literal():
     assert r"100\% fat & 10.00" in latex(summary)
 
 
-def test_the_csv_holds_the_numbers_in_the_units_of_its_header():
+def test_the_csv_has_the_units_of_its_header():
     rows = list(csv.DictReader(io.StringIO(csv_text(SUMMARY))))
     assert [row["label"] for row in rows] == ["liver", "spleen", "heart", "mean"]
     liver, spleen, heart, mean = rows

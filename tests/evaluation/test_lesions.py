@@ -30,7 +30,7 @@ def test_a_region_without_uptake_has_no_metabolic_volume():
     assert set(lesions.metabolic(np.zeros(0, np.float32), 1.0).values()) == {0.0}
 
 
-def test_totals_are_sums_and_none_without_lesions():
+def test_totals_of_lesions_are_sums_and_none_without_lesions():
     one, two = lesions.metabolic(np.array([6.0]), 1.0), lesions.metabolic(np.array([5.0, 4.0]), 1.0)
     assert lesions.total([one, two]) == {"mtv41": 3.0, "mtv4": 3.0, "tlg41": 15.0, "tlg4": 15.0}
     assert set(lesions.total([]).values()) == {None}

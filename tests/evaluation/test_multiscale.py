@@ -38,7 +38,7 @@ def as_defined(fake, real, inside, counted):
         ((40, 50, 120), (slice(5, 38), slice(8, 45), slice(33, 100))),
     ],
 )
-def test_it_is_what_synthrad_defines(shape, body):
+def test_ms_ssim_equals_the_definition_of_synthrad(shape, body):
     rng = np.random.default_rng(0)
     real = (5 * gaussian_filter(rng.gamma(1, 3, shape), 1)).astype(np.float32)
     fake = (gaussian_filter(real, 1) + rng.normal(0, 1, shape)).astype(np.float32)

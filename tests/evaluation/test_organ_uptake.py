@@ -49,7 +49,7 @@ def test_a_label_in_neither_map_has_no_values():
     assert len(found) == 6
 
 
-def test_there_is_no_bias_of_an_organ_without_uptake():
+def test_an_organ_without_uptake_has_no_bias():
     found = organ_uptake(REAL, row([0, 0, 0, 0, 0, 5], [0, 1, 1, 1, 0, 2]), {"liver": 1})["liver"]
     assert found["real_suv_mean"] == 0.0
     assert found["suv_mean_bias"] is None

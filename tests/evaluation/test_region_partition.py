@@ -36,7 +36,7 @@ def test_every_voxel_is_in_one_part_and_in_one_chunk():
 
 
 @pytest.mark.parametrize("kinds", [[LabelledRegions(np.zeros((2, 2, 2), np.uint8), {}, "all")], []])
-def test_it_may_be_empty(kinds):
+def test_a_partition_of_no_voxels_is_empty(kinds):
     kinds = [*kinds, LabelledRegions(np.zeros((2, 2, 2), np.uint8), {"x": 3})]
     partition = Partition.of(kinds)
     assert partition.regions == {**({"all": []} if kinds[:-1] else {}), "x": []}
@@ -50,7 +50,7 @@ def test_large_parts_come_in_chunks():
     assert [voxels.size for _, voxels in partition.chunks()] == [65536, 65536, 8928]
 
 
-def test_there_may_be_more_regions_than_a_byte_counts():
+def test_a_partition_has_more_than_255_regions():
     labels = np.arange(1, 1001, dtype=np.uint16).reshape(10, 10, 10)
     other = LabelledRegions(np.full((10, 10, 10), 7, np.uint8), {"all": 7})
     partition = Partition.of([other, LabelledRegions(labels, {str(label): label for label in range(1, 1001)})])

@@ -28,7 +28,7 @@ def test_the_map_is_scikit_images(shape):
     np.testing.assert_allclose(similarity.ssim_map(fake, real), expected, atol=1e-5)
 
 
-def test_it_holds_where_a_hot_region_is_flat():
+def test_ssim_of_a_constant_hot_region_is_the_term_of_the_means():
     real = np.full((20, 12, 12), 80.0, np.float32)
     fake = real + np.float32(0.5)
     mu_x, mu_y, c1 = 80.5, 80.0, 0.04  # both variances are 0: only the term of the means is left

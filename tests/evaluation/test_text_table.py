@@ -7,7 +7,7 @@ from ct2pet.evaluation.label_summary import summarise_labels
 from ct2pet.evaluation.text_table import table
 
 
-def test_it_has_units_all_rows_and_no_nan():
+def test_the_text_table_has_units_all_rows_and_no_nan():
     text = table(synthetic_summary())
     assert "MAE [SUV]" in text
     assert "SUVmean bias [%]" in text
@@ -54,7 +54,7 @@ def test_volume_columns_stand_apart_and_are_explained():
     assert "improves all values" in text
 
 
-def test_of_labels_alone_it_is_their_table_and_the_answer():
+def test_the_text_of_a_label_target_is_answer_and_label_table():
     summary = label_summary()
     labels = label_tables.text_table(summarise_labels(label_cases()))
     assert table(summary) == f"{plain_answer(summary)}\n\n{labels}"

@@ -102,7 +102,7 @@ def test_without_districts_the_whole_body_is_the_body_of_an_input_or_all_of_it(t
     assert seen.districts["whole_body"].box_sizes_mm == [pytest.approx(box_mm, abs=8.0)]
 
 
-def test_any_orientation_of_the_files_gives_the_same_fingerprint(tmp_path):
+def test_the_fingerprint_does_not_depend_on_the_orientation_of_the_files(tmp_path):
     volumes = case_volumes()
     volumes["ct"] = volumes["ct"].with_array(np.rint(volumes["ct"].array))
     plain = extract_fingerprint(write_raw(tmp_path / "a", {"A": volumes}))
@@ -125,7 +125,7 @@ def test_districts_that_a_case_lacks_are_counted_without_it_and_those_of_no_case
     assert both.districts["low"].cases == ["A", "B"]
 
 
-def test_it_is_the_same_from_disk(tmp_path):
+def test_a_fingerprint_read_from_disk_is_equal(tmp_path):
     seen = extract_fingerprint(write_raw(tmp_path, {"A": case_volumes()}))
     seen.save(tmp_path / "fingerprint.json")
     assert Fingerprint.load(tmp_path / "fingerprint.json") == seen

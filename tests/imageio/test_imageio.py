@@ -104,7 +104,7 @@ def test_types_that_become_others(tmp_path, suffix, written, read):
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
-def test_a_view_in_another_order_of_memory_is_written_as_it_looks(tmp_path, suffix):
+def test_an_array_of_another_memory_order_is_written_correctly(tmp_path, suffix):
     volume = some_volume(DIRECTIONS["oblique_permuted"]).to_canonical()
     assert not volume.array.flags.c_contiguous
     write_volume(tmp_path / f"a{suffix}", volume)
@@ -214,7 +214,7 @@ def test_a_fourth_axis_is_dropped_where_it_has_one_entry_and_refused_otherwise(t
         sitk.WriteImage(image, str(tmp_path / f"{frames}{suffix}"))
     np.testing.assert_array_equal(read_volume(tmp_path / f"1{suffix}").array, array[0])
     for call in (read_volume, read_grid):
-        with pytest.raises(ImageError, match=f"2{suffix}.*6 x 5 x 4 x 2"):
+        with pytest.raises(ImageError, match=f"2{suffix}.*6 x 5 x 4 x 2; .*: write each volume to a file$"):
             call(tmp_path / f"2{suffix}")
     with pytest.raises(ImageError, match="three axes"):
         write_volume(tmp_path / f"3{suffix}", Volume(array, Grid((4, 5, 6), (1.0, 1.0, 1.0))))

@@ -69,7 +69,7 @@ def test_the_other_byte_order(tmp_path):
 
 
 @pytest.mark.parametrize("kind", [nibabel.Nifti1Image, nibabel.Nifti2Image])
-def test_both_versions_and_header_extensions(tmp_path, kind):
+def test_nifti_1_and_2_with_header_extensions_are_read(tmp_path, kind):
     array = np.arange(24, dtype=np.int16).reshape(2, 3, 4)
     image = kind(array, AFFINE)
     image.header.extensions.append(nibabel.nifti1.Nifti1Extension("comment", b"words " * 200))
@@ -174,7 +174,7 @@ def test_a_written_file_carries_both_affines_and_mm(tmp_path):
     assert header.get_xyzt_units()[0] == "mm"
 
 
-def test_the_same_volume_gives_the_same_file(tmp_path):
+def test_writing_a_volume_is_deterministic(tmp_path):
     volume = Volume(np.ones((3, 4, 5), np.float32), Grid((3, 4, 5), (2.0, 1.5, 1.0)))
     for name in ("a.nii.gz", "b.nii.gz"):
         write_volume(tmp_path / name, volume)

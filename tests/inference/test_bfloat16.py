@@ -51,7 +51,7 @@ def test_all_but_the_first_windows_are_in_bfloat16_where_it_changes_little(nativ
 
 
 @pytest.mark.parametrize("strict", ["PET", "CT"])
-def test_float32_stays_and_the_log_reports_it_where_bfloat16_changes_one_output_much(native, caplog, strict):
+def test_float32_is_kept_and_reported_if_bfloat16_changes_an_output_too_much(native, caplog, strict):
     function = Convolution(PET=1.001, CT=2.001)
     fast = FastWindows(function, CPU, {"PET": 0.01, "CT": 0.02, strict: 1e-5})
     with caplog.at_level(logging.WARNING):
@@ -73,7 +73,7 @@ def test_a_device_that_only_emulates_bfloat16_computes_in_float32(monkeypatch):
 
 
 @pytest.mark.parametrize("before", [True, False])
-def test_float32_on_a_gpu_is_not_tensorfloat32_and_the_users_choice_comes_back(monkeypatch, before):
+def test_float32_on_a_gpu_excludes_tensorfloat32_and_restores_the_setting(monkeypatch, before):
     """The flag alone, so that no GPU is needed; also where the function fails."""
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", before)
     seen = []

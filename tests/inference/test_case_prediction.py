@@ -30,7 +30,7 @@ def run(raw, **options):
     return predict(raw / "imagesTs", raw / "out", device="cpu", **options)
 
 
-def test_cases_read_ahead_and_written_behind_are_the_same_and_fail_alone(raw, monkeypatch):
+def test_reading_and_writing_in_threads_changes_no_result_and_fails_only_its_case(raw, monkeypatch):
     ct, labels = two_district_case()
     for case in "cde":
         write(raw, case, ct.with_array(ct.array + ord(case) - 100), labels)

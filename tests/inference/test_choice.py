@@ -1,4 +1,5 @@
 import dataclasses
+import tempfile
 
 import pytest
 from hand_models import Scaled, hand_configuration, hand_plans, write_trained
@@ -55,7 +56,7 @@ def test_a_folder_of_results_or_of_a_dataset_is_searched_as_the_results_folder_i
         names(model_paths=[results / place])
 
 
-def test_the_folder_of_one_configuration_is_this_configuration_alone(results, monkeypatch):
+def test_the_folder_of_one_configuration_loads_only_this_configuration(results, monkeypatch):
     folder = results / DATASET / "scaled__ct2petPlans__low"
     assert factors(model_paths=[folder]) == [{"low": [0.5, 1.5]}]
     monkeypatch.chdir(folder)
@@ -114,8 +115,21 @@ def test_without_a_trained_model_the_built_in_model_predicts_and_one_line_names_
 @pytest.mark.parametrize("named", [{"dataset": "001"}, {"model": "pix2pix"}, {"checkpoint": "checkpoint_best.pth"}])
 def test_a_chosen_model_that_is_not_trained_is_not_replaced_by_the_built_in_model(named, tmp_path, monkeypatch):
     monkeypatch.setenv("ct2pet_results", str(tmp_path / "nothing"))
-    with pytest.raises(CheckpointError, match=r"no trained model with this checkpoint.*--model box"):
+    with pytest.raises(CheckpointError, match=r"no trained model.*nothing: .*check ct2pet_results, .*--model box"):
         names(**named)
+
+
+def test_the_name_of_a_model_with_a_typing_error_gets_a_suggestion(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CheckpointError, match=r"^--model boxx: no such file or folder; did you mean box\?$"):
+        names(model_paths=["boxx"])
+
+
+@pytest.mark.parametrize("options", [{"configurations": ["leg"]}, {"folds": ["9"]}])
+def test_errors_of_an_archive_do_not_name_the_temporary_folder(options):
+    with pytest.raises(CheckpointError, match=r"^-d Dataset900_Box .*no checkpoint_final\.pth") as caught:
+        names(model_paths=["box"], **options)
+    assert tempfile.gettempdir() not in str(caught.value)
 
 
 def test_a_trained_model_precedes_the_built_in_model(results, capsys):

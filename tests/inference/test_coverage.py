@@ -69,7 +69,7 @@ def test_a_case_with_only_districts_without_a_model_fails_and_writes_no_map(work
     assert not (work / "out" / "not_predicted").exists()
 
 
-def test_the_evaluation_counts_what_was_predicted_alone_and_reports_it(work):
+def test_only_predicted_districts_are_evaluated_and_this_is_reported(work):
     train(work, "low")
     run(work)
     summary = evaluate("900", work / "out", num_processes=1)

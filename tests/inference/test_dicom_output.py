@@ -82,7 +82,7 @@ def test_each_case_is_a_nifti_file_and_a_dicom_series(scans, grid):
         assert pet.grid.matches(read_volume(scans / "scans" / "b").grid)
 
 
-def test_of_several_predictions_the_pet_becomes_the_series_wherever_it_stands(scans, monkeypatch):
+def test_the_pet_among_several_predictions_is_written_as_dicom(scans, monkeypatch):
     monkeypatch.setattr("ct2pet.models.load_model", {"both": ScaledAndThresholded}.__getitem__)
     plans = two_target_plans(
         Fields((TWO_INPUTS[0], *TWO_TARGETS[::-1])),
@@ -103,7 +103,7 @@ def test_a_model_without_a_pet_gives_no_series(scans):
     DicomOutput(False, None).check(scans, [])
 
 
-def test_without_the_option_dicom_cts_become_nifti_alone(scans):
+def test_dicom_cts_give_only_nifti_without_the_option(scans):
     run(scans, dicom=False)
     assert sorted(path.name for path in (scans / "out").iterdir()) == ["a.nii.gz", "b.nii.gz", "prediction.json"]
 
@@ -209,7 +209,7 @@ def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):
 
 
 @pytest.mark.parametrize(("failing", "alone"), [(False, False), (True, False), (False, True)])
-def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing, alone):
+def test_patient_names_are_only_in_the_dicom_files(scans, capfd, failing, alone):
     shutil.rmtree(scans / "scans")
     datasets = put_case(scans, "unused", folder="unused")
     shutil.rmtree(scans / "scans")
@@ -234,7 +234,7 @@ def test_names_of_patients_are_in_dicom_alone(scans, capfd, failing, alone):
             assert SECRET.encode() not in path.read_bytes()
 
 
-def test_the_conversion_reads_the_same_suv_and_says_what_they_are(scans, monkeypatch, capsys):
+def test_the_conversion_reads_the_written_suv_and_reports_them_as_synthetic(scans, monkeypatch, capsys):
     """A synthetic PET that comes back from a PACS."""
     monkeypatch.setenv("ct2pet_raw", str(scans / "raw"))
     (path,) = run(scans, source="scans/b")

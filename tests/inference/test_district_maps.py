@@ -86,7 +86,7 @@ def test_prediction_with_maps_that_were_made_is_that_with_the_same_maps_from_fil
         ([], {}, None),
     ],
 )
-def test_another_segmenter_than_the_trainings_is_one_line(scans, capsys, trained, options, named):
+def test_a_segmenter_that_differs_from_the_training_is_reported_in_one_line(scans, capsys, trained, options, named):
     trained_with(scans.parent, *trained)
     run(scans, **options)
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning")]
@@ -123,7 +123,7 @@ def test_maps_that_are_named_are_the_only_ones(scans):
         run(scans, districts=scans.parent / "maps", segmenter="other")
 
 
-def test_a_map_corrected_by_hand_is_used_and_stays(scans):
+def test_a_district_map_corrected_by_hand_is_used_and_kept(scans):
     before = run(scans)[0].read_bytes()
     labels = read_volume(made(scans, "a"))
     write_volume(made(scans, "a"), labels.with_array(np.full_like(labels.array, 1)))

@@ -31,7 +31,7 @@ def test_the_mean_of_several_is_their_mean_in_suv_in_each_district():
     assert found.dtype == np.float32
 
 
-def test_one_alone_and_equal_ones_give_the_bits_of_one():
+def test_an_ensemble_of_equal_models_is_bit_equal_to_one_model():
     alone = predict(predictor(0.7, 1.3, blend_mm=8.0))
     for number in (1, 3):
         same = predict(Ensemble([predictor(0.7, 1.3, blend_mm=8.0)] * number))

@@ -17,6 +17,7 @@ ONE_TARGET = Fields((*TWO_INPUTS, TWO_TARGETS[0]))
 def files(folder, *names):
     folder.mkdir(parents=True, exist_ok=True)
     for name in names:
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).touch()
     return folder
 
@@ -34,7 +35,7 @@ def test_predictions_are_named_by_case_in_the_format_of_the_ct(tmp_path):
     assert {path.parent for path in outputs.values()} == {tmp_path / "out"}
 
 
-def test_one_ct_goes_into_a_folder_or_a_file(tmp_path):
+def test_the_output_of_one_ct_is_a_folder_or_a_file(tmp_path):
     ct = files(tmp_path / "in", "p.1_0000.nii.gz") / "p.1_0000.nii.gz"
     assert find_cases(ct, tmp_path / "out", FIELDS) == [case("p.1", ct, tmp_path / "out" / "p.1.nii.gz")]
     assert find_cases(ct, tmp_path / "pet.mha", FIELDS) == [case("p.1", ct, tmp_path / "pet.mha")]
@@ -45,7 +46,8 @@ def test_one_ct_goes_into_a_folder_or_a_file(tmp_path):
     [
         (["a_0000.nii.gz", "a.nii.gz"], "have the same case name"),
         (["a_0000.nii.gz", "a_0000.nrrd"], "have the same case name"),
-        (["readme.txt"], "no images; known formats"),
+        (["readme.txt"], "no images; known formats .* and DICOM$"),
+        (["patient/ct.nii.gz"], "no images; known formats .*; image files in its subfolders are not read$"),
     ],
 )
 def test_folders_that_are_ambiguous_or_empty_are_refused(tmp_path, names, message):
@@ -54,7 +56,7 @@ def test_folders_that_are_ambiguous_or_empty_are_refused(tmp_path, names, messag
 
 
 def test_a_missing_folder_and_an_unknown_format_are_named(tmp_path):
-    with pytest.raises(DatasetError, match="nowhere: no such folder"):
+    with pytest.raises(DatasetError, match="nowhere: no such file or folder"):
         find_cases(tmp_path / "nowhere", tmp_path, FIELDS)
     with pytest.raises(Ct2PetError, match=r"scan\.doc: unknown image format"):
         find_cases(files(tmp_path, "scan.doc") / "scan.doc", tmp_path, FIELDS)
@@ -104,7 +106,7 @@ def test_folders_of_dicom_files_are_cases_where_there_are_no_image_files(tmp_pat
     assert [found.name for found in find_cases(source, target, FIELDS)] == ["c"]
 
 
-def test_of_several_inputs_and_targets_each_file_is_named_by_case_and_field(tmp_path):
+def test_files_of_several_inputs_and_targets_are_named_by_case_and_field(tmp_path):
     names = ("b_0000.nii.gz", "b_0001.nrrd", "a_0001.nii", "a_0000.nii", "a_0002.nii", "notes.txt")
     source, out = files(tmp_path / "in", *names), tmp_path / "out"
     assert find_cases(source, out, TWO_OF_BOTH) == [
@@ -157,7 +159,7 @@ def test_a_prediction_of_several_never_replaces_an_input(tmp_path):
         find_cases(source, source, ONE_INPUT)
 
 
-def test_a_case_is_done_when_all_of_its_predictions_are_there(tmp_path):
+def test_a_case_is_done_if_all_its_predictions_exist(tmp_path):
     outputs = {name: tmp_path / f"a_{name}.nii" for name in ("PET", "organs")}
     found = Case("a", {}, outputs)
     for name in outputs:

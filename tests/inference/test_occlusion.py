@@ -40,7 +40,7 @@ def test_a_blurred_region_loses_contrast_and_keeps_some():
 
 
 @pytest.mark.parametrize("how", [REPLACE, BLUR])
-def test_a_region_that_looks_like_its_surroundings_stays(how):
+def test_occlusion_of_a_region_equal_to_its_surroundings_changes_nothing(how):
     volume = image(10.0, 10.0, ball(4))
     np.testing.assert_allclose(hide(volume, ball(4), how).array, volume.array, atol=1e-4)
 
@@ -78,7 +78,7 @@ def test_the_effect_of_a_region_is_the_contrast_that_was_taken_from_it():
     np.testing.assert_allclose(change, np.where(mask, 0.7, 0), atol=1e-5)
 
 
-def test_a_prediction_that_looks_at_its_surroundings_changes_around_the_region():
+def test_occlusion_changes_a_prediction_within_the_receptive_field():
     mask, change = ball(4), np.zeros(GRID.shape, np.float32)
     volume = image(80.0, 10.0, mask)
     spread = Predicted(lambda array: np.roll(array, 2, axis=2) / 100, volume)
@@ -93,7 +93,7 @@ def test_a_region_without_a_voxel_has_no_effect():
     assert Occlusion(volume, Predicted(linear, volume), REPLACE).effect("x", empty, np.zeros(GRID.shape)) is None
 
 
-def test_a_region_smaller_than_a_voxel_of_the_prediction_is_measured_in_the_voxel_where_it_lies():
+def test_a_region_smaller_than_a_voxel_is_measured_in_the_voxel_that_contains_it():
     mask = np.zeros(GRID.shape, bool)
     mask[5, 9, 11] = True
     volume = image(80.0, 10.0, mask)
@@ -108,7 +108,7 @@ def test_a_region_smaller_than_a_voxel_of_the_prediction_is_measured_in_the_voxe
     assert np.argwhere(change).tolist() == [[1, 2, 2]]
 
 
-def test_of_phantoms_a_lesion_that_the_ct_does_not_show_explains_nothing():
+def test_occlusion_of_a_lesion_invisible_in_ct_has_no_effect():
     """The same tumour in the middle of a liver, which the CT shows at 150 HU in one patient and not in the other."""
     patient, scanner = replace(make_patient(8), lesions=()), replace(COARSE, ct_noise_hu=0.0)
     liver = scan(patient, scanner).organs

@@ -4,9 +4,10 @@ from PIL import Image
 from raw_cases import permuted
 
 from ct2pet.dataset.fields import ct_to_pet
+from ct2pet.districts.pictures import CORONAL
 from ct2pet.imageio import write_volume
 from ct2pet.inference.input_files import Case
-from ct2pet.inference.pictures import write_overlay, write_pictures
+from ct2pet.inference.pictures import _figure, write_overlay, write_pictures
 from ct2pet.volume import Grid, Volume
 
 FIELDS = ct_to_pet()
@@ -62,6 +63,16 @@ def test_a_pet_without_uptake_leaves_the_ct(tmp_path):
     assert np.ptp(panel[40:], axis=-1).max() == 0  # grey
     middle = panel[len(panel) // 2, panel.shape[1] // 2]
     assert middle == pytest.approx([127.5] * 3, abs=2)  # 40 HU is the middle of the window
+
+
+def test_projections_and_slices_have_a_colour_bar_with_their_unit():
+    panels = {"Coronal, projected": (CORONAL, np.zeros((6, 5, 3)))}
+    bars = [axes for axes in _figure(panels, (3.0, 2.0, 2.0), 7.5).axes if axes.get_xlabel()]
+    assert [bar.get_xlabel() for bar in bars] == [
+        "synthetic PET in the projections [SUV]",
+        "synthetic PET in the slices [SUV]",
+    ]
+    assert [bar.get_xlim() for bar in bars] == [(0, 7.5)] * 2
 
 
 def test_every_predicted_case_without_a_picture_gets_one(tmp_path):

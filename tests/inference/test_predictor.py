@@ -34,7 +34,7 @@ def predict(parts, ct, labels, grid, progress=None, **options):
     return Predictor(parts, FIELDS, **options).predict({"CT": ct}, labels, grid, progress)["PET"]
 
 
-def test_every_district_gets_its_own_model_exactly():
+def test_each_district_is_predicted_by_its_own_model():
     ct, labels = two_district_case()
     pet = predict(districts((0.5,), (2.0,)), ct, labels, ct.grid)
     expected = np.select([labels.array == 1, labels.array == 2], [expected_suv(ct.array, f) for f in (0.5, 2.0)], 0)

@@ -79,7 +79,7 @@ def test_the_prediction_of_a_changed_image_is_the_full_one_and_computes_few_wind
     np.testing.assert_allclose(found, wanted, atol=1e-5)
 
 
-def test_a_box_holds_what_the_whole_prediction_holds_there(case):
+def test_a_predicted_box_equals_the_same_part_of_the_whole_prediction(case):
     ct, labels, grid = case
     members = predictors(WindowOptions())
     prediction = Reprediction(members, {"CT": ct}, labels, grid)

@@ -217,7 +217,7 @@ def test_an_empty_mask_calls_nothing_and_gives_no_slab():
     assert list(window.slabs([image((5, 6, 7))], [0.0], np.zeros((5, 6, 7), bool), pytest.fail)) == []
 
 
-def test_flipped_views_are_taken_as_they_are():
+def test_flipped_array_views_are_predicted_correctly():
     ct, mask = image((9, 8, 7))[::-1, :, ::-1], blob((9, 8, 7), 2)[::-1]
     found = merged(SlidingWindow((4, 4, 4), 0.5), [ct], mask, identity)["out"][0]
     np.testing.assert_array_equal(found[mask], ct[mask])

@@ -39,7 +39,7 @@ def test_constant_in_is_exactly_constant_out(number, blend_mm, value, seed):
 
 
 @pytest.mark.parametrize("blend_mm", [0.0, 8.0])
-def test_a_district_that_was_not_added_stays_empty(blend_mm):
+def test_a_district_without_a_prediction_is_zero(blend_mm):
     labels = label_volume(territories((13, 12, 11), 2))
     stitcher = Stitcher(labels, blend_mm)
     stitcher.add(labels.with_array(np.full(labels.grid.shape, 3, np.float32)), [1])

@@ -75,14 +75,14 @@ def test_an_unknown_checkpoint_or_district_is_named_with_the_known_ones(tmp_path
         choose(find_trained(tmp_path)).checkpoints(["lwo"])
 
 
-def test_another_checkpoint_is_found_by_its_name(tmp_path):
+def test_a_checkpoint_is_found_by_its_file_name(tmp_path):
     write_trained(tmp_path, ALL, checkpoint="checkpoint_best.pth")
     with pytest.raises(CheckpointError, match=r"no trained model with checkpoint_final\.pth .*: checkpoint_best\.pth"):
         find_trained(tmp_path)
     assert factors(load_trained(choose(find_trained(tmp_path, "checkpoint_best.pth"))))["high"] == [2.0]
 
 
-def test_numbered_folds_go_before_all_and_can_be_chosen(tmp_path):
+def test_numbered_folds_have_precedence_over_all_and_can_be_chosen(tmp_path):
     write_trained(tmp_path, {"low": {"all": 9.0, 0: 1.0, 3: 2.0}, "high": {"all": 5.0}})
     (trained,) = find_trained(tmp_path)
     assert factors(load_trained(trained)) == {"low": [1.0, 2.0], "high": [5.0]}
@@ -92,7 +92,7 @@ def test_numbered_folds_go_before_all_and_can_be_chosen(tmp_path):
         trained.checkpoints(["low"], ["1", "2", "3"])
 
 
-def test_districts_go_before_the_whole_body_which_serves_alone(tmp_path):
+def test_districts_have_precedence_over_the_whole_body(tmp_path):
     write_trained(tmp_path / "both", {**ALL, "whole_body": {"all": 3.0}})
     write_trained(tmp_path / "whole", {"whole_body": {"all": 3.0}})
     (both,), (whole,) = find_trained(tmp_path / "both"), find_trained(tmp_path / "whole")
@@ -107,7 +107,7 @@ def test_a_district_without_checkpoint_is_reported_unless_others_are_chosen(tmp_
     with pytest.raises(CheckpointError, match=r"high has no checkpoint_final\.pth.*-c low"):
         trained.checkpoints()
     assert list(trained.checkpoints(["low"])) == ["low"]
-    with pytest.raises(CheckpointError, match=r"__high: no checkpoint_final\.pth; trained are: low"):
+    with pytest.raises(CheckpointError, match=r"-c high: no checkpoint_final\.pth; trained are: low"):
         trained.checkpoints(["high"])
 
 
@@ -150,7 +150,7 @@ def other_plans(**changes):
         ({"plans": {}}, "schema_version"),
     ],
 )
-def test_a_checkpoint_that_does_not_belong_there_is_named(tmp_path, content, message):
+def test_a_checkpoint_of_another_training_in_a_folder_is_refused(tmp_path, content, message):
     write_trained(tmp_path, {"low": {0: 1.0, 1: 1.0}, "high": {0: 1.0}})
     change(tmp_path, "low", 1, **content)
     with pytest.raises(Ct2PetError, match=rf"low.fold_1.checkpoint_final\.pth: .*{message}"):

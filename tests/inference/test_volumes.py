@@ -163,7 +163,7 @@ def test_overlapping_windows_give_the_label_of_the_mean_probability(one, two, me
 
 @torch.inference_mode()
 @pytest.mark.parametrize(("one", "two", "mean"), [(FIRST, SECOND, 1), (SECOND, FIRST, 1), (SURE, UNSURE, 0)])
-def test_of_two_models_the_label_is_that_of_the_mean_probability(one, two, mean):
+def test_an_ensemble_of_labels_takes_the_highest_mean_probability(one, two, mean):
     region = np.ones((8, 8, 8), bool)
     nothing = {name: np.zeros(region.shape, np.float32) for name in ("CT", "low_dose")}
     organs = predict_volume([constant(one), constant(two)], nothing, region)["organs"]

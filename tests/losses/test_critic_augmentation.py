@@ -9,7 +9,7 @@ def random(seed=0):
     return torch.Generator().manual_seed(seed)
 
 
-def test_the_same_random_numbers_give_the_same_images_whatever_the_images():
+def test_the_augmentation_depends_only_on_the_random_numbers():
     first = torch.rand(6, 2, 16, 16, generator=random())
     moved = augment_for_critic(first, random(1))
     assert torch.equal(moved, augment_for_critic(first, random(1)))

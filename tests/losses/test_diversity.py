@@ -12,7 +12,7 @@ def images(seed=0):
     return torch.rand(5, 2, 4, 4, generator=torch.Generator().manual_seed(seed))
 
 
-def test_it_is_1_where_all_images_of_a_class_are_the_same_and_0_for_real_ones():
+def test_the_diversity_loss_is_1_for_equal_images_and_0_for_real_ones():
     real = images()
     of_class = torch.rand(2, 2, 4, 4)
     torch.testing.assert_close(diversity_gap(real, of_class[CLASSES], CLASSES), torch.tensor(1.0))
@@ -20,7 +20,7 @@ def test_it_is_1_where_all_images_of_a_class_are_the_same_and_0_for_real_ones():
 
 
 @pytest.mark.parametrize(("factor", "gap"), [(0.25, 0.75), (0.5, 0.5), (2.0, 0.0)])
-def test_it_falls_with_the_distance_of_the_generated_images_and_more_than_real_ones_costs_nothing(factor, gap):
+def test_the_diversity_loss_falls_with_the_distance_of_images_down_to_that_of_real_ones(factor, gap):
     torch.testing.assert_close(diversity_gap(images(), factor * images() + 3, CLASSES), torch.tensor(gap))
 
 
@@ -30,7 +30,7 @@ def test_differences_between_classes_do_not_count():
     assert diversity_gap(real, alike, CLASSES) == 1
 
 
-def test_its_gradient_moves_generated_images_of_a_class_apart():
+def test_the_gradient_of_the_diversity_loss_increases_the_distance_of_images():
     real, made = images(), (0.1 * images(1)).requires_grad_()
     before = diversity_gap(real, made, CLASSES)
     before.backward()

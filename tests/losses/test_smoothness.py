@@ -11,7 +11,7 @@ def test_a_shift_costs_nothing(dimensions):
     assert smoothness(field) == 0
 
 
-def test_it_is_the_mean_squared_gradient_by_hand():
+def test_the_smoothness_loss_is_the_mean_squared_gradient():
     """The Y component rises by 2 with every row and the X component by 1 with every column: (2^2 + 1^2) / 2."""
     y, x = torch.meshgrid(torch.arange(5.0), torch.arange(4.0), indexing="ij")
     assert smoothness(torch.stack([2 * y, x])[None]).item() == pytest.approx(2.5)

@@ -78,7 +78,7 @@ def test_the_discriminators_see_fakes_of_earlier_updates():
     assert all(any(torch.equal(fake, one) for one in known) for batch in shown for fake in batch)
 
 
-def test_its_pools_are_part_of_the_training_state():
+def test_the_training_state_of_cyclegan_contains_its_image_pools():
     model, copy = make_model(pool_size=3), make_model(pool_size=3)
     for seed in range(4):
         list(updates(model, make_batch(seed)))

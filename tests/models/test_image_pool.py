@@ -12,14 +12,14 @@ def numbers(images):
     return [int(image.unique()) for image in images]
 
 
-def test_until_it_is_full_every_fake_comes_back_itself():
+def test_an_image_pool_returns_each_image_until_it_is_full():
     pool = ImagePool(5)
     assert numbers(pool.exchange(numbered(0, 3))) == [0, 1, 2]
     assert numbers(pool.exchange(numbered(3, 2))) == [3, 4]
     assert numbers(pool.images) == [0, 1, 2, 3, 4]
 
 
-def test_once_full_half_of_what_comes_back_is_older_and_no_fake_is_held_twice():
+def test_a_full_image_pool_returns_an_older_image_in_half_of_the_cases():
     torch.manual_seed(0)
     pool = ImagePool(10)
     pool.exchange(numbered(0, 10))
@@ -33,7 +33,7 @@ def test_once_full_half_of_what_comes_back_is_older_and_no_fake_is_held_twice():
     assert 450 < older < 550
 
 
-def test_a_pool_of_size_zero_gives_back_what_comes_without_gradients():
+def test_an_image_pool_of_size_zero_returns_its_input_detached():
     fake = numbered(0, 2).clone().requires_grad_()
     back = ImagePool(0).exchange(fake)
     assert torch.equal(back, fake)

@@ -31,7 +31,7 @@ def smooth(image):
     return gaussian_filter(image, 0.85, mode="constant", truncate=8) / inside
 
 
-def test_its_loss_is_the_decayed_denoising_and_the_segmentation_loss():
+def test_the_loss_of_ldos_is_decayed_denoising_plus_segmentation():
     model, batch = make(lambda_denoising=3.0, lambda_organ_suv=0.5, lambda_segmentation=2.0), make_batch()
     batch["organs"][:, :, 3:] = 0  # rare labels weigh more
     batch["mask"][:, :, :, :4] = False
@@ -80,7 +80,7 @@ def test_without_denoising_only_the_encoder_and_the_decoder_of_labels_learn():
     assert not any("encoder." in name for name in still if "weight" in name)
 
 
-def test_the_state_dict_holds_each_tensor_once():
+def test_the_state_dict_of_ldos_contains_each_tensor_once():
     model = make()
     pointers = [tensor.data_ptr() for tensor in model.state_dict().values()]
     assert len(pointers) == len(set(pointers))

@@ -189,7 +189,7 @@ def test_the_random_numbers_of_a_step_follow_from_torchs_state_and_the_process(m
     assert torch.equal(state, state_of_other)  # so that the main process's checkpoint is right for all
 
 
-def test_samples_depend_on_class_and_seed_alone():
+def test_samples_depend_only_on_class_and_seed():
     model = make().eval()
     with torch.inference_mode():
         first, again = (model.sample({"diagnosis": 0}, 3, seed=5) for _ in range(2))

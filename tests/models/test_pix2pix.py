@@ -49,7 +49,7 @@ def test_nothing_outside_the_district_reaches_the_losses():
 
 
 @pytest.mark.numerics
-def test_it_learns_a_translation():
+def test_pix2pix_learns_a_translation():
     model = make_model(learning_rate=3e-3)
     optimizers, batch = model.optimizers(), make_batch()
     l1 = []
@@ -66,7 +66,7 @@ def test_an_untrained_generator_answers_suv_zero():
     assert (make_model().translate(make_batch()["CT"]) == 0).all()
 
 
-def test_of_two_inputs_both_reach_the_generator_and_the_discriminator():
+def test_generator_and_discriminator_receive_both_inputs():
     """Each network sees the inputs in the order of the fields, and a change of any of them changes the losses."""
     model, seen = tiny_model("pix2pix", fields=TWO_INPUTS), {"generator": [], "discriminator": []}
     random_weights(model.generator)

@@ -60,7 +60,7 @@ def test_registration_refinement_and_overlap_can_be_switched_off():
     assert make_model().stages["refinement"].planned.tile_overlap == 0.5
 
 
-def test_one_state_holds_both_stages_and_their_registration():
+def test_the_state_of_regc2p_contains_both_stages_and_the_registration():
     names = {tuple(name.split(".")[:3]) for name in make_model().state_dict()}
     slices = {("parts", "slices", n) for n in ("generator", "discriminator", "registration", "mean_field")}
     assert names == slices | {("parts", "refinement", n) for n in ("generator", "registration", "mean_field")}

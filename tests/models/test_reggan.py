@@ -54,7 +54,7 @@ def test_the_loss_is_its_parts_by_the_paper():
     assert parts["g_smooth"] > 0
 
 
-def test_an_untrained_registration_moves_nothing():
+def test_an_untrained_registration_is_the_identity():
     with_registration, without = make_model(initial_flow=False), make_model(registration=False)
     without.load_state_dict(with_registration.state_dict(), strict=False)
     losses = [next(updates(model, make_batch())).losses["g_l1"] for model in (with_registration, without)]
@@ -75,7 +75,7 @@ def test_the_fake_is_compared_where_it_is_moved_to(monkeypatch):
     assert next(updates(model, batch)).losses["g_l1"] > 1e-3
 
 
-def test_a_voxel_counts_where_the_real_pet_lies_in_the_district(monkeypatch):
+def test_the_loss_counts_voxels_by_the_district_of_the_real_pet(monkeypatch):
     """Real voxels beyond the edge of the district never count. Fake voxels that are moved in from there do, but not
     those from beyond the patch."""
     model, batch = make_model(), make_batch()
@@ -126,7 +126,7 @@ def displaced_batch(shifts):
 
 @pytest.mark.numerics
 @pytest.mark.parametrize("initial_flow", [True, False])
-def test_it_finds_how_pets_were_displaced(initial_flow, monkeypatch):
+def test_reggan_finds_the_displacement_of_pets(initial_flow, monkeypatch):
     """The direction, and most of the distance. The generator is right from the beginning, so that the registration
     alone is trained: together they take hundreds of steps, through which every rounding grows."""
     torch.manual_seed(0)

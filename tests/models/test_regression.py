@@ -9,7 +9,7 @@ def make_batch():
     return {"CT": ct, "PET": ct.abs(), "mask": mask}
 
 
-def test_its_loss_is_the_mean_absolute_error_inside_the_district():
+def test_the_loss_of_regression_is_the_mean_absolute_error_inside_the_district():
     model, batch = tiny_model("regression"), make_batch()
     (update,) = updates(model, batch)
     samples = zip(model.translate(batch["CT"]), batch["PET"], batch["mask"])
@@ -29,13 +29,13 @@ def test_the_squared_error_inside_the_district_is_added_with_its_weight():
     torch.testing.assert_close(update.loss, parts[0] + 5 * parts[1])
 
 
-def test_it_starts_with_the_generator_of_pix2pix():
+def test_regression_starts_with_the_generator_of_pix2pix():
     own, other = (tiny_model(name).generator.state_dict() for name in ("regression", "pix2pix"))
     assert own.keys() == other.keys()
     assert all(torch.equal(own[name], other[name]) for name in own)
 
 
-def test_its_steps_are_those_of_pix2pix_without_the_adversary():
+def test_a_step_of_regression_equals_one_of_pix2pix_without_the_adversary():
     """Pix2Pix's generator loss minus its adversarial part, divided by lambda, has the same gradients."""
     batch, gradients = make_batch(), {}
     for name in ("regression", "pix2pix"):

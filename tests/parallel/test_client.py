@@ -33,7 +33,7 @@ def local():
         yield local_cluster
 
 
-def test_a_client_that_is_told_of_a_cancellation_while_it_starts_is_started_again(local):
+def test_a_dask_client_cancelled_during_its_start_is_started_again(local):
     local.scheduler.add_plugin(_Cancellation(times=2), name="cancellation")
     with connected(local.scheduler_address, seconds=60) as client:
         assert client.scheduler_info()["workers"] == {}

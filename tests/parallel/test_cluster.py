@@ -164,7 +164,7 @@ def test_dask_that_is_not_installed_is_one_line(monkeypatch):
         pass
 
 
-def test_a_scheduler_that_is_lost_ends_the_command_with_one_line(lonely, tmp_path):
+def test_a_lost_scheduler_ends_the_command_with_one_line(lonely, tmp_path):
     process, address = lonely
 
     def kill():

@@ -36,7 +36,7 @@ def test_no_more_processes_run_than_there_are_cases():
     ("function", "reason"),
     [(case_functions.die_at_two, "exit code 7"), (case_functions.killed_at_two, "out of memory")],
 )
-def test_a_process_that_dies_is_named_and_all_others_are_done(function, reason):
+def test_a_case_of_a_killed_process_fails_and_all_others_are_done(function, reason):
     results = map_cases(function, numbered(6), num_processes=2)
     assert results.values == {f"case{number}": number for number in (0, 1, 3, 4, 5)}
     assert list(results.failures) == ["case2"]
@@ -64,7 +64,7 @@ def test_every_place_takes_the_next_case_in_a_process_of_its_own():
     assert not multiprocessing.active_children()
 
 
-def test_a_process_that_dies_frees_its_place():
+def test_a_killed_process_is_replaced():
     results = map_cases_on(case_functions.die_on_place, numbered(4), ["here"])
     assert results.values == {"case0": 0, "case1": 1, "case3": 3}
     assert "exit code 7" in results.failures["case2"]

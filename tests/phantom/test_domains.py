@@ -32,7 +32,7 @@ def test_the_population_varies_more_than_that_of_one_hospital(varied, values, ti
     assert scale([getattr(one, values)[tissue] for one in varied]).std() > 1.5 * scale(usual).std()
 
 
-def test_all_postures_contrast_and_none_occur(varied):
+def test_cohorts_have_all_postures_and_scans_with_and_without_contrast(varied):
     assert {one.arms for one in varied} >= {"raised", "down"}
     assert len({one.arms for one in varied}) > len(ARM_POSES) / 2
     blood = [one.hu["blood"] for one in varied]

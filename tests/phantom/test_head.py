@@ -31,7 +31,7 @@ def test_eyes_look_forward_side_by_side(organs):
     assert len(np.unique(eyes[:, 2])) < np.ptp(eyes[:, 2])
 
 
-def test_air_goes_from_the_throat_to_the_lungs(organs):
+def test_the_airway_connects_throat_and_lungs(organs):
     slices = np.flatnonzero((organs.array == LABELS["airways"]).any(axis=(1, 2)))
     heights = slices * 4 - 14
     assert heights.min() < 1260

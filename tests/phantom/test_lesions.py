@@ -14,7 +14,7 @@ def tissue_at(anatomy, centre):
     return anatomy.organs(grid).array
 
 
-def test_every_diagnosis_says_where_and_every_host_is_a_tissue():
+def test_each_diagnosis_has_lesion_sites_in_known_tissues():
     assert tuple(SITES) == DIAGNOSES
     assert {site.host for sites in SITES.values() for site in sites} <= set(LABELS)
 

@@ -21,7 +21,7 @@ def rows_of(folder):
         return {row["case"]: row for row in csv.DictReader(file)}
 
 
-def test_it_declares_its_class_and_its_targets_and_has_no_input(dataset):
+def test_the_nodule_dataset_declares_class_and_targets_and_no_input(dataset):
     content = read_json(dataset / "dataset.json")
     assert content["channel_names"] == {}
     assert {name: target["kind"] for name, target in content["targets"].items()} == {"PET": "pet", "CT": "ct"}

@@ -30,13 +30,13 @@ def test_the_organs_are_those_of_the_table_in_its_order():
     assert [PAPER_LABELS[name] for name in TABLE_1] == list(range(1, 19))
 
 
-def test_no_tissue_belongs_to_two_organs():
+def test_a_tissue_is_part_of_at_most_one_organ():
     tissues = [tissue for parts in PAPER_ORGANS.values() for tissue in parts]
     assert len(tissues) == len(set(tissues))
     assert set(tissues) <= set(LABELS)
 
 
-def test_every_label_goes_to_its_organ_and_all_others_to_zero():
+def test_tissue_labels_are_mapped_to_organs_and_others_to_zero():
     grid = Grid((1, 1, 256), (1.0, 1.0, 1.0))
     found = paper_organ_map(Volume(np.arange(256, dtype=np.uint8).reshape(grid.shape), grid, "label"))
     expected = {LABELS[tissue]: PAPER_LABELS[name] for name, parts in PAPER_ORGANS.items() for tissue in parts}

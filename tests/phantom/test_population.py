@@ -8,7 +8,7 @@ from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.tissues import PART_OF, TISSUES
 
 
-def test_the_same_seed_is_the_same_patient_and_another_is_not(patients):
+def test_a_phantom_patient_is_determined_by_its_seed(patients):
     assert make_patient(7) == patients[7]
     assert len({(p.height_mm, p.fat, p.suv["liver"]) for p in patients}) == len(patients)
 
@@ -20,7 +20,7 @@ def test_patients_differ_in_all_that_matters(patients):
     assert 120 < np.ptp([p.height_mm for p in patients]) < 600
 
 
-def test_lesions_belong_to_a_diagnosis(patients):
+def test_only_patients_with_a_diagnosis_have_lesions(patients):
     for patient in patients:
         if patient.diagnosis == "negative":
             assert not patient.lesions

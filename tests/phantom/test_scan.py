@@ -34,7 +34,7 @@ def test_units_types_and_grids(coarse_scans):
         assert np.isfinite(case.pet.array).all()
 
 
-def test_the_same_seed_gives_the_same_voxels_and_another_does_not(coarse_scans):
+def test_a_phantom_scan_is_determined_by_its_seed(coarse_scans):
     patient, case = coarse_scans[1]
     again = scan(make_patient(patient.seed), COARSE)
     for name in ("ct", "pet", "districts", "organs", "lesions"):

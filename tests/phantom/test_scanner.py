@@ -6,7 +6,7 @@ import pytest
 from ct2pet.phantom import CLINICAL, COARSE, DEMO, DISTRICTS
 
 
-def test_both_fields_of_view(coarse_scans):
+def test_scans_to_the_thighs_and_of_the_whole_body_have_their_lengths(coarse_scans):
     lengths = {"thigh": [], "whole": []}
     for patient, case in coarse_scans:
         lengths[patient.field_of_view].append(case.ct.grid.shape[0] * case.ct.grid.spacing[0] / patient.height_mm)

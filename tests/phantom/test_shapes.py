@@ -66,7 +66,7 @@ def test_a_loft_grows_by_millimetres_and_stops_at_its_ends():
         ellipsoid((14, 0, 0), (10, 8, 9)).mirrored(),
     ],
 )
-def test_nothing_is_outside_the_box(solid):
+def test_a_shape_has_no_voxel_outside_its_box(solid):
     assert (painted(solid) == everywhere(solid)).all()
 
 

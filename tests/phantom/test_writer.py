@@ -30,7 +30,7 @@ def dataset(tmp_path_factory):
     return RawDataset(folder)
 
 
-def test_it_is_a_valid_raw_dataset(dataset):
+def test_the_phantom_dataset_passes_the_integrity_check(dataset):
     assert verify_dataset(dataset) == []
     assert (dataset.cases("Tr"), dataset.cases("Ts")) == (["phantom_001", "phantom_002"], ["phantom_003"])
     assert dataset.districts == DISTRICTS
@@ -72,7 +72,7 @@ def test_a_seed_gives_the_same_files_however_many_follow(dataset, tmp_path):
     assert not np.array_equal(read_volume(tmp_path / "other" / name).array, read_volume(dataset.folder / name).array)
 
 
-def test_a_varied_cohort_holds_varied_patients_in_varied_scanners(tmp_path):
+def test_a_varied_cohort_varies_patients_and_scanners(tmp_path):
     write_cohort(tmp_path, Cohort(1, 0, 3, COARSE, varied=True))
     with (tmp_path / "cases.csv").open(newline="") as file:
         seed = int(next(csv.DictReader(file))["seed"])

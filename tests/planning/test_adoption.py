@@ -38,7 +38,7 @@ def test_a_smaller_district_gets_the_whole_bodys_networks_and_a_patch_that_they_
 CHANGED = ("networks", "patch_size", "batch_size")
 
 
-def test_a_patch_that_the_networks_take_stays():
+def test_a_patch_that_fits_the_adopted_networks_is_kept():
     whole, district = planned([32, 32, 32], batch_size=4), planned([24, 32, 24])
     adopted = adopt_networks(district, whole)
     assert district.networks["generator"] != whole.networks["generator"]
@@ -61,7 +61,7 @@ def test_windows_of_inputs_are_adopted_where_there_are_any():
             assert adopted == {**own, "CT": replace(own["CT"], windows=whole.normalization["CT"].windows)}
 
 
-def test_it_needs_no_more_voxels_than_the_whole_body():
+def test_adopted_plans_need_at_most_the_voxels_of_the_whole_body():
     whole, district = planned([32, 64, 64], batch_size=1), planned([64, 64, 64], batch_size=2)
     adopted = adopt_networks(district, whole)
     assert adopted.patch_size == [32, 64, 64]
@@ -70,7 +70,7 @@ def test_it_needs_no_more_voxels_than_the_whole_body():
     assert (room.patch_size, room.batch_size) == ([16, 16, 16], 6)
 
 
-def test_a_discriminator_whose_maps_would_vanish_is_not_adopted():
+def test_a_discriminator_too_deep_for_the_patch_is_not_adopted():
     whole, district = planned([64, 64, 64]), planned([16, 16, 16])
     shallow = replace(
         whole, networks={**whole.networks, "generator": planned([16, 16, 16], base_features=8).networks["generator"]}

@@ -75,7 +75,7 @@ def test_the_count_of_slices_and_of_a_registration_is_that_of_the_built_networks
         assert activations == pytest.approx(kept_values(network, size, channels), rel=0.1)
 
 
-def test_of_several_stages_the_most_demanding_counts():
+def test_the_memory_of_several_stages_is_that_of_the_largest():
     small, large = GAN, CYCLIC
     for stages in ({"a": small, "b": large}, {"a": large, "b": small}):
         staged = replace(GAN, networks={}, stages=stages)

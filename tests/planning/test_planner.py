@@ -39,7 +39,7 @@ def test_the_spacing_is_the_median_pet_spacing():
     assert head(seen).spacing == [3.0, 4.1, 4.1]
 
 
-def test_the_ct_window_is_the_districts_own_and_moves_nothing_else():
+def test_the_ct_window_of_a_district_changes_only_its_normalization():
     one, other = head(district(ct=(-1000.0, 1500.0))), head(district(ct=(-150.0, 250.0)))
     assert one.normalization["CT"] == Normalization(-1000.0, 1500.0, True, [-1.0, 1.0])
     assert other.normalization["CT"] == Normalization(-150.0, 250.0, True, [-1.0, 1.0])
@@ -103,7 +103,7 @@ def test_on_a_cpu_too_little_memory_shrinks_the_patch():
     assert math.prod(head(target=0.45).patch_size) < math.prod(head(target=8.0).patch_size)
 
 
-def test_a_method_that_holds_more_gets_a_smaller_patch():
+def test_a_method_that_needs_more_memory_has_a_smaller_patch():
     demanding = replace(GAN, networks=DEMANDING)
     assert math.prod(head(device="cuda", target=8.0, needs=demanding).patch_size) < math.prod(
         head(device="cuda", target=8.0).patch_size
@@ -207,7 +207,7 @@ def test_label_maps_are_not_normalised_and_patches_are_drawn_at_labels():
     assert head().sampling.label_fraction == 0
 
 
-def test_nothing_is_mirrored_where_labels_name_a_side():
+def test_left_and_right_are_not_mirrored_if_labels_name_a_side():
     segmenting = replace(GAN, fields=FieldNeeds(label_targets=(1, 1)))
     sided = {"kind": "labels", "labels": {"kidney_left": 1, "kidney_right": 2}}
     for labels, axes in ((LABELS, [2]), (sided, [])):
@@ -229,7 +229,7 @@ def test_methods_that_cannot_take_the_fields_are_omitted_and_refused_where_they_
         plan_experiment(seen, description(), {"low": low_dose, "seg": segmenting}, PlanRequest())
 
 
-def test_without_districts_the_whole_body_is_planned_alone():
+def test_only_the_whole_body_is_planned_without_districts():
     seen = fingerprint(whole_body=district())
     planned = plan_experiment(seen, description(districts={}), {"m": GAN}, PlanRequest(memory_target_gib=64.0))
     assert {name: c.labels for name, c in planned.configurations.items()} == {"whole_body": [1]}
@@ -268,7 +268,7 @@ def test_a_target_spacing_replaces_the_median_and_boxes_keep_their_size_in_mm():
 
 
 @pytest.mark.parametrize("spacing", [(1.0, 2.0), (1.0, 2.0, 0.0), (1.0, 2.0, math.inf), (1.0, math.nan, 1.0)])
-def test_a_target_spacing_that_is_none_is_refused(spacing):
+def test_an_invalid_target_spacing_is_refused(spacing):
     with pytest.raises(PlansError, match="three positive numbers"):
         PlanRequest(target_spacing=spacing)
 

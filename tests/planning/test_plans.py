@@ -211,6 +211,6 @@ def test_values_of_another_shape_are_refused_in_one_line(place, value, version):
 
 
 @pytest.mark.parametrize("parent", [3, ["trunk"], {}, True])
-def test_a_parent_that_is_no_name_is_refused(parent):
+def test_an_invalid_name_of_parent_plans_is_refused(parent):
     with pytest.raises(PlansError, match="configuration trunk: inherits_from must be the name"):
         Plans.from_json(content(inherits_from=parent))

@@ -71,7 +71,7 @@ def test_a_method_that_the_paper_does_not_name_keeps_its_own_numbers():
     assert paper_plans(requirements={**METHODS, "other": GAN}).models["other"] == dict(GAN.hyperparameters)
 
 
-def test_they_record_the_segmenter_of_the_district_maps():
+def test_reference_plans_record_the_segmenter_of_the_district_maps():
     rules = SegmenterIdentity("rules", "1", {})
     seen = replace(fingerprint(head=district()), segmenters=[rules])
     assert reference_plans(PAPER, seen, description(), METHODS).segmenters == [rules]

@@ -32,7 +32,7 @@ def test_slices_hold_the_districts_median_box_in_the_plane():
     assert [math.ceil(n / m) * m for n, m in zip((75, 50), multiples)] == slices.patch_size == [80, 56]
 
 
-def test_the_height_of_the_district_moves_the_patches_alone():
+def test_the_height_of_a_district_changes_only_the_patches():
     low, high = (plan(district(box_mm=(height, 200.0, 200.0))) for height in (60.0, 900.0))
     assert low.patch_size != high.patch_size
     assert low.slices == high.slices
@@ -64,7 +64,7 @@ def test_on_a_cpu_slices_together_are_no_larger_than_the_largest_patches():
         assert math.prod(slices.patch_size) <= 40**3
 
 
-def test_without_a_method_in_2d_there_are_none_and_a_stage_is_a_method():
+def test_slices_are_planned_only_for_methods_and_stages_in_2d():
     assert plan(pix2pix=GAN).slices is None
     staged = replace(GAN, networks={}, stages={"slices": IN_2D, "refinement": GAN})
     assert plan(regc2p=staged).slices == plan().slices

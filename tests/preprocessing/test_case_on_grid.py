@@ -88,7 +88,7 @@ def test_constant_in_constant_out():
     assert np.allclose(case.images["PET"][case.mask], 0.25, atol=1e-6)
 
 
-def test_hard_masking_shows_the_district_alone_and_the_crop_is_its_box():
+def test_hard_masking_keeps_only_the_district_and_crops_to_its_box():
     case = prepared(case_volumes(), configuration())
     mask = case.mask
     assert (case.images["CT"][~mask] == -1).all()
@@ -118,7 +118,7 @@ def test_distances_are_between_voxel_centres_in_mm():
 
 
 @pytest.mark.parametrize("role", ["ct", "pet", "district_map", "lesions"])
-def test_any_orientation_of_any_file_gives_the_same(role):
+def test_the_prepared_case_does_not_depend_on_the_orientation_of_the_files(role):
     volumes = case_volumes()
     turned = {**volumes, role: permuted(volumes[role])}
     plan = configuration(masking=CONTEXT, spacing=[3.5, 3.0, 3.0])
@@ -231,7 +231,7 @@ def test_outside_the_district_an_image_with_its_own_window_is_at_the_lower_end()
     assert (district.images["CT"][~district.mask] == 0).all()
 
 
-def test_with_nothing_masked_the_network_sees_and_learns_the_whole_image():
+def test_without_masking_the_whole_image_is_input_and_target():
     volumes, plan = case_volumes(), configuration(masking=Masking("none", 0.0))
     district = prepared(volumes, plan)
     assert district.mask.all()

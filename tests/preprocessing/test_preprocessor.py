@@ -155,7 +155,7 @@ def test_partial_files_of_a_killed_process_are_removed(dataset, tmp_path):
     assert sorted(path.name[0] for path in folder.iterdir()) == [case for case in "ABC" for _ in range(3)]
 
 
-def test_a_changed_file_redoes_its_case_alone(dataset, tmp_path, calls):
+def test_a_changed_file_preprocesses_only_its_case_again(dataset, tmp_path, calls):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     before = content(tmp_path / "pre")
     calls.clear()
@@ -167,7 +167,7 @@ def test_a_changed_file_redoes_its_case_alone(dataset, tmp_path, calls):
     assert {key for key in before if before[key] != after[key]} == {(name, "B") for name in CONFIGURATIONS}
 
 
-def test_a_changed_decision_redoes_its_configuration_alone(dataset, tmp_path, calls):
+def test_a_changed_decision_preprocesses_only_its_configuration_again(dataset, tmp_path, calls):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     calls.clear()
     narrow = Normalization(-100.0, 100.0, True, [-1.0, 1.0])
@@ -226,7 +226,7 @@ def test_a_district_that_a_case_lacks_is_recorded_as_absent(dataset, tmp_path, c
     assert calls == []
 
 
-def test_any_orientation_of_the_files_gives_the_same_store(tmp_path):
+def test_the_store_does_not_depend_on_the_orientation_of_the_files(tmp_path):
     plain = write_raw(tmp_path / "a", {"A": case_volumes()})
     turned = write_raw(tmp_path / "b", {"A": {name: permuted(volume) for name, volume in case_volumes().items()}})
     for name, dataset in (("a", plain), ("b", turned)):
@@ -268,7 +268,7 @@ def test_plans_of_other_fields_than_the_datasets_are_refused(dataset, tmp_path, 
         preprocess_dataset(dataset, plans, tmp_path / "pre")
 
 
-def test_a_class_that_is_corrected_redoes_its_case_alone(dataset, tmp_path, calls):
+def test_a_corrected_class_preprocesses_only_its_case_again(dataset, tmp_path, calls):
     update_dataset_json(dataset.folder, conditions={"diagnosis": ["benign", "malignant"]})
 
     def preprocess(classes):

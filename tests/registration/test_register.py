@@ -46,7 +46,7 @@ def test_known_moves_are_undone_to_half_a_voxel(pair, degrees, shift):
     assert np.linalg.norm(corners, axis=1).max() < 0.6 * min(pet.grid.spacing)
 
 
-def test_a_pair_that_fits_is_left_alone(pair):
+def test_an_aligned_pair_is_not_moved(pair):
     for always in (False, True):
         result = register(*pair, always=always)
         assert result.outcome == ALIGNED
@@ -71,7 +71,7 @@ STS = Path(__file__).parents[3] / "shared" / "data" / "sts" / "nifti"
 
 
 @pytest.mark.skipif(not STS.is_dir(), reason="the sarcoma images (../shared/data/sts) are not here")
-def test_a_real_pair_of_one_scanner_stays_and_a_known_shift_across_the_limb_is_undone():
+def test_a_real_aligned_pair_is_not_moved_and_a_known_shift_is_corrected():
     folder = STS / "STS_032"
     ct, pet = read_volume(folder / "CT_image.nii.gz", "HU"), read_volume(folder / "PET_image.nii.gz", "SUV")
     assert register(ct, pet).outcome == ALIGNED
@@ -111,7 +111,7 @@ def test_axes_in_another_order_give_the_same_answer(pair):
     assert residual(ct, pet, np.array(result.matrix) @ known) < 0.5 * min(pet.grid.spacing)
 
 
-def test_the_known_move_is_what_it_says():
+def test_the_displacement_matrix_rotates_about_its_centre_and_translates():
     matrix = displacement((0, 0, 90), (1, 2, 3), np.array([10.0, 0.0, 0.0]))
     np.testing.assert_allclose(matrix @ [11, 0, 0, 1], [11, 3, 3, 1], atol=1e-12)
     assert math.isclose(np.linalg.det(matrix), 1)

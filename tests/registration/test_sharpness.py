@@ -83,7 +83,7 @@ def test_the_standard_deviation_is_that_of_the_sandwich():
     assert curvature.sharp_axes([0, 1], 0.6) == [0, 1]
 
 
-def test_of_two_indistinguishable_axes_one_is_kept_when_the_other_is_fixed():
+def test_one_of_two_indistinguishable_axes_is_registered():
     hessian = np.diag([-1.0] * NUM_AXES)
     hessian[3, 5] = hessian[5, 3] = -0.999
     hessian[5, 5] = -1.001

@@ -99,7 +99,7 @@ def test_a_script_that_came_in_by_a_name_would_not_run(chromium, path, tmp_path)
         assert tab.said
 
 
-def test_without_scripts_everything_but_the_slices_is_there(chromium, path):
+def test_the_report_without_scripts_shows_everything_except_slices(chromium, path):
     with opened(chromium, path, java_script_enabled=False) as tab:
         assert tab.page.locator("caption:visible").count() > 5
         assert tab.page.locator("button:visible").count() == 0

@@ -95,7 +95,7 @@ def test_only_a_card_with_a_badge_is_open(shown):
     assert "Its numbers" not in html
 
 
-def test_the_headline_holds_what_there_is(shown):
+def test_the_headline_of_a_case_shows_the_metrics_that_exist(shown):
     regions = {"whole_body": {"mae": 0.25, "ssim": 0.9}, "lesions": {"suv_mean_bias": -20.0}}
     html = card("a", "c", regions, shown)
     for text in ("<span>MAE [SUV] 0.250</span>", "<span>SSIM 0.900</span>", "<span>lesions −20.0%</span>"):

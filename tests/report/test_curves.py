@@ -6,7 +6,7 @@ from ct2pet.errors import Ct2PetError
 from ct2pet.report.curves import read_log
 
 
-def test_a_log_comes_back_without_what_a_row_lacks(tmp_path):
+def test_a_training_log_is_read_without_empty_values(tmp_path):
     path = tmp_path / "training_log.csv"
     path.write_text("epoch,g_l1,validation_mae_suv\n0,0.5,\n1,0.25,0.4\n")
     assert read_log(path) == [{"epoch": 0.0, "g_l1": 0.5}, {"epoch": 1.0, "g_l1": 0.25, "validation_mae_suv": 0.4}]

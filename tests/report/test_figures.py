@@ -40,7 +40,7 @@ def test_every_plot_and_case_comes_in_three_formats(few, tmp_path):
         assert "<svg" in (tmp_path / f"{name}.svg").read_text()
 
 
-def test_the_same_numbers_give_the_same_files(few, tmp_path):
+def test_figures_are_deterministic(few, tmp_path):
     for folder in ("a", "b"):
         figures.write_figures(tmp_path / folder, small_summary(1), {}, curves=CURVES)
     names = [path.name for path in (tmp_path / "a").iterdir()]

@@ -60,7 +60,7 @@ def test_the_section_explains_biases_where_there_are_any():
         assert html.count("<svg") == 1
 
 
-def test_there_is_no_section_without_labels():
+def test_a_summary_without_labels_has_no_label_section():
     assert list(label_section({}, {})) == []
     assert list(label_section({"a": {}}, {"a": "case-0"})) == []
 

@@ -34,7 +34,7 @@ def test_every_citation_has_its_reference_in_the_order_of_the_text():
         assert words in text
 
 
-def test_of_few_cases_no_test_is_described():
+def test_methods_of_few_cases_describe_no_test():
     text, references = text_and_references(synthetic_summary(4))
     assert "fewer than 6 cases neither intervals nor tests" in text
     assert not any(one.startswith(("Holm", "Efron")) for one in references)

@@ -29,7 +29,7 @@ class Checker(HTMLParser):
         self.text.append(data)
 
 
-def test_everything_closes_and_text_is_escaped():
+def test_elements_of_a_page_are_closed_and_text_is_escaped():
     parts = [
         page.element("h2", NASTY, id=NASTY, class_="x"),
         page.table(["a", NASTY], [["b", Cell(NASTY, 1.0, link=NASTY, kind=NASTY)]], caption=NASTY),

@@ -74,15 +74,33 @@ def test_curves_of_detection_name_their_thresholds():
 def test_losses_and_validation_over_epochs():
     losses = axes_of(lambda axes: draw_losses(axes, "head", ROWS))
     assert [line.get_label() for line in losses.lines] == ["g_l1", "d_real"]
-    np.testing.assert_array_equal(losses.lines[0].get_xydata(), [[0, 0.5], [1, 0.3]])
+    np.testing.assert_array_equal(losses.lines[0].get_xydata(), [[1, 0.5], [2, 0.3]])  # epochs count from 1
     validation = axes_of(lambda axes: draw_validation(axes, "head", ROWS, "validation_mae_suv"))
-    np.testing.assert_array_equal(validation.lines[0].get_xydata(), [[1, 0.4]])
+    np.testing.assert_array_equal(validation.lines[0].get_xydata(), [[2, 0.4]])
 
 
 @pytest.mark.parametrize(("last", "scale"), [(0.3, "log"), (-0.3, "linear")])
 def test_the_axis_of_losses_shows_negative_values(last, scale):
     rows = [{"epoch": 0.0, "segmentation": 0.5}, {"epoch": 1.0, "segmentation": last}]
     assert axes_of(lambda axes: draw_losses(axes, "head", rows)).get_yscale() == scale
+
+
+def test_the_legend_of_losses_covers_no_curve():
+    names = ("d_real", "d_fake", "g_adversarial", "g_l1", "g_l2")
+    figure = figure_of([lambda axes: draw_losses(axes, "head", [dict.fromkeys(("epoch", *names), 0.5)])])
+    figure.draw_without_rendering()
+    legend, axes = figure.axes[0].get_legend().get_window_extent(), figure.axes[0].get_window_extent()
+    assert not legend.overlaps(axes)
+    assert figure.bbox.y0 <= legend.y0
+
+
+def test_titles_of_plots_fit_into_their_figure():
+    curves = {"ours": ([3.0, 1.0], [1.0, 0.5])}
+    figure = figure_of([lambda axes: draw_detection(axes, [2.5, 4.0], curves)])
+    figure.draw_without_rendering()
+    title = figure.axes[0]._left_title.get_window_extent()
+    assert figure.bbox.x0 <= title.x0
+    assert title.x1 <= figure.bbox.x1
 
 
 @pytest.mark.parametrize("rows", [[], [{"epoch": 0.0}]])

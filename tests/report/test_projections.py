@@ -110,6 +110,6 @@ def test_pixels_are_square_and_colours_are_those_of_the_map():
     assert min(middle) > 240
 
 
-def test_noise_of_a_whole_body_stays_small():
+def test_noisy_projections_of_a_whole_body_compress_well():
     noise = np.random.default_rng(0).gamma(1.0, 1.0, (640, 170))
     assert len(png(Projection("x", "coronal", noise, (3.0, 3.0), PET))) < 120_000

@@ -57,7 +57,7 @@ def test_the_answer_stands_on_top(text):
     assert "not for diagnosis" in text
 
 
-def test_nothing_is_loaded_from_anywhere(text):
+def test_the_report_loads_no_external_file(text):
     assert not re.search(r"https?://|<link|<iframe|@import|url\((?!#)|\bfetch\(|XMLHttpRequest|import\(", text)
     assert set(re.findall(r'src="([^,]*),', text)) == {"data:image/png;base64"}
     assert 'http-equiv="Content-Security-Policy" content="default-src \'none\'' in html.unescape(text)
@@ -71,7 +71,7 @@ def test_names_are_text_everywhere(text):
     assert len(re.findall("</script>", body)) == 4
 
 
-def test_every_part_is_there_and_can_be_reached(text):
+def test_every_section_exists_and_is_linked(text):
     linked = set(re.findall(r'href="#([^"]+)"', text))
     there = re.findall(r'\bid="([^"]+)"', text)
     assert linked <= set(there)
@@ -116,14 +116,14 @@ def test_cases_are_spread_from_best_to_worst():
     assert report.spread_of_cases(summary, 0) == []
 
 
-def test_of_labels_alone_the_page_has_what_there_is_of_them(tmp_path):
+def test_the_report_of_a_label_target_has_its_label_sections(tmp_path):
     summary, other = label_summary(), label_summary()
     for regions in other["cases"].values():
         regions["organ:liver"]["dice"] /= 2
     report.write_report(tmp_path / "report.html", summary, other=("other", other))
     text = (tmp_path / "report.html").read_text()
     assert plain_answer(summary) in html.unescape(text)
-    assert "4 cases cannot show which of This model and other is better in the mean of the labels" in text
+    assert "4 cases are too few to show whether This model or other is better in the mean of the labels" in text
     assert "Mean Dice coefficient of the labels" in text
     assert 'id="labels"' in text
     assert '<a href="#labels">Labels</a>' in text

@@ -29,7 +29,7 @@ def test_every_district_has_its_box_plot_and_organs_have_none():
     assert axes.get_ylabel() == "MAE [SUV]"
 
 
-def test_another_model_is_next_to_it():
+def test_box_plots_show_the_other_model_beside_the_first():
     other = synthetic_summary(6, seed=4)
     axes = drawn(sections.box_plots(SUMMARY, "mae", ("other", other))["head (n = 6)"])
     values = [regions["head"]["mae"] for regions in other["cases"].values()]

@@ -23,7 +23,7 @@ def svg():
     return inline_svg(figure_of([draw]), NASTY, "one-")
 
 
-def test_it_is_one_element_with_a_description(svg):
+def test_a_plot_is_one_svg_element_with_a_description(svg):
     top = ElementTree.fromstring(svg)
     assert top.tag == "svg"
     assert top.get("role") == "img"
@@ -66,7 +66,7 @@ def test_two_on_a_page_do_not_share_names_and_the_same_is_the_same(svg):
     assert inline_svg(figure_of([draw]), NASTY, "one-") == svg
 
 
-def test_the_style_of_plots_stays_in_plots():
+def test_the_style_of_plots_does_not_affect_the_page():
     figure = Figure()
     before = figure.subplots().title.get_fontweight()
     with plot_style():

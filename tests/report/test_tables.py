@@ -53,7 +53,7 @@ def test_organs_are_folded_away():
     assert [row[0][0] for row in rows_of(folded)] == ["liver (organ)", "brain (organ)"]
 
 
-def test_another_model_gets_a_column():
+def test_tables_have_a_column_for_another_model():
     other = synthetic_summary(6, seed=1)
     html = tables.tables_by_metric(SUMMARY, ("other", other))
     column = header_of(html).index("other")

@@ -48,7 +48,7 @@ def test_every_metric_has_its_table_and_names_are_text():
     assert row_of(html, "head")[7][0] == "–"  # four cases prove nothing
 
 
-def test_of_a_bias_the_size_counts():
+def test_biases_are_compared_by_their_absolute_value():
     summary = synthetic_summary(4)
     comparison = compare({"a": summary, "b": worse(summary, 1.1)}, ("suv_mean_bias",))
     assert not row_of(comparison_tables(comparison), "head")[1][0].startswith(("+", "-", "−"))

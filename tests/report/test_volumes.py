@@ -68,7 +68,7 @@ def test_volumes_beyond_the_limit_get_slightly_larger_voxels(most):
     np.testing.assert_allclose(extent, 80.0, atol=volumes.voxel_mm)
 
 
-def test_any_budget_ends():
+def test_the_smallest_budget_gives_one_voxel():
     assert max(viewer_volumes(noisy_case((6, 6, 6)), 1).shape) == 1
 
 

@@ -67,7 +67,7 @@ def test_a_packed_model_is_unpacked(package, tmp_path):
     assert not folder.exists()
 
 
-def test_the_same_model_gives_the_same_bytes_on_another_day(package, tmp_path):
+def test_an_archive_does_not_depend_on_the_date(package, tmp_path):
     before = package.read_bytes()
     for path in (tmp_path / "source").rglob("*"):
         os.utime(path, (10**9, 10**9))

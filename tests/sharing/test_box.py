@@ -2,6 +2,7 @@
 
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,12 +14,14 @@ from ct2pet.checkpoint import load_checkpoint
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.phantom import DEMO, DISTRICTS, LABELS, make_patient, scan
 from ct2pet.phantom.field_of_view import cropped
+from ct2pet.phantom.tissues import PART_OF
 from ct2pet.resampling import resample
 from ct2pet.sharing import unpacked
 from ct2pet.sharing.box import archive_of, box_file, box_plans, is_box
 from ct2pet.volume import label_mask
 
 MOST_BYTES = 8 * 2**20
+TYPICAL_SUV = {"muscle": 0.69, "fat": 0.31, "yellow_marrow": 0.44, "skin": 1.1}  # medians of make_varied_patient
 
 
 def test_the_archive_is_whole_small_and_has_a_model_of_every_district_in_half_precision():
@@ -32,7 +35,7 @@ def test_the_archive_is_whole_small_and_has_a_model_of_every_district_in_half_pr
             assert all(torch.isfinite(one).all() for one in weights.values())
 
 
-def test_its_card_states_training_data_and_excluded_uses():
+def test_the_card_of_the_built_in_model_states_training_data_and_excluded_uses():
     with zipfile.ZipFile(box_file()) as archive:
         card = archive.read("MODEL_CARD.md").decode()
         manifest = json.loads(archive.read("model.json"))
@@ -43,7 +46,7 @@ def test_its_card_states_training_data_and_excluded_uses():
     assert manifest["dataset_name"] == "Dataset900_Box"
 
 
-def test_its_plans_translate_a_ct_into_a_pet_in_the_phantoms_districts():
+def test_the_built_in_model_translates_ct_to_pet_in_the_districts_of_phantoms():
     plans = box_plans()
     assert plans.districts == DISTRICTS
     assert {*plans.configurations} == {*DISTRICTS}
@@ -71,8 +74,11 @@ def test_an_archive_is_distinguished_from_a_checkpoint_and_a_folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def thighs():
-    """15 cm of the thighs of a patient from head to toe."""
+    """15 cm of the thighs of a patient from head to toe, with the typical uptake of the phantoms of the training: the CT
+    does not show how much that of one patient differs from it."""
     patient = next(one for one in map(make_patient, range(40)) if one.field_of_view == "whole" and not one.lesions)
+    parts = {part: TYPICAL_SUV[whole] for part, whole in PART_OF.items() if whole in TYPICAL_SUV}
+    patient = replace(patient, suv={**patient.suv, **TYPICAL_SUV, **parts})
     low, high = np.array([-230.0, -160.0, 560.0]), np.array([230.0, 190.0, 710.0])
     return cropped(scan(patient, DEMO), low, high)
 

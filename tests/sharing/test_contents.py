@@ -19,7 +19,7 @@ DATASET = {
 RUN = {"versions": {"ct2pet": "0.1.0"}, "date": "2026-01-31", "seed": 1}
 
 
-def test_of_dataset_json_named_keys_are_shared_alone():
+def test_only_listed_keys_of_dataset_json_are_shared():
     more = {"training": [{"image": "./imagesTr/SMITH_0000.nii.gz"}], "description": "of Dr Jones, Room 5"}
     assert shared_dataset_json({**DATASET, **more}, "dataset.json") == DATASET
 
@@ -52,7 +52,7 @@ def test_plans_stay_the_same_decisions():
     assert shared.settings == {"device": "cpu", "memory_target_gib": 4.0, "sized_for": ["pix2pix"]}
 
 
-def test_of_a_checkpoint_the_weights_are_the_same_and_what_only_a_training_needs_is_omitted():
+def test_a_shared_checkpoint_has_the_weights_and_no_training_state():
     weights = {"w": torch.arange(5.0)}
     content = {
         "format_version": 1,

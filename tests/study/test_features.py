@@ -63,7 +63,7 @@ def test_a_classifier_without_a_linear_layer_is_refused():
         classifier_features(TrainedClassifier(network, "cpu", 1))
 
 
-def test_weights_that_are_none_are_named(tmp_path):
+def test_invalid_weights_of_features_are_named(tmp_path):
     file = tmp_path / "weights.pth"
     torch.save({"a": torch.zeros(2)}, file)
     with pytest.raises(CheckpointError, match=r"nowhere\.pth: no such file"):

@@ -29,7 +29,7 @@ def measured(synthetic, real, classifier=None):
     return image_report(synthetic, real, test, [random_features(1)], classifier)
 
 
-def test_as_good_as_real_is_as_good_as_real(real, classifier):
+def test_metrics_of_images_from_the_real_distribution_equal_those_of_real_images(real, classifier):
     report = measured(disc_slices(40, seed=44, first=700, gap=3.0), real, classifier)
     pairs, features = report["similarity"]["pet"], report["features"]["random network"]
     assert pairs["synthetic"]["ssim"] == pytest.approx(pairs["real"]["ssim"], abs=0.05)

@@ -91,7 +91,7 @@ def test_classifiers_are_compared_with_themselves():
     assert [row["auc_difference"] for row in study["arms"] if row["arm"] == "mixup"] == [0.0, 0.0]
 
 
-def test_the_table_says_what_it_holds(study):
+def test_the_text_table_has_arms_differences_and_numbers_of_patients(study):
     text = text_table(study)
     lines = text.splitlines()
     assert lines[0].split()[:4] == ["classifier", "arm", "ratio", "images"]

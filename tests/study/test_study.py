@@ -49,7 +49,7 @@ def test_every_arm_is_trained_with_every_seed_and_real_images_alone_always(finis
     assert read_json(folder / "study.json") == json.loads(json.dumps(study))
 
 
-def test_an_interrupted_study_goes_on_and_ends_alike(data, finished, tmp_path, monkeypatch):
+def test_an_interrupted_study_continues_with_the_same_result(data, finished, tmp_path, monkeypatch):
     execute, done = module._execute, []
 
     def interrupted(run, *arguments):

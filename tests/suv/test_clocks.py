@@ -35,7 +35,7 @@ def test_an_invalid_time_is_refused(text):
     assert not isinstance(error.value, Imprecise)
 
 
-def test_hours_alone_are_no_time():
+def test_a_time_of_hours_only_is_missing():
     with pytest.raises(Imprecise) as error:
         read_time("09")
     assert error.value.hour == 9

@@ -78,7 +78,7 @@ def test_planes_that_two_beds_share_may_have_the_times_of_either():
     assert start(headers)[0] == NINE
 
 
-def test_a_decay_factor_that_is_none_is_refused():
+def test_an_invalid_decay_factor_is_refused():
     assert "Decay Factor (0054,1321) is not above 0" in refusal(slices(DecayFactor=-1.0))
     assert "Decay Factor (0054,1321) is not above 0" in refusal(slices(DecayFactor=0.0))
 

@@ -23,7 +23,7 @@ def test_a_scan_one_hour_after_the_injection():
     assert factor(pet_series()) == pytest.approx(2.921272e-4, rel=1e-6)
 
 
-def test_a_date_of_the_injection_without_its_time_is_no_midnight():
+def test_an_injection_date_without_time_is_not_midnight():
     # The helper's drug is injected at 8:00: one hour, 2.921272e-4, not the nine hours from midnight.
     headers = pet_series(drug=drug(RadionuclideHalfLife=6586.2, RadiopharmaceuticalStartTime="080000",
                                    RadiopharmaceuticalStartDateTime="20200102"))  # fmt: skip
@@ -32,7 +32,7 @@ def test_a_date_of_the_injection_without_its_time_is_no_midnight():
     assert "Radiopharmaceutical Start DateTime (0018,1078) has no minutes: give injection in --weights_csv" in message
 
 
-def test_a_midnight_hours_before_the_scan_is_no_time_of_the_injection():
+def test_midnight_hours_before_the_scan_is_not_an_injection_time():
     """What de-identification writes for a time. Shortly before a scan at night it is one."""
     for tags in ({"RadiopharmaceuticalStartTime": "000000"}, {"RadiopharmaceuticalStartDateTime": "20200102000000"}):
         drug_tags = {"RadiopharmaceuticalStartTime": None, **tags}
@@ -142,7 +142,7 @@ def test_suv_with_a_header_of_no_decay_correction_are_noted():
     assert suv_factors(series(Units="GML", DecayCorrection="NONE", **synthetic)).notes == ()
 
 
-def test_suv_stays_what_it_is():
+def test_values_in_suv_have_factor_1():
     headers = series({"RadionuclideTotalDose": None}, Study(weight=None), Units="GML")
     assert factor(headers) == 1
     assert factor(series(Units="GML", SUVType="BW")) == 1

@@ -27,7 +27,7 @@ def test_a_decay_reference(tmp_path):
     assert found.find(patient="P2").values.names == ("decay_reference",)
 
 
-def test_the_row_that_says_most_counts(tmp_path):
+def test_the_most_specific_row_of_the_table_is_used(tmp_path):
     text = "patient,study,weight_kg\nP1,,70\nP1,2020-01-02,72\nP1,1.2.3,74\n"
     found = table(tmp_path, text)
     assert found.find(patient="P1", study=("1.9", "2020-01-02")).values.weight_kg == 72

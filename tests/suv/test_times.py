@@ -42,7 +42,7 @@ def test_one_slice_without_a_time_is_too_many():
         starts(headers)
 
 
-def test_an_acquisition_time_in_hours_alone_is_none():
+def test_an_acquisition_time_of_hours_only_is_missing():
     with pytest.raises(ImageError, match=r"\(0008,0032\) is missing or has no minutes"):
         starts(slices(AcquisitionTime="09"))
 
@@ -121,7 +121,7 @@ def test_an_offset_without_a_zone_of_the_object_is_that_of_all_its_times():
     assert injected(RadiopharmaceuticalStartDateTime="20200102080000+0100")[0] == datetime(2020, 1, 2, 8)
 
 
-def test_a_zone_that_is_none_is_refused():
+def test_an_invalid_time_zone_is_refused():
     with pytest.raises(ImageError, match=r"\(0008,0201\)"):
         injected(zone="CET", RadiopharmaceuticalStartDateTime=DT("20200102080000+0000"))
 

@@ -8,7 +8,7 @@ from suv_series import AT_START, enhanced, factor, refusal
 from ct2pet.suv import suv_factors
 
 
-def test_enhanced_suv_stays_what_it_is():
+def test_enhanced_values_in_suv_are_not_scaled():
     assert factor(enhanced(units=SUV_BODY_WEIGHT)) == pytest.approx(1, rel=1e-12)
     assert factor(enhanced(units=("{SUVbw}g/ml", "UCUM", "SUV"))) == pytest.approx(1, rel=1e-12)
     assert "Units" in refusal(enhanced(units=("{SUVlbm}g/ml", "UCUM", "SUV")))

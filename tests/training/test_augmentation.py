@@ -73,7 +73,7 @@ def test_labels_keep_their_values_and_move_with_the_images():
     assert not torch.equal(found, labels[middle])
 
 
-def test_the_same_seed_gives_the_same_batch_and_another_seed_another():
+def test_augmentation_is_determined_by_the_seed():
     augmenter = make(ALL_FIELDS, **ALL_OF_IT, misalignment_mm={"PET": [6.0] * 3}, misalignment_probability=0.5)
     batch = all_fields_of(augmenter)
     first, again, other = (augmenter(batch, seeds) for seeds in (SEEDS, SEEDS, [s + 9 for s in SEEDS]))
@@ -121,7 +121,7 @@ def test_flips_along_the_planned_axes_only():
     assert torch.equal(augmenter(batch, SEEDS)["CT"], batch["CT"].flip(4))
 
 
-def test_noise_goes_to_every_input_image_and_to_no_target_with_its_standard_deviation():
+def test_noise_is_added_to_inputs_only_with_its_standard_deviation():
     augmenter = make(ALL_FIELDS, noise_std=0.05, noise_probability=1.0)
     batch = all_fields_of(augmenter, samples=50)
     result = augmenter(batch, range(50))

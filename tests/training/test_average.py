@@ -43,7 +43,7 @@ def copy_of(weights):
     return {name: tensor.clone() for name, tensor in weights.items()}
 
 
-def test_it_is_the_recursion_written_out_by_hand():
+def test_the_moving_average_equals_its_recursion():
     model = Normed(tiny_configuration(), FIELDS)
     set_to(model, 1.0)
     average = WeightAverage(model, decay=0.15)
@@ -65,7 +65,7 @@ def test_the_decay_starts_small_and_grows_to_its_value():
     assert decays == pytest.approx([0.1, 0.5, 0.91, 0.999])
 
 
-def test_in_the_block_the_model_holds_the_averages_and_after_it_its_own_weights_bit_by_bit():
+def test_averaged_weights_are_used_inside_the_block_and_restored_after_it():
     model = Normed(tiny_configuration(), FIELDS)
     average = WeightAverage(model, decay=0.5)
     set_to(model, 0.1)
@@ -93,7 +93,7 @@ def test_without_a_decay_nothing_is_averaged():
 
 
 @pytest.mark.parametrize("kind", [Pix2Pix, CycleGAN])
-def test_the_generator_alone_is_averaged_and_each_of_its_weights_once(kind):
+def test_only_the_generator_is_averaged_and_each_weight_once(kind):
     model = kind(tiny_configuration(), FIELDS)
     average = WeightAverage(model, 0.5)
     assert average.averages.keys() == {f"generator.{name}" for name, _ in model.generator.named_parameters()}
@@ -109,7 +109,7 @@ def test_the_generator_alone_is_averaged_and_each_of_its_weights_once(kind):
     torch.testing.assert_close(copy_of(model.state_dict()), {name: tensor + 1 for name, tensor in kept.items()})
 
 
-def test_of_a_staged_method_the_networks_that_predict_are_averaged_and_no_others():
+def test_only_predicting_networks_of_a_staged_method_are_averaged():
     """Of both stages the generator; not the registration, the discriminator or the mean field."""
     model = tiny_model("regc2p")
     average = WeightAverage(model, 0.5)

@@ -68,7 +68,7 @@ def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypat
         make_trainer(store, tmp_path, tiny_plans(batch_size=1), resume=True).run()
 
 
-def test_another_learning_rate_is_not_continued_but_another_length_is(store, tmp_path, monkeypatch):
+def test_a_training_is_continued_with_another_length_but_not_another_learning_rate(store, tmp_path, monkeypatch):
     plans = tiny_plans()
     run_until(make_trainer(store, tmp_path, plans), 1, monkeypatch)
     numbers = plans.models["pix2pix"]

@@ -63,7 +63,7 @@ def test_all_networks_are_compiled_and_their_weights_keep_their_names(name, monk
     other.load_state_dict(model.state_dict())
 
 
-def test_a_training_step_goes_through_the_tracer():
+def test_a_training_step_can_be_traced():
     """Without a compiler behind it: what is traced computes what it computed."""
     batch = {key: torch.rand(2, 1, 16, 16, 16) for key in ("CT", "PET")}
     batch["mask"] = batch["CT"] > 0.3

@@ -26,7 +26,7 @@ def equal(first, second):
     return first.seeds == second.seeds and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
 
 
-def test_a_batch_depends_on_seed_and_number_alone(store):
+def test_a_batch_depends_only_on_seed_and_number(store):
     loader, other = make_loader(store), make_loader(store)
     loader.batch(0), loader.batch(1)
     assert equal(loader.batch(5), other.batch(5))

@@ -15,7 +15,7 @@ def test_inside_the_block_algorithms_are_deterministic_and_after_it_as_before():
     assert not torch.backends.cudnn.benchmark
 
 
-def test_cuda_gets_a_workspace_of_fixed_size_but_a_users_own_stays(monkeypatch):
+def test_the_workspace_of_cuda_is_fixed_unless_the_user_sets_it(monkeypatch):
     monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":16:8")
     with determinism(True):
         assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":16:8"

@@ -77,7 +77,7 @@ def _flipped(seed, axis):
     return torch.rand(8, generator=torch.Generator().manual_seed(seed))[4 + axis] < 0.5
 
 
-def test_a_stage_that_sees_drafts_has_no_dose_to_change():
+def test_dose_mixing_skips_stages_with_drafts_as_input():
     drafts = draft_configuration(planned(), FIELDS), draft_fields(FIELDS)
     batch = {name: torch.rand(2, 1, 4, 4, 4) for name in ("PET_draft", "PET")}
     assert torch.equal(Augmenter(*drafts)(batch, [0, 1])["PET_draft"], batch["PET_draft"])

@@ -103,7 +103,7 @@ def test_a_predicted_label_map_is_written_and_compared_label_by_label(tmp_path):
     assert "mae" in regions["trunk"]
 
 
-def test_a_method_without_a_pet_among_its_targets_is_evaluated_by_its_labels_alone(tmp_path):
+def test_a_method_without_pet_target_is_validated_by_its_labels(tmp_path):
     run = labelled_run(tmp_path)
     fields = [FIELDS["CT"], ORGANS]
     run = replace(run, plans=replace(run.plans, fields=fields))

@@ -107,7 +107,7 @@ class OmitsUpdates(torch.optim.Optimizer):
 
 
 @pytest.mark.parametrize(("name", "updates"), [("pix2pix", 2), ("cyclegan", 2), ("regression", 1)])
-def test_a_step_waits_for_no_value_of_the_device_and_copies_the_numbers_of_the_check_alone(name, updates):
+def test_a_step_copies_only_the_numbers_of_its_check_from_the_device(name, updates):
     meta = torch.device("meta")
     model = tiny_model(name).to(meta)
     optimization = Optimization(model, meta, SCHEDULE)

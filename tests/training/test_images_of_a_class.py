@@ -73,7 +73,7 @@ def test_the_part_of_an_update_that_few_steps_make_is_the_mean_over_those_steps(
         assert found[name] == pytest.approx(sum(float(losses.get(name, 0)) for losses in seen) / count)
 
 
-def test_validation_looks_at_patches_as_training_sees_them(store):
+def test_validation_patches_are_sampled_as_in_training(store):
     """Samples can only be like the patches that the generator is trained with: around lesions, all classes alike."""
     model = load_model("medscangan")(class_configuration(), FIELDS)
     validation = OnlineValidation(store, store.cases, model)

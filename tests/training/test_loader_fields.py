@@ -34,7 +34,7 @@ def single_voxels(store, sampling, number=PATCHES):
     return batch.cases, {name: tensor.flatten() for name, tensor in batch.tensors.items()}
 
 
-def test_a_batch_holds_every_field_in_its_type(store):
+def test_a_batch_contains_every_field_in_its_type(store):
     tensors = make(store).batch(0).tensors
     assert tensors.keys() == {"CT", "low_PET", "PET", "organ_labels", "mask", "sex"}
     kinds = {name: tensor.dtype for name, tensor in tensors.items()}

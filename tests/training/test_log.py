@@ -12,7 +12,7 @@ def row(epoch, mae):
     return {"epoch": epoch, "seconds": 1.0, "learning_rate": 1e-3, "g_l1": 0.5, "validation_mae_suv": mae}
 
 
-def test_the_table_holds_a_row_an_epoch_also_after_a_resumption(tmp_path):
+def test_the_log_has_one_row_per_epoch_after_a_resumption(tmp_path):
     first = TrainingLog(tmp_path, MAE)
     for epoch in range(2):
         first.add(row(epoch, 2.0 - epoch))
@@ -27,7 +27,7 @@ def test_the_table_holds_a_row_an_epoch_also_after_a_resumption(tmp_path):
     assert [(one["epoch"], one["validation_mae_suv"]) for one in found] == [("0", "2.0"), ("1", "0.5")]
 
 
-def test_of_a_metric_that_grows_the_best_epoch_is_the_first_of_the_highest(tmp_path):
+def test_the_best_epoch_of_a_maximized_metric_is_the_first_highest(tmp_path):
     log = TrainingLog(tmp_path, Monitor("validation_dice", maximize=True))
     for epoch, dice in enumerate([0.3, 0.8, 0.5, 0.8]):
         log.add({"epoch": epoch, "validation_dice": dice, "validation_mae_suv": -dice})
@@ -35,7 +35,7 @@ def test_of_a_metric_that_grows_the_best_epoch_is_the_first_of_the_highest(tmp_p
     assert log.epochs_since_best == 2
 
 
-def test_any_value_is_better_than_the_worst():
+def test_every_value_ranks_before_the_worst():
     for monitor in (MAE, Monitor("validation_dice", maximize=True)):
         assert monitor.rank(-1e9) < monitor.rank(monitor.worst)
         assert monitor.rank(1e9) < monitor.rank(monitor.worst)
@@ -74,6 +74,21 @@ def test_the_picture_takes_two_per_cent_of_the_time_at_most_and_shows_the_end(
         log.write()
     log.close()
     assert drawn == expected
+
+
+def test_the_legend_of_the_picture_covers_no_curve():
+    losses = {f"loss_with_a_long_name_{number}": 0.1 * number for number in range(1, 7)}
+    figure = log_module._figure([{**row(epoch, 0.5), **losses} for epoch in range(3)], MAE.column)
+    figure.draw_without_rendering()
+    axes = figure.axes[0]
+    assert not axes.get_legend().get_window_extent().overlaps(axes.get_window_extent())
+    assert axes.get_legend().get_window_extent().x1 <= figure.bbox.x1
+
+
+def test_the_picture_counts_epochs_from_1_and_names_the_metric_with_its_unit():
+    losses, validation = log_module._figure([row(0, 0.5), row(1, 0.4)], MAE.column).axes
+    assert [list(axes.lines[0].get_xdata()) for axes in (losses, validation)] == [[1, 2], [1, 2]]
+    assert validation.get_ylabel() == "MAE [SUV], patches of the validation cases"
 
 
 def test_a_training_that_made_no_epoch_draws_nothing(tmp_path):

@@ -105,7 +105,7 @@ def test_without_misalignment_margin_and_samples_do_not_change(changes):
     assert all(torch.equal(found[name], expected[name]) for name in batch)
 
 
-def test_a_limit_of_less_than_a_voxel_moves_nothing_and_needs_no_margin():
+def test_misalignment_below_one_voxel_is_not_applied():
     plain, other = make(**OTHERS), make({"PET": [2.9, 3.9, 4.9]}, **OTHERS)
     assert other.margin == plain.margin
     batch = numbered(plain, 6)

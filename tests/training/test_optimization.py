@@ -186,7 +186,7 @@ def test_conditions_are_accumulated_with_their_samples():
     assert seen == [([0.0, 1.0], [0, 1]), ([2.0, 3.0], [2, 3]), ([4.0, 5.0], [4, 5])]
 
 
-def test_while_batches_are_accumulated_no_more_than_one_of_them_holds_its_activations():
+def test_gradient_accumulation_keeps_activations_of_one_batch():
     """Counted: what autograd keeps, at the moment of the generator's first backward pass."""
 
     def kept(numbers, samples):

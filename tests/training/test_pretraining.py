@@ -55,7 +55,7 @@ def test_all_weights_of_the_same_method_are_taken(tmp_path):
     assert origin["networks"] == ["generator", "discriminator"]
 
 
-def test_of_another_method_the_networks_that_fit_are_taken_and_the_others_are_named(tmp_path):
+def test_pretrained_networks_of_another_method_are_loaded_if_they_fit(tmp_path):
     source, model, before = make("regression"), make(seed=1), make(seed=1)
     _, said = take_weights(model, write(tmp_path / "c.pth", source))
     assert equal(model.generator, source.generator)
@@ -63,7 +63,7 @@ def test_of_another_method_the_networks_that_fit_are_taken_and_the_others_are_na
     assert said.endswith("weights loaded: generator; not loaded: discriminator (not in the checkpoint)")
 
 
-def test_a_network_of_another_shape_stays_as_it_is_as_a_whole(tmp_path):
+def test_a_network_of_another_shape_keeps_all_its_weights(tmp_path):
     source, model, before = make(networks=wider()), make(seed=1), make(seed=1)
     origin, said = take_weights(model, write(tmp_path / "c.pth", source))
     assert equal(model.generator, before.generator)
@@ -98,7 +98,7 @@ def test_a_network_without_the_window_of_the_checkpoint_does_not_fit(tmp_path):
         take_weights(model, write(tmp_path / "c.pth", source))
 
 
-def test_of_a_staged_method_each_network_of_each_stage_is_taken_by_itself(tmp_path):
+def test_pretrained_networks_of_a_staged_method_are_loaded_per_stage(tmp_path):
     source, model, before = make("regc2p"), make("regc2p", seed=1), make("regc2p", seed=1)
     weights = {name: value for name, value in source.state_dict().items() if not name.startswith("parts.refinement.")}
     path = tmp_path / "c.pth"

@@ -17,7 +17,7 @@ def record(command="", seed=1, origin=None):
         return TrainingRecord(run, Schedule(num_epochs=5, iterations=7, decay_steps=1))
 
 
-def test_it_says_what_the_training_was_made_from(tmp_path):
+def test_the_record_states_plans_data_and_versions_of_a_training(tmp_path):
     plans, found = tiny_plans(), record("001 pix2pix all", seed=4)
     found.save(tmp_path)
     content = json.loads((tmp_path / "provenance.json").read_text())

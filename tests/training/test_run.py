@@ -15,7 +15,7 @@ def test_cases_that_do_not_hold_the_district_are_omitted(tmp_path):
     assert run.folder == tmp_path
 
 
-def test_new_weights_depend_on_the_seed_alone(tmp_path):
+def test_initial_weights_depend_only_on_the_seed(tmp_path):
     run = make_run(None, tmp_path, seed=3)
     first = run.build().state_dict()
     torch.rand(100)

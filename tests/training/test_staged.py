@@ -77,7 +77,7 @@ def test_a_draft_is_made_by_a_training_that_has_not_seen_the_case(store, trained
         assert record["num_training_cases"] == 3 - len(held_out)
 
 
-def test_the_final_checkpoint_holds_the_first_stage_as_it_was_trained(trained):
+def test_the_final_checkpoint_contains_the_trained_first_stage(trained):
     whole = load_checkpoint(trained / "checkpoint_final.pth")
     first = load_checkpoint(trained / "slices" / "checkpoint_final.pth")["model"]
     for name, value in whole["model"].items():
@@ -89,7 +89,7 @@ def test_the_final_checkpoint_holds_the_first_stage_as_it_was_trained(trained):
     assert whole["provenance"]["stages_learn_from"] == said
 
 
-def test_validation_goes_through_both_stages(store, trained):
+def test_validation_uses_both_stages(store, trained):
     expected = 10 * np.maximum(predicted(model_of(trained / "checkpoint_final.pth"), store, "A3"), 0)
     written = trained / "validation" / "A3.nii.gz"
     np.testing.assert_allclose(read_volume(written).array, expected, atol=1e-4)

@@ -103,7 +103,7 @@ def test_the_drafts_of_each_stage_are_of_trainings_that_have_not_seen_the_case(s
         assert distances[nearest] < 0.1 * distances[second]
 
 
-def test_the_final_checkpoint_holds_the_earlier_stages_as_they_were_trained(trained):
+def test_the_final_checkpoint_contains_the_trained_earlier_stages(trained):
     """Bit by bit, although the weights are averaged (ema_decay)."""
     whole = final_weights(trained)
     for stage in NAMES[:-1]:
@@ -115,7 +115,7 @@ def test_the_final_checkpoint_holds_the_earlier_stages_as_they_were_trained(trai
     assert not torch.equal(whole[last], final_weights(trained / "second")[last])
 
 
-def test_a_prediction_goes_through_all_three_stages(store, trained):
+def test_a_prediction_uses_all_three_stages(store, trained):
     """As the stages one after another by hand, in a volume that is one window."""
     model, content = model_of(trained / "checkpoint_final.pth"), store.open("A3").read_all()
     ct, mask = content["CT"].astype(np.float32)[:, :, :16], content["mask"][:, :, :16]
@@ -168,7 +168,7 @@ def test_finished_stages_and_drafts_are_not_changed(store, trained):
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before
 
 
-def test_the_device_holds_the_stage_that_is_trained_and_no_other(store, tmp_path, monkeypatch):
+def test_only_the_trained_stage_is_on_the_device(store, tmp_path, monkeypatch):
     """Nothing but its own stage is moved to the device by a trainer, and nothing that was moved there for an earlier
     stage is kept while a later one is trained."""
     methods, moved, seen = weakref.WeakSet(), weakref.WeakSet(), []

@@ -79,7 +79,7 @@ def test_the_average_of_the_weights_validates_and_predicts_and_the_weights_thems
     assert same(latest, final_weights(tmp_path / "plain"))  # an average does not change the training
 
 
-def test_another_seed_gives_other_weights_and_the_same_seed_the_same(store, tmp_path):
+def test_a_training_is_determined_by_its_seed(store, tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         make_trainer(store, tmp_path / name, seed=seed, num_epochs=1).run()
     assert same(final_weights(tmp_path / "a"), final_weights(tmp_path / "b"))
@@ -87,7 +87,7 @@ def test_another_seed_gives_other_weights_and_the_same_seed_the_same(store, tmp_
 
 
 @pytest.mark.numerics
-def test_it_learns_and_keeps_its_best_epoch(store, tmp_path):
+def test_a_training_lowers_the_error_and_keeps_the_best_epoch(store, tmp_path):
     trainer = make_trainer(store, tmp_path, num_epochs=8, iterations_per_epoch=10)
     start = trainer.online_validation.metrics(trainer.model, trainer.device)["mae_suv"]
     trainer.run()
@@ -113,7 +113,7 @@ class Scored(load_model("regression")):
         yield from super().training_step(batch, progress)
 
 
-def test_of_a_monitor_that_grows_the_best_epoch_is_the_highest_and_all_metrics_are_logged(store, tmp_path):
+def test_the_best_epoch_of_a_maximized_monitor_is_the_highest_and_all_metrics_are_logged(store, tmp_path):
     run = make_run(store, tmp_path, rotating_plans({"regression": SHORT}), "regression")
     hyperparameters = run.plans.hyperparameters("regression")
     Trainer(run, Scored(run.configuration, run.plans.all_fields, hyperparameters)).run()
@@ -124,7 +124,7 @@ def test_of_a_monitor_that_grows_the_best_epoch_is_the_highest_and_all_metrics_a
     assert (best["epoch"], best["best"]) == (2, pytest.approx(0.9))
 
 
-def test_the_log_holds_the_learning_rates_of_the_polynomial_schedule(store, tmp_path):
+def test_the_log_has_the_learning_rates_of_the_polynomial_schedule(store, tmp_path):
     models = {"regression": {**SHORT, "learning_rate": 1e-3, "schedule": "polynomial"}}
     trainer = make_trainer(store, tmp_path, rotating_plans(models), "regression")
     trainer.run()
@@ -163,7 +163,7 @@ def test_without_validation_cases_the_training_cases_are_looked_at(store, tmp_pa
     assert all(np.isin(patch[mask].numpy(), stored).all() for patch, mask in zip(patches, patches > -0.99))
 
 
-def test_it_stops_early_when_the_validation_gets_no_better_and_finishes(store, tmp_path, monkeypatch, capsys):
+def test_early_stop_finishes_the_training(store, tmp_path, monkeypatch, capsys):
     maes = iter([3.0, 2.0, 2.5, 2.0, 1.0])
 
     def stop_at_2(folder, **options):

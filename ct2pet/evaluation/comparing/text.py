@@ -88,7 +88,8 @@ def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[st
     if not line.gain(other):
         return f"There is no difference between {one} and {two} {where}"
     if pairs < LEAST_CASES:
-        return f"{_cases(line, other)} cannot show which of {one} and {two} is better {where}"
+        number = f"{_cases(line, other)} {'is' if pairs == 1 else 'are'}"
+        return f"{number} too few to show whether {one} or {two} is better {where}"
     if wording.marks(difference.p):
         return f"{one} is better than {two} {where}"
     smallest = 2 * 0.5**pairs * comparison.num_tests  # p of Wilcoxon's test where one model always wins

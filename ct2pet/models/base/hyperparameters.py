@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from ct2pet.errors import PlansError
-from ct2pet.schema import Count, NotNegativeInt, Positive, Share, parse_as
+from ct2pet.schema import Count, NotNegative, NotNegativeInt, Positive, Share, parse_as
 
 H = TypeVar("H", bound="Hyperparameters")
 LINEAR, POLYNOMIAL = "linear", "polynomial"
@@ -20,8 +20,8 @@ class Hyperparameters:
     ``schedule``: the learning rate is constant and falls linearly to zero over the last ``decay_epochs`` (``linear``),
     or falls as (1 - epoch / num_epochs) ** 0.9 as in nnU-Net (``polynomial``). With an ``ema_decay`` (0.999, say) the
     moving average of the weights validates and predicts. An update sums the gradients of ``accumulate_batches``
-    batches. ``fine_tuning_factor``: factor of all learning rates where a training starts with the weights of another
-    one.
+    batches. Where a training starts with the weights of another one: ``fine_tuning_factor``: factor of all learning
+    rates; ``initial_weights_decay``: weight decay towards the initial weights, of one training case.
     """
 
     num_epochs: Count = 200
@@ -35,6 +35,7 @@ class Hyperparameters:
     accumulate_batches: Count = 1
     schedule: str = LINEAR
     fine_tuning_factor: Positive = 1.0
+    initial_weights_decay: NotNegative = 0.0
 
     def __post_init__(self) -> None:
         if self.schedule not in (LINEAR, POLYNOMIAL):

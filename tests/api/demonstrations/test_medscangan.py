@@ -42,7 +42,7 @@ def test_the_report_is_the_page_of_the_study_with_all_arms(folder):
     assert "medscangan (medscangan_64mm, " in study["generator"]
 
 
-def test_images_of_both_classes_and_the_page_for_readers_are_there(folder):
+def test_the_medscangan_demo_writes_images_of_both_classes_and_the_reader_page(folder):
     for label in ("benign", "malignant"):
         made = folder / "synthetic" / label
         assert len(list(made.glob("*.nii.gz"))) == 8  # PET and CT

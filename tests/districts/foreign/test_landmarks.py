@@ -64,7 +64,7 @@ def test_the_districts_of_phantoms_are_found(seed, arms, field_of_view):
     assert warnings in ((), TOUCH)
 
 
-def test_a_hand_that_rests_on_the_thigh_goes_with_the_arm():
+def test_a_hand_on_the_thigh_is_labelled_as_arm():
     """In this phantom the hands have grown together with the thighs."""
     body, bones, truth = seen(0, "down")
     found, warnings = split_body(body, bones, NUMBERS, DISTRICTS)
@@ -145,7 +145,7 @@ def test_legs_alone_are_legs():
     assert len(warnings) == 2
 
 
-def test_nothing_gives_nothing():
+def test_an_empty_label_map_gives_an_empty_district_map():
     nothing = np.zeros((3, 4, 5), np.uint8)
     found, warnings = split_body(Volume(nothing, Grid((3, 4, 5), (4.0, 4.0, 4.0))), nothing, NUMBERS, DISTRICTS)
     assert not found.any()

@@ -54,7 +54,7 @@ def test_the_environment_and_the_modules_of_this_process_stay(moose, monkeypatch
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGKILL])
-def test_its_processes_end_with_ours(moose, tmp_path, monkeypatch, ending):
+def test_processes_of_a_foreign_segmenter_end_with_the_command(moose, tmp_path, monkeypatch, ending):
     processes = tmp_path / "processes"
     monkeypatch.setenv("FAKE", f"hang:{processes}")
     script = (

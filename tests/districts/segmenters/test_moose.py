@@ -70,7 +70,7 @@ def test_a_label_beyond_those_of_the_model_is_refused(fake):
         segment_ct(segmenter, "case", blocks((750,))[0], DISTRICTS)
 
 
-def test_weights_without_a_release_or_of_another_one_stay_as_they_are(fake):
+def test_weights_of_no_or_another_release_are_not_changed(fake):
     weights = write_weights(fake, "Dataset001_body", labels=LABELS)
     segmenter = make_segmenter("moose", weights=weights, device="cpu")
     ct, _ = blocks((50, 150))

@@ -44,7 +44,7 @@ def test_bones_and_trunk_become_districts_on_the_grid_of_the_ct(fake):
     assert segmenter.settings() == {"tasks": ["body", "total (fast)"]}
 
 
-def test_the_weights_of_the_user_stay_as_they_are(fake):
+def test_the_weights_of_the_user_are_not_changed(fake):
     write_weights(fake, "Dataset302_vertebrae_body_1559subj")  # TotalSegmentator deletes such old ones where it works
     before = sorted(fake.rglob("*"))
     segmenter = make_segmenter("totalsegmentator", weights=fake, device="cpu")

@@ -62,7 +62,7 @@ def test_the_gain_has_the_opposite_sign_for_metrics_of_which_higher_is_better(co
     assert higher == {"psnr", "ssim", "psnr_volume", "ssim_volume"}
 
 
-def test_one_family_is_tested_and_corrected_together_and_nothing_else(comparison):
+def test_p_values_are_corrected_for_one_family_of_tests(comparison):
     found = [difference for line in comparison.lines if line.tested for difference in line.differences.values()]
     assert comparison.num_tests == len(found) == 6 * 2  # five regions and the lesions, two rivals
     assert [d.p_t_holm for d in found] == holm([d.test.p_t for d in found])
@@ -88,7 +88,7 @@ def test_the_family_does_not_depend_on_what_else_is_shown(summary):
     assert one.differences == all_.differences
 
 
-def test_a_diagnosis_holds_its_own_cases_alone(comparison, summary):
+def test_a_diagnosis_compares_only_its_own_cases(comparison, summary):
     own = [case for case, diagnosis in summary["diagnoses"].items() if diagnosis == "lymphoma"]
     line = line_of(comparison, "diagnoses", "lymphoma", "mae")
     assert 0 < len(own) < NUMBER
@@ -96,7 +96,7 @@ def test_a_diagnosis_holds_its_own_cases_alone(comparison, summary):
     assert line.numbers["ours"]["mean"] == pytest.approx(values(summary, "whole_body", "mae", own).mean())
 
 
-def test_of_a_bias_the_size_counts(summary):
+def test_biases_are_compared_by_their_absolute_value(summary):
     low, high = copy.deepcopy(summary), copy.deepcopy(summary)
     for number, case in enumerate(summary["cases"]):
         low["cases"][case]["head"]["suv_mean_bias"] = 10.0 if number % 2 else -10.0  # 0 on average, and never right
@@ -128,7 +128,7 @@ def test_a_single_model_is_compared_with_its_baselines(summary):
     assert line.best == "blurred"
 
 
-def test_of_the_baselines_only_the_best_one_that_is_blind_is_tested(summary):
+def test_only_the_best_baseline_without_the_real_pet_is_tested(summary):
     found = compare_with_baselines(summary)
     assert found.rivals == ("body_median",)
     assert found.num_tests == 6
@@ -178,7 +178,7 @@ def test_pairs_are_checked(summary):
         compare_with_baselines(trained)
 
 
-def test_it_is_json(comparison):
+def test_a_comparison_is_valid_json(comparison):
     content = json.loads(json.dumps(comparison.to_json(), allow_nan=False))
     assert content["models"] == ["ours", "theirs", "third"]
     assert content["lines"][0]["differences"]["theirs"]["test"]["pairs"] == NUMBER

@@ -24,7 +24,7 @@ def comparison():
     return compare({"per_district 50%": first, r"whole & body\x": second})
 
 
-def test_the_csv_holds_every_number(comparison):
+def test_the_csv_contains_every_number(comparison):
     rows = list(csv.DictReader(io.StringIO(csv_text(comparison))))
     assert len(rows) == 2 * len(comparison.lines)
     first, second = rows[:2]

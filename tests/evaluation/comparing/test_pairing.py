@@ -17,7 +17,7 @@ def pair():
     return {"a": first, "b": copy.deepcopy(first)}
 
 
-def test_summaries_that_differ_in_their_predictions_alone_are_a_pair(pair):
+def test_summaries_that_differ_only_in_their_predictions_are_compared(pair):
     for regions in pair["b"]["cases"].values():
         regions["whole_body"]["mae"] += 1
     pair["b"]["provenance"]["settings"]["body_median"]["suv"] = 0.5  # of other training cases

@@ -65,7 +65,7 @@ def test_the_text_names_the_best_and_those_that_are_not_shown_to_be_worse(summar
     assert text.count("\n") >= 5
 
 
-def test_one_model_alone_has_no_rival():
+def test_a_single_model_is_ranked_without_a_rival():
     (only,) = rank({"only": synthetic_summary(3)})
     text = ranking_text([only])
     assert only.test is None

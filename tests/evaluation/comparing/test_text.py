@@ -59,7 +59,7 @@ def test_a_difference_that_is_not_significant_is_not_called_better(summary):
 def test_few_cases_and_no_difference():
     few = synthetic_summary(4)
     words = said(few, lambda number, mae: 2 * mae)
-    assert words.startswith("4 cases cannot show which of mine and other is better inside the body: MAE ")
+    assert words.startswith("4 cases are too few to show whether mine or other is better inside the body: MAE ")
     assert "(50%) over 4 cases." in words  # no interval and no p
     seven = synthetic_summary(7)
     words = said(seven, lambda number, mae: 2 * mae)
@@ -106,7 +106,7 @@ def test_cases_that_are_omitted_are_named():
     assert "Left out" not in text(compare({"a": pair["a"], "b": pair["a"]}, ["mae"]))
 
 
-def test_nothing_left_to_compare_is_reported(summary):
+def test_a_comparison_without_values_is_reported(summary):
     none = copy.deepcopy(summary)
     for case in none["cases"].values():
         for metrics in case.values():

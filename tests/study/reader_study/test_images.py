@@ -71,7 +71,7 @@ def test_a_16_bit_picture_keeps_its_range(tmp_path):
     assert (draw([tmp_path / "real", tmp_path / "synthetic"], 1)[0][0] == 128).all()
 
 
-def test_the_same_seed_draws_the_same_images_and_another_one_others(tmp_path):
+def test_the_drawn_images_are_determined_by_the_seed(tmp_path):
     for name in ("real", "synthetic"):
         write_pictures(tmp_path / name, 20)
     first, same, other = (np.array(draw([tmp_path / "real", tmp_path / "synthetic"], 5, seed)) for seed in (1, 1, 2))

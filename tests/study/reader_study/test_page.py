@@ -68,7 +68,7 @@ def test_the_page_does_not_hold_the_answers(study):
     assert len(lengths) == 1
 
 
-def test_the_same_options_give_the_same_files_and_another_seed_another_order(study, tmp_path):
+def test_a_reader_study_is_determined_by_options_and_seed(study, tmp_path):
     page, key = study
     folder = page.parents[1]
     for name, seed in (("same", 3), ("other", 4)):

@@ -70,7 +70,7 @@ def test_both_legs_are_central_and_hands_beside_them_are_not():
     assert not apart[:, 30, 60].any()
 
 
-def test_tissue_between_arm_and_trunk_belongs_to_the_nearer_bone():
+def test_tissue_between_arm_and_trunk_has_the_label_of_the_nearer_bone():
     hu = chest()
     grown = rod(hu.copy(), (30, 68), 48, 40, slices=slice(30, 45))  # flesh bridges the gap
     grown[30:45] = np.where(hu[30:45] > 200, hu[30:45], grown[30:45])

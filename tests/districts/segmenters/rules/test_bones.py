@@ -36,7 +36,7 @@ def flesh(radius_mm, *bones, ratio=1.0):
         (flesh(100, ratio=1.5), UNKNOWN),
     ],
 )
-def test_a_section_says_what_it_is(hu, expected):
+def test_a_cross_section_of_bone_is_classified(hu, expected):
     assert vote(hu) == expected
 
 

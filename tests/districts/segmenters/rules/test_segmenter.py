@@ -86,7 +86,7 @@ def chest():
     ("order", "flipped"),
     [((2, 0, 1), (True, False, True)), ((1, 2, 0), (False, True, False)), ((0, 1, 2), (True, True, True))],
 )
-def test_the_same_map_whatever_the_order_of_the_axes(chest, order, flipped):
+def test_the_district_map_does_not_depend_on_the_order_of_the_axes(chest, order, flipped):
     ct, expected = chest
     arranged = ct._rearranged(order, flipped)
     found = segment(arranged).district_map
