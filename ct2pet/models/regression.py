@@ -21,8 +21,8 @@ from ct2pet.schema import NotNegative, Positive
 class RegressionHyperparameters(Hyperparameters):
     """The loss is L1 + ``lambda_l2`` x L2: the mean absolute and the mean squared difference, in normalised PET units.
 
-    The optimum of L1 is the median of the probable values, that of L2 their mean. The learning rate is that of Pix2Pix's
-    generator, so that the two differ in the loss alone.
+    The optimum of L1 is the median of the probable values, that of L2 their mean. The learning rate is that of the
+    generator of Pix2Pix, so that the two differ in the loss alone.
     """
 
     learning_rate: Positive = 1e-3

@@ -74,7 +74,7 @@ def test_an_archive_is_distinguished_from_a_checkpoint_and_a_folder(tmp_path):
 
 @pytest.fixture(scope="module")
 def thighs():
-    """15 cm of the thighs of a patient from head to toe, with the typical uptake of the phantoms of the training: the CT
+    """15 cm of the thighs of a patient from head to toe, with the typical uptake of the phantoms of the training: a CT
     does not show how much that of one patient differs from it."""
     patient = next(one for one in map(make_patient, range(40)) if one.field_of_view == "whole" and not one.lesions)
     parts = {part: TYPICAL_SUV[whole] for part, whole in PART_OF.items() if whole in TYPICAL_SUV}
