@@ -22,8 +22,8 @@ from ct2pet.phantom.tissues import FATTY, GAS, PART_OF, TISSUES
 _POSE, _SPINE, _IMPLANT, _AMPUTATION, _WHOLE_BODY = 0.35, 0.15, 0.05, 0.02, 0.3
 _SOFT_TISSUE_TUMOUR, _NECROTIC = 0.6, 0.5
 """Shares of patients: an unusual posture of the arms; a bent spine; a metal hip; an amputation; a scan from head to toe
-in place of the one that the usual population would get; large tumours of soft tissue beside what their diagnosis brings;
-of large tumours, those with a cold centre."""
+in place of the one that the usual population would get; large tumours of soft tissue beside what their diagnosis
+brings; of large tumours, those with a cold centre."""
 _NECROSIS_MM = 18.0  # radius of the smallest tumour that may be necrotic
 _TUMOURS = (
     Site("muscle", 2, 28, 3.5, 33, 1.0, least=1, z=(100, 900), aside=(30, 400), largest=70.0),
@@ -31,8 +31,8 @@ _TUMOURS = (
     Site("fat", 1, 18, 2.5, 28, 1.0, z=(150, 1400), aside=(30, 400), largest=70.0),
 )
 _IN_PATIENTS = {"fat": 1.25, "skin": 2.2, "yellow_marrow": 1.25}
-"""Median uptake in PETs of 28 sarcoma patients (STS, see dataset_conversion) away from their tumours, as a factor of that
-of ``tissues``."""
+"""Median uptake in PETs of 28 sarcoma patients (STS, see dataset_conversion) away from their tumours, as a factor of
+that of ``tissues``."""
 _BRAIN = ("grey_matter", "white_matter", "cerebellum")
 _MARROW = ("marrow", "spine", "sternum", "pelvis")
 
