@@ -1,19 +1,20 @@
 """The model in the box on real PET/CT of 28 sarcoma patients: untrained on them, and as a start of training.
 
-    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK zero_shot
+    python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK zero_shot [--model PATH]
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK train box|scratch N|PILOT [--epochs 4] [--set KEY=NUMBER]
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK compare [--epochs 4]
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK table
 
 The body of every patient is called legs. ``zero_shot`` compares the mean absolute error (MAE, SUV) in the body with
 that of the median SUV of the other patients, and with a table from HU to SUV of the other patients (the median of each
-bin). ``train`` trains on N patients with the plans of the box (regression, as many steps from either start: networks
-and batches are the same, so times are equal); patients that are not trained with are predicted: with N = 22 the six
-test patients of Dataset101_STS. ``pilot`` and ``pilot2`` to ``pilot6`` are for the choice of parameters (``--set``, of
-the plans): 5 patients train and 7 are predicted, the same 12 of the 22 in all, of which none is among the 10 of N = 10;
-``pilot8_1`` to ``pilot8_3`` train with 8 of them and predict 4. ``compare`` prints the differences, with 95% intervals
-over patients (bootstrap); the untrained model is that of ``zero_shot``. ``table`` does everything for 5, 10 and 22
-patients, 100 and 400 steps: from the box as its plans say, from scratch at the rates that were chosen in the pilots.
+bin), and prints the mean SUV in the tumours. ``train`` trains on N patients with the plans of the box (regression, as
+many steps from either start: networks and batches are the same, so times are equal); patients that are not trained with
+are predicted: with N = 22 the six test patients of Dataset101_STS. ``pilot`` and ``pilot2`` to ``pilot6`` are for the
+choice of parameters (``--set``, of the plans): 5 patients train and 7 are predicted, the same 12 of the 22 in all, of
+which none is among the 10 of N = 10; ``pilot8_1`` to ``pilot8_3`` train with 8 of them and predict 4. ``compare``
+prints the differences, with 95% intervals over patients (bootstrap); the untrained model is that of ``zero_shot``.
+``table`` does everything for 5, 10 and 22 patients, 100 and 400 steps: from the box as its plans say, from scratch at
+the rates that were chosen in the pilots.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from scipy.ndimage import gaussian_filter
 from ct2pet.imageio import read_volume
 from ct2pet.phantom import DISTRICTS
 from ct2pet.resampling import resample
-from ct2pet.sharing.box import box_file
+from ct2pet.sharing.box import BOX, box_file
 from ct2pet.volume import Volume
 from dataset_conversion import Dataset101_STS as sts
 
@@ -105,27 +106,39 @@ def compare(title: str, ours: dict[str, float], theirs: dict[str, float]) -> str
     )
 
 
-def zero_shot(work: Path, names: list[str]) -> None:
+def zero_shot(work: Path, names: list[str], model: str = BOX) -> None:
     from ct2pet.api.prediction import predict
 
     raw, found = work / "raw" / DATASET, {}
     for title, options in (("legs", {"districts": raw / "districtsTr"}), ("rules", {"segmenter": "rules"})):
-        folder = work / f"zero_shot_{title}"
+        folder = work / "_".join(["zero_shot", *([] if model == BOX else [Path(model).stem]), title])
         predict(
             raw / "imagesTr",
             folder,
-            model_paths=["box"],
+            model_paths=[model],
             device="cpu",
             like=raw / "targetsTr",
             continue_prediction=True,
             **options,
         )
         found[title] = errors_of(work, folder)
+        print(f"districts {title}, {uptake_in_tumours(work, folder)}")
     blind = baselines(work, names)
     print(compare("table from HU to SUV against the median", blind["table"], blind["median"]))
     for title, errors in found.items():
         for name, values in blind.items():
-            print(compare(f"box, districts {title}, against the {name} of the other patients", errors, values))
+            print(compare(f"{model}, districts {title}, against the {name} of the other patients", errors, values))
+
+
+def uptake_in_tumours(work: Path, folder: Path) -> str:
+    """The mean SUV in each patient's tumour: median and mean over the patients, predicted and real."""
+    raw, means = work / "raw" / DATASET, []
+    for path in sorted(folder.glob("*.nii.gz")):
+        pet = read_volume(raw / "targetsTr" / path.name, "SUV")
+        tumour = resample(read_volume(raw / "lesionsTr" / path.name, "label"), pet.grid, labels=True).array > 0
+        means.append([one.array[tumour].mean() for one in (resample(read_volume(path, "SUV"), pet.grid), pet)])
+    (fake, real), (mean_fake, mean_real) = np.median(means, axis=0), np.mean(means, axis=0)
+    return f"SUV in tumours: median {fake:.2f} (real {real:.2f}), mean {mean_fake:.2f} (real {mean_real:.2f})"
 
 
 def train(work: Path, names: list[str], start: str, cases: str, epochs: int, numbers: dict[str, float]) -> None:
@@ -242,6 +255,7 @@ def main() -> None:
     parser.add_argument("what", choices=("zero_shot", "train", "compare", "table"))
     parser.add_argument("start", nargs="?", choices=("box", "scratch"))
     parser.add_argument("cases", nargs="?", choices=(*SIZES, *PILOTS))
+    parser.add_argument("--model", default=BOX, help="of zero_shot: a folder or archive of a trained model")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument(
         "--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans, or the seed"
@@ -250,7 +264,7 @@ def main() -> None:
     use_folders(arguments.work, arguments.work / "results")
     names = prepare(arguments.source, arguments.work)
     if arguments.what == "zero_shot":
-        zero_shot(arguments.work, names)
+        zero_shot(arguments.work, names, arguments.model)
     elif arguments.what == "train":
         train(arguments.work, names, arguments.start, arguments.cases, arguments.epochs, dict(arguments.set))
     elif arguments.what == "table":
