@@ -24,7 +24,7 @@ from _commands import run
 DATASET, METHOD, TESTS, SEED = "Dataset900_Box", "regression", 8, 900
 PLANS = "ct2petPlans"
 PATCH, FEATURES = 32, (8, 16, 32, 64)
-EPOCHS = {"head": 32, "trunk": 64, "arms": 16, "legs": 80}
+EPOCHS = {"head": 32, "trunk": 64, "arms": 16, "legs": 40}
 ITERATIONS, MEMORY_GIB, LAMBDA_L2 = 100, 4.0, 5.0
 LESION_FRACTION = {"head": 0.2, "trunk": 0.3, "arms": 0.2, "legs": 0.2}
 SOFT_TISSUE_HU, TUMOUR_WINDOW_HU = [-150.0, 250.0], [-20.0, 100.0]  # muscle and tumours in it differ by about 15 HU
