@@ -190,7 +190,7 @@ def line_of(capfd, name):
         ("predict -i {images} -o {out} -d 78", ["-d Dataset077_Tiny -m pix2pix -p ct2petPlans"]),
         ("predict -i {images} -o {out} -m pix3pix", ["-d Dataset077_Tiny -m pix2pix -p ct2petPlans"]),
         ("predict -i {images} -o {out} -f 9", ["fold 9", "folds: all"]),
-        ("predict -i {images} -o {out} -c tail", ["__tail", "arms, head, legs, trunk"]),
+        ("predict -i {images} -o {out} -c tail", ["-c tail", "arms, head, legs, trunk"]),
         ("predict -i {images} -o {out} --districts {out}", ["{out}: no such folder of district maps"]),
         ("evaluate -d 78 -i {out}", ["'78'", "Dataset077_Tiny"]),
         ("evaluate -d 77 -i {out}", ["{out}: no such folder"]),

@@ -68,7 +68,7 @@ def test_each_training_has_losses_and_where_there_was_any_validation():
     draws = sections.training_plots({"head": [{"epoch": 0.0, "g_l1": 1.0}], "legs": rows})
     titles = ["head: losses", "legs: losses", "legs: validation Dice", "legs: validation MAE [SUV]"]
     assert list(draws) == titles
-    assert drawn(draws["legs: validation Dice"]).lines[0].get_xydata().tolist() == [[1.0, 0.5]]
+    assert drawn(draws["legs: validation Dice"]).lines[0].get_xydata().tolist() == [[2.0, 0.5]]  # the second epoch
     assert drawn(draws["legs: validation MAE [SUV]"]).get_ylabel() == "validation MAE [SUV]"
     assert [line.get_label() for line in drawn(draws["legs: losses"]).lines] == ["bce"]
 
