@@ -13,7 +13,7 @@ from ct2pet.planning.networks import plan_discriminator, plan_generator
 from ct2pet.planning.topology import unet_topology
 
 DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
-SOFT_TISSUE_HU = (-150.0, 250.0)
+SOFT_TISSUE_HU, TUMOUR_HU = (-150.0, 250.0), (-20.0, 100.0)
 _WIDE_HU = 800.0  # twice the soft-tissue window
 _LEAST_COMMON_HU = 100.0
 Change = Callable[[Configuration, DistrictFingerprint], Configuration]
@@ -61,6 +61,14 @@ def two_windows(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     if ct.upper - ct.lower <= _WIDE_HU or common < _LEAST_COMMON_HU:
         return c
     return replace(c, normalization={**c.normalization, "CT": replace(ct, windows=[list(SOFT_TISSUE_HU)])})
+
+
+def three_windows(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """The CT also in the windows of the built-in model, and half of the patches on lesions."""
+    windows = [list(SOFT_TISSUE_HU), list(TUMOUR_HU)]
+    ct = replace(c.normalization["CT"], windows=windows)
+    changed = replace(c, normalization={**c.normalization, "CT": ct})
+    return replace(changed, sampling=replace(c.sampling, lesion_fraction=0.5))
 
 
 def patch(edge: int, batch_size: int) -> Change:
@@ -156,5 +164,6 @@ VARIANTS = {
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
     "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
     "two_windows": Arm(change=two_windows),
+    "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }
