@@ -109,7 +109,8 @@ def compare(title: str, ours: dict[str, float], theirs: dict[str, float]) -> str
 def zero_shot(work: Path, names: list[str], model: str = BOX) -> None:
     from ct2pet.api.prediction import predict
 
-    raw, found = work / "raw" / DATASET, {}
+    raw, blind = work / "raw" / DATASET, baselines(work, names)
+    print(compare("table from HU to SUV against the median", blind["table"], blind["median"]))
     for title, options in (("legs", {"districts": raw / "districtsTr"}), ("rules", {"segmenter": "rules"})):
         folder = work / "_".join(["zero_shot", *([] if model == BOX else [Path(model).stem]), title])
         predict(
@@ -121,11 +122,8 @@ def zero_shot(work: Path, names: list[str], model: str = BOX) -> None:
             continue_prediction=True,
             **options,
         )
-        found[title] = errors_of(work, folder)
         print(f"districts {title}, {uptake_in_tumours(work, folder)}")
-    blind = baselines(work, names)
-    print(compare("table from HU to SUV against the median", blind["table"], blind["median"]))
-    for title, errors in found.items():
+        errors = errors_of(work, folder)
         for name, values in blind.items():
             print(compare(f"{model}, districts {title}, against the {name} of the other patients", errors, values))
 
@@ -255,7 +253,7 @@ def main() -> None:
     parser.add_argument("what", choices=("zero_shot", "train", "compare", "table"))
     parser.add_argument("start", nargs="?", choices=("box", "scratch"))
     parser.add_argument("cases", nargs="?", choices=(*SIZES, *PILOTS))
-    parser.add_argument("--model", default=BOX, help="of zero_shot: a folder or archive of a trained model")
+    parser.add_argument("--model", default=BOX, help="of zero_shot: a folder or archive of a model; one of the legs alone has no districts by rules")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument(
         "--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans, or the seed"

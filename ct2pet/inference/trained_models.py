@@ -182,8 +182,8 @@ def choose(
         given = {"-d": dataset, "-m": model, "-p": plans_name}
         wanted = "".join(f" {option} {value}" for option, value in given.items() if value is not None)
         raise CheckpointError(
-            f"no trained model{wanted and f' of{wanted}'} in {results_folder()}: it has none at all; train one "
-            "(ct2pet_train), check ct2pet_results, or use the built-in model (--model box)"
+            f"no trained model{wanted and f' of{wanted}'} in {results_folder()}: it has none with this checkpoint; "
+            "train one (ct2pet_train), change -chk, check ct2pet_results, or use the built-in model (--model box)"
         )
     fitting = matching(trained, dataset, model, plans_name)
     if len(fitting) > 1:
