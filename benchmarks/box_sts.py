@@ -253,7 +253,7 @@ def main() -> None:
     parser.add_argument("what", choices=("zero_shot", "train", "compare", "table"))
     parser.add_argument("start", nargs="?", choices=("box", "scratch"))
     parser.add_argument("cases", nargs="?", choices=(*SIZES, *PILOTS))
-    parser.add_argument("--model", default=BOX, help="of zero_shot: a folder or archive of a model; one of the legs alone has no districts by rules")
+    parser.add_argument("--model", default=BOX, help="of zero_shot: a folder or archive (legs alone: no rules)")
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument(
         "--set", nargs="+", type=setting, default=[], help="numbers of the method in the plans, or the seed"
