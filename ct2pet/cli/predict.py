@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar="PATH",
-        help="folder of CTs in HU (files, or one DICOM folder per case), or one CT file",
+        help="folder of CTs in HU (files, or one DICOM folder per CT or patient), or one CT file",
     )
     parser.add_argument(
         "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs, or a file for one CT"

@@ -5,25 +5,27 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.multival import MultiValue
 
-from ct2pet.dicom.headers import CT
+from ct2pet.dicom.headers import CT, kind_of, patient_of
 from ct2pet.dicom.reading import quiet, read_dataset
 from ct2pet.dicom.series import Series
 from ct2pet.dicom.tree import scan_tree
 from ct2pet.errors import DatasetError, ImageError
 
-_DIRECTORY = "1.2.840.10008.1.3.10"
 _SHORTEST = 3  # shortest identifier searched inside a name (letters or digits)
 _NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
 _TEXTS = (*_NAMES, "PatientID", "OtherPatientIDs", "AccessionNumber")
 _UNNAMED = "ct_"
+_MOST_NAMES = 5  # of left-out folders in a message
 
 
 def only_ct_series(folder: Path) -> Series:
@@ -55,25 +57,73 @@ def only_series(folder: Path, kind: str) -> Series:
 
 
 def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
-    """The folders of the cases by case: ``folder`` itself where it contains DICOM files, otherwise each folder in it
-    with DICOM files (except ``besides``). Reads only a few headers.
+    """The folders of the cases by case: ``folder`` itself where it contains DICOM files, or else each folder in it with
+    a CT (except ``besides``). Where these folders are the series of one patient, and only one has a CT, ``folder``
+    itself is the case. Of a folder with a CT only the headers up to the first CT are read.
 
     A case has the name of its folder; where that contains the patient's name it is ``ct_`` and eight digits that depend
-    on its series. Raises DatasetError where two cases have the same name.
+    on its series. Folders without a CT (PETs, reports) are left out with a warning. Raises DatasetError where no folder
+    has a CT, or where two cases have the same name.
     """
-    if any(_header(path) is not None for path in _files(folder)):
-        folders = [folder]
-    else:
-        folders = [path for path in sorted(folder.iterdir()) if path.is_dir() and not _same(path, besides)]
+    found = _dicom_folders(folder, besides)
+    with_ct = [one for one in found if one.has_ct]
+    if found and not with_ct:
+        raise DatasetError(
+            f"{folder}: its DICOM files contain no CT; only CTs are read from DICOM, other images from files"
+        )
+    _warn_of_left_out([_name(one.path, one.header) for one in found if not one.has_ct])
+    if len(with_ct) == 1 and _are_series_of_one_patient(found):
+        return {_name(folder, with_ct[0].header): folder}
     cases: dict[str, Path] = {}
-    for path in folders:
-        header = None if path.name.startswith(".") else _first_header(path)
-        if header is not None:
-            case = _name(path, header)
-            if case in cases:
-                raise DatasetError(f"{folder}: two of its folders contain the same series ({case}); remove one")
-            cases[case] = path
+    for one in with_ct:
+        case = _name(one.path, one.header)
+        if case in cases:
+            raise DatasetError(f"{folder}: two of its folders contain the same series ({case}); remove one")
+        cases[case] = one.path
     return cases
+
+
+@dataclass(frozen=True)
+class _Folder:
+    """A folder with DICOM files at any depth, and the ``header`` of the first one."""
+
+    path: Path
+    header: Dataset
+    has_ct: bool
+
+
+def _dicom_folders(folder: Path, besides: Path) -> list[_Folder]:
+    """``folder`` where it contains DICOM files, or else the folders in it with DICOM files."""
+    if any(_header(path) is not None for path in _files(folder)):
+        paths = [folder]
+    else:
+        paths = [path for path in sorted(folder.iterdir()) if path.is_dir() and not _same(path, besides)]
+    contents = [_content(path) for path in paths if not path.name.startswith(".")]
+    return [one for one in contents if one is not None]
+
+
+def _content(path: Path) -> _Folder | None:
+    """None without DICOM files."""
+    first = None
+    for header in _headers(path):
+        first = header if first is None else first
+        if kind_of(header) == CT:
+            return _Folder(path, first, True)
+    return None if first is None else _Folder(path, first, False)
+
+
+def _warn_of_left_out(names: Sequence[str]) -> None:
+    if names:
+        shown = ", ".join(names[:_MOST_NAMES]) + (", ..." if len(names) > _MOST_NAMES else "")
+        print(f"warning: {len(names)} folder(s) without a CT (DICOM) are left out: {shown}", file=sys.stderr)
+
+
+def _are_series_of_one_patient(found: Sequence[_Folder]) -> bool:
+    """Whether the folders are named by series and not by case: several of one patient, or one with the name CT."""
+    if len(found) == 1:
+        return found[0].path.name.upper() == CT
+    with quiet():
+        return len({patient_of(one.header) for one in found}) == 1
 
 
 def _same(first: Path, second: Path) -> bool:
@@ -84,26 +134,21 @@ def _files(folder: Path) -> Iterator[Path]:
     return (path for path in sorted(folder.iterdir()) if path.is_file())
 
 
-def _first_header(folder: Path) -> Dataset | None:
+def _headers(folder: Path) -> Iterator[FileDataset]:
     for place, folders, names in os.walk(folder, followlinks=False):
         folders.sort()
-        for name in sorted(names):
-            header = _header(Path(place, name))
-            if header is not None:
-                return header
-    return None
+        headers = (_header(Path(place, name)) for name in sorted(names))
+        yield from (header for header in headers if header is not None)
 
 
-def _header(path: Path) -> Dataset | None:
+def _header(path: Path) -> FileDataset | None:
     """The patient names and IDs in a DICOM file; None for other files and for directories (DICOMDIR)."""
-    tags = (*_TEXTS, "SOPClassUID", "PatientBirthDate", "PatientIdentityRemoved", "SeriesInstanceUID")
+    tags = (*_TEXTS, "SOPClassUID", "PatientBirthDate", "PatientIdentityRemoved")
     try:
-        header = read_dataset(path, tags=[*tags, "SpecificCharacterSet"])
+        header = read_dataset(path, tags=[*tags, "SeriesInstanceUID", "StudyInstanceUID", "SpecificCharacterSet"])
     except ImageError:
         return None
-    with quiet():
-        sop_class = header.get("SOPClassUID") or header.file_meta.get("MediaStorageSOPClassUID", "")
-    return None if sop_class in (None, "", _DIRECTORY) else header
+    return None if kind_of(header) is None else header
 
 
 def _name(folder: Path, header: Dataset) -> str:

@@ -9,7 +9,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from pydicom.dataset import Dataset
+from pydicom.dataset import Dataset, FileDataset
 from pydicom.uid import UID
 
 from ct2pet.dicom.reading import DamagedFile, quiet, read_dataset
@@ -97,7 +97,7 @@ def read_header(path: Path) -> Header:
     """
     dataset = read_dataset(path, tags=_KEYWORDS)
     with quiet():  # pydicom converts values, with warnings, at their first use
-        sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
+        sop_class = _sop_class(dataset)
         if sop_class == _DIRECTORY:
             raise ImageError("a DICOMDIR")
         if sop_class not in _KINDS:
@@ -111,6 +111,17 @@ def read_header(path: Path) -> Header:
         if kind != STRUCTURE:
             return header
         return replace(header, references=references_of(read_dataset(path, tags=REFERENCE_TAGS)))
+
+
+def kind_of(dataset: FileDataset) -> str | None:
+    """CT, PET, STRUCTURE, or "" for other objects; None for a directory (DICOMDIR) and without a SOP class."""
+    with quiet():
+        sop_class = _sop_class(dataset)
+    return None if sop_class in ("", _DIRECTORY) else _KINDS.get(sop_class, "")
+
+
+def _sop_class(dataset: FileDataset) -> str:
+    return str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
 
 
 def _name(sop_class: str) -> str:
@@ -141,7 +152,7 @@ def _header(path: Path, kind: str, enhanced: bool, dataset: Dataset) -> Header:
         sop_instance=get(_text, "SOPInstanceUID"),
         study=get(_text, "StudyInstanceUID"),
         series=get(_text, "SeriesInstanceUID"),
-        patient=_same(_patient(dataset)),
+        patient=_same(patient_of(dataset)),
         frame_of_reference=get(_text, "FrameOfReferenceUID"),
         series_number=get(_whole, "SeriesNumber"),
         instance_number=get(_whole, "InstanceNumber"),
@@ -200,7 +211,7 @@ def _whole(dataset: Dataset, keyword: str) -> int | None:
     return int(values[0]) if values else None
 
 
-def _patient(dataset: Dataset) -> str:
+def patient_of(dataset: Dataset) -> str:
     """The identity of a patient: the ID; where it is empty name and birth date; else each study is another patient."""
     name = _text(dataset, "PatientName")
     unnamed = f"{name}|{_text(dataset, 'PatientBirthDate')}" if name else _text(dataset, "StudyInstanceUID")

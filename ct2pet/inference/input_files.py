@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ct2pet.dataset import Fields
-from ct2pet.dataset.fields import Field
+from ct2pet.dataset.fields import CT, Field
 from ct2pet.dataset.predictions import prediction_name
 from ct2pet.dataset.raw import CT_CHANNEL
 from ct2pet.errors import DatasetError, ImageError
@@ -63,8 +63,8 @@ class Case:
 def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | None = None) -> list[Case]:
     """The cases of a folder of input images, or of one image, sorted by name.
 
-    With one input the folder contains files (CASE_0000.nii.gz or CASE.nii.gz), or else a folder of DICOM files for each
-    case, or the DICOM files of one CT; with several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions
+    With one input the folder contains files (CASE_0000.nii.gz or CASE.nii.gz), or else the DICOM files of CTs (see
+    ``dicom_cases``); with several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions
     are ``target``/CASE, or CASE_TARGET for several targets, in the format of the first input (NIfTI for DICOM); for one
     image and one target ``target`` may be the prediction's file. ``patient_map``: names DICOM folders as
     ct2pet_convert_dicom named their examinations (see ``mapped_names``). Raises DatasetError without images, where an
@@ -76,6 +76,7 @@ def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | N
         found = _several_inputs(source, fields.inputs)
     else:
         files = find_images(source, target, patient_map)
+        _check_dicom(source, files, fields.inputs[0])
         found = {one.name: {fields.inputs[0].name: one.image} for one in files}
         if len(fields.targets) == 1:
             return [Case(one.name, found[one.name], {fields.targets[0].name: one.output}) for one in files]
@@ -163,6 +164,14 @@ def _several_inputs(source: Path, inputs: Sequence[Field]) -> dict[str, dict[str
     if not found:
         raise DatasetError(f"{source}: no cases; the model takes {len(inputs)} inputs: {endings}")
     return {case: {one.name: found[case][one.name] for one in inputs} for case in sorted(found)}
+
+
+def _check_dicom(source: Path, files: Sequence[ImageFile], field: Field) -> None:
+    """Raise DatasetError for DICOM folders as images of another kind than CT, because only CTs are read from them."""
+    if field.kind != CT and any(one.image.is_dir() for one in files):
+        raise DatasetError(
+            f"{source}: only CTs are read from DICOM, and the model's input is {field.name}; give files (NIfTI)"
+        )
 
 
 def _refuse_to_replace(pairs: Sequence[tuple[Path, Path]]) -> None:

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 import pytest
-from dicom_files import Study, ct_series, pet_series, write
+from dicom_files import Study, ct_series, pet_series, secondary_capture, write
 
-from ct2pet.dicom.folders import dicom_cases, is_renamed
+from ct2pet.dicom.folders import dicom_cases, is_renamed, only_ct_series
 from ct2pet.errors import DatasetError
 
 
@@ -15,7 +15,7 @@ def named(**tags):
 
 def test_each_folder_with_dicom_files_is_a_case(tmp_path):
     write(ct_series(), tmp_path / "in" / "b" / "deep" / "er")
-    write(pet_series()[:1], tmp_path / "in" / "ä b")
+    write(ct_series(Study("PAT2"))[:1], tmp_path / "in" / "ä b")
     write(ct_series()[:1], tmp_path / "in" / ".hidden")
     write(ct_series()[:1], tmp_path / "in" / "out")
     (tmp_path / "in" / "empty").mkdir()
@@ -28,6 +28,57 @@ def test_files_of_a_folder_itself_are_one_case(tmp_path):
     write(ct_series(), tmp_path / "scan")
     write(pet_series(), tmp_path / "scan" / "sub")
     assert dicom_cases(tmp_path / "scan", tmp_path / "out") == {"scan": tmp_path / "scan"}
+
+
+def test_the_series_of_a_patient_are_one_case_that_is_named_by_the_folder(tmp_path, capsys):
+    """As exported by a hospital: a folder for each series. Only the CT is read."""
+    patient = tmp_path / "A 1"
+    for name, series in {"1_PET": pet_series(), "2_CT": ct_series(), "3_report": secondary_capture()}.items():
+        write(series, patient / name)
+    assert dicom_cases(patient, tmp_path / "out") == {"A 1": patient}
+    assert capsys.readouterr().err == "warning: 2 folder(s) without a CT (DICOM) are left out: 1_PET, 3_report\n"
+    assert {header.path.parent for header in only_ct_series(patient).headers} == {patient / "2_CT"}
+    write(ct_series(Study("PAT2")), tmp_path / "B" / "CT")
+    assert dicom_cases(tmp_path, tmp_path / "out") == {"A 1": patient, "B": tmp_path / "B"}
+    assert capsys.readouterr().err == ""
+
+
+def test_folders_without_a_ct_are_left_out_among_several_patients(tmp_path, capsys):
+    for name, study in (("hans", Study("HANS")), ("b", Study("B"))):
+        write(ct_series(study)[:1], tmp_path / f"{name}_CT")
+        write(pet_series(study)[:1], tmp_path / f"{name}_PET")
+    names = [case for case in dicom_cases(tmp_path, tmp_path / "out") if case == "b_CT" or case.startswith("ct_")]
+    assert len(names) == 2
+    message = capsys.readouterr().err
+    assert message.startswith("warning: 2 folder(s) without a CT (DICOM) are left out: b_PET, ct_")
+    assert "hans" not in message
+
+
+@pytest.mark.parametrize(
+    ("folder", "patient", "case"), [("ct", None, "P"), ("CT", None, "P"), ("scan", None, "scan"), ("CT", "other", "CT")]
+)
+def test_a_folder_with_one_ct_gives_its_name_where_the_inner_folder_is_a_series(tmp_path, folder, patient, case):
+    write(ct_series()[:1], tmp_path / "P" / folder)
+    if patient is not None:
+        write(pet_series(Study(patient))[:1], tmp_path / "P" / "PET")
+    assert list(dicom_cases(tmp_path / "P", tmp_path / "out")) == [case]
+
+
+def test_several_cts_of_a_patient_are_cases_of_their_own(tmp_path):
+    for name, series in {
+        "CT low": ct_series(series="low"),
+        "CT sharp": ct_series(series="sharp"),
+        "PET": pet_series(),
+    }.items():
+        write(series[:1], tmp_path / name)
+    assert list(dicom_cases(tmp_path, tmp_path / "out")) == ["CT low", "CT sharp"]
+
+
+@pytest.mark.parametrize("inner", [".", "PET"])
+def test_dicom_files_without_a_ct_are_refused(tmp_path, inner):
+    write(pet_series()[:2], tmp_path / inner)
+    with pytest.raises(DatasetError, match="its DICOM files contain no CT; only CTs are read from DICOM"):
+        dicom_cases(tmp_path, tmp_path / "out")
 
 
 @pytest.mark.parametrize(

@@ -106,6 +106,14 @@ def test_folders_of_dicom_files_are_cases_where_there_are_no_image_files(tmp_pat
     assert [found.name for found in find_cases(source, target, FIELDS)] == ["c"]
 
 
+def test_a_model_of_pets_does_not_take_dicom_files(tmp_path):
+    write(ct_series()[:1], tmp_path / "in" / "a")
+    with pytest.raises(
+        DatasetError, match=r"in: only CTs are read from DICOM, and the model's input is low_dose; give"
+    ):
+        find_cases(tmp_path / "in", tmp_path / "out", Fields((TWO_INPUTS[1], TWO_TARGETS[0])))
+
+
 def test_files_of_several_inputs_and_targets_are_named_by_case_and_field(tmp_path):
     names = ("b_0000.nii.gz", "b_0001.nrrd", "a_0001.nii", "a_0000.nii", "a_0002.nii", "notes.txt")
     source, out = files(tmp_path / "in", *names), tmp_path / "out"
