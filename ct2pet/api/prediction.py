@@ -31,8 +31,8 @@ def predict(
     predictions' files.
 
     ``changes`` are PredictionOptions by name, in place of those of ``options``. Writes the provenance to
-    prediction.json next to the predictions. Raises CasesFailed, naming them, for cases that could not be predicted, and
-    other Ct2PetErrors before any work.
+    prediction.json next to the predictions; it is removed where every case failed. Raises CasesFailed, naming them, for
+    cases that could not be predicted, and other Ct2PetErrors before any work.
     """
     options = replace(options or PredictionOptions(), **changes)
     with chosen_members(options) as members:
@@ -68,6 +68,8 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
                     predict_cases(work, prediction, len(cases) - len(work), threads)
         finally:
             print_records(prediction.maps.records)
+            if options.num_parts == 1:  # otherwise a process of another part may be using the record
+                record.remove_if_unused(cases)
     return [path for case in cases for path in case.outputs.values()]
 
 

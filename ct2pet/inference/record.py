@@ -12,7 +12,7 @@ from typing import Any
 import ct2pet
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json, remove_partial_files_of, write_json
-from ct2pet.imageio import strip_suffix
+from ct2pet.imageio import image_suffixes, strip_suffix
 from ct2pet.inference.choice import Member
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
@@ -118,6 +118,15 @@ class PredictionRecord:
             _clear(case, keep=kept)
         write_json(self.path, {**self.content, "runs": added_run(runs, dict(self.run)) if cases else runs})
         return list(cases)
+
+    def remove_if_unused(self, cases: Sequence[Case]) -> None:
+        """Remove the record where no prediction exists: none of ``cases``, and no other image in its folder."""
+        predictions = [path for case in cases for path in case.outputs.values() if path.exists()]
+        if self.path.name == PREDICTION:
+            files = self.path.parent.glob("[!.]*")
+            predictions += [path for path in files if path.name.lower().endswith(image_suffixes())]
+        if not predictions:
+            self.path.unlink(missing_ok=True)
 
     def _say_what_is_replaced(self, cases: Sequence[Case]) -> None:
         count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)

@@ -92,6 +92,20 @@ def test_the_origin_of_the_networks_is_recorded_with_the_predictions(raw):
     assert (facts["num_training_cases"], facts["run"]) == (2, {"seed": 2})
 
 
+def test_nothing_stays_where_every_case_fails(raw):
+    """Neither of a new folder nor of predictions that are to be replaced; a part leaves the record of all parts."""
+    (one, other) = (raw / "imagesTs" / f"{case}_0000.nii.gz" for case in "ab")
+    for path in (one, other):
+        path.write_bytes(b"damaged")
+    with pytest.raises(CasesFailed) as caught:
+        run(raw)
+    assert not caught.value.some_done
+    assert content_of(raw / "out") == {}
+    with pytest.raises(CasesFailed):
+        run(raw, num_parts=2)
+    assert list(content_of(raw / "out")) == ["prediction.json"]
+
+
 def test_the_record_keeps_every_run_of_a_prediction(raw):
     paths = run(raw)
     with command_line("ct2pet_predict", ["--continue_prediction", "nothing is left to do"]):
