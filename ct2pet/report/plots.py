@@ -15,11 +15,12 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import MaxNLocator, StrMethodFormatter
 
 from ct2pet.evaluation.names import training_metric_title
 from ct2pet.layout import VALIDATION_METRIC, is_loss
 from ct2pet.report.colours import SERIES
+from ct2pet.report.point_labels import LabelledCurve, label_points
 from ct2pet.report.svg import INK, link
 
 Draw = Callable[[Axes], None]
@@ -27,6 +28,7 @@ SIZE_INCHES = (3.1, 2.6)
 _FEWEST_FOR_A_BOX = 5
 _TICK_LETTERS = 40  # that fit side by side
 _TITLE_CHARACTERS = 28  # in a line above a plot
+_LEGEND_CHARACTERS = 20  # in a line of one of two columns below a plot
 _STYLE: dict[Any, Any] = {
     "font.size": 8.5,
     "axes.titlesize": 9.5,
@@ -145,15 +147,25 @@ def draw_agreement(
 def draw_detection(
     axes: Axes, thresholds: Sequence[float], curves: Mapping[str, tuple[Sequence[float], Sequence[float]]]
 ) -> None:
-    """Sensitivity over false positives per scan, at SUV thresholds, of each method: (false positives, sensitivity)."""
-    for (name, (false, true)), colour in zip(curves.items(), (SERIES[0], SERIES[2], SERIES[1])):
-        axes.plot(false, true, marker="o", markersize=3.5, color=colour, label=name, linewidth=1.2)
-        for threshold, x, y in zip(thresholds, false, true):
-            axes.annotate(f"{threshold:g}", (x, y), (3, 3), textcoords="offset points", fontsize=6.5, color=colour)
-    axes.set(xlabel="false positives per scan", ylabel="share of lesions detected", ylim=(-0.03, 1.08))
+    """Sensitivity over false positives per scan, at SUV thresholds, of each method: (false positives, sensitivity).
+    The horizontal axis is linear up to 1 and logarithmic above: low thresholds have hundreds of false positives."""
+    names = [f"{threshold:g}" for threshold in thresholds]
+    drawn = [
+        LabelledCurve(names, false, true, colour)
+        for (false, true), colour in zip(curves.values(), (SERIES[0], SERIES[2], SERIES[1]))
+    ]
+    for title, curve in zip(curves, drawn):
+        label = textwrap.fill(title, _LEGEND_CHARACTERS)
+        axes.plot(curve.x, curve.y, marker="o", markersize=3.5, color=curve.colour, label=label, linewidth=1.2)
+    axes.set_xscale("symlog", linthresh=1)
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.set(xlabel="false positives per scan", ylabel="share of lesions", ylim=(-0.05, 1.12))
+    axes.set_yticks(np.linspace(0, 1, 6))  # labels of one width, which the layout expects
+    axes.set_xlim(axes.get_xlim())  # no longer adapted to the curves, because labels are placed by it
     axes.set_title(textwrap.fill("Lesions detected, by SUV threshold", _TITLE_CHARACTERS))
-    axes.legend(frameon=False, fontsize=7.5)
+    _legend_below(axes)
     axes.grid(alpha=0.25)
+    label_points(axes, drawn)
 
 
 def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> None:
@@ -165,8 +177,12 @@ def draw_losses(axes: Axes, title: str, rows: Sequence[Mapping[str, float]]) -> 
     axes.set(yscale="log" if positive else "linear", ylabel="loss (normalised)")
     axes.set_title(title)
     if names:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), frameon=False, fontsize=7, ncols=3)  # below them
+        _legend_below(axes, columns=3)
     _epochs(axes)
+
+
+def _legend_below(axes: Axes, columns: int = 2) -> None:
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.24), frameon=False, fontsize=7, ncols=columns)
 
 
 def _loss_colour(name: str) -> str:
