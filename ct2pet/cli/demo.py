@@ -6,11 +6,13 @@ Example: ct2pet_demo -o my_demo
 from __future__ import annotations
 
 import argparse
+import time
 from pathlib import Path
 
 from ct2pet.api.demonstrations import demonstrated_methods
 from ct2pet.cli.arguments import add_device
 from ct2pet.cli.command import command
+from ct2pet.console import duration
 from ct2pet.outputs import check_output_folder
 
 _DEFAULT = "pix2pix"
@@ -40,7 +42,9 @@ def execute(arguments: argparse.Namespace) -> None:
     check_output_folder(arguments.output)
     from ct2pet.api.demo import run_demo
 
-    print(f"report: {run_demo(arguments.output, arguments.method, device=arguments.device)}")
+    started = time.monotonic()
+    report = run_demo(arguments.output, arguments.method, device=arguments.device)
+    print(f"report with all tables and pictures: {report}\nduration: {duration(time.monotonic() - started)}")
 
 
 main = command("ct2pet_demo", __doc__ or "", add_arguments, execute)

@@ -21,14 +21,15 @@ def plain_answer(summary: Mapping[str, Any]) -> str:
     if region and best_blind_baseline(summary, region) and all(summary["baseline_cases"].values()):
         comparison = compare_with_baselines(summary, ["mae"], check=False)
         sentences = [answer(comparison, comparison.rivals[0]), _where_not_lower(summary, region), _lesions(summary)]
-    sentences.append(_labels(summary))
+    sentences.append(labels_answer(summary))
     return " ".join(filter(None, sentences)) or (
         "Nothing to compare: no case has a mean absolute error or a Dice coefficient."
     )
 
 
-def _labels(summary: Mapping[str, Any]) -> str:
-    """The mean overlap, the label with the lowest one, and the number of missed labels."""
+def labels_answer(summary: Mapping[str, Any]) -> str:
+    """Of predicted labels the mean overlap, the label with the lowest one, and the number of missed labels; empty
+    without labels."""
     found = summarise_labels(label_cases(summary["cases"]))
     known = {label: metrics["dice"] for label, metrics in found.labels.items() if metrics["dice"]["mean"] is not None}
     if not known:

@@ -9,7 +9,8 @@ from ct2pet.evaluation import label_tables
 from ct2pet.evaluation.baselines import NAMES
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing.pairing import listed
-from ct2pet.evaluation.headline import plain_answer
+from ct2pet.evaluation.comparing.rival import best_blind_baseline
+from ct2pet.evaluation.headline import labels_answer, plain_answer
 from ct2pet.evaluation.label_summary import label_cases, summarise_labels
 from ct2pet.evaluation.names import (
     HEADERS,
@@ -20,12 +21,16 @@ from ct2pet.evaluation.names import (
     column_blocks,
     is_label,
     mean_text,
+    region_title,
     value_text,
 )
 
 FOOTNOTE = (
     "* made from the real PET: a reference for the effect of blur or misregistration. Mean ± standard "
     "error over cases. Columns named volume include the air around the patient, which improves all values."
+)
+_BEST_CONSTANT = (
+    "Best constant: 0 or the median SUV of the body, whichever has the lower error. Mean ± standard error over n cases."
 )
 
 
@@ -120,6 +125,21 @@ def table(summary: Mapping[str, Any], organs: bool = True) -> str:
     errors = [*map(aligned, blocks), FOOTNOTE] if blocks else []
     left_out = [f"{len(of_organs[0]) - 1} organs: --verbose lists them"] if of_organs and not organs else []
     return "\n\n".join([plain_answer(summary), *_not_predicted(summary), *errors, *left_out, *label_block(summary)])
+
+
+def short_table(summary: Mapping[str, Any]) -> str:
+    """The main numbers as text: the MAE of each region but organs, beside the best constant, and the overlap of
+    predicted labels in words."""
+    lines = [["MAE [SUV]", TITLES[PREDICTION], "best constant", "difference"]]
+    for region, metrics in summary["mean"].items():
+        own, best = metrics.get("mae"), best_blind_baseline(summary, region)
+        if own is None or own["mean"] is None or best is None or is_label(region):
+            continue
+        title = f"{region_title(region)} (n = {own['n']})"
+        change = f"{100 * (own['mean'] / best[1] - 1):+.0f}%" if best[1] else "–"
+        lines.append([title, mean_text("mae", own), value_text("mae", best[1]), change])
+    errors = [aligned(lines), _BEST_CONSTANT] if len(lines) > 1 else []
+    return "\n\n".join(filter(None, [*errors, labels_answer(summary)]))
 
 
 def _not_predicted(summary: Mapping[str, Any]) -> list[str]:

@@ -91,7 +91,9 @@ def test_run_again_when_done_it_keeps_data_models_and_predictions_whatever_memor
     assert (folder / "summary.json").read_bytes() == summary
     said = capsys.readouterr()
     assert "replaced" not in said.err
-    assert "synthetic PET" in said.out
+    rows = [line.split(" (n = ")[0] for line in said.out.splitlines() if "(n = 1)" in line]
+    assert rows[:5] == ["whole body", "head", "trunk", "arms", "legs"]
+    assert "blurred" not in said.out  # the short table
 
 
 def test_every_demonstration_is_of_a_method_and_an_unknown_one_names_those_there_are():

@@ -4,7 +4,7 @@ from summaries import grouped_summary, label_summary, summary_with_labels, synth
 from ct2pet.evaluation import label_tables
 from ct2pet.evaluation.headline import plain_answer
 from ct2pet.evaluation.label_summary import summarise_labels
-from ct2pet.evaluation.text_table import table
+from ct2pet.evaluation.text_table import short_table, table
 
 
 def test_the_text_table_has_units_all_rows_and_no_nan():
@@ -75,6 +75,19 @@ def test_districts_that_no_model_predicted_are_named_with_their_cases():
     found = {"a": ["head", "arms"], "b": ["head"]}
     text = table({**summary, "provenance": {**summary["provenance"], "not_predicted": found}})
     assert "left out: arms in 1 case(s) (a); head in 2 case(s) (a, b)." in text
+
+
+def test_the_short_table_compares_each_region_with_the_better_constant():
+    summary = synthetic_summary()
+    summary["baselines"]["zeros"]["head"]["mae"] = 0.5 * summary["mean"]["head"]["mae"]["mean"]
+    lines = short_table(summary).splitlines()
+    rows = {line.split(" (n = ")[0]: line.split() for line in lines[2:8]}
+    assert list(rows) == ["whole body", "head", "trunk", "arms", "legs", "lesions"]
+    assert rows["head"][-1] == "+100%"
+    own, other = summary["mean"]["legs"]["mae"]["mean"], summary["baselines"]["body_median"]["legs"]["mae"]
+    assert rows["legs"][-2:] == [f"{other:.3f}", f"{100 * (own / other - 1):+.0f}%"]
+    assert "liver" not in short_table(summary)
+    assert short_table(label_summary()) == plain_answer(label_summary())
 
 
 def test_labels_have_a_separate_table_next_to_the_errors_of_the_pet():

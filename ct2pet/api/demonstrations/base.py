@@ -10,7 +10,7 @@ from ct2pet import layout
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.prediction import predict
 from ct2pet.dataset import open_dataset
-from ct2pet.evaluation import table
+from ct2pet.evaluation import short_table
 from ct2pet.paths import raw_folder
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
@@ -44,13 +44,13 @@ def predict_test_cases(trained: Trained) -> None:
 
 
 def evaluate_and_report(trained: Trained) -> None:
-    """Evaluate the predictions of ``predict_test_cases``, into summary.json and report.html, and print the table."""
+    """Evaluate the predictions of ``predict_test_cases`` into summary.json and report.html; print the main numbers."""
     predictions = trained.folder / "predictions"
     summary = evaluate(trained.dataset, predictions, output=trained.folder / layout.SUMMARY)
     curves = {path.parent.name.split("__")[-1]: read_log(path / LOG) for path in trained.trainings}
     report = trained.folder / layout.REPORT
     report_of_dataset(open_dataset(trained.dataset), predictions, summary, report, curves=curves)
-    print(table(summary))
+    print(f"\n{short_table(summary)}\n")
 
 
 @dataclass(frozen=True)
