@@ -2,7 +2,7 @@
 
 Anatomy is written as analytic solids (superquadrics, rods and lofted tubes) in the spirit of the hybrid phantoms of
 Segars WP et al., "4D XCAT phantom for multimodality imaging research", Med Phys 2010;37:4902-4915; all shapes and the
-code are this project's own. Where uptake and CT numbers come from stands in ``tissues``.
+code are made for this project. ``tissues`` names the sources of uptake and CT numbers.
 """
 
 from ct2pet.phantom.domains import make_varied_patient, vary_scanner

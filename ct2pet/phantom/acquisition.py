@@ -16,7 +16,7 @@ from ct2pet.volume import Grid
 
 @dataclass(frozen=True)
 class Acquisition:
-    """What one scan detected, before its reconstruction.
+    """The counts of one scan, before its reconstruction.
 
     ``counts`` (Z, Y, X): int64, or the expected SUV in float32 where ``counts_per_suv`` is infinite (no noise).
     ``counts_per_suv``: the expected counts of a voxel of SUV 1. ``filter_mm``: FWHM of the reconstruction's Gaussian.
@@ -30,11 +30,11 @@ class Acquisition:
     def thinned(self, dose_fraction: float, random: np.random.Generator) -> Acquisition:
         """The same scan with a lower dose: each count is kept with the probability ``dose_fraction``.
 
-        Kept counts of a Poisson process are a Poisson process of ``dose_fraction`` times its rate, and they are a part
-        of the counts of this scan, as the events of 15 s are a part of those of 300 s (thinning; Kingman JFC, Poisson
-        Processes, Oxford 1993, section 5.1). Over equal expected counts, their correlation with the counts of this
-        scan is the square root of ``dose_fraction``. 1 keeps all. Raises DatasetError where the fraction is not above
-        0 and at most 1, or where the scan has no noise.
+        Kept counts of a Poisson process are a Poisson process of ``dose_fraction`` times its rate, and a subset of the
+        counts of this scan, as the events of 15 s are a subset of those of 300 s (thinning; Kingman JFC, Poisson
+        Processes, Oxford 1993, section 5.1). Over equal expected counts, their correlation with the counts of this scan
+        is the square root of ``dose_fraction``. 1 keeps all. Raises DatasetError where the fraction is not above 0 and
+        at most 1, or where the scan has no noise.
         """
         check_dose_fraction(dose_fraction)
         if not np.isfinite(self.counts_per_suv):
@@ -54,8 +54,8 @@ class Acquisition:
 def acquire(
     pet_suv: np.ndarray, grid: Grid, scanner: Scanner, weight_kg: float, random: np.random.Generator
 ) -> Acquisition:
-    """Count what the scanner expects to see (SUV, Z, Y, X) of a patient of ``weight_kg``: Poisson. An infinite dose
-    counts without noise."""
+    """Poisson counts of the expected image (SUV, Z, Y, X) of a patient of ``weight_kg``; without noise for an infinite
+    dose."""
     counts_per_suv = scanner.counts * scanner.dose_fraction * grid.voxel_ml * min(1.5, 70.0 / weight_kg)
     counts = random.poisson(pet_suv * counts_per_suv) if np.isfinite(counts_per_suv) else pet_suv
     return Acquisition(counts, counts_per_suv, grid, scanner.filter_mm)

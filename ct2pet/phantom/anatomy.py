@@ -20,7 +20,7 @@ from ct2pet.phantom.tissues import GAS, LABELS, labels_of, labels_with_parts
 from ct2pet.phantom.trunk import draw_trunk
 from ct2pet.volume import Grid, Volume, label_mask
 
-_SEPTA_MM = 26.0  # about the size of what the sheets of fat separate
+_SEPTA_MM = 26.0  # about the size of the muscle between sheets of fat
 MOVING = labels_of("lung", "mediastinum", "liver", "spleen", "stomach_wall", "kidney_cortex", "pancreas", "myocardium")
 
 
@@ -46,7 +46,7 @@ class Anatomy:
     def organs(self, grid: Grid, breath_mm: float = 0.0) -> Volume:
         """uint8 (Z, Y, X): the tissue of each voxel (``tissues.LABELS``), 0 outside the body.
 
-        ``breath_mm``: how much higher the diaphragm stands than in the drawn body.
+        ``breath_mm``: the elevation of the diaphragm relative to the reference body.
         """
         x, y, z = self.frame.axes(grid)
         labels = np.zeros(grid.shape, dtype=np.uint8)
@@ -64,7 +64,7 @@ class Anatomy:
             labels[sheets & label_mask(labels, labels_with_parts("muscle"))] = LABELS["fat"]
 
     def districts(self, organs: Volume) -> Volume:
-        """uint8 (Z, Y, X): the district (``surfaces.DISTRICTS``) of each voxel of the body that ``organs`` shows."""
+        """uint8 (Z, Y, X): the district (``surfaces.DISTRICTS``) of each voxel of the body in ``organs``."""
         x, y, z = self.frame.axes(organs.grid)
         districts = np.zeros(organs.grid.shape, dtype=np.uint8)
         paint(district_strokes(self.patient), districts, x, y, z)

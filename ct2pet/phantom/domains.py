@@ -1,9 +1,9 @@
-"""Patients and scanners that vary more than any one hospital's: for models that must work on data of unknown origin.
+"""Patients and scanners that vary more than those of a single hospital: for models of data of unknown origin.
 
 Domain randomisation as in Billot et al., "SynthSeg", Medical Image Analysis 2023: contrast agent and its phase, CT
 scale, kernel and noise, resolution and noise of the PET, postures, implants, habitus, fat between muscles, large
-tumours of soft tissue with and without a cold centre, and how tissues take up the tracer: time after injection,
-fasting, muscle work, drugs. Ranges are wider than clinical ones on purpose; they are this project's choice.
+tumours of soft tissue with and without a cold centre, and uptake by time after injection, fasting, muscle work and
+drugs. Ranges are wider than clinical ones on purpose; they were chosen for this project.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from ct2pet.phantom.tissues import FATTY, GAS, PART_OF, TISSUES
 _POSE, _SPINE, _IMPLANT, _AMPUTATION, _WHOLE_BODY = 0.35, 0.15, 0.05, 0.02, 0.3
 _SOFT_TISSUE_TUMOUR, _NECROTIC = 0.6, 0.5
 """Shares of patients: an unusual posture of the arms; a bent spine; a metal hip; an amputation; a scan from head to toe
-in place of the one that the usual population would get; large tumours of soft tissue beside what their diagnosis
-brings; of large tumours, those with a cold centre."""
+in place of the field of view of the usual population; large tumours of soft tissue in addition to those of their
+diagnosis; of large tumours, those with a cold centre."""
 _NECROSIS_MM = 18.0  # radius of the smallest tumour that may be necrotic
 _TUMOURS = (
     Site("muscle", 2, 28, 3.5, 33, 1.0, least=1, z=(100, 900), aside=(30, 400), largest=70.0),
@@ -45,11 +45,11 @@ _ENHANCEMENT_HU: Mapping[str, Mapping[str, float]] = {
     },
     "delayed": {"blood": 60, "kidney_cortex": 80, "renal_pelvis": 450, "bladder": 250, "liver": 40, "spleen": 45},
 }
-"""What a contrast agent adds to CT numbers in the phases of an examination (after Prokop 2003, see tissues)."""
+"""CT numbers that a contrast agent adds in the phases of an examination (after Prokop 2003, see tissues)."""
 
 
 def make_varied_patient(seed: int) -> Patient:
-    """The patient of a seed, from a population without limits to habitus, posture, contrast and metabolism: always the
+    """The patient of a seed, from a population of wide ranges of habitus, posture, contrast and metabolism: always the
     same one."""
     random = np.random.default_rng([seed, *b"domain"])
     patient = _varied_body(make_patient(seed), random)
@@ -60,8 +60,8 @@ def make_varied_patient(seed: int) -> Patient:
 
 
 def vary_scanner(scanner: Scanner, seed: int) -> Scanner:
-    """The scanner with other sharpness and noise in CT and PET, and the PET taken at another depth of breath; its
-    voxels stay."""
+    """The scanner with other sharpness and noise in CT and PET, and with the PET at another respiratory position; its
+    voxels are not changed."""
     random = np.random.default_rng([seed, *b"scanner"])
     return replace(
         scanner,
@@ -75,7 +75,7 @@ def vary_scanner(scanner: Scanner, seed: int) -> Scanner:
 
 
 def _cold_centres(tumours: Sequence[Lesion], random: np.random.Generator) -> list[Lesion]:
-    """Necrotic centres of some large tumours: painted over them, with little uptake, and a little darker in CT."""
+    """Necrotic centres of some large tumours, with little uptake and slightly lower CT numbers."""
     centres = []
     for tumour in tumours:
         if min(tumour.radii) >= _NECROSIS_MM and random.random() < _NECROTIC:
@@ -88,7 +88,7 @@ def _cold_centres(tumours: Sequence[Lesion], random: np.random.Generator) -> lis
 
 
 def _varied_body(patient: Patient, random: np.random.Generator) -> Patient:
-    """Other habitus and postures; lesions keep their places only where the body stays, so they are placed anew."""
+    """Other habitus and postures. Lesions are placed again, because their positions depend on the body."""
     fat = float(np.clip(patient.fat * _log_uniform(random, 0.5, 1.8), 4, 60))
     muscle = float(np.clip(patient.muscle + random.normal(0, 6), -16, 18))
     width, depth = (side * float(np.clip(random.normal(1, 0.06), 0.85, 1.2)) for side in (patient.width, patient.depth))
@@ -127,8 +127,8 @@ def _varied_hu(hu: Mapping[str, float], random: np.random.Generator) -> dict[str
 
 
 def _varied_suv(suv: Mapping[str, float], random: np.random.Generator) -> dict[str, float]:
-    """Uptake at another time after injection (the blood empties, what takes up the tracer goes on), of a patient who
-    fasted or ate, worked or took drugs, and of a scanner that is calibrated a little otherwise."""
+    """Uptake at another time after injection (decreasing in blood, increasing in organs), after fasting or a meal,
+    muscle work or drugs, and with a small error of the scanner's calibration."""
     wash = float(random.uniform(-0.25, 0.25))  # natural logarithm
     factors = dict.fromkeys(suv, 1.0)
     for name in ("blood", "mediastinum", "liver", "spleen"):
@@ -142,7 +142,7 @@ def _varied_suv(suv: Mapping[str, float], random: np.random.Generator) -> dict[s
 
 
 def _raise_some(factors: dict[str, float], random: np.random.Generator) -> None:
-    """What some patients take up much more or less of, each with its own probability."""
+    """Tissues with much higher or lower uptake in some patients, each with its own probability."""
     if random.random() < 0.12:  # did not fast, or received insulin
         for name, factor in (("muscle", random.uniform(1.3, 4)), ("myocardium", random.uniform(1.5, 3))):
             factors[name] *= factor

@@ -1,4 +1,4 @@
-"""Fields of view that show a part of the body, as examinations of one region and public crops have them."""
+"""Fields of view of a part of the body, as of examinations of one region and of public crops."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ _SMALLEST_LESION_MM = 12.0  # radius of the lesions that a field of view is cent
 
 
 def crop_some(volumes: CaseVolumes, patient: Patient) -> CaseVolumes:
-    """The images of a patient, for some patients cropped to a random box, in CT and PET to the same one.
-
-    Always the same box for the same patient. Images without a body stay as they are.
+    """The images of a patient, for some patients cropped to a random box, the same one in CT and PET. The box only
+    depends on the patient. Images without a body are not cropped.
     """
     random = np.random.default_rng([patient.seed, *b"field of view"])
     if random.random() >= _SHARE:
@@ -37,8 +36,8 @@ def crop_some(volumes: CaseVolumes, patient: Patient) -> CaseVolumes:
 
 
 def cropped(volumes: CaseVolumes, low: np.ndarray, high: np.ndarray) -> CaseVolumes:
-    """The voxels of all images whose centres lie between two corners (x, y, z; patient mm) of axis-parallel grids. A
-    box that holds no voxel of one of the images is not cut out."""
+    """The voxels of all images whose centres lie between two corners (x, y, z; patient mm) of axis-parallel grids. The
+    images are not cropped to a box without a voxel of one of them."""
     boxes = {name: _box(getattr(volumes, name).grid, low, high) for name in ("ct", "pet")}
     if not all(boxes.values()):
         return volumes

@@ -1,4 +1,4 @@
-"""From patient millimetres to the reference body (1700 mm tall, standing on z = 0) in which all anatomy is written."""
+"""From patient millimetres to the reference body (1700 mm tall, standing on z = 0) in which all anatomy is defined."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ct2pet.volume import Grid
 CROTCH, VERTEX, MID_THIGH, SKULL_BASE = 810.0, REFERENCE_HEIGHT_MM, 640.0, 1612.0
 """Landmarks (reference mm above the soles). The usual "skull base" field starts above the eyes."""
 DIAPHRAGM, DIAPHRAGM_REACH = 1170.0, 170.0
-"""Where breathing moves organs most, and how far from there it moves nothing."""
+"""The height at which breathing moves organs most, and the distance from it beyond which nothing moves."""
 
 
 @dataclass(frozen=True)
@@ -51,10 +51,10 @@ class Frame:
         return x, y, self.z_to_reference(np.asarray(z))
 
     def moved(self, z: np.ndarray, breath_mm: float) -> np.ndarray:
-        """Where (reference z) what is seen at ``z`` stood before the diaphragm rose by ``breath_mm``.
+        """The position (reference z) before the diaphragm rose by ``breath_mm`` of what is at ``z`` after it.
 
-        The shift fades like a raised cosine: zero from ``DIAPHRAGM_REACH`` on. Breathing between CT and PET is what
-        puts lesions near the diaphragm at the wrong place (Osman MM et al., J Nucl Med 2003;44:240-243).
+        The shift fades like a raised cosine: zero from ``DIAPHRAGM_REACH`` on. Because of breathing between CT and PET
+        lesions near the diaphragm are mislocated (Osman MM et al., J Nucl Med 2003;44:240-243).
         """
         distance = np.clip(np.abs(z - DIAPHRAGM) / DIAPHRAGM_REACH, 0, 1)
         return (z - breath_mm * 0.5 * (1 + np.cos(np.pi * distance))).astype(np.float32)

@@ -16,12 +16,12 @@ def _cranium(thinner: float) -> Solid:
 
 
 def _above_base(drop: float = 0.0) -> Solid:
-    """Above the base of the skull, which rises to the front over the eyes."""
+    """Above the base of the skull, which is higher in front, above the eyes."""
     return region(lambda x, y, z: z - (1574 - drop) + 0.32 * y > 0, low=(-200, -200, 1500))
 
 
 def draw_head(sketch: Sketch) -> None:
-    """All of it, from the bones inwards."""
+    """All structures, from the bones inwards."""
     _draw_face(sketch)
     sketch.add("skull", _cranium(0) & _above_base(_BONE))
     _draw_brain(sketch)

@@ -15,7 +15,7 @@ from ct2pet.volume import Grid, Volume
 FWHM = 2.3548200450309493
 """Full width at half maximum of a Gaussian, in standard deviations."""
 _TEXTURE_MM = 14.0
-_PROSTHESIS_MM = 760.0  # reference mm: the stem of the prosthesis of a hip ends there
+_PROSTHESIS_MM = 760.0  # reference mm: the lower end of the stem of a hip prosthesis
 _LOWEST_HU, _HIGHEST_HU = -1024, 3071
 
 
@@ -66,7 +66,7 @@ def render_ct(
     texture: np.ndarray,
     random: np.random.Generator,
 ) -> np.ndarray:
-    """int16 (Z, Y, X) HU: the tissues' numbers with texture, lesions that show, couch, blur and noise."""
+    """int16 (Z, Y, X) HU: the tissues' numbers with texture, visible lesions, couch, blur and noise."""
     mean = _table([AIR_HU, *(patient.hu[tissue.name] for tissue in TISSUES)])
     grain = _table([0.0, *(tissue.hu_texture for tissue in TISSUES)])
     couch, seen = _couch(organs.grid, patient), [lesion.hu for lesion in patient.lesions]
@@ -92,14 +92,15 @@ def render_ct(
 
 
 def _ct_noise(scanner: Scanner, patient: Patient, shape: tuple[int, ...], random: np.random.Generator) -> np.ndarray:
-    """One slice (Y, X) of noise: it grows with what the rays cross, and the kernel correlates neighbours."""
+    """One slice (Y, X) of noise: it increases with the attenuation along the rays, and the kernel correlates
+    neighbouring pixels."""
     white = random.standard_normal(shape, dtype=np.float32)
     noise = 0.84 * white + 0.38 * (np.roll(white, 1, axis=0) + np.roll(white, 1, axis=1))
     return noise * np.float32(scanner.ct_noise_hu * (patient.weight_kg / 70) ** 0.5)
 
 
 def couch_top(patient: Patient) -> float:
-    """y (patient mm) of the couch on which the back rests."""
+    """y (patient mm) of the couch under the patient's back."""
     return patient.depth * (98.0 + 1.1 * patient.fat + 4.0)
 
 
@@ -115,7 +116,7 @@ def _couch(grid: Grid, patient: Patient) -> np.ndarray:
 
 
 def activity_map(patient: Patient, organs: np.ndarray, lesions: np.ndarray, texture: np.ndarray) -> np.ndarray:
-    """float32 (Z, Y, X) SUV: where the tracer lies, before the scanner."""
+    """float32 (Z, Y, X) SUV: the distribution of the tracer, before it is imaged."""
     mean = _table([0.0, *(patient.suv[tissue.name] for tissue in TISSUES)])
     grain = _table([0.0, *(tissue.suv_texture for tissue in TISSUES)])
     suv = mean[organs] * np.clip(1 + grain[organs] * texture, 0.1, None)
@@ -140,6 +141,6 @@ def seen_by_pet(activity: Volume, grid: Grid, psf_mm: float) -> np.ndarray:
 
 
 def _ramp(t: np.ndarray, sigma: float) -> np.ndarray:
-    """The second integral of a Gaussian: what is left of max(t, 0) after blurring with it."""
+    """The second integral of a Gaussian: max(t, 0) convolved with it."""
     u = t / sigma
     return t * 0.5 * (1 + erf(u / np.sqrt(2))) + sigma * np.exp(-(u**2) / 2) / np.sqrt(2 * np.pi)

@@ -1,7 +1,7 @@
-"""Tumours: where each disease puts them, how large, how hot, and whether CT shows them.
+"""Tumours: sites, sizes and uptake by disease, and whether they are visible in CT.
 
-Sites and sizes are this project's choice, after what is usual in clinical reports; uptake spans what PERCIST calls
-measurable (above 1.5 times the liver; Wahl RL et al., J Nucl Med 2009;50 Suppl 1:122S-150S) and faint lesions below.
+Sites and sizes were chosen for this project, after clinical reports; uptake includes lesions that are measurable by
+PERCIST (above 1.5 times the liver; Wahl RL et al., J Nucl Med 2009;50 Suppl 1:122S-150S) and faint lesions below.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ SITES: dict[str, tuple[Site, ...]] = {
     "head and neck cancer": (Site("muscle", 1, 13, 10, 55, 0.6, least=1, z=(1490, 1530), aside=(0, 26)), _NECK, _LUNG),
     "colorectal cancer": (Site("colon", 1, 14, 9, 45, 0.8, least=1), Site("liver", 5, 13, 6, 40, 0.5), _LUNG),
 }
-"""What each diagnosis may bring."""
+"""The possible sites of each diagnosis."""
 
 
 def place_lesions(patient: Patient, random: np.random.Generator) -> tuple[Lesion, ...]:

@@ -26,10 +26,10 @@ def write_low_dose_dataset(
 
     dataset.json, cases.csv, and for each case the low-dose PET (imagesTr) and the full-dose PET (targetsTr), float32
     SUV on the PET's grid, the first thinned from the second's counts; and the 18 organs of the paper (organsTr,
-    ``PAPER_LABELS``), uint8 on the CT's grid, as labels that were drawn in a CT. The labels are in the CT's state of
-    breathing: a ``respiratory_mismatch_mm`` of the cohort's scanner moves both PETs against them near the diaphragm.
-    dataset.json comes last. Raises DatasetError where the cohort is empty or ``dose_fraction`` is not above 0 and at
-    most 1, and CasesFailed naming the cases that could not be written.
+    ``PAPER_LABELS``), uint8 on the CT's grid, like labels from a CT. The labels have the CT's respiratory position: a
+    ``respiratory_mismatch_mm`` of the cohort's scanner moves both PETs against them near the diaphragm. dataset.json is
+    written last. Raises DatasetError where the cohort is empty or ``dose_fraction`` is not above 0 and at most 1, and
+    CasesFailed naming the cases that could not be written.
     """
     check_dose_fraction(dose_fraction)
     write_cases(folder, cohort, partial(_case_volumes, dose_fraction=dose_fraction), num_processes=num_processes)

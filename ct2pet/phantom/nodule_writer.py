@@ -34,9 +34,9 @@ def write_nodule_dataset(
 
     dataset.json (no input channel; targets PET and CT; condition ``diagnosis``), cases.csv with the diagnosis and the
     true SUV and radius, and for each case PET (float32 SUV, targetsTr), CT (int16 HU, CTTr) and the nodule's mask (on
-    the PET's grid, lesionsTr). The first cases do not depend on how many follow. dataset.json comes last: an
-    interrupted folder is no dataset yet. Raises DatasetError where the numbers are impossible, and CasesFailed naming
-    the cases that could not be written.
+    the PET's grid, lesionsTr). The first cases do not depend on the numbers of cases. dataset.json is written last, so
+    that an interrupted folder is not a dataset. Raises DatasetError where the numbers are impossible, and CasesFailed
+    naming the cases that could not be written.
     """
     if num_train < 0 or num_test < 0 or num_train + num_test < 1:
         raise DatasetError(f"{folder}: a dataset of {num_train} training and {num_test} test cases cannot be written")

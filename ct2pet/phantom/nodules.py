@@ -1,10 +1,10 @@
 """Solitary pulmonary nodules, benign or malignant: drawn at random, placed in a phantom's lung, and scanned.
 
 Both classes overlap in uptake, size, CT number and shape, so that no classifier can separate them. The medians follow
-what FDG-PET of solitary nodules shows: SUV about 2 to 2.5 divides the classes in part (Lowe VJ et al., J Clin Oncol
-1998;16:1075-1084), and a nodule is at most 30 mm in diameter by definition (Hansell DM et al., Radiology
-2008;246:697-722). The spreads are this project's choice: the best classifier by the true SUV and radius reaches
-an area under the ROC curve of about 0.87, one by the SUV alone about 0.81.
+FDG-PET studies of solitary nodules: a threshold of SUV 2 to 2.5 separates the classes in part (Lowe VJ et al., J Clin
+Oncol 1998;16:1075-1084), and a nodule is at most 30 mm in diameter by definition (Hansell DM et al., Radiology
+2008;246:697-722). The spreads were chosen for this project: the best classifier by the true SUV and radius reaches an
+area under the ROC curve of about 0.87, one by the SUV alone about 0.81.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ FIELD_MM = (60.0, 96.0, 96.0)
 """Extent (Z, Y, X) of the scanned region around the nodule."""
 _SMALLEST_RADIUS_MM = 3.0
 _SUV_RANGE = (0.6, 25.0)
-_MARGIN_MM = 20.0  # rendered around the region and cut away: blur and filters need what lies outside
+_MARGIN_MM = 20.0  # rendered around the region and cropped: blur and filters need voxels outside of it
 _SEARCH_GRID = ((40, 24, 40), (8.0, 8.0, 8.0))  # of the lungs, for the place of the nodule
 _CHEST_BOTTOM = 1105.0  # reference mm
 _LUNG_AROUND_MM = 4.0
@@ -79,7 +79,7 @@ class Nodule:
 
     @property
     def reach_mm(self) -> float:
-        """The distance from the centre beyond which nothing of the nodule lies."""
+        """The largest distance of a part of the nodule from the centre."""
         return _reach(np.array(self.parts))
 
 
@@ -152,7 +152,8 @@ def _shifted(centre: Triple, offset: Sequence[float]) -> Triple:
 
 
 def _place(body: Patient, distance_mm: float, random: np.random.Generator) -> Triple:
-    """A point of the lungs that is ``distance_mm`` away from every other tissue; less where no point is."""
+    """A point of the lungs with a distance of ``distance_mm`` to every other tissue; a smaller distance where no point
+    has it."""
     anatomy = Anatomy(body)
     shape, spacing = _SEARCH_GRID
     low = float(anatomy.frame.z_from_reference(_CHEST_BOTTOM))
@@ -206,8 +207,8 @@ def scan_nodule(case: NodulePatient, scanner: Scanner = CLINICAL) -> NoduleVolum
 
 
 def _region(centre: Triple, spacing: Triple) -> tuple[Grid, Box]:
-    """The grid of the region with its margin, and the box of the region in it. The nodule's centre lies at the centre
-    of the middle voxel."""
+    """The grid of the region with its margin, and the box of the region in it. The nodule's centre is the centre of the
+    middle voxel."""
     half = [math.ceil(length / 2 / step) for length, step in zip(FIELD_MM, spacing)]
     margin = [math.ceil(_MARGIN_MM / step) for step in spacing]
     shape = tuple(2 * (h + m) + 1 for h, m in zip(half, margin))

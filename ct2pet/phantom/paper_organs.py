@@ -1,8 +1,8 @@
 """The organs of Table 1 of LDOS (Ye Z et al., "Self is the Best Learner", 2025) in the maps of the phantom.
 
 The paper's organs are classes of TotalSegmentator (Wasserthal J et al., Radiol Artif Intell 2023;5:e230024), left and
-right as one. What they comprise here follows those classes: a hollow organ holds its content, a bone its marrow, the
-heart its chambers and its wall; discs, spinal cord, gallbladder and airways belong to none.
+right as one. They comprise the same parts as those classes: a hollow organ includes its content, a bone its marrow, the
+heart its chambers and its wall; discs, spinal cord, gallbladder and airways are in none.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A patient of the phantom: everything that its images depend on, and nothing else."""
+"""A patient of the phantom: all parameters that its images depend on."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ DIAGNOSES: tuple[str, ...] = (
 )
 
 ARM_POSES: tuple[str, ...] = ("raised", "down", "left raised", "forward", "elbows out", "folded", "left across")
-"""How both arms lie: beside the head; beside the hips; the left one raised and the right one down; raised in front of
-the face; hands behind the head; hands on the belly; the left hand on the belly and the right arm down."""
+"""The positions of both arms: beside the head; beside the hips; the left one raised and the right one down; raised in
+front of the face; hands behind the head; hands on the belly; the left hand on the belly and the right arm down."""
 
 
 @dataclass(frozen=True)
 class Lesion:
-    """An ellipsoid of tumour in patient mm (x, y, z). ``hu`` None: it looks in CT like the tissue that it grows in."""
+    """An ellipsoid of tumour in patient mm (x, y, z). ``hu`` None: it has the CT numbers of its host tissue."""
 
     centre: tuple[float, float, float]
     radii: tuple[float, float, float]
@@ -46,15 +46,15 @@ class Patient:
     """A whole body, before it is scanned.
 
     ``leg_share`` and ``width`` and ``depth`` scale the reference skeleton, ``fat`` (reference mm) is the thickness of
-    the fat under the skin of the trunk and ``muscle`` (reference mm) what the limbs have more or less than the
-    reference. ``arms`` is "raised" or "down" or, never drawn at random, one of ``ARM_POSES``;
-    ``field_of_view`` "thigh" (skull base to mid-thigh) or "whole" (head to toe). ``suv`` and ``hu`` hold each tissue's
-    mean. ``lesions`` belong to the ``diagnosis``.
+    the fat under the skin of the trunk and ``muscle`` (reference mm) the difference of the limbs' muscles from the
+    reference. ``arms`` is "raised" or "down" or one of ``ARM_POSES``, which are never drawn at random;
+    ``field_of_view`` "thigh" (skull base to mid-thigh) or "whole" (head to toe). ``suv`` and ``hu`` contain each
+    tissue's mean. ``lesions`` are those of the ``diagnosis``.
 
-    Never drawn at random either: ``scoliosis_mm``, how far the spine leaves the middle line at the middle of the
-    trunk; ``kyphosis_mm``, how far the head lies in front of its place; ``amputated``, "" or "left thigh" (nothing is
-    left below its middle) or "left forearm"; ``hip_prosthesis``, whether the right hip is metal; ``septa``, how thick
-    the sheets of fat between muscles are: the share of the muscle that is fat is about 0.8 times this number.
+    Also never drawn at random: ``scoliosis_mm``, the distance of the spine from the middle line at the middle of the
+    trunk; ``kyphosis_mm``, the displacement of the head to the front; ``amputated``, "" or "left thigh" (below its
+    middle) or "left forearm"; ``hip_prosthesis``, whether the right hip is metal; ``septa``, the thickness of the
+    sheets of fat between muscles: about 0.8 times this number of the muscle is fat.
     """
 
     seed: int
@@ -81,5 +81,5 @@ class Patient:
     septa: float = 0.0
 
     def organ(self, name: str) -> Organ:
-        """How the organ differs from the reference (not at all where nothing was drawn)."""
+        """The difference of the organ from the reference; none where nothing was drawn."""
         return self.organs.get(name, Organ())

@@ -1,4 +1,4 @@
-"""Patients, drawn at random: who they are, how they are built, what takes up the tracer, and what ails them."""
+"""Random patients: age and sex, habitus, uptake and diseases."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ct2pet.phantom.lesions import place_lesions
 from ct2pet.phantom.patient import DIAGNOSES, REFERENCE_HEIGHT_MM, Organ, Patient
 from ct2pet.phantom.tissues import FATTY, GAS, PART_OF, TISSUES
 
-# how organs differ between patients: size (log-normal sigma) and place (mm); what is not named stays as it is drawn
+# variation between patients: size (log-normal sigma) and position (mm); other organs do not vary
 _ORGANS = {
     "liver": (0.06, 4.0),
     "spleen": (0.14, 4.0),
@@ -97,8 +97,8 @@ def _suv(patient: Patient, bmi: float, random: np.random.Generator) -> dict[str,
     """Uptake of the patient's tissues.
 
     SUV by body weight is higher in heavy patients because fat takes up little (Zasadny KR, Wahl RL. Radiology
-    1993;189:847-850). The parts of the brain go up and down together, as with blood glucose. Dense lungs take up
-    more per ml; tonsils less with age (Wang 2007).
+    1993;189:847-850). The parts of the brain vary together, as with blood glucose. Dense lungs have a higher uptake per
+    ml; that of tonsils decreases with age (Wang 2007).
     """
     suv, common, brain = {}, float(random.normal(0, 0.05)), float(random.normal())
     for tissue in _WHOLE:

@@ -1,4 +1,5 @@
-"""Bodies unlike the reference: bent spines, lost limbs, and patients who lie on the side. All act on label maps."""
+"""Other bodies than the reference: bent spines, amputations, and patients on their side. All functions change label
+maps."""
 
 from __future__ import annotations
 
@@ -10,8 +11,8 @@ from ct2pet.phantom.patient import Patient
 from ct2pet.volume import Grid, Volume
 
 _SCOLIOSIS = (900.0, 1400.0)  # reference mm: where the curve begins and ends
-_KYPHOSIS = (1150.0, 1450.0)  # where it begins, and from where on the head keeps its distance
-_STUMP_MM = {"left thigh": 640.0, "left forearm": 960.0}  # reference mm: below, nothing is left
+_KYPHOSIS = (1150.0, 1450.0)  # its lower end, and the height above which the displacement is constant
+_STUMP_MM = {"left thigh": 640.0, "left forearm": 960.0}  # reference mm: everything below is removed
 _STUMP_ASIDE_MM = {"left thigh": 0.0, "left forearm": 186.0}
 
 
@@ -27,7 +28,7 @@ def bend(labels: np.ndarray, grid: Grid, patient: Patient, z: np.ndarray) -> Non
 
 
 def amputate(labels: np.ndarray, patient: Patient, x: np.ndarray, z: np.ndarray) -> None:
-    """Remove, in place, what the patient has lost (``x``, ``z``: reference mm of columns and slices)."""
+    """Remove, in place, the amputated part (``x``, ``z``: reference mm of columns and slices)."""
     if patient.amputated:
         lost = (z < _STUMP_MM[patient.amputated])[:, None] & (x > _STUMP_ASIDE_MM[patient.amputated])[None]
         labels[np.broadcast_to(lost[:, None], labels.shape)] = 0
@@ -42,7 +43,7 @@ def lying_on_the_side(volume: Volume, drop_mm: float = 0.0) -> Volume:
 
 
 def _moved(axial: np.ndarray, rows: int, columns: int) -> np.ndarray:
-    """A slice moved by whole voxels; what leaves it is lost, what enters is 0."""
+    """A slice moved by whole voxels; voxels from outside are 0."""
     moved = np.zeros_like(axial)
     to = tuple(slice(max(0, step), n + min(0, step)) for step, n in zip((rows, columns), axial.shape))
     of = tuple(slice(max(0, -step), n - max(0, step)) for step, n in zip((rows, columns), axial.shape))

@@ -20,11 +20,11 @@ LESION_GROUPS = {"shown_in_CT": 1, "hidden_in_CT": 2}
 
 @dataclass(frozen=True)
 class CaseVolumes:
-    """What a scan gives, and the truth behind it.
+    """The images of a scan, and their truth.
 
     ``ct`` int16 HU, ``districts`` and ``organs`` uint8 labels on the CT's grid; ``pet`` float32 SUV and ``lesions``
     uint8 (a label of ``LESION_GROUPS`` where at least half of the voxel is tumour) on the PET's. ``low_dose``: float32
-    SUV on the PET's grid by dose fraction, from counts that are a part of those of ``pet``.
+    SUV on the PET's grid by dose fraction, from a subset of the counts of ``pet``.
     """
 
     ct: Volume
@@ -39,9 +39,9 @@ def scan(patient: Patient, scanner: Scanner, dose_fractions: Sequence[float] = (
     """Image a patient. The same patient and scanner always give the same voxels; a scanner that differs in the dose
     alone changes the PET's noise alone.
 
-    ``dose_fractions``: which low-dose PETs of the same acquisition to make, as fractions of the scanner's dose; each
-    is thinned from the full counts on its own, whatever the others are. Raises DatasetError for a fraction that is not
-    above 0 and at most 1.
+    ``dose_fractions``: which low-dose PETs of the same acquisition to make, as fractions of the scanner's dose; each is
+    thinned from the full counts independently of the others. Raises DatasetError for a fraction that is not above 0 and
+    at most 1.
     """
     anatomy = Anatomy(patient)
     organs = anatomy.organs(scanner.ct_grid(patient))

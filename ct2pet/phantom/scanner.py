@@ -1,4 +1,4 @@
-"""Scanners: the grids on which a patient is seen, and how sharp and how noisy the images are."""
+"""Scanners: the grids of the images, their resolution and their noise."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from ct2pet.phantom.patient import Patient
 from ct2pet.volume import Grid, Triple
 
 _BACK_MM = 18.0
-"""How far (mm) the middle of the fields of view lies behind the middle of the body, for the table."""
+"""The distance (mm) of the middle of the fields of view behind the middle of the body, for the table."""
 
 
 @dataclass(frozen=True)
 class Scanner:
     """A PET/CT. Spacings are mm (Z, Y, X), matrices voxels (Y, X), lengths mm (FWHM for resolutions).
 
-    ``psf_mm`` is the PET's resolution and ``filter_mm`` the Gaussian filter after reconstruction, which also
-    correlates the noise. ``counts`` is what one ml of SUV 1 gives in a patient of 70 kg at full dose; heavier
-    patients absorb more. ``dose_fraction`` scales the counts (infinity: no noise). ``respiratory_mismatch_mm`` is
-    how much higher the diaphragm stands in the PET than in the CT. ``ct_noise_hu`` is the noise in the belly.
+    ``psf_mm`` is the PET's resolution and ``filter_mm`` the Gaussian filter after reconstruction, which also correlates
+    the noise. ``counts`` is the number of counts of one ml of SUV 1 in a patient of 70 kg at full dose; heavier
+    patients absorb more. ``dose_fraction`` scales the counts (infinity: no noise). ``respiratory_mismatch_mm`` is the
+    elevation of the diaphragm in the PET relative to the CT. ``ct_noise_hu`` is the noise in the belly.
     """
 
     name: str
@@ -45,8 +45,8 @@ class Scanner:
         return _grid(patient, self.pet_spacing, self.pet_matrix)
 
     def activity_grid(self, patient: Patient) -> Grid:
-        """The voxels in which the tracer lies before the PET is acquired: the PET's field of view, at least as fine as
-        the PET and not finer than 2 mm."""
+        """The voxels of the tracer's distribution before the PET is acquired: the PET's field of view, at least as fine
+        as the PET and not finer than 2 mm."""
         spacing = tuple(max(2.0, min(ct, pet / 1.6)) for ct, pet in zip(self.ct_spacing, self.pet_spacing))
         fov = [n * s for n, s in zip(self.pet_matrix, self.pet_spacing[1:])]
         reach = [min(fov[0], 420.0), min(fov[1], 640.0)]  # larger than any phantom
@@ -80,7 +80,7 @@ DEMO = Scanner(
     ct_blur_mm=3.0,
     ct_noise_hu=9.0,
 )
-"""Small and quick, for the demonstration: whole patients that a laptop learns from in minutes."""
+"""Small images for the demonstration: a training with whole patients takes minutes on a laptop."""
 
 DEMO_LOW_COUNTS = replace(DEMO, name="demo_low_counts", counts=DEMO.counts / 5)
 """DEMO with a fifth of its counts: about as noisy in the liver as CLINICAL."""

@@ -1,8 +1,8 @@
-"""Analytic solids and how they are painted into label maps.
+"""Analytic solids, and painting them into label maps.
 
-Lengths are reference millimetres (see ``frame``): x to the patient's left, y to the back, z to the head. A solid
-knows its bounding box, so that it is evaluated on a small part of the grid only, and most solids keep the axes apart
-(one curve per axis, added by broadcasting), so that a voxel costs an addition and a comparison.
+Lengths are reference millimetres (see ``frame``): x to the patient's left, y to the back, z to the head. A solid has a
+bounding box, so that it is only evaluated on a small part of the grid, and most solids are sums of one curve per axis
+(added by broadcasting), so that a voxel needs one addition and one comparison.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ EVERYWHERE = 1e4
 
 @dataclass(frozen=True)
 class Solid:
-    """``inside(x, y, z)`` is true in the solid (the arguments broadcast against each other); nothing of it lies
-    outside the box from ``low`` to ``high`` (x, y, z)."""
+    """``inside(x, y, z)`` is true in the solid (the arguments broadcast against each other); the box from ``low`` to
+    ``high`` (x, y, z) contains it."""
 
     low: Point
     high: Point
@@ -70,7 +70,7 @@ def ellipsoid(
 
 
 def capsule(start: Point, end: Point, start_radius: float, end_radius: float | None = None) -> Solid:
-    """A rod with round ends whose radius runs from one end's to the other's."""
+    """A rod with round ends whose radius changes linearly between its ends."""
     end_radius = start_radius if end_radius is None else end_radius
     a, axis = np.array(start, dtype=float), np.subtract(end, start).astype(float)
     length2 = float(axis @ axis) or 1.0
@@ -126,9 +126,8 @@ def _power(u: np.ndarray, power: float) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Stroke:
-    """A solid and the label that it leaves, on voxels whose label is among ``onto`` (None: on any).
-
-    What ``moves`` goes up and down with the diaphragm.
+    """A solid and the label that it paints, on voxels whose label is among ``onto`` (None: on any). ``moves``: whether
+    it moves with the diaphragm.
     """
 
     label: int
@@ -169,7 +168,7 @@ def paint(
 ) -> None:
     """Paint all strokes in their order into ``labels`` (Z, Y, X), a slab of slices at a time (small temporaries).
 
-    ``moved_z`` (default ``z``) is where the strokes that move with the diaphragm are looked up.
+    ``moved_z`` (default ``z``): the positions at which strokes that move with the diaphragm are evaluated.
     """
     moved_z = z if moved_z is None else moved_z
     for start in range(0, len(z), slab):

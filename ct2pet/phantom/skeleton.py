@@ -27,7 +27,7 @@ _RIB_PITCH, _RIB_SLOPE = 24.5, 0.42
 
 
 def draw_skeleton(sketch: Sketch) -> None:
-    """Over all soft parts: trunk first, then the limbs."""
+    """Painted over all soft tissues: trunk first, then the limbs."""
     _draw_ribs(sketch)
     _draw_spine(sketch)
     _draw_shoulders(sketch)
@@ -43,7 +43,7 @@ def _body(grow: float = 0.0, behind: float = 0.0, width: float = 1.0) -> Loft:
 
 
 def _rhythm(z: np.ndarray) -> np.ndarray:
-    """The count of vertebrae up to ``z``: 34 mm apart at the loins, 17 mm in the neck."""
+    """The count of vertebrae up to ``z``: 34 mm apart in the lumbar spine, 17 mm in the neck."""
     return np.interp(z, [935, 1110, 1400, 1562], [0, 5.2, 17, 25.5]).astype(np.float32)
 
 

@@ -1,4 +1,4 @@
-"""The list of strokes that grows while a body is drawn."""
+"""The list of strokes of a body."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ct2pet.phantom.tissues import LABELS, labels_with_parts
 
 
 class Sketch:
-    """Strokes of one patient's body, in painting order; organs get the patient's own size, place and shape."""
+    """Strokes of one patient's body, in painting order; organs have the patient's sizes, positions and shapes."""
 
     def __init__(self, patient: Patient) -> None:
         self.patient = patient
@@ -66,5 +66,5 @@ class Sketch:
             self.add(tissue, capsule(start, end, radius), onto=onto, moves=moves, pair=pair)
 
     def random(self, name: str) -> np.random.Generator:
-        """Random numbers that belong to this patient's organ, independent of all other organs'."""
+        """Random numbers of this patient's organ, independent of those of other organs."""
         return np.random.default_rng([self.patient.seed, *name.encode()])

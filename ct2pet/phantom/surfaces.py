@@ -1,4 +1,4 @@
-"""The outside of the body: skin, fat and muscle of trunk, head, arms and legs, and the districts they make."""
+"""The outer layers of the body: skin, fat and muscle of trunk, head, arms and legs, and the districts."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from ct2pet.phantom.tissues import LABELS
 DISTRICTS = {"head": 1, "trunk": 2, "arms": 3, "legs": 4}
 SKIN_MM = 2.0
 _THIN = 15.0
-"""Fat under the skin (mm) from which on the belly grows too."""
+"""Fat under the skin (mm) above which the belly is larger, too."""
 
-# z, then how much of the patient's fat thickness lies there, and the muscle wall: centre y, half-width, half-depth
+# z, share of the patient's fat thickness, and the muscle wall: centre y, half-width, half-depth
 _TRUNK = (
     (762, 0.9, 8, 40, 40),
     (800, 0.9, 5, 146, 82),
@@ -64,7 +64,7 @@ def arm_of(patient: Patient, *, left: bool = True) -> Limb:
     if pose == "raised" or (pose == "left raised" and left):
         return Limb(shoulder, (205.0, -8.0, 1640.0), (105.0, -30.0, 1850.0), (40.0, -45.0, 1985.0))
     if pose == "forward":
-        up = 0.0 if left else 45.0  # one forearm lies over the other
+        up = 0.0 if left else 45.0  # one forearm is in front of the other
         return Limb(shoulder, (200.0, -118.0, 1560.0), (60.0, -128.0, 1715.0 + up), (-40.0, -124.0, 1760.0 + up))
     if pose == "elbows out":
         return Limb(shoulder, (256.0, 26.0, 1545.0), (120.0, 50.0, 1725.0), (10.0, 60.0, 1745.0))
@@ -82,7 +82,7 @@ def _belly_front(patient: Patient, z: float) -> float:
 
 
 def belly_of(patient: Patient) -> float:
-    """How far (mm) the wall of the abdomen stands out for what lies inside."""
+    """The displacement (mm) of the abdominal wall by its content."""
     return 1.1 * max(0.0, patient.fat - _THIN)
 
 
@@ -171,12 +171,13 @@ def _draw_breasts(sketch: Sketch) -> None:
 
 
 def _beyond_the_shoulder_joint(x: np.ndarray, y: np.ndarray, z: np.ndarray) -> np.ndarray:
-    """Lateral to the sagittal plane between the glenoid and the head of the humerus, which leans outwards below."""
+    """Lateral to the sagittal plane between the glenoid and the head of the humerus, whose lower part is inclined
+    outwards."""
     return np.abs(x) > 139 + 0.45 * np.maximum(0, 1374 - z)
 
 
 def district_strokes(patient: Patient) -> list[Stroke]:
-    """Which part of the body a voxel belongs to, before the planes of ``divide`` cut neck and groin."""
+    """The part of the body of a voxel, before ``divide`` cuts neck and groin by planes."""
     parts = _parts(patient)
     strokes = [Stroke(DISTRICTS[name], solid) for name, part in parts.items() for solid in part[0]]
     outer = region(_beyond_the_shoulder_joint)
@@ -191,9 +192,9 @@ def divide(districts: np.ndarray, x: np.ndarray, y: np.ndarray, z: np.ndarray) -
     """Cut, in place: the head from the trunk at the root of the neck, the legs from the trunk by planes along the
     groins.
 
-    The root of the neck runs from the jugular notch to the spinous process of C7 and rises over the shoulders.
-    The planes of the groins rise from the lowest point of the ischia through the middle of the femoral necks: a thigh
-    begins beneath the femoral head (table 2 of J Sports Sci Med 2014;13:157; a convention, as all cuts are).
+    The root of the neck runs from the jugular notch to the spinous process of C7 and rises over the shoulders. The
+    planes of the groins rise from the lowest point of the ischia through the middle of the femoral necks: a thigh
+    begins below the femoral head (a convention: table 2 of J Sports Sci Med 2014;13:157).
     """
     aside = np.maximum(0, np.abs(x) - 60)
     neck = 1402 + 0.3 * y[None, :, None] + aside[None, None, :] - z[:, None, None]

@@ -1,14 +1,14 @@
-"""The table of tissues: CT number and FDG uptake of each, their spread between patients, and where they come from.
+"""The table of tissues: CT number and FDG uptake of each, their spread between patients, and their sources.
 
 CT numbers (HU) are rounded after the tissue tables of Schneider 1996 and 2000 and the clinical ranges of Prokop 2003.
 Uptake is the mean SUV by body weight (g/ml) about an hour after injection. A row names the paper that measured the
-organ; the figure is rounded to what suits a phantom, so quote the papers, not this table. From their abstracts:
-cerebellum 8.0 ± 2.2, palatine tonsils 3.45 ± 1.4, sublingual glands 3.3 ± 1.5, testes 2.57 ± 0.56 (Wang 2007); liver
-1.88 ± 0.41 (Liu 2019). The spread between patients is log-normal, so that uptake is never negative. ``assumed`` marks
-uptake without a source: gas, what is too small to matter, or what takes its neighbour's value.
+organ; the number is rounded for the phantom, so cite the papers, not this table. From their abstracts: cerebellum 8.0 ±
+2.2, palatine tonsils 3.45 ± 1.4, sublingual glands 3.3 ± 1.5, testes 2.57 ± 0.56 (Wang 2007); liver 1.88 ± 0.41 (Liu
+2019). The spread between patients is log-normal, so that uptake is never negative. ``assumed`` marks uptake without a
+source: gas, small tissues, or the value of an adjacent tissue.
 
-A part of a tissue (the aorta is a part of ``blood``) has the values and the sources of the whole and a label of its
-own: the images do not show where it ends, the organ maps do. ``PART_OF`` lists the parts; their labels come last.
+A part of a tissue (the aorta is a part of ``blood``) has the values and the sources of the whole and its own label: its
+border is only in the organ maps, not in the images. ``PART_OF`` lists the parts; their labels come last.
 
 Sources
     Schneider 1996   Schneider U, Pedroni E, Lomax A. Phys Med Biol 1996;41:111-124 (HU of tissues).
@@ -123,7 +123,7 @@ GAS = ("sinuses", "airways", "bowel_gas")
 FATTY = ("fat", "visceral_fat", "yellow_marrow", "breast", "skin")
 AIR_HU = -1000.0
 COUCH_SHELL_HU, COUCH_FOAM_HU = -80.0, -900.0
-"""A carbon-fibre couch with a foam core, as it looks in CT (assumed)."""
+"""A carbon-fibre couch with a foam core, in CT (assumed)."""
 
 
 def labels_of(*names: str) -> tuple[int, ...]:

@@ -53,7 +53,7 @@ def cavity_of(patient: Patient) -> Loft:
 
 
 def diaphragm(patient: Patient, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Height (reference mm) of the two domes; the right one, over the liver, stands higher."""
+    """Height (reference mm) of the two domes; the right one, above the liver, is higher."""
     shift = patient.organ("lung").shift[2]
     depth = 62 * ((y + 22) / 80) ** 2
     right = 1212 - 55 * ((x + 62) / 80) ** 2
@@ -71,7 +71,7 @@ def _above(patient: Patient) -> Solid:
 
 
 def draw_trunk(sketch: Sketch) -> None:
-    """From the cavity's fat to the organs, in the order in which they give way to each other."""
+    """From the cavity's fat to the organs, in painting order: later ones replace earlier ones."""
     cavity = cavity_of(sketch.patient)
     sketch.add("visceral_fat", cavity.solid())
     sketch.add("muscle", capsule((38, 48, 890), (34, 40, 1110), 17), pair=True)
@@ -154,7 +154,7 @@ def _draw_stomach(sketch: Sketch, room: Solid) -> None:
     lumen = sketch.organ("stomach", centre, radii, turn=turn, grow=-8) & room
     sketch.add("stomach_content", lumen, onto=("stomach_wall",), moves=True)
     level = centre[1] + 30 * (sketch.patient.organ("stomach").scale - 1.25)
-    gas = region(lambda x, y, z: y < level, high=(EVERYWHERE, level, EVERYWHERE))  # gas floats: the patient lies
+    gas = region(lambda x, y, z: y < level, high=(EVERYWHERE, level, EVERYWHERE))  # in front, because the patient is supine
     sketch.add("stomach_gas", lumen & gas, onto=("stomach_content",), moves=True)
 
 

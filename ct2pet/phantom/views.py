@@ -1,4 +1,4 @@
-"""Parts of a patient, as CTs of one region show them."""
+"""Parts of a patient, as in CTs of one region."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ _COLUMNS = {
 }
 _ALL = (-np.inf, np.inf)
 _ROWS = {"heart": (-110.0, 40.0), "left hip": (-110.0, 90.0)}
-"""Sides from right to left, and from front to back (patient mm), of the views that do not show all."""
+"""Sides from right to left, and from front to back (patient mm), of the views that cut the body."""
 VIEWS = (*_ENDS, "one arm")
 
 
@@ -50,8 +50,8 @@ def view(patient: Patient, districts: Volume, name: str) -> Box:
     """The box of voxels that the view ``name`` (of ``VIEWS``) shows of a patient who was scanned from head to toe.
 
     ``districts`` is the map of the whole scan (axis-parallel, in patient mm). "narrow" is a field of view of 420 mm;
-    "one thigh", "one knee" and "one arm" hold the left one alone. Raises DatasetError for another name, and where no
-    box holds the arm without the trunk.
+    "one thigh", "one knee" and "one arm" contain only the left one. Raises DatasetError for another name, and where no
+    box contains the arm without the trunk.
     """
     if name == "one arm":
         return _one_arm(districts.array)
@@ -70,7 +70,7 @@ def _box(slices: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> Box:
 
 
 def _one_arm(districts: np.ndarray) -> Box:
-    """The middle half of the left arm, where it has a box of its own."""
+    """The middle half of the left arm, if a box contains it without the trunk."""
     half = districts.shape[2] // 2
     heights = np.flatnonzero((districts[:, :, half:] == DISTRICTS["arms"]).any(axis=(1, 2)))
     slices = heights[len(heights) // 4 : -len(heights) // 4]
@@ -78,5 +78,5 @@ def _one_arm(districts: np.ndarray) -> Box:
     others = np.flatnonzero(((part > 0) & (part != DISTRICTS["arms"])).any(axis=(0, 1)))
     first = int(others[-1]) + 1 if others.size else half
     if not (part[:, :, first:] > 0).any():
-        raise DatasetError("the arm lies too near to the trunk for a view of its own")
+        raise DatasetError("the arm is too near to the trunk for a separate view")
     return _box(slices, np.arange(districts.shape[1]), np.arange(first, districts.shape[2]))

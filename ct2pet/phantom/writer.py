@@ -1,4 +1,4 @@
-"""Phantom patients as a raw dataset, as if a hospital had sent them."""
+"""Phantom patients as a raw dataset."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ CaseVolumesOf = Callable[[Patient, Scanner], Mapping[str, Volume]]
 @dataclass(frozen=True)
 class Cohort:
     """Phantom patients in a scanner: ``num_train`` training and ``num_test`` test cases, drawn from ``seed``. The first
-    cases do not depend on how many follow. ``varied``: from the population of ``domains``, each in a scanner of another
-    sharpness and noise, some in a small field of view."""
+    cases do not depend on the numbers of cases. ``varied``: from the population of ``domains``, each with another
+    sharpness and noise of the scanner, some in a small field of view."""
 
     num_train: int
     num_test: int
@@ -66,8 +66,8 @@ def write_cohort(folder: str | os.PathLike, cohort: Cohort, *, name: str = "Phan
     dataset.json (with the organs' labels), cases.csv, and for each case CT (int16 HU), PET (float32 SUV on its own
     grid), districts, organs (uint8 on the CT's grid) and lesions (uint8 on the PET's; dataset.json names the labels of
     those that the CT shows and of the others, ``lesion_groups``). The same cohort gives the same files; the first cases
-    do not depend on how many follow. dataset.json comes last: an interrupted folder is no dataset yet. Raises
-    DatasetError where the numbers of cases cannot be, and CasesFailed naming the cases that could not be written.
+    do not depend on the numbers of cases. dataset.json is written last, so that an interrupted folder is not a dataset.
+    Raises DatasetError for impossible numbers of cases, and CasesFailed naming the cases that could not be written.
     """
     case_volumes = _varied_case_volumes if cohort.varied else _case_volumes
     write_cases(folder, cohort, case_volumes, num_processes=num_processes)
@@ -116,7 +116,7 @@ def _patient_seed(seed: int, number: int) -> int:
 
 
 def _drawn(cohort: Cohort, seed: int) -> tuple[Callable[[], Patient], Scanner]:
-    """What draws the patient of a seed (in the process that writes it), and the scanner."""
+    """The function that draws the patient of a seed (in the process that writes it), and the scanner."""
     if cohort.varied:
         return partial(make_varied_patient, seed), vary_scanner(cohort.scanner, seed)
     return partial(make_patient, seed), cohort.scanner

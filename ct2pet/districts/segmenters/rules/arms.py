@@ -1,5 +1,5 @@
-"""The arms of a body whose lungs or brain are seen: sections aside, and what lies around their bones up to the
-shoulder joints. A voxel where arm and trunk have grown together belongs to the bone that is nearer."""
+"""The arms of a body whose lungs or brain are in view: lateral sections, and the voxels around their bones up to the
+shoulder joints. Where arm and trunk touch, a voxel gets the label of the nearer bone."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ _LIMB_MM = 28.0  # a humeral head, or both bones of a forearm, lie within such a
 _HEAD_CM2 = 9.0  # of the filled section of a humeral head
 _BONE_CM2 = 0.5
 _LYING_CM2 = 14.0
-_ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads end within
-_UPPER_ARM_MM = 60.0  # flesh reaches so far from a humerus
+_ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads end between
+_UPPER_ARM_MM = 60.0  # largest distance of soft tissue from a humerus
 _SYMMETRY = 1.25
-_GIRDLE_MM = 150.0  # down from the apex of the lungs: no more clavicle or scapula
-_DEEP_MM = 70.0  # so deep under the skin lies trunk
-_ASIDE_MM = 25.0  # shafts of humeri lie so far to the side of the lungs, and so far from them
+_GIRDLE_MM = 150.0  # below the apex of the lungs there is no clavicle or scapula beyond this distance
+_DEEP_MM = 70.0  # voxels deeper under the skin are trunk
+_ASIDE_MM = 25.0  # distance of humeral shafts from the side of the lungs
 _SHAFT_MM = (8.0, 52.0)
 _ROUND = 0.55
 _SHAFT_SLICES = 5
-_OFF_SKULL_MM = 26.0  # from the brain; what is bone beyond, above the face, is an arm's
+_OFF_SKULL_MM = 26.0  # from the brain; bone at a larger distance above the face is of an arm
 _FACE_MM = 60.0
 _REACH_MM = 24.0
 
 
 def find_arms(scene: Scene, sections: Sections, apart: np.ndarray) -> np.ndarray:
-    """bool (Z, Y, X): the arms, of which ``apart`` (see ``arm_sections``) is known; all false where none is seen."""
+    """bool (Z, Y, X): the arms, of which ``apart`` (see ``arm_sections``) is known; all false where none is found."""
     seeds = scene.bone & (apart | _shafts(scene) | _over_the_head(scene))
     grown = seeds & ~apart
     _follow_all(scene, apart, seeds, grown)
@@ -44,7 +44,7 @@ def find_arms(scene: Scene, sections: Sections, apart: np.ndarray) -> np.ndarray
 
 
 def _shafts(scene: Scene) -> np.ndarray:
-    """Round bones far to the side of the lungs: humeri of arms that never leave the trunk."""
+    """Round bones far to the side of the lungs: humeri of arms that touch the trunk in every slice."""
     found = np.zeros_like(scene.body)
     where = span(scene.lungs)
     if where is None or scene.middle is None:
@@ -81,8 +81,8 @@ def _over_the_head(scene: Scene) -> np.ndarray:
 
 
 def _follow_all(scene: Scene, apart: np.ndarray, seeds: np.ndarray, grown: np.ndarray) -> None:
-    """Follow the bones of arms from where they are certain to the shoulder joint, and to the hand; ``grown`` gets
-    what is found."""
+    """Follow the bones of arms from certain voxels to the shoulder joint and to the hand; the bones found are added to
+    ``grown``."""
     parts, _ = ndimage.label(apart | ndimage.binary_dilation(seeds))
     for index, box in enumerate(ndimage.find_objects(parts), start=1):
         part = seeds[box] & (parts[box] == index)
@@ -96,7 +96,8 @@ def _follow_all(scene: Scene, apart: np.ndarray, seeds: np.ndarray, grown: np.nd
 
 
 def _follow(scene: Scene, apart: np.ndarray, grown: np.ndarray, mask: np.ndarray, z: int, step: int) -> None:
-    """Note in ``grown``, slice by slice, what continues the bone ``mask`` of slice ``z``, until an arm lies apart."""
+    """Add to ``grown``, slice by slice, the bones that continue the bone ``mask`` of slice ``z``, until the arm is
+    apart."""
     stop = _last_slice(scene, z, step)
     rows, columns = np.ogrid[: mask.shape[0], : mask.shape[1]]
     centre, largest = np.argwhere(mask).mean(axis=0), 0.0
@@ -129,7 +130,7 @@ def _lying_bones(filled: np.ndarray, mask: np.ndarray, lungs: np.ndarray) -> np.
 
 
 def _last_slice(scene: Scene, z: int, step: int) -> int:
-    """Where to stop: the end of the scan, or where shoulder joints end."""
+    """The slice at which to stop: the end of the scan, or the end of the shoulder joints."""
     end = scene.body.shape[0] - 1 if step > 0 else 0
     if scene.apex is None:
         return end
@@ -141,7 +142,7 @@ def _last_slice(scene: Scene, z: int, step: int) -> int:
 
 
 def _around(scene: Scene, sections: Sections, apart: np.ndarray, seeds: np.ndarray, grown: np.ndarray) -> np.ndarray:
-    """The flesh of arms that have no section of their own. It reaches inwards about as far as outwards."""
+    """The soft tissue of arms that have no separate section. It extends inwards about as far as outwards."""
     first, last = span(grown) or (0, -1)
     zone = slice(max(0, first - voxels(_REACH_MM)), last + 1 + voxels(_REACH_MM))
     bones, depth = grown[zone], sections.depth[zone]

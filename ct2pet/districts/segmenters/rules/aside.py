@@ -1,4 +1,4 @@
-"""Which axial sections lie in the body's middle (trunk, head and legs) and which aside (arms)."""
+"""Which axial sections are central (trunk, head and legs) and which lateral (arms)."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from ct2pet.districts.segmenters.rules.bones import Bones
 from ct2pet.districts.segmenters.rules.scene import Scene, span, voxels
 from ct2pet.districts.segmenters.rules.sections import Sections
 
-_BAND_MM = 28.0  # about the middle line; head, neck and trunk lie on it, arms seldom
-_HEAD_MM = 50.0  # half a head's width and less: so near the middle line lie the middles of its parts
-_SEED = 0.03  # share of a section that lung or brain takes
+_BAND_MM = 28.0  # on each side of the middle line; head, neck and trunk cross it, arms seldom do
+_HEAD_MM = 50.0  # distance of the centres of a head's parts from the middle line: at most half its width
+_SEED = 0.03  # share of a section that is lung or brain
 _THIGH = 0.18  # of the trunk above: thighs are larger, hands and forearms smaller
-_TRUNK_MM = 250.0  # from the lungs down, no legs
+_TRUNK_MM = 250.0  # below the lungs there are no legs within this distance
 _SCALP_MM = 28.0  # skull and scalp above the brain
 _SHOULDER_MM = 72.0  # above and below the apex of the lungs
 _GIRDLE_CM2 = 1.0
@@ -27,9 +27,9 @@ _ARM_CM2 = 260.0  # no arm is thicker
 
 @dataclass(frozen=True)
 class Anchor:
-    """What is known to lie in the middle, and where it lies: ``seeds`` (bool by the number of the section) are sure in
-    the slice ``start``; ``middle`` (X, voxels) is the middle line in each slice; from ``chest`` down legs may begin;
-    from ``vertex`` up there is no head any more."""
+    """The sections that are certainly central: ``seeds`` (bool by the number of the section) in the slice ``start``.
+    ``middle`` (X, voxels) is the middle line in each slice; legs may begin below the slice ``chest``; the head ends at
+    the slice ``vertex``."""
 
     start: int
     seeds: np.ndarray
@@ -39,7 +39,7 @@ class Anchor:
 
 
 def anchor_of(scene: Scene, sections: Sections) -> Anchor | None:
-    """The anchor that lungs or brain give; None where neither is seen."""
+    """The anchor by lungs or brain; None where neither is in view."""
     lungs, brain = span(scene.lungs), span(scene.brain)
     if scene.middle is None:
         return None
@@ -56,14 +56,14 @@ def anchor_of(scene: Scene, sections: Sections) -> Anchor | None:
 
 
 def central_sections(scene: Scene, sections: Sections, anchor: Anchor) -> np.ndarray:
-    """bool by number: the sections of trunk, head and legs, as far as they do not lie aside."""
+    """bool by number: the sections of trunk, head and legs that are not lateral."""
     return _Sorter(scene, sections, anchor).central()
 
 
 def arm_sections(scene: Scene, sections: Sections, bones: Bones, central: np.ndarray, *, bare: bool) -> np.ndarray:
-    """bool (Z, Y, X): the sections aside that belong to arms. Aside lie breasts and folds of the belly too: an arm has
-    bones, or, where ``bare`` ones count, leaves the field of view. Near the shoulder joints a section that touches the
-    middle and holds several bones is a shoulder: clavicle, scapula and humerus."""
+    """bool (Z, Y, X): the lateral sections that are arms. Breasts and folds of the belly are lateral, too: an arm has
+    bones, or, where ``bare`` ones count, leaves the field of view. Near the shoulder joints a section that touches a
+    central one and contains several bones is a shoulder: clavicle, scapula and humerus."""
     joined = np.isin(sections.piece, sections.piece[central])
     several = np.bincount(bones.section[bones.area > _GIRDLE_CM2], minlength=len(central)) > 1
     shoulders = slice(max(0, scene.shoulder - voxels(_SHOULDER_MM)), scene.shoulder + voxels(_SHOULDER_MM))
@@ -92,19 +92,19 @@ def _limbs(scene: Scene, sections: Sections, aside: np.ndarray, *, bare: bool) -
 
 
 class _Sorter:
-    """Goes up and down from the anchor, slice by slice, and follows what lies in the middle."""
+    """Follows the central sections from the anchor up and down, slice by slice."""
 
     def __init__(self, scene: Scene, sections: Sections, anchor: Anchor) -> None:
         self._sections, self._anchor = sections, anchor
         self._is_central = np.zeros(len(sections.area), dtype=bool)
         last = scene.body.shape[2] - 1
-        middle = np.clip(anchor.middle, 0, last)  # where it lies outside the view, the body enters at that side
+        middle = np.clip(anchor.middle, 0, last)  # if it is outside the view, the body reaches that side of the view
         columns = np.abs(np.arange(last + 1)[None] - middle[:, None]) * STEP_MM < _BAND_MM
         band = np.broadcast_to(columns[:, None], scene.body.shape)
         self._on_band = sections.share_of(band & scene.body) * sections.area
         self._numbers = [sections.numbers(z) for z in range(len(scene.body))]
         self._legs = False
-        # half a body shows one piece beside the trunk where whole ones show two legs or two arms: this high, an arm
+        # of half a body, a single piece beside the trunk at this height is an arm
         self._thighs = anchor.chest - (voxels(_TRUNK_MM) if scene.cut_side else 0)
 
     def central(self) -> np.ndarray:
@@ -121,7 +121,7 @@ class _Sorter:
         return self._is_central
 
     def _follow_middle(self, z: int, before: int) -> None:
-        """The section on the middle line, and those near it that no air parts from it: nose and cheeks."""
+        """The section on the middle line, and those near it without air between: nose and cheeks."""
         numbers = self._numbers[z]
         overlap = self._overlap(z, before, numbers)
         on_band = np.where((overlap > 0) | self._anchor.seeds[numbers], self._on_band[numbers], 0)
@@ -134,7 +134,7 @@ class _Sorter:
         self._is_central[middle] = True
 
     def _follow_down(self, z: int) -> None:
-        """From the lungs to the feet: the middle, then both legs, which are thicker than arms where they begin."""
+        """From the lungs to the feet: the central sections, then both legs, whose upper ends are thicker than arms."""
         numbers = self._numbers[z]
         if not numbers.size:
             return
@@ -153,7 +153,7 @@ class _Sorter:
         self._legs = bool(np.count_nonzero(self._sections.area[numbers[large]] > _THIGH * size) > 1)
 
     def _overlap(self, z: int, before: int, numbers: np.ndarray, *, central: bool = True) -> np.ndarray:
-        """How much (voxels) of each section lies over what is central (or aside) in the slice before."""
+        """The voxels of each section that are above or below a central (or lateral) section of the previous slice."""
         labels, other = self._sections.labels[z], self._sections.labels[before]
         known = (self._is_central[other] == central) & (other > 0)
         return np.bincount(labels[known], minlength=len(self._sections.area))[numbers]

@@ -1,4 +1,4 @@
-"""The bones in axial sections: limbs hold one or two round ones, the trunk many, or large ones."""
+"""The bones in axial sections: limbs contain one or two round ones, the trunk many, or large ones."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from ct2pet.districts.segmenters.rules.sections import Sections, edge
 _LEAST_CM2 = 0.7
 _SHAFT_CM2 = 2.0
 _SHAFT_MM = 52.0  # across a long bone, its ends left aside
-_KNEE_CM2 = 200.0  # no whole section through a pelvis is so small: it is a knee or an elbow
-_THIGH_CM2 = 350.0  # hardly any is larger: a vertebra may be seen without its processes
+_KNEE_CM2 = 200.0  # a smaller whole section is a knee or an elbow, not a pelvis
+_THIGH_CM2 = 350.0  # hardly any is larger: a vertebra may be cut without its processes
 _SKULL_CM2 = 60.0  # with what it encloses; knees have half of it
 _WHOLE = 0.3  # of the outline may lie at the edge of the field of view
 _FIBULA = 0.45  # of the tibia's section
@@ -92,8 +92,8 @@ def _section_vote(sections: Sections, number: int, bones: Bones, rows: np.ndarra
 
 
 def change(found: np.ndarray) -> int:
-    """The slice from which on upwards there is trunk and below limbs: where the votes disagree least. What follows on
-    calves are knees, no trunk."""
+    """The lowest slice of the trunk, with limbs below: the division that contradicts the fewest votes. Slices directly
+    above calves are knees, not trunk."""
     above = np.r_[np.cumsum((found == TRUNK)[::-1])[::-1], 0]
     below = np.r_[0, np.cumsum(found < 0)]
     best = int((above + below).argmax())

@@ -1,4 +1,4 @@
-"""A scene divided into head, trunk, arms and legs, with how sure each border is and why."""
+"""A scene divided into head, trunk, arms and legs, with the confidence in each border and the reasons."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class _Survey:
 @dataclass
 class Division:
     """``parts``: uint8 (Z, Y, X), HEAD to LEGS in the body; ``sure``: 0 to 1, by part; ``warnings``; ``middle`` (X,
-    voxels, by slice) where it is known; ``apart``: the arms that no flesh joins to the trunk in their slice."""
+    voxels, by slice) where it is known; ``apart``: the arms that do not touch the trunk in their slice."""
 
     parts: np.ndarray
     sure: dict[int, float] = field(default_factory=dict)
@@ -61,13 +61,13 @@ class Division:
     apart: np.ndarray | None = None
 
     def doubt(self, sure: float, *parts: int) -> None:
-        """No part is surer than its least sure border."""
+        """The confidence of a part is at most that of its least certain border."""
         for part in parts:
             self.sure[part] = min(self.sure.get(part, 1.0), sure)
 
 
 def divide(scene: Scene) -> Division:
-    """By lungs and brain where they are seen, else by bones alone."""
+    """By lungs and brain where they are in view, else by bones alone."""
     sections = cut_sections(scene)
     survey = _Survey(scene, sections, measure_bones(scene, sections))
     division = Division(np.where(scene.body, np.uint8(TRUNK), np.uint8(0)), dict.fromkeys(NAMES, _SURE))
@@ -125,7 +125,8 @@ def _skull_is_low(scene: Scene, lowest: int) -> bool:
 
 
 def _down_to_pelvis(central: np.ndarray, middle: np.ndarray, chest: int) -> np.ndarray:
-    """The middle line below the chest: the middle of trunk and legs, smooth, because a body may lie obliquely."""
+    """The middle line below the chest: the smoothed middle of trunk and legs, because a body may be oblique in the
+    scan."""
     counts = central[:chest].sum(axis=1).astype(float)
     total = counts.sum(axis=1)
     if chest < voxels(_SMOOTH_MM) or not total.any():
@@ -155,7 +156,7 @@ def _cut_groins(survey: _Survey, central: np.ndarray, found: np.ndarray, top: in
 
 
 def _femora_mm(bones: Bones, found: np.ndarray, thighs: int, middle: np.ndarray) -> dict[str, float]:
-    """How far the femora lie from the middle line where the thighs begin; nothing where none are seen."""
+    """The distances of the femora from the middle line at the upper end of the thighs; empty where none are in view."""
     near = (bones.z >= thighs - voxels(_THIGH_MM)) & (bones.z < thighs) & (bones.area > _FEMUR_CM2)
     near &= found[np.minimum(bones.z, len(found) - 1)] == LIMB
     aside = np.abs(bones.x - middle[bones.z])[near] * STEP_MM
@@ -248,7 +249,7 @@ def _name_limbs(scene: Scene, sections: Sections, bones: Bones, division: Divisi
 
 
 def _name_neck(scene: Scene, sections: Sections, division: Division) -> None:
-    """Limbs hold no gas: a neck, perhaps with shoulders, or a part of the trunk."""
+    """Limbs contain no gas: it is a neck, perhaps with shoulders, or a part of the trunk."""
     for z in np.flatnonzero(scene.body.any(axis=(1, 2))):
         neck = sections.area[_largest(sections, int(z))] < _NECK_CM2
         division.parts[z][scene.body[z]] = HEAD if neck else TRUNK

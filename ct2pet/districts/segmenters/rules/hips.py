@@ -1,4 +1,4 @@
-"""The groin of one hip, in crops whose sides cut the body: no middle line is in view, but a femur and a pelvis are."""
+"""The groin of one hip, in crops whose sides cut the body: a femur and a pelvis are in view, but no middle line."""
 
 from __future__ import annotations
 
@@ -12,19 +12,20 @@ from ct2pet.districts.segmenters.rules.scene import Scene, voxels
 
 _FEMUR_CM2 = 5.0  # marrow included; a coccyx or a rib has less
 _SHAFT_SLICES = 5
-_SHAFT_MM = 60.0  # so much of the shaft, from its top down, tells where it runs
+_SHAFT_MM = 60.0  # length of the upper shaft by which its direction is determined
 _FEMUR_ASIDE_MM = 95.0  # from the middle line to the shaft below the trochanters
 _ISCHIUM_CM2 = 1.2
 _ISCHIUM_MM = (36.0, 110.0)  # from the femur to the ischium, across
 _ISCHIUM_SLICES = 4
-_BELOW_MM, _ABOVE_MM = 60.0, 48.0  # the ischium ends so near to where sections stop to look like thighs
-_TROCHANTER_MM = 12.0  # the ischium ends about so far above where the trochanters begin
+_BELOW_MM, _ABOVE_MM = 60.0, 48.0  # from the uppermost section like a thigh to the end of the ischium
+_TROCHANTER_MM = 12.0  # about the distance of the end of the ischium above that of the trochanters
 
 
 @dataclass(frozen=True)
 class Hip:
     """``level``: the slice of the lowest point of the ischium; ``middle`` (X, voxels): where the middle line must be,
-    perhaps outside the view; ``seen``: whether the ischium is in view, or only the trochanters tell the level."""
+    perhaps outside the view; ``seen``: whether the ischium is in view, or the level is only derived from the
+    trochanters."""
 
     level: float
     middle: float
@@ -32,8 +33,8 @@ class Hip:
 
 
 def find_hip(scene: Scene, bones: Bones, found: np.ndarray, lowest: int) -> Hip | None:
-    """The hip of a view that holds one; None where no femur is seen below it. ``found``: the votes of the slices, of
-    which those below ``lowest`` are limbs."""
+    """The hip of a view that contains one; None where no femur is found below it. ``found``: the votes of the slices,
+    of which those below ``lowest`` are limbs."""
     femur = _femur(bones, found, lowest)
     if femur is None:
         return None
@@ -66,6 +67,7 @@ def _lowest_run(heights: np.ndarray) -> int | None:
 
 
 def _cut_side(scene: Scene) -> int:
-    """The side (-1: low x, 1: high x) of the view that cuts more of the body: the middle of the body lies there."""
+    """The side (-1: low x, 1: high x) of the view that cuts more of the body: the middle of the body is on this
+    side."""
     body = scene.body
     return 1 if np.count_nonzero(body[:, :, -1]) > np.count_nonzero(body[:, :, 0]) else -1

@@ -10,14 +10,14 @@ from scipy import ndimage
 from ct2pet.districts.body import STEP_MM
 from ct2pet.districts.segmenters.rules.scene import Scene, voxels
 
-_ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads lie within
+_ABOVE_APEX_MM, _BELOW_APEX_MM = 44.0, 68.0  # of the lungs: humeral heads are between
 _THICK_MM = 12.0  # radius that fits into a humeral head, and into no other bone of the shoulder
 _ASIDE_MM = 100.0
-_LEAST_ML = 8.0  # of what the opening leaves of a humeral head
+_LEAST_ML = 8.0  # of a humeral head after the opening
 _RADIUS_MM = 20.0  # from the middle of the head to the joint
-_LEAN = 0.45  # below the head the plane leans outwards, along the axilla
-_ABOVE_MM, _BELOW_MM, _AXILLA_MM = 60.0, 90.0, 40.0  # about the middle of the head, what the plane decides
-_REACH_MM = 64.0  # flesh of an upper arm lies so near to its bones
+_LEAN = 0.45  # below the head the plane is inclined outwards, along the axilla
+_ABOVE_MM, _BELOW_MM, _AXILLA_MM = 60.0, 90.0, 40.0  # around the middle of the head, voxels that the plane divides
+_REACH_MM = 64.0  # largest distance of an upper arm's soft tissue from its bones
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Joint:
 
 
 def humeral_heads(scene: Scene, middle: np.ndarray) -> np.ndarray:
-    """bool (Z, Y, X): the only thick bones at the shoulders that lie far from the middle line."""
+    """bool (Z, Y, X): the only thick bones at the shoulders that are far from the middle line."""
     found = np.zeros_like(scene.body)
     size = voxels(_THICK_MM)
     rows, columns = np.ogrid[-size : size + 1, -size : size + 1]
@@ -59,8 +59,8 @@ def shoulder_joints(scene: Scene) -> list[Joint]:
 
 
 def cut_at_joint(scene: Scene, joint: Joint, arms: np.ndarray, bones: np.ndarray, apart: np.ndarray) -> None:
-    """Let ``arms`` (Z, Y, X) begin at the joint's plane, in place. ``bones``: those of arms; ``apart``: the arms that
-    no flesh joins to the trunk, which stay."""
+    """Cut ``arms`` (Z, Y, X) at the joint's plane, in place. ``bones``: those of arms; ``apart``: the arms that do not
+    touch the trunk, which are not changed."""
     low = max(0, joint.z - voxels(_BELOW_MM))
     zone = slice(low, joint.z + voxels(_ABOVE_MM))
     z, x = np.arange(len(arms))[zone], np.arange(arms.shape[2])

@@ -1,4 +1,4 @@
-"""The confidence in a division, and what a person should look at."""
+"""The confidence in a division, and warnings on what a person should check."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ _UNEQUAL = 1.6  # left and right limbs differ by no more
 _GROWN = 0.35  # a share of the arms' volume
 _CUT_VOXELS, _CUT_SLICES = 3, 5
 _RIM_VOXELS = 1.5
-_SMALL_ML, _SMALL_SURE = 500.0, 0.75  # of so small a district, a border that is 5 mm off is a large share
-_REMNANT_ML = 250.0  # of a district that the side of the view cuts, less is hard to tell from its neighbour
-_CUT_SHARE = 0.6  # of the slices of arms: what is cut along most of its length is a remnant
+_SMALL_ML, _SMALL_SURE = 500.0, 0.75  # in a district of this size an error of 5 mm in a border is a large share
+_REMNANT_ML = 250.0  # smaller parts at the side of the view are hard to assign to a district
+_CUT_SHARE = 0.6  # of the slices of arms: an arm that is cut along most of its length is a remnant
 _BELOW_LUNGS_MM = 560.0  # from the lungs down to where every adult has thighs
 _ABOVE_APEX_MM = 200.0  # from the apex up to where every adult has brain
 _SHOULDERS_MM = 60.0
 _SOFT_HU = (-200.0, 250.0)
 _SOFT_SHARE = 0.6
 _METAL_HU, _METAL_ML = 1800.0, 4.0  # at 4 mm; fillings of teeth are less
-_CIRCLE_MM = 500.0  # the field of view of most scanners, which a wider matrix shows whole
+_CIRCLE_MM = 500.0  # the field of view of most scanners, also within a larger matrix
 
 
 def judge(scene: Scene, division: Division) -> tuple[dict[str, float], tuple[str, ...]]:
@@ -67,7 +67,7 @@ def _metal(scene: Scene, division: Division) -> list[str]:
 
 
 def _missing(scene: Scene, division: Division, ml: np.ndarray) -> list[str]:
-    """Districts that should be there."""
+    """Warnings of districts that should be in view."""
     seen, lungs, warnings = span(scene.body), span(scene.lungs), []
     if seen is None or lungs is None:
         return []
@@ -144,7 +144,7 @@ def _hidden_arms(division: Division, ml: np.ndarray, rim: np.ndarray) -> list[st
 
 
 def _cut_slices(border: np.ndarray) -> int:
-    """How many slices hold more than a few voxels."""
+    """The number of slices with more than a few voxels."""
     return int(np.count_nonzero(border.sum(axis=(1, 2)) >= _CUT_VOXELS))
 
 
@@ -153,8 +153,8 @@ def _num_slices(mask: np.ndarray) -> int:
 
 
 def _circle(scene: Scene) -> np.ndarray:
-    """The rim of the circle that the reconstruction may end at, in the matrix or at 500 mm; all false where the body
-    lies outside it too."""
+    """The rim of the circle at which the reconstruction may end, in the matrix or at 500 mm; all false where the body
+    is outside it, too."""
     _, rows, columns = scene.body.shape
     y, x = np.mgrid[:rows, :columns]
     distance = np.hypot(y - (rows - 1) / 2, x - (columns - 1) / 2)

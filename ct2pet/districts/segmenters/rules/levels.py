@@ -1,6 +1,6 @@
-"""Where head, trunk and legs meet: the root of the neck and the groins.
+"""The borders of head, trunk and legs: the root of the neck and the groins.
 
-Conventions, as all such cuts are. The root of the neck runs from the jugular notch to the spinous process of C7, at the
+They are conventions. The root of the neck runs from the jugular notch to the spinous process of C7, at the
 apex of the lungs, and rises over the shoulders. A leg begins beneath the femoral head, at a plane from the lowest point
 of the ischia through the middle of the femoral neck (table 2 of J Sports Sci Med 2014;13:157 for body composition).
 """
@@ -14,14 +14,14 @@ from ct2pet.districts.body import STEP_MM
 from ct2pet.districts.segmenters.rules.scene import Scene, voxels
 
 _NECK_SLOPE = 0.3
-_NECK_MM = 60.0  # half as wide as a neck; beyond, shoulders rise
+_NECK_MM = 60.0  # half the width of a neck; shoulders are further from the middle line
 _NECK_MOST_MM = 100.0  # no head or neck reaches farther from the middle line
 _WIDENS = 1.5  # shoulders are so much wider than a neck
 _NECK_REACH_MM = 260.0  # from the middle of the brain down to the shoulders
 _GROIN_SLOPE = 0.57
-_GROIN_MOST_MM = 110.0  # the loins of a stout patient are no legs
+_GROIN_MOST_MM = 110.0  # sections in the loins of an obese patient are not legs
 _FEMORA_MM = 90.0  # from the middle line to their shafts below the hip
-_ZONE = 0.75  # of that: within lie ischia and pubic bones, no femora
+_ZONE = 0.75  # share of it within which there are ischia and pubic bones, but no femora
 _PELVIS_CM2 = 1.0
 _GAP_MM = 24.0
 _HEAD_MM = 18.0  # radius that fits into a femoral head and its socket, not into the ilium above
@@ -43,7 +43,7 @@ def above_neck(scene: Scene, middle: np.ndarray, level: int) -> np.ndarray:
 
 
 def shoulder_level(scene: Scene, central: np.ndarray) -> int | None:
-    """For a head without lungs below: the slice where the neck widens to the shoulders; None where it does not."""
+    """For a head without lungs in view: the slice at which the neck widens to the shoulders; None where it does not."""
     heights = np.flatnonzero(scene.brain.any(axis=(1, 2)))
     if not heights.size:
         return None
@@ -81,7 +81,7 @@ def ischia_level(
 
 def femoral_heads_level(scene: Scene, central: np.ndarray, middle: np.ndarray, top: int) -> float | None:
     """Where the ischia would end (slices; it may lie below the scan), from the femoral heads: the thickest bones
-    beside the middle line. None where they are not seen, or lie at the very end of the scan."""
+    beside the middle line. None where they are not found, or are at the end of the scan."""
     size = voxels(_HEAD_MM)
     rows, columns = np.ogrid[-size : size + 1, -size : size + 1]
     disc = rows**2 + columns**2 <= (_HEAD_MM / STEP_MM) ** 2

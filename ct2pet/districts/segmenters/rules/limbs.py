@@ -1,4 +1,4 @@
-"""Limbs that are seen without the trunk: arms or legs?"""
+"""Limbs without the trunk in view: arms or legs."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ def limb_scores(scene: Scene, sections: Sections, bones: Bones) -> tuple[np.ndar
 
 
 def _chains(scene: Scene, sections: Sections) -> np.ndarray:
-    """Sections that continue each other, without what joins them sideways; small pieces go to the nearest limb."""
+    """Sections that continue each other from slice to slice, without lateral connections; small pieces get the nearest
+    limb."""
     labels = sections.labels
     inner = scene.body.copy()
     for axis in (1, 2):
@@ -63,7 +64,7 @@ def _score(sections: Sections, bones: Bones, numbers: np.ndarray) -> float:
             continue
         if rows.size == 2:
             doubles.append(sizes[1] / sizes[0])
-        elif not bones.cut[rows].any() or sizes[0] > _SHAFT_CM2:  # a bone that is cut is at least so thick
+        elif not bones.cut[rows].any() or sizes[0] > _SHAFT_CM2:  # the least thickness of a bone that is cut
             shafts.append(sizes[0])
     score = 0.0
     if len(shafts) > len(numbers) / 6:
@@ -77,8 +78,8 @@ def _score(sections: Sections, bones: Bones, numbers: np.ndarray) -> float:
 
 
 def _compare(limbs: np.ndarray, scores: np.ndarray, volumes: np.ndarray, sections: Sections) -> None:
-    """Limbs beside each other, in place: what is far thinner than a whole neighbour is a hand beside a thigh; else a
-    limb that cannot be identified on its own has the district of the largest one."""
+    """Limbs beside each other, in place: one that is far thinner than a whole limb beside it is a hand beside a thigh;
+    otherwise a limb that cannot be identified alone has the district of the largest one."""
     largest = int(volumes[1:].argmax()) + 1
     thick = (limbs == largest).sum(axis=(1, 2))
     for index in np.flatnonzero(volumes[1:] > 0) + 1:

@@ -1,4 +1,4 @@
-"""How the patient lies. The rules look at a supine body; one that lies prone or on the side is turned for them."""
+"""The patient's position. The rules are made for supine patients; a prone or lateral body is turned first."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from ct2pet.districts.body import STEP_MM, Coarse
 
 _TRUNK_CM2 = 300.0  # no head and no single thigh is so large
 _SLICES = 15
-_CUT = 0.25  # of the outline of a section: what the sides of the view cut more has no shape to tell by
-_SPINE_MM = 10.0  # the bones of a trunk lie so far behind its middle; 20 mm is usual
+_CUT = 0.25  # of the outline of a section: a section that the sides of the view cut more has no useful shape
+_SPINE_MM = 10.0  # least distance of the bones of a trunk behind its middle; 20 mm is usual
 _UPRIGHT = 1.05  # on the side, the section of a trunk is higher than wide
 
 
 def quarter_turns(coarse: Coarse) -> int:
-    """By how many quarter turns (numpy.rot90 in the axial plane) the body must be turned to lie on the back; 0 where
-    it does, or where no trunk tells: by where the bones of a trunk lie in its axial sections, and by its shape."""
+    """By how many quarter turns (numpy.rot90 in the axial plane) the body must be turned to be supine; 0 where it is,
+    or without a trunk. Determined by the position of the bones in axial sections of the trunk, and by the shape of
+    these sections."""
     ratios, offsets = [], []
     for body, dense in zip(coarse.body, coarse.dense):
         parts, count = ndimage.label(body)

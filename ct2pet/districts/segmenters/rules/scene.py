@@ -1,4 +1,4 @@
-"""What the rules see: a CT at 4 mm with its body, bones, lungs, brain and middle line."""
+"""The input of the rules: a CT at 4 mm with its body, bones, lungs, brain and middle line."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _BONE_SHARE = 0.2
 _GAS_HU = -500.0
 _AIRWAY_HU = -960.0  # gas in airways and bowel is darker than any lung, that of emphysema included
 _LUNG_ML = 100.0  # without its rim; gas in the bowel seldom reaches it
-_APEX_ML = 40.0  # an apex, or the edge of a lung, is a lung where ribs surround it
+_APEX_ML = 40.0  # an apex or the edge of a lung counts as lung where ribs surround it
 _RIB_MM, _RIB_SHARE = 14.0, 0.45  # share of a lung's surface so near to bone: 0.5 and more, of the colon's less
 _APEX_CM2 = 2.0
 _BRAIN_ML = 100.0
@@ -25,16 +25,16 @@ _BRAIN_SHARE = 0.8  # of what the skull encloses; a ring of ribs or pelvis enclo
 _SKULL_MM = 8.0
 _MEDIASTINUM_MM = 12.0
 _ONE_LUNG = 0.7
-_SPINE_MM = 44.0  # a spine lies within it of either lung
+_SPINE_MM = 44.0  # largest distance of the spine from either lung
 _HALF_CHEST_MM = 134.0  # from the middle line to the outer border of a lung
-_CUT_DEEP, _CUT_FLAT = 0.6, 0.3  # of the body's depth: a side of the view through the chest, or past it
+_CUT_DEEP, _CUT_FLAT = 0.6, 0.3  # of the body's depth: whether a side of the view cuts the chest
 _NECK_MM = 150.0  # from the brain down to the shoulders
-_LEAN_MM = (9.0, 45.0)  # of the middle line between the halves of the lungs; what leans more is one lung that ends
+_LEAN_MM = (9.0, 45.0)  # inclination of the middle line between the lungs; above, one lung ends
 _LEAST_HALF_MM = 60.0
 
 
 def voxels(millimetres: float) -> int:
-    """How many coarse voxels make so many mm, rounded."""
+    """A length in coarse voxels, rounded."""
     return round(millimetres / STEP_MM)
 
 
@@ -74,7 +74,8 @@ class Scene:
 
     @cached_property
     def bone(self) -> np.ndarray:
-        """Bone, and whatever is as dense: metal and contrast too. Bones go through slices, noise and streaks do not."""
+        """Bone, and everything of its density, also metal and contrast. Bones continue over slices, noise and streaks
+        do not."""
         return self.body & (ndimage.gaussian_filter1d(self.coarse.dense, 1.0, axis=0) > _BONE_SHARE)
 
     @cached_property
@@ -110,7 +111,7 @@ class Scene:
         if not count:
             return np.zeros_like(inside)
         hu, index = ndimage.gaussian_filter(self.coarse.hu, 1.0), np.arange(1, count + 1)
-        inner = np.where(ndimage.binary_erosion(parts > 0, CROSS, 2), parts, 0)  # where the skull does not shine
+        inner = np.where(ndimage.binary_erosion(parts > 0, CROSS, 2), parts, 0)  # away from the skull's partial volume
         volumes = np.bincount(parts.ravel())[1:] * self.grid.voxel_ml
         shares = _means((hu > _BRAIN_HU[0]) & (hu < _BRAIN_HU[1]), inner, index)
         means = _means(hu, inner, index)
@@ -120,7 +121,7 @@ class Scene:
 
     @cached_property
     def apex(self) -> int | None:
-        """The highest slice that shows more of the lungs than a tip; None where the scan ends in the lungs or shows
+        """The highest slice with more than the tip of the lungs; None where the scan ends in the lungs or shows
         none."""
         areas = self.lungs.sum(axis=(1, 2)) * STEP_MM**2 / 100
         slices = np.flatnonzero(areas > _APEX_CM2)
@@ -130,7 +131,7 @@ class Scene:
     @cached_property
     def middle(self) -> np.ndarray | None:
         """Where (X, voxels) the middle line lies in each slice: known in the chest, which may lean (scoliosis), and in
-        the brain, linear between and constant beyond; None where neither is seen."""
+        the brain, linear between and constant beyond; None where neither is in view."""
         heights: list[float] = []
         columns: list[float] = []
         lungs, brain = span(self.lungs), span(self.brain)
@@ -149,8 +150,8 @@ class Scene:
 
     @cached_property
     def cut_side(self) -> int:
-        """On which side (-1: low x, 1: high x) the view ends in the middle of the chest, so that one half alone is
-        seen; 0 where it shows both halves, or no lungs."""
+        """The side (-1: low x, 1: high x) at which the view ends in the middle of the chest, so that only one half is
+        in view; 0 where both halves, or no lungs, are in view."""
         where = span(self.lungs)
         if where is None:
             return 0

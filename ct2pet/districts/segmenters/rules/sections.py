@@ -1,4 +1,4 @@
-"""Axial sections of a body, cut where it is narrow: trunk, head, arms and legs lie in sections of their own."""
+"""Axial sections of a body, cut where it is narrow: trunk, head, arms and legs are in different sections."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from ct2pet.districts.body import STEP_MM
 from ct2pet.districts.segmenters.rules.scene import Scene
 from ct2pet.volume import Box
 
-_NARROWER = 0.75  # two sections meet where the body is so much narrower than the thinner of them
+_NARROWER = 0.75  # width of the body at the border of two sections, as a share of the thinner section
 _LEAST_CM2 = 1.5
 _CM2 = STEP_MM**2 / 100
 
@@ -22,9 +22,9 @@ class Sections:
     """``labels`` (Z, Y, X; int32): the number (from 1) of the section of each voxel of the body; ``depth``: mm to the
     body's surface within the slice.
 
-    By number (0 stands for none): ``area`` (cm2), ``x`` (voxels, the centre), ``piece`` (air parts the pieces of a
-    slice; sections of one piece touch) and ``cut`` (0 to 1), about how much of the outline lies at the sides of the
-    field of view. The slice ``z`` holds the numbers from ``first[z]`` up to, not including, ``first[z + 1]``.
+    By number (0 stands for none): ``area`` (cm2), ``x`` (voxels, the centre), ``piece`` (the pieces of a slice are
+    separated by air; sections of one piece touch) and ``cut`` (0 to 1), about the share of the outline that is at the
+    sides of the field of view. The numbers of slice ``z`` are ``range(first[z], first[z + 1])``.
     """
 
     labels: np.ndarray
@@ -111,7 +111,7 @@ def _cut(body: np.ndarray, depth: np.ndarray) -> np.ndarray:
 
 
 def _without_fragments(index: np.ndarray) -> np.ndarray:
-    """Sections too small to mean anything join the one that they touch most."""
+    """Very small sections are merged with the section that they touch most."""
     sizes = np.bincount(index.ravel()) * _CM2
     fragments = np.flatnonzero((sizes > 0) & (sizes < _LEAST_CM2))
     for fragment in fragments[fragments > 0]:

@@ -1,5 +1,5 @@
-"""Districts by rules of anatomy: lungs, brain, the neck, the pelvis and the bones of the limbs. The default: it needs
-nothing but the CT. What is head, trunk, arm and leg stands in ``levels`` and ``arms``."""
+"""Districts by rules of anatomy: lungs, brain, the neck, the pelvis and the bones of the limbs. The default, because it
+only needs the CT. The borders of head, trunk, arms and legs are defined in ``levels`` and ``arms``."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from ct2pet.districts.segmenters.rules.scene import Scene
 from ct2pet.errors import DatasetError
 from ct2pet.volume import Volume
 
-_TURNED, _TURNED_CUT = 0.7, 0.45  # the most for patients who do not lie on the back, and where the view cuts them
-_RULES = 4  # to be raised whenever the same CT gets another map
+_TURNED, _TURNED_CUT = 0.7, 0.45  # the highest confidence for patients who are not supine, and where the view cuts them
+_RULES = 4  # to be increased whenever the map of a CT changes
 
 
 class RulesSegmenter(Segmenter):
-    """Divides at 4 mm, along the patient's axes whatever the CT's are, and follows the surface of the body at the CT's
-    own resolution."""
+    """Divides the body at 4 mm along the patient's axes, whatever the axes of the CT are; the surface of the body has
+    the resolution of the CT."""
 
     name = "rules"
     districts = tuple(NAMES.values())
@@ -38,8 +38,7 @@ class RulesSegmenter(Segmenter):
         return {"rules": _RULES}
 
     def segment(self, case: str, ct_hu: Volume, districts: Mapping[str, int]) -> Segmentation:
-        """See Segmenter. Raises DatasetError where the CT shows no body, is not in HU, or other districts are asked
-        for."""
+        """See Segmenter. Raises DatasetError where the CT shows no body or is not in HU, and for other districts."""
         unknown = [name for name in districts if name not in self.districts]
         if unknown:
             raise DatasetError(f"the segmenter rules finds {', '.join(self.districts)}, not {', '.join(unknown)}")
@@ -65,6 +64,6 @@ class RulesSegmenter(Segmenter):
 
 
 def _everywhere(parts: np.ndarray) -> np.ndarray:
-    """The nearest part outside the body too, for the voxels that the CT's own resolution adds."""
+    """The nearest part, also outside the coarse body, for voxels that are added at the resolution of the CT."""
     nearest = ndimage.distance_transform_edt(parts == 0, return_distances=False, return_indices=True)
     return parts[tuple(nearest)]
