@@ -1,4 +1,4 @@
-"""The kinds of trials: which file is changed or when a command is killed, which commands run, what they must leave."""
+"""The kinds of trials: the changed file or the time of a kill, the commands that run, and the expected files."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ Mutation = Callable[[Path, Random], Change]
 
 @dataclass(frozen=True)
 class Finding:
-    """What was wrong in a trial, and how it came to be."""
+    """The problem of a trial, and its cause."""
 
     problem: str
     trial: str
@@ -52,7 +52,7 @@ class Finding:
 @dataclass(frozen=True)
 class Changed:
     """Trials in which one of ``files`` (patterns) is changed by one of ``mutations`` before the command ``line``.
-    ``outputs``: what the command writes (patterns); ``removed``: what is there of an earlier run and must not be."""
+    ``outputs``: what the command writes (patterns); ``removed``: files of an earlier run that must not remain."""
 
     files: tuple[str, ...]
     mutations: tuple[Mutation, ...]
@@ -61,7 +61,7 @@ class Changed:
     removed: str = ""
 
     def reference(self, root: Path) -> dict[str, str]:
-        """What the command leaves when nothing is changed."""
+        """The files of the command without a change."""
         self._remove(root)
         outcome = run(self.line, root, LIMIT_S)
         if outcome.code:
@@ -87,12 +87,13 @@ class Changed:
 
 
 def _is_named(file: str, outcome: Outcome) -> bool:
-    """Whether a command that ended with 1 named the case of a file: then it is not changed in silence."""
+    """Whether a command that ended with 1 named the case of a file: then the change was reported."""
     return outcome.code == 1 and _names(Path(file))[-1] in outcome.text
 
 
 def _names(path: Path) -> tuple[str, ...]:
-    """How a refusal may name a file: itself or its case; DICOM files, often called as patients, it must not name."""
+    """The names of a file in a refusal: itself or its case. DICOM files, whose names often contain those of patients,
+    must not be named."""
     return () if "dicom" in path.parts else (path.name, path.name.split("_0000")[0].split(".")[0])
 
 
@@ -117,7 +118,7 @@ class Killed(Changed):
         return outcome, None if found is None else Finding(found, name, change, outcome, more)
 
     def longest(self, root: Path, name: str) -> float:
-        """Seconds within which the command is killed: about as long as it takes."""
+        """Seconds within which the command is killed: about its duration."""
         return {"train": 6.0, "convert_dicom": 2.0}.get(self.line.split()[0], 4.0)
 
 

@@ -1,7 +1,7 @@
-"""Changes of files by chance, each of its own seed: bytes, JSON, NIfTI, checkpoints and DICOM.
+"""Random changes of files, each with its own seed: bytes, JSON, NIfTI, checkpoints and DICOM.
 
-Each function changes one file in place and returns what it did, and whether the results of a command may differ. They
-may not where a checksum, a length or a rule tells that the file is wrong: then it is to be refused, or must not matter.
+Each function changes one file in place and returns a description, and whether the results of a command may differ. They
+may not where a checksum, a length or a rule shows that the file is wrong: then it must be refused, or have no effect.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ def cut_off(path: Path, random: Random) -> Change:
 
 
 def leave_out(path: Path, random: Random) -> Change:
-    """A slice between others of the file's series (CT0, CT1, ...)."""
+    """A slice between other slices of the file's series (CT0, CT1, ...)."""
     kind = path.name.rstrip("0123456789")
     number = random.randrange(1, len([*path.parent.glob(f"{kind}*")]) - 1)
     path.with_name(f"{kind}{number}").unlink()
@@ -74,7 +74,7 @@ def leave_out(path: Path, random: Random) -> Change:
 
 
 def change_json(path: Path, random: Random) -> Change:
-    """A value of another kind somewhere, a key less or more, or a text that is no JSON."""
+    """A value of another type at a random place, a missing or an additional key, or a text that is not JSON."""
     text = path.read_text()
     document = json.loads(text)
     kind = random.choice(["value"] * 6 + ["remove", "add", "repeat", "whole", "text"])
@@ -127,7 +127,7 @@ def _change_text(path: Path, text: str, random: Random) -> Change:
 
 
 def change_nifti(path: Path, random: Random) -> Change:
-    """Fields of the header that contradict the data, places in space that cannot be, or values that are no image."""
+    """Fields of the header that contradict the data, impossible positions, or invalid values."""
     kinds = {"header": _change_header, "affine": _change_affine, "values": _change_values}
     return kinds[random.choice(sorted(kinds))](path, random)
 
@@ -186,7 +186,7 @@ def _save(path: Path, image: Any) -> None:
 
 
 def change_checkpoint(path: Path, random: Random) -> Change:
-    """A weight that is no number, or a value of another kind somewhere beside the weights."""
+    """A weight that is not a number, or a value of another type outside the weights."""
     import torch
 
     content = torch.load(path, map_location="cpu", weights_only=True)
@@ -211,7 +211,7 @@ def _first_weights(value: Any) -> Any:
 
 
 def change_dicom(path: Path, random: Random) -> Change:
-    """A tag less or with a value that cannot be."""
+    """A missing tag, or a tag with an impossible value."""
     import pydicom
 
     dataset = pydicom.dcmread(path)

@@ -1,4 +1,4 @@
-"""What commands left in folders, without what differs between two runs of the same work: dates, seconds, commands."""
+"""The files of commands, without what differs between two runs of the same work: dates, seconds, commands."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ def digests(root: Path, patterns: Iterable[str]) -> dict[str, str]:
 
 
 def differing(found: dict[str, str], reference: dict[str, str]) -> list[str]:
-    """The files that are there and not as in the reference; a missing file is none: it was refused."""
+    """The existing files that differ from the reference; missing files are not counted, because they were refused."""
     return [name for name, digest in found.items() if reference.get(name) != digest]
 
 
 def partial_files(root: Path) -> list[str]:
-    """What a killed process left half-written."""
+    """Partial files of a killed process."""
     return sorted(path.relative_to(root).as_posix() for path in root.rglob(".partial-*"))
 
 

@@ -1,4 +1,4 @@
-"""Runs a command in a process of its own, watches time, memory and signals, and says how it ended wrongly."""
+"""Runs a command in a separate process with limits of time and memory, sends signals, and classifies wrong ends."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FOLDERS = ("raw", "preprocessed", "results")
 CODES = {0, 1, 2, 130, 138, 143}
 CLASSES = ("crash", "hang", "traceback", "unnamed", "silent change", "memory", "lost signal")
 _SECONDS_TO_END = 30.0  # after a signal: a case that is being written is finished first
-_SECONDS_AT_THE_END = 2.0  # in which a command that gets a signal may end with 0: its work was done
+_SECONDS_AT_THE_END = 2.0  # in which a command may end with 0 after a signal, because its work was done
 _MOST_MEMORY = 6 * 2**30  # bytes beyond what is loaded
 _PAUSE = 0.005
 
@@ -32,8 +32,8 @@ class Interruption:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a command ended: ``code`` as of a shell (minus the signal's number where one ended it); ``text``: all that it
-    printed; ``waited``: the seconds between the signal and the end."""
+    """How a command ended: ``code`` as of a shell (minus the signal's number where one ended it); ``text``: its output;
+    ``waited``: the seconds between the signal and the end."""
 
     line: str
     code: int
@@ -72,7 +72,7 @@ def run(line: str, root: Path, limit_s: float, interruption: Interruption | None
 
 
 def _become(line: str, root: Path, output: int, told: int) -> None:
-    """In the new process: the command, and nothing of this program after it."""
+    """In the new process: the command only."""
     code = 99
     try:
         os.setsid()
@@ -101,12 +101,12 @@ def _become(line: str, root: Path, output: int, told: int) -> None:
 def _watch(
     process: int, started: float, limit_s: float, interruption: Interruption | None
 ) -> tuple[int, bool, float | None]:
-    """The exit code, whether the time was over, and when the signal was sent."""
+    """The exit code, whether the time limit was reached, and when the signal was sent."""
     sent, deadline = None, started + limit_s
     while True:
         ended, status = os.waitpid(process, os.WNOHANG)
         if ended:
-            _kill_group(process)  # what it left behind
+            _kill_group(process)  # its remaining processes
             return os.waitstatus_to_exitcode(status), False, sent
         now = time.monotonic()
         if interruption is not None and sent is None and now >= started + interruption.after:
@@ -127,8 +127,8 @@ def _kill_group(process: int) -> None:
 
 
 def problem(outcome: Outcome, names: tuple[str, ...] = ()) -> str | None:
-    """The class of what is wrong with how a command ended by itself; None where nothing is. ``names``: a refusal must
-    name one of these files."""
+    """The class of the problem with the end of a command without a signal; None without a problem. ``names``: a refusal
+    must name one of these files."""
     text = outcome.text
     if outcome.timed_out:
         return "hang"
@@ -144,7 +144,7 @@ def problem(outcome: Outcome, names: tuple[str, ...] = ()) -> str | None:
 
 
 def problem_of_signal(outcome: Outcome, number: int) -> str | None:
-    """The same for a command that was to be ended by a signal."""
+    """The same for a command that was sent a signal."""
     code = 130 if number == signal.SIGINT else 128 + number
     at_the_end = outcome.waited is None or (outcome.code == 0 and outcome.waited < _SECONDS_AT_THE_END)
     if outcome.timed_out or not (at_the_end or outcome.code in (code, -number)):

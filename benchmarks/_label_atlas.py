@@ -1,4 +1,4 @@
-"""A label atlas: the organs of each training patient, stretched to the box of the body, vote for each voxel."""
+"""A label atlas: the organs of each training patient, scaled to the box of the body, vote for each voxel."""
 
 from __future__ import annotations
 

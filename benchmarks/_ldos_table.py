@@ -90,7 +90,7 @@ def mean_dice(guess: np.ndarray, truth: np.ndarray, labels: Sequence[int]) -> fl
 
 def label_baselines(work: Path, organs: Sequence[str]) -> dict[str, list[float]]:
     """The mean Dice over ``organs`` in each test patient: of a label atlas of the training patients, and of the true
-    labels in voxels of the PET, above which no prediction in these voxels can come by much."""
+    labels in voxels of the PET, which is about the largest possible value in these voxels."""
     from ct2pet.imageio import read_volume
     from ct2pet.resampling import resample
 

@@ -1,9 +1,9 @@
-"""The ideal observer of lesions that a CT shows: how far each of them stands out from noise and texture.
+"""The ideal observer of lesions that a CT shows: the detectability of each lesion in noise and texture.
 
-The observer is told place, size and CT number of a lesion and the mean CT of the patient (the Hotelling observer:
+The observer has the position, size and CT number of a lesion and the mean CT of the patient (the Hotelling observer:
 Barrett HH et al., Proc Natl Acad Sci USA 1993;90:9758-9765). Its decision variable, a prewhitened matched filter, has
 two normal distributions, with and without the lesion, ``d`` standard deviations apart. Organs and vessels that look
-like lesions do not disturb it, so that a method that sees the CT alone finds no more.
+like lesions have no effect on it: it is an upper bound for methods that only have the CT.
 """
 
 from __future__ import annotations

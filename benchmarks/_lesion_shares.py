@@ -1,4 +1,4 @@
-"""How much of a prediction's error is in a group of lesions: what a loss that counts every voxel alike sees of them."""
+"""The share of a group of lesions in a prediction's error, and so in a loss with equal weights of all voxels."""
 
 from __future__ import annotations
 

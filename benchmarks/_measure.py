@@ -1,8 +1,8 @@
-"""How every benchmark measures: arms that do the same work, one process each, in turns.
+"""The measurement of all benchmarks: arms that do the same work, one process each, in turns.
 
 A benchmark is a script with a dictionary of arms. ``run`` starts the script again for each arm and each round, so that
-every figure comes from a process that did nothing else, and the arms take turns, so that a busy machine is busy for all
-of them. This module imports the standard library alone: a process inherits the peak memory of the one that starts it.
+every number is from a process without other work; the arms alternate, so that other load on the machine affects all of
+them. This module only imports the standard library, because a process inherits the peak memory of its parent.
 """
 
 from __future__ import annotations
@@ -31,7 +31,8 @@ Arm = Callable[[Path, str], Mapping[str, Any] | None]
 
 @dataclass(frozen=True)
 class Run:
-    """One process: seconds by the clock and of the processors (user + system), peak memory (MiB) and what it told."""
+    """One process: seconds by the clock and of the processors (user + system), peak memory (MiB) and its own
+    results."""
 
     seconds: float
     cpu_seconds: float
@@ -46,7 +47,8 @@ class Figures:
     runs: Sequence[Run]
 
     def of(self, name: str) -> Any:
-        """The median of ``seconds``, ``cpu_seconds``, ``peak_mib`` or what the arm told, else its last word."""
+        """The median of ``seconds``, ``cpu_seconds``, ``peak_mib`` or of a result of the arm; of other results the last
+        one."""
         values = [getattr(run, name) if hasattr(run, name) else run.told[name] for run in self.runs]
         return statistics.median(values) if isinstance(values[0], (int, float)) else values[-1]
 
@@ -55,7 +57,7 @@ class Figures:
 
 
 def run_process(command: Sequence[str]) -> Run:
-    """Run ``command`` to its end; what its last line of output says as JSON is what it told. Stops where it fails."""
+    """Run ``command`` to its end; the last line of its output is its results as JSON. Exits where it fails."""
     with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
         started = time.monotonic()
         process = subprocess.Popen(command, stdout=output, stderr=errors)
@@ -84,7 +86,7 @@ def in_turns(commands: Mapping[str, Sequence[str]], rounds: int = ROUNDS) -> dic
 
 
 def peak_mib() -> float:
-    """The most memory that this process has held so far (on Linux since its program began, else since its parent's)."""
+    """The peak memory of this process so far (on Linux since its program began, else since its parent's)."""
     status = Path("/proc/self/status")
     if status.exists():
         line = next(line for line in status.read_text().splitlines() if line.startswith("VmHWM:"))
@@ -95,7 +97,7 @@ def peak_mib() -> float:
 
 
 class Stopwatch:
-    """Runs from its making, or from the last ``start``."""
+    """Runs from its creation, or from the last ``start``."""
 
     def __init__(self) -> None:
         self.start()
@@ -120,7 +122,7 @@ def clocked(function: Callable[[], Any], repeats: int = 1) -> tuple[dict[str, fl
 def table(
     figures: Mapping[str, Figures], columns: Mapping[str, tuple[str, str]], first: str = "", reference: str = ""
 ) -> str:
-    """A Markdown table: a row an arm, ``columns`` {number: (title, format)}; the ratio to the row ``reference`` stands
+    """A Markdown table: a row an arm, ``columns`` {number: (title, format)}; the ratio to the row ``reference`` is
     beside each column whose title ends in a comma (",")."""
     titles, rows = [first], {name: [name] for name in figures}
     for number, (title, form) in columns.items():
@@ -139,8 +141,8 @@ def table(
 def verdict(
     claim: str, figures: Mapping[str, Figures], numbers: Sequence[str], wanted: float | None, peer: str, own: str
 ) -> str:
-    """A line that says how far ``peer`` is behind ``own`` in each of ``numbers``, and whether the first reaches what is
-    ``wanted`` (None: nothing is)."""
+    """A line with the ratio of ``peer`` to ``own`` in each of ``numbers``, and whether the first one reaches the target
+    ``wanted`` (None: no target)."""
     ratios = [figures[peer].of(number) / figures[own].of(number) for number in numbers]
     found = ", ".join(f"{ratio:.1f} ({_TITLES[number]})" for ratio, number in zip(ratios, numbers))
     if wanted is None:
@@ -158,8 +160,8 @@ def benchmark(
 ) -> None:
     """The main function of a benchmark.
 
-    ``prepare`` writes into a folder what all arms read; ``arms`` {name: function of folder and size}, whose
-    result is what it tells; ``report`` makes the text. ``groups`` says which arms a size has (all).
+    ``prepare`` writes the input of all arms into a folder; ``arms`` {name: function of folder and size}, which returns
+    its results; ``report`` makes the text. ``groups``: the arms of a size (default: all).
     """
     parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--size", choices=["quick", "full"], default="quick")

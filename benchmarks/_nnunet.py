@@ -12,7 +12,7 @@ _TORCH = {"force_separate_z": False, "memefficient_seg_resampling": False}
 
 
 def quietly() -> None:
-    """nnU-Net asks for its folders when it is imported, though nothing here uses them."""
+    """nnU-Net needs its folders at its import, although they are not used here."""
     for name in ("nnUNet_raw", "nnUNet_preprocessed", "nnUNet_results"):
         os.environ.setdefault(name, os.devnull)
 

@@ -40,8 +40,8 @@ def patient_of(number: int) -> NodulePatient:
     """The patient ``number``: always the same one.
 
     A nodule that the CT does not show has the CT numbers of the lung. It is at the place of the benign nodule of its
-    seed, whatever its class: nodules are placed as far from the chest wall as their size needs, and the CT would tell
-    the class by the distance.
+    seed, whatever its class: the distance of nodules from the chest wall depends on their size, so that the CT would
+    show the class.
     """
     seed, diagnosis = _FIRST_SEED + number, CLASSES[label_of(number)]
     case = make_nodule_patient(seed, diagnosis)
@@ -90,7 +90,7 @@ def whole(volume: Volume, label: int) -> Volume:
 
 def write_slices(folder: Path, patients: Iterable[int]) -> None:
     """Write the slices of these patients: float32 (slices, Y, X) in HU of the CT, in SUV of the real PET and of the
-    PETs that the built-in model and the generator predict. What is there is not made again."""
+    PETs that the built-in model and the generator predict. Existing ones are not made again."""
     from ct2pet.inference.choice import chosen_members
     from ct2pet.inference.options import PredictionOptions
     from ct2pet.inference.predictor import Predictor

@@ -99,7 +99,7 @@ def ct2pet(folder: Path, size: str) -> dict[str, float]:
 
 
 def _nnunet_loader(folder: Path, patch: int, transforms: Any) -> Any:
-    """nnU-Net's, which reads as many voxels around the patch as it thinks that the rotation needs."""
+    """nnU-Net's loader, with as many voxels around the patch as it plans for the rotation."""
     import _nnunet
 
     _nnunet.quietly()
@@ -117,7 +117,7 @@ def _nnunet_loader(folder: Path, patch: int, transforms: Any) -> Any:
 
 
 def nnunet(folder: Path, size: str, **mask: Any) -> dict[str, float]:
-    """Today's, with batchgeneratorsv2; ``mask`` says how the mask is rotated."""
+    """The present one, with batchgeneratorsv2; ``mask``: the rotation of the mask."""
     import torch
     from batchgeneratorsv2.transforms.intensity.gaussian_noise import GaussianNoiseTransform
     from batchgeneratorsv2.transforms.spatial.mirroring import MirrorTransform
@@ -141,7 +141,7 @@ def nnunet(folder: Path, size: str, **mask: Any) -> dict[str, float]:
 
 
 def batchgenerators(folder: Path, size: str, order: int) -> dict[str, float]:
-    """What nnU-Net augmented with before; ``order`` of the splines."""
+    """The earlier augmentation of nnU-Net; ``order`` of the splines."""
     from batchgenerators.transforms.noise_transforms import GaussianNoiseTransform
     from batchgenerators.transforms.spatial_transforms import MirrorTransform, SpatialTransform
 

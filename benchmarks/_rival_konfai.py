@@ -2,9 +2,9 @@
 
 A U-Net++ with the encoder of ResNet-34, not pretrained, predicts each axial slice from five slices: L1 to the target
 in [-1, 1], AdamW with 1e-3, whose rate falls by a quarter ten times, and random flips in the slice. KonfAI's own
-transforms, patches, training and prediction do the work. Otherwise than there: the patch is the whole slice, as slices
-are smaller; a batch has 8 patches, as in its example of segmentation (32 would leave too few steps); the perceptual
-loss, whose network is downloaded, and the mean over flips at prediction, which no arm has, are left out.
+transforms, patches, training and prediction are used. Differences from these entries: the patch is the whole slice, as
+slices are smaller; a batch has 8 patches, as in its example of segmentation (32 would leave too few steps); the
+perceptual loss, whose network is downloaded, and the mean over flips at prediction, which no arm has, are left out.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Falling:
 
 
 class FallingByTheClock(torch.optim.lr_scheduler.LambdaLR):
-    """What KonfAI makes from the tree of ``training``."""
+    """The objects that KonfAI creates from the tree of ``training``."""
 
     def __init__(self, optimizer: torch.optim.Optimizer, seconds: float = 300.0) -> None:
         super().__init__(optimizer, Falling(seconds))

@@ -1,7 +1,7 @@
 """MONAI's recipe for translation: its residual U-Net with the PatchGAN and the losses of its tutorials on generation.
 
 L1 and 0.01 times the adversarial loss (least squares), Adam with 1e-3 for the U-Net, as in the tutorial of this network
-(with 1e-4, as in those on generation, it has hardly left its start after 200 s), and 5e-4 for the discriminator, random
+(with 1e-4, as in those on generation, it has hardly changed after 200 s), and 5e-4 for the discriminator, random
 patches of 64 voxels, and inference with a sliding window of the same size and Gaussian weights.
 """
 

@@ -1,4 +1,4 @@
-"""The loops that the benchmark of training compares: steps of Pix2Pix on one batch that lies ready.
+"""The loops that the benchmark of training compares: steps of Pix2Pix on one batch in memory.
 
 All have the same networks, losses (LSGAN, L1, L2) and fused Adam; the losses are plain where they are not ct2pet's.
 """

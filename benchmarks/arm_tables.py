@@ -1,4 +1,4 @@
-"""The tables of ``comparison.py``: the errors of the arms, and what is claimed of them with paired tests."""
+"""The tables of ``comparison.py``: the errors of the arms, and claims on them with paired tests."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Finished:
 
 
 def tables(arms: Mapping[str, Finished], region: str, claims: Sequence[Claim]) -> str:
-    """Both tables in Markdown. ``region``: what counts as the body. Claims of arms that are not there are left out."""
+    """Both tables in Markdown. ``region``: the region of the body. Claims on missing arms are left out."""
     if not arms:
         return "nothing is finished"
     cases = {name: one.summary["cases"] for name, one in arms.items()}

@@ -1,4 +1,4 @@
-"""What a training from the built-in model changes, by tissue, in the patients that train and in others.
+"""The effect of a training from the built-in model, by tissue, in its training patients and in others.
 
     python benchmarks/box_fine_tuning.py WORK FOLD_FOLDER [--shares 0 0.25 0.5 0.75 1]
 

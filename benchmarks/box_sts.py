@@ -1,4 +1,4 @@
-"""The model in the box on real PET/CT of 28 sarcoma patients: untrained on them, and as a start of training.
+"""The built-in model on real PET/CT of 28 sarcoma patients: without training on them, and as a start of training.
 
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK zero_shot [--model PATH]
     python benchmarks/box_sts.py STS_NIFTI_FOLDER WORK train box|scratch N|PILOT [--epochs 4] [--set KEY=NUMBER]
@@ -7,14 +7,14 @@
 
 The body of every patient is called legs. ``zero_shot`` compares the mean absolute error (MAE, SUV) in the body with
 that of the median SUV of the other patients, and with a table from HU to SUV of the other patients (the median of each
-bin), and prints the mean SUV in the tumours. ``train`` trains on N patients with the plans of the box (regression, as
-many steps from either start: networks and batches are the same, so times are equal); patients that are not trained with
-are predicted: with N = 22 the six test patients of Dataset101_STS. ``pilot`` and ``pilot2`` to ``pilot6`` are for the
-choice of parameters (``--set``, of the plans): 5 patients train and 7 are predicted, the same 12 of the 22 in all, of
-which none is among the 10 of N = 10; ``pilot8_1`` to ``pilot8_3`` train with 8 of them and predict 4. ``compare``
-prints the differences, with 95% intervals over patients (bootstrap); the untrained model is that of ``zero_shot``.
-``table`` does everything for 5, 10 and 22 patients, 100 and 400 steps: from the box as its plans say, from scratch at
-the rates that were chosen in the pilots.
+bin), and prints the mean SUV in the tumours. ``train`` trains on N patients with the plans of the built-in model
+(regression, as many steps from either start: networks and batches are the same, so times are equal); patients that are
+not trained with are predicted: with N = 22 the six test patients of Dataset101_STS. ``pilot`` and ``pilot2`` to
+``pilot6`` are for the choice of parameters (``--set``, of the plans): 5 patients train and 7 are predicted, the same 12
+of the 22 in all, of which none is among the 10 of N = 10; ``pilot8_1`` to ``pilot8_3`` train with 8 of them and predict
+4. ``compare`` prints the differences, with 95% intervals over patients (bootstrap); the untrained model is that of
+``zero_shot``. ``table`` does everything for 5, 10 and 22 patients, 100 and 400 steps: from the built-in model with the
+rates of its plans, from scratch with the rates that were chosen in the pilots.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A training that takes a given processor time, whatever its plans say of epochs."""
+"""A training of a given processor time, independent of the epochs in its plans."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ScheduleOfFactors(Schedule):
 
 
 class TrainerByTheClock(Trainer):
-    """Learning rates fall with the time that is left as the plans let them fall with the epochs; they are 0 when
+    """Learning rates decrease with the remaining time as in the plans with the epochs; they are 0 when
     ``seconds`` of this process are over, and the training ends with the epoch under way. ``steps`` were taken before.
     """
 
@@ -80,7 +80,7 @@ def train_for(
 
 
 def _seconds_a_step(dataset: str, model: str, fold: str, where: dict[str, Any]) -> float:
-    """About: the time of the second short training, as the first one of a process pays for what later ones have."""
+    """An estimate: the time of the second short training, because the first one of a process takes longer."""
     steps = 6
     for _ in range(2):
         started = time.process_time()

@@ -1,4 +1,4 @@
-"""A campaign of changed files, kills and signals against the commands: nothing may go wrong in silence.
+"""A campaign of changed files, kills and signals against the commands: every problem must be reported.
 
     python benchmarks/campaign.py                    15 minutes
     python benchmarks/campaign.py --full             four hours
@@ -6,8 +6,8 @@
 
 Makes a small phantom dataset, its plans, stores, a short training, predictions and a DICOM study through the commands,
 then changes one file at a time (NIfTI, JSON, checkpoints, stores, DICOM), or kills a command or sends it a signal at a
-random moment and finishes its work, and looks at how the command ended and at what it left. Prints, for each kind of
-trial, how often which problem occurred:
+random moment and finishes its work, and checks the end of the command and its files. Prints the number of each problem
+for each kind of trial:
 
 crash: ended by a signal, or with an exit code that is none of ct2pet's    hang: not ended in 90 s
 traceback: an error that is not the user's, or a traceback                 unnamed: refused without the file's name
@@ -58,7 +58,7 @@ def make(root: Path) -> None:
 
 
 def trials(base: Path, names: list[str], first: int, number: int | None, seed: int, end: float) -> Iterator:
-    """The name of the kind and the finding (None where all was well) of one trial after the other, kinds in turn."""
+    """The name of the kind and the finding (None: no problem) of one trial after another, the kinds alternating."""
     references: dict[str, dict[str, str]] = {}
     index = first
     while number is None or index < first + number:

@@ -1,4 +1,4 @@
-"""Which method and which plans are better, all trained for the same time on one machine.
+"""Comparison of methods and plans, all trained for the same time on one machine.
 
 Run: python benchmarks/comparison.py WORK_FOLDER                         whole-body phantoms, 24 to train, 12 held out
      python benchmarks/comparison.py WORK_FOLDER --sts STS_NIFTI_FOLDER  22 patients to train five folds, 6 held out
@@ -6,9 +6,9 @@ Every arm (see variants.py) trains on one core for --seconds of processor time, 
 root of their boxes' voxels, by its districts; two arms run side by side. Learning rates fall with the time that is
 left. What is finished stays in WORK_FOLDER and is not done again.
 
-Prints the errors of all arms on the held-out cases (the mean of the folds' networks predicts them) and what is claimed
-of them, with paired tests. With --validate, of one configuration alone, it is the folds' own validation cases instead:
-there plans are chosen, before anyone looks at the held-out cases.
+Prints the errors of all arms on the held-out cases (the mean of the folds' networks predicts them) and claims on them
+with paired tests. With --validate, for one configuration, those on the folds' validation cases: plans are chosen by
+these, and the held-out cases are not used for this choice.
 """
 
 from __future__ import annotations
@@ -187,7 +187,7 @@ def configurations(benchmark: Benchmark, plans: Plans, name: str) -> list[str]:
 
 
 def shares(seconds: float, configurations: Mapping[str, Configuration]) -> dict[str, float]:
-    """How long each configuration may train: a trunk has more to learn than a head."""
+    """The training time of each configuration: longer for a trunk than for a head."""
     sizes = {key: math.sqrt(math.prod(configuration.median_shape)) for key, configuration in configurations.items()}
     return {key: seconds * size / sum(sizes.values()) for key, size in sizes.items()}
 

@@ -1,7 +1,7 @@
 """Reading and writing .nii.gz: a CT (int16) and a PET (float32), against nibabel and SimpleITK.
 
 Run: python benchmarks/compressed_files.py [--size quick|full]
-Each with its default level of compression; the files' sizes stand beside.
+Each with its default level of compression; the sizes of the files are in the table.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What ``ct2pet_demo`` reaches and how long it takes, installation aside.
+"""The errors and the duration of ``ct2pet_demo``, without the installation.
 
 Run: python benchmarks/demo.py [FOLDER]
 Prints minutes, and for the held-out phantoms the mean absolute error (SUV) inside the body and in every district

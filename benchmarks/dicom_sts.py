@@ -1,4 +1,4 @@
-"""The real DICOM of two sarcoma patients, converted, against the NIfTI that others made of the same images.
+"""The converted DICOM of two sarcoma patients against the published NIfTI files of the same images.
 
 Prints for each patient the largest difference of CT (HU) and PET (SUV), of any corner of both grids (mm), and of the
 lesion mask (voxels that differ, and the Dice coefficient).

@@ -1,13 +1,13 @@
-"""How well, how fast and in how much memory the segmenter ``rules`` divides phantoms, and whether it knows.
+"""Accuracy, time and memory of the segmenter ``rules`` on phantoms, and whether its confidence is right.
 
 Run: python benchmarks/district_rules.py [--seeds 14] [--num_processes 1] [--keep FOLDER]
 Prints, as tables in Markdown, the mean and the worst Dice of the body and of each district over phantoms in the
 postures of POSTURES, one after the other, by view (ct2pet.phantom.views) and by posture: of those districts whose
 confidence is at least 0.5, and how many have less; how often districts of each confidence are right; the worst
 districts and bodies; then the user CPU seconds and the peak memory for a CT of 512 x 512 x 300 voxels. A district of
-which view and map show less than 50 ml is not counted: its Dice says nothing. A district that was not found and has no
-confidence of its own has that of the least sure district of its map. ``--keep``: phantoms whose results are there are
-not measured again.
+which view and map show less than 50 ml is not counted, because its Dice has no meaning. A district that was not found
+and has no confidence of its own has that of the least sure district of its map. ``--keep``: phantoms whose results are
+there are not measured again.
 """
 
 from __future__ import annotations

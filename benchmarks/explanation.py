@@ -1,9 +1,10 @@
-"""What ct2pet_explain costs beside a prediction: a synthetic whole-body CT, one network, regions all over the body.
+"""The time of ct2pet_explain relative to a prediction: a synthetic whole-body CT, one network, regions all over the
+body.
 
 Run: python benchmarks/explanation.py [--size quick|full] [--window 32|96] [--regions 20]
 The case and the networks are those of predict.py, the regions balls with a radius of 10 to 40 mm. Seconds of the
-processor for a full prediction (float32, from files to file) and for the explanation of all regions, which holds one
-full prediction, too; and how many full predictions a region costs.
+processor for a full prediction (float32, from files to file) and for the explanation of all regions, which includes one
+full prediction; and the time of a region in full predictions.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""What a GPU does with the plans: memory against the planner's estimate, steps per second, utilisation.
+"""The plans on a GPU: memory against the planner's estimate, steps per second, utilisation.
 
     python benchmarks/gpu.py                 all of it, on an otherwise idle GPU; at least 15 minutes
     python benchmarks/gpu.py --parts speed   only this part: memory, speed or prediction
     python benchmarks/gpu.py --device cpu    the same code in its smallest form: shows that it runs, measures nothing
 
-Memory: the default plans of a whole body for cards of 8, 24 and 80 GB, each trained for some steps by the trainer
-itself in a process of its own: the planner's estimate and the peak of what torch reserved, with the context. Budgets
-that the card lacks are left out.
+Memory: the default plans of a whole body for cards of 8, 24 and 80 GB, each trained for some steps by the trainer in a
+separate process: the planner's estimate and the peak of what torch reserved, with the context. Budgets beyond the
+memory of the card are left out.
 Speed: the paper's plans (32 cubed, batch 1: limited by the launches) and the default plans for 8 GB. Steps per second
 of the trainer's whole loop (reading, augmentation, updates) after a warm-up, the utilisation that nvidia-smi reports
 meanwhile, and the seconds until the first steps were done, which compiling prolongs. The trainer computes in bfloat16
@@ -65,7 +65,7 @@ def plans_for(name: str, method: str, device: str, memory_gib: float | None) -> 
 
 
 def trainer_of(task: dict, plans: Plans, folder: Path) -> Trainer:
-    """A trainer as the task says: its district in place of the benchmark's own, and how networks are run."""
+    """The trainer of a task: with its district and its options of the networks."""
     mode = task.get("mode", EAGER)
     options = TrainingOptions(device=task["device"], show_progress=False, final_validation=False)
     plans = replace(plans, configurations={DISTRICT: replace(plans.configuration(task["district"]), labels=[1])})
@@ -107,7 +107,7 @@ def measure_speed(trainer: Trainer, steps: int) -> dict[str, float]:
 
 @contextlib.contextmanager
 def utilisation(device: torch.device) -> Iterator[list[float]]:
-    """What nvidia-smi says, five times a second; filled when the block ends."""
+    """The output of nvidia-smi, five times a second; filled when the block ends."""
     percent: list[float] = []
     if device.type != "cuda":
         yield percent
@@ -145,7 +145,7 @@ def child(task: dict) -> None:
 
 
 def ask(task: dict) -> dict | str:
-    """What a process of its own measures, or why it could not."""
+    """The measurement of a separate process, or the reason of its failure."""
     command = [sys.executable, __file__, "--child", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=1800)
     if done.returncode:

@@ -1,7 +1,7 @@
 """Time and memory of every stage as the volume grows, and as the cases grow. Draws a plot.
 
 Run: python benchmarks/growth.py [--size quick|full] [--plot FILE] [--volumes 163x256 326x512] [--cases 16 64]
-Every point is a process of its own, from the start of Python to the files on disk. Memory is that of the largest
+Every point is a separate process, from the start of Python to the files on disk. Memory is that of the largest
 process; several cases share two processes.
 """
 
@@ -89,7 +89,8 @@ def table(figures: Mapping[str, Figures], points: Mapping[str, str], stages: tup
 
 
 def growth(figures: Mapping[str, Figures], volumes: list[str], cases: list[int]) -> str:
-    """How time and memory grew over the last step of volumes and of cases, beside what they grew with."""
+    """The growth of time and memory over the last step of volumes and of cases, beside that of the volumes and
+    cases."""
 
     def times(name: str, number: str, points: list[str]) -> float:
         last, before = (figures[f"{name} {point}"].of(number) for point in (points[-1], points[-2]))

@@ -1,4 +1,4 @@
-"""Datasets whose training PETs do not lie where their CTs lie, by known fields."""
+"""Datasets whose training PETs are displaced from their CTs by known fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from ct2pet.phantom import DEMO, write_dataset
 from ct2pet.volume import Grid
 from dataset_conversion.Dataset101_STS import convert
 
-# Voxels of 4 mm: of 8 mm askew, the demo's 6.5 mm see little.
+# Voxels of 4 mm, because displacements of 8 mm have little effect at the demo's 6.5 mm.
 SCANNER = replace(
     DEMO,
     name="head",
@@ -31,7 +31,7 @@ SCANNER = replace(
 
 
 class Field:
-    """A known displacement (mm; Z, Y, X) everywhere: the PET at p shows what lies at p + displacement(p). That of an
+    """A known displacement (mm; Z, Y, X) everywhere: the PET at p shows the tissue at p + displacement(p). That of an
     odd number is the opposite of the one before it. ``in_plane``: nothing moves along Z."""
 
     def __init__(self, number: int, millimetres: float, in_plane: bool = True) -> None:
@@ -79,7 +79,7 @@ class Patients(ABC):
         return Field(number, millimetres, self.in_plane)
 
     def prepare(self, work: Path, millimetres: int) -> str:
-        """The name of the dataset whose training PETs lie ``millimetres`` askew, planned and preprocessed."""
+        """The name of the dataset whose training PETs are displaced by ``millimetres``, planned and preprocessed."""
         name = self.dataset(millimetres)
         folder = work / "raw" / name
         if not (folder / "dataset.json").exists():
@@ -95,7 +95,7 @@ class Patients(ABC):
 
 
 class Phantoms(Patients):
-    """Their heads are where patients move between CT and PET, and small enough for many steps."""
+    """Heads, because patients move them between CT and PET, and because they are small enough for many steps."""
 
     number, name = 110, "Askew"
 
@@ -105,7 +105,7 @@ class Phantoms(Patients):
 
 @dataclass(frozen=True)
 class Sarcomas(Patients):
-    """The soft-tissue sarcoma patients of ``source``; their PETs lie some millimetres askew as they are."""
+    """The soft-tissue sarcoma patients of ``source``; their PETs are already displaced by some millimetres."""
 
     number, name = 130, "AskewSTS"
     source: Path

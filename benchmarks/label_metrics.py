@@ -3,7 +3,7 @@
 Run: python benchmarks/label_metrics.py [--size quick|full]
 Voxels of 2 mm (full: 900 x 250 x 350) or 4 mm (quick). Every label of the prediction is shifted and has two stray
 voxels, one near the head and one near the feet; "no stray voxels" is the same work without them. "Random labels": every
-voxel has a label at random, as a network gives before it has learned anything: the worst case for surface voxels in a
+voxel has a random label, as of an untrained network: the worst case for surface voxels in a
 tree. At the full size the peers do the work without stray voxels alone: with them, their distance maps cover the whole
 volume for every label, which takes minutes.
 

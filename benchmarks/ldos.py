@@ -1,14 +1,14 @@
-"""LDOS on phantoms with thinned counts: the arms of the paper's Tables 2 and 4, and what the paper lacks.
+"""LDOS on phantoms with thinned counts: the arms of the paper's Tables 2 and 4, and others.
 
     python benchmarks/ldos.py WORK --arms fdpet ldpet ldos [--steps 3000]
     python benchmarks/ldos.py WORK --table
 
 60 training and 6 test patients, 5% dose of a scanner with a fifth of the demonstration's counts, 6.5 mm voxels. Every
-arm makes equal steps on fold 0 (48 patients to learn from, 12 to choose the Gaussian with; each network of the
-sequential arm makes as many), predicts the test patients through ct2pet_predict and is evaluated by ct2pet_evaluate.
-The arms with a mismatch learn from labels that are 8 mm off near the diaphragm; they predict test patients with the
-same mismatch, and those of the other arms, whose labels match. ``--table`` prints all arms that are done, the
-baselines, and paired differences. An arm that is interrupted goes on.
+arm makes equal steps on fold 0 (48 training patients, 12 patients for the choice of the Gaussian; each network of the
+sequential arm makes as many steps), predicts the test patients through ct2pet_predict and is evaluated by
+ct2pet_evaluate. The arms with a mismatch learn from labels that are 8 mm off near the diaphragm; they predict test
+patients with the same mismatch, and those of the other arms, whose labels match. ``--table`` prints all arms that are
+done, the baselines, and paired differences. An interrupted arm is continued.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How much better an arm of benchmarks/ldos.py denoises the patients that it was trained with than others.
+"""The denoising of training patients against that of others by an arm of benchmarks/ldos.py.
 
 Run: python benchmarks/ldos_overfitting.py WORK [ARM] [--patches 60]
 Prints the mean absolute error (SUV) in random patches of the training and of the validation patients, and that of the

@@ -1,8 +1,8 @@
-"""Whether lesions that the CT shows can be learned from it at all: their detection alone, without a PET.
+"""Whether a network can detect the lesions that the CT shows, without a PET.
 
 Run: python benchmarks/lesion_detection.py WORK [--seconds 300] [--patch 40 --batch 2]
-WORK: the folder of lesions.py, with its phantoms and plans. A U-Net as the plans give the generator, which sees the CT
-in the planned and in a soft-tissue window, learns which voxels of the trunk are a shown lesion (soft Dice and
+WORK: the folder of lesions.py, with its phantoms and plans. A U-Net like the plans' generator, with the CT in the
+planned and in a soft-tissue window as input, is trained to segment the shown lesions of the trunk (soft Dice and
 cross-entropy; half of the patches on such lesions), for --seconds of processor time on one core. Prints for thresholds
 of its probability the share of the test cases' shown and hidden lesions that reach it somewhere, and the regions
 outside lesions per scan. Hidden lesions count neither as lesions nor as background in the training.

@@ -187,7 +187,7 @@ def only_the_trunk(benchmark: Benchmark, folder: Path) -> None:
 
 
 def run_arm(benchmark: Benchmark, name: str) -> None:
-    """Train, predict and evaluate one arm, what of it is not done yet."""
+    """Train, predict and evaluate one arm; finished parts are not repeated."""
     folder = benchmark.work / "predictions" / name
     if not (folder / TRAINING).exists():
         write_plans(benchmark, name)

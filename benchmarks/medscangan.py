@@ -8,9 +8,9 @@ pixels of 2 mm, PET and CT), training on a CPU, and the augmentation study (40 p
 validation; the oracle adds the 210 others; 5 added images for each real one). ``--only images`` measures the images
 alone.
 
-The requested class is confirmed by a classifier that was trained on the test patients, which the generator has not
-seen. Targets: a Fréchet distance below the PCA-Gaussian's, coverage 0.5, 70% of the classes confirmed, at most 3%
-near-copies. Finished steps are kept in WORK; a second start continues.
+The requested class is confirmed by a classifier that was trained on the test patients, which are not training patients
+of the generator. Targets: a Fréchet distance below the PCA-Gaussian's, coverage 0.5, 70% of the classes confirmed, at
+most 3% near-copies. Finished steps are kept in WORK; a second start continues.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def train(epochs: int) -> None:
 
 
 def measure_images(work: Path) -> None:
-    """The images beside real ones, the class confirmed by a classifier of patients that the generator has not seen."""
+    """The images beside real ones, the class confirmed by a classifier of patients that are not training patients of
+    the generator."""
     from ct2pet.api.augmentation_study import GeneratorChoice, load_sampler
     from ct2pet.study.cases import labelled_cases, read_condition
     from ct2pet.study.classification import ClassifierOptions, train_classifier

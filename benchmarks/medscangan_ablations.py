@@ -81,7 +81,7 @@ VARIANTS = {
     "ours": Variant("as planned: R3GAN, projection, log(1 + SUV), augmentation"),
     "wgan_gp": Variant("WGAN-GP, 5 critic updates, learning rates of the paper", WGAN_GP),
     "auxiliary": Variant("auxiliary class head", {"class_head": "auxiliary"}),
-    "no_augmentation": Variant("critic sees images as they are", {"augment_critic": False}),
+    "no_augmentation": Variant("critic without augmentation", {"augment_critic": False}),
     "no_log": Variant("SUV without logarithm", {"log_suv": False}),
     "paper": Variant("all decisions of the paper, conditional", PAPER),
     "dcgan": Variant("all decisions of the paper, DCGAN of each class", {**PAPER, "variant": "dcgan"}),

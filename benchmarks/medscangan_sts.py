@@ -2,9 +2,9 @@
 
     python benchmarks/medscangan_sts.py FOLDER WORK [--seeds N]
 
-FOLDER holds STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz (see Dataset101_STS). Every second patient gives the slices
-through the tumour, the others slices of the body as far from the tumour as the images reach. No study of a disease: it
-shows that the study works on real scans. 16 patients train, the others test; prints the AUC of SUVmax without any
+FOLDER contains STS_xxx/{CT_image,PET_image,PET_mask}.nii.gz (see Dataset101_STS). Every second patient gives the slices
+through the tumour, the others slices of the body as far from the tumour as the images reach. This is not a study of a
+disease; it tests the study on real scans. 16 patients train, the others test; prints the AUC of SUVmax without any
 training, and the table of the study without a generator.
 """
 

@@ -4,9 +4,9 @@
     python benchmarks/memory_estimate.py --networks [--device cpu|cuda]
 
 Prints, for plans of several sizes and every stage of the method, the estimate and the measured peak (GiB) and their
-ratio; with ``--networks``, for single networks of every class that plans can name, what is counted of them and the
-measured peak of their training steps. On a CPU the peak is that of the process's resident memory, on a GPU that of
-torch's allocator and the context.
+ratio; with ``--networks``, for single networks of every class that plans can name, the counted memory and the measured
+peak of their training steps. On a CPU the peak is that of the process's resident memory, on a GPU that of torch's
+allocator and the context.
 """
 
 from __future__ import annotations

@@ -56,7 +56,7 @@ def nnunet_plan(spacing_mm: float, memory_gib: float, folder: Path) -> tuple[lis
 
 
 def write_dataset(folder: Path) -> None:
-    """What nnU-Net's planner reads when it is made."""
+    """The files that nnU-Net's planner reads at its creation."""
     for kind in ("raw", "preprocessed", "results"):
         os.environ[f"nnUNet_{kind}"] = str(folder / kind)
     for part in ("imagesTr", "labelsTr"):

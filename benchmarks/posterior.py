@@ -2,9 +2,9 @@
 
     python benchmarks/posterior.py WORK [--steps 3000] [--samples 8]
 
-Trains ``methods/rectified_flow.py`` on the trunks of 24 phantoms (each network makes --steps steps; the flow learns
-from means that two trainings predict of patients which they have not seen), and predicts 8 others: the mean, and
---samples samples of each. What is finished stays in WORK and is not done again. Prints
+Trains ``methods/rectified_flow.py`` on the trunks of 24 phantoms (each network makes --steps steps; the means that the
+flow is trained with are predictions of patients that were not used in their training), and predicts 8 others: the mean,
+and --samples samples of each. What is finished stays in WORK and is not done again. Prints
 
 * the mean absolute error in the trunk of the mean, of a sample and of the samples' mean;
 * by SUV threshold the share of lesions that are detected, and the hot spots per scan outside lesions where the real PET

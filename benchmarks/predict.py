@@ -2,10 +2,10 @@
 
 Run: python benchmarks/predict.py [--size quick|full]
 The same network (a U-Net with random weights, one for the whole body), the same windows and overlap of one half, no
-mirroring. Whole process: from the start of Python to the PET on disk, on the PET's grid. nnU-Net and MONAI write what
-their loop gives, without resampling back to the CT. Passes: voxels that the network computed, by voxels of the body.
-ct2pet is told where the body is by the case's district map, as always, and lays windows over it alone; the others
-compute the whole volume. On a CPU nnU-Net computes in float32; MONAI and ct2pet stand here with bfloat16 and without.
+mirroring. Whole process: from the start of Python to the PET on disk, on the PET's grid. nnU-Net and MONAI write the
+output of their loop, without resampling back to the CT. Passes: voxels that the network computed, by voxels of the
+body. ct2pet only computes windows of the body, which it takes from the case's district map, as always; the others
+compute the whole volume. On a CPU nnU-Net computes in float32; MONAI and ct2pet are measured with bfloat16 and without.
 nnU-Net weights its windows with a Gaussian and MONAI's are the best of 1 and 4 at once.
 """
 

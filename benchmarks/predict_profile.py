@@ -1,4 +1,4 @@
-"""Where the CPU seconds of a prediction go: one whole-body CT, one network, the whole process.
+"""CPU seconds of a prediction by part: one whole-body CT, one network, the whole process.
 
 Run: python benchmarks/predict_profile.py [--size quick|full] [--window 32|96] [--features 8] [--steps 0.5 0.75 0.875]
 The case and the networks are those of predict.py. CPU seconds (user and system, all threads) of each part: what a part
@@ -48,7 +48,7 @@ class Clock:
         self.part, self.since = "imports", 0.0
 
     def enter(self, part: str) -> str:
-        """Close the account of the part so far, which is returned, and open that of ``part``."""
+        """Add the time since the last call to the current part, which is returned, and begin ``part``."""
         now = time.process_time()
         self.seconds[self.part] = self.seconds.get(self.part, 0.0) + now - self.since
         before, self.part, self.since = self.part, part, now

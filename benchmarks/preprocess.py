@@ -2,8 +2,8 @@
 
 Run: python benchmarks/preprocess.py [--size quick|full]
 ct2pet reads CT, PET and district map, resamples the CT to the PET's grid, crops, normalises and stores each of four
-districts. nnU-Net has no images on two grids: it gets the CT with the map as segmentation, and the PET as a case of its
-own, whose spacing it need not change. Without start-up: from the end of nnU-Net's imports; ct2pet makes its own inside.
+districts. nnU-Net has no images on two grids: it gets the CT with the map as segmentation, and the PET as a separate
+case, whose spacing is not changed. Without start-up: from the end of nnU-Net's imports; those of ct2pet are included.
 """
 
 from __future__ import annotations

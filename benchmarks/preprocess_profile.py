@@ -1,4 +1,4 @@
-"""Where the CPU seconds of preprocessing go: one whole-body case, four districts, the whole process.
+"""CPU seconds of preprocessing by part: one whole-body case, four districts, the whole process.
 
 Run: python benchmarks/preprocess_profile.py [--size quick|full]
 The case is that of preprocess.py. CPU seconds (user and system, all threads) of each part: what a part spends in

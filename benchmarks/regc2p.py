@@ -1,14 +1,14 @@
-"""RegC2P against misalignment: phantoms whose training PETs do not lie where their CTs lie, by known fields.
+"""RegC2P against misalignment: phantoms whose training PETs are displaced from their CTs by known fields.
 
 Run: python benchmarks/regc2p.py WORK_FOLDER [--misalignments 0 4 8] [--arms pix2pix without_registration regc2p]
      python benchmarks/regc2p.py WORK_FOLDER --sts STS_NIFTI_FOLDER ...    real patients in place of phantoms
-Interrupted and run again, it goes on. Every training case has a field of its own, of M mm: a shift of that length in
+An interrupted run is continued. Every training case has its own field of M mm: a shift of that length in
 a random direction of the axial plane (--all_directions: of space), and a smooth deformation of M / 2 mm (root mean
-square) on top. Fields come in opposite pairs, so that they share no shift, which no method could know. The test cases
-are left as they are. Prints, for every arm, errors inside the district and its lesions; z-roughness: how much
-neighbouring slices differ, against the real PET; and for registrations how far the fields that they find lie from the
-true ones within the slices (target registration error, mm), beside the length of the true ones. One run at a time may
-use a dataset: its plans hold the arm's numbers.
+square) on top. Fields are in opposite pairs, so that their mean shift, which no method could find, is 0. The test cases
+are not displaced. Prints, for every arm, errors inside the district and its lesions; z-roughness: how much neighbouring
+slices differ, against the real PET; and for registrations how far the fields that they find lie from the true ones
+within the slices (target registration error, mm), beside the length of the true ones. Only one run at a time may use a
+dataset, because its plans contain the arm's numbers.
 """
 
 from __future__ import annotations
@@ -66,7 +66,7 @@ ARMS = {
 
 
 def use_folders(work: Path, arm: str) -> None:
-    """Every arm has results of its own."""
+    """Every arm has separate results."""
     for kind, folder in {"raw": "raw", "preprocessed": "preprocessed", "results": f"results/{arm}"}.items():
         os.environ[f"ct2pet_{kind}"] = str(work / folder)
 

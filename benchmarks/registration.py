@@ -1,4 +1,4 @@
-"""Known shifts (5 to 20 mm) and turns (2 to 6 degrees) of PETs: along which axes a registration finds them again.
+"""Known shifts (5 to 20 mm) and turns (2 to 6 degrees) of PETs: the axes along which a registration corrects them.
 
 Run: python benchmarks/registration.py [--phantoms N] [--regions] [--limbs] [--sts STS_NIFTI_FOLDER] [--moves N]
 Each pair is registered as it was made and after known moves. An error is how far the voxels of the body (CT above
@@ -30,7 +30,7 @@ from ct2pet.volume import Box, Grid, Volume
 _TISSUE_HU = -300
 _HALF_WIDTH_MM = 95.0  # of a piece of a limb
 _LENGTHS_MM = (190.0, 300.0, 420.0)
-_LEG = 0.3  # where the middle of a piece of a leg lies, from foot to head
+_LEG = 0.3  # position of the middle of a piece of a leg, from foot to head
 _REGIONS_MM = {"head": (-330.0, 0.0), "chest": (-700.0, -350.0), "pelvis": (-1000.0, -700.0)}  # from the vertex
 _SHIFTS = AXES[3:]
 Pairs = Iterator[tuple[str, Volume, Volume]]

@@ -1,8 +1,8 @@
 """Run all benchmarks against peers and write documentation/benchmarks.md.
 
 Run: make bench   (or .venv-bench/bin/python benchmarks/run_all.py --size full; --only ssim train: some of them; --only:
-none, but the page). Results lie in benchmarks/results/SIZE.json; the page shows those of both sizes, and after them
-benchmarks/results/without_peers.md, which is written by hand.
+none, but the page). Results are in benchmarks/results/SIZE.json; the page contains those of both sizes, and then
+benchmarks/results/without_peers.md, which is not generated.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def machine() -> Results:
 
 
 def run(script: str, size: str, options: list[str]) -> Results:
-    """The section of one benchmark. One that fails says so in its text and has ``failed``."""
+    """The section of one benchmark. Of a failed one the text contains the failure, and ``failed`` is true."""
     plot = ["--plot", str(PAGE.with_name(_plot(size)))] if script == "growth" else []
     command = [sys.executable, str(HERE / f"{script}.py"), "--size", size, *plot, *options]
     started, before = time.monotonic(), os.getloadavg()[0]
@@ -85,7 +85,7 @@ def _plot(size: str) -> str:
 
 
 def page() -> str:
-    """What the results say, as Markdown."""
+    """The results as Markdown."""
     parts = [INTRODUCTION]
     for size, what in SIZES.items():
         if (results := load(size)) is None:
@@ -108,7 +108,7 @@ def _section(script: str, size: str, own: Results) -> str:
 
 
 def _description(script: str) -> str:
-    """What the script says of itself, but how to run it."""
+    """The docstring of the script without the line on how to run it."""
     text = ast.get_docstring(ast.parse((HERE / f"{script}.py").read_text(encoding="utf-8"))) or ""
     return "\n".join(line for line in text.splitlines() if not line.startswith("Run: "))
 
@@ -119,7 +119,7 @@ def load(size: str) -> Results | None:
 
 
 def begin(size: str) -> Results:
-    """The results so far of this machine and these versions; those of others are not to be mixed with new ones."""
+    """The results so far of this machine and these versions; those of others are not mixed with new ones."""
     here, former = machine(), load(size)
     if former and all(former[name] == here[name] for name in here):
         return former
@@ -150,7 +150,7 @@ def main() -> int:
         write_page()
         if section["failed"]:
             failed.append(script)
-            print(f"# {script} failed; what it said stands above", file=sys.stderr)
+            print(f"# {script} failed; see its output above", file=sys.stderr)
     write_page()
     if failed:
         print(f"# failed: {', '.join(failed)}", file=sys.stderr)

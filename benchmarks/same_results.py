@@ -3,7 +3,7 @@
     PYTHONPATH=OLD_CHECKOUT python benchmarks/same_results.py OLD_WORK
     PYTHONPATH=NEW_CHECKOUT python benchmarks/same_results.py NEW_WORK --against OLD_WORK
 
-Goes through the commands alone: a small phantom dataset, a short deterministic training of every method on one thread,
+Uses only the commands: a small phantom dataset, a short deterministic training of every method on one thread,
 prediction of the test cases, evaluation. Digests go to WORK/digests.json. ``--against`` names every difference to
 another run, and predicts once more with the models that the other run trained. Exit code 1 where anything differs.
 """

@@ -1,4 +1,4 @@
-"""Seams where windows begin and end: the roughness of predictions there and elsewhere, by weights and overlap.
+"""Seams at the edges of windows: the roughness of predictions there and elsewhere, by weights and overlap.
 
 Run: python benchmarks/seams.py                          a network that is wrong at the rim of its windows
      python benchmarks/seams.py --training FOLDER/fold_0  a trained model, on its stored validation cases

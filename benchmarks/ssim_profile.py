@@ -1,4 +1,4 @@
-"""Where the CPU seconds of SSIM, PSNR and MAE go: the whole-body pair of PETs of ssim.py, one thread.
+"""CPU seconds of SSIM, PSNR and MAE by part: the whole-body pair of PETs of ssim.py, one thread.
 
 Run: python benchmarks/ssim_profile.py [--size quick|full] [--rounds 5]
 Of each part the smallest of the rounds. The window means are products of matrices: their operations a second are

@@ -1,4 +1,4 @@
-"""How long the commands take to answer ``--help``, and ``import ct2pet``; nnU-Net and MONAI beside them.
+"""The time of ``--help`` of the commands and of ``import ct2pet``, beside nnU-Net and MONAI.
 
 Run: python benchmarks/startup.py [--only NAME ...]
 "What ct2pet_predict imports" are the modules that the prediction of one CT in NIfTI needs, beside torch alone.

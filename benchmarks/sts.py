@@ -3,7 +3,7 @@
 Run: python benchmarks/sts.py STS_NIFTI_FOLDER WORK_FOLDER
 Trains the five folds of Pix2Pix with the default plans, each for a fraction of the plans' length, predicts the test
 patients with their mean and prints the minutes of training, the table of ct2pet_evaluate, and how far the mean
-absolute error (SUV) inside the body lies below that of the body median.
+absolute error (SUV) inside the body is below that of the body median.
 """
 
 from __future__ import annotations

@@ -3,12 +3,12 @@
 Run: python benchmarks/train.py [--size quick|full]
 The loaders read CT, PET and mask of the trunk of a whole-body case, rotate every patch by up to 10 degrees about three
 axes, flip it along each axis half of the time and add noise to the CT; one process of one thread. nnU-Net's loader
-rotates with batchgeneratorsv2, and the mask by one interpolation a label; batchgenerators is what it used before (order
+rotates with batchgeneratorsv2, and the mask by one interpolation a label; batchgenerators is its earlier library (order
 1 is linear, order 3 its default).
-A step: U-Net and PatchGAN, one batch of two patches of 32 voxels that lies ready, fused Adam. The bare loop is ct2pet's
-step without masks, checks, clipping and log. pytorch-CycleGAN-and-pix2pix runs the discriminator once for the fake,
-once for the real image and once more for the generator, and knows float32 alone; MONAI's AdversarialTrainer lets the
-discriminator see one image instead of a pair. ct2pet computes in bfloat16 where the processor does.
+A step: U-Net and PatchGAN, one batch of two patches of 32 voxels in memory, fused Adam. The bare loop is ct2pet's step
+without masks, checks, clipping and log. pytorch-CycleGAN-and-pix2pix runs the discriminator once for the fake, once for
+the real image and once more for the generator, and only has float32; the discriminator of MONAI's AdversarialTrainer
+has one image as input instead of a pair. ct2pet computes in bfloat16 where the processor supports it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Make the model in the box anew: one network for each district, trained on varied phantoms and on nothing else.
+"""Train the built-in model: one network for each district, only with varied phantoms.
 
     python benchmarks/train_box_model.py WORK [--hours 1] [--cases 128] [--processes 2]
 
@@ -60,7 +60,7 @@ def make_data(work: Path, cases: int, processes: int) -> list[str]:
 def for_a_cpu(plans):
     """The plans with patches and networks that one thread trains in three to ten minutes a district.
 
-    Phantoms lie on their backs: patches are mirrored, and turned rarely.
+    Phantoms are supine: patches are mirrored, and rarely rotated.
     """
     from ct2pet.planning.networks import plan_generator
     from ct2pet.planning.topology import unet_topology

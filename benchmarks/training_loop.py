@@ -1,12 +1,11 @@
-"""What the trainer adds to the bare steps of the same networks on the same tensors.
+"""The time of the trainer beyond the bare steps of the same networks on the same tensors.
 
     python benchmarks/training_loop.py [--device cpu|cuda] [--rounds 40] [--steps 5]
 
 The bare steps are forward passes, losses, backward passes and optimizer steps alone, under the same autocast, on
-patches that lie ready. The trainer's are those of an epoch: reading patches, augmentation, clipping, the guard against
+patches in memory. The trainer's are those of an epoch: reading patches, augmentation, clipping, the guard against
 broken numbers, the moving average of the weights. Both are timed in turn in one process; the share is the median over
-the rounds. What the end of an epoch costs (validation, log, checkpoints) is timed apart and shared out over the plans'
-steps.
+the rounds. The end of an epoch (validation, log, checkpoints) is timed separately and divided by the plans' steps.
 Prints wall time and processor time of the process (which counts the reading threads, too), and the processor time of
 each part that the bare steps do not have, measured where it is called: other work of the machine changes it less.
 """
@@ -86,7 +85,7 @@ def make_trainer(method: str, plans: Plans, folder: Path, options: TrainingOptio
 
 
 def bare_steps(model: Model, optimizers: Optimizers, precision: Precision, batches: Sequence[Batch]) -> None:
-    """Forward, backward and step, and nothing else."""
+    """Only forward, backward and optimizer step."""
     for number, batch in enumerate(batches):
         updates = model.training_step(batch, Progress(0, number, 0.0))
         while True:

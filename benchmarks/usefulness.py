@@ -5,14 +5,14 @@
 Arms, each a small CNN with two input channels and as many steps: the CT alone (the PET is 0), the CT with the PET of
 the built-in model, the CT with the PET of a generator, the CT with the real PET (the upper bound). The generator is a
 regression that is trained with pairs of CT and PET of --generator patients, without their diagnoses. A further arm is
-trained with the CTs of these patients, too, and with their diagnoses: what else they would bring.
+trained with the CTs of these patients, too, and with their diagnoses: an alternative use of these patients.
 
 Each seed draws as many patients as --sizes says (a quarter of them chooses the weights) out of --pool others; the
---test patients are others again. So no classifier sees a PET that the generator predicted of one of its own training
-patients: of those it could repeat the real uptake.
+--test patients are others again. So no classifier uses a PET that the generator predicted for one of its training
+patients, for which it could repeat the real uptake.
 
-The CT does not show the nodule of every third patient. These are trained on with the others and evaluated apart: there
-the CT and every function of it, such as a synthetic PET, cannot tell the class.
+The CT does not show the nodule of every third patient. These are trained on with the others and evaluated separately:
+their CTs, and functions of them such as a synthetic PET, do not depend on the class.
 
 Prints AUCs with 95% bootstrap intervals over patients and runs, differences to the CT alone, and p-values corrected by
 Holm for all of them. What is finished stays in WORK and is not done again.
@@ -51,7 +51,7 @@ from ct2pet.study.study import draw_patients
 from ct2pet.study.training_set import TrainingSet
 
 ALONE, MORE, BOUND = "CT", "CT, generator's patients with diagnoses", "CT + real PET"
-ARMS = {  # the PET that each arm sees
+ARMS = {  # the PET of each arm
     ALONE: "",
     "CT + PET of the built-in model": BOX,
     "CT + PET of the generator": GENERATOR,
@@ -119,7 +119,7 @@ def joined(first: Slices, second: Slices) -> Slices:
 
 
 def print_uptake(folder: Path, test: Sequence[int], groups: Mapping[str, np.ndarray], labels: np.ndarray) -> None:
-    """What the nodules' SUVmax in the slices tells without any training."""
+    """Print the nodules' SUVmax in the slices by class, and its AUC without any training."""
     for kind in (REAL, BOX, GENERATOR):
         highest = np.array([read_slices(folder, number)[kind].max() for number in test])
         shown = []

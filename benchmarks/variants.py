@@ -1,4 +1,4 @@
-"""What ``comparison.py`` compares: arms, each a method with plans that differ from the default plans in one thing."""
+"""The arms of ``comparison.py``: each is a method with plans that differ from the default plans in one point."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ _L1 = {"lambda_l2": 0.0}
 
 
 def of_l1(change: Change | None = None, model: str = "pix2pix", **numbers: Any) -> Arm:
-    """What was tried before the squared difference was: to be compared with ``l1``."""
+    """An earlier variant than the squared difference, for a comparison with ``l1``."""
     arm = Arm(model, numbers={**_L1, **numbers})
     return arm if change is None else replace(arm, change=change)
 

@@ -3,7 +3,7 @@
 Run: python benchmarks/whole_body_memory.py [FOLDER]
 Makes a clinical phantom from head to toe to train on and one from the skull base to the thigh to predict, and prints
 the peak resident memory (GiB) and the minutes of every command, each in a process of its own. The networks are trained
-for a single step: memory does not ask how well.
+for a single step, because memory does not depend on the quality.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Denoising, then segmentation of the denoised PET, as two networks: the sequential row of the paper's Table 4.
 
-Both are the network of LDOS, each with one of its two losses. The second one learns from PETs that trainings of the
-first one predict of cases which they have not seen (``inner_folds``).
+Both are the network of LDOS, each with one of its two losses. The second one is trained with PETs that trainings of the
+first one predicted of cases outside their training set (``inner_folds``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from ct2pet.preprocessing.normalization import from_input
 
 @dataclass(frozen=True)
 class SequentialHyperparameters(LDOSHyperparameters, StagedHyperparameters):
-    """Those of LDOS for both networks, and the number of trainings that make what the second one learns from."""
+    """Those of LDOS for both networks, and the number of trainings that predict the training images of the second
+    one."""
 
 
 class _Stage(LDOS):

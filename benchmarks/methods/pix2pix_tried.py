@@ -1,4 +1,4 @@
-"""Pix2Pix with what was tried of losses and of PET transforms; the numbers of the default are those of pix2pix."""
+"""Pix2Pix with other losses and PET transforms, for experiments; the default numbers are those of pix2pix."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from ct2pet.models.pix2pix import Pix2Pix, Pix2PixHyperparameters
 
 @dataclass(frozen=True)
 class TriedHyperparameters(Pix2PixHyperparameters):
-    """``uptake_weight``: what a voxel's error counts more for each unit of real PET. ``lambda_max``: weight of the L1
-    distance between the maxima of blocks of 3 x 3 x 3 voxels. ``knee``: PET is asinh(PET / knee) inside, with 1 for 1;
-    0: linear. All in normalised units."""
+    """``uptake_weight``: the additional weight of a voxel's error for each unit of real PET. ``lambda_max``: weight of
+    the L1 distance between the maxima of blocks of 3 x 3 x 3 voxels. ``knee``: PET is asinh(PET / knee) inside, with 1
+    for 1; 0: linear. All in normalised units."""
 
     uptake_weight: float = 0.0
     lambda_max: float = 0.0

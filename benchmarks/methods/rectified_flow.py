@@ -2,8 +2,8 @@
 
 Ohayon et al., "Posterior-mean rectified flow", ICLR 2025, arXiv 2410.00418. The first network estimates the posterior
 mean (mean squared error); the second one the velocity that moves this mean, plus Gaussian noise, to a real PET along
-straight lines. It sees the mean besides the moved PET and the time. Not a method of ct2pet: benchmarks/posterior.py
-measures what it brings.
+straight lines. Its inputs are the moved PET, the mean and the time. It is not a method of ct2pet:
+benchmarks/posterior.py measures its effect.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ class Flow(ImageTranslation):
         return from_input(draft, self.planned.normalization[self.target.name])
 
     def _velocity(self, mean: torch.Tensor, moved: torch.Tensor, time: torch.Tensor) -> torch.Tensor:
-        # Instance norms remove a channel that is the time everywhere; a third image that is scaled by it stays.
+        # Instance norms remove a channel that is the time everywhere, but not a third image that is scaled by it.
         return self.velocity(torch.cat([mean, moved, time * mean], dim=1))
 
 

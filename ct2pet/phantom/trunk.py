@@ -154,7 +154,7 @@ def _draw_stomach(sketch: Sketch, room: Solid) -> None:
     lumen = sketch.organ("stomach", centre, radii, turn=turn, grow=-8) & room
     sketch.add("stomach_content", lumen, onto=("stomach_wall",), moves=True)
     level = centre[1] + 30 * (sketch.patient.organ("stomach").scale - 1.25)
-    gas = region(lambda x, y, z: y < level, high=(EVERYWHERE, level, EVERYWHERE))  # in front, because the patient is supine
+    gas = region(lambda x, y, z: y < level, high=(EVERYWHERE, level, EVERYWHERE))  # in front of a supine patient
     sketch.add("stomach_gas", lumen & gas, onto=("stomach_content",), moves=True)
 
 
