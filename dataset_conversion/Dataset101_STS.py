@@ -29,6 +29,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.paths import raw_folder
 from ct2pet.resampling import resample
 from ct2pet.volume import Volume
+from dataset_conversion._ct_and_pet import as_integers
 
 NAME = "Dataset101_STS"
 DISTRICT = "limbs"
@@ -91,7 +92,7 @@ def convert_patient(source: Path, folder: Path, split: str) -> None:
     paths = {kind: folder / f"{kind}{split}" / f"{case}{FILE_ENDING}" for kind in ("targets", "lesions", "districts")}
     paths["images"] = folder / f"images{split}" / f"{case}_0000{FILE_ENDING}"
     try:
-        ct_hu = _as_integers(read_volume(source / "CT_image.nii.gz", "HU"))
+        ct_hu = as_integers(read_volume(source / "CT_image.nii.gz", "HU"))
         pet_suv = read_volume(source / "PET_image.nii.gz", "SUV")
         lesion = read_volume(source / "PET_mask.nii.gz", "label")
         write_volume(paths["targets"], pet_suv)
@@ -109,12 +110,6 @@ def district_map(ct_hu: Volume, pet_suv: Volume) -> Volume:
     oriented = ct_hu.to_canonical()
     seen = resample(pet_suv.with_array(np.ones(pet_suv.array.shape, np.uint8)), oriented.grid, labels=True)
     return oriented.with_array(body_mask(oriented) & (seen.array > 0), "label")
-
-
-def _as_integers(ct_hu: Volume) -> Volume:
-    """HU in int16, half of float32's size, where this is lossless."""
-    integers = ct_hu.array.astype(np.int16)
-    return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
 
 
 def _write_table(path: Path, cases: list[str]) -> None:

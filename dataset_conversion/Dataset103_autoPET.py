@@ -28,6 +28,7 @@ from ct2pet.files import write_json
 from ct2pet.paths import raw_folder
 from dataset_conversion._clinical import ClinicalTable, Person, find_table
 from dataset_conversion._console import add_arguments, report
+from dataset_conversion._ct_and_pet import CT_AND_PET
 from dataset_conversion._pairs import Found, Study, convert_studies
 
 NAME = "Dataset103_autoPET"
@@ -126,6 +127,7 @@ def _execute(parsed: argparse.Namespace) -> None:
         raw_folder() / NAME,
         parsed.source,
         found,
+        recipe=CT_AND_PET,
         num_processes=parsed.num_processes,
         patient_map=parsed.patient_map,
         left_out=parsed.left_out,

@@ -9,41 +9,29 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ct2pet import layout
-from ct2pet.conversion.converter import DISTRICTS
 from ct2pet.conversion.left_out import write_left_out
 from ct2pet.conversion.patient_map import MapRow, check_private_place, write_map
 from ct2pet.conversion.records import (
-    FILE_ENDING,
     RECORDS,
     Record,
+    begin_conversion,
     image_path,
     read_records,
     remove_case,
-    remove_unfinished,
     write_record,
 )
-from ct2pet.dataset import write_dataset_json
-from ct2pet.dataset.contents import LEAST_OVERLAP
-from ct2pet.dataset.plausibility import ct_problems, label_problems, number_problems, pet_problems
 from ct2pet.dataset.raw import read_table
 from ct2pet.dataset.train_test_split import write_table
 from ct2pet.dicom.tree import LeftOut
 from ct2pet.errors import CasesFailed, Ct2PetError, DatasetError, ImageError
-from ct2pet.imageio import count_voxels, read_volume, write_volume
 from ct2pet.parallel import default_processes, map_cases
-from ct2pet.volume import Grid, Volume
 
 _COLUMNS = ("case", "patient", "diagnosis", "sex", "age")
-_PROCESS_GIB = 0.4
-_BYTES_PER_VOXEL = 12
 
 
 @dataclass(frozen=True)
@@ -101,7 +89,7 @@ def convert_studies(
     source: Path,
     found: Found,
     *,
-    recipe: Recipe | None = None,
+    recipe: Recipe,
     named: bool = True,
     num_processes: int | None = None,
     patient_map: Path | None = None,
@@ -110,27 +98,20 @@ def convert_studies(
 ) -> Outcome:
     """Write the studies as the raw dataset ``folder`` (DatasetNNN_NAME).
 
-    ``recipe``: CT and PET in NIfTI by default. ``named``: failures contain the study's name in the source; off where
-    this may be a patient's name. ``patient_map`` and ``left_out`` are written as by ct2pet.conversion.convert_dicom;
-    ``citation``: further keys of dataset.json. Failed studies are in the outcome, not raised. Raises DatasetError where
-    there is nothing to convert or the folder was not made by a conversion.
+    ``named``: failures contain the study's name in the source; off where this may be a patient's name. ``patient_map``
+    and ``left_out`` are written as by ct2pet.conversion.convert_dicom; ``citation``: further keys of dataset.json.
+    Failed studies are in the outcome, not raised. Raises DatasetError where there is nothing to convert or the folder
+    was not made by a conversion.
     """
-    recipe = recipe or CT_AND_PET
     for path, option in ((patient_map, "--patient_map"), (left_out, "--left_out")):
         if path is not None:
             check_private_place(path, folder, option)
     if left_out is not None:
         write_left_out(left_out, source, found.problems, {}, {})
-    if not found.studies:
-        raise DatasetError(f"{source}: no usable study; {len(found.problems)} unusable")
-    prefix = folder.name.split("_", 1)[1]
-    if folder.exists() and any(folder.iterdir()) and not (folder / RECORDS).is_dir():
-        raise DatasetError(f"{folder}: exists, but was not made by a conversion; remove it or choose another name")
-    records = read_records(folder)
+    _check_can_begin(folder, source, found)
+    prefix, records = folder.name.split("_", 1)[1], read_records(folder)
     cases, patients = _number(found.studies, records, folder)
-    (folder / layout.DATASET).unlink(missing_ok=True)
-    (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-    remove_unfinished(folder, prefix, records)
+    begin_conversion(folder, prefix, records)
     new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
     results = map_cases(
         convert_study,
@@ -157,6 +138,13 @@ def convert_studies(
     return Outcome(folder, names, results.failures, results.tracebacks)
 
 
+def _check_can_begin(folder: Path, source: Path, found: Found) -> None:
+    if not found.studies:
+        raise DatasetError(f"{source}: no usable study; {len(found.problems)} unusable")
+    if folder.exists() and any(folder.iterdir()) and not (folder / RECORDS).is_dir():
+        raise DatasetError(f"{folder}: exists, but was not made by a conversion; remove it or choose another name")
+
+
 def convert_study(recipe: Recipe, study: Study, case: str, patient: str, folder: Path, label: str) -> Record:
     """Write the images of a study and then its record. Raises ImageError; then no file of the case remains."""
     try:
@@ -171,63 +159,12 @@ def convert_study(recipe: Recipe, study: Study, case: str, patient: str, folder:
     return record
 
 
-def _write_ct_and_pet(study: Study, case: str, patient: str, folder: Path) -> Record:
-    pet = _checked(study.target, "SUV", pet_problems)
-    grids = {"pet": pet.grid}
-    write_volume(image_path(folder, "targets", case), pet)
-    del pet
-    ct = _checked(study.image, "HU", ct_problems)
-    grids["ct"] = ct.grid
-    _check_place(study.image, ct.grid, grids["pet"])
-    write_volume(image_path(folder, "images", case), as_integers(ct))
-    del ct
-    if study.lesions is not None:
-        lesions = _checked(study.lesions, "label", lambda array: label_problems(array, None))
-        _check_place(study.lesions, lesions.grid, grids["pet"])
-        write_volume(image_path(folder, "lesions", case), lesions.with_array(lesions.array > 0))
-    facts = {
-        role: {"shape": list(grid.shape), "spacing_mm": [round(value, 4) for value in grid.spacing]}
-        for role, grid in grids.items()
-    }
-    return Record(
-        patient=patient,
-        source=study_digest(study),
-        sex=study.sex,
-        age=study.age,
-        ct=facts["ct"],
-        pet=facts["pet"],
-        suv="as in the source",
-        lesions=study.lesions is not None,
-        notes=study.notes,
-    )
-
-
-def _checked(path: Path, unit: str, problems_of: Callable[[np.ndarray], list[str]]) -> Volume:
-    volume = read_volume(path, unit)
-    problems = number_problems(volume.array) or problems_of(volume.array)
-    if problems:
-        raise ImageError(f"{path}: {problems[0]}")
-    return volume
-
-
-def _check_place(path: Path, grid: Grid, pet_grid: Grid) -> None:
-    overlap = max(grid.overlap(pet_grid), pet_grid.overlap(grid))
-    if overlap < LEAST_OVERLAP:
-        raise ImageError(f"{path}: it overlaps the PET by only {100 * overlap:.0f}%")
-
-
 def _without_paths(message: str, study: Study, image: str, label: str) -> str:
     """The message with the roles of the study's files in place of their paths, which may contain patient names."""
     roles = {study.image: image, study.target: "PET", study.lesions: "lesions"}
     for path in sorted((path for path in roles if path is not None), key=lambda path: -len(str(path))):
         message = message.replace(str(path), roles[path])
     return f"{label}: {message}" if label else message
-
-
-def as_integers(ct_hu: Volume) -> Volume:
-    """HU in int16, half of float32's size, where this is lossless."""
-    integers = ct_hu.array.astype(np.int16)
-    return ct_hu.with_array(integers) if np.array_equal(integers, ct_hu.array) else ct_hu
 
 
 def study_digest(study: Study) -> str:
@@ -270,20 +207,6 @@ def _map_row(study: Study, cases: Mapping[str, str], patients: Mapping[str, str]
     place = study.target.parent
     where = str(place.relative_to(source)) if place.is_relative_to(source) else str(place)
     return MapRow(cases[study.name], patients[study.patient], study.patient, study.name, "", where)
-
-
-def _memory_gib(studies: Sequence[Study]) -> float:
-    voxels = max(count_voxels(path) for study in studies for path in (study.image, study.target))
-    return _PROCESS_GIB + voxels * _BYTES_PER_VOXEL / 2**30
-
-
-CT_AND_PET = Recipe(
-    _write_ct_and_pet,
-    _memory_gib,
-    partial(write_dataset_json, districts=DISTRICTS, file_ending=FILE_ENDING),
-    image="CT",
-)
-"""CT (HU), PET (SUV) and lesions in NIfTI."""
 
 
 def _write_cases(folder: Path, studies: Mapping[str, Study], records: Mapping[str, Record]) -> None:

@@ -28,6 +28,7 @@ from ct2pet.errors import DatasetError
 from ct2pet.imageio import strip_suffix
 from dataset_conversion._clinical import sex_letter, years
 from dataset_conversion._console import add_arguments, report
+from dataset_conversion._ct_and_pet import CT_AND_PET
 from dataset_conversion._pairs import Found, Study, convert_studies
 
 _TABLE = "studies.csv"
@@ -146,6 +147,7 @@ def _execute(parsed: argparse.Namespace) -> None:
         dataset_folder(parsed.dataset_id, parsed.name),
         parsed.source,
         found,
+        recipe=CT_AND_PET,
         named=False,
         num_processes=parsed.num_processes,
         patient_map=parsed.patient_map,

@@ -29,6 +29,18 @@ from ct2pet.paths import results_folder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    _add_images(parser)
+    add_choice_of_model(parser)
+    _add_district_maps(parser)
+    add_device(parser)
+    _add_way_to_predict(parser)
+    _add_other_files(parser)
+    _add_districts_without_model(parser)
+    _add_amount_of_work(parser)
+    add_cluster(parser)
+
+
+def _add_images(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-i",
         dest="source",
@@ -40,7 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", dest="target", type=Path, required=True, metavar="PATH", help="folder of the PETs, or a file for one CT"
     )
-    add_choice_of_model(parser)
+
+
+def _add_district_maps(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--districts",
         type=Path,
@@ -48,8 +62,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder of district maps, CASE.nii.gz (default: districtsTs next to imagesTs; missing maps are made)",
     )
     add_segmenter(parser, None, "that of the training, or rules")
-    add_device(parser)
-    _add_way_to_predict(parser)
+
+
+def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
+    add_step_size(parser)
+    parser.add_argument(
+        "--blend_mm",
+        type=number(0, 500, "mm"),
+        metavar="MM",
+        help="width in mm over which districts are blended; 0: no blending (default: that of the plans)",
+    )
+    parser.add_argument(
+        "--grid",
+        choices=("pet", "ct"),
+        default="pet",
+        help="voxel grid of the PETs: the plans' spacing over the CT's field of view (pet, default), or the CT's",
+    )
+    parser.add_argument(
+        "--like",
+        type=Path,
+        metavar="PATH",
+        help="in place of --grid: an image with the grid to use, or a folder with one image per case",
+    )
+
+
+def _add_other_files(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dicom",
         action="store_true",
@@ -62,6 +99,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="for DICOM CTs: table of ct2pet_convert_dicom --patient_map, to give the cases the same names",
     )
+
+
+def _add_districts_without_model(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--require_all_districts",
         action="store_true",
@@ -72,6 +112,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="predict districts without a model with the model of the whole body",
     )
+
+
+def _add_amount_of_work(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--continue_prediction", action="store_true", help="keep finished predictions; predict the others"
     )
@@ -97,29 +140,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=0,
         metavar="N",
         help="the part to predict, from 0 to N - 1 (default: 0)",
-    )
-    add_cluster(parser)
-
-
-def _add_way_to_predict(parser: argparse.ArgumentParser) -> None:
-    add_step_size(parser)
-    parser.add_argument(
-        "--blend_mm",
-        type=number(0, 500, "mm"),
-        metavar="MM",
-        help="width in mm over which districts are blended; 0: no blending (default: that of the plans)",
-    )
-    parser.add_argument(
-        "--grid",
-        choices=("pet", "ct"),
-        default="pet",
-        help="voxel grid of the PETs: the plans' spacing over the CT's field of view (pet, default), or the CT's",
-    )
-    parser.add_argument(
-        "--like",
-        type=Path,
-        metavar="PATH",
-        help="in place of --grid: an image with the grid to use, or a folder with one image per case",
     )
 
 

@@ -15,7 +15,7 @@ from ct2pet.conversion.exam import convert_exam
 from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
 from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
-from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, image_path, read_records, remove_unfinished
+from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, begin_conversion, image_path, read_records
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.examinations import pair
@@ -83,19 +83,10 @@ def convert_dicom(
     table = read_supplied(weights_csv) if weights_csv is not None else SuppliedTable(Path())
     records = read_records(folder)
     _check_ours(folder)
-    with discreet():
-        tree = scan_tree(source, progress=True)
-        exams, series_left_out = pair(tree)
-    unused = [*tree.left_out, *series_left_out]
-    if list_path is not None:
-        write_left_out(list_path, source, unused, {}, {})
-    if not exams:
-        raise DatasetError(f"{source}: no PET with its CT in {tree.num_files} files; {_summary(unused)}")
+    exams, unused = _find(source, list_path)
     named = name_exams(exams, name, records, known)
     try:
-        (folder / layout.DATASET).unlink(missing_ok=True)
-        (folder / RECORDS).mkdir(parents=True, exist_ok=True)
-        remove_unfinished(folder, name, records)
+        begin_conversion(folder, name, records)
         results = map_cases(
             convert_exam,
             _arguments(named, folder, _supplied(named, table), lesion_rois),
@@ -111,14 +102,35 @@ def convert_dicom(
             write_left_out(list_path, source, unused, results.failures, folders)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
-    notes = {case: record.notes for case, record in results.values.items() if record.notes}
-    old = tuple(item.case for item in named if item.done)
-    chosen = {case: record.choice for case, record in results.values.items()}
-    failures = (results.failures, results.tracebacks)
-    incomplete = {
-        item.case: "; ".join(item.exam.incomplete) for item in named if item.case in records and item.exam.incomplete
-    }
-    return Conversion(folder, tuple(results.values), old, *failures, tuple(unused), notes, chosen, incomplete)
+    return Conversion(
+        folder,
+        new=tuple(results.values),
+        old=tuple(item.case for item in named if item.done),
+        failures=results.failures,
+        tracebacks=results.tracebacks,
+        left_out=tuple(unused),
+        notes={case: record.notes for case, record in results.values.items() if record.notes},
+        chosen={case: record.choice for case, record in results.values.items()},
+        incomplete={
+            item.case: "; ".join(item.exam.incomplete)
+            for item in named
+            if item.case in records and item.exam.incomplete
+        },
+    )
+
+
+def _find(source: Path, list_path: Path | None) -> tuple[list[Exam], list[LeftOut]]:
+    """The examinations below ``source``, and unused files, which are written to ``list_path``. Raises DatasetError
+    without examinations."""
+    with discreet():
+        tree = scan_tree(source, progress=True)
+        exams, series_left_out = pair(tree)
+    unused = [*tree.left_out, *series_left_out]
+    if list_path is not None:
+        write_left_out(list_path, source, unused, {}, {})
+    if not exams:
+        raise DatasetError(f"{source}: no PET with its CT in {tree.num_files} files; {_summary(unused)}")
+    return exams, unused
 
 
 def raise_failures(conversion: Conversion) -> None:

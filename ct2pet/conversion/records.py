@@ -17,6 +17,7 @@ from ct2pet.dataset.raw import SPLITS
 from ct2pet.dicom.pairing import Exam
 from ct2pet.errors import DatasetError
 from ct2pet.files import remove_partial_files, write_json
+from ct2pet.layout import DATASET
 from ct2pet.schema import read_as
 
 RECORDS = "conversion"
@@ -90,7 +91,15 @@ def remove_case(folder: Path, case: str) -> None:
         image_path(folder, kind, case).unlink(missing_ok=True)
 
 
-def remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
+def begin_conversion(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
+    """Prepare the folder of a dataset for a conversion: without dataset.json, which is written last, and without the
+    remains of a killed conversion (see ``_remove_unfinished``)."""
+    (folder / DATASET).unlink(missing_ok=True)
+    (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    _remove_unfinished(folder, prefix, finished)
+
+
+def _remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
     """Remove the remains of a killed conversion: images of cases (``prefix``_NNNN) without a record, temporary
     files."""
     for place in (folder, folder / RECORDS, *(folder / f"{kind}{split}" for kind in IMAGES for split in SPLITS)):

@@ -8,7 +8,7 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_files import Study, ct_series, write
+from dicom_files import Study, ct_series, pet_series, write
 from dicom_objects import plant_identifiers
 from dicom_pets import ORIENTATIONS, read_by_itk
 from full_disk import file_size_limit
@@ -206,6 +206,18 @@ def test_a_disk_too_full_for_the_nifti_is_one_line(scans, capsys):
         assert main(f"-i {scans}/scans -o {scans}/out --districts {scans}/maps -device cpu --grid ct".split()) == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line.startswith("a: ")]
     assert lines == [f"a: {scans}/out/a.nii.gz: cannot be written (File too large)"]
+
+
+def test_the_exported_folder_of_a_patient_with_its_pet_is_one_case(scans, capsys):
+    study = Study("PAT-P")
+    put_case(scans, "P", study=study, folder="P/CT")
+    write(pet_series(study), scans / "scans" / "P" / "PET")
+    arguments = f"-i {scans}/scans/P -o {scans}/out --districts {scans}/maps -device cpu --dicom"
+    assert main(arguments.split()) == 0
+    assert [path.name for path in (scans / "out").glob("*.nii.gz")] == ["P.nii.gz"]
+    first = pydicom.dcmread(scans / "out" / "dicom" / "P" / "00001.dcm")
+    assert (first.PatientID, first.StudyInstanceUID) == ("PAT-P", study.tags()["StudyInstanceUID"])
+    assert capsys.readouterr().err.count("left out: PET\n") == 1
 
 
 @pytest.mark.parametrize(("failing", "alone"), [(False, False), (True, False), (False, True)])
