@@ -7,8 +7,8 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+from _lesion_tables import SHOWN
 from comparison import TRAINING
-from lesions import SHOWN
 
 from ct2pet.evaluation.comparing.comparison import Comparison, Difference
 from ct2pet.evaluation.names import HEADERS, LESIONS, mean_text, region_title

@@ -21,8 +21,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from _lesion_tables import DISTRICT
 from comparison import PHANTOM, Benchmark
-from lesions import DISTRICT
 from scipy.ndimage import binary_dilation, label
 from torch.nn import functional
 from variants import DEFAULT, SOFT_TISSUE_HU

@@ -2,8 +2,10 @@
 
 Run: python benchmarks/lesions.py WORK [--arms default lesions_50] [--seconds 600] [--others NAME=MODEL ...]
 Trunks of --train phantoms train each arm (see variants.py) for --seconds of processor time on one core; --test others
-are predicted and evaluated. The ceiling is the best prediction from the CT and the rules of the phantom: each
-tissue has its mean uptake, each lesion that the CT shows the mean uptake of such lesions, and no other lesion exists.
+are predicted and evaluated. --rich_arms are trained on --rich other phantoms, with about ten lesions in the trunk, of
+all diagnoses; in tables their names begin with rich_. The ceiling is the best prediction from the CT and the rules of
+the phantom: each tissue has its mean uptake, each lesion that the CT shows the mean uptake of such lesions, and no
+other lesion exists.
 --others predicts with further models: archives, folders of trained models, or box, the built-in model.
 What is finished stays in WORK and is not done again; without arms it prints what is finished.
 
@@ -16,7 +18,8 @@ bias of both groups of lesions, the share of lesions with an SUV of at least 4, 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +27,8 @@ import numpy as np
 from _lesion_ceiling import patients, uptake_of_shown_lesions, write_ceiling
 from _lesion_observer import Observed, Observer
 from _lesion_shares import lesion_shares
+from _lesion_tables import DISTRICT, REFERENCE, SHOWN, markdown, tables
 from comparison import PHANTOM, TRAINING, Benchmark, arm, plan_default, train_network, write_plans
-from scipy.stats import bootstrap
 from variants import ARMS, DEFAULT, VARIANTS
 
 from ct2pet.api.evaluation import evaluate
@@ -33,36 +36,32 @@ from ct2pet.api.prediction import predict
 from ct2pet.api.preprocessing import preprocess
 from ct2pet.dataset import RawDataset
 from ct2pet.evaluation import read_summary
-from ct2pet.evaluation.detection import THRESHOLDS_SUV
-from ct2pet.evaluation.statistics import LEAST_CASES, SEED, describe, paired_test
 from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.layout import SUMMARY
-from ct2pet.phantom import DEMO, write_dataset
+from ct2pet.phantom import DEMO, Cohort, write_cohort, write_dataset
 from ct2pet.phantom.scan import LESION_GROUPS
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.resampling import resample
 from ct2pet.volume import Triple, Volume
 
-CEILING, DISTRICT = "ceiling", "trunk"
+CEILING = "ceiling"
 OBSERVER = "ideal_observer.md"
-_REFERENCE = "default"
-SHOWN, HIDDEN = "lesions_shown_in_CT", "lesions_hidden_in_CT"
-_PHANTOM_SEED = 2020
-_HOT_SUV = 4.0
+RICH = "Dataset997_LesionRich"
+_PHANTOM_SEED, _RICH_SEED = 2020, 2021
 _FALSE_POSITIVES = 1.0  # of the ideal observer, per scan
-_AT = THRESHOLDS_SUV.index(_HOT_SUV)
-Summary = Mapping[str, Any]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path, help="a folder for everything that is made")
     parser.add_argument("--arms", nargs="*", choices={**ARMS, **VARIANTS}, default=[], metavar="ARM")
+    parser.add_argument("--rich_arms", nargs="*", choices={**ARMS, **VARIANTS}, default=[], metavar="ARM")
     parser.add_argument("--others", nargs="*", default=[], metavar="NAME=MODEL", help="models for --model of predict")
     parser.add_argument("--seconds", type=float, default=600, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=120, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=30, help="phantoms to predict")
+    parser.add_argument("--rich", type=int, default=250, help="phantoms rich in lesions, for --rich_arms")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     benchmark = Benchmark(work, work / "results", PHANTOM, arguments.seconds, ("all",), DISTRICT)
@@ -71,6 +70,10 @@ def main() -> None:
     ceiling(benchmark)
     for name in arguments.arms:
         run_arm(benchmark, name)
+    rich = replace(benchmark, dataset=RICH)
+    for name in arguments.rich_arms:
+        prepare_rich(rich, arguments.rich)
+        run_arm(rich, name)
     for other in arguments.others:
         name, _, model = other.partition("=")
         evaluated(benchmark, name, model_paths=[model])
@@ -81,9 +84,9 @@ def main() -> None:
     folders = sorted((path.parent for path in (work / "predictions").glob(f"*/{SUMMARY}")), key=lambda f: f.name)
     summaries = {folder.name: read_summary(folder / SUMMARY) for folder in folders}
     print(tables(summaries))
-    if _REFERENCE in summaries:
-        shares = lesion_shares(summaries[_REFERENCE]["cases"], DISTRICT, SHOWN, volumes(benchmark))
-        print(f"\n{_REFERENCE}: shown lesions have {shares}")
+    if REFERENCE in summaries:
+        shares = lesion_shares(summaries[REFERENCE]["cases"], DISTRICT, SHOWN, volumes(benchmark))
+        print(f"\n{REFERENCE}: shown lesions have {shares}")
 
 
 def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDataset:
@@ -105,6 +108,15 @@ def prepare(benchmark: Benchmark, num_train: int, num_test: int) -> None:
             lesions, districts = (read_volume(dataset.file(kind, case, "Ts")) for kind in ("lesions", "districts"))
             inside = resample(districts, lesions.grid, labels=True).array == dataset.districts[DISTRICT]
             write_volume(path, lesions.with_array(np.where(inside, lesions.array, 0).astype(np.uint8)))
+
+
+def prepare_rich(benchmark: Benchmark, number: int) -> None:
+    """Phantoms rich in lesions, to train on, with plans and the trunk's store."""
+    raw = benchmark.work / "raw" / RICH
+    if not (raw / "dataset.json").exists():
+        write_cohort(raw, Cohort(number, 0, _RICH_SEED, DEMO, lesion_rich=True), name="Phantoms rich in lesions")
+    plan_default(benchmark)
+    preprocess(RICH, plans_name=DEFAULT, configurations=[DISTRICT], num_processes=1)
 
 
 def masks(benchmark: Benchmark) -> Path:
@@ -155,7 +167,7 @@ def observer_table(benchmark: Benchmark) -> str:
         host: [one for one in found if one.lesion.host == host] for host in sorted({o.lesion.host for o in found})
     }
     rows += [_observed(host, own, np.mean(voxels)) for host, own in by_host.items()]
-    return _markdown([*rows, _observed("all tissues", found, np.mean(voxels))])
+    return markdown([*rows, _observed("all tissues", found, np.mean(voxels))])
 
 
 def _observed(name: str, found: Sequence[Observed], positions: float) -> list[str]:
@@ -188,11 +200,12 @@ def only_the_trunk(benchmark: Benchmark, folder: Path) -> None:
 
 def run_arm(benchmark: Benchmark, name: str) -> None:
     """Train, predict and evaluate one arm; finished parts are not repeated."""
-    folder = benchmark.work / "predictions" / name
+    shown_as = f"rich_{name}" if benchmark.dataset == RICH else name
+    folder = benchmark.work / "predictions" / shown_as
     if not (folder / TRAINING).exists():
         write_plans(benchmark, name)
         write_json(folder / TRAINING, [train_network(benchmark, name, DISTRICT, "all", benchmark.seconds)])
-    evaluated(benchmark, name, dataset=PHANTOM, model=arm(name).model, plans_name=name)
+    evaluated(benchmark, shown_as, dataset=benchmark.dataset, model=arm(name).model, plans_name=name)
 
 
 def evaluated(benchmark: Benchmark, name: str, **model: Any) -> None:
@@ -202,93 +215,6 @@ def evaluated(benchmark: Benchmark, name: str, **model: Any) -> None:
         source = benchmark.work / "raw" / PHANTOM / "imagesTs"
         predict(source, folder, configurations=[DISTRICT], device="cpu", continue_prediction=True, **model)
         evaluate(PHANTOM, folder, lesions=masks(benchmark), num_processes=1)
-
-
-def tables(summaries: Mapping[str, Summary]) -> str:
-    """Both tables in Markdown: every prediction, and each one against the default arm, where it is finished."""
-    first = next(iter(summaries.values()))
-    groups = first["detection"]["curves"]["prediction"]["by_group"]
-    numbers = ", ".join(f"{of['lesions']} {name.replace('_', ' ')}" for name, of in groups.items())
-    header = [
-        f"{len(first['cases'])} cases, {DISTRICT}; lesions: {numbers}",
-        *("MAE [SUV]", "shown: SUVmean bias [%]", "hidden: SUVmean bias [%]"),
-        *(f"shown: SUV ≥ {_HOT_SUV:g} [%]", f"hidden: SUV ≥ {_HOT_SUV:g} [%]"),
-        *("hot spots outside lesions, per scan", "of these cold in the real PET"),
-    ]
-    rows = [_row(name, summary) for name, summary in summaries.items()]
-    rows.append(["real PET", "–", "–", "–", *_shares(first, "real"), *_hot_spots(first, "real")])
-    shown = [_markdown([header, *rows])]
-    if _REFERENCE in summaries:
-        shown.append(_markdown(_paired(summaries, [name for name in summaries if name != _REFERENCE])))
-    return "\n\n".join(shown)
-
-
-def _row(name: str, summary: Summary) -> list[str]:
-    biases = [_mean(_values(summary, region, "suv_mean_bias"), ".1f") for region in (SHOWN, HIDDEN)]
-    found = [*biases, *_shares(summary, "fake"), *_hot_spots(summary, "prediction")]
-    return [name, _mean(_values(summary, DISTRICT, "mae"), ".3f"), *found]
-
-
-def _shares(summary: Summary, role: str) -> list[str]:
-    return [_share(summary, region.removeprefix("lesions_"), role) for region in (SHOWN, HIDDEN)]
-
-
-def _hot_spots(summary: Summary, method: str) -> list[str]:
-    curve = summary["detection"]["curves"][method]
-    return [f"{curve[kind][_AT]:.2f}" for kind in ("false_positives", "false_hot_spots")]
-
-
-def _paired(summaries: Mapping[str, Summary], names: Sequence[str]) -> list[list[str]]:
-    """Each prediction minus that of the default arm; of a bias its size."""
-    rows = [["compared", "in", "difference [95%]", "pairs", "p (t)", "p (Wilcoxon)"]]
-    for other in names:
-        for region, metric, digits in ((DISTRICT, "mae", ".3f"), (SHOWN, "suv_mean_bias", ".1f")):
-            pair = [_values(summaries[name], region, metric) for name in (_REFERENCE, other)]
-            test = paired_test(*([None if v is None else abs(v) for v in values] for values in pair))
-            found = [f"{p:.4f}" if p is not None else "–" for p in (test.p_t, test.p_wilcoxon)]
-            change = _interval(test.mean, test.ci95, f"+{digits}")
-            rows.append([f"{other} − {_REFERENCE}", f"{region}, {metric}", change, str(test.pairs), *found])
-    return rows
-
-
-def _values(summary: Summary, region: str, metric: str) -> list[float | None]:
-    return [regions.get(region, {}).get(metric) for regions in summary["cases"].values()]
-
-
-def _mean(values: Sequence[float | None], digits: str) -> str:
-    found = describe(values)
-    return _interval(found["mean"], found["ci95"], digits)
-
-
-def _interval(mean: float | None, ends: Sequence[float] | None, digits: str) -> str:
-    if mean is None:
-        return "–"
-    return f"{mean:{digits}}" + ("" if ends is None else f" [{ends[0]:{digits}}, {ends[1]:{digits}}]")
-
-
-def _share(summary: Summary, group: str, role: str) -> str:
-    """The share of the lesions of a group with the SUV of a hot spot; its interval resamples the cases. ``role``:
-    "real" or "fake" PET."""
-    own = [[one[f"{role}_suv_max"] for one in case if one["group"] == group] for case in summary["lesions"].values()]
-    hits = np.array([[sum(value >= _HOT_SUV for value in values), len(values)] for values in own if values]).T
-    if not hits.size:
-        return "–"
-    share = 100 * hits[0].sum() / hits[1].sum()
-    if hits.shape[1] < LEAST_CASES:
-        return _interval(share, None, ".0f")
-    found = bootstrap(
-        hits,
-        lambda hot, every, axis: 100 * hot.sum(axis=axis) / every.sum(axis=axis),
-        paired=True,
-        n_resamples=2000,
-        method="percentile",
-        rng=np.random.default_rng(SEED),
-    )
-    return _interval(share, found.confidence_interval, ".0f")
-
-
-def _markdown(rows: Sequence[Sequence[str]]) -> str:
-    return "\n".join(f"| {' | '.join(row)} |" for row in [rows[0], ["---"] * len(rows[0]), *rows[1:]])
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
 SOFT_TISSUE_HU, TUMOUR_HU = (-150.0, 250.0), (-20.0, 100.0)
 _WIDE_HU = 800.0  # twice the soft-tissue window
 _LEAST_COMMON_HU = 100.0
+_SMALL_PATCH = 12  # voxels
 Change = Callable[[Configuration, DistrictFingerprint], Configuration]
 
 
@@ -100,6 +101,19 @@ def residual(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     return with_networks(c, generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments))
 
 
+def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """The windows of the built-in model, and half of the patches on lesions, which are small, so that many are seen in
+    a given time; a residual U-Net of two stages, three times as wide, with batch normalisation."""
+    size, batch_size, features = [min(_SMALL_PATCH, n // 2 * 2) for n in c.median_shape], 16, 24
+    topology = unet_topology(size, c.spacing, 2)
+    planned = with_networks(c, generator=plan_generator(topology, features, 2 * features))
+    arguments = {**planned.network("generator").arguments, "norm_op": "torch.nn.BatchNorm3d"}
+    del arguments["n_conv_per_stage"]
+    arguments["n_blocks_per_stage"] = [1] * topology.num_stages
+    changed = replace(three_windows(c, seen), patch_size=size, batch_size=batch_size)
+    return with_networks(changed, generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments))
+
+
 def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     """nnU-Net's 3d_fullres as far as plans hold it: the patch of the whole box, batch 2, 32 to 320 features, a third of
     the patches on lesions, its CT window, rotations, flips and mirroring."""
@@ -165,5 +179,6 @@ VARIANTS = {
     "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
     "two_windows": Arm(change=two_windows),
     "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
+    "small_patches": Arm("regression", change=small_patches, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }

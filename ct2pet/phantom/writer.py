@@ -18,6 +18,7 @@ from ct2pet.parallel import map_cases
 from ct2pet.phantom._cases_table import write_cases_table
 from ct2pet.phantom.domains import make_varied_patient, vary_scanner
 from ct2pet.phantom.field_of_view import crop_some
+from ct2pet.phantom.lesions import lesion_rich
 from ct2pet.phantom.patient import Patient
 from ct2pet.phantom.population import make_patient
 from ct2pet.phantom.scan import LESION_GROUPS, CaseVolumes, scan
@@ -37,13 +38,15 @@ CaseVolumesOf = Callable[[Patient, Scanner], Mapping[str, Volume]]
 class Cohort:
     """Phantom patients in a scanner: ``num_train`` training and ``num_test`` test cases, drawn from ``seed``. The first
     cases do not depend on the numbers of cases. ``varied``: from the population of ``domains``, each with another
-    sharpness and noise of the scanner, some in a small field of view."""
+    sharpness and noise of the scanner, some in a small field of view. ``lesion_rich``: the training cases have further
+    lesions, of all diagnoses (see ``lesions.lesion_rich``)."""
 
     num_train: int
     num_test: int
     seed: int = 0
     scanner: Scanner = CLINICAL
     varied: bool = False
+    lesion_rich: bool = False
 
 
 def write_dataset(
@@ -79,7 +82,12 @@ def write_cohort(folder: str | os.PathLike, cohort: Cohort, *, name: str = "Phan
         file_ending=FILE_ENDING,
         organs=LABELS,
         lesion_groups=LESION_GROUPS,
-        phantom={"seed": cohort.seed, "scanner": cohort.scanner.name, "varied": cohort.varied},
+        phantom={
+            "seed": cohort.seed,
+            "scanner": cohort.scanner.name,
+            "varied": cohort.varied,
+            "lesion_rich": cohort.lesion_rich,
+        },
     )
 
 
@@ -98,7 +106,7 @@ def write_cases(
     (folder / layout.DATASET).unlink(missing_ok=True)
     splits = ["Tr"] * cohort.num_train + ["Ts"] * cohort.num_test
     cases = {
-        case: (folder, case, split, *_drawn(cohort, _patient_seed(cohort.seed, number)), case_volumes)
+        case: (folder, case, split, *_drawn(cohort, _patient_seed(cohort.seed, number), split), case_volumes)
         for number, split in enumerate(splits, start=1)
         for case in [f"phantom_{number:03d}"]
     }
@@ -115,11 +123,15 @@ def _patient_seed(seed: int, number: int) -> int:
     return int(np.random.SeedSequence([seed, number]).generate_state(1)[0])
 
 
-def _drawn(cohort: Cohort, seed: int) -> tuple[Callable[[], Patient], Scanner]:
+def _drawn(cohort: Cohort, seed: int, split: str) -> tuple[Callable[[], Patient], Scanner]:
     """The function that draws the patient of a seed (in the process that writes it), and the scanner."""
-    if cohort.varied:
-        return partial(make_varied_patient, seed), vary_scanner(cohort.scanner, seed)
-    return partial(make_patient, seed), cohort.scanner
+    draw = partial(make_varied_patient if cohort.varied else make_patient, seed)
+    scanner = vary_scanner(cohort.scanner, seed) if cohort.varied else cohort.scanner
+    return (partial(_lesion_rich, draw) if cohort.lesion_rich and split == "Tr" else draw), scanner
+
+
+def _lesion_rich(draw: Callable[[], Patient]) -> Patient:
+    return lesion_rich(draw())
 
 
 def _write_case(

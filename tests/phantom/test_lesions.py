@@ -3,7 +3,7 @@
 import numpy as np
 
 from ct2pet.phantom.anatomy import Anatomy
-from ct2pet.phantom.lesions import SITES, place_lesions
+from ct2pet.phantom.lesions import SITES, lesion_rich, place_lesions
 from ct2pet.phantom.patient import DIAGNOSES
 from ct2pet.phantom.tissues import LABELS, labels_with_parts
 from ct2pet.volume import Grid
@@ -49,3 +49,15 @@ def test_the_random_numbers_decide(patient_with_lesions):
 def test_ct_shows_some_lesions_and_hides_others(patients):
     shown = [lesion.hu is not None for patient in patients for lesion in patient.lesions]
     assert 0.2 < np.mean(shown) < 0.95
+
+
+def test_patients_rich_in_lesions_have_those_of_several_diagnoses_beside_their_own(patients):
+    several = []
+    for patient in patients[:6]:
+        rich = lesion_rich(patient)
+        assert rich.lesions[: len(patient.lesions)] == patient.lesions
+        assert rich == lesion_rich(patient)
+        several.append(len(rich.lesions) - len(patient.lesions))
+        hosts = {lesion.host for lesion in rich.lesions}
+        assert not any(hosts <= {site.host for site in sites} for sites in SITES.values())
+    assert np.mean(several) > 8

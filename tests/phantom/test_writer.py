@@ -21,6 +21,7 @@ from ct2pet.phantom import (
     write_dataset,
 )
 from ct2pet.phantom.field_of_view import crop_some
+from ct2pet.phantom.lesions import lesion_rich
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,17 @@ def test_a_varied_cohort_varies_patients_and_scanners(tmp_path):
     volumes = crop_some(scan(patient, vary_scanner(COARSE, seed)), patient)
     assert (read_volume(tmp_path / "targetsTr" / "phantom_001.nii.gz").array == volumes.pet.array).all()
     assert (read_volume(tmp_path / "imagesTr" / "phantom_001_0000.nii.gz").array == volumes.ct.array).all()
+
+
+def test_only_training_cases_are_rich_in_lesions(tmp_path):
+    write_cohort(tmp_path, Cohort(1, 1, 3, COARSE, lesion_rich=True))
+    with (tmp_path / "cases.csv").open(newline="") as file:
+        train, test = csv.DictReader(file)
+    rich, usual = lesion_rich(make_patient(int(train["seed"]))), make_patient(int(test["seed"]))
+    assert [int(row["num_lesions"]) for row in (train, test)] == [len(rich.lesions), len(usual.lesions)]
+    assert (train["diagnosis"], test["diagnosis"]) == ("several", usual.diagnosis)
+    assert (read_volume(tmp_path / "targetsTr" / "phantom_001.nii.gz").array == scan(rich, COARSE).pet.array).all()
+    assert (read_volume(tmp_path / "targetsTs" / "phantom_002.nii.gz").array == scan(usual, COARSE).pet.array).all()
 
 
 def test_a_case_that_fails_is_named_and_the_folder_is_no_dataset(tmp_path, monkeypatch):
