@@ -26,7 +26,7 @@ from ct2pet.dicom.tree import LeftOut, scan_tree
 from ct2pet.errors import CasesFailed, DatasetError
 from ct2pet.files import atomic_path
 from ct2pet.outputs import check_output_folder
-from ct2pet.parallel import default_processes, map_cases
+from ct2pet.parallel import CaseResults, default_processes, map_cases
 from ct2pet.paths import raw_folder
 from ct2pet.suv import Supplied, SuppliedTable, read_supplied
 
@@ -102,6 +102,17 @@ def convert_dicom(
             write_left_out(list_path, source, unused, results.failures, folders)
     except OSError as error:
         raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
+    return _conversion(folder, named, records, results, unused)
+
+
+def _conversion(
+    folder: Path,
+    named: Sequence[Named],
+    records: Mapping[str, Record],
+    results: CaseResults,
+    unused: Sequence[LeftOut],
+) -> Conversion:
+    """``records``: of all cases of the dataset; ``results``: those of this run."""
     return Conversion(
         folder,
         new=tuple(results.values),
