@@ -106,12 +106,15 @@ def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     a given time; a residual U-Net of two stages, three times as wide, with batch normalisation."""
     size, batch_size, features = [min(_SMALL_PATCH, n // 2 * 2) for n in c.median_shape], 16, 24
     topology = unet_topology(size, c.spacing, 2)
-    planned = with_networks(c, generator=plan_generator(topology, features, 2 * features))
-    arguments = {**planned.network("generator").arguments, "norm_op": "torch.nn.BatchNorm3d"}
+    arguments = {**plan_generator(topology, features, 2 * features).arguments, "norm_op": "torch.nn.BatchNorm3d"}
     del arguments["n_conv_per_stage"]
     arguments["n_blocks_per_stage"] = [1] * topology.num_stages
-    changed = replace(three_windows(c, seen), patch_size=size, batch_size=batch_size)
-    return with_networks(changed, generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments))
+    base = c.network("discriminator").arguments["base_features"]
+    return with_networks(
+        replace(three_windows(c, seen), patch_size=size, batch_size=batch_size),
+        generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments),
+        discriminator=plan_discriminator(size, base),
+    )
 
 
 def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
@@ -179,6 +182,7 @@ VARIANTS = {
     "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
     "two_windows": Arm(change=two_windows),
     "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
+    "lesion_head": Arm("lesion_regression", change=small_patches, numbers={"learning_rate": 4e-3}),
     "small_patches": Arm("regression", change=small_patches, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }

@@ -11,7 +11,8 @@ from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Configuration, Normalization
 
 INPUTS, TARGETS, CONDITIONS, DIMENSIONS = "inputs", "targets", "conditions", "dimensions"
-WINDOWS = "windows"
+WINDOWS, LESION_HEAD = "windows", "lesion_head"
+_LESION_HEAD_CHANNELS = 2
 _UNLIMITED = 10**6
 
 
@@ -22,7 +23,8 @@ class NetworkNeed:
     ``plan``: the role in the plans with its class and arguments; ``own_plan``: a role of this method only, used instead
     in plans that have it (the planner makes none). ``inputs``: its input channels, ``outputs``: its output channels;
     each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), WINDOWS (the planned windows of
-    INPUTS, which come first), CONDITIONS (one for each class) or DIMENSIONS (a displacement); a network of several
+    INPUTS, which come first), CONDITIONS (one for each class), DIMENSIONS (a displacement) or LESION_HEAD (logit and
+    additional uptake of a lesion); a network of several
     decoders has one output per target (``separate_outputs``).
     ``copies``: the number in memory. ``passes``: how many times the activations of one are in memory in one update (a
     generator trained through its discriminator has one pass of both).
@@ -68,6 +70,8 @@ def normalized_inputs(fields: Fields, planned: Configuration) -> Iterator[tuple[
 def _channels(part: str, fields: Fields, dimensions: int) -> int:
     if part == DIMENSIONS:
         return dimensions
+    if part == LESION_HEAD:
+        return _LESION_HEAD_CHANNELS
     if part == CONDITIONS:
         return sum(len(one.labels) for one in fields.conditions)
     return sum(one.num_channels for one in (fields.inputs if part == INPUTS else fields.targets))
@@ -112,7 +116,8 @@ class Requirements:
     """The requirements of a method.
 
     ``fields``: the supported fields. ``dataset_keys``: keys that dataset.json must have. ``networks``: by name.
-    ``paired``: input and target patch have the same position. ``dimensions``: 3 for patches, 2 for axial slices.
+    ``paired``: input and target patch have the same position. ``needs_lesions``: batches contain the masks of lesions,
+    and a training case must have one. ``dimensions``: 3 for patches, 2 for axial slices.
     ``stages``: for a method trained in several stages the requirements of each, by name and in order; its own
     ``networks`` are empty. ``hyperparameters``: the method's parameters with default values, copied into the plans for
     editing.
@@ -122,6 +127,7 @@ class Requirements:
     networks: Mapping[str, NetworkNeed] = field(default_factory=dict)
     dataset_keys: tuple[str, ...] = ()
     paired: bool = True
+    needs_lesions: bool = False
     dimensions: int = 3
     stages: Mapping[str, Requirements] = field(default_factory=dict)
     hyperparameters: Mapping[str, Any] = field(default_factory=dict)

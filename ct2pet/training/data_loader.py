@@ -13,7 +13,7 @@ import torch
 from acvl_utils.cropping_and_padding.bounding_boxes import insert_crop_into_image
 
 from ct2pet.dataset import Field, Fields
-from ct2pet.dataset.fields import MASK
+from ct2pet.dataset.fields import LESIONS, MASK
 from ct2pet.errors import TrainingError
 from ct2pet.parallel import default_processes
 from ct2pet.planning.configuration import Configuration
@@ -36,9 +36,9 @@ class Place:
 @dataclass(frozen=True)
 class PatchBatch:
     """Tensors by field: images (N, 1, *patch) float32, label maps (N, 1, *patch) int64, conditions (N) int64, and
-    ``mask`` (N, 1, *patch) bool, with ``target_mask`` for unpaired ones; and a seed for the augmentation of each
-    sample. ``cases``: the cases of the inputs (and of the targets for unpaired ones) of the whole batch, also where
-    these are a share of its samples."""
+    ``mask`` (N, 1, *patch) bool, with ``target_mask`` for unpaired ones and ``lesions`` where they are planned; and a
+    seed for the augmentation of each sample. ``cases``: the cases of the inputs (and of the targets for unpaired ones)
+    of the whole batch, also where these are a share of its samples."""
 
     tensors: dict[str, torch.Tensor]
     cases: list[str]
@@ -53,14 +53,15 @@ class PatchBatch:
 class BatchPlan:
     """The settings of batches. ``margin``: additional voxels on each side of a patch for the augmentation.
     ``uses_margin``: for which seeds of samples they are read; in other samples they have the value outside the image.
-    Unless ``paired``, targets have another random position, mostly in another case, with their own mask. ``share``:
-    read only these samples of each batch."""
+    Unless ``paired``, targets have another random position, mostly in another case, with their own mask.
+    ``with_lesions``: batches contain the masks of the lesions. ``share``: read only these samples of each batch."""
 
     batch_size: int
     seed: int
     margin: Sequence[int] = (0, 0, 0)
     uses_margin: Callable[[int], bool] = lambda seed: True
     paired: bool = True
+    with_lesions: bool = False
     share: slice = field(default_factory=lambda: slice(None))
 
 
@@ -112,6 +113,13 @@ class PatchLoader:
                     f"no training case has the {condition.name} {missing[0]!r}; add cases of this class, or remove it "
                     "from dataset.json"
                 )
+
+    def check_lesions(self) -> None:
+        """Raise TrainingError where no case has a lesion, so that lesions cannot be learned."""
+        if not self.with_lesions:
+            raise TrainingError(
+                "no training case has a lesion in this district; this method needs masks of lesions (lesionsTr)"
+            )
 
     def batch(self, number: int) -> PatchBatch:
         """Batch ``number`` (0, 1, ...)."""
@@ -172,7 +180,7 @@ class PatchLoader:
             one.name: np.full(shape, self.padding[one.name], np.int64 if one.rules.is_labels else np.float32)
             for one in fields
         }
-        arrays[MASK] = np.zeros(shape, bool)
+        arrays |= {name: np.zeros(shape, bool) for name in (MASK, *([LESIONS] if self.plan.with_lesions else []))}
         for number, (place, seed) in enumerate(zip(own, share)):
             patch = {name: array[number, 0] for name, array in arrays.items()}
             start = [a - m for a, m in zip(place.start, self.plan.margin)]
@@ -207,15 +215,17 @@ def _start(centre: int, patch: int, length: int, random: np.random.Generator) ->
 
 
 def read_patch(case: StoredCase, start: Sequence[int], patch: Mapping[str, np.ndarray]) -> None:
-    """Fill the arrays ``patch`` (Z, Y, X; by field, and the mask), all of one shape, with the patch of a stored case
-    that begins at the voxel ``start``. Outside the stored box their values are unchanged."""
+    """Fill the arrays ``patch`` (Z, Y, X; by field, and the masks), all of one shape, with the patch of a stored case
+    that begins at the voxel ``start``. Outside the stored box, and of lesions that a case does not have, their values
+    are unchanged."""
     size = patch[MASK].shape
     low = [max(0, a) for a in start]
     high = [min(n, a + p) for n, a, p in zip(case.shape, start, size)]
     inside = case.read(Box(tuple(low), tuple(high)))  # type: ignore[arg-type]
     there = [[a - first, b - first] for a, b, first in zip(low, high, start)]
     for name, array in patch.items():  # converted by numpy: torch would start more threads for it
-        insert_crop_into_image(array, inside[name], there)
+        if inside[name] is not None:
+            insert_crop_into_image(array, inside[name], there)
 
 
 def prefetched(

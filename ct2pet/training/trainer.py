@@ -77,11 +77,14 @@ class Trainer:
             augmenter.margin,
             augmenter.uses_margin,
             paired=self.model.requirements.paired,
+            with_lesions=self.model.requirements.needs_lesions,
             share=distributed.batch_share(batch_size),
         )
         loader = PatchLoader(self.stage.inputs, run.training_cases, planned, self.model.fields, plan)
         if isinstance(self.model, Synthesis):
             loader.check_classes()
+        if self.model.requirements.needs_lesions:
+            loader.check_lesions()
         self.online_validation = OnlineValidation(
             self.stage.inputs, run.validation_cases or run.training_cases, self.model
         )

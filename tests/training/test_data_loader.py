@@ -26,6 +26,29 @@ def equal(first, second):
     return first.seeds == second.seeds and all(torch.equal(a, second.tensors[n]) for n, a in first.tensors.items())
 
 
+def test_a_batch_contains_the_lesions_of_its_patches_where_they_are_planned(store):
+    """A0 has a lesion, the others none. The patch is as large as the stored box."""
+    loader = make_loader(store, patch=(24, 20, 22), with_lesions=True)
+    found = {}
+    for number in range(8):
+        batch = loader.batch(number)
+        assert batch.tensors["lesions"].dtype == torch.bool
+        found |= dict(zip(batch.cases, batch.tensors["lesions"][:, 0]))
+    assert sorted(found) == ["A0", "A1", "A2"]
+    assert torch.equal(found["A0"], torch.from_numpy(store.open("A0").read_all()["lesions"]))
+    assert found["A0"].sum() == 27
+    assert not found["A1"].any()
+    assert not found["A2"].any()
+    assert "lesions" not in make_loader(store).batch(0).tensors
+
+
+def test_cases_without_masks_of_lesions_have_none_in_batches_and_cannot_teach_them(tmp_path):
+    loader = make_loader(write_tiny_store(tmp_path, lesions=False), with_lesions=True)
+    assert not loader.batch(0).tensors["lesions"].any()
+    with pytest.raises(TrainingError, match="no training case has a lesion"):
+        loader.check_lesions()
+
+
 def test_a_batch_depends_only_on_seed_and_number(store):
     loader, other = make_loader(store), make_loader(store)
     loader.batch(0), loader.batch(1)
