@@ -15,7 +15,5 @@ def lesion_cross_entropy(
     ``lesion_weight`` times; the mean over the voxels of ``mask`` as in masked_l1. ``lesion`` and ``mask`` are bool; all
     tensors (N, 1, *space)."""
     weight = torch.tensor(lesion_weight, device=logit.device)
-    cost = functional.binary_cross_entropy_with_logits(
-        logit.float(), lesion.float(), reduction="none", pos_weight=weight
-    )
+    cost = functional.binary_cross_entropy_with_logits(logit, lesion.float(), reduction="none", pos_weight=weight)
     return _masked_mean(cost, mask)

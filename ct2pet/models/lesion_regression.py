@@ -1,9 +1,8 @@
-"""A regression that detects lesions: the PET is the uptake without a lesion, plus the probability of a lesion times its
-additional uptake.
+"""A regression with a second head, which detects lesions in the training.
 
-The losses on the image alone have almost no gradient from lesions, which are few voxels, while the probability is low.
-The cross-entropy on the masks of the lesions has one (documentation/explanation/experiments.md). Prediction needs no
-mask.
+The losses on the image have little gradient from lesions, which are few voxels. The cross-entropy on their masks
+teaches the common features of both heads to tell lesions from other tissue (documentation/explanation/experiments.md).
+Prediction needs no mask.
 """
 
 from __future__ import annotations
@@ -12,13 +11,12 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 
 import torch
-from torch.nn import functional
 
 from ct2pet.dataset.fields import LESIONS
 from ct2pet.losses import lesion_cross_entropy, masked_l1, masked_l2
 from ct2pet.models.base import Batch, Progress, Update
 from ct2pet.models.regression import Regression, RegressionHyperparameters
-from ct2pet.planning.requirements import LESION_HEAD, TARGETS, NetworkNeed, Requirements
+from ct2pet.planning.requirements import LESION, TARGETS, NetworkNeed, Requirements
 from ct2pet.schema import NotNegative, Positive
 
 _RARE = 4.0  # the first probability of a lesion is sigmoid(-4), 1.8%
@@ -35,13 +33,13 @@ class LesionRegressionHyperparameters(RegressionHyperparameters):
 
 
 class LesionRegression(Regression):
-    """Paired translation with a lesion head: the generator has two further channels, the logit of a lesion and its
-    additional uptake. It needs training cases with masks of their lesions."""
+    """Paired translation; a further channel of the generator is the logit of a lesion. It needs training cases with
+    masks of their lesions."""
 
     Hyperparameters = LesionRegressionHyperparameters
     hyperparameters: LesionRegressionHyperparameters
     requirements = Requirements(
-        networks={"generator": NetworkNeed(outputs=(TARGETS, LESION_HEAD))},
+        networks={"generator": NetworkNeed(outputs=(TARGETS, LESION))},
         needs_lesions=True,
         hyperparameters=asdict(LesionRegressionHyperparameters()),
     )
@@ -49,20 +47,14 @@ class LesionRegression(Regression):
     def training_step(self, batch: Batch, progress: Progress) -> Iterator[Update]:
         hparams = self.hyperparameters
         ct, real_pet, mask, _ = self.images(batch)
-        fake_pet, logit = self._pet_and_logit(ct)
+        fake_pet, logit = self.generator(ct).split(1, dim=1)
         l1, l2 = (loss(fake_pet, real_pet, mask) for loss in (masked_l1, masked_l2))
-        lesion = lesion_cross_entropy(logit, batch[LESIONS], mask, hparams.lesion_weight)
+        lesion = lesion_cross_entropy(logit.float() - _RARE, batch[LESIONS], mask, hparams.lesion_weight)
         loss = l1 + hparams.lambda_l2 * l2 + hparams.lambda_lesion * lesion
         yield Update("generator", loss, {"g_l1": l1, "g_l2": l2, "g_lesion": lesion})
 
     def translate(self, inputs: torch.Tensor) -> torch.Tensor:
-        return self._pet_and_logit(inputs)[0]
-
-    def _pet_and_logit(self, inputs: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        """The PET and the logit of a lesion (N, 1, *space)."""
-        without, logit, additional = self.generator(inputs).float().split(1, dim=1)
-        logit = logit - _RARE
-        return without + torch.sigmoid(logit) * functional.softplus(additional), logit
+        return self.generator(inputs)[:, :1]
 
 
 MODEL = LesionRegression

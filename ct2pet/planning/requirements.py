@@ -11,8 +11,7 @@ from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import Configuration, Normalization
 
 INPUTS, TARGETS, CONDITIONS, DIMENSIONS = "inputs", "targets", "conditions", "dimensions"
-WINDOWS, LESION_HEAD = "windows", "lesion_head"
-_LESION_HEAD_CHANNELS = 2
+WINDOWS, LESION = "windows", "lesion"
 _UNLIMITED = 10**6
 
 
@@ -23,8 +22,8 @@ class NetworkNeed:
     ``plan``: the role in the plans with its class and arguments; ``own_plan``: a role of this method only, used instead
     in plans that have it (the planner makes none). ``inputs``: its input channels, ``outputs``: its output channels;
     each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), WINDOWS (the planned windows of
-    INPUTS, which come first), CONDITIONS (one for each class), DIMENSIONS (a displacement) or LESION_HEAD (logit and
-    additional uptake of a lesion); a network of several
+    INPUTS, which come first), CONDITIONS (one for each class), DIMENSIONS (a displacement) or LESION (the logit of a
+    lesion); a network of several
     decoders has one output per target (``separate_outputs``).
     ``copies``: the number in memory. ``passes``: how many times the activations of one are in memory in one update (a
     generator trained through its discriminator has one pass of both).
@@ -70,8 +69,8 @@ def normalized_inputs(fields: Fields, planned: Configuration) -> Iterator[tuple[
 def _channels(part: str, fields: Fields, dimensions: int) -> int:
     if part == DIMENSIONS:
         return dimensions
-    if part == LESION_HEAD:
-        return _LESION_HEAD_CHANNELS
+    if part == LESION:
+        return 1
     if part == CONDITIONS:
         return sum(len(one.labels) for one in fields.conditions)
     return sum(one.num_channels for one in (fields.inputs if part == INPUTS else fields.targets))
