@@ -102,16 +102,17 @@ def residual(c: Configuration, seen: DistrictFingerprint) -> Configuration:
 
 
 def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
-    """The windows of the built-in model, and half of the patches on lesions, which are small, so that many are seen in
-    a given time; a residual U-Net of two stages, three times as wide, with batch normalisation."""
+    """The windows of the built-in model; small patches, so that many lesions are seen in a given time, a fifth of them
+    on lesions; a residual U-Net of two stages, three times as wide, with batch normalisation."""
     size, batch_size, features = [min(_SMALL_PATCH, n // 2 * 2) for n in c.median_shape], 16, 24
     topology = unet_topology(size, c.spacing, 2)
     arguments = {**plan_generator(topology, features, 2 * features).arguments, "norm_op": "torch.nn.BatchNorm3d"}
     del arguments["n_conv_per_stage"]
     arguments["n_blocks_per_stage"] = [1] * topology.num_stages
     base = c.network("discriminator").arguments["base_features"]
+    sampled = replace(c.sampling, lesion_fraction=0.2)
     return with_networks(
-        replace(three_windows(c, seen), patch_size=size, batch_size=batch_size),
+        replace(three_windows(c, seen), patch_size=size, batch_size=batch_size, sampling=sampled),
         generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments),
         discriminator=plan_discriminator(size, base),
     )

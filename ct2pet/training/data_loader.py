@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
@@ -22,6 +23,7 @@ from ct2pet.preprocessing.normalization import outside_value
 from ct2pet.training.lesion_centres import lesion_centres
 from ct2pet.volume import Box
 
+_log = logging.getLogger(__name__)
 OTHER_PLACE = "target_mask"  # unpaired batches: the district mask in the targets' patch
 
 
@@ -115,11 +117,12 @@ class PatchLoader:
                 )
 
     def check_lesions(self) -> None:
-        """Raise TrainingError where no case has a lesion, so that lesions cannot be learned."""
+        """Raise TrainingError where no case has a mask of lesions, and warn where all masks are empty in the district,
+        so that no lesion can be learned."""
+        if not any(case.has_lesions for case in self.cases.values()):
+            raise TrainingError("no training case has a mask of lesions (lesionsTr), which this method needs")
         if not self.with_lesions:
-            raise TrainingError(
-                "no training case has a lesion in this district; this method needs masks of lesions (lesionsTr)"
-            )
+            _log.warning("no training case has a lesion in this district: the model will not learn lesions")
 
     def batch(self, number: int) -> PatchBatch:
         """Batch ``number`` (0, 1, ...)."""
