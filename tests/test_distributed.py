@@ -17,7 +17,16 @@ from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import TrainingError
 
-METHODS = ["pix2pix", "cyclegan", "regression", "reggan", "regc2p.slices", "regc2p.refinement", "ldos"]
+METHODS = [
+    "pix2pix",
+    "cyclegan",
+    "regression",
+    "lesion_regression",
+    "reggan",
+    "regc2p.slices",
+    "regc2p.refinement",
+    "ldos",
+]
 HELPERS = Path(work_together.__file__).parent
 
 

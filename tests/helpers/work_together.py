@@ -101,7 +101,7 @@ def _batch(number, model):
     for one in (*model.fields.inputs, *model.fields.targets):
         image = torch.rand(shape, generator=random)
         batch[one.name] = (image < shares / 2).long() + (image < shares / 20) if one.rules.is_labels else image
-    batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "target_mask")}
+    batch |= {key: torch.rand(shape, generator=random) < shares for key in ("mask", "target_mask", "lesions")}
     return {key: tensor[distributed.batch_share(4)] for key, tensor in batch.items()}
 
 
