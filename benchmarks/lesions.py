@@ -61,12 +61,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=120, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=30, help="phantoms to predict")
+    parser.add_argument("--seed", type=int, default=_PHANTOM_SEED, help="of the phantoms (default: %(default)s)")
     parser.add_argument("--rich", type=int, default=250, help="phantoms rich in lesions, for --rich_arms")
     arguments = parser.parse_args()
     work = arguments.work.resolve()
     benchmark = Benchmark(work, work / "results", PHANTOM, arguments.seconds, ("all",), DISTRICT)
     benchmark.use_folders()
-    prepare(benchmark, arguments.train, arguments.test)
+    prepare(benchmark, arguments)
     ceiling(benchmark)
     for name in arguments.arms:
         run_arm(benchmark, name)
@@ -89,18 +90,18 @@ def main() -> None:
         print(f"\n{REFERENCE}: shown lesions have {shares}")
 
 
-def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int) -> RawDataset:
+def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int, seed: int = _PHANTOM_SEED) -> RawDataset:
     """The raw dataset, its fingerprint and its plans."""
     raw = benchmark.work / "raw" / PHANTOM
     if not (raw / "dataset.json").exists():
-        write_dataset(raw, num_train=num_train, num_test=num_test, seed=_PHANTOM_SEED, scanner=DEMO)
+        write_dataset(raw, num_train=num_train, num_test=num_test, seed=seed, scanner=DEMO)
     plan_default(benchmark)
     return RawDataset(raw)
 
 
-def prepare(benchmark: Benchmark, num_train: int, num_test: int) -> None:
+def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
     """Phantoms, plans, the trunk's store, and the masks of the lesions in the trunk of the test cases."""
-    dataset = make_phantoms(benchmark, num_train, num_test)
+    dataset = make_phantoms(benchmark, arguments.train, arguments.test, arguments.seed)
     preprocess(PHANTOM, plans_name=DEFAULT, configurations=[DISTRICT], num_processes=1)
     for case in dataset.cases("Ts"):
         path = masks(benchmark) / f"{case}.nii.gz"

@@ -4,8 +4,10 @@ import importlib
 from pathlib import Path
 
 import pytest
+import torch
 from fingerprints import district
 from tiny import tiny_configuration
+from tiny_models import tiny_model
 
 from ct2pet.planning.configuration import Normalization
 
@@ -38,3 +40,13 @@ def test_a_wide_window_with_soft_tissue_gets_that_of_soft_tissue(variants, lower
     ).normalization
     assert changed["CT"].windows == windows
     assert changed["PET"] == planned.normalization["PET"]
+
+
+def test_small_patches_fit_the_districts_and_their_networks(variants):
+    for shape, size in (([40, 30, 50], [12, 12, 12]), ([40, 9, 50], [12, 8, 12])):
+        changed = variants.small_patches(tiny_configuration(median_shape=shape), district())
+        assert changed.patch_size == size
+        model = tiny_model("lesion_regression", changed)
+        assert any(isinstance(module, torch.nn.BatchNorm3d) for module in model.generator.modules())
+        ct = torch.randn(2, 1, *size)
+        assert model.predict({"CT": ct})["PET"].shape == ct.shape
