@@ -67,13 +67,14 @@ def main() -> None:
     work = arguments.work.resolve()
     benchmark = Benchmark(work, work / "results", PHANTOM, arguments.seconds, ("all",), DISTRICT)
     benchmark.use_folders()
-    prepare(benchmark, arguments)
+    prepare(benchmark, make_phantoms(benchmark, arguments.train, arguments.test, arguments.seed))
     ceiling(benchmark)
     for name in arguments.arms:
         run_arm(benchmark, name)
     rich = replace(benchmark, dataset=RICH)
-    for name in arguments.rich_arms:
+    if arguments.rich_arms:
         prepare_rich(rich, arguments.rich)
+    for name in arguments.rich_arms:
         run_arm(rich, name)
     for other in arguments.others:
         name, _, model = other.partition("=")
@@ -99,9 +100,8 @@ def make_phantoms(benchmark: Benchmark, num_train: int, num_test: int, seed: int
     return RawDataset(raw)
 
 
-def prepare(benchmark: Benchmark, arguments: argparse.Namespace) -> None:
-    """Phantoms, plans, the trunk's store, and the masks of the lesions in the trunk of the test cases."""
-    dataset = make_phantoms(benchmark, arguments.train, arguments.test, arguments.seed)
+def prepare(benchmark: Benchmark, dataset: RawDataset) -> None:
+    """The trunk's store, and the masks of the lesions in the trunk of the test cases."""
     preprocess(PHANTOM, plans_name=DEFAULT, configurations=[DISTRICT], num_processes=1)
     for case in dataset.cases("Ts"):
         path = masks(benchmark) / f"{case}.nii.gz"

@@ -14,6 +14,6 @@ def lesion_cross_entropy(
     """The binary cross-entropy of the probability sigmoid(``logit``) of a lesion, in which voxels of ``lesion`` count
     ``lesion_weight`` times; the mean over the voxels of ``mask`` as in masked_l1. ``lesion`` and ``mask`` are bool; all
     tensors (N, 1, *space)."""
-    weight = torch.tensor(lesion_weight, device=logit.device)
+    weight = logit.new_full((), lesion_weight)  # filled on the device: a copy would wait for a GPU
     cost = functional.binary_cross_entropy_with_logits(logit, lesion.float(), reduction="none", pos_weight=weight)
     return _masked_mean(cost, mask)

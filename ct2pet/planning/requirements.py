@@ -23,8 +23,7 @@ class NetworkNeed:
     in plans that have it (the planner makes none). ``inputs``: its input channels, ``outputs``: its output channels;
     each part is INPUTS or TARGETS (all channels of the dataset's fields of this role), WINDOWS (the planned windows of
     INPUTS, which come first), CONDITIONS (one for each class), DIMENSIONS (a displacement) or LESION (the logit of a
-    lesion); a network of several
-    decoders has one output per target (``separate_outputs``).
+    lesion); a network of several decoders has one output per target (``separate_outputs``).
     ``copies``: the number in memory. ``passes``: how many times the activations of one are in memory in one update (a
     generator trained through its discriminator has one pass of both).
     """

@@ -106,7 +106,9 @@ class OmitsUpdates(torch.optim.Optimizer):
         self.omitted = self.found_inf
 
 
-@pytest.mark.parametrize(("name", "updates"), [("pix2pix", 2), ("cyclegan", 2), ("regression", 1)])
+@pytest.mark.parametrize(
+    ("name", "updates"), [("pix2pix", 2), ("cyclegan", 2), ("regression", 1), ("lesion_regression", 1)]
+)
 def test_a_step_copies_only_the_numbers_of_its_check_from_the_device(name, updates):
     meta = torch.device("meta")
     model = tiny_model(name).to(meta)
@@ -115,7 +117,7 @@ def test_a_step_copies_only_the_numbers_of_its_check_from_the_device(name, updat
     optimizers = {name: OmitsUpdates(one.param_groups, {}) for name, one in optimization.optimizers.items()}
     optimization.optimizers = optimizers
     batch = {name: torch.empty(2, 1, 16, 16, 16, device=meta) for name in ("CT", "PET")}
-    batch["mask"] = batch["target_mask"] = batch["CT"] > 0
+    batch["mask"] = batch["target_mask"] = batch["lesions"] = batch["CT"] > 0
     with CrossDeviceCopies() as copies:
         losses = optimization.step(batch, 0, ["a"])
     assert copies.to_device == []

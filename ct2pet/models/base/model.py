@@ -42,9 +42,9 @@ class Model(nn.Module, ABC):
 
     Subclasses set ``requirements`` and ``Hyperparameters``, and register their networks as sub-modules, so that
     ``state_dict`` holds all of them. A batch holds tensors by field: images (N, 1, *space), normalised as planned,
-    label maps (N, 1, *space) of integers, conditions (N) of class numbers, and ``mask`` (bool, true inside the
-    district); *space is Z, Y, X, of methods in 2D Y, X. ``configuration`` is the plan's, ``planned`` the same as this
-    method uses it (patches or slices).
+    label maps (N, 1, *space) of integers, conditions (N) of class numbers, ``mask`` (bool, true inside the district)
+    and, where the requirements need it, ``lesions`` (bool); *space is Z, Y, X, of methods in 2D Y, X.
+    ``configuration`` is the plan's, ``planned`` the same as this method uses it (patches or slices).
     """
 
     requirements: ClassVar[Requirements]
