@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -128,10 +128,11 @@ def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _network(role: str, patch_size: list[int], widths: Mapping[str, Any]) -> NetworkPlan:
     """A network of the paper, which does not depend on the spacing; ``recipe``: the role of the planner's network,
-    where the planner makes none for this role."""
+    where the planner makes none for this role; ``arguments`` in place of the planner's."""
     topology = unet_topology(patch_size, [1.0] * len(patch_size), widths["num_stages"])
     size = NetworkSize(patch_size, topology, widths["base_features"], widths["max_features"])
-    return plan_network(widths.get("recipe", role), size)
+    planned = plan_network(widths.get("recipe", role), size)
+    return replace(planned, arguments={**planned.arguments, **widths.get("arguments", {})})
 
 
 def _folder() -> Path | Traversable:
