@@ -14,6 +14,7 @@ from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json, remove_partial_files_of, write_json
 from ct2pet.imageio import image_suffixes, strip_suffix
 from ct2pet.inference.choice import Member
+from ct2pet.inference.coverage import map_file, remove_map
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel
@@ -151,6 +152,7 @@ def _clear(case: Case, keep: bool) -> None:
     if not (keep and case.is_done):
         for path in (*case.outputs.values(), case.picture):
             path.unlink(missing_ok=True)
+        remove_map(case)
         remove_series(case)
-    for path in case.outputs.values():
+    for path in (*case.outputs.values(), map_file(case)):
         remove_partial_files_of(path)
