@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import shutil
 import signal
 import sys
 import traceback
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from ct2pet import __version__
-from ct2pet.console import NO_PROGRESS
+from ct2pet.console import NO_PROGRESS, wrapped
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.interruption import EndedBySignal, run_until_signal
 from ct2pet.provenance import command_line
@@ -78,7 +79,10 @@ def _parsed(
     name: str, description: str, add_arguments: Callable[[argparse.ArgumentParser], None], words: Sequence[str]
 ) -> argparse.Namespace:
     parser = _StrictParser(
-        prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog=name,
+        description=wrapped(description, shutil.get_terminal_size().columns),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add_arguments(parser)
     parser.add_argument(
