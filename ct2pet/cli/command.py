@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import re
 import shutil
 import signal
 import sys
@@ -80,7 +81,7 @@ def _parsed(
 ) -> argparse.Namespace:
     parser = _StrictParser(
         prog=name,
-        description=wrapped(description, shutil.get_terminal_size().columns),
+        description=_fitted(description),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -91,6 +92,12 @@ def _parsed(
     parser.add_argument(*_NO_PROGRESS_BAR, dest=_HIDDEN, action="store_true", help="show no progress bar")
     parser.add_argument("--version", action="version", version=f"ct2pet {__version__}")
     return parser.parse_args(words)
+
+
+def _fitted(description: str) -> str:
+    """The description with the lines of each paragraph broken for the terminal; lines of examples are kept."""
+    joined = re.sub(r"^(?!Example)(\S.*)\n(?=\S)(?!Example)", r"\1 ", description, flags=re.MULTILINE)
+    return wrapped(joined, shutil.get_terminal_size().columns)
 
 
 @contextlib.contextmanager

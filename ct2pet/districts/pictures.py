@@ -119,7 +119,7 @@ def _figure(panels: list[_Panel], spacing: tuple[float, float, float], captions:
         labelcolor="white",
         facecolor="black",
         edgecolor="none",
-        title=f"slices: CT from {_SLICE_HU[0]:.0f} to {_SLICE_HU[1]:.0f} HU",
+        title=f"slices: CT from {_SLICE_HU[0]:.0f} to {_SLICE_HU[1]:.0f} HU; number: confidence of the district",
         title_fontproperties={"size": 8},
     ).get_title().set_color("white")
     return figure

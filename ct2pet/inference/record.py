@@ -107,8 +107,8 @@ class PredictionRecord:
             runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
             if earlier != self.content:
                 raise Ct2PetError(
-                    f"{self.path}: predicted with another model or other settings; choose another folder, or "
-                    "run without --continue_prediction to predict all cases again"
+                    f"{self.path}: predicted with another model or other settings{self._differences(earlier)}; choose "
+                    "another folder, or run without --continue_prediction to predict all cases again"
                 )
             cases = [case for case in cases if not (case.is_done and dicom.has(case))]
         elif self.path.exists():
@@ -128,6 +128,13 @@ class PredictionRecord:
             predictions += [path for path in files if path.name.lower().endswith(image_suffixes())]
         if not predictions:
             self.path.unlink(missing_ok=True)
+
+    def _differences(self, earlier: Any) -> str:
+        """The keys of the record with another value than in an earlier one, in parentheses."""
+        if not isinstance(earlier, dict):
+            return ""
+        keys = [key for key in {**self.content, **earlier} if self.content.get(key) != earlier.get(key)]
+        return f" ({', '.join(keys)})" if keys else ""
 
     def _say_what_is_replaced(self, cases: Sequence[Case]) -> None:
         count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)
