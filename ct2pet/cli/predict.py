@@ -193,7 +193,8 @@ def execute(arguments: argparse.Namespace) -> None:
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     shown = paths[0].resolve() if len(paths) == 1 else folder
-    print(f"{len(paths)} predicted image(s): {shown} (provenance: {layout.PREDICTION})")
+    series = ", DICOM series: dicom" if arguments.dicom else ""
+    print(f"{len(paths)} predicted image(s): {shown} (provenance: {layout.PREDICTION}{series})")
     print(_next_step(arguments, folder))
 
 

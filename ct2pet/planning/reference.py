@@ -53,6 +53,11 @@ def is_reference(name: str) -> bool:
     return False
 
 
+def reference_methods(name: str) -> list[str]:
+    """The methods that the reference plans ``name`` are made for; empty for other plans."""
+    return list(_content(name)["models"]) if name in reference_names() else []
+
+
 def reference_plans(
     name: str, fingerprint: Fingerprint, description: Description, requirements: Mapping[str, Requirements]
 ) -> Plans:
@@ -64,7 +69,7 @@ def reference_plans(
     """
     if name not in reference_names():
         raise PlansError(f"-p {name}: no such reference plans; there are: {', '.join(reference_names())}")
-    content = json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    content = _content(name)
     fields = description.fields
     methods = {model: requirements[model] for model in content["models"]}
     for model, needs in methods.items():
@@ -89,6 +94,10 @@ def reference_plans(
         settings={"source": content["source"]},
         segmenters=list(fingerprint.segmenters),
     )
+
+
+def _content(name: str) -> dict[str, Any]:
+    return json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _configuration(content: Mapping[str, Any], district: District, source: str) -> Configuration:
