@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -66,7 +67,7 @@ def _metaimage(path: Path, file: BinaryIO) -> _Data | None:
         line = file.readline(10_000)
         if not line:
             raise ImageError("the file is truncated within its header")
-        key, _, value = line.decode("latin-1").partition("=")
+        key, _, value = os.fsdecode(line).partition("=")
         fields[key.strip()] = value.strip()
     size = _META_BYTES.get(fields.get("ElementType", "").removeprefix("MET_"))
     where = fields["ElementDataFile"]
@@ -81,7 +82,7 @@ def _metaimage(path: Path, file: BinaryIO) -> _Data | None:
 
 def _nrrd(path: Path, file: BinaryIO) -> _Data | None:
     fields: dict[str, str] = {}
-    for line in iter(lambda: file.readline(10_000).decode("latin-1"), ""):
+    for line in iter(lambda: os.fsdecode(file.readline(10_000)), ""):
         if not line.strip():
             break
         key, _, value = line.partition(":")
