@@ -23,7 +23,7 @@ from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.case_on_grid import prepare_case
 from ct2pet.preprocessing.case_record import CaseRecord
-from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore
+from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore, check_names
 from ct2pet.volume import Volume
 
 if TYPE_CHECKING:
@@ -43,9 +43,11 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
 
     Finished cases are skipped unless their raw files or the relevant parts of the plans have changed. Raises
     CasesFailed, naming each case and its reason, after all other cases, and then DatasetError for a target label
-    without a training case; and PlansError where the plans are for other fields.
+    without a training case; DatasetError where two cases would have the same file in a store, and PlansError where the
+    plans are for other fields, before any work.
     """
     _check_fields(dataset, plans, folder)
+    check_names({*dataset.cases("Tr")})
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
     for store in stores.values():
         check_output_folder(store.folder)
