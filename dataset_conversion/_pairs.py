@@ -23,6 +23,7 @@ from ct2pet.conversion.records import (
     image_path,
     read_records,
     remove_case,
+    restore_description,
     write_record,
 )
 from ct2pet.dataset.raw import read_table
@@ -133,7 +134,8 @@ def convert_studies(
         raise CasesFailed(results.failures, some_done=False, what="could not be converted")
     _write_cases(folder, {cases[study.name]: study for study in found.studies}, records)
     num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
-    recipe.write_description(folder, name=prefix, num_training=num_training, **citation)
+    if not restore_description(folder, num_training):
+        recipe.write_description(folder, name=prefix, num_training=num_training, **citation)
     names = {study.name: cases[study.name] for study in found.studies if cases[study.name] in records}
     return Outcome(folder, names, results.failures, results.tracebacks)
 

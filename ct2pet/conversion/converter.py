@@ -15,7 +15,15 @@ from ct2pet.conversion.exam import convert_exam
 from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
 from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
-from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, begin_conversion, image_path, read_records
+from ct2pet.conversion.records import (
+    FILE_ENDING,
+    RECORDS,
+    Record,
+    begin_conversion,
+    image_path,
+    read_records,
+    restore_description,
+)
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.examinations import pair
@@ -261,9 +269,10 @@ def _finish(
         write_map(map_path, {row.case: row for row in rows}.values())
     _write_table(folder / layout.CASES, records)
     num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
-    write_dataset_json(
-        folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"
-    )
+    if not restore_description(folder, num_training):
+        write_dataset_json(
+            folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"
+        )
 
 
 def _write_table(path: Path, records: Mapping[str, Record]) -> None:

@@ -13,15 +13,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ct2pet.dataset import read_dataset_json
 from ct2pet.dataset.raw import SPLITS
 from ct2pet.dicom.pairing import Exam
 from ct2pet.errors import DatasetError
-from ct2pet.files import remove_partial_files, write_json
+from ct2pet.files import read_json, remove_partial_files, write_json
 from ct2pet.layout import DATASET
 from ct2pet.schema import read_as
 
 RECORDS = "conversion"
 FILE_ENDING = ".nii.gz"
+_EARLIER_DESCRIPTION = ".dataset.json"  # in RECORDS, of a dataset that is being extended
 IMAGES = {"images": "_0000", "targets": "", "lesions": ""}
 
 
@@ -92,11 +94,25 @@ def remove_case(folder: Path, case: str) -> None:
 
 
 def begin_conversion(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
-    """Prepare the folder of a dataset for a conversion: without dataset.json, which is written last, and without the
-    remains of a killed conversion (see ``_remove_unfinished``)."""
-    (folder / DATASET).unlink(missing_ok=True)
+    """Prepare the folder of a dataset for a conversion: without dataset.json, which is written last (see
+    ``restore_description``), and without the remains of a killed conversion (see ``_remove_unfinished``). Raises
+    DatasetError where an existing dataset.json is invalid."""
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    if (folder / DATASET).exists():
+        read_dataset_json(folder)
+        (folder / DATASET).replace(folder / RECORDS / _EARLIER_DESCRIPTION)
     _remove_unfinished(folder, prefix, finished)
+
+
+def restore_description(folder: Path, num_training: int) -> bool:
+    """Write the dataset.json from before ``begin_conversion``, which a user may have changed, with another number of
+    training cases; False where there was none."""
+    earlier = folder / RECORDS / _EARLIER_DESCRIPTION
+    if not earlier.exists():
+        return False
+    write_json(folder / DATASET, {**read_json(earlier, DatasetError), "numTraining": num_training})
+    earlier.unlink()
+    return True
 
 
 def _remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:

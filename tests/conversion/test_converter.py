@@ -120,7 +120,9 @@ def test_an_interruption_leaves_no_dataset_and_no_half_case(tmp_path, raw, monke
         with pytest.raises(KeyboardInterrupt):
             convert(tmp_path / "in")
     files = sorted(path.name for path in raw.rglob("*") if path.is_file())
-    assert files == ["CLINIC_0001.json", "CLINIC_0001.nii.gz", "CLINIC_0001_0000.nii.gz", "cases.csv"]
+    assert files == [
+        *(".dataset.json", "CLINIC_0001.json", "CLINIC_0001.nii.gz", "CLINIC_0001_0000.nii.gz", "cases.csv")
+    ]
     conversion = convert(tmp_path / "in")
     assert (conversion.old, conversion.new) == (("CLINIC_0001",), ("CLINIC_0002",))
     assert verify_dataset(RawDataset(raw / "Dataset001_CLINIC")) == []
