@@ -56,13 +56,6 @@ def calls(monkeypatch):
     return seen
 
 
-def test_two_cases_that_would_share_a_stored_file_are_refused(tmp_path):
-    dataset = write_raw(tmp_path, dict.fromkeys(["A", "A_labels"], case_volumes()))
-    with pytest.raises(DatasetError, match="the cases A and A_labels would have the same stored file; rename one"):
-        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
-    assert not (tmp_path / "pre").exists()
-
-
 def test_every_case_lands_in_the_store_of_every_configuration(dataset, tmp_path):
     preprocess_dataset(dataset, PLANS, tmp_path / "pre")
     assert sorted(p.name for p in (tmp_path / "pre").iterdir()) == [

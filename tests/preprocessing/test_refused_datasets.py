@@ -1,4 +1,4 @@
-"""Organs that no training case has."""
+"""Organs that no training case has, and names of cases that cannot be stored together."""
 
 from dataclasses import replace
 
@@ -37,3 +37,10 @@ def test_a_label_that_no_training_case_has_is_an_error_when_all_else_is_done(tmp
         preprocess({**organs, "stomach": 3})
     assert DistrictStore(store_folder(tmp_path / "pre", PLANS, "low")).cases == ["A", "B"]
     preprocess(organs)
+
+
+def test_two_cases_that_would_share_a_stored_file_are_refused(tmp_path):
+    dataset = write_raw(tmp_path, dict.fromkeys(["A", "A_labels"], case_volumes()))
+    with pytest.raises(DatasetError, match="the cases A and A_labels would have the same stored file; rename one"):
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert not (tmp_path / "pre").exists()
