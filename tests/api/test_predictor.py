@@ -77,7 +77,7 @@ def test_the_header_of_a_nifti_image_is_read_as_in_files():
     np.testing.assert_allclose(as_volume(image).grid.spacing, (4, 3, 2), rtol=1e-6)
     image.set_sform(None, 0)
     image.set_qform(None, 0)
-    with pytest.raises(ImageError, match="the orientation .left or right. is unknown"):
+    with pytest.raises(ImageError, match=r"the orientation .* is unknown"):
         as_volume(image)
 
 

@@ -1,4 +1,4 @@
-"""Organs that no training case has, and names of cases that cannot be stored together."""
+"""Organs that no training case has, and cases that cannot be stored together."""
 
 from dataclasses import replace
 
