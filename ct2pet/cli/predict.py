@@ -177,6 +177,7 @@ def execute(arguments: argparse.Namespace) -> None:
     _check(arguments)
     from ct2pet.api.prediction import predict
     from ct2pet.inference.options import PredictionOptions
+    from ct2pet.inference.record import record_file
 
     with on_cluster_of(arguments, inputs=_inputs(arguments), outputs=[arguments.target]):
         others = ("source", "target", "verbose", "disable_tta", *OPTIONS)
@@ -185,7 +186,7 @@ def execute(arguments: argparse.Namespace) -> None:
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     shown = paths[0].resolve() if len(paths) == 1 else folder
-    print(f"{len(paths)} predicted image(s): {shown} (provenance: {layout.PREDICTION})")
+    print(f"{len(paths)} predicted image(s): {shown} (provenance: {record_file(arguments.target, paths[0]).name})")
     print(_next_step(arguments, folder))
 
 
