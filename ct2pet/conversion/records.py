@@ -7,8 +7,9 @@ identifies an examination that is known, but no examination can be derived from 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from ct2pet.dicom.pairing import Exam
 from ct2pet.errors import DatasetError
 from ct2pet.files import read_json, remove_partial_files, write_json
 from ct2pet.layout import DATASET
+from ct2pet.locks import folder_lock
 from ct2pet.schema import read_as
 
 RECORDS = "conversion"
@@ -75,11 +77,15 @@ def image_path(folder: Path, kind: str, case: str) -> Path:
 def read_records(folder: Path) -> dict[str, Record]:
     """The records of the cases of a dataset with existing images. Raises DatasetError where one is damaged."""
     records = {}
-    for path in sorted((folder / RECORDS).glob("[!.]*.json")):
+    for path in sorted(_record_files(folder)):
         record = read_as(path, Record, DatasetError, "remove it to convert the case again")
         if all(image_path(folder, kind, path.stem).is_file() for kind in ("images", "targets")):
             records[path.stem] = record
     return records
+
+
+def _record_files(folder: Path) -> Iterator[Path]:
+    return (folder / RECORDS).glob("[!.]*.json")
 
 
 def write_record(folder: Path, case: str, record: Record) -> None:
@@ -91,6 +97,24 @@ def remove_case(folder: Path, case: str) -> None:
     (folder / RECORDS / f"{case}.json").unlink(missing_ok=True)
     for kind in IMAGES:
         image_path(folder, kind, case).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Inside the block no other conversion writes into the dataset: it would give the same names to other cases. The
+    folder of a dataset that has no case after the block is removed, so that its number stays free. Raises Ct2PetError
+    where another process converts into it."""
+    entered = False
+    try:
+        with folder_lock(folder / RECORDS, "a conversion"):
+            entered = True
+            yield
+    finally:
+        if entered and not any(_record_files(folder)):
+            with contextlib.suppress(OSError):  # a folder with other files stays
+                for path in folder.iterdir():
+                    path.rmdir()
+                folder.rmdir()
 
 
 def begin_conversion(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:

@@ -6,8 +6,9 @@ from dicom_studies import content, convert, study_of, write_studies
 
 from ct2pet.dataset import update_dataset_json
 from ct2pet.dataset.train_test_split import split_dataset
-from ct2pet.errors import DatasetError
+from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import read_json
+from ct2pet.locks import folder_lock
 
 
 def test_partial_files_of_a_killed_conversion_are_removed_and_its_cases_converted_again(tmp_path, raw):
@@ -62,6 +63,16 @@ def test_a_dataset_that_is_extended_keeps_the_changes_of_a_user(tmp_path, raw, m
     (folder / "dataset.json").write_text("{}")
     with pytest.raises(DatasetError, match=r"dataset\.json: the key 'channel_names' is missing"):
         convert(tmp_path / "in")
+
+
+def test_one_conversion_writes_into_a_dataset_at_a_time(tmp_path, raw):
+    """Two that run together would give the same names to different cases."""
+    source = write_studies(tmp_path / "in", study_of("A"))
+    folder = raw / "Dataset001_CLINIC"
+    with folder_lock(folder / "conversion", "a conversion"), pytest.raises(Ct2PetError, match="uses this folder"):
+        convert(source)
+    assert not any(path.is_file() for path in folder.rglob("*"))
+    assert len(convert(source).new) == 1
 
 
 def interrupted(*_):
