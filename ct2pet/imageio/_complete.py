@@ -30,11 +30,21 @@ class _Data:
     num_bytes: int
 
 
+def data_file(path: Path) -> Path | None:
+    """The file with the data of a MetaImage or NRRD, often ``path`` itself; None for rare layouts."""
+    data = _data_of(path)
+    return None if data is None else data.path
+
+
+def _data_of(path: Path) -> _Data | None:
+    with path.open("rb") as file:
+        return _nrrd(path, file) if path.suffix.lower() == ".nrrd" else _metaimage(path, file)
+
+
 def check_complete(path: Path) -> None:
     """Raise ImageError where data are missing or fail their checksum. Rare layouts (data in many files, text) are not
     checked here: ITK reports truncated ones."""
-    with path.open("rb") as file:
-        data = _nrrd(path, file) if path.suffix.lower() == ".nrrd" else _metaimage(path, file)
+    data = _data_of(path)
     if data is None:
         return
     if not data.path.is_file():
