@@ -195,6 +195,18 @@ def test_a_folder_can_be_removed_and_need_not_be_there(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def test_of_a_link_to_a_folder_only_the_link_is_removed_or_replaced(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "real" / "file").touch()
+    for target in ("real", "missing"):
+        (tmp_path / "link").symlink_to(tmp_path / target, target_is_directory=True)
+        with atomic_folder(tmp_path / "link") as folder:
+            (folder / "new").touch()
+        assert [path.name for path in (tmp_path / "link").iterdir()] == ["new"]
+        remove_folder(tmp_path / "link")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["file", "real"]
+
+
 def too_large(temporary):
     temporary.write_bytes(bytes(5000))
 
