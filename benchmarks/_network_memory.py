@@ -17,6 +17,7 @@ from ct2pet.planning import network_size
 from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.planning.network_recipes import (
     PATCHGAN,
+    RESIDUAL_ENCODER_UNET,
     SHARED_ENCODER,
     UNET,
     patchgan_arguments,
@@ -85,8 +86,8 @@ NETWORKS = {
     "PlainConvUNet": Network(UNET, _plain, {}),
     "PlainConvUNet, deep supervision": Network(UNET, _plain, SUPERVISED),
     "PlainConvUNet, no norm": Network(UNET, _plain, NO_NORM),
-    "ResidualEncoderUNet": Network(network_size.RESIDUAL_ENCODER_UNET, _residual, UNSUPERVISED),
-    "ResidualEncoderUNet, deep s.": Network(network_size.RESIDUAL_ENCODER_UNET, _residual, SUPERVISED),
+    "ResidualEncoderUNet": Network(RESIDUAL_ENCODER_UNET, _residual, UNSUPERVISED),
+    "ResidualEncoderUNet, deep s.": Network(RESIDUAL_ENCODER_UNET, _residual, SUPERVISED),
     "ResidualUNet": Network(network_size.RESIDUAL_UNET, _residual, UNSUPERVISED),
     "SharedEncoderUNet": Network(SHARED_ENCODER, _residual, UNSUPERVISED, TWO_OUTPUTS),
     "SharedEncoderUNet, deep s.": Network(SHARED_ENCODER, _residual, SUPERVISED, TWO_OUTPUTS),

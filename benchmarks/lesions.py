@@ -6,7 +6,8 @@ are predicted and evaluated. --rich_arms are trained on --rich other phantoms, w
 all diagnoses; in tables their names begin with rich_. The ceiling is the best prediction from the CT and the rules of
 the phantom: each tissue has its mean uptake, each lesion that the CT shows the mean uptake of such lesions, and no
 other lesion exists.
---others predicts with further models: archives, folders of trained models, or box, the built-in model.
+--others predicts with further models: archives, folders of trained models, or box, the built-in model. --combine
+predicts with the first of two arms or others, and with the second as the model for lesions (--lesion_model).
 What is finished stays in WORK and is not done again; without arms it prints what is finished.
 
 Prints the share of the shown lesions that an ideal observer of the CT finds on the network's grid with one false
@@ -38,7 +39,7 @@ from ct2pet.dataset import RawDataset
 from ct2pet.evaluation import read_summary
 from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
-from ct2pet.layout import SUMMARY
+from ct2pet.layout import SUMMARY, model_folder
 from ct2pet.phantom import DEMO, Cohort, write_cohort, write_dataset
 from ct2pet.phantom.scan import LESION_GROUPS
 from ct2pet.preprocessing.folder import PreprocessedDataset
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--arms", nargs="*", choices={**ARMS, **VARIANTS}, default=[], metavar="ARM")
     parser.add_argument("--rich_arms", nargs="*", choices={**ARMS, **VARIANTS}, default=[], metavar="ARM")
     parser.add_argument("--others", nargs="*", default=[], metavar="NAME=MODEL", help="models for --model of predict")
+    parser.add_argument("--combine", nargs="*", default=[], metavar="NAME+NAME", help="a model, and one for lesions")
     parser.add_argument("--seconds", type=float, default=600, help="processor time of each arm's training")
     parser.add_argument("--train", type=int, default=120, help="phantoms to train on")
     parser.add_argument("--test", type=int, default=30, help="phantoms to predict")
@@ -76,9 +78,12 @@ def main() -> None:
         prepare_rich(rich, arguments.rich)
     for name in arguments.rich_arms:
         run_arm(rich, name)
-    for other in arguments.others:
-        name, _, model = other.partition("=")
+    others = dict(other.split("=", 1) for other in arguments.others)
+    for name, model in others.items():
         evaluated(benchmark, name, model_paths=[model])
+    for name in arguments.combine:
+        usual, lesions = (others.get(part) or folder_of(benchmark, part) for part in name.split("+"))
+        evaluated(benchmark, name, model_paths=[usual], lesion_model=lesions)
     table = benchmark.work / OBSERVER
     if not table.exists():
         table.write_text(observer_table(benchmark), encoding="utf-8")
@@ -197,6 +202,13 @@ def only_the_trunk(benchmark: Benchmark, folder: Path) -> None:
         districts = read_volume(dataset.file("districts", case, "Ts"))
         others = np.where(districts.array == dataset.districts[DISTRICT], 0, districts.array)
         write_volume(folder / "not_predicted" / f"{case}.nii.gz", districts.with_array(others))
+
+
+def folder_of(benchmark: Benchmark, name: str) -> Path:
+    """The folder of the trained model of an arm, whose name begins with rich_ if it was trained on RICH."""
+    plans = name.removeprefix("rich_")
+    dataset = PHANTOM if plans == name else RICH
+    return model_folder(benchmark.work / "results", dataset, arm(plans).model, plans, DISTRICT)
 
 
 def run_arm(benchmark: Benchmark, name: str) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
 from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan, Normalization
-from ct2pet.planning.network_size import RESIDUAL_ENCODER_UNET
-from ct2pet.planning.networks import plan_discriminator, plan_generator
+from ct2pet.planning.network_recipes import RESIDUAL_ENCODER_UNET
+from ct2pet.planning.networks import NetworkSize, plan_discriminator, plan_generator, plan_residual_unet
 from ct2pet.planning.topology import unet_topology
 
 DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
@@ -105,15 +105,12 @@ def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     """The windows of the built-in model; small patches, so that many lesions are seen in a given time, a fifth of them
     on lesions; a residual U-Net of two stages, three times as wide, with batch normalisation."""
     size, batch_size, features = [min(_SMALL_PATCH, n // 2 * 2) for n in c.median_shape], 16, 24
-    topology = unet_topology(size, c.spacing, 2)
-    arguments = {**plan_generator(topology, features, 2 * features).arguments, "norm_op": "torch.nn.BatchNorm3d"}
-    del arguments["n_conv_per_stage"]
-    arguments["n_blocks_per_stage"] = [1] * topology.num_stages
+    network = NetworkSize(size, unet_topology(size, c.spacing, 2), features, 2 * features)
     base = c.network("discriminator").arguments["base_features"]
     sampled = replace(c.sampling, lesion_fraction=0.2)
     return with_networks(
         replace(three_windows(c, seen), patch_size=size, batch_size=batch_size, sampling=sampled),
-        generator=NetworkPlan(RESIDUAL_ENCODER_UNET, arguments),
+        generator=plan_residual_unet(network),
         discriminator=plan_discriminator(size, base),
     )
 

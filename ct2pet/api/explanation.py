@@ -58,6 +58,8 @@ def explain(
     Ct2PetErrors before any work.
     """
     options, source, target = replace(options or PredictionOptions(), **changes), Path(source), Path(target)
+    if options.lesion_model is not None:
+        raise Ct2PetError("a prediction with a model for lesions (lesion_model) cannot be explained")
     label_names = {} if names is None else _names_in(Path(names))
     with chosen_members(options) as members:
         fields = members[0].loaded.plans.all_fields

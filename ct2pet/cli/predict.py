@@ -31,6 +31,12 @@ from ct2pet.paths import results_folder
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_images(parser)
     add_choice_of_model(parser)
+    parser.add_argument(
+        "--lesion_model",
+        metavar="MODEL",
+        help="a further model for lesions (MODEL__PLANS as for --ensemble, or a path as for --model): its SUV is taken "
+        "where it is at least 3 SUV higher, and a mean where it is 1 to 3 SUV higher",
+    )
     _add_district_maps(parser)
     add_device(parser)
     _add_way_to_predict(parser)
@@ -156,7 +162,9 @@ def _inputs(arguments: argparse.Namespace) -> list[Path]:
     from ct2pet.sharing.box import is_box
 
     models = [path for path in arguments.model_paths or [results_folder()] if not is_box(path)]
-    others = (arguments.districts, arguments.weights, arguments.like)
+    lesions = arguments.lesion_model
+    lesions = Path(lesions) if lesions and not is_box(lesions) and Path(lesions).exists() else None
+    others = (lesions, arguments.districts, arguments.weights, arguments.like)
     return [arguments.source, *map(Path, models), *(path for path in others if path is not None)]
 
 

@@ -26,7 +26,6 @@ from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.output_grids import OutputGrids
 from ct2pet.inference.predictor import Predictor, Volumes
 from ct2pet.inference.read_ahead import ReadAhead, WriteBehind
-from ct2pet.inference.trained_models import TrainedModel
 from ct2pet.inference.volumes import WindowOptions
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Volume
@@ -37,18 +36,17 @@ _LESS_MEMORY = "end other programs on this device, or predict with -device cpu"
 def predictor_of(members: Sequence[Member], options: PredictionOptions, device: str) -> Ensemble:
     """The predictor of a case with the chosen models, on ``device``."""
     windows = WindowOptions(options.step_size, options.mirror, bfloat16=not options.float32)
-    return Ensemble(
-        [
-            Predictor(
-                one.loaded.districts,
-                one.loaded.plans.all_fields,
-                blend_mm=one.loaded.plans.blend_mm if options.blend_mm is None else options.blend_mm,
-                device=device,
-                windows=windows,
-            )
-            for one in members
-        ]
-    )
+    made = [
+        Predictor(
+            one.loaded.districts,
+            one.loaded.plans.all_fields,
+            blend_mm=one.loaded.plans.blend_mm if options.blend_mm is None else options.blend_mm,
+            device=device,
+            windows=windows,
+        )
+        for one in members
+    ]
+    return Ensemble(made[:-1], made[-1]) if members[-1].for_lesions else Ensemble(made)
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class CasePrediction:
     ) -> CasePrediction:
         """As ``of``, of cases whose ``maps`` are chosen and whose ``dicom`` output is checked."""
         loaded = members[0].loaded
-        how = " + ".join(_said(one.trained) for one in members)
+        how = " + ".join(_said(one) for one in members)
         return cls(
             predictor_of(members, options, device),
             loaded.plans.all_fields,
@@ -188,6 +186,7 @@ def predict_cases(
     results.raise_failures("could not be predicted", some_done=num_done > 0)
 
 
-def _said(trained: TrainedModel) -> str:
+def _said(member: Member) -> str:
     """The description of a model in a DICOM series."""
-    return f"model {trained.model}, plans {trained.plans_name}, dataset {trained.dataset_name}"
+    trained, role = member.trained, "lesions: " if member.for_lesions else ""
+    return f"{role}model {trained.model}, plans {trained.plans_name}, dataset {trained.dataset_name}"

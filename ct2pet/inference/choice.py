@@ -1,13 +1,14 @@
-"""The trained models of a prediction: one, or several with averaged predictions."""
+"""The trained models of a prediction: one, or several with averaged predictions; and one for lesions."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from ct2pet.dataset.fields import PET
 from ct2pet.errors import CheckpointError
 from ct2pet.inference.coverage import filled_with_whole_body, without_model
 from ct2pet.inference.options import PredictionOptions
@@ -21,11 +22,13 @@ from ct2pet.suggestions import did_you_mean
 
 @dataclass(frozen=True)
 class Member:
-    """A trained model with its weights. ``folds``: the requested ones (None: all)."""
+    """A trained model with its weights. ``folds``: the requested ones (None: all). ``for_lesions``: it is not averaged
+    with the others, but predicts their lesions; the last one."""
 
     trained: TrainedModel
     loaded: LoadedModel
     folds: Sequence[str] | None
+    for_lesions: bool = False
 
     @property
     def name(self) -> str:
@@ -42,11 +45,14 @@ def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
 
     If no model is chosen and none is trained, the built-in model (``sharing.box``) is used, with a line on standard
     error. Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs,
-    targets and districts, predict the same districts, and predict only images.
+    targets and districts, predict the same districts, and predict only images. A model for lesions must predict PETs
+    from the same inputs, of any district.
     """
     with contextlib.ExitStack() as stack:
         members = [_load(trained, configurations, options) for trained, configurations in _chosen(options, stack)]
         _check_together(members)
+        if options.lesion_model is not None:
+            members.append(_lesion_member(members[0], options.lesion_model, options, stack))
         yield members
 
 
@@ -55,7 +61,7 @@ def _chosen(options: PredictionOptions, stack: contextlib.ExitStack) -> list[tup
         return [_of_path(Path(path), options, stack) for path in options.model_paths]
     everything = find_trained(results_folder(), options.checkpoint)
     if options.ensemble:
-        return [_named(name, everything, options) for name in options.ensemble]
+        return [_named(name, everything, options, f"--ensemble {name}: ") for name in options.ensemble]
     if not everything and _chooses_no_model(options):
         return [_of_path(Path(BOX), options, stack)]
     return [(choose(everything, options.dataset, options.model, options.plans_name), options.configurations)]
@@ -89,14 +95,37 @@ def _choose_in(folder: Path, path: Path, options: PredictionOptions) -> TrainedM
 
 
 def _named(
-    name: str, trained: Sequence[TrainedModel], options: PredictionOptions
+    name: str, trained: Sequence[TrainedModel], options: PredictionOptions, problem: str
 ) -> tuple[TrainedModel, Sequence[str] | None]:
     """MODEL__PLANS, or MODEL__PLANS__CONFIGURATION with several joined by +."""
     parts = name.split("__")
     if len(parts) not in (2, 3):
-        raise CheckpointError(f"--ensemble {name}: expected MODEL__PLANS or MODEL__PLANS__CONFIGURATION")
+        raise CheckpointError(f"{problem}expected MODEL__PLANS or MODEL__PLANS__CONFIGURATION")
     configurations = parts[2].split("+") if len(parts) == 3 else options.configurations
     return choose(trained, options.dataset, parts[0], parts[1]), configurations
+
+
+def _lesion_member(first: Member, name: str | Path, options: PredictionOptions, stack: contextlib.ExitStack) -> Member:
+    """The model for lesions, from its path or its name, of districts that ``first`` predicts. Raises CheckpointError
+    where it does not fit ``first``."""
+    options = replace(options, configurations=None, fill_with_whole_body=False)
+    if is_box(name) or Path(name).exists():
+        options = replace(options, dataset=None, model=None, plans_name=None, folds=None)
+        found = _of_path(Path(name), options, stack)
+    else:
+        everything = find_trained(results_folder(), options.checkpoint)
+        found = _named(str(name), everything, options, f"--lesion_model {name}: no such file or folder; ")
+    member = _load(*found, options)
+    _check_fields((first, member), "their predictions cannot be combined")
+    plans = first.loaded.plans
+    others = [one.name for one in plans.all_fields.targets if one.kind != PET]
+    if others:
+        raise CheckpointError(f"--lesion_model {name}: {first.trained} predicts {', '.join(others)}, which is no PET")
+    missing = {*without_model(plans, first.loaded.districts).values()}
+    own = [one for one in member.loaded.districts if missing.isdisjoint(one.configuration.labels)]
+    if not own:
+        raise CheckpointError(f"--lesion_model {name}: it has no model of a district that {first.trained} predicts")
+    return Member(member.trained, replace(member.loaded, districts=own), member.folds, for_lesions=True)
 
 
 def _load(trained: TrainedModel, configurations: Sequence[str] | None, options: PredictionOptions) -> Member:
@@ -116,14 +145,22 @@ def _check_together(members: Sequence[Member]) -> None:
             f"{', '.join(labels)}: a label map, which cannot be averaged over several models. Predict with one model"
         )
     for other in others:
-        own = other.loaded.plans
-        for what, one, two in (
-            ("inputs", plans.all_fields.inputs, own.all_fields.inputs),
-            ("targets", plans.all_fields.targets, own.all_fields.targets),
-            ("districts", plans.districts, own.districts),
-            ("districts without a model", *(without_model(m.loaded.plans, m.loaded.districts) for m in (first, other))),
-        ):
-            if one != two:
-                raise CheckpointError(
-                    f"{first.trained} and {other.trained} have different {what}: their predictions cannot be averaged"
-                )
+        _check_fields((first, other), "their predictions cannot be averaged")
+        missing = [without_model(one.loaded.plans, one.loaded.districts) for one in (first, other)]
+        if missing[0] != missing[1]:
+            raise CheckpointError(
+                f"{first.trained} and {other.trained} have different districts without a model: their predictions "
+                "cannot be averaged"
+            )
+
+
+def _check_fields(pair: tuple[Member, Member], consequence: str) -> None:
+    """Raise CheckpointError where two models have other inputs, targets or districts."""
+    one, other = (member.loaded.plans for member in pair)
+    for what, here, there in (
+        ("inputs", one.all_fields.inputs, other.all_fields.inputs),
+        ("targets", one.all_fields.targets, other.all_fields.targets),
+        ("districts", one.districts, other.districts),
+    ):
+        if here != there:
+            raise CheckpointError(f"{pair[0].trained} and {pair[1].trained} have different {what}: {consequence}")

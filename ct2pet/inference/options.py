@@ -18,7 +18,8 @@ class PredictionOptions:
     they are optional where there is only one, and where there is none: the built-in model is used then.
     ``model_paths``: instead of the results folder, folders of trained models, archives of ct2pet_export_model, or "box"
     (the built-in model); ``ensemble``: names of trained models, MODEL__PLANS or MODEL__PLANS__CONFIGURATION. The mean
-    of several models is predicted.
+    of several models is predicted. ``lesion_model``: the name (as in ``ensemble``) or path of a further model, whose
+    SUV replaces theirs where it is clearly higher (``ensemble.with_lesions``).
 
     ``districts``: folder of the district maps CASE; ``segmenter``, ``weights``: of maps to make. Without both, maps in
     districtsTs next to imagesTs are used, and images without one are segmented as those of the training; new maps are
@@ -44,6 +45,7 @@ class PredictionOptions:
     checkpoint: str = CHECKPOINT_FINAL
     model_paths: Sequence[str | Path] | None = None
     ensemble: Sequence[str] | None = None
+    lesion_model: str | Path | None = None
     districts: str | Path | None = None
     segmenter: str | None = None
     weights: str | Path | None = None

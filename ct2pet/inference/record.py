@@ -53,7 +53,10 @@ def provenance_of_members(members: Sequence[Member], settings: Mapping[str, Any]
     content = provenance(first.trained, first.loaded, first.folds, settings)
     if len(members) == 1:
         return content
-    parts = [provenance(one.trained, one.loaded, one.folds, {}) for one in members]
+    parts = [
+        {**provenance(one.trained, one.loaded, one.folds, {}), **({"only_lesions": True} if one.for_lesions else {})}
+        for one in members
+    ]
     common = ("ct2pet_version", "units", "training_cases")
     return {
         **{key: content[key] for key in ("ct2pet_version", "units")},

@@ -9,6 +9,7 @@ from typing import Any
 from ct2pet.planning.topology import Topology, discriminator_strides
 
 UNET = "dynamic_network_architectures.architectures.unet.PlainConvUNet"
+RESIDUAL_ENCODER_UNET = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
 PATCHGAN = "ct2pet.networks.patchgan.PatchGAN"
 PLAIN_ENCODER = "dynamic_network_architectures.building_blocks.plain_conv_encoder.PlainConvEncoder"
 RESNET_GENERATOR = "ct2pet.networks.resnet_generator.ResNetGenerator"
@@ -34,6 +35,20 @@ def unet_arguments(topology: Topology, base_features: int, max_features: int) ->
         "n_conv_per_stage": [_CONVOLUTIONS_PER_STAGE] * stages,
         "n_conv_per_stage_decoder": [_CONVOLUTIONS_PER_STAGE] * (stages - 1),
         **_layers(topology, _GAN_SLOPE),
+        "deep_supervision": False,
+    }
+
+
+def residual_unet_arguments(topology: Topology, base_features: int, max_features: int) -> dict[str, Any]:
+    """A U-Net with one residual block per stage of the encoder (``RESIDUAL_ENCODER_UNET``), for small patches: with
+    batch norm, because the instance norm of few voxels removes most of their mean HU."""
+    stages = topology.num_stages
+    return {
+        **_stages(topology, base_features, max_features),
+        "n_blocks_per_stage": [1] * stages,
+        "n_conv_per_stage_decoder": [_CONVOLUTIONS_PER_STAGE] * (stages - 1),
+        **_layers(topology, _GAN_SLOPE),
+        "norm_op": f"torch.nn.BatchNorm{_dimensions(topology)}d",
         "deep_supervision": False,
     }
 

@@ -27,6 +27,7 @@ from ct2pet.planning.network_recipes import (
     DCGAN_GENERATOR,
     PATCHGAN,
     PLAIN_ENCODER,
+    RESIDUAL_ENCODER_UNET,
     RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
@@ -35,7 +36,6 @@ from ct2pet.planning.resnet_size import resnet_generator_size
 from ct2pet.planning.topology import patchgan_maps
 
 RESIDUAL_ENCODER = "dynamic_network_architectures.building_blocks.residual_encoders.ResidualEncoder"
-RESIDUAL_ENCODER_UNET = "dynamic_network_architectures.architectures.unet.ResidualEncoderUNet"
 RESIDUAL_UNET = "dynamic_network_architectures.architectures.unet.ResidualUNet"
 
 _BASIC_BLOCK = "dynamic_network_architectures.building_blocks.residual.BasicBlockD"

@@ -14,6 +14,7 @@ from ct2pet.planning.network_recipes import (
     DCGAN_CRITIC,
     DCGAN_GENERATOR,
     PATCHGAN,
+    RESIDUAL_ENCODER_UNET,
     RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
@@ -23,6 +24,7 @@ from ct2pet.planning.network_recipes import (
     dcgan_generator_arguments,
     patchgan_arguments,
     plain_shared_encoder_arguments,
+    residual_unet_arguments,
     resnet_generator_arguments,
     shared_encoder_arguments,
     unet_arguments,
@@ -50,6 +52,12 @@ def plan_generator(topology: Topology, base_features: int, max_features: int) ->
 def plan_discriminator(patch_size: Sequence[int], base_features: int) -> NetworkPlan:
     """A PatchGAN for a patch or a slice."""
     return NetworkPlan(PATCHGAN, patchgan_arguments(patch_size, base_features))
+
+
+def plan_residual_unet(size: NetworkSize) -> NetworkPlan:
+    """A residual U-Net with batch norm, for small patches."""
+    arguments = residual_unet_arguments(size.topology, size.base_features, size.max_features)
+    return NetworkPlan(RESIDUAL_ENCODER_UNET, arguments)
 
 
 def plan_resnet_generator(size: NetworkSize) -> NetworkPlan:
@@ -96,6 +104,7 @@ def plan_dcgan_critic(size: NetworkSize) -> NetworkPlan:
 _RECIPES: Mapping[str, Callable[[NetworkSize], NetworkPlan]] = {
     "generator": lambda size: plan_generator(size.topology, size.base_features, size.max_features),
     "discriminator": lambda size: plan_discriminator(size.patch_size, size.base_features),
+    "residual_unet": plan_residual_unet,
     "resnet_generator": plan_resnet_generator,
     "shared_encoder": lambda size: plan_shared_encoder(size.topology, size.base_features, size.max_features),
     "class_generator": plan_class_generator,

@@ -2,10 +2,11 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
-from hand_models import Scaled, expected_suv, two_district_case, write_trained
+from hand_models import Scaled, expected_suv, hand_plans, two_district_case, write_trained
 from whole_pipeline import content_of, killed_until_done, partial_files
 
 from ct2pet.api.prediction import predict
@@ -90,6 +91,20 @@ def test_the_origin_of_the_networks_is_recorded_with_the_predictions(raw):
     assert content["training_cases"] == case_digests("Dataset001_Tiny", ["one", "other", "both"])
     facts = content["trained"]["low"]["fold_0"]
     assert (facts["num_training_cases"], facts["run"]) == (2, {"seed": 2})
+
+
+def test_the_model_of_the_lesions_is_recorded_and_adds_its_higher_suv(raw):
+    write_trained(raw / "results", {"high": {0: 3.0}}, plans=replace(hand_plans(), plans_name="lesions"))
+    lesions = "scaled__lesions__high"
+    run(raw, plans_name="ct2petPlans", lesion_model=lesions)
+    content = json.loads((raw / "out" / "prediction.json").read_text())
+    assert content["model"] == f"scaled__ct2petPlans + {lesions}"
+    assert [one.get("only_lesions", False) for one in content["ensemble"]] == [False, True]
+    ct, labels = two_district_case()
+    more = np.where(labels.array == 2, expected_suv(ct.array), 0)  # of 3 over 2
+    found = read_volume(raw / "out" / "a.nii.gz").array
+    np.testing.assert_allclose(found, expected() + more * np.clip((more - 1) / 2, 0, 1), atol=1e-3)
+    assert more.max() > 3
 
 
 def test_nothing_stays_where_every_case_fails(raw):

@@ -72,7 +72,7 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
     line += " --segmenter moose --weights w"
     line += " -device cpu -step_size 0.25 --disable_tta --blend_mm 0 --grid ct --like pets --dicom"
     line += " --patient_map map.csv --continue_prediction --float32 --fill_with_whole_body --require_all_districts"
-    line += " --pictures --ensemble one__plans two__plans -npp 2 -nps 3"
+    line += " --pictures --ensemble one__plans two__plans --lesion_model three__plans -npp 2 -nps 3"
     assert main([*line.split(), "-num_parts", "3", "-part_id", "2"]) == 0
     ((source, target, options),) = called
     assert (source, target) == (Path("in"), Path("out"))
@@ -102,6 +102,7 @@ def test_every_option_arrives_as_an_argument_of_the_function(called, tmp_path, m
         "part_id": 2,
         "model_paths": None,
         "ensemble": ["one__plans", "two__plans"],
+        "lesion_model": "three__plans",
         "pictures": True,
         "num_readers": 2,
         "num_writers": 3,

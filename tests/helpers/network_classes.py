@@ -6,13 +6,15 @@ import torch
 
 from ct2pet.planning.network_recipes import (
     PATCHGAN,
+    PLAIN_ENCODER,
+    RESIDUAL_ENCODER_UNET,
     SHARED_ENCODER,
     UNET,
     patchgan_arguments,
     shared_encoder_arguments,
     unet_arguments,
 )
-from ct2pet.planning.network_size import PLAIN_ENCODER, RESIDUAL_ENCODER, RESIDUAL_ENCODER_UNET, RESIDUAL_UNET
+from ct2pet.planning.network_size import RESIDUAL_ENCODER, RESIDUAL_UNET
 from ct2pet.planning.topology import unet_topology
 
 WITH_DECODERS = [UNET, RESIDUAL_ENCODER_UNET, RESIDUAL_UNET, SHARED_ENCODER]

@@ -76,6 +76,42 @@ def test_models_that_cannot_be_averaged_are_refused(results, options, problem):
         names(**options)
 
 
+def lesion_districts(**options):
+    """The factors of the districts of the model for lesions, which is the last member."""
+    with chosen_members(PredictionOptions(**{"model": "scaled", "folds": [0], **options})) as members:
+        assert [one.for_lesions for one in members] == [False, True]
+        return {one.name: round(one.models[0].factor.item(), 3) for one in members[-1].loaded.districts}
+
+
+def test_a_model_for_lesions_is_chosen_by_name_or_by_path(results, tmp_path):
+    both = {"high": 0.7, "low": 0.7}
+    assert lesion_districts(lesion_model="other__ct2petPlans") == both
+    assert lesion_districts(lesion_model="other__ct2petPlans__high") == {"high": 0.7}
+    folder = results / DATASET / "other__ct2petPlans__low"
+    assert lesion_districts(lesion_model=folder, plans_name="ct2petPlans") == {"low": 0.7}
+    assert lesion_districts(lesion_model="other__ct2petPlans", configurations=["whole_body"]) == both
+
+
+def test_lesions_are_predicted_only_in_districts_with_a_model(results):
+    assert lesion_districts(lesion_model="other__ct2petPlans", configurations=["low"]) == {"low": 0.7}
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"lesion_model": "other"}, "^--lesion_model other: no such file or folder; expected MODEL__PLANS"),
+        ({"lesion_model": "absent__ct2petPlans"}, "no trained model has -m absent; trained are: "),
+        (
+            {"lesion_model": "other__ct2petPlans__high", "configurations": ["low"]},
+            "^--lesion_model other__ct2petPlans__high: it has no model of a district that .* predicts$",
+        ),
+    ],
+)
+def test_models_for_lesions_that_do_not_fit_are_refused(results, options, problem):
+    with pytest.raises(CheckpointError, match=problem):
+        names(**{"model": "scaled", **options})
+
+
 def test_files_and_names_exclude_each_other():
     with pytest.raises(Ct2PetError, match="use either --model"):
         PredictionOptions(model_paths=["a.zip"], ensemble=["a__b"])

@@ -3,7 +3,7 @@ import pytest
 from hand_models import expected_suv, hand_configuration, scaled, two_district_case
 from tiny import FIELDS
 
-from ct2pet.inference.ensemble import Ensemble
+from ct2pet.inference.ensemble import Ensemble, with_lesions
 from ct2pet.inference.predictor import DistrictModels, Predictor
 
 
@@ -41,4 +41,31 @@ def test_an_ensemble_of_equal_models_is_bit_equal_to_one_model():
 def test_progress_adds_up_to_one():
     shares = []
     predict(Ensemble([predictor(0.5, 2.0), predictor(1.5)]), shares.append)
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_the_suv_of_lesions_is_taken_where_it_is_clearly_higher():
+    usual, lesions = np.zeros((1, 1, 6)), np.array([[[-5.0, 1.0, 1.5, 2.0, 3.0, 9.0]]])
+    with_lesions(usual, lesions)
+    np.testing.assert_allclose(usual, [[[0.0, 0.0, 0.375, 1.0, 3.0, 9.0]]])
+
+
+def test_a_model_for_lesions_changes_only_its_district_and_only_upwards():
+    ct, labels = two_district_case()
+    usual = predict(predictor(0.2, 0.2)).array
+    configuration = hand_configuration(labels=[2])
+    hot = Predictor([DistrictModels("high", configuration, [scaled(1.5, configuration)])], FIELDS, blend_mm=0.0)
+    found = predict(Ensemble([predictor(0.2, 0.2)], hot)).array
+    high = labels.array == 2
+    np.testing.assert_array_equal(found[~high], usual[~high])
+    difference = expected_suv(ct.array, 1.3)[high]  # that of 1.5 and 0.2
+    np.testing.assert_allclose(found[high] - usual[high], difference * np.clip((difference - 1) / 2, 0, 1), atol=1e-4)
+    assert difference.min() < 1
+    assert difference.max() > 3
+
+
+def test_a_model_for_lesions_gets_the_inputs_and_a_share_of_the_progress():
+    shares = []
+    found = predict(Ensemble([predictor(0.5, 2.0), predictor(1.5)], predictor(0.1)), shares.append)
+    np.testing.assert_array_equal(found.array, predict(Ensemble([predictor(0.5, 2.0), predictor(1.5)])).array)
     assert sum(shares) == pytest.approx(1)

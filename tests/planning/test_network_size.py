@@ -14,12 +14,16 @@ from ct2pet.errors import PlansError
 from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning.network_recipes import (
     PATCHGAN,
+    PLAIN_ENCODER,
+    RESIDUAL_ENCODER_UNET,
     RESNET_GENERATOR,
     SHARED_ENCODER,
     UNET,
+    residual_unet_arguments,
     resnet_generator_arguments,
 )
-from ct2pet.planning.network_size import PLAIN_ENCODER, RESIDUAL_ENCODER, RESIDUAL_ENCODER_UNET, RESIDUAL_UNET, count
+from ct2pet.planning.network_size import RESIDUAL_ENCODER, RESIDUAL_UNET, count
+from ct2pet.planning.topology import unet_topology
 
 CUBE, FLAT, SLICE = ([24, 24, 24], [4.0] * 3), ([12, 48, 40], [8.0, 2.0, 2.0]), ([64, 96], [2.0] * 2)
 NO_NORM = {"norm_op": None, "norm_op_kwargs": None}
@@ -84,6 +88,7 @@ def test_the_count_equals_torch_with_other_norms_and_activations(network_class, 
 def test_the_count_equals_torch_with_batch_norms(patch):
     norms = {"norm_op": f"torch.nn.BatchNorm{len(patch[0])}d", "norm_op_kwargs": None}
     assert_counted(RESIDUAL_UNET, {**arguments_of(RESIDUAL_UNET, *patch, stages=3), **norms}, patch[0])
+    assert_counted(RESIDUAL_ENCODER_UNET, residual_unet_arguments(unet_topology(*patch, 3), 4, 8), patch[0])
 
 
 @pytest.mark.parametrize("deep_supervision", [False, True])

@@ -10,12 +10,14 @@ from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import PlansError
 from ct2pet.models.cyclegan import CycleGAN
 from ct2pet.models.ldos import LDOS
+from ct2pet.models.lesion_regression import LesionRegression
 from ct2pet.models.medscangan import MedScanGAN
 from ct2pet.models.pix2pix import Pix2Pix
 from ct2pet.models.regc2p import RegC2P
 from ct2pet.networks.resnet_generator import ResNetGenerator
 from ct2pet.planning import reference
 from ct2pet.planning.configuration import Normalization
+from ct2pet.planning.planner import PlanRequest, plan_experiment
 from ct2pet.planning.plans import Plans
 from ct2pet.planning.reference import is_reference, reference_names, reference_plans
 
@@ -235,3 +237,22 @@ def test_plans_may_fix_spacing_and_leave_sampling_to_the_planner(monkeypatch):
     assert (chosen.normalization["CT"].lower, chosen.normalization["CT"].upper) == (-1000.0, 400.0)
     numbers = MedScanGAN(chosen, planned.all_fields, planned.hyperparameters("medscangan")).hyperparameters
     assert (numbers.loss, numbers.class_head, numbers.num_epochs) == ("r3gan", "projection", 40)
+
+
+def test_small_lesions_is_the_recipe_that_the_benchmark_measures(monkeypatch):
+    """The generator, windows and sampling of the arm lesion_head of benchmarks/lesions.py, whatever the district."""
+    monkeypatch.setattr(reference, "_folder", lambda: Path(__file__).parents[2] / "plans")
+    monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
+    from variants import VARIANTS
+
+    seen, arm = district((6.5, 6.5, 6.5)), VARIANTS["lesion_head"]
+    methods = {"lesion_regression": LesionRegression.requirements}
+    planned = reference_plans("small_lesions", fingerprint(trunk=seen), description(), methods)
+    chosen = planned.configuration("trunk")
+    default = plan_experiment(fingerprint(trunk=seen), description(), {**methods, "pix2pix": GAN}, PlanRequest())
+    measured = arm.change(default.configuration("trunk"), seen)
+    chosen, measured = (replace(one, networks={"generator": one.network("generator")}) for one in (chosen, measured))
+    assert chosen == replace(measured, slices=None)
+    assert planned.blend_mm == default.blend_mm
+    numbers = planned.hyperparameters("lesion_regression")
+    assert numbers == {**LesionRegression.requirements.hyperparameters, **arm.numbers}
