@@ -16,7 +16,7 @@ DEFAULT, PAPER = "ct2petPlans", "paper_2503_15555"
 SOFT_TISSUE_HU, TUMOUR_HU = (-150.0, 250.0), (-20.0, 100.0)
 _WIDE_HU = 800.0  # twice the soft-tissue window
 _LEAST_COMMON_HU = 100.0
-_SMALL_PATCH = 12  # voxels
+_SMALL_PATCH, _BOX_PATCH = 12, 32  # voxels
 Change = Callable[[Configuration, DistrictFingerprint], Configuration]
 
 
@@ -115,6 +115,20 @@ def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     )
 
 
+def lesion_unet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """The windows and patches of the built-in model, a fifth of them on lesions; a U-Net twice as wide, with batch
+    normalisation."""
+    size = [min(_BOX_PATCH, n // 8 * 8) for n in c.median_shape]
+    base = c.network("discriminator").arguments["base_features"]
+    changed = with_networks(
+        replace(three_windows(c, seen), patch_size=size, batch_size=2),
+        generator=plan_generator(unet_topology(size, c.spacing, 4), 16, 128),
+        discriminator=plan_discriminator(size, base),
+    )
+    changed = replace(changed, sampling=replace(c.sampling, lesion_fraction=0.2))
+    return generator(norm_op="torch.nn.BatchNorm3d")(changed, seen)
+
+
 def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     """nnU-Net's 3d_fullres as far as plans hold it: the patch of the whole box, batch 2, 32 to 320 features, a third of
     the patches on lesions, its CT window, rotations, flips and mirroring."""
@@ -181,6 +195,7 @@ VARIANTS = {
     "two_windows": Arm(change=two_windows),
     "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
     "lesion_head": Arm("lesion_regression", change=small_patches, numbers={"learning_rate": 4e-3}),
+    "lesion_unet": Arm("lesion_regression", change=lesion_unet, numbers={"learning_rate": 4e-3}),
     "small_patches": Arm("regression", change=small_patches, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import importlib
+import shutil
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +16,7 @@ from ct2pet.suggestions import did_you_mean
 
 _OF_A_COMMAND = "\nmain = command("  # marks a command among the modules of ct2pet.cli
 _NOTHING_DONE = 2
+_COLUMN = 32  # where the sentences of the commands begin
 
 
 def commands() -> list[str]:
@@ -41,7 +44,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _help() -> str:
-    lines = [f"  {name:30}{_first_sentence(name)}" for name in commands()]
+    width = shutil.get_terminal_size().columns
+    lines = [
+        textwrap.fill(
+            f"  {name}".ljust(_COLUMN) + _first_sentence(name), max(width, 2 * _COLUMN), subsequent_indent=" " * _COLUMN
+        )
+        for name in commands()
+    ]
     return "\n".join(
         ["usage: ct2pet COMMAND ...    ct2pet COMMAND --help    ct2pet --version", "", "commands:", *lines]
     )

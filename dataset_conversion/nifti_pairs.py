@@ -4,11 +4,14 @@ The name of every image contains its kind as a separate word: ``ct``; ``pet``, `
 ``label``, ``lesion`` or ``lesions``, or nnU-Net's 0000 (CT) and 0001 (PET). The rest of the name, and the folder, are
 the same for the images of one study:
 
-    scans/anna_CT.nii.gz  scans/anna_PET.nii.gz        scans/17/ct.nii.gz  scans/17/suv.nii.gz  scans/17/seg.nii.gz
+    scans/anna_CT.nii.gz  scans/anna_PET.nii.gz
+    scans/17/ct.nii.gz    scans/17/suv.nii.gz    scans/17/seg.nii.gz
 
 CT in HU, PET in SUV (body weight, g/ml): images in other units are listed and not used. ``studies.csv`` in the folder
 can add data, with the columns study (anna; for folders 17), patient, diagnosis, sex, age; without it every study is
-another patient. Example: python -m dataset_conversion.nifti_pairs -i scans -d 001 -n CLINIC
+another patient.
+
+Example: python -m dataset_conversion.nifti_pairs -i scans -d 001 -n CLINIC
 """
 
 from __future__ import annotations

@@ -39,3 +39,12 @@ def test_the_version_is_that_of_the_package():
     for words in (["--version"], ["train", "--version"]):
         run = subprocess.run([*command, *words], cwd=ROOT, capture_output=True, text=True, check=True)
         assert run.stdout == f"ct2pet {__version__}\n"
+
+
+def test_the_help_of_all_commands_fits_a_terminal_of_100_columns(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "100")
+    __main__.main(["--help"])
+    for name in __main__.commands():
+        with pytest.raises(SystemExit):
+            __main__.main([name, "--help"])
+    assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 100] == []

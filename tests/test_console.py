@@ -158,3 +158,9 @@ def test_logged_numbers_have_the_unit_that_their_name_ends_in():
     assert with_unit("mae_suv", 0.31234) == "MAE 0.312 SUV"
     assert with_unit("dice", 0.8) == "Dice 0.8"
     assert with_unit("energy_distance", 2.0) == "energy distance 2"
+
+
+def test_long_lines_are_broken_between_words_and_short_ones_are_kept():
+    text = "one two three four five\n\n  an indented line"
+    assert console.wrapped(text, 18) == "one two three four\nfive\n\n  an indented line"
+    assert console.wrapped(text, None) == text

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet.api.synthesis import load_generator
+from ct2pet.console import output_width, wrapped
 from ct2pet.dataset import RawDataset
 from ct2pet.dataset.raw import dataset_folder_name
 from ct2pet.files import write_json
@@ -156,7 +157,7 @@ def _write_images(output: Path, data: StudyData, images: Mapping[str, MeasuredIm
     """images.json, what it says as text, and the slices of the generator and of the test patients as pictures."""
     write_json(output / IMAGES_FILE, {name: own.report for name, own in images.items()})
     for name, own in images.items():
-        print(f"\nimages of {name}, synthetic (real):\n{text(own.report)}")
+        print(wrapped(f"\nimages of {name}, synthetic (real):\n{text(own.report)}", output_width()))
     if data.sampler is not None:
         write_pictures(output / PICTURES / "real", data.test, data.test)
         write_pictures(output / PICTURES / "synthetic", images[data.sampler_name].slices, data.test)

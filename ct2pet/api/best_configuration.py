@@ -101,7 +101,10 @@ def find_best_configuration(
         folders[name] = default_folder(trained, candidate.configurations, job)
         summaries[name] = predict_and_evaluate(job, folders[name], options.prediction)
     if job is None or not summaries:
-        reasons = "; ".join(left_out.values()) or f"no training with {options.prediction.checkpoint}"
+        reasons = "; ".join(left_out.values()) or (
+            f"no training has a {options.prediction.checkpoint}; train every fold of a candidate first, for example "
+            f"ct2pet_train {raw.name} pix2pix 0"
+        )
         raise CheckpointError(f"{raw.name}: no complete cross-validation: {reasons}")
     if options.ensembles:
         summaries |= _ensembles(raw, job, folders, options)

@@ -41,14 +41,15 @@ def compare_results(
     return compare(summaries, metrics, left_out=left_out, runs=runs)
 
 
-def paper_layout(proposed: Sequence[str | Path], competitor: Sequence[str | Path]) -> str:
+def paper_layout(proposed: Sequence[str | Path], competitor: Sequence[str | Path], *, width: int | None = None) -> str:
     """Tables I to III of arXiv 2503.15555 as text: ``proposed`` and ``competitor`` are the results of Pix2Pix and of
-    CycleGAN each; a folder of folders ``seed_N`` has several runs. Raises Ct2PetError as ``compare_results`` does."""
-    groups = [
+    CycleGAN each; a folder of folders ``seed_N`` has several runs. ``width``: the most characters of a line. Raises
+    Ct2PetError as ``compare_results`` does."""
+    own, other = (
         [[read_summary(file) for file in _summary_files(Path(path))] for path in group]
         for group in (proposed, competitor)
-    ]
-    return paper_tables(*groups)
+    )
+    return paper_tables(own, other, width)
 
 
 def _summary_files(path: Path) -> list[Path]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from ct2pet import layout
 from ct2pet.api.device import choose_device
+from ct2pet.console import say
 from ct2pet.dataset import RawDataset, open_dataset
 from ct2pet.errors import CheckpointError
 from ct2pet.evaluation import References, evaluate_predictions
@@ -121,7 +122,8 @@ def default_folder(trained: TrainedModel, configurations: Sequence[str], job: Ou
 
 
 def predict_and_evaluate(job: OutOfFold, folder: Path, options: CrossValidationOptions) -> dict[str, Any]:
-    """Predict the validation cases into ``folder`` and evaluate them there."""
+    """Predict the validation cases into ``folder``, which is printed, and evaluate them there."""
+    say(f"out-of-fold predictions: {folder}")
     job.predict(folder)
     return evaluate_training_cases(job.dataset, job.cases, folder, options.num_processes)
 

@@ -13,6 +13,7 @@ import numpy as np
 from ct2pet.api.device import choose_device
 from ct2pet.console import progress
 from ct2pet.dataset import Fields
+from ct2pet.dataset.fields import DISTRICTS, LESIONS, ORGANS
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import atomic_path, check_writable, read_json
 from ct2pet.imageio import image_files, read_volume, write_volume
@@ -32,6 +33,8 @@ from ct2pet.schema import parse_as
 
 TABLE = "occlusion.csv"
 _BASE_REGIONS = 8  # the prediction of the image as it is takes about as long as so many regions
+_KEYS = {DISTRICTS: DISTRICTS, LESIONS: "lesion_groups"}  # of dataset.json, by folder of label maps; else the organs
+_OF_A_DATASET = ("channel_names", ORGANS)
 _COLUMNS = (
     *("case", "region", "volume [ml]", "mean [SUV]", "mean with it hidden [SUV]"),
     *("mean absolute change inside [SUV]", f"mean absolute change within {AROUND_MM:g} mm around [SUV]"),
@@ -51,16 +54,17 @@ def explain(
     """Hide every region of the input images (the first input) in turn and compare the predictions of the first target,
     with the models chosen by ``options``; returns the path of the table.
 
-    ``regions``: a folder of label maps, CASE.nii.gz. ``names``: a JSON file with the names of the labels (dataset.json
-    with organs, or name to label). ``hide``: see Occlusion. ``changes`` are PredictionOptions by name; the networks
-    compute in float32 in any case. Writes CASE_change.nii.gz, on the grid of ct2pet_predict, and the table, case by
-    case, into ``target``. Raises CasesFailed, naming them, for cases that could not be explained, and other
+    ``regions``: a folder of label maps, CASE.nii.gz. ``names``: a JSON file with the names of the labels: name to
+    label, or a dataset.json (its districts for a folder districtsTs, its lesion_groups for lesionsTs, else its organs).
+    ``hide``: see Occlusion. ``changes`` are PredictionOptions by name; the networks compute in float32 in any case.
+    Writes CASE_change.nii.gz, on the grid of ct2pet_predict, and the table, case by case, into ``target``. Raises
+    CasesFailed, naming them, for cases that could not be explained, and other
     Ct2PetErrors before any work.
     """
     options, source, target = replace(options or PredictionOptions(), **changes), Path(source), Path(target)
     if options.lesion_model is not None:
         raise Ct2PetError("a prediction with a model for lesions (lesion_model) cannot be explained")
-    label_names = {} if names is None else _names_in(Path(names))
+    label_names = {} if names is None else _names_in(Path(names), Path(regions))
     with chosen_members(options) as members:
         fields = members[0].loaded.plans.all_fields
         if not fields.inputs or fields.targets[0].rules.is_labels:
@@ -133,11 +137,14 @@ class _Explanation:
         return [effect for effect in effects if effect is not None]
 
 
-def _names_in(path: Path) -> dict[int, str]:
-    """The names of labels in a JSON file. Raises Ct2PetError, naming it, where it contains none."""
+def _names_in(path: Path, regions: Path) -> dict[int, str]:
+    """The names of the labels of ``regions`` in a JSON file. Raises Ct2PetError, naming it, where it contains none."""
     content = read_json(path)
-    if isinstance(content, dict) and "organs" in content:
-        content = content["organs"]
+    key = _KEYS.get(regions.resolve().name[: -len("Ts")], ORGANS)
+    if isinstance(content, dict) and not content.keys().isdisjoint(_OF_A_DATASET):
+        if not content.get(key):
+            raise Ct2PetError(f"{path}: has no {key} with the names of the labels in {regions}; omit --names")
+        content = content[key]
     return {label: name for name, label in parse_as(content, dict[str, int], str(path)).items()}
 
 

@@ -13,6 +13,7 @@ from ct2pet.fingerprint.fingerprint import Fingerprint
 from ct2pet.layout import DEFAULT_PLANS
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
+from ct2pet.planning.reference import reference_methods
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.training.cost import TrainingCost, estimated_memory_gib, training_cost
 
@@ -21,9 +22,8 @@ _BYTES = {True: 1, False: 2}  # per stored voxel; True: label map or mask, False
 
 
 def planned_model(plans: Plans) -> str:
-    """The method that the plans' patches and batches are made for."""
-    sized_for = plans.settings.get("sized_for") or list(plans.models)
-    return str(sized_for[0])
+    """The method that the plans' patches and batches are made for; of several the first."""
+    return str([*(plans.settings.get("sized_for") or reference_methods(plans.plans_name)), *plans.models][0])
 
 
 def show_plan(plans: Plans) -> None:
@@ -45,10 +45,11 @@ def show_plan(plans: Plans) -> None:
     table(f"Plans {plans.plans_name} of {plans.dataset_name} for training on {device} (axes Z, Y, X)", header, rows)
 
 
-def show_next(plans: Plans) -> None:
-    """Print the next command after preprocessing."""
-    option = "" if plans.plans_name == DEFAULT_PLANS else f" -p {plans.plans_name}"
-    print(f"next: ct2pet_train {_number(plans.dataset_name)} {planned_model(plans)} all{option}")
+def show_next(plans: Plans, configurations: Sequence[str] | None = None) -> None:
+    """Print the next command after preprocessing of ``configurations`` (default: all of the plans)."""
+    options = "" if plans.plans_name == DEFAULT_PLANS else f" -p {plans.plans_name}"
+    options += f" -c {' '.join(configurations)}" if configurations else ""
+    print(f"next: ct2pet_train {_number(plans.dataset_name)} {planned_model(plans)} all{options}")
 
 
 def _number(dataset_name: str) -> str:

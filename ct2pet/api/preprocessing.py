@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ct2pet.console import say
 from ct2pet.dataset import open_dataset
 from ct2pet.layout import DEFAULT_PLANS
 from ct2pet.parallel import default_processes
@@ -34,4 +35,5 @@ def preprocess(dataset: str | int, options: PreprocessingOptions | None = None, 
         chosen = {name: plans.configuration(name) for name in options.configurations}
         plans = replace(plans, configurations=chosen)
     raw = open_dataset(plans.dataset_name)
-    preprocess_dataset(raw, plans, preprocessed.folder, options.num_processes or default_processes())
+    count = preprocess_dataset(raw, plans, preprocessed.folder, options.num_processes or default_processes())
+    say(f"{preprocessed.folder}: {count} case(s) preprocessed, {len(raw.cases('Tr')) - count} finished before")

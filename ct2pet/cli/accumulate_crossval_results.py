@@ -12,6 +12,7 @@ from pathlib import Path
 
 from ct2pet.cli.arguments import add_configurations, add_crossval, add_positional_dataset, add_trained_model
 from ct2pet.cli.command import command
+from ct2pet.console import output_width
 from ct2pet.outputs import check_output_folder
 
 
@@ -38,7 +39,8 @@ def execute(arguments: argparse.Namespace) -> None:
     others = ("dataset", "output", "verbose", "disable_tta")
     options = {name: value for name, value in vars(arguments).items() if name not in others}
     options["mirror"] = not arguments.disable_tta
-    print(table(accumulate_crossval_results(arguments.dataset, arguments.output, **options)))
+    summary = accumulate_crossval_results(arguments.dataset, arguments.output, **options)
+    print(table(summary, arguments.verbose, output_width()))
 
 
 main = command("ct2pet_accumulate_crossval_results", __doc__ or "", add_arguments, execute)

@@ -6,6 +6,8 @@ import argparse
 import contextlib
 import io
 import os
+import re
+import shutil
 import signal
 import sys
 import traceback
@@ -13,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import NoReturn
 
 from ct2pet import __version__
-from ct2pet.console import NO_PROGRESS
+from ct2pet.console import NO_PROGRESS, wrapped
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.interruption import EndedBySignal, run_until_signal
 from ct2pet.provenance import command_line
@@ -87,7 +89,10 @@ def _parsed(
     name: str, description: str, add_arguments: Callable[[argparse.ArgumentParser], None], words: Sequence[str]
 ) -> argparse.Namespace:
     parser = _StrictParser(
-        prog=name, description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+        prog=name,
+        description=_fitted(description),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
     )
     add_arguments(parser)
     parser.add_argument(
@@ -96,6 +101,12 @@ def _parsed(
     parser.add_argument(*_NO_PROGRESS_BAR, dest=_HIDDEN, action="store_true", help="show no progress bar")
     parser.add_argument("--version", action="version", version=f"ct2pet {__version__}")
     return parser.parse_args(words)
+
+
+def _fitted(description: str) -> str:
+    """The description with the lines of each paragraph broken for the terminal; lines of examples are kept."""
+    joined = re.sub(r"^(?!Example)(\S.*)\n(?=\S)(?!Example)", r"\1 ", description, flags=re.MULTILINE)
+    return wrapped(joined, shutil.get_terminal_size().columns)
 
 
 @contextlib.contextmanager

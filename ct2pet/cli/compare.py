@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from ct2pet.cli.command import command
+from ct2pet.console import output_width
 from ct2pet.errors import Ct2PetError
 from ct2pet.outputs import check_output_folder, check_replaceable, holds_texts
 
@@ -91,10 +92,10 @@ def execute(arguments: argparse.Namespace) -> None:
     from ct2pet.evaluation.comparing.files import write_comparison
 
     if arguments.layout is not None:
-        print(paper_layout(arguments.proposed, arguments.competitor))
+        print(paper_layout(arguments.proposed, arguments.competitor, width=output_width()))
         return
     comparison = compare_results(arguments.results, arguments.metrics, common_cases=arguments.common_cases)
-    print(text(comparison))
+    print(text(comparison, output_width()))
     if arguments.output is not None:
         for path in write_comparison(arguments.output, comparison):
             print(f"written: {path}")

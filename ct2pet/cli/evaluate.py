@@ -14,6 +14,7 @@ from pathlib import Path
 from ct2pet.cli.arguments import add_dataset, add_folder, add_processes
 from ct2pet.cli.cluster import add_cluster, on_cluster_of
 from ct2pet.cli.command import command
+from ct2pet.console import output_width
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.outputs import check_apart, check_output_file, check_output_folder, check_replaceable, holds_keys
 from ct2pet.paths import raw_folder
@@ -121,10 +122,10 @@ def execute(arguments: argparse.Namespace) -> None:
     except CasesFailed as failed:
         _say_what_became_of(output, existed, replaced=failed.some_done)
         if failed.some_done:
-            print(table(read_summary(output), organs=arguments.verbose))
+            print(table(read_summary(output), arguments.verbose, output_width()))
         raise
     _say_what_became_of(output, existed, replaced=True)
-    print(table(read_summary(output), organs=arguments.verbose))
+    print(table(read_summary(output), arguments.verbose, output_width()))
     print(f"\nsummary: {output.resolve()}")
     if arguments.dataset is not None:
         print(f"next: ct2pet_report -d {arguments.dataset} -i {shlex.quote(str(predictions.resolve()))}")

@@ -33,7 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--names",
         type=Path,
         metavar="FILE",
-        help='file with the names of the labels: a dataset.json with organs, or {"liver": 1, ...}',
+        help='file with the names of the labels: {"liver": 1, ...}, or a dataset.json (its districts for districtsTs, '
+        "its lesion_groups for lesionsTs, its organs for other folders)",
     )
     parser.add_argument(
         "--hide",

@@ -11,6 +11,7 @@ import argparse
 
 from ct2pet.cli.arguments import add_crossval, add_positional_dataset, add_trained_models
 from ct2pet.cli.command import command
+from ct2pet.console import output_width
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,7 +35,7 @@ def execute(arguments: argparse.Namespace) -> None:
         arguments.models, arguments.plans_names, not arguments.disable_ensembling, prediction
     )
     found = find_best_configuration(arguments.dataset, options)
-    print(ranking_text(found.ranked))
+    print(ranking_text(found.ranked, output_width()))
     for name, reason in found.left_out.items():
         print(f"left out: {name}: {reason}")
     print(f"next: {found.command}")

@@ -53,7 +53,7 @@ def execute(arguments: argparse.Namespace) -> None:
     for dataset in arguments.datasets:
         plans = plan_and_preprocess(dataset, **options)
         show_plan(plans)
-        show_next(plans)
+        show_next(plans, arguments.configurations)
 
 
 main = command("ct2pet_plan_and_preprocess", __doc__ or "", add_arguments, execute)

@@ -194,7 +194,9 @@ def execute(arguments: argparse.Namespace) -> None:
         paths = predict(arguments.source, arguments.target, options)
     folder = paths[0].parent.resolve()
     shown = paths[0].resolve() if len(paths) == 1 else folder
-    print(f"{len(paths)} predicted image(s): {shown} (provenance: {record_file(arguments.target, paths[0]).name})")
+    series = ", DICOM series: dicom" if arguments.dicom else ""
+    provenance = record_file(arguments.target, paths[0]).name
+    print(f"{len(paths)} predicted image(s): {shown} (provenance: {provenance}{series})")
     print(_next_step(arguments, folder))
 
 

@@ -94,7 +94,7 @@ def _figure(panels: list[_Panel], spacing: tuple[float, float, float], captions:
     scale = min(
         *(_PANEL_INCHES[0] / width for _, width in sizes_mm), *(_PANEL_INCHES[1] / high for high, _ in sizes_mm)
     )
-    gap, above, below = 0.15, 0.3, 0.4
+    gap, above, below = 0.15, 0.3, 0.55
     widths, height = [width * scale for _, width in sizes_mm], sizes_mm[0][0] * scale
     size = (sum(widths) + gap * (len(panels) + 1), height + above + below)
     figure, left = Figure(figsize=(max(size[0], 6.0), size[1]), facecolor="black"), gap
@@ -119,7 +119,9 @@ def _figure(panels: list[_Panel], spacing: tuple[float, float, float], captions:
         labelcolor="white",
         facecolor="black",
         edgecolor="none",
-    )
+        title=f"slices: CT from {_SLICE_HU[0]:.0f} to {_SLICE_HU[1]:.0f} HU; number: confidence of the district",
+        title_fontproperties={"size": 8},
+    ).get_title().set_color("white")
     return figure
 
 

@@ -76,7 +76,7 @@ def evaluate_predictions(
         memory_per_process_gib=_memory_gib(
             [path for case in present for path in (*(files[case] or {}).values(), present[case].pet)]
         ),
-        description="evaluating",
+        description="Evaluating",
     )
     failures.update(done.failures)
     provenance = {
@@ -274,7 +274,7 @@ def _body_median(references: References, present: Mapping[str, Reference], num_p
         {case: (reference, common) for case, reference in cases.items()},
         num_processes=num_processes,
         memory_per_process_gib=_memory_gib([reference.pet for reference in cases.values()]),
-        description="body median",
+        description="Median SUV of the body",
     )
     if not done.values:  # a median of 0 would make the baseline weak and any model look good
         done.raise_failures("cannot be used for the median of the body")

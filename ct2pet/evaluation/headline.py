@@ -12,6 +12,8 @@ from ct2pet.evaluation.label_summary import label_cases, summarise_labels
 from ct2pet.evaluation.label_tables import COLUMNS, total_presence
 from ct2pet.evaluation.names import LESIONS, LESIONS_OF, is_label, region_title
 
+_MOST_ORGANS = 5  # named in a sentence
+
 
 def plain_answer(summary: Mapping[str, Any]) -> str:
     """In words: the difference to the best trivial baseline that does not use the real PET (in SUV and %) and its
@@ -45,14 +47,15 @@ def labels_answer(summary: Mapping[str, Any]) -> str:
 
 
 def _where_not_lower(summary: Mapping[str, Any], besides: str) -> str:
-    """Regions by name, and the number of organs among them."""
+    """Regions by name, and the number of organs among them; a few organs by name, too."""
     gains = {name: _gain(summary, name) for name in summary["mean"] if name != besides}
     known = {name: gain for name, gain in gains.items() if gain is not None}
     organs = {region_title(name).removesuffix(" (organ)"): gain for name, gain in known.items() if is_label(name)}
     worse = [region_title(name) for name, gain in known.items() if gain <= 0 and not is_label(name)]
     of_organs = [name for name, gain in organs.items() if gain <= 0]
     if of_organs:
-        worse.append(f"{len(of_organs)} of {len(organs)} organs ({', '.join(of_organs)})")
+        names = f" ({', '.join(of_organs)})" if len(of_organs) <= _MOST_ORGANS else ""
+        worse.append(f"{len(of_organs)} of {len(organs)} organs{names}")
     return f"Its mean error is not lower in: {', '.join(worse)}." if worse else ""
 
 

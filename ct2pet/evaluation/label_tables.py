@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ct2pet.console import wrapped
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing.files import literal
 from ct2pet.evaluation.comparing.wording import subject_title
@@ -74,12 +75,12 @@ def total_presence(presence: Collection[Presence]) -> Presence:
     return Presence(*(sum(getattr(one, name) for one in presence) for name in ("reference", "missed", "invented")))
 
 
-def text_table(summary: LabelSummary) -> str:
-    """The summary as text."""
+def text_table(summary: LabelSummary, width: int | None = None) -> str:
+    """The summary as text. ``width``: the most characters of a line."""
     columns = columns_of(summary.mean)
     lines = [["label", *(column.header for column in columns.values()), MISSED.lower()]]
     lines += [[region_title(label), *cells] for label, cells in _rows(summary, columns)]
-    return f"{aligned(lines)}\n\n{_note(summary)}"
+    return f"{aligned(lines, width=width)}\n\n{wrapped(_note(summary), width)}"
 
 
 def latex(summary: LabelSummary) -> str:

@@ -114,8 +114,14 @@ def value_text(metric: str, value: float | None) -> str:
     if value is None:
         return "–"
     if metric.endswith(BIAS):
-        return f"{value:+.{_DIGITS_OF_A_BIAS}f}"
-    return f"{value:.{_DIGITS.get(metric.removesuffix(VOLUME), 3)}f}"
+        return f"{_without_sign_of_zero(value, _DIGITS_OF_A_BIAS):+.{_DIGITS_OF_A_BIAS}f}"
+    digits = _DIGITS.get(metric.removesuffix(VOLUME), 3)
+    return f"{_without_sign_of_zero(value, digits):.{digits}f}"
+
+
+def _without_sign_of_zero(value: float, digits: int) -> float:
+    """The rounded value; 0 in place of -0."""
+    return round(value, digits) + 0.0
 
 
 def mean_text(metric: str, number: Mapping[str, Any]) -> str:

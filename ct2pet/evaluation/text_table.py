@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from ct2pet.console import wrapped
 from ct2pet.evaluation import label_tables
 from ct2pet.evaluation.baselines import NAMES
 from ct2pet.evaluation.columns import aligned
@@ -47,11 +48,12 @@ def rows(summary: Mapping[str, Any], region: str, metrics: Sequence[str]) -> lis
 
 
 def region_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
-    """The tables (see ``rows``) of all regions but organs: errors, biases, and those over the whole volume."""
+    """The tables (see ``rows``) of all regions with a value but organs: errors, biases, and those over the whole
+    volume."""
     return [
         rows(summary, region, columns)
         for region, metrics in summary["mean"].items()
-        if not is_label(region)
+        if not is_label(region) and any(found["n"] for found in metrics.values())
         for columns in column_blocks(metrics)
     ]
 
@@ -72,10 +74,10 @@ def organ_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
     return tables
 
 
-def label_block(summary: Mapping[str, Any]) -> list[str]:
+def label_block(summary: Mapping[str, Any], width: int | None = None) -> list[str]:
     """The table of the predicted labels as text, if there are any."""
     labels = summarise_labels(label_cases(summary["cases"]))
-    return [label_tables.text_table(labels)] if labels.labels else []
+    return [label_tables.text_table(labels, width)] if labels.labels else []
 
 
 def detection_blocks(summary: Mapping[str, Any]) -> list[list[list[str]]]:
@@ -117,14 +119,15 @@ def _short(value: float | None) -> str:
     return "–" if value is None else f"{value:.2f}"
 
 
-def table(summary: Mapping[str, Any], organs: bool = True) -> str:
+def table(summary: Mapping[str, Any], organs: bool = True, width: int | None = None) -> str:
     """The summary as text: the result in words, then a block per region with the prediction and the four baselines.
-    ``organs``: whether each organ has a line."""
+    ``organs``: whether each organ has a line. ``width``: the most characters of a line, for a terminal."""
     of_organs = organ_blocks(summary)
     blocks = [*region_blocks(summary), *(of_organs if organs else []), *detection_blocks(summary)]
-    errors = [*map(aligned, blocks), FOOTNOTE] if blocks else []
+    errors = [*(aligned(block, width=width) for block in blocks), wrapped(FOOTNOTE, width)] if blocks else []
     left_out = [f"{len(of_organs[0]) - 1} organs: --verbose lists them"] if of_organs and not organs else []
-    return "\n\n".join([plain_answer(summary), *_not_predicted(summary), *errors, *left_out, *label_block(summary)])
+    words = (wrapped(text, width) for text in (plain_answer(summary), *_not_predicted(summary)))
+    return "\n\n".join([*words, *errors, *left_out, *label_block(summary, width)])
 
 
 def short_table(summary: Mapping[str, Any]) -> str:

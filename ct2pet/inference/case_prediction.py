@@ -16,7 +16,7 @@ from ct2pet.dataset.predictions import NOT_PREDICTED
 from ct2pet.errors import Ct2PetError
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference.choice import Member
-from ct2pet.inference.coverage import UncoveredDistricts, map_file, without_model, write_map
+from ct2pet.inference.coverage import UncoveredDistricts, map_file, nothing_incomplete_of, without_model, write_map
 from ct2pet.inference.dicom_output import DicomOutput
 from ct2pet.inference.district_maps import BodyMaps, DistrictMaps, choose_maps
 from ct2pet.inference.ensemble import Ensemble
@@ -126,14 +126,15 @@ class CasePrediction:
                 f"it contains only {names}, without a trained model; train one, or predict with the model of the "
                 "whole body (--fill_with_whole_body)"
             )
-        self._say_what_is_left_out(case, uncovered)
-        with reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
+        with nothing_incomplete_of(case), reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
+            self._say_what_is_left_out(case, uncovered)
             return self.predictor.predict(inputs, district_map, grid, progress)
 
     def write(self, case: Case, found: Volumes) -> None:
         """Write the targets of a case, and its DICOM series where that is wanted."""
-        for name, volume in found.items():
-            write_volume(case.outputs[name], volume)
+        with nothing_incomplete_of(case):
+            for name, volume in found.items():
+                write_volume(case.outputs[name], volume)
         path = map_file(case)
         left_out = self.uncovered.names_in(read_volume(path)) if path.exists() else []
         self.dicom.write(case, f"; not predicted: {', '.join(left_out)}" if left_out else "")

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import contextlib
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -10,7 +11,6 @@ import numpy as np
 
 from ct2pet.dataset.predictions import NOT_PREDICTED
 from ct2pet.errors import CheckpointError
-from ct2pet.files import remove_folder
 from ct2pet.imageio import write_volume
 from ct2pet.inference.input_files import Case
 from ct2pet.inference.predictor import DistrictModels
@@ -74,9 +74,30 @@ def map_file(case: Case) -> Path:
 
 def write_map(case: Case, found: Volume | None) -> None:
     """Write the map of a case, or remove that of an earlier run where none is needed."""
+    if found is None:
+        remove_map(case)
+    else:
+        write_volume(map_file(case), found)
+
+
+def remove_map(case: Case) -> None:
+    """Remove the map of a case if it exists, and its folder if it was the last one."""
     path = map_file(case)
-    path.unlink(missing_ok=True)
-    if found is not None:
-        write_volume(path, found)
-    elif path.parent.is_dir() and not any(path.parent.iterdir()):
-        remove_folder(path.parent)
+    if path.exists():
+        path.unlink()
+        with contextlib.suppress(OSError):  # has other maps, perhaps of another process
+            path.parent.rmdir()
+
+
+@contextlib.contextmanager
+def nothing_incomplete_of(case: Case) -> Iterator[None]:
+    """If the block fails before every prediction of the case exists, those that exist and its map are removed: a map
+    without predictions and one target of two would be taken for results."""
+    try:
+        yield
+    except BaseException:
+        if not case.is_done:
+            for path in case.outputs.values():
+                path.unlink(missing_ok=True)
+            remove_map(case)
+        raise

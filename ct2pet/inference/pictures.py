@@ -64,7 +64,8 @@ def write_overlay(path: Path, image: Volume, field: Field, pet_suv: Volume) -> N
         panels[f"{_NAMES[axis]}, projected"] = (axis, 1 - np.repeat(share.max(axis)[..., None], 3, -1))
         cut = tuple(np.asarray(array.take(middle, axis)) for array in (grey, share))
         panels[f"{_NAMES[axis]}, slice"] = (axis, _fused(*cut))
-    figure = _figure(panels, below.grid.spacing, highest)
+    shown = f"{field.name}, {window[0]:.4g} to {window[1]:.4g} {field.unit}"
+    figure = _figure(panels, below.grid.spacing, highest, shown)
     FigureCanvasAgg(figure)
     with atomic_path(path) as temporary:
         figure.savefig(temporary, format="png", dpi=_DPI, metadata={"Software": None})
@@ -85,7 +86,8 @@ def _fused(grey: np.ndarray, share: np.ndarray) -> np.ndarray:
     return (1 - opacity) * grey[..., None] + opacity * colormaps["hot"](share)[..., :3]
 
 
-def _figure(panels: Mapping[str, tuple[int, np.ndarray]], spacing: Sequence[float], highest: float) -> Any:
+def _figure(panels: Mapping[str, tuple[int, np.ndarray]], spacing: Sequence[float], highest: float, grey: str) -> Any:
+    """``highest``: the upper end of the colour bars (SUV). ``grey``: what the slices show in grey, with its window."""
     from matplotlib.figure import Figure
 
     sizes = []
@@ -104,19 +106,19 @@ def _figure(panels: Mapping[str, tuple[int, np.ndarray]], spacing: Sequence[floa
         for x, side, alignment in zip((0.02, 0.98), _SIDES[axis], ("left", "right")):
             axes.text(x, 0.99, side, transform=axes.transAxes, fontsize=8, color="gray", ha=alignment, va="top")
         left += wide + _GAP_INCHES
-    _add_colour_bars(figure, highest)
+    _add_colour_bars(figure, highest, grey)
     return figure
 
 
-def _add_colour_bars(figure: Any, highest: float) -> None:
+def _add_colour_bars(figure: Any, highest: float, grey: str) -> None:
     """One for the projections, which are grey, and one for the slices."""
     from matplotlib.cm import ScalarMappable
     from matplotlib.colors import Normalize
 
     height = figure.get_figheight()
-    for left, colours, panels in ((0.06, "gray_r", "projections"), (0.56, "hot", "slices")):
+    for left, colours, panels in ((0.06, "gray_r", "projections"), (0.56, "hot", f"slices, over {grey}")):
         bar = figure.add_axes((left, 0.72 * _BAR_INCHES / height, 0.38, 0.1 / height))
         scale = figure.colorbar(ScalarMappable(Normalize(0, highest), colours), cax=bar, orientation="horizontal")
-        scale.set_label(f"synthetic PET in the {panels} [SUV]", color="white", fontsize=8)
+        scale.set_label(f"synthetic PET [SUV] in the {panels}", color="white", fontsize=8)
         scale.outline.set_edgecolor("gray")  # the darkest grey is that of the background
         bar.tick_params(colors="white", labelsize=8)

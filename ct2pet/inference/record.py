@@ -14,6 +14,7 @@ from ct2pet.errors import Ct2PetError
 from ct2pet.files import read_json, remove_partial_files_of, write_json
 from ct2pet.imageio import image_suffixes, strip_suffix
 from ct2pet.inference.choice import Member
+from ct2pet.inference.coverage import map_file, remove_map
 from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_series
 from ct2pet.inference.input_files import Case
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel
@@ -114,8 +115,8 @@ class PredictionRecord:
             runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
             if earlier != self.content:
                 raise Ct2PetError(
-                    f"{self.path}: predicted with another model or other settings; choose another folder, or "
-                    "run without --continue_prediction to predict all cases again"
+                    f"{self.path}: predicted with another model or other settings{self._differences(earlier)}; choose "
+                    "another folder, or run without --continue_prediction to predict all cases again"
                 )
             cases = [case for case in cases if not (case.is_done and dicom.has(case))]
         elif self.path.exists():
@@ -135,6 +136,13 @@ class PredictionRecord:
             predictions += [path for path in files if path.name.lower().endswith(image_suffixes())]
         if not predictions:
             self.path.unlink(missing_ok=True)
+
+    def _differences(self, earlier: Any) -> str:
+        """The keys of the record with another value than in an earlier one, in parentheses."""
+        if not isinstance(earlier, dict):
+            return ""
+        keys = [key for key in {**self.content, **earlier} if self.content.get(key) != earlier.get(key)]
+        return f" ({', '.join(keys)})" if keys else ""
 
     def _say_what_is_replaced(self, cases: Sequence[Case]) -> None:
         count = sum(any(path.exists() for path in case.outputs.values()) for case in cases)
@@ -159,6 +167,7 @@ def _clear(case: Case, keep: bool) -> None:
     if not (keep and case.is_done):
         for path in (*case.outputs.values(), case.picture):
             path.unlink(missing_ok=True)
+        remove_map(case)
         remove_series(case)
-    for path in case.outputs.values():
+    for path in (*case.outputs.values(), map_file(case)):
         remove_partial_files_of(path)

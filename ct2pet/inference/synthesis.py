@@ -10,9 +10,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from ct2pet.dataset import Field, Fields
+from ct2pet.dataset.fields import PET
 from ct2pet.dataset.predictions import prediction_name
 from ct2pet.errors import Ct2PetError
 from ct2pet.files import atomic_path, write_json
@@ -26,6 +27,8 @@ RECORD = "synthesis.json"
 SYNTHETIC = "synthetic images of a model; not of a patient and not for diagnosis"
 _AT_ONCE = 16
 _SHEET_COLUMNS, _SHEET_IMAGES = 8, 64
+_LEAST_SUV, _QUANTILE = 1.0, 0.995  # the grey values of a sheet of PETs end at this quantile, at least at 1 SUV
+CAPTION_PIXELS = 14
 
 
 @dataclass(frozen=True)
@@ -110,19 +113,35 @@ def write_samples(
             if len(shown[target]) < _SHEET_IMAGES:
                 shown[target].append(volume.array[len(volume.array) // 2])
     for target, images in shown.items():
-        write_sheet(folder / f"sheet_{request.name}_{target}.png", images, configuration.normalization[target])
+        window = _window(images, fields[target], configuration.normalization[target])
+        caption = f"{target}, {window[0]:.3g} to {window[1]:.3g} {fields[target].rules.unit}"
+        write_sheet(folder / f"sheet_{request.name}_{target}.png", images, window, caption)
     return paths
 
 
-def write_sheet(path: Path, images: list[np.ndarray], window: Normalization) -> None:
-    """A picture of slices (Y, X), side by side, grey from the lower to the upper end of ``window``."""
+def _window(images: list[np.ndarray], field: Field, planned: Normalization) -> tuple[float, float]:
+    """The grey values of a sheet: those of the plans, but for a PET up to a quantile of the images, because the planned
+    window contains the hottest voxels of a whole body."""
+    if field.kind != PET:
+        return planned.lower, planned.upper
+    return 0.0, max(_LEAST_SUV, float(np.quantile(np.stack(images), _QUANTILE)))
+
+
+def write_sheet(path: Path, images: list[np.ndarray], window: tuple[float, float], caption: str) -> None:
+    """A picture of slices (Y, X), side by side, grey from the lower to the upper end of ``window``, below a line with
+    the caption."""
     height, width = images[0].shape
     columns = min(_SHEET_COLUMNS, len(images))
     rows = -(-len(images) // columns)
     sheet = np.zeros((rows * height, columns * width), np.uint8)
+    low, high = window
     for number, image in enumerate(images):
         y, x = number // columns * height, number % columns * width
-        grey = (image - window.lower) / (window.upper - window.lower)
+        grey = (image - low) / (high - low)
         sheet[y : y + height, x : x + width] = np.round(255 * grey.clip(0, 1))
+    wide = max(sheet.shape[1], round(ImageDraw.Draw(Image.new("L", (1, 1))).textlength(caption)))
+    picture = Image.new("L", (wide, CAPTION_PIXELS + sheet.shape[0]))
+    ImageDraw.Draw(picture).text((0, 0), caption, fill=255)
+    picture.paste(Image.fromarray(sheet), (0, CAPTION_PIXELS))
     with atomic_path(path) as temporary:
-        Image.fromarray(sheet).save(temporary, format="PNG")
+        picture.save(temporary, format="PNG")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -53,6 +53,11 @@ def is_reference(name: str) -> bool:
     return False
 
 
+def reference_methods(name: str) -> list[str]:
+    """The methods that the reference plans ``name`` are made for; empty for other plans."""
+    return list(_content(name)["models"]) if name in reference_names() else []
+
+
 def reference_plans(
     name: str, fingerprint: Fingerprint, description: Description, requirements: Mapping[str, Requirements]
 ) -> Plans:
@@ -64,7 +69,7 @@ def reference_plans(
     """
     if name not in reference_names():
         raise PlansError(f"-p {name}: no such reference plans; there are: {', '.join(reference_names())}")
-    content = json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
+    content = _content(name)
     fields = description.fields
     methods = {model: requirements[model] for model in content["models"]}
     for model, needs in methods.items():
@@ -89,6 +94,10 @@ def reference_plans(
         settings={"source": content["source"]},
         segmenters=list(fingerprint.segmenters),
     )
+
+
+def _content(name: str) -> dict[str, Any]:
+    return json.loads(_folder().joinpath(f"{name}.json").read_text(encoding="utf-8"))
 
 
 def _configuration(content: Mapping[str, Any], district: District, source: str) -> Configuration:
@@ -128,10 +137,11 @@ def _slices(decisions: Mapping[str, Any] | None) -> dict[str, Any] | None:
 
 def _network(role: str, patch_size: list[int], widths: Mapping[str, Any]) -> NetworkPlan:
     """A network of the paper, which does not depend on the spacing; ``recipe``: the role of the planner's network,
-    where the planner makes none for this role."""
+    where the planner makes none for this role; ``arguments`` in place of the planner's."""
     topology = unet_topology(patch_size, [1.0] * len(patch_size), widths["num_stages"])
     size = NetworkSize(patch_size, topology, widths["base_features"], widths["max_features"])
-    return plan_network(widths.get("recipe", role), size)
+    planned = plan_network(widths.get("recipe", role), size)
+    return replace(planned, arguments={**planned.arguments, **widths.get("arguments", {})})
 
 
 def _folder() -> Path | Traversable:

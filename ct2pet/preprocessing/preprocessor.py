@@ -40,8 +40,9 @@ def store_folder(folder: Path, plans: Plans, configuration: str) -> Path:
     return Path(folder) / f"{plans.plans_name}_{configuration}"
 
 
-def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_processes: int = 1) -> None:
-    """Write all training cases of ``dataset`` into one store per configuration, under ``folder``.
+def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_processes: int = 1) -> int:
+    """Write all training cases of ``dataset`` into one store per configuration, under ``folder``; returns how many were
+    not finished before.
 
     Finished cases are skipped unless their raw files or the relevant parts of the plans have changed. Raises
     CasesFailed, naming each case and its reason, after all other cases, and then DatasetError for a target label
@@ -87,6 +88,7 @@ def _fill(stores: Mapping[str, DistrictStore], dataset: RawDataset, plans: Plans
     earlier = any(store.recorded_cases() for store in stores.values())
     results.raise_failures("could not be preprocessed", some_done=earlier)
     _check_labels_occur(dataset, plans, stores.values())
+    return len(work)
 
 
 def _check_labels_occur(dataset: RawDataset, plans: Plans, stores: Iterable[DistrictStore]) -> None:

@@ -77,17 +77,16 @@ class _Found:
         gain = after / self.before - 1 if self.before > 0 else 0.0
         outcome, reason = self._judge(shift, angle, largest, gain)
         left = tuple(name for axis, name in enumerate(AXES) if axis not in self.free)
-        if left and self.free and outcome != ALIGNED:
-            reason = f"{reason}; left where it was: {', '.join(left)} (no sharp optimum)"
-        elif left and self.free:
-            reason = f"{reason}; not judged: {', '.join(left)} (no sharp optimum)"
+        if left and self.free:
+            said = "not moved along" if outcome == MOVED else "not judged"
+            reason = f"{reason}; {said}: {', '.join(left)} (no sharp optimum)"
         places = tuple(map(tuple, matrix.tolist()))
         values = (shift, angle, largest, self.before, after, self.gain_sd, left, self.deviations, self.estimate_mm)
         return Registration(outcome, reason, places, *values)
 
     def _judge(self, shift: float, angle: float, largest: float, gain: float) -> tuple[str, str]:
         if not self.free:
-            return UNCLEAR, "along no axis is there a sharp optimum: what both images show is too little or too uniform"
+            return UNCLEAR, "no axis has a sharp optimum: the images overlap too little or are too uniform; not moved"
         if gain < LEAST_GAIN:
             return ALIGNED, f"moving it would gain {100 * gain:.1f}% of mutual information only"
         if largest < self.least_mm:
@@ -95,5 +94,5 @@ class _Found:
         if self.gain_sd is not None and self.gain_sd < LEAST_GAIN_SD:
             return ALIGNED, f"moving it would gain {self.gain_sd:.1f} standard deviations of mutual information only"
         if shift > LARGEST_SHIFT_MM or angle > LARGEST_ANGLE_DEG:
-            return IMPLAUSIBLE, f"{shift:.0f} mm and {angle:.1f} degrees are too much for one examination"
-        return MOVED, f"moved by {shift:.1f} mm and {angle:.1f} degrees"
+            return IMPLAUSIBLE, f"{shift:.0f} mm and {angle:.1f} degrees are too much for one examination; not moved"
+        return MOVED, f"by {shift:.1f} mm and {angle:.1f} degrees"

@@ -148,7 +148,7 @@ def report_of_dataset(
         arguments,
         num_processes=num_processes,
         memory_per_process_gib=_PROCESS_GIB + most * _BYTES_PER_VOXEL / 2**30,
-        description="pictures",
+        description="Drawing",
     )
     shown = {case: done.values[case] for case in chosen if case in done.values}
     title = f"{title_of(dataset.fields)}: {dataset.name}"

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from ct2pet.console import progress
 from ct2pet.errors import Ct2PetError, PluginError, TrainingError
 from ct2pet.study.classifiers import load_classifier
 from ct2pet.study.slices import Slices, to_network
@@ -93,7 +94,7 @@ def _check_size(name: str, least_pixels: int, slices: Slices) -> None:
 def train_classifier(
     name: str, training: TrainingSet, validation: Slices, options: ClassifierOptions, seed: int
 ) -> TrainedClassifier:
-    """Train the classifier ``name`` on a set; ``validation`` holds real slices of other patients.
+    """Train the classifier ``name`` on a set and show the progress; ``validation`` holds real slices of other patients.
 
     The same arguments give the same weights on the same machine. Raises PluginError for an unknown classifier, and
     TrainingError where it cannot work with these images or its loss is no longer finite.
@@ -101,7 +102,8 @@ def train_classifier(
     classifier = load_classifier(name)
     _check_size(name, classifier.least_pixels, training.slices)
     _check_patients(training.slices, validation)
-    with determinism(True), torch.random.fork_rng(devices=[]):
+    shown = progress(f"Training {name}", options.steps, "step")
+    with determinism(True), torch.random.fork_rng(devices=[]), shown as bar:
         torch.manual_seed(seed)
         network = classifier.build(len(training.slices.channels), len(training.slices.classes)).to(options.device)
         optimizer = torch.optim.AdamW(
@@ -113,6 +115,7 @@ def train_classifier(
         for step in range(1, options.steps + 1):
             _step(network, optimizer, next(source), options.device)
             schedule.step()
+            bar.advance()
             if step % options.check_every == 0 or step == options.steps:
                 loss = _validation_loss(TrainedClassifier(network, options.device, step), validation)
                 if loss < best[0]:

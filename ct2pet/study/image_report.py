@@ -14,6 +14,8 @@ from ct2pet.study.image_metrics import feature_distances, random_pair_similarity
 from ct2pet.study.privacy import privacy_report
 from ct2pet.study.slices import UNITS, Slices, number_text
 
+_FEATURE_NAMES = {"frechet": "Fréchet distance", "kid": "KID"}
+
 
 def image_report(
     synthetic: Slices,
@@ -62,13 +64,13 @@ def text(report: Mapping[str, Any]) -> str:
     for kind, both in report["similarity"].items():
         fake, real = both["synthetic"], both["real"]
         lines.append(
-            f"{kind}, random pairs of a class: SSIM {fake['ssim']:.3f} (real {real['ssim']:.3f}), "
+            f"{kind.upper()}, random pairs of a class: SSIM {fake['ssim']:.3f} (real {real['ssim']:.3f}), "
             f"PSNR {fake['psnr']:.1f} dB ({real['psnr']:.1f} dB), "
             f"MSE {number_text(fake['mse'])} {UNITS[kind]}² ({number_text(real['mse'])} {UNITS[kind]}²)"
         )
     for name, both in report["features"].items():
         numbers = ", ".join(
-            f"{key} {number_text(both['synthetic'][key])} ({number_text(both['real'][key])})"
+            f"{_FEATURE_NAMES.get(key, key)} {number_text(both['synthetic'][key])} ({number_text(both['real'][key])})"
             for key in ("frechet", "kid", "precision", "recall", "density", "coverage")
         )
         lines.append(f"features of the {name}: {numbers}")

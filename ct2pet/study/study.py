@@ -102,12 +102,13 @@ def run_study(
     check_study(data, options)
     folder = Path(folder)
     _check_settings(folder, data, options)
-    results = []
-    for run in runs_of(options):
+    results: list[dict[str, Any]] = []
+    runs = list(runs_of(options))
+    for number, run in enumerate(runs, start=1):
         path = folder / _RUNS / f"{run.name}.json"
         if not path.exists():
             write_json(path, _execute(run, data, options))
-            progress(f"{run.name} done")
+            progress(f"run {number} of {len(runs)} done: {run.name}")
         results.append(_read_run(path, run, len(data.test.patient_labels())))
     study = {"options": asdict(options), "generator": data.sampler_name, **summarize(_labels(data.test), results)}
     write_json(folder / STUDY_FILE, study)

@@ -116,13 +116,17 @@ class PatchLoader:
                     "from dataset.json"
                 )
 
-    def check_lesions(self) -> None:
+    def check_lesions(self, training: str) -> None:
         """Raise TrainingError where no case has a mask of lesions, and warn where all masks are empty in the district,
-        so that no lesion can be learned."""
+        so that no lesion can be learned. ``training``: its name in the messages."""
         if not any(case.has_lesions for case in self.cases.values()):
-            raise TrainingError("no training case has a mask of lesions (lesionsTr), which this method needs")
+            raise TrainingError(
+                f"{training}: no training case has a mask of lesions (lesionsTr), which this method needs"
+            )
         if not self.with_lesions:
-            _log.warning("no training case has a lesion in this district: the model will not learn lesions")
+            _log.warning(
+                "%s: no training case has a lesion in this district: the model will not learn lesions", training
+            )
 
     def batch(self, number: int) -> PatchBatch:
         """Batch ``number`` (0, 1, ...)."""

@@ -67,7 +67,7 @@ class DraftStore(DistrictStore):
         stage = method.stages[name]
         assert isinstance(stage, PredictionModel)
         stage.eval()
-        with progress(f"predicting with {name}", len(missing), shown=shown) as bar:
+        with progress(f"Predicting with {name}", len(missing), shown=shown) as bar:
             for case in missing:
                 (self.drafts / f"{case}.json").unlink(missing_ok=True)
                 write_images(self.drafts / f"{case}{IMAGES}", self._predicted(case, stage))

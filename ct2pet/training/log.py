@@ -131,7 +131,7 @@ def _figure(rows: list[Row], monitor: str) -> Any:
     losses, validation = figure.subplots(2, 1, sharex=True)
     names = [name for name in rows[-1] if is_loss(name)]
     for name in names:
-        losses.plot(*_curve(rows, name), label=name)
+        losses.plot(*_curve(rows, name), label=name, marker="." if len(rows) == 1 else "")
     losses.set(ylabel="loss (normalised units)", title="Mean of each epoch", yscale="log")
     losses.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)  # beside the axes: it covers no curve
     validation.plot(*_curve(rows, monitor), color="black", marker=".")
@@ -139,7 +139,7 @@ def _figure(rows: list[Row], monitor: str) -> Any:
     validation.set(xlabel="epoch", ylabel=f"{name}, patches of the validation cases", ylim=(0, None))
     for axes in (losses, validation):
         axes.grid(alpha=0.3)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
     return figure
 
 

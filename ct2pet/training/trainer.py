@@ -84,7 +84,7 @@ class Trainer:
         if isinstance(self.model, Synthesis):
             loader.check_classes()
         if self.model.requirements.needs_lesions:
-            loader.check_lesions()
+            loader.check_lesions(self.name)
         self.online_validation = OnlineValidation(
             self.stage.inputs, run.validation_cases or run.training_cases, self.model
         )

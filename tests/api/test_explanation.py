@@ -1,4 +1,5 @@
 import csv
+import json
 
 import numpy as np
 import pytest
@@ -61,6 +62,19 @@ def test_a_case_without_a_region_map_is_named_and_the_others_are_written(tmp_pat
     with pytest.raises(CasesFailed, match="no region map of b"):
         explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out")
     assert {row["case"] for row in read_table(tmp_path / "out" / TABLE)} == {"a"}
+
+
+@pytest.mark.parametrize(("folder", "names"), [("regions", "organ"), ("districtsTs", "district"), ("lesionsTs", "")])
+def test_a_dataset_json_names_the_labels_of_the_folder(tmp_path, case, folder, names):
+    labels = {"organs": {"organ a": 1, "organ b": 2}, "districts": {"district a": 1, "district b": 2}}
+    (tmp_path / "dataset.json").write_text(json.dumps({"channel_names": {"0": "CT"}, **labels}))
+    arguments = tmp_path / "imagesTs", tmp_path / folder, tmp_path / "out"
+    if names:
+        rows = read_table(explain(*arguments, names=tmp_path / "dataset.json"))
+        assert [row["region"] for row in rows] == [f"{names} a", f"{names} b"]
+    else:
+        with pytest.raises(Ct2PetError, match=r"dataset\.json: has no lesion_groups"):
+            explain(*arguments, names=tmp_path / "dataset.json")
 
 
 def test_names_that_are_no_names_are_refused(tmp_path, case):

@@ -27,15 +27,25 @@ def test_the_plan_is_a_table_with_units_and_every_decision(plans, capsys):
         assert f"{len(features)} stages, {features[0]} to {features[-1]} features" in line
 
 
-def test_the_next_command_names_the_dataset_and_plans_of_another_name(plans, capsys):
+def test_the_next_command_names_the_dataset_plans_of_another_name_and_chosen_districts(plans, capsys):
     from dataclasses import replace
 
     show_next(plans)
     show_next(replace(plans, plans_name="mine"))
+    show_next(plans, ["trunk", "legs"])
     assert capsys.readouterr().out.splitlines() == [
         "next: ct2pet_train 901 pix2pix all",
         "next: ct2pet_train 901 pix2pix all -p mine",
+        "next: ct2pet_train 901 pix2pix all -c trunk legs",
     ]
+
+
+def test_reference_plans_name_the_method_that_they_are_made_for(plans):
+    from dataclasses import replace
+
+    without = replace(plans, settings={})
+    names = {"paper_2503_15555": "pix2pix", "small_lesions": "lesion_regression", "mine": next(iter(plans.models))}
+    assert {name: planned_model(replace(without, plans_name=name)) for name in names} == names
 
 
 def test_the_cost_of_every_region_and_their_sum_are_printed(plans, monkeypatch, capsys):

@@ -15,7 +15,7 @@ def called(monkeypatch):
             module, name, lambda *args, name=name, **options: calls.append((name, *args, given(options)))
         )
     for name in ("show_plan", "show_next", "show_costs"):
-        monkeypatch.setattr(plan_tables, name, lambda plans: None)
+        monkeypatch.setattr(plan_tables, name, lambda plans, *chosen: None)
     return calls
 
 

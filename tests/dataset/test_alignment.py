@@ -46,7 +46,7 @@ def test_only_a_misaligned_pair_is_moved(dataset, phantoms, capsys):
     before = content(dataset.folder)
     assert register.main(["-d", "077", "-np", "1"]) == 0
     printed = capsys.readouterr().out
-    assert f"{apart}: moved: moved by " in printed
+    assert f"{apart}: moved: by " in printed
     assert "1 aligned, 1 moved" in printed
     after = content(dataset.folder)
     changed = {str(path) for path in before if after[path] != before[path]}

@@ -10,8 +10,12 @@ from ct2pet import models
 from ct2pet.api.evaluation import evaluate
 from ct2pet.api.prediction import predict
 from ct2pet.dataset import write_dataset_json
-from ct2pet.errors import CasesFailed, CheckpointError
+from ct2pet.errors import CasesFailed, CheckpointError, ImageError
 from ct2pet.imageio import read_volume, write_volume
+from ct2pet.inference import case_prediction
+from ct2pet.inference.coverage import map_file, nothing_incomplete_of
+from ct2pet.inference.ensemble import Ensemble
+from ct2pet.inference.input_files import Case
 
 PLANS = hand_plans()
 
@@ -107,3 +111,39 @@ def test_a_map_of_an_earlier_run_does_not_stay(work):
     assert (work / "out" / "not_predicted" / "A.nii").exists()
     predict(work / "raw" / "Dataset900_Tiny" / "imagesTs", work / "out", configurations=["low", "high"], device="cpu")
     assert not (work / "out" / "not_predicted").exists()
+
+
+@pytest.mark.parametrize("place", [(Ensemble, "predict"), (case_prediction, "write_volume")], ids=["network", "disk"])
+def test_a_case_that_fails_after_its_map_was_written_leaves_no_map(work, monkeypatch, place):
+    def fail(*arguments):
+        assert (work / "out" / "not_predicted" / "A.nii").exists()
+        raise ImageError("no result")
+
+    train(work, "low")
+    monkeypatch.setattr(*place, fail)
+    with pytest.raises(CasesFailed, match="no result"):
+        run(work)
+    assert [path for path in (work / "out").rglob("*") if not path.name.startswith(".")] == []
+
+
+def test_a_case_that_cannot_be_read_leaves_no_map_of_an_earlier_run(work):
+    train(work, "low")
+    run(work)
+    (work / "raw" / "Dataset900_Tiny" / "imagesTs" / "A_0000.nii").write_bytes(b"damaged")
+    with pytest.raises(CasesFailed):
+        run(work)
+    assert not (work / "out" / "not_predicted").exists()
+
+
+@pytest.mark.parametrize(("complete", "kept"), [(False, []), (True, ["A_PET.nii", "A_organs.nii", "A_PET.nii"])])
+def test_targets_stay_only_together_where_a_case_fails_and_other_maps_stay(tmp_path, complete, kept):
+    case, other = (Case(one, {}, {n: tmp_path / f"{one}_{n}.nii" for n in ("PET", "organs")}) for one in "AB")
+    for path in (map_file(case), map_file(other), case.outputs["PET"]):
+        path.parent.mkdir(exist_ok=True)
+        path.touch()
+    if complete:
+        case.outputs["organs"].touch()
+    with pytest.raises(KeyboardInterrupt), nothing_incomplete_of(case):
+        raise KeyboardInterrupt
+    assert [path.name for path in (*case.outputs.values(), map_file(case)) if path.exists()] == kept
+    assert map_file(other).exists()

@@ -65,12 +65,12 @@ def test_a_pet_without_uptake_leaves_the_ct(tmp_path):
     assert middle == pytest.approx([127.5] * 3, abs=2)  # 40 HU is the middle of the window
 
 
-def test_projections_and_slices_have_a_colour_bar_with_their_unit():
+def test_projections_and_slices_have_a_colour_bar_with_their_unit_and_the_window_of_the_ct():
     panels = {"Coronal, projected": (CORONAL, np.zeros((6, 5, 3)))}
-    bars = [axes for axes in _figure(panels, (3.0, 2.0, 2.0), 7.5).axes if axes.get_xlabel()]
+    bars = [axes for axes in _figure(panels, (3.0, 2.0, 2.0), 7.5, "CT, -160 to 240 HU").axes if axes.get_xlabel()]
     assert [bar.get_xlabel() for bar in bars] == [
-        "synthetic PET in the projections [SUV]",
-        "synthetic PET in the slices [SUV]",
+        "synthetic PET [SUV] in the projections",
+        "synthetic PET [SUV] in the slices, over CT, -160 to 240 HU",
     ]
     assert [bar.get_xlim() for bar in bars] == [(0, 7.5)] * 2
 

@@ -12,6 +12,7 @@ from ct2pet.dataset import Field, Fields
 from ct2pet.errors import Ct2PetError
 from ct2pet.imageio import read_volume
 from ct2pet.inference.synthesis import (
+    CAPTION_PIXELS,
     RECORD,
     SynthesisRequest,
     check_output,
@@ -21,7 +22,6 @@ from ct2pet.inference.synthesis import (
     write_sheet,
 )
 from ct2pet.models import load_model
-from ct2pet.planning.configuration import Normalization
 
 SEX = Field("sex", "condition", "category", labels={"F": 0, "M": 1})
 OTHER = Field("side", "condition", "category", labels={"left": 0, "M": 1})
@@ -114,10 +114,26 @@ def test_written_images_are_marked_as_synthetic(model, tmp_path):
     assert {path.name for path in tmp_path.glob("*.png")} == {"sheet_malignant_PET.png", "sheet_malignant_CT.png"}
 
 
-def test_a_sheet_shows_the_images_row_by_row_in_grey_of_the_window(tmp_path):
+def test_the_sheet_of_a_pet_ends_at_its_highest_uptake_and_that_of_a_ct_at_the_planned_window(model, tmp_path):
+    request = SynthesisRequest({"diagnosis": "malignant"}, 2, 1)
+    write_samples(tmp_path, model, class_configuration(), request, {})
+    planned = class_configuration().normalization["CT"]
+    for kind in ("PET", "CT"):
+        slices = [read_volume(path).array[0] for path in sorted(tmp_path.glob(f"*_{kind}.nii.gz"))]
+        of_pet = (0.0, max(1.0, np.quantile(slices, 0.995)))
+        low, high = of_pet if kind == "PET" else (planned.lower, planned.upper)
+        expected = np.hstack([np.round(255 * ((one - low) / (high - low)).clip(0, 1)) for one in slices])
+        sheet = np.asarray(Image.open(tmp_path / f"sheet_malignant_{kind}.png"))[CAPTION_PIXELS:]
+        np.testing.assert_allclose(sheet[:, : expected.shape[1]], expected, atol=1)
+
+
+def test_a_sheet_shows_the_images_row_by_row_in_grey_of_the_window_below_a_caption(tmp_path):
     images = [np.full((4, 6), float(value)) for value in range(10)]
-    write_sheet(tmp_path / "sheet.png", images, Normalization(0.0, 5.0, False, [0.0, 1.0]))
-    sheet = np.asarray(Image.open(tmp_path / "sheet.png"))
+    write_sheet(tmp_path / "sheet.png", images, (0.0, 5.0), "PET, 0 to 5 SUV")
+    picture = np.asarray(Image.open(tmp_path / "sheet.png"))
+    caption, sheet = picture[:CAPTION_PIXELS], picture[CAPTION_PIXELS:, :48]
+    assert caption.max() > 128
     assert sheet.shape == (8, 48)
+    assert picture[CAPTION_PIXELS:, 48:].sum() == 0
     assert sheet[0, ::6].tolist() == [0, 51, 102, 153, 204, 255, 255, 255]
     assert sheet[4, ::6].tolist() == [255, 255, 0, 0, 0, 0, 0, 0]

@@ -239,19 +239,22 @@ def test_plans_may_fix_spacing_and_leave_sampling_to_the_planner(monkeypatch):
     assert (numbers.loss, numbers.class_head, numbers.num_epochs) == ("r3gan", "projection", 40)
 
 
-def test_small_lesions_is_the_recipe_that_the_benchmark_measures(monkeypatch):
-    """The generator, windows and sampling of the arm lesion_head of benchmarks/lesions.py, whatever the district."""
+@pytest.mark.parametrize(("name", "arm"), [("lesion_unet", "lesion_unet"), ("small_lesions", "lesion_head")])
+def test_plans_for_lesions_are_those_that_the_benchmark_measures(monkeypatch, name, arm):
+    """The configuration and the numbers of the arms of benchmarks/lesions.py."""
     monkeypatch.setattr(reference, "_folder", lambda: Path(__file__).parents[2] / "plans")
     monkeypatch.syspath_prepend(str(Path(__file__).parents[2] / "benchmarks"))
     from variants import VARIANTS
 
-    seen, arm = district((6.5, 6.5, 6.5)), VARIANTS["lesion_head"]
+    seen, arm = district((6.5, 6.5, 6.5)), VARIANTS[arm]
     methods = {"lesion_regression": LesionRegression.requirements}
-    planned = reference_plans("small_lesions", fingerprint(trunk=seen), description(), methods)
-    chosen = planned.configuration("trunk")
+    planned = reference_plans(name, fingerprint(trunk=seen), description(), methods)
     default = plan_experiment(fingerprint(trunk=seen), description(), {**methods, "pix2pix": GAN}, PlanRequest())
     measured = arm.change(default.configuration("trunk"), seen)
-    chosen, measured = (replace(one, networks={"generator": one.network("generator")}) for one in (chosen, measured))
+    chosen, measured = (
+        replace(one, networks={"generator": one.network("generator")})
+        for one in (planned.configuration("trunk"), measured)
+    )
     assert chosen == replace(measured, slices=None)
     assert planned.blend_mm == default.blend_mm
     numbers = planned.hyperparameters("lesion_regression")

@@ -45,15 +45,16 @@ def test_a_batch_contains_the_lesions_of_its_patches_where_they_are_planned(stor
 def test_cases_without_masks_of_lesions_have_none_in_batches_and_cannot_teach_them(tmp_path):
     loader = make_loader(write_tiny_store(tmp_path, lesions=False), with_lesions=True)
     assert not loader.batch(0).tensors["lesions"].any()
-    with pytest.raises(TrainingError, match="no training case has a mask of lesions"):
-        loader.check_lesions()
+    with pytest.raises(TrainingError, match="regression legs: no training case has a mask of lesions"):
+        loader.check_lesions("regression legs")
 
 
 def test_a_district_without_lesions_is_named_in_a_warning(store, caplog):
     for cases, warned in ((["A0", "A1"], False), (["A1", "A2"], True)):
         configuration = tiny_configuration()
-        PatchLoader(store, cases, configuration, FIELDS, BatchPlan(2, 0, with_lesions=True)).check_lesions()
-        assert ("no training case has a lesion in this district" in caplog.text) == warned
+        loader = PatchLoader(store, cases, configuration, FIELDS, BatchPlan(2, 0, with_lesions=True))
+        loader.check_lesions("regression legs")
+        assert ("regression legs: no training case has a lesion in this district" in caplog.text) == warned
 
 
 def test_a_batch_depends_only_on_seed_and_number(store):

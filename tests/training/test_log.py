@@ -91,6 +91,15 @@ def test_the_picture_counts_epochs_from_1_and_names_the_metric_with_its_unit():
     assert validation.get_ylabel() == "MAE [SUV], patches of the validation cases"
 
 
+def test_the_picture_of_one_epoch_shows_its_losses_and_counts_whole_epochs():
+    figure = log_module._figure([row(0, 0.5)], MAE.column)
+    figure.draw_without_rendering()
+    losses, validation = figure.axes
+    assert losses.lines[0].get_marker() == "."
+    (low, high), ticks = validation.get_xlim(), validation.get_xticks()
+    assert [tick for tick in ticks if low <= tick <= high] == [1]
+
+
 def test_a_training_that_made_no_epoch_draws_nothing(tmp_path):
     TrainingLog(tmp_path, MAE, [row(0, 1.0)]).close()
     assert list(tmp_path.iterdir()) == []

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ct2pet.console import wrapped
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing.pairing import check_pairs
@@ -46,9 +47,9 @@ class _Row:
         return over_runs(self.values[model])
 
 
-def paper_tables(proposed: Sequence[Model], competitor: Sequence[Model]) -> str:
+def paper_tables(proposed: Sequence[Model], competitor: Sequence[Model], width: int | None = None) -> str:
     """Tables I to III as text. ``proposed`` and ``competitor``: the summaries of Pix2Pix and of CycleGAN, of each one,
-    or those of several runs.
+    or those of several runs. ``width``: the most characters of a line.
 
     Raises Ct2PetError where they cannot be compared (see ``pairing.check_pairs``) or have no values of these tables.
     """
@@ -68,12 +69,12 @@ def paper_tables(proposed: Sequence[Model], competitor: Sequence[Model]) -> str:
     p_values = _corrected(tests)
     texts = [_texts(row, p_values[2 * number : 2 * number + 2]) for number, row in enumerate(rows)]
     blocks = [
-        _block(table, [text for row, text in zip(rows, texts) if row.table == table])
+        _block(table, [text for row, text in zip(rows, texts) if row.table == table], width)
         for table in dict.fromkeys(row.table for row in rows)
     ]
     count = sum(test.p_wilcoxon is not None for test in tests)
     runs = " (± standard error over runs)" if any(len(own) > 1 for own in models) else ""
-    return "\n\n".join([*blocks, _NOTE.format(range=SUV_RANGE, tests=count, runs=runs)])
+    return "\n\n".join([*blocks, wrapped(_NOTE.format(range=SUV_RANGE, tests=count, runs=runs), width)])
 
 
 def _corrected(tests: Sequence[PairedTest]) -> list[float | None]:
@@ -128,7 +129,7 @@ def _mean(values: Sequence[Sequence[float]], factor: float, digits: int) -> str:
     return f"{found['mean']:.{digits}f}{error}{between}"
 
 
-def _block(table: str, rows: Sequence[Sequence[str]]) -> str:
+def _block(table: str, rows: Sequence[Sequence[str]], width: int | None) -> str:
     titles = {"I": "Districts and whole body", "II": "Lesions", "III": "Oncological conditions"}
     columns = [f"{kind} {method}" for kind in ("proposed", "competitor") for method in METHODS]
     header = [f"Table {table}: {titles[table]}", "", *columns, *(f"p {method}" for method in METHODS)]
@@ -136,4 +137,4 @@ def _block(table: str, rows: Sequence[Sequence[str]]) -> str:
     for subject, *rest in rows:
         shown.append(["" if subject == before else subject, *rest])
         before = subject
-    return aligned([header, *shown], left=2)
+    return aligned([header, *shown], left=2, width=width)

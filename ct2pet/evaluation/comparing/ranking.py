@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ct2pet.console import wrapped
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing.pairing import check_pairs
@@ -50,16 +51,14 @@ def rank(summaries: Mapping[str, Mapping[str, Any]]) -> list[Ranked]:
     return [Ranked(first, found[first]), *rivals]
 
 
-def ranking_text(ranked: Sequence[Ranked]) -> str:
-    """A table with a line per model, and the result in words."""
+def ranking_text(ranked: Sequence[Ranked], width: int | None = None) -> str:
+    """A table with a line per model, and the result in words. ``width``: the most characters of a line."""
     rows = [["", "MAE [SUV]", "difference [95%]", "p t", "p Wilcoxon"]]
     rows += [[one.name, _mean(one), _difference(one.test), _p(one.p_t), _p(one.p_wilcoxon)] for one in ranked]
     best, *others = ranked
     close = [one.name for one in others if not one.is_worse]
     cases = f"{best.numbers['n']} cases"
     lines = [
-        aligned(rows),
-        "",
         "MAE inside the body, mean ± standard error of the out-of-fold predictions. Difference: to the best, case by "
         "case, with its 95% bootstrap interval. p: paired two-tailed t-test and Wilcoxon's signed-rank test, corrected "
         f"(Holm) for {len(others)} comparison(s).",
@@ -67,7 +66,8 @@ def ranking_text(ranked: Sequence[Ranked]) -> str:
     ]
     if close:
         lines.append(f"Not shown to be worse (p ≥ {SURE} in a test): {', '.join(close)}.")
-    return "\n".join(lines)
+    words = "\n".join(lines)
+    return f"{aligned(rows, width=width)}\n\n{wrapped(words, width)}"
 
 
 def _errors(name: str, summary: Mapping[str, Any]) -> list[float | None]:

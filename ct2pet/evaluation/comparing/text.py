@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from ct2pet.console import wrapped
 from ct2pet.evaluation.columns import aligned
 from ct2pet.evaluation.comparing import wording
 from ct2pet.evaluation.comparing.comparison import (
@@ -29,14 +30,15 @@ NOTE = (
 )
 
 
-def text(comparison: Comparison) -> str:
+def text(comparison: Comparison, width: int | None = None) -> str:
     """Every rival next to the first model, one block per table, and the results in words. Organs and all metrics of
-    diagnoses are only in the files."""
+    diagnoses are only in the files. ``width``: the most characters of a line, for a terminal."""
     tables = [table for table in comparison.tables if table != ORGANS]
-    blocks = [_block(comparison, table, other) for other in comparison.rivals for table in tables]
+    blocks = [_block(comparison, table, other, width) for other in comparison.rivals for table in tables]
     answers = [answer(comparison, other) for other in comparison.rivals]
     note = "\n".join(filter(None, [NOTE, wording.runs_note(comparison), wording.family(comparison)]))
-    return "\n\n".join([*blocks, note, *_left_out(comparison), *answers])
+    words = (wrapped(one, width) for one in (note, *_left_out(comparison), *answers))
+    return "\n\n".join([*blocks, *words])
 
 
 def _left_out(comparison: Comparison) -> list[str]:
@@ -113,7 +115,7 @@ def _certainty(comparison: Comparison, line: Line, other: str) -> str:
     )
 
 
-def _block(comparison: Comparison, table: str, other: str) -> str:
+def _block(comparison: Comparison, table: str, other: str, width: int | None) -> str:
     models = comparison.models[0], other
     described = [model for model in comparison.models[1:] if model not in comparison.rivals]
     titles = map(wording.model_title, models)
@@ -136,7 +138,7 @@ def _block(comparison: Comparison, table: str, other: str) -> str:
             ]
         )
         before = subject
-    return aligned(rows, left=2)
+    return aligned(rows, left=2, width=width)
 
 
 def _shown(comparison: Comparison, table: str) -> list[Line]:
