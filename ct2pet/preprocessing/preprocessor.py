@@ -57,11 +57,11 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
     with contextlib.ExitStack() as locks:
         for store in stores.values():
             locks.enter_context(folder_lock(store.folder, "a preprocessing"))
-        _fill(stores, dataset, plans, num_processes)
+        return _fill(stores, dataset, plans, num_processes)
 
 
-def _fill(stores: Mapping[str, DistrictStore], dataset: RawDataset, plans: Plans, num_processes: int) -> None:
-    """Write the cases that are missing in a store."""
+def _fill(stores: Mapping[str, DistrictStore], dataset: RawDataset, plans: Plans, num_processes: int) -> int:
+    """Write the cases that are missing in a store; their number."""
     sources = {case: case_sources(dataset, case, plans) for case in dataset.cases("Tr")}
     keys = {case: _keys(plans, found) for case, found in sources.items()}
     for name, store in stores.items():
