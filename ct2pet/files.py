@@ -122,10 +122,12 @@ def _failure_of_probe(temporary: Path) -> OSError | None:
 
 
 def remove_folder(path: str | os.PathLike) -> None:
-    """Remove a folder with its content, if it exists. A killed process leaves no partly removed folder under this
-    name."""
+    """Remove a folder with its content, if it exists; of a link only the link. A killed process leaves no partly
+    removed folder under this name."""
     path = Path(path)
-    if path.exists():
+    if path.is_symlink():
+        path.unlink()
+    elif path.exists():
         aside = Path(tempfile.mkdtemp(prefix=".partial-", suffix=f"-{path.name}", dir=path.parent))
         shutil.rmtree(path.replace(aside))
 

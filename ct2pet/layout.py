@@ -21,7 +21,7 @@ TRAINING_PROVENANCE = "provenance.json"
 VALIDATION = "validation"
 VALIDATION_BEST = "validation_best"  # with the weights of the best epoch
 
-RUNS = "seed_*"  # the folders of a training's repetitions with several seeds, and of their predictions
+_RUN = "seed_"  # the folders of a training's repetitions with several seeds, and of their predictions
 
 PREDICTION = "prediction.json"
 SUMMARY = "summary.json"
@@ -35,7 +35,13 @@ def model_folder(results: Path, dataset_name: str, model: str, plans_name: str, 
 
 def seed_folder(folder: Path, seed: int) -> Path:
     """The folder in ``folder`` of the run with this seed."""
-    return folder / f"seed_{seed}"
+    return folder / f"{_RUN}{seed}"
+
+
+def seed_folders(folder: Path) -> list[Path]:
+    """The folders in ``folder`` of the runs, by seed; a copy such as seed_1_old is none."""
+    runs = [path for path in folder.glob(f"{_RUN}*") if path.name.removeprefix(_RUN).isdecimal()]
+    return sorted(runs, key=lambda path: int(path.name.removeprefix(_RUN)))
 
 
 def is_loss(column: str) -> bool:

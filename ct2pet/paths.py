@@ -7,6 +7,8 @@ import sys
 from functools import cache
 from pathlib import Path
 
+from ct2pet.errors import Ct2PetError
+
 
 def raw_folder() -> Path:
     """The folder of raw datasets: ``$ct2pet_raw``, or ~/ct2pet/raw."""
@@ -28,7 +30,10 @@ def _folder(kind: str) -> Path:
     value = os.environ.get(variable)
     if value:
         return Path(value).expanduser()
-    folder = Path.home() / "ct2pet" / kind
+    try:
+        folder = Path.home() / "ct2pet" / kind
+    except RuntimeError:
+        raise Ct2PetError(f"{variable} is not set, and this user has no home folder; set it") from None
     _say_once(f"{variable} is not set: {folder} is used")
     return folder
 

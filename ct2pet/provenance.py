@@ -176,7 +176,9 @@ def without_names(name: str) -> str:
 
 
 def _own_names() -> frozenset[str]:
-    names = {socket.gethostname(), Path.home().name}
+    names = {socket.gethostname()}
+    with contextlib.suppress(RuntimeError):  # a user without a home folder
+        names.add(Path.home().name)
     with contextlib.suppress(KeyError, OSError, ImportError):  # a user without a name
         names.add(getpass.getuser())
     return frozenset(names)

@@ -19,10 +19,12 @@ from ct2pet.conversion.patient_map import MapRow, check_private_place, write_map
 from ct2pet.conversion.records import (
     RECORDS,
     Record,
+    alone_in,
     begin_conversion,
     image_path,
     read_records,
     remove_case,
+    restore_description,
     write_record,
 )
 from ct2pet.dataset.raw import read_table
@@ -109,33 +111,35 @@ def convert_studies(
     if left_out is not None:
         write_left_out(left_out, source, found.problems, {}, {})
     _check_can_begin(folder, source, found)
-    prefix, records = folder.name.split("_", 1)[1], read_records(folder)
-    cases, patients = _number(found.studies, records, folder)
-    begin_conversion(folder, prefix, records)
-    new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
-    results = map_cases(
-        convert_study,
-        {
-            case: (recipe, study, case, patients[study.patient], folder, study.name if named else "")
-            for case, study in sorted(new.items())
-        },
-        num_processes=num_processes or default_processes(),
-        memory_per_process_gib=recipe.memory_gib(found.studies),
-        description="Converting",
-    )
-    records = {**records, **results.values}
-    if left_out is not None:
-        places = {case: study.target for case, study in new.items()}
-        write_left_out(left_out, source, found.problems, results.failures, places)
-    if patient_map is not None:
-        write_map(patient_map, [_map_row(study, cases, patients, source) for study in found.studies])
-    if not records:
-        raise CasesFailed(results.failures, some_done=False, what="could not be converted")
-    _write_cases(folder, {cases[study.name]: study for study in found.studies}, records)
-    num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
-    recipe.write_description(folder, name=prefix, num_training=num_training, **citation)
-    names = {study.name: cases[study.name] for study in found.studies if cases[study.name] in records}
-    return Outcome(folder, names, results.failures, results.tracebacks)
+    with alone_in(folder):
+        prefix, records = folder.name.split("_", 1)[1], read_records(folder)
+        cases, patients = _number(found.studies, records, folder)
+        begin_conversion(folder, prefix, records)
+        new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
+        results = map_cases(
+            convert_study,
+            {
+                case: (recipe, study, case, patients[study.patient], folder, study.name if named else "")
+                for case, study in sorted(new.items())
+            },
+            num_processes=num_processes or default_processes(),
+            memory_per_process_gib=recipe.memory_gib(found.studies),
+            description="Converting",
+        )
+        records = {**records, **results.values}
+        if left_out is not None:
+            places = {case: study.target for case, study in new.items()}
+            write_left_out(left_out, source, found.problems, results.failures, places)
+        if patient_map is not None:
+            write_map(patient_map, [_map_row(study, cases, patients, source) for study in found.studies])
+        if not records:
+            raise CasesFailed(results.failures, some_done=False, what="could not be converted")
+        _write_cases(folder, {cases[study.name]: study for study in found.studies}, records)
+        num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
+        if not restore_description(folder, num_training):
+            recipe.write_description(folder, name=prefix, num_training=num_training, **citation)
+        names = {study.name: cases[study.name] for study in found.studies if cases[study.name] in records}
+        return Outcome(folder, names, results.failures, results.tracebacks)
 
 
 def _check_can_begin(folder: Path, source: Path, found: Found) -> None:

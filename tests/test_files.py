@@ -193,6 +193,11 @@ def test_a_folder_can_be_removed_and_need_not_be_there(tmp_path):
     remove_folder(tmp_path / "folder")
     remove_folder(tmp_path / "folder")
     assert list(tmp_path.iterdir()) == []
+    (tmp_path / "real").mkdir()
+    for target in ("real", "missing"):  # of a link only the link
+        (tmp_path / "link").symlink_to(tmp_path / target, target_is_directory=True)
+        remove_folder(tmp_path / "link")
+    assert [path.name for path in tmp_path.iterdir()] == ["real"]
 
 
 def too_large(temporary):

@@ -1,6 +1,10 @@
+from pathlib import Path
+
 import pytest
 
 from ct2pet import paths
+from ct2pet.errors import Ct2PetError
+from ct2pet.provenance import command_line, this_command
 
 FOLDERS = {
     "ct2pet_raw": paths.raw_folder,
@@ -44,3 +48,17 @@ def test_a_tilde_in_a_variable_is_expanded(monkeypatch, tmp_path):
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.setenv("ct2pet_raw", "~/pets")
     assert paths.raw_folder() == tmp_path / "pets"
+
+
+def test_a_user_without_a_home_folder_is_told_what_to_set(monkeypatch):
+    """In some containers; the command is recorded all the same."""
+
+    def no_home():
+        raise RuntimeError("Could not determine home directory.")
+
+    monkeypatch.setattr(Path, "home", no_home)
+    monkeypatch.delenv("ct2pet_raw", raising=False)
+    with pytest.raises(Ct2PetError, match="ct2pet_raw is not set, and this user has no home folder; set it"):
+        paths.raw_folder()
+    with command_line("ct2pet_x", ["-i", "/data/cts"]):
+        assert this_command() == "ct2pet_x -i cts"

@@ -61,7 +61,7 @@ def _summary_files(path: Path) -> list[Path]:
     for place in _PLACES:
         if (path / place).is_file():
             return [(path / place).resolve()]
-    runs = sorted(path.resolve().glob(layout.RUNS), key=lambda run: (len(run.name), run.name))
+    runs = layout.seed_folders(path.resolve())
     if not runs:
         raise Ct2PetError(f"{path}: no {_SUMMARY} in it; make one with ct2pet_evaluate")
     return [file for run in runs for file in _summary_files(run)]

@@ -18,6 +18,7 @@ from ct2pet.districts import check_districts, make_segmenter, segment_ct
 from ct2pet.districts.merging import merge_of
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import Ct2PetError, GeometryError, ImageError
+from ct2pet.imageio.nifti import header_grid
 from ct2pet.inference.case_prediction import predictor_of
 from ct2pet.inference.choice import Member, chosen_members
 from ct2pet.inference.district_maps import segmenter_of_training
@@ -93,7 +94,7 @@ class Predictor:
 
 def as_volume(image: Image, unit: str = "") -> Volume:
     """A volume (Z, Y, X; LPS) of a SimpleITK image, of a spatial image of nibabel (RAS), or a Volume itself. Raises
-    GeometryError for images without three axes, ImageError for other objects."""
+    GeometryError for images without three axes, ImageError for other objects and NIfTI without an orientation."""
     if isinstance(image, Volume):
         return Volume(image.array, image.grid, unit or image.unit)
     if isinstance(image, sitk.Image):
@@ -107,7 +108,9 @@ def as_volume(image: Image, unit: str = "") -> Volume:
         if len(image.shape) != 3:
             raise GeometryError(f"expected an image of three axes, not of shape {image.shape}")
         array = np.asarray(image.dataobj).T
-        return Volume(_real(array), Grid.from_affine(array.shape, _LPS_AND_RAS @ image.affine), unit)
+        is_nifti = isinstance(image, nibabel.Nifti1Image)  # of version 2, too
+        grid = header_grid(image.header) if is_nifti else Grid.from_affine(array.shape, _LPS_AND_RAS @ image.affine)
+        return Volume(_real(array), grid, unit)
     raise ImageError(f"expected a SimpleITK image, a nibabel image or a Volume, not {type(image).__name__}")
 
 

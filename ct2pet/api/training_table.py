@@ -29,9 +29,9 @@ def show_trainings(folders: Sequence[Path], model: str, fold: int | str) -> None
     header = ["Region", "Epochs", "Time", "Best epoch, on patches", "Validation of whole cases, mean ± SE"]
     rows = [[_region(folder), *_progress(folder), _validation(folder)] for folder in folders]
     table(f"{model} of {dataset_name}, fold {fold}", header, rows)
-    names = f"{layout.CHECKPOINT_FINAL}, {layout.CHECKPOINT_BEST}"
     for folder in folders:
-        print(f"checkpoints: {folder} ({names})")
+        names = [name for name in (layout.CHECKPOINT_FINAL, layout.CHECKPOINT_BEST) if (folder / name).exists()]
+        print(f"checkpoints: {folder} ({', '.join(names)})")
     print(f"next: {_next(dataset_name, model, fold)}")
 
 
@@ -69,10 +69,12 @@ def _region(folder: Path) -> str:
 
 
 def _progress(folder: Path) -> list[str]:
-    """Epochs, time, and the metrics of the epoch of checkpoint_best."""
-    rows = read_log(folder / layout.TRAINING_LOG)
+    """Epochs, time, and the metrics of the epoch of checkpoint_best, which a training may not have written."""
+    rows, best_weights = read_log(folder / layout.TRAINING_LOG), folder / layout.CHECKPOINT_BEST
     seconds = sum(row.get("seconds", 0.0) for row in rows)
-    epoch = int(load_checkpoint(folder / layout.CHECKPOINT_BEST)["epoch"])
+    if not best_weights.exists():
+        return [str(len(rows)), duration(seconds), "–"]
+    epoch = int(load_checkpoint(best_weights)["epoch"])
     best = next((row for row in rows if int(row["epoch"]) + 1 == epoch), {})
     metrics = [
         with_unit(name.removeprefix(layout.VALIDATION_METRIC), value)
@@ -93,9 +95,11 @@ def _validation(folder: Path) -> str:
 
 
 def _validation_means(folder: Path) -> dict[str, Any]:
-    """The means of the region of a training over its validation cases; empty without a validation."""
-    path = folder / layout.VALIDATION / layout.SUMMARY
-    return next(iter(read_summary(path)["mean"].values()), {}) if path.exists() else {}
+    """The means of the region of a training over its validation cases, with the final weights or else those of the best
+    epoch; empty without a validation."""
+    paths = (folder / name / layout.SUMMARY for name in (layout.VALIDATION, layout.VALIDATION_BEST))
+    path = next(filter(Path.exists, paths), None)
+    return next(iter(read_summary(path)["mean"].values()), {}) if path is not None else {}
 
 
 def _next(dataset_name: str, model: str, fold: int | str, target: str | None = None) -> str:

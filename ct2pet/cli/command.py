@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import shutil
@@ -60,6 +61,7 @@ def command(
 
     def main(arguments: Sequence[str] | None = None) -> int:
         words = sys.argv[1:] if arguments is None else arguments
+        _print_any_text()
 
         def work() -> None:
             parsed = _parsed(name, description, add_arguments, words)
@@ -74,6 +76,13 @@ def command(
         return DONE
 
     return main
+
+
+def _print_any_text() -> None:
+    """Characters that the encoding of standard output does not have (other than UTF-8: some locales, and files on
+    Windows) become a question mark, where they would end a command."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")
 
 
 def _parsed(

@@ -97,6 +97,12 @@ def _outputs(arguments: argparse.Namespace) -> list[Path]:
     return [] if arguments.error_maps is None else [arguments.error_maps]
 
 
+def _say_what_became_of(output: Path, existed: bool, replaced: bool) -> None:
+    if existed:
+        what = "this summary was replaced" if replaced else "this summary is of an earlier evaluation"
+        print(f"{output}: {what}", file=sys.stderr)
+
+
 def execute(arguments: argparse.Namespace) -> None:
     real, predictions = _places(arguments)
     from ct2pet.api.evaluation import EvaluationOptions, evaluate, evaluate_folders, summary_file
@@ -106,8 +112,7 @@ def execute(arguments: argparse.Namespace) -> None:
     _check(arguments, output)
     given = {name: getattr(arguments, name) for name in EvaluationOptions.__dataclass_fields__}
     options = EvaluationOptions(**{**given, "output": output})
-    if output.exists():
-        print(f"{output}: this summary is replaced", file=sys.stderr)
+    existed = output.exists()
     try:
         with on_cluster_of(arguments, inputs=_inputs(arguments, real, predictions), outputs=_outputs(arguments)):
             if arguments.folders:
@@ -115,9 +120,11 @@ def execute(arguments: argparse.Namespace) -> None:
             else:
                 evaluate(arguments.dataset, predictions, options)
     except CasesFailed as failed:
+        _say_what_became_of(output, existed, replaced=failed.some_done)
         if failed.some_done:
             print(table(read_summary(output), arguments.verbose, output_width()))
         raise
+    _say_what_became_of(output, existed, replaced=True)
     print(table(read_summary(output), arguments.verbose, output_width()))
     print(f"\nsummary: {output.resolve()}")
     if arguments.dataset is not None:

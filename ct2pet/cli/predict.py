@@ -185,6 +185,7 @@ def execute(arguments: argparse.Namespace) -> None:
     _check(arguments)
     from ct2pet.api.prediction import predict
     from ct2pet.inference.options import PredictionOptions
+    from ct2pet.inference.record import record_file
 
     with on_cluster_of(arguments, inputs=_inputs(arguments), outputs=[arguments.target]):
         others = ("source", "target", "verbose", "disable_tta", *OPTIONS)
@@ -194,7 +195,8 @@ def execute(arguments: argparse.Namespace) -> None:
     folder = paths[0].parent.resolve()
     shown = paths[0].resolve() if len(paths) == 1 else folder
     series = ", DICOM series: dicom" if arguments.dicom else ""
-    print(f"{len(paths)} predicted image(s): {shown} (provenance: {layout.PREDICTION}{series})")
+    provenance = record_file(arguments.target, paths[0]).name
+    print(f"{len(paths)} predicted image(s): {shown} (provenance: {provenance}{series})")
     print(_next_step(arguments, folder))
 
 

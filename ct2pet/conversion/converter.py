@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import math
 import re
@@ -15,7 +14,16 @@ from ct2pet.conversion.exam import convert_exam
 from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
 from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
-from ct2pet.conversion.records import FILE_ENDING, RECORDS, Record, begin_conversion, image_path, read_records
+from ct2pet.conversion.records import (
+    FILE_ENDING,
+    RECORDS,
+    Record,
+    alone_in,
+    begin_conversion,
+    image_path,
+    read_records,
+    restore_description,
+)
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.examinations import pair
@@ -71,7 +79,8 @@ def convert_dicom(
     are lesions (see ct2pet.dicom.contours). dataset.json is written last: without it the folder is not a dataset.
     Failed cases are in the result, not raised.
 
-    Raises DatasetError where there is nothing to convert, or where the dataset cannot be extended.
+    Raises DatasetError where there is nothing to convert, or where the dataset cannot be extended, and Ct2PetError
+    where another process converts into this dataset.
     """
     folder, source = dataset_folder(dataset_id, name), Path(source)
     check_output_folder(folder)
@@ -79,30 +88,31 @@ def convert_dicom(
     list_path = _private(left_out, folder, "--left_out")
     if list_path is not None:
         check_replaceable(list_path)
-    known = _known(map_path, name)
+    _known(map_path, name)
     table = read_supplied(weights_csv) if weights_csv is not None else SuppliedTable(Path())
-    records = read_records(folder)
     _check_ours(folder)
     exams, unused = _find(source, list_path)
-    named = name_exams(exams, name, records, known)
-    try:
-        begin_conversion(folder, name, records)
-        results = map_cases(
-            convert_exam,
-            _arguments(named, folder, _supplied(named, table), lesion_rois),
-            num_processes=num_processes or default_processes(),
-            memory_per_process_gib=_memory_gib(exams),
-            description="Converting",
-        )
-        records = {**records, **results.values}
-        unused += _unused_structures(named, records)
-        _finish(folder, name, records, [*known, *_map_rows(named, records, source)], map_path)
-        if list_path is not None:
-            folders = {item.case: item.exam.pet.series.folder for item in named}
-            write_left_out(list_path, source, unused, results.failures, folders)
-    except OSError as error:
-        raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
-    return _conversion(folder, named, records, results, unused)
+    with alone_in(folder):
+        records, known = read_records(folder), _known(map_path, name)
+        named = name_exams(exams, name, records, known)
+        try:
+            begin_conversion(folder, name, records)
+            results = map_cases(
+                convert_exam,
+                _arguments(named, folder, _supplied(named, table), lesion_rois),
+                num_processes=num_processes or default_processes(),
+                memory_per_process_gib=_memory_gib(exams),
+                description="Converting",
+            )
+            records = {**records, **results.values}
+            unused += _unused_structures(named, records)
+            _finish(folder, name, records, [*known, *_map_rows(named, records, source)], map_path)
+            if list_path is not None:
+                folders = {item.case: item.exam.pet.series.folder for item in named}
+                write_left_out(list_path, source, unused, results.failures, folders)
+        except OSError as error:
+            raise DatasetError(f"{folder}: cannot be written ({error.strerror or error}); run it again") from error
+        return _conversion(folder, named, records, results, unused)
 
 
 def _conversion(
@@ -250,20 +260,17 @@ def _map_rows(named: Iterable[Named], records: Mapping[str, Record], source: Pat
 def _finish(
     folder: Path, name: str, records: Mapping[str, Record], rows: Sequence[MapRow], map_path: Path | None
 ) -> None:
-    """The tables and dataset.json; without cases the empty folders are removed, so that the number stays free."""
+    """The tables and dataset.json; nothing without cases."""
     if not records:
-        with contextlib.suppress(OSError):  # a folder with other files stays
-            for path in folder.iterdir():
-                path.rmdir()
-            folder.rmdir()
         return
     if map_path is not None:
         write_map(map_path, {row.case: row for row in rows}.values())
     _write_table(folder / layout.CASES, records)
     num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
-    write_dataset_json(
-        folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"
-    )
+    if not restore_description(folder, num_training):
+        write_dataset_json(
+            folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"
+        )
 
 
 def _write_table(path: Path, records: Mapping[str, Record]) -> None:

@@ -7,21 +7,25 @@ identifies an examination that is known, but no examination can be derived from 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from ct2pet.dataset import read_dataset_json
 from ct2pet.dataset.raw import SPLITS
 from ct2pet.dicom.pairing import Exam
 from ct2pet.errors import DatasetError
-from ct2pet.files import remove_partial_files, write_json
+from ct2pet.files import read_json, remove_partial_files, write_json
 from ct2pet.layout import DATASET
+from ct2pet.locks import folder_lock
 from ct2pet.schema import read_as
 
 RECORDS = "conversion"
 FILE_ENDING = ".nii.gz"
+_EARLIER_DESCRIPTION = ".dataset.json"  # in RECORDS, of a dataset that is being extended
 IMAGES = {"images": "_0000", "targets": "", "lesions": ""}
 
 
@@ -73,11 +77,15 @@ def image_path(folder: Path, kind: str, case: str) -> Path:
 def read_records(folder: Path) -> dict[str, Record]:
     """The records of the cases of a dataset with existing images. Raises DatasetError where one is damaged."""
     records = {}
-    for path in sorted((folder / RECORDS).glob("[!.]*.json")):
+    for path in sorted(_record_files(folder)):
         record = read_as(path, Record, DatasetError, "remove it to convert the case again")
         if all(image_path(folder, kind, path.stem).is_file() for kind in ("images", "targets")):
             records[path.stem] = record
     return records
+
+
+def _record_files(folder: Path) -> Iterator[Path]:
+    return (folder / RECORDS).glob("[!.]*.json")
 
 
 def write_record(folder: Path, case: str, record: Record) -> None:
@@ -91,12 +99,44 @@ def remove_case(folder: Path, case: str) -> None:
         image_path(folder, kind, case).unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Inside the block no other conversion writes into the dataset: it would give the same names to other cases. The
+    folder of a dataset that has no case after the block is removed, so that its number stays free. Raises Ct2PetError
+    where another process converts into it."""
+    entered = False
+    try:
+        with folder_lock(folder / RECORDS, "a conversion"):
+            entered = True
+            yield
+    finally:
+        if entered and not any(_record_files(folder)):
+            with contextlib.suppress(OSError):  # a folder with other files stays
+                for path in folder.iterdir():
+                    path.rmdir()
+                folder.rmdir()
+
+
 def begin_conversion(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:
-    """Prepare the folder of a dataset for a conversion: without dataset.json, which is written last, and without the
-    remains of a killed conversion (see ``_remove_unfinished``)."""
-    (folder / DATASET).unlink(missing_ok=True)
+    """Prepare the folder of a dataset for a conversion: without dataset.json, which is written last (see
+    ``restore_description``), and without the remains of a killed conversion (see ``_remove_unfinished``). Raises
+    DatasetError where an existing dataset.json is invalid."""
     (folder / RECORDS).mkdir(parents=True, exist_ok=True)
+    if (folder / DATASET).exists():
+        read_dataset_json(folder)
+        (folder / DATASET).replace(folder / RECORDS / _EARLIER_DESCRIPTION)
     _remove_unfinished(folder, prefix, finished)
+
+
+def restore_description(folder: Path, num_training: int) -> bool:
+    """Write the dataset.json from before ``begin_conversion``, which a user may have changed, with another number of
+    training cases; False where there was none."""
+    earlier = folder / RECORDS / _EARLIER_DESCRIPTION
+    if not earlier.exists():
+        return False
+    write_json(folder / DATASET, {**read_json(earlier, DatasetError), "numTraining": num_training})
+    earlier.unlink()
+    return True
 
 
 def _remove_unfinished(folder: Path, prefix: str, finished: Mapping[str, Record]) -> None:

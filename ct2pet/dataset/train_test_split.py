@@ -19,6 +19,7 @@ from ct2pet.dataset.raw import SPLITS, RawDataset
 from ct2pet.dataset.splits import FILE_NAME, Split, create_splits, group_patients
 from ct2pet.errors import DatasetError
 from ct2pet.files import atomic_path, write_json
+from ct2pet.imageio import files_of
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
@@ -137,7 +138,8 @@ def _moves(dataset: RawDataset, case: str, part: str) -> Iterator[tuple[Path, Pa
     for field in sorted(fields, key=dataset.leading.__eq__):  # the leading image, which defines the case, moves last
         source = dataset.file(field, case, away)
         if source is not None:
-            yield source, dataset.path(field, case, there)
+            folder = dataset.path(field, case, there).parent
+            yield from ((file, folder / file.name) for file in files_of(source))
 
 
 def _folds(dataset: RawDataset, parts: Mapping[str, str], seed: int) -> list[Split]:

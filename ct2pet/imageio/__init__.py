@@ -11,6 +11,7 @@ from pathlib import Path
 
 from ct2pet.errors import DatasetError, GeometryError, ImageError
 from ct2pet.files import check_readable
+from ct2pet.imageio._complete import data_file
 from ct2pet.imageio.base import Reader
 from ct2pet.plugins import load_plugin, plugin_names
 from ct2pet.volume import Grid, Volume
@@ -61,6 +62,17 @@ def read_grid(path: str | os.PathLike) -> Grid:
     path = Path(path)
     with _naming(path):
         return _reader(path).read_grid(path)
+
+
+def files_of(path: Path) -> list[Path]:
+    """The files of an image to be moved with it: that of its data in the same folder, where the header has its own, and
+    last ``path``. Raises ImageError where the header is damaged."""
+    if path.suffix.lower() not in (".mhd", ".nrrd"):
+        return [path]
+    with _naming(path):
+        data = data_file(path)
+    own = data is not None and data != path and data.parent == path.parent and data.is_file()
+    return [data, path] if own and data is not None else [path]
 
 
 def count_voxels(path: str | os.PathLike | None) -> int:

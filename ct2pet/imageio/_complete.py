@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -29,11 +30,21 @@ class _Data:
     num_bytes: int
 
 
+def data_file(path: Path) -> Path | None:
+    """The file with the data of a MetaImage or NRRD, often ``path`` itself; None for rare layouts."""
+    data = _data_of(path)
+    return None if data is None else data.path
+
+
+def _data_of(path: Path) -> _Data | None:
+    with path.open("rb") as file:
+        return _nrrd(path, file) if path.suffix.lower() == ".nrrd" else _metaimage(path, file)
+
+
 def check_complete(path: Path) -> None:
     """Raise ImageError where data are missing or fail their checksum. Rare layouts (data in many files, text) are not
     checked here: ITK reports truncated ones."""
-    with path.open("rb") as file:
-        data = _nrrd(path, file) if path.suffix.lower() == ".nrrd" else _metaimage(path, file)
+    data = _data_of(path)
     if data is None:
         return
     if not data.path.is_file():
@@ -66,7 +77,7 @@ def _metaimage(path: Path, file: BinaryIO) -> _Data | None:
         line = file.readline(10_000)
         if not line:
             raise ImageError("the file is truncated within its header")
-        key, _, value = line.decode("latin-1").partition("=")
+        key, _, value = os.fsdecode(line).partition("=")
         fields[key.strip()] = value.strip()
     size = _META_BYTES.get(fields.get("ElementType", "").removeprefix("MET_"))
     where = fields["ElementDataFile"]
@@ -81,7 +92,7 @@ def _metaimage(path: Path, file: BinaryIO) -> _Data | None:
 
 def _nrrd(path: Path, file: BinaryIO) -> _Data | None:
     fields: dict[str, str] = {}
-    for line in iter(lambda: file.readline(10_000).decode("latin-1"), ""):
+    for line in iter(lambda: os.fsdecode(file.readline(10_000)), ""):
         if not line.strip():
             break
         key, _, value = line.partition(":")

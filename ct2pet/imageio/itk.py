@@ -37,12 +37,16 @@ class ItkReader(Reader):
             _write_header_and_data(path, image)
             return
         with atomic_path(path) as temporary:
-            sitk.WriteImage(image, str(temporary), useCompression=True)
+            written = temporary.with_suffix(path.suffix.lower())  # ITK writes .MHA as another format, to other names
+            sitk.WriteImage(image, str(written), useCompression=True)
+            written.replace(temporary)
 
 
 def _open(path: Path) -> sitk.ImageFileReader:
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
+    if path.suffix.lower() in (".mha", ".mhd"):
+        reader.SetImageIO("MetaImageIO")  # which ITK finds for endings in lower case
     reader.ReadImageInformation()
     return reader
 
@@ -69,11 +73,11 @@ def _without_space(reader: sitk.ImageFileReader) -> bool:
 def _write_header_and_data(path: Path, image: sitk.Image) -> None:
     """MetaImage in two files. The header, which alone makes them an image, comes last."""
     with tempfile.TemporaryDirectory(prefix=".partial-", dir=path.parent) as folder:
-        header = Path(folder, path.name)
+        header = Path(folder, path.name).with_suffix(".mhd")
         sitk.WriteImage(image, str(header), useCompression=True)
         path.unlink(missing_ok=True)
         for file in sorted(Path(folder).iterdir(), key=lambda file: file == header):
-            file.replace(path.parent / file.name)
+            file.replace(path if file == header else path.parent / file.name)
 
 
 READER = ItkReader

@@ -33,7 +33,7 @@ class NiftiReader(Reader):
     def read(self, path: Path) -> Volume:
         with _open(path) as file:
             header = _read_header(file)
-            grid = _grid(header)
+            grid = header_grid(header)
             array = np.empty(grid.shape, _stored_type(header))
             _skip(file, header.get_data_offset() - file.tell())
             _fill(file, array)
@@ -48,7 +48,7 @@ class NiftiReader(Reader):
 
     def read_grid(self, path: Path) -> Grid:
         with _open(path) as file:
-            return _grid(_read_header(file))
+            return header_grid(_read_header(file))
 
     def write(self, path: Path, volume: Volume) -> None:
         dtype = _type_to_store(volume.array.dtype)
@@ -75,7 +75,9 @@ def _read_header(file: BinaryIO) -> Any:
     raise ImageError("not a NIfTI file (or truncated within its header)")
 
 
-def _grid(header: Any) -> Grid:
+def header_grid(header: Any) -> Grid:
+    """The grid (LPS, mm) of nibabel's header of a NIfTI image. Raises ImageError where it defines no orientation, and
+    GeometryError for a sheared image."""
     shape = shape_of_three_axes(header.get_data_shape())
     if header["sform_code"] <= 0 and header["qform_code"] <= 0:
         raise ImageError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,15 +123,17 @@ def part(cases: list[Case], num_parts: int, part_id: int) -> list[Case]:
 
 
 def beside(images: Path, kind: str) -> Path:
-    """The folder ``kind`` + Ts (Tr) of a raw dataset next to its folder imagesTs (imagesTr).
+    """The folder ``kind`` + Ts (Tr) of a raw dataset next to its folder imagesTs (imagesTr), which may be a link, or
+    the target of one.
 
     Raises DatasetError where ``images`` is not such a folder or the other one does not exist.
     """
-    folder = (images if images.is_dir() else images.parent).resolve()
-    found = folder.with_name(folder.name.replace("images", kind, 1))
-    if found == folder or not found.is_dir():
-        raise DatasetError(f"{images}: no folder of {kind} next to it; give one with --{kind}")
-    return found
+    folder = images if images.is_dir() else images.parent
+    for place in (Path(os.path.abspath(folder)), folder.resolve()):
+        found = place.with_name(place.name.replace("images", kind, 1))
+        if found != place and found.is_dir():
+            return found
+    raise DatasetError(f"{images}: no folder of {kind} next to it; give one with --{kind}")
 
 
 def read_input(path: Path, field: Field) -> Volume:

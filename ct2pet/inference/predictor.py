@@ -86,8 +86,8 @@ class Predictor:
 
         ``inputs`` (by name, in their units) and ``district_map`` (labels) may be on different grids of any orientation.
         ``inputs`` is emptied: its images are released before the networks of the last district compute. ``progress`` is
-        called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the first input,
-        DatasetError where none of the districts occurs in the map.
+        called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the first input or
+        the output grid, DatasetError where none of the districts occurs in the map.
         """
         leading = self.fields.inputs[0].name
         if inputs[leading].grid.overlap(district_map.grid) == 0:
@@ -96,6 +96,8 @@ class Predictor:
         inputs.clear()
         district_map = district_map.to_canonical()
         on_output = resample(district_map, output_grid.to_canonical(), labels=True)
+        if district_map.array.any() and not on_output.array.any():
+            raise GeometryError("the grid of the prediction contains no voxel of the districts; check the image --like")
         stitchers = {one.name: self._stitcher(one, on_output) for one in self.fields.targets}
         occurs = False
         for district in self.districts:

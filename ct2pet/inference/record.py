@@ -83,6 +83,12 @@ def _training_cases(models: Sequence[LoadedModel]) -> str | None:
     return " ".join(sorted({*" ".join(known).split()})) if len(known) == len(found) else None
 
 
+def record_file(target: Path, first: Path) -> Path:
+    """The record of the predictions in the folder ``target``; NAME.json where ``target`` is itself the file of the
+    ``first`` prediction."""
+    return target.with_name(f"{strip_suffix(target)}.json") if first == target else target / PREDICTION
+
+
 @dataclass(frozen=True)
 class PredictionRecord:
     """prediction.json of the predictions: ``content`` is their provenance, ``run`` the current run."""
@@ -95,9 +101,8 @@ class PredictionRecord:
     def beside(
         cls, target: Path, cases: Sequence[Case], content: Mapping[str, Any], run: Mapping[str, Any]
     ) -> PredictionRecord:
-        """The record in the folder of the predictions ``target``; for one file NAME it is NAME.json."""
-        one_file = bool(cases) and cases[0].output == target
-        path = target.with_name(f"{strip_suffix(target)}.json") if one_file else target / PREDICTION
+        """The record of the predictions ``target``: see ``record_file``."""
+        path = record_file(target, cases[0].output) if cases else target / PREDICTION
         return cls(path, content, run)
 
     def begin(self, cases: Sequence[Case], go_on: bool, dicom: DicomOutput) -> list[Case]:

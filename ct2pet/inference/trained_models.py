@@ -138,11 +138,11 @@ def _found(results: Path, models: str, checkpoint: str) -> list[TrainedModel]:
     """Those in the folders of models that match the pattern ``models`` (of two levels)."""
     found: dict[tuple[str, str, str], dict[str, list[str]]] = {}
     for path in sorted(results.glob(f"{models}/fold_*/{checkpoint}")):
-        parts = path.parts[-3].split("__")
-        if len(parts) == 3:
+        parts, fold = path.parts[-3].split("__"), path.parts[-2].removeprefix("fold_")
+        if len(parts) == 3 and (fold.isdecimal() or fold == _ALL):  # not a copy such as fold_0_old
             model, plans_name, configuration = parts
             folds = found.setdefault((path.parts[-4], model, plans_name), {})
-            folds.setdefault(configuration, []).append(path.parts[-2].removeprefix("fold_"))
+            folds.setdefault(configuration, []).append(fold)
     for folder in _unreadable(results, models):
         text = f"{folder}: no permission to read; the trained models in it cannot be used"
         if not found:

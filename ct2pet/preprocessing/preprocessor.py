@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -17,13 +18,14 @@ from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import DatasetError, ImageError, PlansError
 from ct2pet.files import remove_partial_files
 from ct2pet.imageio import count_voxels, read_volume
+from ct2pet.locks import folder_lock
 from ct2pet.outputs import check_output_folder
 from ct2pet.parallel import map_cases
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
 from ct2pet.preprocessing.case_on_grid import prepare_case
 from ct2pet.preprocessing.case_record import CaseRecord
-from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore
+from ct2pet.preprocessing.storage import FORMAT_VERSION, DistrictStore, check_names
 from ct2pet.volume import Volume
 
 if TYPE_CHECKING:
@@ -44,12 +46,22 @@ def preprocess_dataset(dataset: RawDataset, plans: Plans, folder: Path, num_proc
 
     Finished cases are skipped unless their raw files or the relevant parts of the plans have changed. Raises
     CasesFailed, naming each case and its reason, after all other cases, and then DatasetError for a target label
-    without a training case; and PlansError where the plans are for other fields.
+    without a training case; DatasetError where two cases would have the same file in a store, and PlansError where the
+    plans are for other fields, before any work; and Ct2PetError where another process preprocesses the same.
     """
     _check_fields(dataset, plans, folder)
+    check_names({*dataset.cases("Tr")})
     stores = {name: DistrictStore(store_folder(folder, plans, name)) for name in plans.configurations}
     for store in stores.values():
         check_output_folder(store.folder)
+    with contextlib.ExitStack() as locks:
+        for store in stores.values():
+            locks.enter_context(folder_lock(store.folder, "a preprocessing"))
+        return _fill(stores, dataset, plans, num_processes)
+
+
+def _fill(stores: Mapping[str, DistrictStore], dataset: RawDataset, plans: Plans, num_processes: int) -> int:
+    """Write the cases that are missing in a store; their number."""
     sources = {case: case_sources(dataset, case, plans) for case in dataset.cases("Tr")}
     keys = {case: _keys(plans, found) for case, found in sources.items()}
     for name, store in stores.items():

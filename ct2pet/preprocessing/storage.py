@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import threading
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -193,6 +193,14 @@ class DistrictStore:
                 crc32={ending: crc32_of(self.folder / f"{case}{ending}") for ending in (IMAGES, REGIONS)},
             )
         write_json(self.folder / f"{case}.json", dataclasses.asdict(record))
+
+
+def check_names(cases: Collection[str]) -> None:
+    """Raise DatasetError where files of two ``cases`` would have the same name."""
+    for case in cases:
+        other = f"{case}{REGIONS}".removesuffix(IMAGES)
+        if other in cases:
+            raise DatasetError(f"the cases {case} and {other} would have the same stored file; rename one of them")
 
 
 def crc32_of(path: Path) -> int:

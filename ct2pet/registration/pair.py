@@ -15,6 +15,7 @@ from ct2pet.volume import Volume
 NUM_AXES = 6
 SEED = 12345
 _COARSE_MM = 4.0
+_LEAST_VOXELS = 4  # along each axis, for ITK's recursive Gaussian
 _PET_SIGMA_MM = 2.5  # 6 mm FWHM. The CT is smoothed so, too: where slices coincide, sharp ones fit too well
 _CT_WINDOW_HU = (-1000.0, 200.0)
 _PET_WINDOW_SUV = (0.0, 8.0)
@@ -43,7 +44,10 @@ class Pair:
             [(x, y, z) for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (low[2], high[2])]
         )
         self.pet = _prepared(pet_suv, _PET_WINDOW_SUV, root=True)
-        self.ct = sitk.SmoothingRecursiveGaussian(_prepared(ct_hu, _CT_WINDOW_HU), _PET_SIGMA_MM)
+        ct = _prepared(ct_hu, _CT_WINDOW_HU)
+        if min(*self.pet.GetSize(), *ct.GetSize()) < _LEAST_VOXELS:
+            raise GeometryError(f"CT or PET has fewer than {_LEAST_VOXELS} voxels along an axis: too few to register")
+        self.ct = sitk.SmoothingRecursiveGaussian(ct, _PET_SIGMA_MM)
         self._weights = [1.0] * NUM_AXES
         self._kept: dict[float, tuple[sitk.Image, sitk.Image]] = {0.0: (self.pet, self.ct)}
 

@@ -18,6 +18,7 @@ from ct2pet.layout import (
     TRAINING_LOG,
     TRAINING_PROVENANCE,
     VALIDATION,
+    VALIDATION_BEST,
 )
 from ct2pet.planning.plans import Plans
 from ct2pet.training.run import TrainingRun
@@ -31,8 +32,8 @@ def remove_training(folder: Path) -> None:
     (folder / CHECKPOINT_FINAL).unlink(missing_ok=True)  # first, so that a partly removed training is not finished
     for path in (*(folder / name for name in own), *folder.glob("events.out.tfevents*")):
         path.unlink(missing_ok=True)
-    stages = {path.parent for path in folder.glob(f"*/{CHECKPOINT_LATEST}")}
-    for path in (folder / VALIDATION, *stages):
+    stages = {path.parent for path in folder.glob("*/checkpoint_*.pth")}
+    for path in (folder / VALIDATION, folder / VALIDATION_BEST, *stages):
         remove_folder(path)
 
 

@@ -1,10 +1,10 @@
-"""Deterministic algorithms for bit-equal runs."""
+"""Deterministic algorithms and random numbers for bit-equal runs."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import torch
 
@@ -26,3 +26,17 @@ def determinism(wanted: bool) -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before)
         torch.backends.cudnn.benchmark = benchmark
+
+
+def random_state(device: torch.device) -> dict[str, torch.Tensor]:
+    """The states of torch's random numbers, for a checkpoint: of the CPU, and of a GPU, which draws those of
+    dropout."""
+    states = {"random": torch.get_rng_state()}
+    return {**states, "random_cuda": torch.cuda.get_rng_state(device)} if device.type == "cuda" else states
+
+
+def set_random_state(states: Mapping[str, torch.Tensor], device: torch.device) -> None:
+    """Continue with the states of a checkpoint, which has none of a GPU where it was written without one."""
+    torch.set_rng_state(states["random"].cpu())
+    if device.type == "cuda" and "random_cuda" in states:
+        torch.cuda.set_rng_state(states["random_cuda"].cpu(), device)

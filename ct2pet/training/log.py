@@ -92,7 +92,10 @@ class TrainingLog:
 
     def _write_table(self) -> None:
         columns = list(dict.fromkeys(name for row in self.rows for name in row))
-        with atomic_path(self.folder / layout.TRAINING_LOG) as path, path.open("w", newline="") as file:
+        with (
+            atomic_path(self.folder / layout.TRAINING_LOG) as path,
+            path.open("w", encoding="utf-8", newline="") as file,
+        ):
             writer = csv.DictWriter(file, columns)
             writer.writeheader()
             writer.writerows(self.rows)

@@ -23,7 +23,7 @@ from ct2pet.training.average import WeightAverage
 from ct2pet.training.checkpoints import Checkpoints
 from ct2pet.training.compilation import compile_networks
 from ct2pet.training.data_loader import BatchPlan, PatchLoader
-from ct2pet.training.determinism import determinism
+from ct2pet.training.determinism import determinism, random_state, set_random_state
 from ct2pet.training.display import TrainingDisplay
 from ct2pet.training.final_validation import FinalValidation
 from ct2pet.training.initial_weights import InitialWeightsDecay
@@ -194,22 +194,32 @@ class Trainer:
         self.average.update(step)
 
     def _resume(self) -> int:
-        """Load the latest checkpoint; returns the epoch to continue with."""
-        if not self.checkpoints.exists(CHECKPOINT_LATEST):
+        """Load the latest checkpoint, or the final one of a training that wrote no others; returns the epoch to
+        continue with. Raises TrainingError where only the final one exists and epochs are missing."""
+        name = next(filter(self.checkpoints.exists, (CHECKPOINT_LATEST, CHECKPOINT_FINAL)), None)
+        if name is None:
             return self._start_anew()
-        content = self.checkpoints.load(
-            CHECKPOINT_LATEST
-        )  # optimizers load their states from the CPU, and some states remain there
+        content = self.checkpoints.load(name)
         self._load(content["model"])
+        self.log = TrainingLog(self.folder, self.monitor, content["log"])
+        self.best = content["best"]
+        self.record.go_on(content.get("provenance"))
+        if name == CHECKPOINT_LATEST:
+            self._load_state(content)
+        elif content["epoch"] < self.schedule.num_epochs and not self._stalled():
+            raise TrainingError(
+                f"{self.folder}: finished after {content['epoch']} epochs without {CHECKPOINT_LATEST}, which more "
+                "epochs need; --overwrite repeats the training"
+            )
+        return int(content["epoch"])
+
+    def _load_state(self, content: Mapping[str, Any]) -> None:
+        """What ``_state`` returned. Optimizers load their states from the CPU, and some states remain there."""
         self.model.load_training_state(moved(content.get("training_state", {}), self.device))
         self.average.load(content.get("average", {}))
         self.initial_weights.load(content.get("initial_weights", {}))
         self.optimization.load_state(content)
-        torch.set_rng_state(content["random"].cpu())
-        self.log = TrainingLog(self.folder, self.monitor, content["log"])
-        self.best = content["best"]
-        self.record.go_on(content.get("provenance"))
-        return int(content["epoch"])
+        set_random_state(content, self.device)
 
     def _load(self, weights: Mapping[str, torch.Tensor]) -> None:
         """Load ``weights`` into the method, with the current weights of earlier stages."""
@@ -260,7 +270,7 @@ class Trainer:
             "average": self.average.averages,
             "initial_weights": self.initial_weights.initial,
             "training_state": self.model.training_state(),
-            "random": torch.get_rng_state(),
+            **random_state(self.device),
             **self.optimization.state(),
         }
 

@@ -131,6 +131,7 @@ def test_the_layout_of_the_paper_is_printed_and_needs_all_four_models(folders, c
 def test_a_folder_of_seeds_is_one_model(folders, tmp_path, capsys):
     for seed, folder in zip((9, 10), folders):
         shutil.copytree(folder, tmp_path / "both" / f"seed_{seed}" / "validation")
+    shutil.copytree(tmp_path / "both" / "seed_9", tmp_path / "both" / "seed_9_old")  # of a user; no run
     one, two = (json.loads((folder / "summary.json").read_text())["cases"] for folder in folders)
     mean = sum(cases[case]["whole_body"]["mae"] for cases in (one, two) for case in cases) / 20
     found = compare_results([tmp_path / "both", folders[1]], ["mae"])

@@ -125,3 +125,15 @@ def test_the_command_takes_two_folders_or_a_dataset_with_predictions(folders, ca
         assert "give a dataset and its predictions (-d, -i), or two folders" in capsys.readouterr().err
     assert run(f"evaluate {folders} {folders}/fake") == 2
     assert "no images" in capsys.readouterr().err
+
+
+def test_what_became_of_an_earlier_summary_is_printed(folders, capsys):
+    (folders / "fake" / "b.nii.gz").unlink()
+    said = []
+    for number, code in enumerate((1, 1, 2)):
+        if number == 2:
+            (folders / "fake" / "a.nii.gz").write_bytes(b"damaged")
+        assert run(f"evaluate {folders}/real {folders}/fake -np 1") == code
+        said.append([line for line in capsys.readouterr().err.splitlines() if "summary" in line])
+    path = folders / "fake" / "summary.json"
+    assert said == [[], [f"{path}: this summary was replaced"], [f"{path}: this summary is of an earlier evaluation"]]

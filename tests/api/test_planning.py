@@ -18,6 +18,7 @@ from ct2pet.checkpoint import load_checkpoint
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.errors import CasesFailed, CheckpointError, Ct2PetError, DatasetError, PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
+from ct2pet.planning.reference import reference_names
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.sharing import unpacked
 from ct2pet.sharing.box import box_file
@@ -234,9 +235,8 @@ def test_a_mistyped_reference_plans_name_writes_nothing_and_a_new_name_is_announ
     plan("901")
     assert capsys.readouterr().out == ""
     plan("901", plans_name="coarse")
-    assert (
-        "coarse.json: new plans of the default planner (reference plans: medscangan_64mm, " in capsys.readouterr().out
-    )
+    names = ", ".join(reference_names())
+    assert f"coarse.json: new plans of the default planner (reference plans: {names})" in capsys.readouterr().out
     plan("901", plans_name="coarse")
     assert capsys.readouterr().out == ""
 

@@ -70,6 +70,17 @@ def test_several_inputs_and_targets_are_passed_by_name(tmp_path, monkeypatch):
         predictor.predict(ct)
 
 
+def test_the_header_of_a_nifti_image_is_read_as_in_files():
+    """A voxel size in metres counts, and what is left or right must be defined."""
+    image = nibabel.Nifti1Image(np.zeros((2, 3, 4), np.float32), np.diag([-0.002, 0.003, 0.004, 1]))
+    image.header.set_xyzt_units("meter")
+    np.testing.assert_allclose(as_volume(image).grid.spacing, (4, 3, 2), rtol=1e-6)
+    image.set_sform(None, 0)
+    image.set_qform(None, 0)
+    with pytest.raises(ImageError, match=r"the orientation .* is unknown"):
+        as_volume(image)
+
+
 @pytest.mark.parametrize("direction", [None, TURNED, FLIPPED_AND_PERMUTED])
 def test_an_image_converted_to_a_volume_and_back_is_unchanged(direction):
     volume, _ = two_district_case(spacing=(2.0, 3.0, 4.0), direction=direction)

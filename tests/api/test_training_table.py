@@ -31,6 +31,15 @@ def test_the_table_has_the_best_epoch_the_validation_and_what_to_type_next(resul
     command = f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS -d 901 -m pix2pix -f {fold}"
     assert lines[-1] == f"next: {command}"
 
+    (folders[0] / "checkpoint_best.pth").unlink()  # as after --disable_checkpointing
+    if fold == 0:
+        (folders[0] / "validation").rename(folders[0] / "validation_best")  # and --val_best
+    show_trainings(folders, "pix2pix", fold)
+    again = capsys.readouterr().out.splitlines()
+    assert f"checkpoints: {folders[0]} (checkpoint_final.pth)" in again
+    (row_again,) = [line for line in again if line.split()[:1] == ["high"]]
+    assert row_again.split("  ")[-1] == row.split("  ")[-1]
+
 
 def test_seeds_are_trainings_of_their_own_with_the_standard_error_between_them(results, capsys):
     how = {"configurations": ["high"], "device": "cpu", "options": TrainingOptions(**{**FAST, "num_epochs": 1})}

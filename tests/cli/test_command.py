@@ -1,5 +1,7 @@
 import argparse
+import io
 import signal
+import sys
 
 import pytest
 
@@ -29,6 +31,16 @@ def test_done_is_0_and_the_arguments_arrive():
     main, seen = make()
     assert main(["-gpu_memory_target", "4", "--num_epochs", "3"]) == 0
     assert (seen[0].gpu_memory_target, seen[0].num_epochs) == (4.0, 3)
+
+
+def test_characters_that_the_output_cannot_represent_end_no_command(monkeypatch):
+    """As in a file on Windows, or with an older locale."""
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, encoding="cp1252"))
+    main = command("ct2pet_x", "What it does.", lambda parser: None, lambda arguments: print("MAE ↓ 3 ± 1"))
+    assert main([]) == 0
+    sys.stdout.flush()
+    assert written.getvalue().decode("cp1252").strip() == "MAE ? 3 ± 1"
 
 
 @pytest.mark.parametrize("typo", [["-gpu_memory", "4"], ["--num_epoch", "3"], ["-num_epochs", "3"], ["extra"]])

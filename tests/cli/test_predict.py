@@ -38,7 +38,7 @@ def test_it_prints_the_folder_of_the_predictions_and_the_next_command(called, tm
 def test_it_prints_the_file_of_a_single_prediction(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(prediction, "predict", lambda source, target, options: [target])
     assert main(["-i", "ct.nii.gz", "-o", str(tmp_path / "pet.nii.gz")]) == 0
-    assert capsys.readouterr().out.startswith(f"1 predicted image(s): {tmp_path / 'pet.nii.gz'} (provenance")
+    assert capsys.readouterr().out.startswith(f"1 predicted image(s): {tmp_path / 'pet.nii.gz'} (provenance: pet.json)")
 
 
 @pytest.mark.parametrize(("images", "split"), [("imagesTs", ""), ("imagesTr", " -split Tr")])

@@ -120,7 +120,9 @@ def test_an_interruption_leaves_no_dataset_and_no_half_case(tmp_path, raw, monke
         with pytest.raises(KeyboardInterrupt):
             convert(tmp_path / "in")
     files = sorted(path.name for path in raw.rglob("*") if path.is_file())
-    assert files == ["CLINIC_0001.json", "CLINIC_0001.nii.gz", "CLINIC_0001_0000.nii.gz", "cases.csv"]
+    assert files == [
+        *(".dataset.json", "CLINIC_0001.json", "CLINIC_0001.nii.gz", "CLINIC_0001_0000.nii.gz", "cases.csv")
+    ]
     conversion = convert(tmp_path / "in")
     assert (conversion.old, conversion.new) == (("CLINIC_0001",), ("CLINIC_0002",))
     assert verify_dataset(RawDataset(raw / "Dataset001_CLINIC")) == []
@@ -135,7 +137,7 @@ def test_killed_at_any_file_and_started_again_it_makes_the_same_dataset(tmp_path
     write_studies(tmp_path / "in", study_of("A"), study_of("B"))
     monkeypatch.setenv("ct2pet_raw", str(tmp_path / "whole"))
     files = count_writes(lambda: convert(tmp_path / "in"))
-    assert files == 2 * 3 + 2
+    assert files == 1 + 2 * 3 + 2  # the owner of the lock first
     monkeypatch.setenv("ct2pet_raw", str(raw))
     for number in range(files):
         killed_at(number, lambda: convert(tmp_path / "in"))

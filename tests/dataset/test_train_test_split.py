@@ -11,6 +11,7 @@ from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
 from ct2pet.dataset.train_test_split import PARTS, deal_parts, split_dataset
 from ct2pet.errors import DatasetError
+from ct2pet.imageio import read_volume
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 
@@ -103,6 +104,19 @@ def test_a_dataset_is_split_and_can_be_trained_on(ten, tmp_path):
              for side, name in (("train", "train"), ("val", "validation"))}  # fmt: skip
     assert folds[5] == sides
     assert len(folds) == 6
+
+
+def test_the_data_files_of_metaimages_move_with_their_headers(make_dataset):
+    dataset = make_dataset(train=("a", "b", "c"), test=(), file_ending=".mhd")
+    assert split_dataset(dataset.folder) == {"train": 2, "validation": 0, "test": 1}
+    (case,) = dataset.cases("Ts")
+    assert read_volume(dataset.file("CT", case, "Ts")).array.size
+    assert not list((dataset.folder / "imagesTr").glob(f"{case}_*"))
+    header, data = (dataset.folder / "targetsTs" / f"{case}{ending}" for ending in (".mhd", ".zraw"))
+    shutil.move(header, dataset.folder / "targetsTr")  # as if it had stopped in between
+    split_dataset(dataset.folder)
+    assert header.is_file()
+    assert data.is_file()
 
 
 def test_again_nothing_changes_and_an_interrupted_split_is_finished(ten, monkeypatch):

@@ -112,6 +112,25 @@ def test_an_array_of_another_memory_order_is_written_correctly(tmp_path, suffix)
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)
+def test_letters_of_other_languages_and_spaces_in_file_names(tmp_path, suffix):
+    volume = some_volume()
+    path = tmp_path / "Männer größe" / f"Zürich 1.5 ł{suffix}"
+    write_volume(path, volume)
+    np.testing.assert_array_equal(read_volume(path).array, volume.array)
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
+def test_endings_in_capitals(tmp_path, suffix):
+    volume, path = some_volume(), tmp_path / f"A{suffix.upper()}"
+    write_volume(path, volume)
+    again = read_volume(path)
+    np.testing.assert_array_equal(again.array, volume.array)
+    assert again.grid.matches(volume.grid)
+    others = {"A.MHD": ["A.zraw"]}.get(path.name, [])
+    assert sorted(file.name for file in tmp_path.iterdir()) == [path.name, *others]
+
+
+@pytest.mark.parametrize("suffix", SUFFIXES)
 def test_writing_again_replaces_the_old_image(tmp_path, suffix):
     path = tmp_path / f"a{suffix}"
     write_volume(path, some_volume())

@@ -84,6 +84,18 @@ def test_district_maps_are_found_next_to_the_images(tmp_path):
         beside(files(tmp_path / "scans"), "districts")
 
 
+def test_district_maps_are_found_next_to_a_link_and_to_its_target(tmp_path):
+    dataset = tmp_path / "dataset"
+    districts = files(dataset / "districtsTs")
+    (dataset / "imagesTs").symlink_to(files(tmp_path / "disk" / "scans", "a.nii"), target_is_directory=True)
+    (tmp_path / "mine").symlink_to(dataset, target_is_directory=True)
+    (tmp_path / "cts").symlink_to(files(dataset / "imagesTr", "b.nii"), target_is_directory=True)
+    assert beside(dataset / "imagesTs", "districts") == districts
+    assert beside(tmp_path / "mine" / "imagesTs" / "a.nii", "districts").samefile(districts)
+    training = files(dataset / "districtsTr")
+    assert beside(tmp_path / "cts", "districts") == training
+
+
 @pytest.mark.parametrize(("source", "target"), [("in", "in"), ("in", "linked"), ("in/a.nii.gz", "in/a.nii.gz")])
 def test_a_prediction_never_replaces_a_ct(tmp_path, source, target):
     files(tmp_path / "in", "a.nii.gz")

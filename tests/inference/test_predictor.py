@@ -157,6 +157,8 @@ def test_a_map_without_the_districts_or_elsewhere_in_space_is_refused():
     away = Volume(labels.array, Grid(labels.grid.shape, labels.grid.spacing, (900.0, 0.0, 0.0)))
     with pytest.raises(GeometryError, match="does not overlap"):
         predict(districts(), ct, away, ct.grid)
+    with pytest.raises(GeometryError, match="the grid of the prediction contains no voxel of the districts"):
+        predict(districts(), ct, labels, Grid(ct.grid.shape, ct.grid.spacing, (900.0, 0.0, 0.0)))
 
 
 def test_values_that_are_no_numbers_are_refused():

@@ -83,7 +83,8 @@ def test_a_checkpoint_is_found_by_its_file_name(tmp_path):
 
 
 def test_numbered_folds_have_precedence_over_all_and_can_be_chosen(tmp_path):
-    write_trained(tmp_path, {"low": {"all": 9.0, 0: 1.0, 3: 2.0}, "high": {"all": 5.0}})
+    copies = {"0_old": 7.0, "0 (1)": 8.0}  # of a user; no folds
+    write_trained(tmp_path, {"low": {"all": 9.0, 0: 1.0, 3: 2.0, **copies}, "high": {"all": 5.0}})
     (trained,) = find_trained(tmp_path)
     assert factors(load_trained(trained)) == {"low": [1.0, 2.0], "high": [5.0]}
     assert names(trained.checkpoints(["low"], ["all"])) == {"low": ["fold_all"]}

@@ -1,4 +1,4 @@
-"""Organs that no training case has."""
+"""Datasets that cannot be stored: organs that no training case has, names, another process."""
 
 from dataclasses import replace
 
@@ -8,9 +8,10 @@ from raw_cases import case_volumes, write_raw
 from tiny import tiny_configuration, tiny_plans
 
 from ct2pet.dataset import RawDataset
-from ct2pet.errors import DatasetError
+from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.files import write_json
 from ct2pet.imageio import write_volume
+from ct2pet.locks import folder_lock
 from ct2pet.preprocessing.preprocessor import preprocess_dataset, store_folder
 from ct2pet.preprocessing.storage import DistrictStore
 
@@ -37,3 +38,17 @@ def test_a_label_that_no_training_case_has_is_an_error_when_all_else_is_done(tmp
         preprocess({**organs, "stomach": 3})
     assert DistrictStore(store_folder(tmp_path / "pre", PLANS, "low")).cases == ["A", "B"]
     preprocess(organs)
+
+
+def test_two_cases_that_would_share_a_stored_file_are_refused(tmp_path):
+    dataset = write_raw(tmp_path, dict.fromkeys(["A", "A_labels"], case_volumes()))
+    with pytest.raises(DatasetError, match="the cases A and A_labels would have the same stored file; rename one"):
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert not (tmp_path / "pre").exists()
+
+
+def test_a_store_that_another_process_fills_is_not_touched(tmp_path):
+    dataset, store = write_raw(tmp_path, {"A": case_volumes()}), store_folder(tmp_path / "pre", PLANS, "low")
+    with folder_lock(store, "a preprocessing"), pytest.raises(Ct2PetError, match=r"process \d+ uses this folder"):
+        preprocess_dataset(dataset, PLANS, tmp_path / "pre")
+    assert [path.name for path in store.iterdir()] == []

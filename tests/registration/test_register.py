@@ -91,6 +91,13 @@ def test_pairs_that_do_not_meet_are_refused(pair):
         register(ct, Volume(pet.array, far, "SUV"))
 
 
+def test_pairs_of_too_few_slices_are_refused():
+    grid = Grid((3, 20, 20), (9.0, 4.0, 4.0))
+    values = np.random.default_rng(0).uniform(0, 5, grid.shape).astype(np.float32)
+    with pytest.raises(GeometryError, match="fewer than 4 voxels along an axis"):
+        register(Volume(100 * values, grid, "HU"), Volume(values, grid, "SUV"))
+
+
 def test_the_result_is_the_same_again_and_fits_json(pair):
     ct, pet = pair
     away, _ = displaced(pet, ct, (1, 0, 2), (9, 0, 0))

@@ -31,6 +31,19 @@ def test_a_finished_training_is_not_overwritten(store, tmp_path):
     assert same(before, final_weights(tmp_path))
 
 
+def test_a_training_is_removed_with_all_its_stages_and_validations(tmp_path):
+    for name in (
+        "registration/checkpoint_final.pth",
+        "validation/summary.json",
+        "validation_best/summary.json",
+        "my/a",
+    ):
+        (tmp_path / name).parent.mkdir()
+        (tmp_path / name).touch()
+    checkpoints_module.remove_training(tmp_path)
+    assert [path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()] == ["my/a"]
+
+
 def test_a_training_that_continues_records_its_earlier_runs(store, tmp_path):
     for number in (1, 2, 2):
         make_trainer(store, tmp_path, num_epochs=number, iterations_per_epoch=1, seed=number, resume=number > 1).run()

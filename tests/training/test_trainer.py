@@ -203,3 +203,7 @@ def test_without_checkpointing_the_final_checkpoint_is_the_only_one_and_the_same
     make_trainer(store, tmp_path / "without", num_epochs=2, checkpointing=False).run()
     assert [path.name for path in (tmp_path / "without").glob("*.pth")] == ["checkpoint_final.pth"]
     assert same(final_weights(tmp_path / "with"), final_weights(tmp_path / "without"))
+    make_trainer(store, tmp_path / "without", num_epochs=2, checkpointing=False, resume=True).run()  # it is finished
+    assert same(final_weights(tmp_path / "with"), final_weights(tmp_path / "without"))
+    with pytest.raises(TrainingError, match=r"after 2 epochs without checkpoint_latest.pth.*--overwrite repeats"):
+        make_trainer(store, tmp_path / "without", num_epochs=3, resume=True).run()
