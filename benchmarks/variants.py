@@ -196,6 +196,7 @@ VARIANTS = {
     "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
     "lesion_head": Arm("lesion_regression", change=small_patches, numbers={"learning_rate": 4e-3}),
     "lesion_unet": Arm("lesion_regression", change=lesion_unet, numbers={"learning_rate": 4e-3}),
+    "wide_unet": Arm("regression", change=lesion_unet, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "small_patches": Arm("regression", change=small_patches, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }

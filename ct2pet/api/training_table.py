@@ -15,6 +15,7 @@ from ct2pet.evaluation.statistics import describe
 from ct2pet.layout import seed_folder
 from ct2pet.models import load_model
 from ct2pet.models.base import Synthesis
+from ct2pet.planning.plans import Plans
 from ct2pet.report import read_log
 
 _SHOWN = ("mae", "ssim", "dice")
@@ -32,7 +33,7 @@ def show_trainings(folders: Sequence[Path], model: str, fold: int | str) -> None
     for folder in folders:
         names = [name for name in (layout.CHECKPOINT_FINAL, layout.CHECKPOINT_BEST) if (folder / name).exists()]
         print(f"checkpoints: {folder} ({', '.join(names)})")
-    print(f"next: {_next(dataset_name, model, fold)}")
+    print(f"next: {_next(folders, model, fold)}")
 
 
 def show_seeds(trainings: Mapping[int, Sequence[Path]], model: str, fold: int | str) -> None:
@@ -48,7 +49,7 @@ def show_seeds(trainings: Mapping[int, Sequence[Path]], model: str, fold: int | 
     for seed, folders in trainings.items():
         print(f"seed {seed}: {folders[0].parents[1]}")
     place = f"FOLDER/{seed_folder(Path(), seeds[0])}"
-    print(f"next, for every seed: ct2pet_results={every[0][0].parents[2]} {_next(dataset_name, model, fold, place)}")
+    print(f"next, for every seed: ct2pet_results={every[0][0].parents[2]} {_next(every[0], model, fold, place)}")
     if not issubclass(load_model(model), Synthesis):
         print("then, when all are evaluated: ct2pet_compare FOLDER FOLDER_OF_ANOTHER_MODEL")
 
@@ -102,9 +103,17 @@ def _validation_means(folder: Path) -> dict[str, Any]:
     return next(iter(read_summary(path)["mean"].values()), {}) if path is not None else {}
 
 
-def _next(dataset_name: str, model: str, fold: int | str, target: str | None = None) -> str:
+def _next(folders: Sequence[Path], model: str, fold: int | str, target: str | None = None) -> str:
     """The command that uses the trained networks; ``target``: the folder of its results."""
-    options = f"-d {dataset_name.removeprefix('Dataset').split('_')[0]} -m {model} -f {fold}"
+    first = folders[0].parent
+    options = f"-d {first.parent.name.removeprefix('Dataset').split('_')[0]} -m {model} -f {fold}"
+    plans_name = first.name.split("__")[1]
+    if plans_name != layout.DEFAULT_PLANS:
+        options += f" -p {plans_name}"
     if issubclass(load_model(model), Synthesis):
         return f"ct2pet_synthesize -o {target or 'FOLDER_OF_IMAGES'} --label CLASS -n NUMBER {options}"
+    planned = Plans.load(first / layout.PLANS).default_configurations
+    others = [first.with_name(f"{model}__{plans_name}__{name}") / folders[0].name for name in planned]
+    if not all((folder / layout.CHECKPOINT_FINAL).exists() for folder in others):
+        options += f" -c {' '.join(map(_region, folders))}"
     return f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o {target or 'FOLDER_OF_PREDICTIONS'} {options}"

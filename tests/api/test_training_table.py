@@ -2,6 +2,7 @@ import csv
 
 import numpy as np
 import pytest
+from hand_models import hand_plans, write_trained
 from scipy import stats
 from trainings import final_weights, same
 
@@ -29,7 +30,7 @@ def test_the_table_has_the_best_epoch_the_validation_and_what_to_type_next(resul
         assert f"MAE [SUV] {mean['mean']:.3f}" in row
     assert f"checkpoints: {folders[0]} (checkpoint_final.pth, checkpoint_best.pth)" in lines
     command = f"ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER_OF_PREDICTIONS -d 901 -m pix2pix -f {fold}"
-    assert lines[-1] == f"next: {command}"
+    assert lines[-1] == f"next: {command} -c high"
 
     (folders[0] / "checkpoint_best.pth").unlink()  # as after --disable_checkpointing
     if fold == 0:
@@ -39,6 +40,19 @@ def test_the_table_has_the_best_epoch_the_validation_and_what_to_type_next(resul
     assert f"checkpoints: {folders[0]} (checkpoint_final.pth)" in again
     (row_again,) = [line for line in again if line.split()[:1] == ["high"]]
     assert row_again.split("  ")[-1] == row.split("  ")[-1]
+
+
+def test_the_next_command_chooses_plans_that_are_not_the_default_and_no_district_where_all_are_trained(
+    tmp_path, capsys
+):
+    write_trained(
+        tmp_path, {"low": {"all": 1.0}, "high": {"all": 1.0}}, model="pix2pix", plans=hand_plans(plans_name="b")
+    )
+    folders = [tmp_path / "Dataset900_Tiny" / f"pix2pix__b__{name}" / "fold_all" for name in ("low", "high")]
+    for folder in folders:
+        (folder / "training_log.csv").write_text("epoch,seconds\n0,1\n")
+    show_trainings(folders, "pix2pix", "all")
+    assert capsys.readouterr().out.splitlines()[-1].endswith(" -d 900 -m pix2pix -f all -p b")
 
 
 def test_seeds_are_trainings_of_their_own_with_the_standard_error_between_them(results, capsys):
@@ -60,5 +74,5 @@ def test_seeds_are_trainings_of_their_own_with_the_standard_error_between_them(r
     ]
     assert f"MAE [SUV] {np.mean(maes):.3f} ± {stats.sem(maes):.3f}" in out
     assert all(f"{mae:.3f}" in out for mae in maes)
-    command = "ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER/seed_12345 -d 901 -m pix2pix -f 0"
+    command = "ct2pet_predict -i FOLDER_OF_INPUT_IMAGES -o FOLDER/seed_12345 -d 901 -m pix2pix -f 0 -c high"
     assert f"next, for every seed: ct2pet_results={results.parent / 'seed_12345'} {command}" in out
