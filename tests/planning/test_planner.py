@@ -239,7 +239,7 @@ def test_only_the_whole_body_is_planned_without_districts():
 
 def test_a_role_that_no_recipe_makes_is_refused():
     foreign = replace(GAN, networks={"other": NetworkNeed("other")})
-    roles = "generator, discriminator, resnet_generator, shared_encoder"
+    roles = "generator, discriminator, residual_unet, resnet_generator, shared_encoder"
     with pytest.raises(PlansError, match=f"no network for the role 'other'; known are {roles}"):
         planned_for(needs=foreign)
 
