@@ -76,7 +76,7 @@ def train(work: Path, shapes: Iterable[Sequence[int]], seconds: float) -> int:
             checkpoints_dir=work / "Checkpoints",
             statistics_dir=work / "Statistics",
         )
-    (checkpoint,) = folder.glob("2*.pt")  # named after its date
+    checkpoint = max(folder.glob("2*.pt"))  # named after its date; long trainings write earlier ones, too
     os.replace(checkpoint, work / "weights.pt")
     return int(torch.load(work / "weights.pt", weights_only=False)["it"]) - 1  # the last step had a rate of 0
 
