@@ -45,8 +45,8 @@ def chosen_members(options: PredictionOptions) -> Iterator[list[Member]]:
 
     If no model is chosen and none is trained, the built-in model (``sharing.box``) is used, with a line on standard
     error. Raises CheckpointError where they are not trained, or cannot be averaged: they must have the same inputs,
-    targets and districts, predict the same districts, and predict only images. A model for lesions must predict PETs
-    from the same inputs, of any district.
+    targets and districts, predict the same districts, and predict only images. A model for lesions must
+    predict PETs from the same inputs; its districts that the others do not predict are left out.
     """
     with contextlib.ExitStack() as stack:
         members = [_load(trained, configurations, options) for trained, configurations in _chosen(options, stack)]

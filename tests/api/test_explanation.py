@@ -51,6 +51,12 @@ def test_the_table_states_the_effect_of_each_region(tmp_path, case):
     assert (change[regions == 0] == 0).all()
 
 
+def test_a_prediction_with_a_model_for_lesions_is_not_explained(tmp_path, case):
+    with pytest.raises(Ct2PetError, match=r"a model for lesions .* cannot be explained"):
+        explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out", lesion_model="scaled__ct2petPlans__low")
+    assert not (tmp_path / "out").exists()
+
+
 def test_labels_without_names_are_numbers(tmp_path, case):
     rows = read_table(explain(tmp_path / "imagesTs", tmp_path / "regions", tmp_path / "out"))
     assert [row["region"] for row in rows] == ["label 1", "label 2"]

@@ -136,6 +136,8 @@ def test_label_maps_cannot_be_averaged(tmp_path, monkeypatch):
     (path,) = tmp_path.glob(f"*/*/*/{CHECKPOINT_FINAL}")
     with pytest.raises(CheckpointError, match="organs: a label map"):
         names(model_paths=[path.parents[1]] * 2)
+    with pytest.raises(CheckpointError, match=r"^--lesion_model .* predicts organs, which is no PET$"):
+        names(model_paths=[path.parents[1]], lesion_model=path.parents[1])
 
 
 def test_without_a_trained_model_the_built_in_model_predicts_and_one_line_names_it(tmp_path, monkeypatch, capsys):
