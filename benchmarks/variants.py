@@ -41,6 +41,12 @@ def augmentation(**values: Any) -> Change:
     return lambda c, seen: replace(c, augmentation=replace(c.augmentation, **values))
 
 
+def weak_augmentation(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """Rotations of at most 10 degrees, mirroring and noise: the default of earlier planners."""
+    weak = {"rotation_degrees": [10.0] * 3, "scaling_range": [1.0, 1.0], "scaling_probability": 0.0, "ct_values": None}
+    return replace(c, augmentation=replace(c.augmentation, **weak))
+
+
 def with_networks(c: Configuration, **networks: NetworkPlan) -> Configuration:
     """The configuration with other networks of these roles."""
     return replace(c, networks={**c.networks, **networks})
@@ -70,6 +76,10 @@ def three_windows(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     ct = replace(c.normalization["CT"], windows=windows)
     changed = replace(c, normalization={**c.normalization, "CT": ct})
     return replace(changed, sampling=replace(c.sampling, lesion_fraction=0.5))
+
+
+def _for_lesions(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    return weak_augmentation(three_windows(c, seen), seen)
 
 
 def patch(edge: int, batch_size: int) -> Change:
@@ -109,7 +119,7 @@ def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     base = c.network("discriminator").arguments["base_features"]
     sampled = replace(c.sampling, lesion_fraction=0.2)
     return with_networks(
-        replace(three_windows(c, seen), patch_size=size, batch_size=batch_size, sampling=sampled),
+        replace(_for_lesions(c, seen), patch_size=size, batch_size=batch_size, sampling=sampled),
         generator=plan_residual_unet(network),
         discriminator=plan_discriminator(size, base),
     )
@@ -121,7 +131,7 @@ def lesion_unet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     size = [min(_BOX_PATCH, n // 8 * 8) for n in c.median_shape]
     base = c.network("discriminator").arguments["base_features"]
     changed = with_networks(
-        replace(three_windows(c, seen), patch_size=size, batch_size=2),
+        replace(_for_lesions(c, seen), patch_size=size, batch_size=2),
         generator=plan_generator(unet_topology(size, c.spacing, 4), 16, 128),
         discriminator=plan_discriminator(size, base),
     )
@@ -193,6 +203,8 @@ VARIANTS = {
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
     "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
     "two_windows": Arm(change=two_windows),
+    "weak_augmentation": Arm(change=weak_augmentation),
+    "regression_weak_augmentation": Arm("regression", change=weak_augmentation),
     "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
     "lesion_head": Arm("lesion_regression", change=small_patches, numbers={"learning_rate": 4e-3}),
     "lesion_unet": Arm("lesion_regression", change=lesion_unet, numbers={"learning_rate": 4e-3}),

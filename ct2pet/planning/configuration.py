@@ -55,12 +55,27 @@ class Sampling:
 
 
 @dataclass(frozen=True)
+class ValueChanges:
+    """Random changes of the values of input CTs, each with this ``probability``: a Gaussian ``blur_voxels`` (smallest
+    and largest sigma), the factor of their ``contrast`` around the middle of their window (smallest and largest), a
+    ``shift`` (the largest, as a share of the window), and the exponent ``gamma`` (smallest and largest) of their share
+    of the window. See training/ct_values.py."""
+
+    probability: float
+    blur_voxels: list[float]
+    contrast: list[float]
+    shift: float
+    gamma: list[float]
+
+
+@dataclass(frozen=True)
 class Augmentation:
     """Spatial transforms of all fields together, and Gaussian noise on the normalised input images. Axes are Z, Y, X.
 
-    ``misalignment_mm``: by field, its largest shift (mm, Z, Y, X) against the others, with
-    ``misalignment_probability`` (Kovacs et al., Sci Rep 2023). ``dose_fractions``: the dose of the stored low-dose PET
-    and the highest dose of training patches; empty: the stored dose alone. See training/dose_mixing.py."""
+    ``scaling_range``: the smallest and the largest factor of the size of the body. ``misalignment_mm``: by field, its
+    largest shift (mm, Z, Y, X) against the others, with ``misalignment_probability`` (Kovacs et al., Sci Rep 2023).
+    ``dose_fractions``: the dose of the stored low-dose PET and the highest dose of training patches; empty: the stored
+    dose alone. See training/dose_mixing.py."""
 
     rotation_degrees: list[float]
     rotation_probability: float
@@ -71,6 +86,9 @@ class Augmentation:
     misalignment_mm: dict[str, list[float]] = field(default_factory=dict)
     misalignment_probability: float = 0.0
     dose_fractions: list[float] = field(default_factory=list)
+    scaling_range: list[float] = field(default_factory=lambda: [1.0, 1.0])
+    scaling_probability: float = 0.0
+    ct_values: ValueChanges | None = None
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ct2pet.dataset.field_parsing import is_field_name
-from ct2pet.dataset.fields import CATEGORY, CONDITION, INPUT, KINDS, PET, TARGET, Field, Fields
+from ct2pet.dataset.fields import CATEGORY, CONDITION, CT, INPUT, KINDS, PET, TARGET, Field, Fields
 from ct2pet.errors import PlansError
 from ct2pet.planning.configuration import (
     WINDOW_WEIGHTS,
@@ -18,6 +18,7 @@ from ct2pet.planning.configuration import (
     NetworkPlan,
     Normalization,
     Sampling,
+    ValueChanges,
 )
 from ct2pet.planning.networks import is_discriminator, strides_of
 from ct2pet.planning.topology import patchgan_maps
@@ -25,6 +26,7 @@ from ct2pet.planning.topology import patchgan_maps
 _MASKINGS = ("hard", "context", "none")
 _LAYOUTS = ("fitted", "regular")
 _SCOPES = ("dataset", "image")
+_LEAST_SCALING = 0.25  # less would read a margin of more than a patch on each side
 _MOST_FEATURES = 8192  # of a layer; more is a mistake that would use all memory
 
 
@@ -98,9 +100,32 @@ def _check_augmentation(augmentation: Augmentation, fields: Fields, where: str) 
             "augmentation.misalignment_mm must be three numbers of at least 0 (mm) per field": all(
                 len(mm) == 3 and min(mm) >= 0 and max(mm) < math.inf for mm in moves.values()
             ),
+            f"augmentation.scaling_range must be two factors from {_LEAST_SCALING} to {1 / _LEAST_SCALING:g}, the "
+            "smaller one first": _is_range(augmentation.scaling_range, _LEAST_SCALING, 1 / _LEAST_SCALING),
         },
         where,
     )
+    if augmentation.ct_values is not None:
+        _check_ct_values(augmentation.ct_values, fields, where)
+
+
+def _check_ct_values(changes: ValueChanges, fields: Fields, where: str) -> None:
+    positive = {"blur_voxels": changes.blur_voxels, "contrast": changes.contrast, "gamma": changes.gamma}
+    rules = {
+        f"augmentation.ct_values.{name} must be two numbers above 0, the smaller one first": _is_range(
+            ends, 0, math.inf
+        )
+        for name, ends in positive.items()
+    }
+    rules["augmentation.ct_values.probability must be 0 to 1"] = 0 <= changes.probability <= 1
+    rules["augmentation.ct_values.shift must not be negative"] = 0 <= changes.shift < math.inf
+    rules["augmentation.ct_values needs a CT as input"] = any(one.kind == CT for one in fields.inputs)
+    _hold(rules, where)
+
+
+def _is_range(ends: Sequence[float], least: float, most: float) -> bool:
+    """Two positive finite numbers from ``least`` to ``most`` in rising order, which may be equal."""
+    return len(ends) == 2 and least <= ends[0] <= ends[1] <= most and ends[0] > 0 and ends[1] < math.inf
 
 
 def _check_doses(configuration: Configuration, fields: Fields, where: str) -> None:

@@ -12,6 +12,7 @@ from ct2pet.planning.plans import Plans
 OF_IMAGES = {"scope": "image", "windows": [[-150.0, 250.0]]}
 WINDOWS = {"CT": asdict(CT_WINDOW), "PET": asdict(SUV_WINDOW)}
 FLAT = asdict(NO_AUGMENTATION)
+CT_CHANGES = {"probability": 0.3, "blur_voxels": [0.3, 1], "contrast": [0.8, 1.2], "shift": 0.1, "gamma": [0.7, 1.4]}
 TWICE_HALVED = {"network_class": "ct2pet.networks.patchgan.PatchGAN", "arguments": {"strides": [[2, 2, 2]] * 2}}
 
 
@@ -81,6 +82,20 @@ def test_integers_may_stand_for_real_numbers():
         ({"augmentation": {**FLAT, "misalignment_mm": {"MR": [1, 1, 1]}}}, "misalignment_mm must name fields"),
         ({"augmentation": {**FLAT, "misalignment_mm": {"PET": [1, -1, 1]}}}, "three numbers of at least 0"),
         ({"augmentation": {**FLAT, "dose_fractions": [0.02, 0.25]}}, "needs one PET as input and one as target"),
+        *(
+            ({"augmentation": {**FLAT, "scaling_range": ends}}, "scaling_range must be two factors from 0.25 to 4")
+            for ends in ([1.3], [1.3, 0.8], [0.1, 1.0], [1.0, 5.0], [-1.0, 1.0])
+        ),
+        *(
+            ({"augmentation": {**FLAT, "ct_values": {**CT_CHANGES, name: value}}}, rf"ct_values\.{name} must {rule}")
+            for name, value, rule in (
+                ("gamma", [1.4, 0.7], "be two numbers above 0, the smaller one first"),
+                ("contrast", [0.0, 1.2], "be two numbers above 0"),
+                ("blur_voxels", [0.3], "be two numbers"),
+                ("probability", 1.5, "be 0 to 1"),
+                ("shift", -0.1, "not be negative"),
+            )
+        ),
         (
             {"networks": {"discriminator": {**TWICE_HALVED, "arguments": {"base_features": 10**7}}}},
             "features must be 1 to",
@@ -117,6 +132,14 @@ def test_doses_increase_and_are_those_of_a_pet_that_is_mixed_linearly(doses, win
         assert Plans.from_json(plans).configuration("trunk").augmentation.dose_fractions == [0.02, 1.0]
         return
     with pytest.raises(PlansError, match=rf"mine.json.*dose_fractions .*{reason}"):
+        Plans.from_json(plans, "mine.json")
+
+
+def test_values_of_cts_need_a_ct_among_the_inputs():
+    plans = content(augmentation={**FLAT, "ct_values": CT_CHANGES})
+    for one in plans["fields"]:
+        one["kind"] = "pet"
+    with pytest.raises(PlansError, match=r"mine\.json.*ct_values needs a CT as input"):
         Plans.from_json(plans, "mine.json")
 
 

@@ -5,7 +5,8 @@ import torch
 from field_sets import ALL_FIELDS
 from tiny import FIELDS, NO_AUGMENTATION, tiny_configuration
 
-from ct2pet.training.augmentation import Augmenter, _rotation
+from ct2pet.training.affine import rotation
+from ct2pet.training.augmentation import Augmenter
 
 SIZE = [12, 10, 8]
 SPACING = [3.0, 4.0, 5.0]
@@ -171,5 +172,5 @@ def test_a_rotation_turns_by_its_angle_in_millimetres(axis):
     generator = torch.Generator().manual_seed(3)
     torch.rand((), generator=generator)
     angles = (torch.rand(3, generator=generator) * 2 - 1) * torch.deg2rad(torch.tensor(degrees[::-1]))
-    torch.testing.assert_close(found, target @ _rotation(angles).T, atol=1e-3, rtol=0)
+    torch.testing.assert_close(found, target @ rotation(angles).T, atol=1e-3, rtol=0)
     torch.testing.assert_close(found.norm(dim=-1), target.norm(dim=-1), atol=1e-3, rtol=0)
