@@ -86,7 +86,7 @@ def ct2pet(folder: Path, size: str) -> dict[str, float]:
         plan = configuration(patch, 16, spacing)
         augment = Augmenter(plan, ct_to_pet())
         store = DistrictStore(folder / "store")
-        batches_of = BatchPlan(BATCH, 0, augment.margin, augment.uses_margin)
+        batches_of = BatchPlan(BATCH, 0, augment.margin, augment.margin_of)
         loader = PatchLoader(store, [_CASE], plan, ct_to_pet(), batches_of)
 
         def batch(number: int) -> Any:

@@ -24,19 +24,28 @@ class AffineTransforms:
         self.plan = configuration.augmentation
         self.patch_size, self.spacing = tuple(configuration.patch_size), configuration.spacing
         self.extent_mm = torch.tensor([n * s for n, s in zip(self.patch_size, self.spacing)][::-1])  # X, Y, Z
+        ends = [(n - 1) / 2 * s for n, s in zip(self.patch_size, self.spacing)][::-1]
+        self.corners_mm = torch.cartesian_prod(*[torch.tensor([-mm, mm]) for mm in ends])  # centres of voxels
         self.rotates = self.plan.rotation_probability > 0 and any(self.plan.rotation_degrees)
         self.scales = self.plan.scaling_probability > 0 and {*self.plan.scaling_range} != {1.0}
         self.margin = self._margin()
         self.source_size = tuple(n + 2 * m for n, m in zip(self.patch_size, self.margin))
 
     def _margin(self) -> tuple[int, ...]:
-        corners = torch.cartesian_prod(*[torch.tensor([-0.5, 0.5])] * 3) * self.extent_mm
-        limits = [math.radians(a) if self.rotates else 0.0 for a in self.plan.rotation_degrees[::-1]]
+        """Of the smallest body, rotated by any of the planned angles."""
+        limits = [math.radians(a) for a in self.plan.rotation_degrees[::-1]]
         angles = torch.cartesian_prod(*[torch.linspace(-limit, limit, 5) for limit in limits])
-        smallest = self._along_axes(self.plan.scaling_range[0] if self.scales else 1.0)
-        reach = torch.stack([(corners / smallest @ rotation(a).T).abs().amax(0) for a in angles]).amax(0) * 2
-        needed = [float(mm) / s - 1e-3 for mm, s in zip(reach.flip(0), self.spacing)]
-        return tuple(max(0, math.ceil((m - n) / 2)) for n, m in zip(self.patch_size, needed))
+        smallest = self.plan.scaling_range[0] if self.scales else 1.0
+        margins = [self.margin_for(self.matrix(a, smallest)) for a in angles]
+        return tuple(max(axis) for axis in zip(*margins))
+
+    def margin_for(self, matrix: torch.Tensor | None) -> tuple[int, ...]:
+        """The voxels (Z, Y, X) on each side of the patch from which a sample with this matrix takes values."""
+        if matrix is None:
+            return (0, 0, 0)
+        reach = (self.corners_mm @ matrix.T).abs().amax(0).flip(0).tolist()
+        voxels = [mm / s - (n - 1) / 2 for mm, s, n in zip(reach, self.spacing, self.patch_size)]
+        return tuple(max(0, math.ceil(number - 1e-5)) for number in voxels)
 
     def _along_axes(self, factor: float) -> torch.Tensor:
         """The factor for X, Y and Z: 1 along an axis on which the patch has a single voxel, as slices have."""

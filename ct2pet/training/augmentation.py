@@ -51,8 +51,8 @@ class Augmenter:
         }
         self.dose = DoseMixing(configuration, fields) if self.plan.dose_fractions else None
         self.affine = AffineTransforms(configuration)
-        move = [max(axis) for axis in zip((0, 0, 0), *self.moves.values())]
-        self.margin = tuple(a + m for a, m in zip(self.affine.margin, move))
+        self.largest_move = [max(axis) for axis in zip((0, 0, 0), *self.moves.values())]
+        self.margin = tuple(a + m for a, m in zip(self.affine.margin, self.largest_move))
         self.source_size = tuple(n + 2 * m for n, m in zip(self.patch_size, self.margin))
 
     def __call__(self, batch: Mapping[str, torch.Tensor], seeds: Sequence[int]) -> Tensors:
@@ -68,28 +68,28 @@ class Augmenter:
             name: torch.cat([sample[name] for sample in samples]) if name in spatial else batch[name] for name in batch
         }
 
-    def uses_margin(self, seed: int) -> bool:
-        """Whether the sample of this seed shows voxels of the margin: where it is rotated or scaled, or a field may be
-        moved."""
-        rotated = self.affine.rotates and self._is_rotated(torch.Generator().manual_seed(seed))
-        return bool(self.moves) or rotated or self.affine.scaling(seed) != 1.0
+    def margin_of(self, seed: int) -> tuple[int, ...]:
+        """The voxels (Z, Y, X) on each side of the patch that the sample of this seed needs: for its rotation and
+        scaling, and for the largest shift of a field."""
+        own = self.affine.margin_for(self._matrix(torch.Generator().manual_seed(seed), seed))
+        return tuple(min(a + m, most) for a, m, most in zip(own, self.largest_move, self.margin))
 
-    def _is_rotated(self, random: torch.Generator) -> bool:
+    def _matrix(self, random: torch.Generator, seed: int) -> torch.Tensor | None:
         """The first of the random numbers of a sample."""
-        return float(torch.rand((), generator=random)) < self.plan.rotation_probability
+        rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
+        limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
+        angles = (torch.rand(3, generator=random) * 2 - 1) * limits
+        return self.affine.matrix(angles if rotated else None, self.affine.scaling(seed))
 
     def _drawn(self, source: Tensors, seed: int) -> _Drawn:
         random = torch.Generator().manual_seed(seed)
-        rotated = self._is_rotated(random)
-        limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
-        angles = (torch.rand(3, generator=random) * 2 - 1) * limits
+        matrix = self._matrix(random, seed)
         flips = (torch.rand(3, generator=random) < self.plan.flip_probability).tolist()
         noisy = float(torch.rand((), generator=random)) < self.plan.noise_probability
 
         if self.dose is not None:
             source = self.dose(source, seed)
         source = self._moved(source, random)
-        matrix = self.affine.matrix(angles if rotated else None, self.affine.scaling(seed))
         return _Drawn(source, matrix, [a + 2 for a in self.plan.flip_axes if flips[a]], noisy, seed)
 
     def _sampled(self, drawn: Sequence[_Drawn]) -> list[Tensors]:

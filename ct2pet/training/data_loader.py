@@ -53,15 +53,16 @@ class PatchBatch:
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The settings of batches. ``margin``: additional voxels on each side of a patch for the augmentation.
-    ``uses_margin``: for which seeds of samples they are read; in other samples they have the value outside the image.
+    """The settings of batches. ``margin``: additional voxels (Z, Y, X) on each side of a patch for the augmentation.
+    ``margin_of``: how many of these are read for the sample of a seed (None: all); the others have the value outside
+    the image.
     Unless ``paired``, targets have another random position, mostly in another case, with their own mask.
     ``with_lesions``: batches contain the masks of the lesions. ``share``: read only these samples of each batch."""
 
     batch_size: int
     seed: int
     margin: Sequence[int] = (0, 0, 0)
-    uses_margin: Callable[[int], bool] = lambda seed: True
+    margin_of: Callable[[int], Sequence[int]] | None = None
     paired: bool = True
     with_lesions: bool = False
     share: slice = field(default_factory=lambda: slice(None))
@@ -190,11 +191,10 @@ class PatchLoader:
         arrays |= {name: np.zeros(shape, bool) for name in (MASK, *([LESIONS] if self.plan.with_lesions else []))}
         for number, (place, seed) in enumerate(zip(own, share)):
             patch = {name: array[number, 0] for name, array in arrays.items()}
-            start = [a - m for a, m in zip(place.start, self.plan.margin)]
-            if not self.plan.uses_margin(seed):
-                inner = tuple(slice(m, m + p) for m, p in zip(self.plan.margin, self.patch_size))
-                patch, start = {name: array[inner] for name, array in patch.items()}, place.start
-            read_patch(self.cases[place.case], start, patch)
+            needed = self.plan.margin_of(seed) if self.plan.margin_of else self.plan.margin
+            inner = tuple(slice(m - n, m + p + n) for m, n, p in zip(self.plan.margin, needed, self.patch_size))
+            start = [a - n for a, n in zip(place.start, needed)]
+            read_patch(self.cases[place.case], start, {name: array[inner] for name, array in patch.items()})
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         classes = {name: torch.tensor([of[place.case] for place in own]) for name, of in self.classes.items()}
         return {**tensors, **classes}

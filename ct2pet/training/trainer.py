@@ -75,7 +75,7 @@ class Trainer:
             batch_size,
             self.options.seed,
             augmenter.margin,
-            augmenter.uses_margin,
+            augmenter.margin_of,
             paired=self.model.requirements.paired,
             with_lesions=self.model.requirements.needs_lesions,
             share=distributed.batch_share(batch_size),

@@ -96,8 +96,10 @@ def test_a_slice_is_scaled_in_its_plane():
     torch.testing.assert_close(places_seen(augmenter, 2), millimetres([1, 10, 8]) / factor, atol=1e-3, rtol=0)
 
 
-def test_only_scaled_samples_need_the_margin():
+def test_the_margin_of_a_sample_grows_with_its_scaling():
     augmenter = Augmenter(configuration(scaling_range=[0.7, 1.5], scaling_probability=0.5), FIELDS)
-    used = [augmenter.uses_margin(seed) for seed in range(20)]
-    assert used == [augmenter.affine.scaling(seed) != 1 for seed in range(20)]
-    assert {*used} == {True, False}
+    for seed in range(20):
+        factor = augmenter.affine.scaling(seed)
+        assert augmenter.margin_of(seed) == tuple(
+            max(0, math.ceil((n - 1) * (1 / factor - 1) / 2 - 1e-5)) for n in SIZE
+        )

@@ -91,20 +91,25 @@ def test_a_sample_does_not_depend_on_the_others_of_its_batch():
         assert torch.equal(image, torch.cat([half[name] for half in halves]))
 
 
-@pytest.mark.parametrize("moved", [{}, {"misalignment_mm": {"PET": [6.0, 8.0, 10.0]}, "misalignment_probability": 0.5}])
-def test_the_margin_of_a_sample_that_does_not_use_it_changes_nothing(moved):
+SCALED = {"scaling_range": [0.7, 1.4], "scaling_probability": 0.5}
+
+
+@pytest.mark.parametrize(
+    "moved", [{}, SCALED, {"misalignment_mm": {"PET": [6.0, 8.0, 10.0]}, "misalignment_probability": 0.5}]
+)
+def test_what_is_beyond_the_margin_of_a_sample_changes_nothing(moved):
     augmenter = make(**ALL_OF_IT, **moved)
-    batch, seeds = batch_of(augmenter), [*range(6)]
-    margin = augmenter.margin
-    inner = (slice(None), *(slice(m, -m) for m in margin))
-    changed = {name: image.clone() for name, image in batch.items()}
+    seeds = [*range(40)]
+    batch = batch_of(augmenter, 40)
+    changed = {name: torch.ones_like(image) for name, image in batch.items()}
     for index, seed in enumerate(seeds):
-        for image in changed.values():
-            kept = image[index][inner].clone()
-            if not augmenter.uses_margin(seed):
-                image[index] = 1
-                image[index][inner] = kept
-    assert {augmenter.uses_margin(seed) for seed in seeds} == ({True} if moved else {True, False})
+        needed = augmenter.margin_of(seed)
+        inner = (index, slice(None), *(slice(m - n, m + p + n) for m, n, p in zip(augmenter.margin, needed, SIZE)))
+        for name, image in changed.items():
+            image[inner] = batch[name][inner]
+    needed = {augmenter.margin_of(seed) for seed in seeds}
+    assert len(needed) > 3
+    assert ((0, 0, 0) in needed) == (moved in ({}, SCALED))
     expected = augmenter(batch, seeds)
     for name, image in augmenter(changed, seeds).items():
         assert torch.equal(image, expected[name])

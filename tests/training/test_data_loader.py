@@ -155,10 +155,11 @@ def test_a_patch_beyond_the_stored_box_has_the_padding_value_there(store):
 
 
 @pytest.mark.parametrize("paired", [True, False])
-def test_a_margin_that_a_sample_does_not_use_is_not_read(store, paired):
-    options = {"margin": (2, 3, 4), "paired": paired}
-    whole, part = make_loader(store, **options), make_loader(store, **options, uses_margin=lambda seed: seed % 2 == 0)
-    inner = (slice(None), slice(2, -2), slice(3, -3), slice(4, -4))
+def test_of_the_margin_only_what_a_sample_needs_is_read(store, paired):
+    margin, smaller = (2, 3, 4), (1, 0, 3)
+    whole = make_loader(store, margin=margin, paired=paired)
+    part = make_loader(store, margin=margin, paired=paired, margin_of=lambda seed: margin if seed % 2 == 0 else smaller)
+    inner = (slice(None), slice(1, -1), slice(3, -3), slice(1, -1))
     beyond, used = {"CT": -1, "PET": 0}, []
     for number in range(8):
         all_of_it, batch = whole.batch(number), part.batch(number)
