@@ -72,10 +72,10 @@ class ValueChanges:
 class Augmentation:
     """Spatial transforms of all fields together, and Gaussian noise on the normalised input images. Axes are Z, Y, X.
 
-    ``scaling_range``: the smallest and the largest factor of the size of the body. ``misalignment_mm``: by field, its
-    largest shift (mm, Z, Y, X) against the others, with ``misalignment_probability`` (Kovacs et al., Sci Rep 2023).
-    ``dose_fractions``: the dose of the stored low-dose PET and the highest dose of training patches; empty: the stored
-    dose alone. See training/dose_mixing.py."""
+    ``scaling_range``: the smallest and the largest factor of the size of the body, in samples that are not rotated.
+    ``misalignment_mm``: by field, its largest shift (mm, Z, Y, X) against the others, with
+    ``misalignment_probability`` (Kovacs et al., Sci Rep 2023). ``dose_fractions``: the dose of the stored low-dose PET
+    and the highest dose of training patches; empty: the stored dose alone. See training/dose_mixing.py."""
 
     rotation_degrees: list[float]
     rotation_probability: float

@@ -32,11 +32,11 @@ class AffineTransforms:
         self.source_size = tuple(n + 2 * m for n, m in zip(self.patch_size, self.margin))
 
     def _margin(self) -> tuple[int, ...]:
-        """Of the smallest body, rotated by any of the planned angles."""
-        limits = [math.radians(a) for a in self.plan.rotation_degrees[::-1]]
+        """Of the planned angles, and of the smallest body."""
+        limits = [math.radians(a) if self.rotates else 0.0 for a in self.plan.rotation_degrees[::-1]]
         angles = torch.cartesian_prod(*[torch.linspace(-limit, limit, 5) for limit in limits])
-        smallest = self.plan.scaling_range[0] if self.scales else 1.0
-        margins = [self.margin_for(self.matrix(a, smallest)) for a in angles]
+        smallest = self._scaled(self.plan.scaling_range[0] if self.scales else 1.0)
+        margins = [self.margin_for(matrix) for matrix in (*map(rotation, angles), smallest)]
         return tuple(max(axis) for axis in zip(*margins))
 
     def margin_for(self, matrix: torch.Tensor | None) -> tuple[int, ...]:
@@ -47,25 +47,29 @@ class AffineTransforms:
         voxels = [mm / s - (n - 1) / 2 for mm, s, n in zip(reach, self.spacing, self.patch_size)]
         return tuple(max(0, math.ceil(number - 1e-5)) for number in voxels)
 
-    def _along_axes(self, factor: float) -> torch.Tensor:
-        """The factor for X, Y and Z: 1 along an axis on which the patch has a single voxel, as slices have."""
-        return torch.tensor([factor if n > 1 else 1.0 for n in self.patch_size[::-1]])
+    def matrix(self, angles: torch.Tensor | None, seed: int) -> torch.Tensor | None:
+        """From X, Y, Z in the patch to X, Y, Z in the source, for a sample of this seed that is rotated by ``angles``
+        about these axes (radians) or not rotated (None), but perhaps scaled. None for neither.
+
+        No sample is both, so that none needs a larger margin than either does.
+        """
+        if self.rotates and angles is not None:
+            return rotation(angles)
+        factor = self.scaling(seed)
+        return None if factor == 1.0 else self._scaled(factor)
 
     def scaling(self, seed: int) -> float:
-        """The factor of the size of the body in the sample of this seed; 1: not scaled. Its logarithm is uniform."""
+        """The factor of the size of the body in the sample of this seed, if it is not rotated; 1: not scaled. Its
+        logarithm is uniform."""
         if not self.scales:
             return 1.0
         chance, place = torch.rand(2, generator=torch.Generator().manual_seed(seed ^ _STREAM)).tolist()
         smallest, largest = self.plan.scaling_range
         return smallest * (largest / smallest) ** place if chance < self.plan.scaling_probability else 1.0
 
-    def matrix(self, angles: torch.Tensor | None, scaling: float) -> torch.Tensor | None:
-        """From X, Y, Z in the patch to X, Y, Z in the source, for ``angles`` about these axes (radians; None: not
-        rotated). None for neither."""
-        if (angles is None or not self.rotates) and scaling == 1.0:
-            return None
-        turned = torch.eye(3) if angles is None or not self.rotates else rotation(angles)
-        return turned / self._along_axes(scaling)
+    def _scaled(self, factor: float) -> torch.Tensor:
+        """The matrix of a factor of the size; 1 along an axis on which the patch has a single voxel, as slices have."""
+        return torch.diag(torch.tensor([1 / factor if n > 1 else 1.0 for n in self.patch_size[::-1]]))
 
     def sample(self, source: Tensors, matrices: torch.Tensor) -> Tensors:
         """Patches (N, 1, *patch_size) of sources (N, 1, *source_size) for matrices (N, 3, 3): linear in images, of the

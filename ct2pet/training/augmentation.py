@@ -30,8 +30,8 @@ class _Drawn:
 
 
 class Augmenter:
-    """Rotates, scales and flips as planned, in the same way for all fields of one sample, and changes the values of its
-    inputs; can shift one field against the others, and change the dose of the input PET.
+    """Rotates or scales, and flips as planned, in the same way for all fields of one sample, and changes the values of
+    its inputs; can shift one field against the others, and change the dose of the input PET.
 
     Input batches have ``margin`` more voxels on each side, so that a rotated, scaled or shifted patch needs no voxel
     from outside; output batches have the planned patch size. The random numbers of a sample depend only on its own
@@ -79,7 +79,7 @@ class Augmenter:
         rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
         angles = (torch.rand(3, generator=random) * 2 - 1) * limits
-        return self.affine.matrix(angles if rotated else None, self.affine.scaling(seed))
+        return self.affine.matrix(angles if rotated else None, seed)
 
     def _drawn(self, source: Tensors, seed: int) -> _Drawn:
         random = torch.Generator().manual_seed(seed)

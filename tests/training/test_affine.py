@@ -44,25 +44,31 @@ def test_the_body_gets_the_drawn_size(factor):
     assert (augmenter.margin == (0, 0, 0)) == (factor >= 1)
 
 
-def test_a_sample_can_be_rotated_and_scaled():
-    augmenter = Augmenter(configuration(**ROTATED, **SCALED), FIELDS)
-    for seed in range(5):
+def test_a_sample_is_rotated_or_scaled():
+    """So that both together need the margin of the one that needs more."""
+    augmenter = Augmenter(configuration(**{**ROTATED, "rotation_probability": 0.5}, **SCALED), FIELDS)
+    found = set()
+    for seed in range(12):
         generator = torch.Generator().manual_seed(seed)
-        torch.rand((), generator=generator)
+        rotated = float(torch.rand((), generator=generator)) < 0.5
         limits = torch.deg2rad(torch.tensor(ROTATED["rotation_degrees"][::-1]))
         turn = rotation((torch.rand(3, generator=generator) * 2 - 1) * limits)
-        expected = millimetres(SIZE) @ turn.T / augmenter.affine.scaling(seed)
+        found.add(rotated)
+        expected = millimetres(SIZE) @ turn.T if rotated else millimetres(SIZE) / augmenter.affine.scaling(seed)
         torch.testing.assert_close(places_seen(augmenter, seed), expected, atol=1e-3, rtol=0)
+    assert found == {True, False}
+    alone = [AffineTransforms(configuration(**one)).margin for one in (ROTATED, SCALED)]
+    assert augmenter.margin == tuple(max(axis) for axis in zip(*alone))
 
 
-def test_the_margin_is_enough_for_the_largest_rotation_of_the_smallest_body():
+def test_the_margin_is_enough_for_the_largest_rotation():
     """A sample that looks beyond its source would repeat its last voxels; a voxel of the outermost layer is the most
     that an interpolation needs."""
-    affine = AffineTransforms(configuration(**ROTATED, **SCALED))
+    affine = AffineTransforms(configuration(**ROTATED))
     limits = torch.deg2rad(torch.tensor(ROTATED["rotation_degrees"][::-1]))
     last = 1 - 1 / torch.tensor(affine.source_size[::-1])  # the centre of the last voxel, as X, Y, Z in [-1, 1]
     for signs in torch.cartesian_prod(*[torch.tensor([-1.0, 0.0, 1.0])] * 3):
-        matrix = affine.matrix(signs * limits, SCALED["scaling_range"][0])
+        matrix = affine.matrix(signs * limits, 0)
         assert (affine._sampling_grid(matrix[None], torch.device("cpu")).abs() <= last + 1e-5).all()
 
 
