@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
 import shutil
 import sys
 import textwrap
@@ -28,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; its exit code. Without one, or with --help, the commands are listed."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     if not words or words[0] in ("-h", "--help"):
-        print(_help())
+        _show(_help())
         return 0 if words else _NOTHING_DONE
     if words[0] == "--version":
         print(f"ct2pet {__version__}")
@@ -41,6 +42,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         return _NOTHING_DONE
     return importlib.import_module(f"ct2pet.cli.{name}").main(words[1:])
+
+
+def _show(text: str) -> None:
+    """Print; also where the program that reads it has ended before, such as ``head``."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is flushed at the end of Python
 
 
 def _help() -> str:

@@ -1,3 +1,4 @@
+import os
 import subprocess
 import sys
 
@@ -48,3 +49,12 @@ def test_the_help_of_all_commands_fits_a_terminal_of_100_columns(monkeypatch, ca
         with pytest.raises(SystemExit):
             __main__.main([name, "--help"])
     assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 100] == []
+
+
+def test_the_list_of_commands_can_be_read_in_part():
+    """As by ``ct2pet --help | head -1``: no traceback, although nothing reads the pipe any more."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    run = subprocess.run([sys.executable, "-m", "ct2pet", "--help"], cwd=ROOT, stdout=writing, stderr=subprocess.PIPE)
+    os.close(writing)
+    assert (run.returncode, run.stderr) == (0, b"")
