@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -17,6 +18,7 @@ from ct2pet.files import read_json, write_json
 from ct2pet.imageio import image_suffixes
 
 FILE_NAME = layout.DATASET
+_LESION_REGION = re.compile(r"lesions(_.*)?")  # names of lesions and of their groups among the regions of an evaluation
 WHOLE_BODY = "whole_body"  # name of the configuration of all districts together; not allowed for a district
 _REQUIRED = ("channel_names", "numTraining", "file_ending", "districts")
 _CT_AND_PET = {
@@ -138,8 +140,9 @@ def _described(content: Any, path: Path) -> Description:
     if content["file_ending"] not in image_suffixes():
         endings = ", ".join(image_suffixes())
         raise DatasetError(f"{path}: file_ending must be one of {endings}, not {content['file_ending']!r}")
-    if isinstance(content["districts"], dict) and WHOLE_BODY in content["districts"]:
-        raise DatasetError(f"{path}: the name {WHOLE_BODY!r} is reserved; rename this district")
+    for name in content["districts"] if isinstance(content["districts"], dict) else ():
+        if name == WHOLE_BODY or _LESION_REGION.fullmatch(name):
+            raise DatasetError(f"{path}: the name {name!r} is reserved; rename this district")
     check_labels(content["districts"], "district", 255, path)
     check_labels(content.get("organs", {}), "organ", 65535, path)
     check_labels(content.get("lesion_groups", {}), "lesion group", 255, path)

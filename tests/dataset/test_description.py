@@ -28,7 +28,7 @@ def test_a_written_dataset_json_is_read_back(tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"districts": {"whole_body": 1}},
+        *({"districts": {"trunk": 2, name: 1}} for name in ("whole_body", "lesions", "lesions_in_CT")),
         {"districts": {"a__b": 1}},
         {"districts": {"a/b": 1}},
         {"districts": {"..": 1}},
