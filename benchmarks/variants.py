@@ -43,8 +43,9 @@ def augmentation(**values: Any) -> Change:
 
 def weak_augmentation(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     """Rotations of at most 10 degrees, mirroring and noise: the default of earlier planners."""
-    weak = {"rotation_degrees": [10.0] * 3, "scaling_range": [1.0, 1.0], "scaling_probability": 0.0, "ct_values": None}
-    return replace(c, augmentation=replace(c.augmentation, **weak))
+    weak = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.3, "ct_values": None}
+    unscaled = {"scaling_range": [1.0, 1.0], "scaling_probability": 0.0}
+    return replace(c, augmentation=replace(c.augmentation, **weak, **unscaled))
 
 
 def with_networks(c: Configuration, **networks: NetworkPlan) -> Configuration:

@@ -10,7 +10,7 @@ from ct2pet.dataset.fields import CT
 from ct2pet.planning.configuration import Augmentation, ValueChanges
 
 _SIDES = re.compile(r"(^|[_-])(left|right|l|r)([_-]|$)", re.IGNORECASE)
-_LARGEST_SCALING = 1.3
+_LARGEST_SCALING = 1.4
 # The table of benchmarks/rivals.py in documentation/explanation/experiments.md has what these change.
 _CT_VALUES = ValueChanges(probability=0.3, blur_voxels=[0.3, 1.0], contrast=[0.8, 1.25], shift=0.075, gamma=[0.7, 1.4])
 
@@ -32,8 +32,9 @@ def planned_augmentation(fields: Fields) -> Augmentation:
     return replace(
         careful,
         rotation_degrees=[20.0] * 3,
+        rotation_probability=0.4,
         scaling_range=[round(1 / _LARGEST_SCALING, 2), _LARGEST_SCALING],
-        scaling_probability=0.3,
+        scaling_probability=0.5,
         ct_values=_CT_VALUES,
     )
 
