@@ -10,7 +10,7 @@ again. With --fold, only one fold is run and printed; --folds 1 predicts the six
 body median of several folds is that of all 28 patients.
 
 Prints steps and errors of every arm, and the comparison of ct2pet_compare with the first arm: paired tests, one family;
-those of the whole body and of the lesions again as a table in Markdown.
+those of the whole body and of the lesions again as a table in Markdown; and the parts of the error in the body.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from _error_parts import parts_table
 from _rival_folds import collect, splits_of, write_fold, write_patients
 from _rival_tables import COMPARED, differences, table
 from comparison import (
@@ -98,6 +99,8 @@ def main() -> None:
     if len(finished) > 1:
         comparison = compare_results([*finished.values()], COMPARED)
         print(f"\n{text(comparison)}\n\n{differences(comparison)}")
+    if finished:
+        print(f"\n{parts_table(RawDataset(benchmark.work / 'raw' / benchmark.dataset), finished)}")
 
 
 def make_benchmark(work: Path, dataset: str, settings: Settings) -> Benchmark:
