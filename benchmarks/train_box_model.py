@@ -28,10 +28,6 @@ EPOCHS = {"head": 32, "trunk": 64, "arms": 16, "legs": 40}
 ITERATIONS, MEMORY_GIB, LAMBDA_L2 = 100, 4.0, 5.0
 LESION_FRACTION = {"head": 0.2, "trunk": 0.3, "arms": 0.2, "legs": 0.2}
 SOFT_TISSUE_HU, TUMOUR_WINDOW_HU = [-150.0, 250.0], [-20.0, 100.0]  # muscle and tumours in it differ by about 15 HU
-AUGMENTATION = {
-    **{"rotation_degrees": [10.0] * 3, "rotation_probability": 0.1, "flip_axes": [2]},
-    **{"scaling_range": [1.0, 1.0], "scaling_probability": 0.0, "ct_values": None},
-}
 NARROW = "legs"  # their planned window is about that of soft tissue
 CARD = {
     "licence": "Apache-2.0",
@@ -64,7 +60,7 @@ def make_data(work: Path, cases: int, processes: int) -> list[str]:
 def for_a_cpu(plans):
     """The plans with patches and networks that one thread trains in three to ten minutes a district.
 
-    Phantoms are supine: patches are mirrored, and rarely rotated. They vary in size and CT number themselves.
+    Phantoms are supine: patches are mirrored, and rarely rotated.
     """
     from ct2pet.planning.networks import plan_generator
     from ct2pet.planning.topology import unet_topology
@@ -73,7 +69,7 @@ def for_a_cpu(plans):
     for name, one in plans.configurations.items():
         patch = [min(PATCH, size) for size in one.patch_size]
         generator = plan_generator(unet_topology(patch, one.spacing, len(FEATURES)), FEATURES[0], FEATURES[-1])
-        augmentation = replace(one.augmentation, **AUGMENTATION)
+        augmentation = replace(one.augmentation, rotation_probability=0.1, flip_axes=[2])
         ct = one.normalization["CT"]
         ct = replace(ct, windows=[TUMOUR_WINDOW_HU] if name == NARROW else [SOFT_TISSUE_HU, TUMOUR_WINDOW_HU])
         changed[name] = replace(

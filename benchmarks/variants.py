@@ -7,7 +7,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
-from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan, Normalization
+from ct2pet.planning.configuration import (
+    Configuration,
+    Masking,
+    NetworkPlan,
+    Normalization,
+    ValueChanges,
+)
 from ct2pet.planning.network_recipes import RESIDUAL_ENCODER_UNET
 from ct2pet.planning.networks import NetworkSize, plan_discriminator, plan_generator, plan_residual_unet
 from ct2pet.planning.topology import unet_topology
@@ -41,11 +47,12 @@ def augmentation(**values: Any) -> Change:
     return lambda c, seen: replace(c, augmentation=replace(c.augmentation, **values))
 
 
-def weak_augmentation(c: Configuration, seen: DistrictFingerprint) -> Configuration:
-    """Rotations of at most 10 degrees, mirroring and noise: the default of earlier planners."""
-    weak = {"rotation_degrees": [10.0] * 3, "rotation_probability": 0.3, "ct_values": None}
-    unscaled = {"scaling_range": [1.0, 1.0], "scaling_probability": 0.0}
-    return replace(c, augmentation=replace(c.augmentation, **weak, **unscaled))
+def augmented(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """Larger rotations and more of them, scaling, and other values of CTs, as in nnU-Net."""
+    turned = {"rotation_degrees": [20.0] * 3, "rotation_probability": 0.4}
+    scaled = {"scaling_range": [0.71, 1.4], "scaling_probability": 0.5}
+    values = ValueChanges(probability=0.3, blur_voxels=[0.3, 1.0], contrast=[0.8, 1.25], shift=0.075, gamma=[0.7, 1.4])
+    return replace(c, augmentation=replace(c.augmentation, **turned, **scaled, ct_values=values))
 
 
 def with_networks(c: Configuration, **networks: NetworkPlan) -> Configuration:
@@ -77,10 +84,6 @@ def three_windows(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     ct = replace(c.normalization["CT"], windows=windows)
     changed = replace(c, normalization={**c.normalization, "CT": ct})
     return replace(changed, sampling=replace(c.sampling, lesion_fraction=0.5))
-
-
-def _for_lesions(c: Configuration, seen: DistrictFingerprint) -> Configuration:
-    return weak_augmentation(three_windows(c, seen), seen)
 
 
 def patch(edge: int, batch_size: int) -> Change:
@@ -120,7 +123,7 @@ def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     base = c.network("discriminator").arguments["base_features"]
     sampled = replace(c.sampling, lesion_fraction=0.2)
     return with_networks(
-        replace(_for_lesions(c, seen), patch_size=size, batch_size=batch_size, sampling=sampled),
+        replace(three_windows(c, seen), patch_size=size, batch_size=batch_size, sampling=sampled),
         generator=plan_residual_unet(network),
         discriminator=plan_discriminator(size, base),
     )
@@ -132,7 +135,7 @@ def lesion_unet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     size = [min(_BOX_PATCH, n // 8 * 8) for n in c.median_shape]
     base = c.network("discriminator").arguments["base_features"]
     changed = with_networks(
-        replace(_for_lesions(c, seen), patch_size=size, batch_size=2),
+        replace(three_windows(c, seen), patch_size=size, batch_size=2),
         generator=plan_generator(unet_topology(size, c.spacing, 4), 16, 128),
         discriminator=plan_discriminator(size, base),
     )
@@ -204,8 +207,8 @@ VARIANTS = {
     "l2_500": Arm(numbers={"lambda_l2": 500.0}),
     "l2_only": Arm(numbers={"lambda_l1": 0.0, "lambda_l2": 300.0}),
     "two_windows": Arm(change=two_windows),
-    "weak_augmentation": Arm(change=weak_augmentation),
-    "regression_weak_augmentation": Arm("regression", change=weak_augmentation),
+    "augmented": Arm(change=augmented),
+    "regression_augmented": Arm("regression", change=augmented),
     "l2_three_windows": Arm(change=three_windows, numbers={"lambda_l2": 500.0}),
     "lesion_head": Arm("lesion_regression", change=small_patches, numbers={"learning_rate": 4e-3}),
     "lesion_unet": Arm("lesion_regression", change=lesion_unet, numbers={"learning_rate": 4e-3}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -14,9 +15,8 @@ from ct2pet.dataset import Description, Fields
 from ct2pet.districts.whole_body import region_labels
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint
-from ct2pet.planning.augmentation_rules import planned_augmentation, planned_flip_axes
 from ct2pet.planning.budget import Budget, budget_for
-from ct2pet.planning.configuration import GAUSSIAN, Configuration, Masking, Sampling
+from ct2pet.planning.configuration import GAUSSIAN, Augmentation, Configuration, Masking, Sampling
 from ct2pet.planning.memory_estimate import estimate_training_gib
 from ct2pet.planning.networks import NetworkSize, plan_networks
 from ct2pet.planning.normalization_rules import plan_normalization
@@ -28,6 +28,7 @@ from ct2pet.planning.topology import SMALLEST_PATCH, fitting_patch, unet_topolog
 _CONTEXT_MM = 24.0
 _BLEND_MM = 8.0
 _LABEL_FRACTION = 1 / 3  # of the patches, for label targets: as nnU-Net
+_SIDES = re.compile(r"(^|[_-])(left|right|l|r)([_-]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -217,7 +218,14 @@ def _configuration(
         normalization=plan_normalization(fields, district.seen),
         masking=Masking("context", _CONTEXT_MM),
         sampling=planned_sampling(fields),
-        augmentation=planned_augmentation(fields),
+        augmentation=Augmentation(
+            rotation_degrees=[10.0, 10.0, 10.0],
+            rotation_probability=0.3,
+            flip_axes=planned_flip_axes(fields),
+            flip_probability=0.5,
+            noise_std=0.01,
+            noise_probability=0.3,
+        ),
         tile_overlap=0.5,
         window_weights=GAUSSIAN,
         mirror_axes=planned_flip_axes(fields) if budget.device == "cuda" else [],
@@ -231,3 +239,9 @@ def planned_sampling(fields: Fields) -> Sampling:
     if not fields.inputs and fields.conditions:
         return Sampling(lesion_fraction=1.0, balanced_over=fields.conditions[0].name, lesions_centred=True)
     return Sampling(lesion_fraction=0.1, label_fraction=_LABEL_FRACTION if fields.label_maps else 0.0)
+
+
+def planned_flip_axes(fields: Fields) -> list[int]:
+    """The axes to mirror: only left-right, which is nearly symmetric, and only without labels of a side."""
+    sided = any(_SIDES.search(name) for one in fields.label_maps for name in one.labels)
+    return [] if sided else [2]

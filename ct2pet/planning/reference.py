@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from ct2pet.dataset import Description
 from ct2pet.errors import PlansError
 from ct2pet.fingerprint.fingerprint import Fingerprint
-from ct2pet.planning.augmentation_rules import planned_flip_axes
 from ct2pet.planning.configuration import Configuration, NetworkPlan
 from ct2pet.planning.networks import NetworkSize, plan_network
 from ct2pet.planning.normalization_rules import plan_normalization
-from ct2pet.planning.planner import District, occurring, planned_fields, planned_sampling
+from ct2pet.planning.planner import District, occurring, planned_fields, planned_flip_axes, planned_sampling
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.planning.requirements import Requirements
 from ct2pet.planning.topology import unet_topology

@@ -75,9 +75,6 @@ class Demonstration:
 
 
 def of_phantoms(configuration: Configuration) -> Configuration:
-    """Left-right flips only: all phantoms are supine, within a few degrees, and from one scanner. A training of minutes
-    does not overfit."""
-    augmentation = replace(
-        configuration.augmentation, rotation_probability=0.0, scaling_probability=0.0, ct_values=None, flip_axes=[2]
-    )
+    """Left-right flips only: all phantoms are supine, within a few degrees."""
+    augmentation = replace(configuration.augmentation, rotation_probability=0.0, flip_axes=[2])
     return replace(configuration, augmentation=augmentation, mirror_axes=[2])
