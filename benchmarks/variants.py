@@ -7,13 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint
-from ct2pet.planning.configuration import (
-    Configuration,
-    Masking,
-    NetworkPlan,
-    Normalization,
-    ValueChanges,
-)
+from ct2pet.planning.configuration import Configuration, Masking, NetworkPlan, Normalization, ValueChanges
 from ct2pet.planning.network_recipes import RESIDUAL_ENCODER_UNET
 from ct2pet.planning.networks import NetworkSize, plan_discriminator, plan_generator, plan_residual_unet
 from ct2pet.planning.topology import unet_topology

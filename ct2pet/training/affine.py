@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import torch
 from torch.nn import functional
@@ -112,8 +111,3 @@ def _without_waiting(tensor: torch.Tensor, device: torch.device) -> torch.Tensor
     """A tensor of the CPU on ``device``. A copy to a GPU from memory that is not pinned would wait for its work."""
     pinned = tensor.pin_memory() if device.type == "cuda" else tensor
     return pinned.to(device, non_blocking=True)
-
-
-def joined(images: Sequence[torch.Tensor]) -> torch.Tensor:
-    """One batch; a single image as it is."""
-    return images[0] if len(images) == 1 else torch.cat([*images])

@@ -11,7 +11,7 @@ import torch
 from ct2pet.dataset import Fields
 from ct2pet.dataset.fields import CT
 from ct2pet.planning.configuration import Configuration
-from ct2pet.training.affine import AffineTransforms, Tensors, joined
+from ct2pet.training.affine import AffineTransforms, Tensors
 from ct2pet.training.ct_values import changed_values
 from ct2pet.training.dose_mixing import DoseMixing
 
@@ -75,7 +75,7 @@ class Augmenter:
         return tuple(min(a + m, most) for a, m, most in zip(own, self.largest_move, self.margin))
 
     def _matrix(self, random: torch.Generator, seed: int) -> torch.Tensor | None:
-        """The first of the random numbers of a sample."""
+        """From the first random numbers of a sample: whether it is rotated, and by which angles."""
         rotated = float(torch.rand((), generator=random)) < self.plan.rotation_probability
         limits = torch.tensor([math.radians(a) for a in self.plan.rotation_degrees[::-1]])
         angles = (torch.rand(3, generator=random) * 2 - 1) * limits
@@ -97,7 +97,7 @@ class Augmenter:
         patches = [{name: _cropped(image, self.patch_size) for name, image in one.source.items()} for one in drawn]
         matrices = {number: one.matrix for number, one in enumerate(drawn) if one.matrix is not None}
         if matrices:
-            sources = {name: joined([drawn[number].source[name] for number in matrices]) for name in patches[0]}
+            sources = {name: _joined([drawn[number].source[name] for number in matrices]) for name in patches[0]}
             moved = self.affine.sample(sources, torch.stack([*matrices.values()]))
             for place, number in enumerate(matrices):
                 patches[number] = {name: image[place : place + 1] for name, image in moved.items()}
@@ -123,6 +123,10 @@ class Augmenter:
             shift = torch.rand(3, generator=random) * 2 - 1
             offsets[name] = [round(float(s) * n) for s, n in zip(shift, limits)] if move else [0, 0, 0]
         return {name: _cropped(image, self.affine.source_size, offsets.get(name)) for name, image in source.items()}
+
+
+def _joined(images: Sequence[torch.Tensor]) -> torch.Tensor:
+    return images[0] if len(images) == 1 else torch.cat([*images])
 
 
 def _noise_like(image: torch.Tensor, seed: int) -> torch.Tensor:

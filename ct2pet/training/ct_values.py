@@ -21,6 +21,8 @@ def changed_values(image: torch.Tensor, plan: ValueChanges, window: Normalizatio
     decisions, (blur, contrast, shift, gamma) = torch.rand(2, 4, generator=random).tolist()
     blurs, scales, shifts, bends = (number < plan.probability for number in decisions)
 
+    if not any((blurs, scales, shifts, bends)):
+        return image
     share = (image - lower) / (upper - lower)  # of the window
     if blurs:
         share = gaussian_smooth(share, [_between(plan.blur_voxels, blur)] * (share.ndim - 2))
@@ -30,7 +32,7 @@ def changed_values(image: torch.Tensor, plan: ValueChanges, window: Normalizatio
         share = share + plan.shift * (2 * shift - 1)
     if bends:
         share = share.clamp(0, 1) ** _between(plan.gamma, gamma)
-    return lower + (upper - lower) * share if any((blurs, scales, shifts, bends)) else image
+    return lower + (upper - lower) * share
 
 
 def _between(ends: list[float], place: float) -> float:

@@ -55,8 +55,7 @@ class PatchBatch:
 class BatchPlan:
     """The settings of batches. ``margin``: additional voxels (Z, Y, X) on each side of a patch for the augmentation.
     ``margin_of``: how many of these are read for the sample of a seed (None: all); the others have the value outside
-    the image.
-    Unless ``paired``, targets have another random position, mostly in another case, with their own mask.
+    the image. Unless ``paired``, targets have another random position, mostly in another case, with their own mask.
     ``with_lesions``: batches contain the masks of the lesions. ``share``: read only these samples of each batch."""
 
     batch_size: int

@@ -1,6 +1,9 @@
 """The arms of the benchmarks that change plans."""
 
 import importlib
+import json
+import re
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -50,3 +53,12 @@ def test_small_patches_fit_the_districts_and_their_networks(variants):
         assert any(isinstance(module, torch.nn.BatchNorm3d) for module in model.generator.modules())
         ct = torch.randn(2, 1, *size)
         assert model.predict({"CT": ct})["PET"].shape == ct.shape
+
+
+def test_the_augmentation_of_the_documentation_is_the_measured_one(variants):
+    """The keys that the page on plans offers beside the planned ones."""
+    page = (Path(__file__).parents[2] / "documentation" / "reference" / "plans.md").read_text(encoding="utf-8")
+    (block,) = [one for one in re.findall(r"```json\n(.*?)```", page, re.DOTALL) if "scaling_range" in one]
+    planned = tiny_configuration()
+    measured = asdict(variants.augmented(planned, district()).augmentation)
+    assert {**asdict(planned.augmentation), **json.loads(f"{{{block}}}")} == measured
