@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
@@ -67,13 +68,16 @@ def train_for(
     plans_name: str,
     *,
     from_whole_body: bool = False,
+    pretrained_weights: Path | None = None,
 ) -> int:
-    """Train one configuration into the folder of results, from the beginning or from the whole body that was trained
-    before; returns the number of steps."""
+    """Train one configuration into the folder of results, from the beginning, from the whole body that was trained
+    before, or from the weights of another training; returns the number of steps."""
     where = {"configurations": [configuration], "plans_name": plans_name, "device": "cpu"}
     done: list[TrainerByTheClock] = []
     iterations = max(1, round(seconds / _EPOCHS / _seconds_a_step(dataset, model, fold, where)))
-    options = replace(_OPTIONS, num_epochs=10**6, iterations_per_epoch=iterations)
+    options = replace(
+        _OPTIONS, num_epochs=10**6, iterations_per_epoch=iterations, pretrained_weights=pretrained_weights
+    )
     with patch("ct2pet.training.staged.Trainer", partial(TrainerByTheClock, seconds=seconds, done=done)):
         train(dataset, model, fold, options=options, pretrain_whole_body=from_whole_body, **where)
     return done[0].steps

@@ -242,11 +242,22 @@ def train_network(benchmark: Benchmark, name: str, configuration: str, fold: str
     """Train one network anew; returns its steps and seconds."""
     from by_the_clock import train_for
 
-    model = arm(name).model
-    shutil.rmtree(model_folder(benchmark.results, benchmark.dataset, model, name, configuration) / f"fold_{fold}", True)
-    pretrained = arm(name).pretraining > 0 and configuration != WHOLE_BODY
-    steps = train_for(seconds, benchmark.dataset, model, fold, configuration, name, from_whole_body=pretrained)
-    return {"configuration": configuration, "fold": fold, "steps": steps, "seconds": seconds}
+    chosen, weights, first = arm(name), None, 0
+    if chosen.begins_with:
+        write_plans(benchmark, chosen.begins_with)
+        seconds /= 2
+        first = train_network(benchmark, chosen.begins_with, configuration, fold, seconds)["steps"]
+        weights = fold_folder(benchmark, chosen.begins_with, configuration, fold)
+    shutil.rmtree(fold_folder(benchmark, name, configuration, fold), True)
+    whole_body = chosen.pretraining > 0 and configuration != WHOLE_BODY
+    start = {"from_whole_body": whole_body, "pretrained_weights": weights}
+    steps = train_for(seconds, benchmark.dataset, chosen.model, fold, configuration, name, **start)
+    return {"configuration": configuration, "fold": fold, "steps": first + steps, "seconds": seconds}
+
+
+def fold_folder(benchmark: Benchmark, name: str, configuration: str, fold: str) -> Path:
+    """Where the training of an arm is."""
+    return model_folder(benchmark.results, benchmark.dataset, arm(name).model, name, configuration) / f"fold_{fold}"
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -17,18 +18,22 @@ SOFT_TISSUE_HU, TUMOUR_HU = (-150.0, 250.0), (-20.0, 100.0)
 _WIDE_HU = 800.0  # twice the soft-tissue window
 _LEAST_COMMON_HU = 100.0
 _SMALL_PATCH, _BOX_PATCH = 12, 32  # voxels
+_COARSER = 1.5  # times the planned spacing
 Change = Callable[[Configuration, DistrictFingerprint], Configuration]
 
 
 @dataclass(frozen=True)
 class Arm:
     """A method, the plans to begin with, what to change in each configuration, and numbers of the method in place of
-    the plans'. ``whole_body``: one network for all districts."""
+    the plans'. ``whole_body``: one network for all districts. ``pretraining``: the share of the time in which the whole
+    body is trained first. ``begins_with``: the arm that is trained in the first half of the time; its weights are those
+    that the second half begins with."""
 
     model: str = "pix2pix"
     plans: str = DEFAULT
     whole_body: bool = False
     pretraining: float = 0.0
+    begins_with: str = ""
     change: Change = lambda configuration, seen: configuration
     numbers: Mapping[str, Any] = field(default_factory=dict)
 
@@ -126,15 +131,33 @@ def small_patches(c: Configuration, seen: DistrictFingerprint) -> Configuration:
 def lesion_unet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
     """The windows and patches of the built-in model, a fifth of them on lesions; a U-Net twice as wide, with batch
     normalisation."""
-    size = [min(_BOX_PATCH, n // 8 * 8) for n in c.median_shape]
+    return _wide_unet(three_windows(c, seen), _BOX_PATCH, 4, batch_size=2)
+
+
+def coarse_unet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """``lesion_unet`` with 1.5 times the voxels' edges, patches of twice as many voxels along each axis and another
+    stage."""
+    shape = [math.ceil(n / _COARSER) for n in c.median_shape]
+    coarse = replace(c, spacing=[_COARSER * mm for mm in c.spacing], median_shape=shape)
+    return _wide_unet(three_windows(coarse, seen), 2 * _BOX_PATCH, 5, batch_size=1)
+
+
+def _wide_unet(c: Configuration, edge: int, stages: int, *, batch_size: int) -> Configuration:
+    size = [max(8, min(edge, n // 8 * 8)) for n in c.median_shape]
     base = c.network("discriminator").arguments["base_features"]
-    changed = with_networks(
-        replace(three_windows(c, seen), patch_size=size, batch_size=2),
-        generator=plan_generator(unet_topology(size, c.spacing, 4), 16, 128),
+    plan = plan_generator(unet_topology(size, c.spacing, stages), 16, 128)
+    batch_norm = NetworkPlan(plan.network_class, {**plan.arguments, "norm_op": "torch.nn.BatchNorm3d"})
+    sampled = replace(c.sampling, lesion_fraction=0.2)
+    return with_networks(
+        replace(c, patch_size=size, batch_size=batch_size, sampling=sampled),
+        generator=batch_norm,
         discriminator=plan_discriminator(size, base),
     )
-    changed = replace(changed, sampling=replace(c.sampling, lesion_fraction=0.2))
-    return generator(norm_op="torch.nn.BatchNorm3d")(changed, seen)
+
+
+def many_lesions(c: Configuration, seen: DistrictFingerprint) -> Configuration:
+    """``lesion_unet`` with four fifths of the patches on lesions."""
+    return sampling(lesion_fraction=0.8)(lesion_unet(c, seen), seen)
 
 
 def nnunet(c: Configuration, seen: DistrictFingerprint) -> Configuration:
@@ -207,6 +230,15 @@ VARIANTS = {
     "lesion_head": Arm("lesion_regression", change=small_patches, numbers={"learning_rate": 4e-3}),
     "lesion_unet": Arm("lesion_regression", change=lesion_unet, numbers={"learning_rate": 4e-3}),
     "wide_unet": Arm("regression", change=lesion_unet, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
+    "coarse_unet": Arm("lesion_regression", change=coarse_unet, numbers={"learning_rate": 4e-3}),
+    "feature_unet": Arm("segmenter_features", change=lesion_unet, numbers={"learning_rate": 4e-3}),
+    "many_lesions_unet": Arm("lesion_regression", change=many_lesions, numbers={"learning_rate": 4e-3}),
+    "curriculum_unet": Arm(
+        "lesion_regression",
+        change=lesion_unet,
+        numbers={"learning_rate": 4e-3},
+        begins_with="many_lesions_unet",
+    ),
     "small_patches": Arm("regression", change=small_patches, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "l2_150_residual": Arm(numbers={"lambda_l2": 150.0}, change=residual),
 }
