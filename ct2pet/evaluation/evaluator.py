@@ -13,12 +13,13 @@ import numpy as np
 from ct2pet.dataset import Field
 from ct2pet.dataset.fields import ORGANS, PET
 from ct2pet.dataset.plausibility import number_problems, unit_problems
-from ct2pet.dataset.predictions import DISTRICT_MAPS, NOT_PREDICTED, prediction_name
+from ct2pet.dataset.predictions import DISTRICT_MAPS, prediction_name
 from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
 from ct2pet.evaluation.case import evaluate_scene
 from ct2pet.evaluation.label_evaluation import label_regions, read_labels, uptake_regions
+from ct2pet.evaluation.left_out import LeftOut
 from ct2pet.evaluation.lesions import FIXED_SUV, SHARE_OF_MAX
 from ct2pet.evaluation.metrics import DATA_RANGE_SUV
 from ct2pet.evaluation.multiscale import WEIGHTS, WINDOW
@@ -32,7 +33,6 @@ from ct2pet.evaluation.summary import summarise
 from ct2pet.evaluation.summary_file import write_summary
 from ct2pet.imageio import count_voxels, image_files, read_volume, write_volume
 from ct2pet.parallel import map_cases
-from ct2pet.resampling import resample
 from ct2pet.volume import Volume
 
 _BYTES_PER_VOXEL = 40  # see benchmarks/evaluation.py
@@ -152,23 +152,23 @@ def _evaluate_files(
     error_map: Path | None,
 ) -> CaseResult:
     """Evaluate one case; ``references`` has its targets and regions."""
-    result = CaseResult({})
-    if references.has_pet:
-        result = _evaluate_pet(predictions, reference, references, body_median_suv, error_map)
+    result, left_out = CaseResult({}), LeftOut.beside(predictions)
+    pet = predictions[_pet_name(references)] if references.has_pet else None
+    if pet is not None:
+        result = _evaluate_pet(pet, reference, references, left_out, body_median_suv, error_map)
     for one in references.label_targets:
-        pet = predictions[_pet_name(references)] if references.has_pet else None
-        result = _with_labels(result, one, (predictions[one.name], pet), reference)
+        result = _with_labels(result, one, (predictions[one.name], pet), reference, left_out)
     return result
 
 
 def _with_labels(
-    result: CaseResult, field: Field, predicted: tuple[Path, Path | None], reference: Reference
+    result: CaseResult, field: Field, predicted: tuple[Path, Path | None], reference: Reference, left_out: LeftOut
 ) -> CaseResult:
     """The result with the metrics of a label map; ``predicted``: this map and the PET, where one is predicted."""
     true = reference.labels.get(field.name)
     if true is None:
         raise ImageError(f"no reference {field.name} of this case")
-    fake_map, real_map = (read_labels(path, field) for path in (predicted[0], true))
+    fake_map, real_map = (left_out.removed_from(read_labels(path, field)) for path in (predicted[0], true))
     result = result.with_regions(label_regions(fake_map, real_map, field))
     if field.name == ORGANS and predicted[1] is not None and reference.pet is not None:
         fake, real = (read_volume(path, unit="SUV") for path in (predicted[1], reference.pet))
@@ -177,57 +177,33 @@ def _with_labels(
 
 
 def _evaluate_pet(
-    predictions: Mapping[str, Path],
+    predicted: Path,
     reference: Reference,
     references: References,
+    left_out: LeftOut,
     body_median_suv: float,
     error_map: Path | None,
 ) -> CaseResult:
-    name = _pet_name(references)
     real, district_map = _read_reference(reference, references)
-    left_out = _not_predicted(predictions, references)
-    if not references.has_districts:
-        district_map = _without_not_predicted(district_map, predictions)
-    districts = {name: label for name, label in references.regions.items() if name not in left_out}
+    names = left_out.names(references.districts)
+    districts = {name: label for name, label in references.regions.items() if name not in names}
     if not districts:
-        raise ImageError(f"{predictions[name]}: none of its districts was predicted")
-    lesions, organs = (read_volume(path) if path else None for path in (reference.lesions, reference.organs))
+        raise ImageError(f"{predicted}: none of its districts was predicted")
+    lesions, organs = (
+        left_out.removed_from(read_volume(path)) if path else None for path in (reference.lesions, reference.organs)
+    )
     maps = {"organ_names": references.organs, "lesion_groups": references.lesion_groups}
-    scene = make_scene(real, district_map, districts, lesions, organs, **maps)
-    fake = on_grid_of(read_volume(predictions[name], unit="SUV"), scene.real)
+    scene = make_scene(real, left_out.removed_from(district_map), districts, lesions, organs, **maps)
+    fake = on_grid_of(read_volume(predicted, unit="SUV"), scene.real)
     if error_map is not None:
         _write_error_map(error_map, fake, scene, real)
     result = evaluate_scene(fake, scene, body_median_suv)
     return result if references.has_districts else result.without([BODY])
 
 
-def _maps_of_not_predicted(predictions: Mapping[str, Path]) -> list[Volume]:
-    """The maps of districts without a model next to the predictions of a case."""
-    paths = [path.parent / NOT_PREDICTED / path.name for path in predictions.values()]
-    return [read_volume(path, unit="label") for path in paths if path.exists()]
-
-
-def _not_predicted(predictions: Mapping[str, Path], references: References) -> list[str]:
-    """The districts of a case without a model, by label if no dataset names them."""
-    labels = {label for found in _maps_of_not_predicted(predictions) for label in np.unique(found.array).tolist()}
-    if not references.has_districts:
-        return [f"district {label}" for label in sorted(labels - {0})]
-    return [name for name, label in references.districts.items() if label in labels]
-
-
-def _without_not_predicted(body: Volume, predictions: Mapping[str, Path]) -> Volume:
-    """The body without the districts that have no model."""
-    for found in _maps_of_not_predicted(predictions):
-        left_out = resample(found, body.grid, labels=True).array > 0
-        body = body.with_array(np.where(left_out, 0, body.array).astype(body.array.dtype))
-    return body
-
-
 def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], references: References) -> dict[str, list[str]]:
-    """The cases with districts without a model, which are excluded from their whole body."""
-    if not references.has_pet:
-        return {}
-    found = {case: _not_predicted(own, references) for case, own in files.items() if own}
+    """The cases with districts without a model, which are in none of their regions."""
+    found = {case: LeftOut.beside(own).names(references.districts) for case, own in files.items() if own}
     return {case: names for case, names in found.items() if names}
 
 
