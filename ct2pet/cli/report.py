@@ -13,7 +13,8 @@ from ct2pet.cli.arguments import add_dataset, add_folder, add_processes, positiv
 from ct2pet.cli.command import command
 from ct2pet.outputs import check_output_file, check_output_folder, check_replaceable, holds_texts
 
-_OF_A_REPORT = ("<!DOCTYPE html>", "Synthetic PET from CT")
+_START = "<!DOCTYPE html>"
+_MARKS = ('<meta name="generator" content="ct2pet_report">', "Synthetic PET from CT")  # the second: of earlier versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -63,7 +64,7 @@ def _check(arguments: argparse.Namespace) -> None:
 
 
 def _is_report(path: Path) -> bool:
-    return holds_texts(path, *_OF_A_REPORT)
+    return any(holds_texts(path, _START, mark) for mark in _MARKS)
 
 
 def execute(arguments: argparse.Namespace) -> None:

@@ -13,11 +13,11 @@ from ct2pet.report.assets import content_policy, script, style
 from ct2pet.report.templates import pieces, render
 
 
-def page(title: str, body: Iterable[str], data: Iterable[str] = ()) -> Iterator[str]:
-    """The whole document, in pieces. ``data`` comes after the scripts, so that the visible part is shown first."""
-    return pieces(
-        "page.html", title=title, body=body, data=data, policy=content_policy(), style=style(), script=script()
-    )
+def page(title: str, body: Iterable[str], data: Iterable[str] = (), *, program: str = "ct2pet_report") -> Iterator[str]:
+    """The whole document, in pieces. ``data`` comes after the scripts, so that the visible part is shown first.
+    ``program``: the command that writes it and may replace it, by which it recognises its pages."""
+    parts = {"policy": content_policy(), "style": style(), "script": script()}
+    return pieces("page.html", title=title, body=body, data=data, program=program, **parts)
 
 
 def escaped(text: object) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from ct2pet.study.synthetic_images import MeasuredImages
 
+_PROGRAM = "ct2pet_augmentation_study"
 WARNING = "Synthetic images are computed by a model: they are not of a patient and not for diagnosis."
 _ARMS = ("arm", "added per real", "images", "AUC [95%]", "accuracy", "sensitivity", "specificity")
 _DETAILS = ("classifier", "arm", "ratio", "runs", "counts", "confusion", "p_delong_holm", "p_mcnemar_holm")
@@ -49,7 +50,7 @@ def write_study_page(
     body.append(page.element("h2", "Details"))
     body.append(page.wrapped("pre", page.escaped(json.dumps(_details(study), indent=2))))
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(page.page(title, body))
+        file.writelines(page.page(title, body, program=_PROGRAM))
 
 
 def write_images_page(
@@ -60,7 +61,7 @@ def write_images_page(
     for name, own in images.items():
         body += images_section(name, own, *real)
     with atomic_path(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.writelines(page.page(title, body))
+        file.writelines(page.page(title, body, program=_PROGRAM))
 
 
 def _details(study: Mapping[str, Any]) -> dict[str, Any]:

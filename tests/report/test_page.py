@@ -2,6 +2,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+from ct2pet.outputs import holds_texts
 from ct2pet.report import page
 from ct2pet.report.page import Cell
 
@@ -62,3 +63,10 @@ def test_cells_carry_the_number_that_they_are_sorted_by():
 def test_data_come_after_the_visible_part():
     text = "".join(page.page("x", ["SEEN"], iter(["HEAVY"])))
     assert text.index("SEEN") < text.index("<script>") < text.index("HEAVY") < text.index("</body>")
+
+
+def test_the_beginning_of_a_page_names_the_command_that_may_replace_it(tmp_path):
+    for program in ("ct2pet_report", "ct2pet_augmentation_study"):
+        path = tmp_path / f"{program}.html"
+        path.write_text("".join(page.page("x" * 5000, [], program=program)))
+        assert holds_texts(path, "<!DOCTYPE html>", f'<meta name="generator" content="{program}">')
