@@ -52,6 +52,13 @@ def paper_layout(proposed: Sequence[str | Path], competitor: Sequence[str | Path
     return paper_tables(own, other, width)
 
 
+def model_name(summary: Path) -> str:
+    """The name of a model in comparisons: that of the folder of its summary, or of a file that is not summary.json;
+    ``...`` where it is the name of this machine or its user."""
+    file = summary.resolve()
+    return without_names((_place(file) or (file.stem,))[-1])
+
+
 def _summary_files(path: Path) -> list[Path]:
     """The summaries of a model: one, or that of each run in folders ``seed_N``."""
     if not path.exists():

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet import layout
+from ct2pet.api.comparison import model_name
 from ct2pet.api.evaluation import summary_file
 from ct2pet.dataset import open_dataset
 from ct2pet.errors import Ct2PetError
 from ct2pet.evaluation import read_summary
+from ct2pet.evaluation.origin import predicted_again
 from ct2pet.files import read_json
 from ct2pet.inference.trained_models import model_folder
 from ct2pet.parallel import default_processes
@@ -39,17 +41,17 @@ def report(dataset: str | int, predictions: str | Path, options: ReportOptions |
     """Write one HTML file with the results of ``evaluate``; returns its path.
 
     ``changes`` are ReportOptions by name. The training curves are shown where the results folder has the model of
-    prediction.json. Raises Ct2PetError where the summary is missing or the other one cannot be compared, and
-    CasesFailed that names cases without pictures.
+    prediction.json. Raises Ct2PetError where the summary is missing, is of earlier predictions in this folder, or
+    cannot be compared with the other one, and CasesFailed that names cases without pictures.
     """
     options, predictions = replace(options or ReportOptions(), **changes), Path(predictions)
     other = None
     if options.other_summary is not None:
-        other = _model_name(Path(options.other_summary)), read_summary(options.other_summary)
+        other = model_name(Path(options.other_summary)), read_summary(options.other_summary)
     return report_of_dataset(
         open_dataset(dataset),
         predictions,
-        read_summary(options.summary or summary_file(predictions)),
+        read_summary(options.summary) if options.summary else _own_summary(predictions),
         Path(options.output or predictions / layout.REPORT),
         split=options.split,
         curves=training_curves(predictions),
@@ -60,10 +62,12 @@ def report(dataset: str | int, predictions: str | Path, options: ReportOptions |
     )
 
 
-def _model_name(summary: Path) -> str:
-    """The name of the other model: the folder of its summary.json, or the file name."""
-    path = summary.resolve()
-    return path.parent.name if path.name == layout.SUMMARY and path.parent.name else path.stem
+def _own_summary(predictions: Path) -> dict[str, Any]:
+    """The summary in the folder of the predictions. Raises Ct2PetError where it is not of these predictions."""
+    summary = read_summary(summary_file(predictions))
+    if predicted_again(predictions, summary["provenance"]):
+        raise Ct2PetError(f"{predictions}: was predicted again after the evaluation; run ct2pet_evaluate again")
+    return summary
 
 
 def training_curves(predictions: str | Path) -> dict[str, list[dict[str, float]]]:

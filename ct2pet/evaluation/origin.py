@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ def origin_of(predictions: Path, dataset_name: str, cases: Iterable[str]) -> dic
     """For the provenance of a summary: ``run`` (this one), ``dataset_name``, ``prediction`` (the content of
     prediction.json in the folder of the predictions; None without it), and ``evaluated_training_cases``: those of
     ``cases`` that are training cases of a network; None where unknown. ``dataset_name`` is empty without a dataset."""
-    prediction = _prediction(predictions)
+    prediction = _prediction(predictions) or {}
     trained_with = prediction.pop("training_cases", None)
     known = isinstance(trained_with, str) and dataset_name
     return {
@@ -28,9 +28,20 @@ def origin_of(predictions: Path, dataset_name: str, cases: Iterable[str]) -> dic
     }
 
 
-def _prediction(folder: Path) -> dict[str, Any]:
+def predicted_again(predictions: Path, provenance: Mapping[str, Any]) -> bool:
+    """Whether the prediction.json of a folder is another one than that in the ``provenance`` of a summary; False where
+    one of them has none to compare."""
+    now = _prediction(predictions)
+    if now is None or "prediction" not in provenance:
+        return False
+    now.pop("training_cases", None)
+    return (now or None) != provenance["prediction"]
+
+
+def _prediction(folder: Path) -> dict[str, Any] | None:
+    """None for predictions of another program."""
     try:
         content = read_json(Path(folder) / PREDICTION_FILE)
-    except Ct2PetError:  # predictions of another program
-        return {}
-    return dict(content) if isinstance(content, dict) else {}
+    except Ct2PetError:
+        return None
+    return dict(content) if isinstance(content, dict) else None

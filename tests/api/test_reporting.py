@@ -1,5 +1,6 @@
 import json
 import re
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from ct2pet.api.reporting import report, training_curves
 from ct2pet.errors import CasesFailed, Ct2PetError
 from ct2pet.imageio import write_volume
 from ct2pet.report import report as writing
+from ct2pet.report.page import page
 
 MADE_WITH = {
     "dataset_name": "Dataset901_Hand",
@@ -68,6 +70,45 @@ def test_no_path_of_this_machine_is_in_the_page(predictions, tmp_path):
     assert str(predictions.parent) not in text
 
 
+@pytest.mark.parametrize("title", ["Synthetic PET and organs from CT: X", "Full-dose PET from low-dose PET: X"])
+def test_the_command_replaces_its_own_pages_whatever_their_title_and_no_others(tmp_path, monkeypatch, capsys, title):
+    from ct2pet.api import reporting
+    from ct2pet.cli import report as command
+
+    path = tmp_path / "report.html"
+    monkeypatch.setattr(reporting, "report", lambda *_, **__: path)
+    line = f"-d 901 -i {tmp_path} -o {path}"
+    for text in ("".join(page(title, [])), "<!DOCTYPE html><title>Synthetic PET from CT: X</title>"):
+        path.write_text(text)
+        assert command.main(line.split()) == 0
+    for text in ("<!DOCTYPE html><title>Other</title>", "".join(page(title, [], program="ct2pet_augmentation_study"))):
+        path.write_text(text)
+        assert command.main(line.split()) == 2
+        assert "is not a report of ct2pet_report" in capsys.readouterr().err
+        assert path.read_text() == text
+
+
+def test_predictions_that_were_made_after_the_evaluation_are_refused(predictions, tmp_path):
+    summary = json.loads((predictions / "summary.json").read_text())
+    folder = tmp_path / "predictions"
+    shutil.copytree(predictions, folder)
+
+    def write(made_with, **provenance):
+        (folder / "prediction.json").write_text(json.dumps({**made_with, "training_cases": "1f 2e"}))
+        kept = {key: value for key, value in summary["provenance"].items() if key != "prediction"}
+        (folder / "summary.json").write_text(json.dumps({**summary, "provenance": {**kept, **provenance}}))
+
+    for provenance in ({"prediction": {**MADE_WITH, "model": "cyclegan"}}, {"prediction": None}):
+        write(MADE_WITH, **provenance)
+        with pytest.raises(Ct2PetError, match=r"was predicted again after the evaluation; run ct2pet_evaluate again$"):
+            go(folder, None)
+        assert not (folder / "report.html").exists()
+    go(folder, tmp_path / "own.html", summary=folder / "summary.json", max_cases=1)  # explicitly wanted
+    for provenance in ({"prediction": MADE_WITH}, {}):
+        write(MADE_WITH, **provenance)
+        assert go(folder, None, max_cases=1).exists()
+
+
 def test_cases_that_were_not_evaluated_are_named(predictions, tmp_path):
     with pytest.raises(CasesFailed):
         evaluate("901", tmp_path, split="Tr", num_processes=1)
@@ -97,6 +138,17 @@ def test_the_compared_model_has_the_name_of_its_folder(predictions, tmp_path):
         path.write_text(json.dumps(summary))
         text = go(predictions, tmp_path / "report.html", other_summary=path, max_cases=1).read_text()
         assert f">Against {name}<" in text
+
+
+def test_the_compared_model_has_not_the_name_of_the_users_folder(predictions, tmp_path, monkeypatch):
+    home = tmp_path / "erika"
+    (home / "pix2pix" / "validation").mkdir(parents=True)
+    monkeypatch.setattr(Path, "home", lambda: home)
+    for place, name in ((home, "..."), (home / "pix2pix" / "validation", "pix2pix")):
+        shutil.copy(predictions / "summary.json", place)
+        text = go(predictions, tmp_path / "report.html", other_summary=place / "summary.json", max_cases=1).read_text()
+        assert f">Against {name}<" in text
+        assert "erika" not in text
 
 
 def test_training_curves_are_found_where_the_predictions_say(tmp_path, monkeypatch):

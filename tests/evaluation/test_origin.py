@@ -1,6 +1,6 @@
 import json
 
-from ct2pet.evaluation.origin import origin_of
+from ct2pet.evaluation.origin import origin_of, predicted_again
 from ct2pet.provenance import case_digests
 
 CASES = ["a", "b", "c"]
@@ -31,3 +31,18 @@ def test_an_unknown_origin_is_none(tmp_path):
     for damaged in ("{", "[1]"):
         write(tmp_path, damaged)
         assert origin_of(tmp_path, "Dataset001_A", CASES)["prediction"] is None
+
+
+def test_other_predictions_than_the_evaluated_ones_are_noticed(tmp_path):
+    content = {"model": "pix2pix", "runs": [{"date": "2030-01-02"}], "training_cases": "ab cd"}
+    write(tmp_path, content)
+    provenance = origin_of(tmp_path, "Dataset001_A", CASES)
+    assert not predicted_again(tmp_path, provenance)
+    assert not predicted_again(tmp_path, {"run": {}})  # of an earlier version
+    assert predicted_again(tmp_path, {"prediction": None})
+    write(tmp_path, {**content, "training_cases": "ef"})
+    assert not predicted_again(tmp_path, provenance)
+    write(tmp_path, {**content, "runs": [{"date": "2030-01-03"}]})
+    assert predicted_again(tmp_path, provenance)
+    (tmp_path / "prediction.json").unlink()
+    assert not predicted_again(tmp_path, provenance)
