@@ -18,6 +18,7 @@ from ct2pet.districts.whole_body import whole_body_map
 from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.evaluation.baselines import BLUR_FWHM_MM, SHIFT_MM, pooled_median, suv_histogram
 from ct2pet.evaluation.case import evaluate_scene
+from ct2pet.evaluation.error_maps import check_error_maps, write_error_map
 from ct2pet.evaluation.label_evaluation import label_regions, read_labels, uptake_regions
 from ct2pet.evaluation.left_out import LeftOut
 from ct2pet.evaluation.lesions import FIXED_SUV, SHARE_OF_MAX
@@ -26,12 +27,12 @@ from ct2pet.evaluation.multiscale import WEIGHTS, WINDOW
 from ct2pet.evaluation.origin import origin_of
 from ct2pet.evaluation.peaks import SPHERE_ML
 from ct2pet.evaluation.references import BODY, Reference, References
-from ct2pet.evaluation.regions import Scene, make_scene, on_grid_of, real_and_labels
+from ct2pet.evaluation.regions import make_scene, on_grid_of, real_and_labels
 from ct2pet.evaluation.results import CaseResult
 from ct2pet.evaluation.similarity import SSIM_SIGMA, SSIM_WINDOW
 from ct2pet.evaluation.summary import summarise
 from ct2pet.evaluation.summary_file import write_summary
-from ct2pet.imageio import count_voxels, image_files, read_volume, write_volume
+from ct2pet.imageio import count_voxels, image_files, read_volume
 from ct2pet.parallel import map_cases
 from ct2pet.volume import Volume
 
@@ -58,7 +59,7 @@ def evaluate_predictions(
     if not references.cases:
         raise DatasetError("no cases to compare the predictions with")
     if error_maps is not None:
-        _check_error_maps(Path(error_maps), Path(predictions), references)
+        check_error_maps(Path(error_maps), Path(predictions), references, output)
     references, mapped = _with_maps_of(Path(predictions), references)
     files = _prediction_files(Path(predictions), references)
     failures = {case: f"no prediction in {predictions}" for case, found in files.items() if found is None}
@@ -102,15 +103,6 @@ def _with_maps_of(predictions: Path, references: References) -> tuple[References
         maps = predictions / DISTRICT_MAPS
         print(f"{len(mapped)} case(s) have no district map in the dataset; those in {maps} are used", file=sys.stderr)
     return references, mapped
-
-
-def _check_error_maps(folder: Path, predictions: Path, references: References) -> None:
-    """Error maps need a predicted PET, and have the file names of the images."""
-    if not references.has_pet:
-        raise DatasetError(f"{folder}: no PET is predicted; run without --error_maps")
-    inputs = [file for case in references.cases.values() for file in vars(case).values() if isinstance(file, Path)]
-    if folder.resolve() in {predictions.resolve(), *(file.parent.resolve() for file in inputs)}:
-        raise DatasetError(f"{folder}: error maps would overwrite these images; choose another folder")
 
 
 def _provenance(references: References, median: dict[str, Any], failures: Mapping[str, str]) -> dict[str, Any]:
@@ -196,7 +188,7 @@ def _evaluate_pet(
     scene = make_scene(real, left_out.removed_from(district_map), districts, lesions, organs, **maps)
     fake = on_grid_of(read_volume(predicted, unit="SUV"), scene.real)
     if error_map is not None:
-        _write_error_map(error_map, fake, scene, real)
+        write_error_map(error_map, fake, scene, real)
     result = evaluate_scene(fake, scene, body_median_suv)
     return result if references.has_districts else result.without([BODY])
 
@@ -210,11 +202,6 @@ def _all_not_predicted(files: Mapping[str, Mapping[str, Path] | None], reference
 def _pet_name(references: References) -> str:
     """The target that is evaluated as a PET: the first of this kind."""
     return next(one.name for one in references.fields.targets if one.kind == PET)
-
-
-def _write_error_map(path: Path, fake: np.ndarray, scene: Scene, real_pet: Volume) -> None:
-    error = np.where(scene.labels > 0, fake - scene.real.array, np.float32(0))
-    write_volume(path, scene.real.with_array(error).reorient_like(real_pet.grid))
 
 
 def _read_reference(reference: Reference, references: References) -> tuple[Volume, Volume]:
