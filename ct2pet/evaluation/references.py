@@ -85,13 +85,14 @@ class References:
     ) -> References:
         """The cases of a split ("Tr" or "Ts") of a raw dataset; its training cases give the body median.
 
-        The folders ``lesions`` and ``organs``, where given, replace the split's own.
+        The folders ``lesions`` and ``organs``, where given, replace the split's own, also as the references of
+        predicted label maps of these names.
         """
         cases = {case: _of_dataset(dataset, case, split) for case in dataset.cases(split)}
         for kind, folder in ((LESIONS, lesions), (ORGANS, organs)):
             if folder is not None:
                 files = image_files(folder)
-                cases = {case: replace(r, **{kind: files.get(case)}) for case, r in cases.items()}  # type: ignore[arg-type]
+                cases = {case: _with_map(r, kind, files.get(case)) for case, r in cases.items()}
         training = {case: _of_dataset(dataset, case, "Tr") for case in dataset.cases("Tr")}
         training = {case: r for case, r in training.items() if r.pet is not None and _has_regions(dataset, r)}
         description = dataset.description
@@ -139,6 +140,12 @@ def _of_dataset(dataset: RawDataset, case: str, split: str) -> Reference:
         dataset.files(fields.label_maps, case, split),
         body,
     )
+
+
+def _with_map(reference: Reference, kind: str, path: Path | None) -> Reference:
+    """With another file of lesions or organs, also as the reference of a predicted label map of this name."""
+    labels = {name: path if name == kind else own for name, own in reference.labels.items()}
+    return replace(reference, labels=labels, **{kind: path})  # type: ignore[arg-type]
 
 
 def _has_regions(dataset: RawDataset, reference: Reference) -> bool:

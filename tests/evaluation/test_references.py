@@ -59,6 +59,17 @@ def test_own_lesions_and_organs_replace_the_datasets(tmp_path):
     assert found.cases == {"t": Reference(target, None, lesions, None)}
 
 
+def test_own_organs_replace_those_that_predicted_labels_are_compared_with(tmp_path):
+    dataset = body_dataset(tmp_path / "Dataset001_X", body_mask="CT")
+    own = put(tmp_path / "own" / "t.nii.gz")
+    found = References.from_dataset(dataset, organs=tmp_path / "own").cases["t"]
+    assert (found.organs, found.labels) == (own, {"organs": own})
+    found = References.from_dataset(dataset, lesions=tmp_path / "own").cases["t"]
+    assert (found.lesions, found.labels) == (own, {"organs": dataset.path("organs", "t", "Ts")})
+    (tmp_path / "empty").mkdir()
+    assert References.from_dataset(dataset, organs=tmp_path / "empty").cases["t"].labels == {"organs": None}
+
+
 def body_dataset(folder, **more):
     """A test case of a dataset of CT, low-dose PET, PET and organs without districts, and a training case."""
     for split, case in (("Tr", "x"), ("Ts", "t")):
