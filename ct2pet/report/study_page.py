@@ -29,6 +29,7 @@ _ADDED = {
     "gan_curated": "Curated images of the generator",
     "oracle": "Other real patients",
 }
+_SIGNIFICANT = 0.05
 _COMPARED = ("AUC − real [95%]", "p (Holm)", "share of the oracle's gain [95%]")
 
 
@@ -82,7 +83,8 @@ def _answer(title: str, study: Mapping[str, Any], classes: Sequence[str]) -> Ite
 
 def _sentence(row: Mapping[str, Any]) -> str:
     low, high = row["auc_difference_ci95"]
-    verdict = "raise" if low > 0 else "lower" if high < 0 else "do not measurably change"
+    shown = row["p_bootstrap_holm"] < _SIGNIFICANT
+    verdict = ("raise" if row["auc_difference"] > 0 else "lower") if shown else "do not measurably change"
     ratio = f", {row['ratio']:g} for each real one," if row["ratio"] else ""
     share = ""
     if row["share_of_oracle_gain"] is not None:
@@ -90,7 +92,7 @@ def _sentence(row: Mapping[str, Any]) -> str:
         share = f", {row['share_of_oracle_gain']:.0%} [{ends[0]:.0%}, {ends[1]:.0%}] of the oracle's gain"
     return (
         f"{_ADDED[row['arm']]}{ratio} {verdict} the AUC of {row['classifier']} "
-        f"({row['auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}]{share})."
+        f"({row['auc_difference']:+.3f} [{low:+.3f}, {high:+.3f}], corrected p {row['p_bootstrap_holm']:.3g}{share})."
     )
 
 

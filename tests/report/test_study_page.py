@@ -59,6 +59,25 @@ def test_the_answer_gives_what_the_generator_brought_with_its_interval(page, stu
     assert "Other real patients raise the AUC of small_cnn (" in page
 
 
+@pytest.mark.parametrize(
+    ("difference", "holm", "verdict"),
+    [(0.1, 0.049, "raise"), (-0.1, 0.049, "lower"), (0.1, 0.05, "do not measurably change")],
+)
+def test_an_effect_is_claimed_by_the_corrected_p_only(study, images, tmp_path, difference, holm, verdict):
+    ends = [0.5 * difference, 1.5 * difference]
+    rows = [
+        {**row, "auc_difference": difference, "auc_difference_ci95": sorted(ends), "p_bootstrap_holm": holm}
+        if row["arm"] == "gan"
+        else row
+        for row in study["arms"]
+    ]
+    write_study_page(tmp_path / "study.html", "Study", {**study, "arms": rows}, (TRAINING, TEST), {})
+    text = (tmp_path / "study.html").read_text()
+    (sentence,) = re.findall(r"<p>(Images of the generator, 1 for each real one, .*?)</p>", text)
+    assert f" {verdict} the AUC of small_cnn (" in sentence
+    assert f"], corrected p {holm:g}" in sentence
+
+
 def test_every_arm_is_a_row_and_the_measured_numbers_are_next_to_those_of_real_images(page, study, images):
     for row in study["arms"]:
         assert f"{row['auc']:.3f} [{row['auc_ci95'][0]:.3f}, {row['auc_ci95'][1]:.3f}]" in page
