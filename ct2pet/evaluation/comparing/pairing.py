@@ -38,7 +38,8 @@ def common_cases(
     summaries: Mapping[str, Mapping[str, Any]],
 ) -> tuple[dict[str, dict[str, Any]], dict[str, list[str]]]:
     """The summaries reduced to their common cases, and the other cases with the models without them. Only values by
-    case are reduced (``cases``, ``baseline_cases``, ``diagnoses``). Raises Ct2PetError without common cases."""
+    case are reduced (``cases``, ``baseline_cases``, ``diagnoses``, and the evaluated training cases). Raises
+    Ct2PetError without common cases."""
     every = {case for summary in summaries.values() for case in summary["cases"]}
     left_out = {
         case: lacking
@@ -56,7 +57,11 @@ def _without(summary: Mapping[str, Any], cases: Collection[str]) -> dict[str, An
 
     baselines = {name: kept(values) for name, values in summary["baseline_cases"].items()}
     reduced = {"cases": kept(summary["cases"]), "diagnoses": kept(summary["diagnoses"])}
-    return {**summary, **reduced, "baseline_cases": baselines}
+    provenance = dict(summary["provenance"])
+    if provenance.get(EVALUATED_TRAINING_CASES):
+        own = provenance[EVALUATED_TRAINING_CASES]
+        provenance[EVALUATED_TRAINING_CASES] = [case for case in own if case not in cases]
+    return {**summary, **reduced, "baseline_cases": baselines, "provenance": provenance}
 
 
 def check_training_cases(name: str, summary: Mapping[str, Any]) -> None:

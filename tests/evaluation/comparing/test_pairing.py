@@ -51,6 +51,19 @@ def test_the_common_cases_are_offered_and_can_be_compared(pair):
     assert "case_002" in pair["a"]["cases"]  # the summary that was given stays as it is
 
 
+def test_training_cases_that_are_left_out_are_no_reason_to_refuse(pair):
+    drop_case(pair["b"])
+    provenance = pair["a"]["provenance"]
+    provenance["evaluated_training_cases"] = ["case_002"]
+    check_pairs(common_cases(pair)[0])
+    assert provenance["evaluated_training_cases"] == ["case_002"]
+    provenance["evaluated_training_cases"] = ["case_001", "case_002"]
+    with pytest.raises(Ct2PetError, match=r"^a: 1 of 3 evaluated cases are training cases \(case_001\)"):
+        check_pairs(common_cases(pair)[0])
+    provenance["evaluated_training_cases"] = None
+    assert common_cases(pair)[0]["a"]["provenance"]["evaluated_training_cases"] is None
+
+
 def test_without_a_common_case_nothing_is_compared(pair):
     for part in (pair["b"]["cases"], pair["b"]["diagnoses"], *pair["b"]["baseline_cases"].values()):
         for case in list(part):
