@@ -82,7 +82,8 @@ class Comparison:
     """``models``: the first is the one with which the others are compared; of these ``rivals`` are tested against it,
     the others are only described. ``num_cases``: the cases of all models. ``num_tests``: the number of tests in the
     family, for which all p-values are corrected (Holm). ``left_out``: cases that are not in every summary, and the
-    models without them. ``runs``: the names of the runs of each model that has several."""
+    models without them. ``runs``: the names of the runs of each model that has several. ``with_baselines``: the first
+    model is PREDICTION and the others are its baselines; otherwise the names are of folders."""
 
     models: tuple[str, ...]
     rivals: tuple[str, ...]
@@ -92,6 +93,7 @@ class Comparison:
     provenance: dict[str, Any]
     left_out: dict[str, list[str]] = field(default_factory=dict)
     runs: dict[str, list[str]] = field(default_factory=dict)
+    with_baselines: bool = False
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -160,7 +162,7 @@ def compare_with_baselines(
     lines, number = _lines(_drafts(models, summary, metrics), rivals, PRIMARY if metrics is None else metrics)
     provenance = {name: run["provenance"] for name, run in every.items()}
     several = {PREDICTION: [*every]} if more_runs else {}
-    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance, {}, several)
+    return Comparison(tuple(models), rivals, len(summary["cases"]), number, lines, provenance, {}, several, True)
 
 
 @dataclass(frozen=True)

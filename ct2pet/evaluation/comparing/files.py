@@ -73,13 +73,14 @@ def latex(comparison: Comparison) -> str:
 
 
 def _table(comparison: Comparison, table: str) -> str:
+    titles = [literal(wording.model_title(comparison, model)) for model in comparison.models]
     lines = [
         r"\begin{table}",
         r"\centering\footnotesize\setlength{\tabcolsep}{4pt}",
         rf"\caption{{{literal(wording.CAPTIONS[table])}. {_note(comparison)}}}",
         rf"\begin{{tabular}}{{ll{'c' * len(comparison.models)}}}",
         r"\toprule",
-        " & ".join(["", "Metric", *(literal(wording.model_title(model)) for model in comparison.models)]) + r" \\",
+        " & ".join(["", "Metric", *titles]) + r" \\",
     ]
     before = None
     for line in comparison.of_table(table):
@@ -97,9 +98,10 @@ def _table(comparison: Comparison, table: str) -> str:
 def _note(comparison: Comparison) -> str:
     stars = ", ".join(rf"$^{{{mark}}}$\,$p < {limit:g}$" for limit, mark in reversed(wording.MARKS))
     runs = wording.runs_note(comparison)
+    first = wording.model_title(comparison, comparison.models[0])
     return (
         r"Mean $\pm$ standard error over $n$ cases, the best in bold. Stars: differs from "
-        f"{literal(wording.model_title(comparison.models[0]))} in the paired two-tailed $t$-test and in Wilcoxon's "
+        f"{literal(first)} in the paired two-tailed $t$-test and in Wilcoxon's "
         f"signed-rank test, both Holm-corrected ({stars}). {literal(wording.family(comparison))}"
         f"{' ' if runs else ''}{literal(runs)}"
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ct2pet.console import wrapped
 from ct2pet.evaluation.columns import aligned
@@ -19,7 +19,7 @@ from ct2pet.evaluation.comparing.comparison import (
     Line,
 )
 from ct2pet.evaluation.names import LESIONS
-from ct2pet.evaluation.statistics import LEAST_CASES
+from ct2pet.evaluation.statistics import LEAST_CASES, holm
 from ct2pet.planning.plans import WHOLE_BODY
 
 NOTE = (
@@ -82,7 +82,7 @@ def _cases(line: Line, other: str) -> str:
 
 def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[str]) -> str:
     """``models``: the better one first where it is significant, else as they are compared."""
-    one, two = map(wording.model_in_words, models)
+    one, two = (wording.model_in_words(comparison, model) for model in models)
     places = {WHOLE_BODY: "inside the body", MEAN_OF_LABELS: "in the mean of the labels"}
     where = places.get(line.subject, f"in {wording.subject_title(line.subject).lower()}")
     difference = line.differences[other]
@@ -94,9 +94,28 @@ def _verdict(comparison: Comparison, line: Line, other: str, models: Sequence[st
         return f"{number} too few to show whether {one} or {two} is better {where}"
     if wording.marks(difference.p):
         return f"{one} is better than {two} {where}"
-    smallest = 2 * 0.5**pairs * comparison.num_tests  # p of Wilcoxon's test where one model always wins
-    few = f"; {pairs} cases are too few for {comparison.num_tests} tests" if smallest >= wording.MARKS[-1][0] else ""
+    few = f"; {pairs} cases are too few for {_tests(comparison)}" if _is_hopeless(comparison, line, other) else ""
     return f"No difference between {one} and {two} is shown {where}{few}"
+
+
+def _tests(comparison: Comparison) -> str:
+    return f"{comparison.num_tests} test{'s' * (comparison.num_tests != 1)}"
+
+
+def _is_hopeless(comparison: Comparison, line: Line, other: str) -> bool:
+    """Whether the line could not be significant, given the other tests, even where one model wins in every case: then
+    Wilcoxon's test has its smallest p-value, which Holm's method corrects by its rank among all tests."""
+    if not line.tested:
+        return False
+    others = [
+        difference.test.p_wilcoxon
+        for one in comparison.lines
+        if one.tested
+        for name, difference in one.differences.items()
+        if one is not line or name != other
+    ]
+    smallest = holm([2 * 0.5 ** line.differences[other].test.pairs, *others])[0]
+    return smallest is not None and smallest >= wording.MARKS[-1][0]
 
 
 def _certainty(comparison: Comparison, line: Line, other: str) -> str:
@@ -111,16 +130,16 @@ def _certainty(comparison: Comparison, line: Line, other: str) -> str:
     p_values = wording.p_text(difference.p_t_holm), wording.p_text(difference.p_wilcoxon_holm)
     return (
         f" (95% interval {low} to {high}; p {p_values[0]} in the t-test, {p_values[1]} in Wilcoxon's, corrected for "
-        f"{comparison.num_tests} test{'s' * (comparison.num_tests != 1)})"
+        f"{_tests(comparison)})"
     )
 
 
 def _block(comparison: Comparison, table: str, other: str, width: int | None) -> str:
     models = comparison.models[0], other
     described = [model for model in comparison.models[1:] if model not in comparison.rivals]
-    titles = map(wording.model_title, models)
-    head = ["difference [95%]", "p t", "p Wilcoxon", "d", "better", *map(wording.model_title, described)]
-    rows, before = [[wording.CAPTIONS[table], "", *titles, *head]], ""
+    titles = {model: wording.model_title(comparison, model) for model in comparison.models}
+    head = ["difference [95%]", "p t", "p Wilcoxon", "d", "better", *(titles[model] for model in described)]
+    rows, before = [[wording.CAPTIONS[table], "", *(titles[model] for model in models), *head]], ""
     for line in _shown(comparison, table):
         subject = wording.subject_title(line.subject)
         difference = line.differences[other]
@@ -133,7 +152,7 @@ def _block(comparison: Comparison, table: str, other: str, width: int | None) ->
                 _with_interval(line.metric, difference),
                 *map(wording.p_text, (difference.p_t_holm, difference.p_wilcoxon_holm)),
                 "–" if effect is None else f"{effect:+.2f}",
-                _better(line, *models),
+                _better(line, titles, *models),
                 *(wording.plain(line.metric, line.numbers[model]["mean"]) for model in described),
             ]
         )
@@ -155,6 +174,6 @@ def _with_interval(metric: str, difference: Difference) -> str:
     return f"{mean} [{low}, {high}]"
 
 
-def _better(line: Line, first: str, other: str) -> str:
+def _better(line: Line, titles: Mapping[str, str], first: str, other: str) -> str:
     mark = wording.marks(line.differences[other].p)
-    return f"{wording.model_title(first if line.gain(other) > 0 else other)} {mark}" if mark else "–"
+    return f"{titles[first if line.gain(other) > 0 else other]} {mark}" if mark else "–"

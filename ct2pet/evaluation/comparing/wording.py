@@ -28,15 +28,17 @@ def p_text(p: float | None) -> str:
     return "–" if p is None else "<0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def model_title(model: str) -> str:
-    return TITLES.get(model, model)
+def model_title(comparison: Comparison, model: str) -> str:
+    """A folder may have the name of a baseline, but is not one."""
+    return TITLES.get(model, model) if comparison.with_baselines else model
 
 
-def model_in_words(model: str) -> str:
+def model_in_words(comparison: Comparison, model: str) -> str:
     """The title of a model within a sentence."""
-    if model == PREDICTION:
-        return f"the {TITLES[model]}"
-    return f"the trivial guess {TITLES[model]}" if model in BLIND else model_title(model)
+    title = model_title(comparison, model)
+    if not comparison.with_baselines:
+        return title
+    return f"the {title}" if model == PREDICTION else f"the trivial guess {title}" if model in BLIND else title
 
 
 def family(comparison: Comparison) -> str:
@@ -46,7 +48,7 @@ def family(comparison: Comparison) -> str:
         return "Nothing was tested: too few cases."
     metrics = ", ".join(dict.fromkeys(metric_name(line.metric) for line in tested))
     subjects = ", ".join(dict.fromkeys(subject_title(line.subject).lower() for line in tested))
-    rivals = ", ".join(map(model_title, comparison.rivals))
+    rivals = ", ".join(model_title(comparison, rival) for rival in comparison.rivals)
     return (
         f"One family of {comparison.num_tests} test{'s' * (comparison.num_tests != 1)}: {metrics} in {subjects}, "
         f"against {rivals}; all else is described, not tested."
@@ -93,7 +95,7 @@ def runs_note(comparison: Comparison) -> str:
     """What the numbers of models with several runs are, in a sentence; empty where each model has one run."""
     if not comparison.runs:
         return ""
-    numbers = ", ".join(f"{model_title(model)} {len(names)}" for model, names in comparison.runs.items())
+    numbers = ", ".join(f"{model_title(comparison, model)} {len(names)}" for model, names in comparison.runs.items())
     return (
         f"Several runs (seeds) of a model: {numbers}. The value of a case is the mean of its runs; in parentheses: "
         "standard error over the runs."

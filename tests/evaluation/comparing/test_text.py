@@ -1,10 +1,12 @@
 import copy
+import re
 
 import pytest
 from label_maps import metrics as label_metrics
 from summaries import label_summary, synthetic_summary
 
 from ct2pet.evaluation.comparing import answer, compare, compare_with_baselines, text
+from ct2pet.evaluation.comparing.files import latex, literal
 from ct2pet.evaluation.comparing.pairing import common_cases
 
 
@@ -94,6 +96,41 @@ def test_baselines_are_called_by_their_titles():
     head = words.splitlines()[0]
     assert head.index("body median") < head.index("better") < head.index("zeros") < head.index("real PET, blurred *")
     assert len(words.splitlines()) < 55
+
+
+@pytest.mark.parametrize("names", [("real", "augmented"), ("prediction", "body_median"), ("shifted", "zeros")])
+def test_folders_with_the_names_of_baselines_are_not_called_baselines(summary, names):
+    better = changed(summary, lambda number, mae: 0.6 + 0.01 * (number % 2))
+    comparison = compare(dict(zip(names, (summary, better))), ["mae"])
+    head, *_ = (words := text(comparison)).splitlines()
+    assert re.search(rf" {names[0]} +{names[1]} +difference", head)
+    assert f"The {names[0]}" not in words
+    assert f"{names[0]} is better than {names[1]} inside the body" in words
+    assert f"against {names[1]};" in words
+    shown = latex(comparison)
+    assert f"Metric & {literal(names[0])} & {literal(names[1])} " in shown
+    assert f"differs from {literal(names[0])} in" in shown
+    for title in ("synthetic PET", "real PET", "body median", "trivial guess"):
+        assert title not in words + shown
+
+
+def test_few_cases_of_lesions_are_too_few_only_where_other_tests_leave_no_chance():
+    """Holm's method corrects the smallest p-value of the family for all tests, but the largest for one."""
+
+    def with_lesions_in_seven(summary):
+        for case in list(summary["cases"])[7:]:
+            summary["cases"][case]["lesions"]["mae"] = None
+        return summary
+
+    first = with_lesions_in_seven(changed(synthetic_summary(30), lambda number, mae: 0.5))
+    for everywhere, is_hopeless in ((True, False), (False, True)):
+        regions = ("head", "trunk", "arms", "legs", "whole_body") if everywhere else ()
+        other = changed(first, lambda number, mae: mae + 0.1 + 0.01 * number, regions)
+        for number, case in enumerate(list(other["cases"])[:7]):
+            other["cases"][case]["lesions"]["mae"] = 0.5 + 0.1 * (-1) ** number
+        words = answer(compare({"mine": first, "other": other}, ["mae"]), "other")
+        assert ("is shown in lesions; 7 cases are too few for 6 tests: MAE" in words) == is_hopeless
+        assert "is shown in lesions" in words
 
 
 def test_cases_that_are_omitted_are_named():

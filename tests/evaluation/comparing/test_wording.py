@@ -1,6 +1,7 @@
 import pytest
+from summaries import synthetic_summary
 
-from ct2pet.evaluation.comparing import wording
+from ct2pet.evaluation.comparing import compare_with_baselines, wording
 from ct2pet.evaluation.comparing.comparison import Line
 
 
@@ -22,8 +23,9 @@ def test_marks_and_p_values(p, mark, text):
 
 
 def test_names_for_people():
-    assert wording.model_title("body_median") == "body median"
-    assert wording.model_title("my_model") == "my_model"
+    baselines = compare_with_baselines(synthetic_summary(6))
+    assert wording.model_title(baselines, "body_median") == "body median"
+    assert wording.model_title(baselines, "my_model") == "my_model"
     assert wording.subject_title("whole_body") == "Whole body"
     assert wording.subject_title("organ:left_kidney") == "Left kidney"
     assert wording.subject_title("NSCLC") == "NSCLC"
