@@ -14,6 +14,7 @@ from ct2pet.evaluation.label_tables import csv_text, latex
 from ct2pet.files import atomic_path
 from ct2pet.report.case_pictures import CaseContent
 from ct2pet.report.label_section import label_figure
+from ct2pet.report.overview import seen_in_training
 from ct2pet.report.pictures import case_figure
 from ct2pet.report.plots import Draw, figure_of
 from ct2pet.report.sections import (
@@ -87,4 +88,4 @@ def _plots(
     for quantity in AGREEMENT_QUANTITIES:
         yield f"agreement_{quantity}", agreement_plots(summary, quantity)
     yield "detection", detection_plot(summary, other)
-    yield "training", training_plots(curves)
+    yield "training", training_plots(curves, seen_in_training(summary))

@@ -42,6 +42,7 @@ Rows = Sequence[Mapping[str, float]]
 
 BOX_METRICS = ("mae", "ssim", f"suv_mean{BIAS}", f"suv_max{BIAS}")
 AGREEMENT_QUANTITIES = ("suv_mean", "suv_max", "suv_peak")
+_FOLD_ALL = ", fold all"
 _BOX_BASELINES = ("body_median", "shifted")
 
 
@@ -107,13 +108,14 @@ def detection_plot(summary: Summary, other: Other = None) -> dict[str, Draw]:
 
 
 def training_plots(curves: Mapping[str, Rows], seen: Collection[str] = ()) -> dict[str, Draw]:
-    """The losses and validation metrics of each training. ``seen``: regions whose validation cases are their training
-    cases."""
+    """The losses and validation metrics of each training, by the name of its region, or of region and fold
+    ("head, fold 0"). ``seen``: regions whose validation cases are their training cases; so are those of each fold
+    "all"."""
     draws: dict[str, Draw] = {}
     for name, rows in curves.items():
         draws[f"{name}: losses"] = partial(draw_losses, title=f"{name}: losses", rows=rows)
         for column in dict.fromkeys(key for row in rows for key in row if key.startswith(VALIDATION_METRIC)):
-            label = validation_title(column, on_training_cases=name in seen)
+            label = validation_title(column, on_training_cases=name in seen or name.endswith(_FOLD_ALL))
             title = f"{name}: {label}"
             draws[title] = partial(draw_validation, title=title, rows=rows, column=column, label=label)
     return draws

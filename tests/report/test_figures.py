@@ -49,6 +49,14 @@ def test_figures_are_deterministic(few, tmp_path):
         assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
 
 
+def test_curves_of_training_cases_are_called_so():
+    trained = {"head": {"fold_all": {}}, "legs": {"fold_0": {}}}
+    summary = synthetic_summary(1, provenance={"prediction": {"trained": trained}})
+    rows = [{"epoch": 0.0, "g_l1": 1.0, "validation_mae_suv": 0.5}]
+    titles = dict(figures._plots(summary, dict.fromkeys(trained, rows), None))["training"]
+    assert [title for title in titles if "training cases" in title] == ["head: MAE [SUV], training cases"]
+
+
 def test_no_folder_of_this_machine_is_in_them(few, tmp_path):
     for path in figures.write_figures(tmp_path, small_summary(1), {}):
         assert str(tmp_path).encode() not in path.read_bytes()

@@ -73,6 +73,15 @@ def test_each_training_has_losses_and_where_there_was_any_validation():
     assert [line.get_label() for line in drawn(draws["legs: losses"]).lines] == ["bce"]
 
 
+def test_validation_on_training_cases_is_called_so_also_where_names_contain_the_fold():
+    rows = [{"epoch": 0.0, "g_l1": 1.0, "validation_mae_suv": 0.5}]
+    of_training = {}
+    for names, seen in ((("head, fold 0", "legs, fold all"), {"legs"}), (("head", "legs"), {"legs"})):
+        for title in sections.training_plots(dict.fromkeys(names, rows), seen):
+            of_training[title.split(":")[0]] = "training cases" in title
+    assert of_training == {"head, fold 0": False, "legs, fold all": True, "head": False, "legs": True}
+
+
 def test_plots_on_the_page_say_what_they_show(monkeypatch):
     monkeypatch.setattr(sections, "BOX_METRICS", ("mae",))
     html = "".join(sections.box_section(SUMMARY, None, ANCHORS))
