@@ -1,5 +1,6 @@
 """Which folder is a case, and what it is called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -103,6 +104,32 @@ def test_a_folder_that_is_called_like_its_patient_gets_another_name(tmp_path, fo
     assert len(case) == 11
     assert is_renamed(case, path)
     assert dicom_cases(path, tmp_path / "out") == {case: path}  # the same, wherever one begins
+
+
+@pytest.mark.parametrize(
+    ("patient", "folder"),
+    [
+        ("Müller^Eva", "Mueller_CT1"),
+        ("Müller^Eva", "muller"),
+        ("Mueller^Eva", "Müller"),
+        ("Mueller^Eva", "Muller 2"),
+        ("Müller^Eva", os.fsdecode(b"M\xfcller")),
+        ("Lü^Eva", os.fsdecode(b"CT_L\xfc")),
+        ("Sørensen^Åse", "Soerensen"),
+        ("Sørensen^Åse", "Sorensen2"),
+        ("Sørensen^Åse", "scan Aase"),
+        ("Kowal^Łukasz", "Lukasz"),
+        ("Bjærg^X", "Bjaerg"),
+        ("Đorđević^X", "dordevic"),
+        ("Strauß^X", "Strauss"),
+        ("Özgür Yıldız^X", "yildiz"),
+    ],
+)
+def test_any_spelling_of_the_patient_gives_the_folder_another_name(tmp_path, patient, folder):
+    write(named(PatientName=patient), tmp_path / folder)
+    ((case, path),) = dicom_cases(tmp_path, tmp_path / "out").items()
+    assert is_renamed(case, path)
+    assert case.startswith("ct_")
 
 
 @pytest.mark.parametrize("folder", ["case_01", "4711", "CT thorax", "Li", "2"])
