@@ -18,7 +18,7 @@ from pydicom.multival import MultiValue
 from ct2pet.dicom.headers import CT, kind_of, patient_of
 from ct2pet.dicom.reading import quiet, read_dataset
 from ct2pet.dicom.series import Series
-from ct2pet.dicom.tree import scan_tree
+from ct2pet.dicom.tree import regular_files, scan_tree
 from ct2pet.errors import DatasetError, ImageError
 
 _SHORTEST = 3  # shortest identifier searched inside a name (letters or digits)
@@ -61,7 +61,7 @@ def only_series(folder: Path, kind: str) -> Series:
 def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
     """The folders of the cases by case: ``folder`` itself where it contains DICOM files, or else each folder in it with
     a CT (except ``besides``). Where these folders are the series of one patient, and only one has a CT, ``folder``
-    itself is the case. Of a folder with a CT only the headers up to the first CT are read.
+    itself is the case. Links are followed. Of a folder with a CT only the headers up to the first CT are read.
 
     A case has the name of its folder; where that contains the patient's name, in any spelling, it is ``ct_`` and eight
     digits that depend on its series. Folders without a CT (PETs, reports) are left out with a warning. Raises
@@ -137,10 +137,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _headers(folder: Path) -> Iterator[FileDataset]:
-    for place, folders, names in os.walk(folder, followlinks=False):
-        folders.sort()
-        headers = (_header(Path(place, name)) for name in sorted(names))
-        yield from (header for header in headers if header is not None)
+    headers = (_header(path) for path in regular_files(folder, []))
+    return (header for header in headers if header is not None)
 
 
 def _header(path: Path) -> FileDataset | None:

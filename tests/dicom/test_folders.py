@@ -165,3 +165,13 @@ def test_a_link_gives_its_own_name_and_a_dot_that_of_the_folder(tmp_path, monkey
     assert list(dicom_cases(tmp_path / "cases", tmp_path / "out")) == ["A1", "A2"]
     monkeypatch.chdir(tmp_path / "A1" / "CT")
     assert list(dicom_cases(Path(), tmp_path / "out")) == ["CT"]
+
+
+def test_a_patient_whose_series_is_a_link_is_a_case(tmp_path):
+    for patient in ("A1", "B1"):
+        write(ct_series(Study(patient))[:1], tmp_path / "archive" / patient)
+        (tmp_path / "in" / patient).mkdir(parents=True)
+        (tmp_path / "in" / patient / "again").symlink_to(tmp_path / "in" / patient, target_is_directory=True)
+        (tmp_path / "in" / patient / "CT").symlink_to(tmp_path / "archive" / patient, target_is_directory=True)
+    folder = tmp_path / "in"
+    assert dicom_cases(folder, tmp_path / "out") == {"A1": folder / "A1", "B1": folder / "B1"}
