@@ -8,6 +8,7 @@ import pytest
 from dicom_files import CT_GRID, PET_GRID, Study, ct_series, pet_series, uid, write
 from dicom_objects import plant_identifiers, rtstruct
 from dicom_seg import LESION, segmentation
+from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ct2pet.dicom.examinations import pair
@@ -197,6 +198,16 @@ def test_a_label_map_is_read(tmp_path, images):
     made[0, 1:4], made[1, 6, 1:3, 1:3] = True, True
     found = lesions(tmp_path, segmentation(images[1], made, kind="LABELMAP", meanings=[ORGAN, LESION]))
     assert found.mask.array.sum() == 4
+
+
+def test_a_segmentation_without_meta_information_is_read(tmp_path, images):
+    made = np.zeros((1, *PET_GRID.shape), bool)
+    made[0, 1:4, 2, 3] = True
+    (tmp_path / "seg").mkdir()
+    (dataset,) = segmentation(images[1], made)
+    bare = Dataset({element.tag: element for element in dataset})
+    bare.save_as(tmp_path / "seg" / "bare.dcm", implicit_vr=False, little_endian=True)
+    assert lesions(tmp_path).mask.array.sum() == 3
 
 
 def test_objects_that_became_nothing_are_named_by_the_notes(tmp_path, images):
