@@ -6,7 +6,6 @@ import pytest
 import SimpleITK as sitk
 from dicom_compression import compress
 from dicom_files import CT_GRID, PET_GRID, ct_series, enhanced_pet, pet_series, pixels, put, values, write
-from pydicom.dataset import Dataset
 from pydicom.encaps import encapsulate
 from pydicom.uid import (
     DeflatedExplicitVRLittleEndian,
@@ -165,37 +164,6 @@ def test_big_endian(tmp_path):
     array = read_ct(stack_of(tmp_path)).array
     assert array.dtype == np.dtype(np.int16)
     np.testing.assert_array_equal(array, expected)
-
-
-WITHOUT_META = {  # implicit, little endian
-    "implicit little endian": (True, True),
-    "explicit little endian": (False, True),
-    "explicit big endian": (False, False),
-}
-
-
-@pytest.mark.parametrize("name", WITHOUT_META)
-def test_files_without_a_preamble_and_meta_information_have_the_same_values(tmp_path, name):
-    implicit, little = WITHOUT_META[name]
-    datasets, expected = noisy_ct()
-    for index, dataset in enumerate(datasets):
-        bare = Dataset({element.tag: element for element in dataset})
-        if not little:
-            bare.PixelData = np.frombuffer(dataset.PixelData, "<u2").astype(">u2").tobytes()
-        bare["PixelData"].VR = "OW"
-        bare.save_as(tmp_path / f"{index}.dcm", implicit_vr=implicit, little_endian=little)
-        assert b"DICM" not in (tmp_path / f"{index}.dcm").read_bytes()
-    np.testing.assert_array_equal(read_ct(stack_of(tmp_path)).array, expected)
-
-
-def test_compressed_pixels_without_meta_information_are_not_decoded(tmp_path):
-    datasets, _ = noisy_ct()
-    for index, dataset in enumerate(datasets):
-        dataset.compress(RLELossless)
-        bare = Dataset({element.tag: element for element in dataset})
-        bare.save_as(tmp_path / f"{index}.dcm", implicit_vr=False, little_endian=True)
-    with pytest.raises(ImageError, match="its pixels are missing, truncated or damaged"):
-        read_ct(stack_of(tmp_path))
 
 
 @pytest.mark.parametrize("name", LOSSLESS)

@@ -8,7 +8,6 @@ import pytest
 from dicom_files import CT_GRID, PET_GRID, Study, ct_series, pet_series, uid, write
 from dicom_objects import plant_identifiers, rtstruct
 from dicom_seg import LESION, segmentation
-from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 from ct2pet.dicom.examinations import pair
@@ -200,16 +199,6 @@ def test_a_label_map_is_read(tmp_path, images):
     assert found.mask.array.sum() == 4
 
 
-def test_a_segmentation_without_meta_information_is_read(tmp_path, images):
-    made = np.zeros((1, *PET_GRID.shape), bool)
-    made[0, 1:4, 2, 3] = True
-    (tmp_path / "seg").mkdir()
-    (dataset,) = segmentation(images[1], made)
-    bare = Dataset({element.tag: element for element in dataset})
-    bare.save_as(tmp_path / "seg" / "bare.dcm", implicit_vr=False, little_endian=True)
-    assert lesions(tmp_path).mask.array.sum() == 3
-
-
 def test_objects_that_became_nothing_are_named_by_the_notes(tmp_path, images):
     good = rtstruct({"a": [square(PET_GRID, 2)]}, referenced=images[1], series="good")
     write(good, tmp_path / "good")
@@ -271,14 +260,6 @@ def test_a_malformed_object_does_not_stop_the_others(tmp_path, images, missing):
     ((exam,), _) = pair(scan_tree(tmp_path))
     (unused,) = unused_structures(exam.structures, found.notes)
     assert unused.path == path
-
-
-def test_an_observation_without_the_number_of_its_roi_is_ignored(tmp_path, images):
-    (structure,) = rtstruct({"GTV": [square(PET_GRID, 2)], "Liver": [square(PET_GRID, 5)]}, referenced=images[1])
-    for observation in structure.RTROIObservationsSequence:
-        del observation.ReferencedROINumber
-    found = lesions(tmp_path, [structure])
-    assert [int(plane.sum()) for plane in found.mask.array] == [0, 0, 9, 0, 0, 0, 0, 0, 0]
 
 
 def test_regions_by_pattern_and_what_fits_nothing(tmp_path, images):
