@@ -18,9 +18,11 @@ _ROIS = "StructureSetROISequence"
 
 
 def regions(structure_set: Dataset, pattern: str | None) -> list[Region]:
-    """Each ROI with contours, and whether it is a lesion (see ct2pet.dicom.meaning)."""
+    """Each ROI with contours, and whether it is a lesion (see ct2pet.dicom.meaning). An observation without the number
+    of its ROI is ignored; an ROI that is not numbered raises AttributeError."""
     names = {item.ROINumber: str(item.get("ROIName", "") or "") for item in structure_set.get(_ROIS) or []}
-    observations = {item.ReferencedROINumber: item for item in structure_set.get("RTROIObservationsSequence") or []}
+    observed = structure_set.get("RTROIObservationsSequence") or []
+    observations = {item.get("ReferencedROINumber"): item for item in observed}
     numbers = [item.ReferencedROINumber for item in structure_set.get("ROIContourSequence") or []]
     return [roi(int(n), names.get(n, ""), observations.get(n, Dataset()), pattern) for n in numbers]
 

@@ -8,7 +8,7 @@ import re
 import sys
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,7 @@ from pydicom.multival import MultiValue
 from ct2pet.dicom.headers import CT, kind_of, patient_of
 from ct2pet.dicom.reading import quiet, read_dataset
 from ct2pet.dicom.series import Series
-from ct2pet.dicom.tree import scan_tree
+from ct2pet.dicom.tree import regular_files, scan_tree
 from ct2pet.errors import DatasetError, ImageError
 
 _SHORTEST = 3  # shortest identifier searched inside a name (letters or digits)
@@ -26,6 +26,8 @@ _NAMES = ("PatientName", "OtherPatientNames", "PatientBirthName")
 _TEXTS = (*_NAMES, "PatientID", "OtherPatientIDs", "AccessionNumber")
 _UNNAMED = "ct_"
 _MOST_NAMES = 5  # of left-out folders in a message
+_BASE_LETTERS = str.maketrans({"ø": "o", "ł": "l", "æ": "ae", "œ": "oe", "đ": "d", "ð": "d", "þ": "th", "ı": "i"})
+_LATIN_1 = {0xDC00 + byte: chr(byte) for byte in range(0x80, 0x100)}  # of names that are not UTF-8, as Python has them
 
 
 def only_ct_series(folder: Path) -> Series:
@@ -59,11 +61,11 @@ def only_series(folder: Path, kind: str) -> Series:
 def dicom_cases(folder: Path, besides: Path) -> dict[str, Path]:
     """The folders of the cases by case: ``folder`` itself where it contains DICOM files, or else each folder in it with
     a CT (except ``besides``). Where these folders are the series of one patient, and only one has a CT, ``folder``
-    itself is the case. Of a folder with a CT only the headers up to the first CT are read.
+    itself is the case. Links are followed. Of a folder with a CT only the headers up to the first CT are read.
 
-    A case has the name of its folder; where that contains the patient's name it is ``ct_`` and eight digits that depend
-    on its series. Folders without a CT (PETs, reports) are left out with a warning. Raises DatasetError where no folder
-    has a CT, or where two cases have the same name.
+    A case has the name of its folder; where that contains the patient's name, in any spelling, it is ``ct_`` and eight
+    digits that depend on its series. Folders without a CT (PETs, reports) are left out with a warning. Raises
+    DatasetError where no folder has a CT, or where two cases have the same name.
     """
     found = _dicom_folders(folder, besides)
     with_ct = [one for one in found if one.has_ct]
@@ -135,10 +137,8 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _headers(folder: Path) -> Iterator[FileDataset]:
-    for place, folders, names in os.walk(folder, followlinks=False):
-        folders.sort()
-        headers = (_header(Path(place, name)) for name in sorted(names))
-        yield from (header for header in headers if header is not None)
+    headers = (_header(path) for path in regular_files(folder, []))
+    return (header for header in headers if header is not None)
 
 
 def _header(path: Path) -> FileDataset | None:
@@ -186,10 +186,16 @@ def _identifiers(header: Dataset) -> Iterator[str]:
 
 
 def _occurs(identifier: str, name: str) -> bool:
-    plain = _plain(identifier)
-    if len(plain) < _SHORTEST:
-        return len(plain) == _SHORTEST - 1 and plain.isalpha() and plain in map(_plain, _words(name))
-    return plain in _plain(name)
+    """Whether a folder's name contains an identifier, in any spelling of its letters."""
+    name = name.translate(_LATIN_1)
+    return any(_occurs_as(spelling, identifier, name) for spelling in (_plain, _short))
+
+
+def _occurs_as(spelling: Callable[[str], str], identifier: str, name: str) -> bool:
+    text = spelling(identifier)
+    if len(text) < _SHORTEST:
+        return len(text) == _SHORTEST - 1 and text.isalpha() and text in map(spelling, _words(name))
+    return text in spelling(name)
 
 
 def _words(text: str) -> list[str]:
@@ -198,5 +204,10 @@ def _words(text: str) -> list[str]:
 
 def _plain(text: str) -> str:
     """Only letters and digits, without accents, in lower case."""
-    letters = unicodedata.normalize("NFKD", text).casefold()
+    letters = unicodedata.normalize("NFKD", text).casefold().translate(_BASE_LETTERS)
     return "".join(letter for letter in letters if letter.isalnum())
+
+
+def _short(text: str) -> str:
+    """As ``_plain``, with one letter for Mueller, Soerensen and Aase, as for Müller, Sørensen and Åse."""
+    return re.sub("ae|oe|ue|aa", lambda pair: pair[0][0], _plain(text))

@@ -114,7 +114,6 @@ def _stored(path: Path, slices: list[Slice]) -> Iterator[tuple[np.ndarray, np.nd
 
 def _decoder(item: Slice, dataset: Dataset) -> str:
     """The plug-in that decodes the file's pixels; empty for uncompressed ones."""
-    # a data set without file meta information can only be uncompressed
     syntax = UID(str(getattr(dataset, "file_meta", Dataset()).get("TransferSyntaxUID", "")))
     if not syntax or (syntax.is_transfer_syntax and not syntax.is_encapsulated):
         return ""

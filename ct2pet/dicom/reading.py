@@ -10,12 +10,20 @@ from pathlib import Path
 
 import pydicom
 from pydicom.dataset import FileDataset
+from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from ct2pet.errors import Ct2PetError, ImageError
 
 NOT_DICOM = "not a DICOM file"
+_CLASS = "SOPClassUID"
 _PREAMBLE = 128  # bytes before the mark
 _FIRST_GROUPS = (b"\x02\x00", b"\x08\x00", b"\x00\x08")  # of data sets without the preamble, in both byte orders
+
+_SYNTAXES = {  # by implicit VR and little endian
+    (True, True): ImplicitVRLittleEndian,
+    (False, True): ExplicitVRLittleEndian,
+    (False, False): ExplicitVRBigEndian,
+}
 
 
 class DamagedFile(ImageError):
@@ -62,7 +70,7 @@ def read_dataset(path: Path, *, pixels: bool = False, tags: Sequence[str] | None
         if path.stat().st_size == 0:
             raise DamagedFile("an empty file")
         with quiet():
-            dataset = _read(path, pixels, list(tags) if tags is not None else None)
+            dataset = _read(path, pixels, None if tags is None else [*tags, _CLASS])
     except PermissionError:
         raise DamagedFile("no permission to read") from None
     except ImageError:
@@ -87,6 +95,17 @@ def _read(path: Path, pixels: bool, tags: list[str] | None) -> FileDataset:
             raise ImageError(NOT_DICOM)
         file.seek(0)
         dataset = pydicom.dcmread(file, stop_before_pixels=not pixels, specific_tags=tags, force=not marked)  # type: ignore[arg-type]
-    if not marked and "SOPClassUID" not in dataset:
+    if not marked and _CLASS not in dataset:
         raise ImageError(NOT_DICOM)
+    _complete_syntax(dataset)
     return dataset
+
+
+def _complete_syntax(dataset: FileDataset) -> None:
+    """Add the transfer syntax, which decoders need, to a data set without file meta information. Compressed pixels have
+    none: their syntax is unknown."""
+    syntax = _SYNTAXES.get(dataset.original_encoding)  # type: ignore[arg-type]
+    if "TransferSyntaxUID" in dataset.file_meta or syntax is None:
+        return
+    if "PixelData" not in dataset or not dataset["PixelData"].is_undefined_length:
+        dataset.file_meta.TransferSyntaxUID = syntax

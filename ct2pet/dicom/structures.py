@@ -69,6 +69,10 @@ def read_lesions(structures: Sequence[Header], pet: Placed, ct: Placed, pattern:
             found[marked.drawn].append(marked)
         except Ct2PetError as error:
             notes.unused.append(f"{label} is not used: {error}")
+        except MemoryError:
+            raise
+        except Exception as error:  # a damaged object raises various errors, which may quote its content
+            notes.unused.append(f"{label} is not used: it is damaged ({type(error).__name__})")
     chosen = next((drawn for drawn in found if found[drawn]), None)
     for drawn, objects in found.items():
         if drawn != chosen:

@@ -32,6 +32,7 @@ class ItkReader(Reader):
         return _grid(_open(path))
 
     def write(self, path: Path, volume: Volume) -> None:
+        _check_path(path)
         image = to_itk(volume)
         if path.suffix.lower() == ".mhd":
             _write_header_and_data(path, image)
@@ -42,7 +43,16 @@ class ItkReader(Reader):
             written.replace(temporary)
 
 
+def _check_path(path: Path) -> None:
+    """Raise ImageError where ITK, which takes no other bytes than those of UTF-8, would end the process."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise ImageError(f"{path}: its path contains bytes that are not UTF-8: rename it") from None
+
+
 def _open(path: Path) -> sitk.ImageFileReader:
+    _check_path(path)
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     if path.suffix.lower() in (".mha", ".mhd"):

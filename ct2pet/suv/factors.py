@@ -214,7 +214,7 @@ def _injection(
         return injection(first, drug, begun, half_life)
     if isinstance(supplied.injection, datetime):
         return supplied.injection, "--weights_csv"
-    return last_before(supplied.injection, begun, half_life), "--weights_csv"
+    return last_before(supplied.injection, begun, half_life, "--weights_csv"), "--weights_csv"
 
 
 def _check_uptake(uptake: timedelta, reference: timedelta, half_life: float, tag: str, notes: list[str]) -> None:

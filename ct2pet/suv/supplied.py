@@ -19,7 +19,8 @@ _VALUES = ("weight_kg", "dose_bq", "injection", "decay_reference")
 class Supplied:
     """Values of one study; None: the header's value is used.
 
-    ``injection``: a time of the scanner's clock (the last one before the scan), or with its date.
+    ``injection``: a time of the scanner's clock (the last one before the scan), or with its date, which nuclides of a
+    long half-life need.
     ``decay_reference``: the time that the values are decay corrected to (the one nearest to the scan), or with date.
     """
 

@@ -23,6 +23,7 @@ _PLAUSIBLE_HALF_LIVES = 5
 """An uptake of more half-lives is an error of the clock or of the date: 3% of the tracer would be left."""
 
 _ANY_DAY = date(2000, 1, 1)
+_DAY_S = 86400
 _T = TypeVar("_T", datetime, time, date, timezone)
 
 
@@ -129,7 +130,8 @@ def mean_activity_times(slices: Sequence[Frame], half_life: float) -> list[datet
 def injection(frame: Frame, drug: Frame, first: datetime, half_life: float) -> tuple[datetime, str]:
     """The time of the injection, and its tag; ``first`` is the start of the first acquisition.
 
-    (0018,1078) has a date; (0018,1072) has none and means the day of the scan, or the evening before (``last_before``).
+    (0018,1078) has a date; (0018,1072) has none and means the day of the scan, or the evening before (``last_before``);
+    ImageError where it could be another day.
     A date that contradicts the scan (de-identification shifts some dates and not others) is not used, its time is. Of
     a date without a time, or with its hour alone, only these are used: together with (0018,1072).
     """
@@ -144,12 +146,13 @@ def injection(frame: Frame, drug: Frame, first: datetime, half_life: float) -> t
         day = vague.day if vague is not None else None
         if day is not None and plausible((first - datetime.combine(day, at)).total_seconds(), half_life):
             return datetime.combine(day, at), tag
-        return last_before(at, first, half_life), tag
+        return last_before(at, first, half_life, tag), tag
     if dated is None:
         how = "is missing" if vague is None and vague_at is None else "has no minutes"
         named = dated_tag if vague is not None and vague_at is None else tag
         raise ImageError(f"{named} {how}: give injection in --weights_csv")
-    return last_before(dated.time(), first, half_life), f"the time of {dated_tag}, not its date"
+    how = f"the time of {dated_tag}, not its date"
+    return last_before(dated.time(), first, half_life, how), how
 
 
 def _check_same_injection(
@@ -168,16 +171,27 @@ def _apart(one: time, other: time) -> float:
     """Seconds between two times of the day, around midnight if that is shorter."""
     seconds = [(t.hour * 60 + t.minute) * 60 + t.second for t in (one, other)]
     difference = abs(seconds[0] - seconds[1])
-    return min(difference, 86400 - difference)
+    return min(difference, _DAY_S - difference)
 
 
-def last_before(clock: time, reference: datetime, half_life: float) -> datetime:
+def last_before(clock: time, reference: datetime, half_life: float, source: str) -> datetime:
     """The time ``clock`` on the day of ``reference``; the day before, where that lies after ``reference``
-    and the day before is plausible: the injection at 23:50 for a scan at 0:40."""
+    and the day before is plausible: the injection at 23:50 for a scan at 0:40.
+
+    Raises ImageError, naming the ``source`` of the clock, where an earlier day is plausible, too: a tracer of a long
+    half-life is scanned hours or days after the injection.
+    """
     moment = datetime.combine(reference.date(), clock)
     earlier = moment - timedelta(days=1)
     passed = moment > reference and plausible((reference - earlier).total_seconds(), half_life)
-    return earlier if passed else moment
+    found = earlier if passed else moment
+    uptakes = [(reference - found).total_seconds() + day for day in (0, _DAY_S)]
+    if all(plausible(uptake, half_life) for uptake in uptakes):
+        raise ImageError(
+            f"the day of the injection is unknown: by {source} and the half-life it could be one of several; "
+            "give injection with its date in --weights_csv"
+        )
+    return found
 
 
 def plausible(uptake: float, half_life: float) -> bool:

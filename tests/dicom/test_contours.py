@@ -150,3 +150,10 @@ def test_incomplete_points_are_named():
     with pytest.raises(ImageError, match="points that are not x, y, z") as error:
         closed_contours(dataset, 1)
     assert "SECRET" not in str(error.value)
+
+
+def test_an_observation_without_the_number_of_its_roi_is_ignored():
+    (structure,) = rtstruct({"GTV": [], "Liver": []})
+    for observation in structure.RTROIObservationsSequence:
+        del observation.ReferencedROINumber
+    assert [(region.number, region.taken) for region in regions(structure, None)] == [(1, True), (2, False)]

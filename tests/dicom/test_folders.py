@@ -1,5 +1,6 @@
 """Which folder is a case, and what it is called."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -105,6 +106,32 @@ def test_a_folder_that_is_called_like_its_patient_gets_another_name(tmp_path, fo
     assert dicom_cases(path, tmp_path / "out") == {case: path}  # the same, wherever one begins
 
 
+@pytest.mark.parametrize(
+    ("patient", "folder"),
+    [
+        ("Müller^Eva", "Mueller_CT1"),
+        ("Müller^Eva", "muller"),
+        ("Mueller^Eva", "Müller"),
+        ("Mueller^Eva", "Muller 2"),
+        ("Müller^Eva", os.fsdecode(b"M\xfcller")),
+        ("Lü^Eva", os.fsdecode(b"CT_L\xfc")),
+        ("Sørensen^Åse", "Soerensen"),
+        ("Sørensen^Åse", "Sorensen2"),
+        ("Sørensen^Åse", "scan Aase"),
+        ("Kowal^Łukasz", "Lukasz"),
+        ("Bjærg^X", "Bjaerg"),
+        ("Đorđević^X", "dordevic"),
+        ("Strauß^X", "Strauss"),
+        ("Özgür Yıldız^X", "yildiz"),
+    ],
+)
+def test_any_spelling_of_the_patient_gives_the_folder_another_name(tmp_path, patient, folder):
+    write(named(PatientName=patient), tmp_path / folder)
+    ((case, path),) = dicom_cases(tmp_path, tmp_path / "out").items()
+    assert is_renamed(case, path)
+    assert case.startswith("ct_")
+
+
 @pytest.mark.parametrize("folder", ["case_01", "4711", "CT thorax", "Li", "2"])
 def test_other_folders_keep_their_names(tmp_path, folder):
     write(named(PatientID="2-4712"), tmp_path / folder)
@@ -138,3 +165,13 @@ def test_a_link_gives_its_own_name_and_a_dot_that_of_the_folder(tmp_path, monkey
     assert list(dicom_cases(tmp_path / "cases", tmp_path / "out")) == ["A1", "A2"]
     monkeypatch.chdir(tmp_path / "A1" / "CT")
     assert list(dicom_cases(Path(), tmp_path / "out")) == ["CT"]
+
+
+def test_a_patient_whose_series_is_a_link_is_a_case(tmp_path):
+    for patient in ("A1", "B1"):
+        write(ct_series(Study(patient))[:1], tmp_path / "archive" / patient)
+        (tmp_path / "in" / patient).mkdir(parents=True)
+        (tmp_path / "in" / patient / "again").symlink_to(tmp_path / "in" / patient, target_is_directory=True)
+        (tmp_path / "in" / patient / "CT").symlink_to(tmp_path / "archive" / patient, target_is_directory=True)
+    folder = tmp_path / "in"
+    assert dicom_cases(folder, tmp_path / "out") == {"A1": folder / "A1", "B1": folder / "B1"}

@@ -1,5 +1,6 @@
 """Which objects mark the lesions of an examination, on which grid, and what is said about the others."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -230,6 +231,35 @@ def test_a_damaged_object_is_noted(tmp_path, images):
     found = read_lesions(exam.structures, exam.pet, exam.ct)
     assert found.mask is None
     assert "structure object 1 of 1 is not used" in found.notes[0]
+
+
+def with_a_comma(path):
+    """The first point of the contours as a decimal number with a comma."""
+    content = path.read_bytes()
+    where = content.index(b".", content.index(b"\x06\x30\x50\x00") + 8)
+    path.write_bytes(content[:where] + b"," + content[where + 1 :])
+
+
+@pytest.mark.parametrize("missing", ["contours", "names", "segment", None])
+def test_a_malformed_object_does_not_stop_the_others(tmp_path, images, missing):
+    (bad,) = rtstruct({"ZZSECRET": [square(PET_GRID, 5)]}, referenced=images[1], series="bad", SOPInstanceUID=uid("x"))
+    if missing == "contours":
+        del bad.ROIContourSequence[0].ReferencedROINumber
+    elif missing == "names":
+        del bad.StructureSetROISequence[0].ROINumber
+    elif missing == "segment":
+        (bad,) = segmentation(images[1], np.ones((1, *PET_GRID.shape), bool), kind="BINARY", meanings=[LESION])
+        del bad.SegmentSequence[0].SegmentNumber
+    (path,) = write([bad], tmp_path / "bad")
+    if missing is None:
+        with_a_comma(path)
+    found = lesions(tmp_path, rtstruct({"a": [square(PET_GRID, 2)]}, referenced=images[1], series="good"))
+    assert found.mask.array.sum() == 9
+    (note,) = [note for note in found.notes if "is not used" in note]
+    assert re.fullmatch(r"structure object \d of 2 is not used: it is damaged \((AttributeError|ValueError)\)", note)
+    ((exam,), _) = pair(scan_tree(tmp_path))
+    (unused,) = unused_structures(exam.structures, found.notes)
+    assert unused.path == path
 
 
 def test_regions_by_pattern_and_what_fits_nothing(tmp_path, images):

@@ -1,6 +1,8 @@
 """Every format against SimpleITK, there and back, and damaged in all ways."""
 
 import itertools
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -117,6 +119,20 @@ def test_letters_of_other_languages_and_spaces_in_file_names(tmp_path, suffix):
     path = tmp_path / "Männer größe" / f"Zürich 1.5 ł{suffix}"
     write_volume(path, volume)
     np.testing.assert_array_equal(read_volume(path).array, volume.array)
+
+
+@pytest.mark.parametrize("suffix", [".nrrd", ".mha", ".mhd"])
+def test_a_path_that_is_not_utf_8_is_refused_where_itk_would_end_the_process(tmp_path, suffix):
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/M\xfcller" + suffix.encode()))
+    path.write_bytes(b"content")
+    for call in (read_volume, read_grid, lambda path: write_volume(path, some_volume())):
+        with pytest.raises(ImageError, match="its path contains bytes that are not UTF-8: rename it") as caught:
+            call(path)
+        assert str(caught.value).count(str(path)) == 1
+    assert path.read_bytes() == b"content"
+    inner = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xe9")) / f"a{suffix}"
+    with pytest.raises(ImageError, match="not UTF-8"):
+        write_volume(inner, some_volume())
 
 
 @pytest.mark.parametrize("suffix", SUFFIXES)

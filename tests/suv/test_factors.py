@@ -43,6 +43,16 @@ def test_midnight_hours_before_the_scan_is_not_an_injection_time():
     assert factor(series(SeriesTime="070000", AcquisitionTime="070000"), given) > AT_START
 
 
+def test_a_supplied_injection_of_a_long_lived_tracer_needs_its_date():
+    # Zirconium-89, 78.41 h: injected four days less 4 h before the scan, 2^(92 / 78.41) = e^0.813283 = 2.255301.
+    tags = {"RadionuclideHalfLife": 78.41 * 3600, "RadionuclideCodeSequence": None}
+    headers = series({"RadiopharmaceuticalStartTime": "140000", **tags}, SeriesTime="100000", AcquisitionTime="100000")
+    assert "(0018,1072)" in refusal(headers)
+    assert "give injection with its date in --weights_csv" in refusal(headers, Supplied(injection=time(14)))
+    given = Supplied(injection=datetime(2019, 12, 29, 14))
+    assert factor(headers, given) == pytest.approx(2.255301 * AT_INJECTION, rel=1e-6)
+
+
 def test_a_rewritten_series_time_does_not_move_the_decay_reference():
     # Measured from 9:00 to 9:02 of a list-mode scan that began at 8:10; Series Time is that of a later reconstruction.
     # The mean activity lies 59.937 s after the start of the frame: 3059.937 s after the reference, and the decay factor

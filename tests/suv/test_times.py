@@ -18,10 +18,10 @@ def slices(**tags):
     return pet_series(**tags)[:3]
 
 
-def injected(reference=NINE, zone=None, **tags):
+def injected(reference=NINE, zone=None, half_life=HALF_LIFE, **tags):
     drug = radiopharmaceutical(**{"RadiopharmaceuticalStartTime": None, **tags})
     header = pet_series(TimezoneOffsetFromUTC=zone)[0]
-    return injection(Frame(header), Frame(drug), reference, HALF_LIFE)
+    return injection(Frame(header), Frame(drug), reference, half_life)
 
 
 def starts(headers):
@@ -101,6 +101,31 @@ def test_a_shifted_date_of_the_injection_does_not_count_and_its_time_does(date):
     assert "not its date" in injected(**dated)[1]
     both = injected(**dated, RadiopharmaceuticalStartTime="080010")
     assert both == (datetime(2020, 1, 2, 8, 0, 10), "Radiopharmaceutical Start Time (0018,1072)")
+
+
+@pytest.mark.parametrize("hours", [78.41, 100.2, 64.05, 12.701])  # Zr-89, I-124, Y-90, Cu-64
+@pytest.mark.parametrize("clock", ["080000", "100000"])
+def test_the_day_of_a_long_lived_tracer_is_not_guessed(hours, clock):
+    with pytest.raises(ImageError, match=r"\(0018,1072\).*give injection with its date in --weights_csv"):
+        injected(half_life=hours * 3600, RadiopharmaceuticalStartTime=clock)
+    shifted = {"RadiopharmaceuticalStartDateTime": f"20300102{clock}"}
+    with pytest.raises(ImageError, match=r"\(0018,1078\).*give injection with its date in --weights_csv"):
+        injected(half_life=hours * 3600, **shifted)
+
+
+def test_the_date_of_a_long_lived_tracer_counts():
+    zirconium = 78.41 * 3600
+    days = datetime(2019, 12, 29, 14)
+    assert injected(half_life=zirconium, RadiopharmaceuticalStartDateTime="20191229140000")[0] == days
+    vague = {"RadiopharmaceuticalStartDateTime": "20191229", "RadiopharmaceuticalStartTime": "140000"}
+    assert injected(half_life=zirconium, **vague)[0] == days
+
+
+@pytest.mark.parametrize("minutes", [109.77, 67.71, 200.3])  # F-18, Ga-68, Cu-61
+def test_one_day_alone_is_plausible_for_short_lived_tracers(minutes):
+    for hours in range(1, 6):
+        found = injected(half_life=minutes * 60, RadiopharmaceuticalStartTime=f"0{9 - hours}0000")
+        assert found[0] == datetime(2020, 1, 2, 9 - hours)
 
 
 def test_two_times_of_the_injection_that_contradict_each_other_are_not_chosen_between():
