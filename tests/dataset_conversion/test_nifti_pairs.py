@@ -40,6 +40,12 @@ def run(source, *options):
         ("SUV", "PET", ""),
         ("PET_mask", "lesions", ""),
         ("x_0001", "PET", "x"),
+        ("LUNG_0001_CT", "CT", "LUNG_0001"),  # the number of a patient
+        ("0001_CT", "CT", "0001"),
+        ("CT_0001", "CT", "0001"),
+        ("LUNG_0001_0000", "CT", "LUNG_0001"),
+        ("LUNG_0000_0001", "PET", "LUNG_0000"),
+        ("LUNG_0001_scan", None, "LUNG_0001_scan"),
         ("actor", None, "actor"),  # no word of its own
         ("petra_ct", "CT", "petra"),
     ],
@@ -65,6 +71,34 @@ def test_pairs_of_any_layout_become_a_dataset(source, tmp_path):
     row = dataset.table[names["17"]]
     assert (row["diagnosis"], row["sex"], row["age"]) == ("lymphoma", "F", "90")
     assert (read_volume(dataset.file("PET", names["17"])).array == pet_of(1).array).all()
+
+
+@pytest.mark.parametrize(("ct", "pet"), [("CT", "PET"), ("0000", "0001")])
+def test_numbers_of_patients_are_not_taken_for_kinds_of_images(tmp_path, monkeypatch, ct, pet):
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
+    for number in range(3):
+        name = f"LUNG_{number:04d}"
+        write_images({tmp_path / "in" / f"{name}_{ct}.nii.gz": ct_of(number)})
+        write_images({tmp_path / "in" / f"{name}_{pet}.nii.gz": pet_of(number)})
+    assert run(tmp_path / "in", "--patient_map", str(tmp_path / "map.csv")) == 0
+    dataset = open_dataset("1")
+    with (tmp_path / "map.csv").open(newline="") as file:
+        names = {row["study_instance_uid"]: row["case"] for row in csv.DictReader(file)}
+    assert {*names} == {"LUNG_0000", "LUNG_0001", "LUNG_0002"}
+    for number in range(3):
+        case = names[f"LUNG_{number:04d}"]
+        assert (read_volume(dataset.file("CT", case)).array == ct_of(number).array).all()
+        assert (read_volume(dataset.file("PET", case)).array == pet_of(number).array).all()
+
+
+def test_images_of_two_patients_are_not_paired(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
+    write_images(
+        {tmp_path / "in" / "LUNG_0000_CT.nii.gz": ct_of(0), tmp_path / "in" / "LUNG_0001_PET.nii.gz": pet_of(1)}
+    )
+    assert run(tmp_path / "in") == 2
+    assert "no usable study" in capsys.readouterr().err
+    assert not (tmp_path / "raw").exists()
 
 
 def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
