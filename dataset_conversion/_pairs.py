@@ -77,13 +77,15 @@ class Recipe:
 
     ``write_images(study, case, patient, folder)`` writes the images of a case and returns its record. ``memory_gib``:
     memory of one process for the largest study. ``write_description(folder, name=, num_training=,
-    **citation)`` writes dataset.json. ``image``: the name of the study's image in messages.
+    **citation)`` writes dataset.json. ``image``: the name of the study's image in messages. ``check``, of the studies
+    by case: raises DatasetError before anything is written.
     """
 
     write_images: Callable[[Study, str, str, Path], Record]
     memory_gib: Callable[[Sequence[Study]], float]
     write_description: Callable[..., None]
     image: str
+    check: Callable[[Mapping[str, Study]], None] | None = None
 
 
 def convert_studies(
@@ -114,6 +116,8 @@ def convert_studies(
     with alone_in(folder):
         prefix, records = folder.name.split("_", 1)[1], read_records(folder)
         cases, patients = _number(found.studies, records, folder)
+        if recipe.check is not None:
+            recipe.check({cases[study.name]: study for study in found.studies})
         begin_conversion(folder, prefix, records)
         new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
         results = map_cases(

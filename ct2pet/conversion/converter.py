@@ -24,6 +24,7 @@ from ct2pet.conversion.records import (
     read_records,
     restore_description,
 )
+from ct2pet.conversion.supplied_values import check_all_used, row_of
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.examinations import pair
@@ -213,19 +214,9 @@ def _check_ours(folder: Path) -> None:
 
 
 def _supplied(named: Iterable[Named], table: SuppliedTable) -> dict[str, Supplied]:
-    found, used = {}, set()
-    for item in named:
-        time = item.exam.pet.series.time
-        dates = () if time is None else (f"{time:%Y%m%d}", f"{time:%Y-%m-%d}")
-        row = table.find(patient=item.exam.patient, study=(item.exam.study, *dates), case=item.case)
-        if row is not None:
-            found[item.case] = row.values
-            used.add(row.line)
-    unused = [str(row.line) for row in table.rows if row.line not in used]
-    if unused:
-        lines = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
-        raise DatasetError(f"{table.path}: line(s) {lines} match no examination; correct or remove them")
-    return found
+    rows = {item.case: row_of(table, item.exam.pet.first, item.exam.pet.series.time, item.case) for item in named}
+    check_all_used(table, rows.values())
+    return {case: row.values for case, row in rows.items() if row is not None}
 
 
 def _arguments(
