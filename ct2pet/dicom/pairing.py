@@ -1,4 +1,5 @@
-"""Pairing of PET and CT. One examination per study: its attenuation-corrected PET with the largest part of the body."""
+"""Pairing of PET and CT. One examination per study: of its attenuation-corrected PETs with a CT the one that shows the
+largest part of the body."""
 
 from __future__ import annotations
 
@@ -69,15 +70,18 @@ def pair_images(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
     pets = [item for item in placed if item.series.kind == PET]
     cts = [item for item in placed if item.series.kind == CT]
     for study in _by_study(pets):
-        best, *others = sorted(study, key=_pet_rank)
+        ct, others = None, sorted(study, key=_pet_rank)
+        while ct is None and others:
+            best = others.pop(0)
+            ct, notes = _choose_ct(best, cts)
+            if ct is None:
+                reason = notes[0] if notes else _why_no_ct(best, tree)
+                left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
+        if ct is None:
+            continue
         for other in others:
             reason = f"{best.series.label} was chosen from the same study"
             left_out.append(LeftOut(other.series.folder, f"{other.series.label}: {reason}"))
-        ct, notes = _choose_ct(best, cts)
-        if ct is None:
-            reason = notes[0] if notes else _why_no_ct(best, tree)
-            left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
-            continue
         used.add(ct.first.series)
         incomplete = [*_missing_slices(best), *_damage_notes(tree, best, ct)]
         notes += [*_pet_notes(best, others), *incomplete]
