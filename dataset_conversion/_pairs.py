@@ -23,6 +23,7 @@ from ct2pet.conversion.records import (
     begin_conversion,
     image_path,
     read_records,
+    record_path,
     remove_case,
     restore_description,
     write_record,
@@ -158,7 +159,7 @@ def convert_study(recipe: Recipe, study: Study, case: str, patient: str, folder:
     try:
         remove_case(folder, case)
         record = recipe.write_images(study, case, patient, folder)
-        write_record(folder, case, record)
+        write_record(record_path(folder, case), record)
     except BaseException as error:
         remove_case(folder, case)
         if isinstance(error, (Ct2PetError, OSError)):

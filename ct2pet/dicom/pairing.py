@@ -42,13 +42,14 @@ class Placed:
 @dataclass(frozen=True)
 class Exam:
     """A PET with its CT. ``notes``: remarks on the choice, without identifiers. ``incomplete``: those on possibly
-    missing ends of a series."""
+    missing ends of a series. ``other_pets``: the series UIDs of the other PETs of the study."""
 
     pet: Placed
     ct: Placed
     structures: tuple[Header, ...]
     notes: tuple[str, ...]
     incomplete: tuple[str, ...] = ()
+    other_pets: tuple[str, ...] = ()
 
     @property
     def patient(self) -> str:
@@ -69,6 +70,10 @@ def pair_images(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
     used: set[str] = set()
     pets = [item for item in placed if item.series.kind == PET]
     cts = [item for item in placed if item.series.kind == CT]
+    series_of: dict[tuple[str, str], set[str]] = {}
+    for series in tree.series:
+        if series.kind == PET:
+            series_of.setdefault((series.first.patient, series.first.study), set()).add(series.first.series)
     for study in _by_study(pets):
         ct, others = None, sorted(study, key=_pet_rank)
         while ct is None and others:
@@ -85,7 +90,8 @@ def pair_images(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
         used.add(ct.first.series)
         incomplete = [*_missing_slices(best), *_damage_notes(tree, best, ct)]
         notes += [*_pet_notes(best, others), *incomplete]
-        exams.append(Exam(best, ct, (), tuple(notes), tuple(incomplete)))
+        other_pets = series_of[best.first.patient, best.first.study] - {best.first.series}
+        exams.append(Exam(best, ct, (), tuple(notes), tuple(incomplete), tuple(sorted(other_pets))))
     left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
     return sorted(exams, key=_chronological), left_out
 
