@@ -1,9 +1,11 @@
 import csv
+import os
 import stat
 
 import pytest
 from nifti_studies import ct_of, lesions_of, pet_of, write_images
 
+from ct2pet.conversion.patient_map import read_map
 from ct2pet.dataset import open_dataset, verify_dataset
 from ct2pet.imageio import read_volume
 from dataset_conversion import nifti_pairs
@@ -119,6 +121,15 @@ def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "left out: a study without PET" in printed
     assert "left out: not a regular file (a broken link, a device)" in printed
+
+
+def test_a_folder_whose_name_is_not_text_is_in_the_map(source, tmp_path):
+    name = os.fsdecode(b"M\xfcller")
+    write_images({source / name / "ct.nii.gz": ct_of(4), source / name / "pet.nii.gz": pet_of(4)})
+    for _ in range(2):
+        assert run(source, "--patient_map", str(tmp_path / "map.csv")) == 0
+        assert name in {row.folder for row in read_map(tmp_path / "map.csv")}
+    assert len(open_dataset("1").cases()) == 4
 
 
 def test_a_source_that_is_a_link(source, tmp_path):
