@@ -32,7 +32,7 @@ from ct2pet.files import read_json
 from ct2pet.paths import raw_folder
 from ct2pet.suv import SuppliedTable, read_supplied
 from dataset_conversion._console import add_arguments, report
-from dataset_conversion._dose_pair import LOW, memory_gib, write_dose_pair
+from dataset_conversion._dose_pair import LOW, check_supplied, memory_gib, write_dose_pair
 from dataset_conversion._pairs import Found, Recipe, Study, convert_studies
 
 NAME = "Dataset105_UDPET"
@@ -132,6 +132,7 @@ def _execute(parsed: argparse.Namespace) -> None:
         memory_gib,
         partial(write_low_dose_json, dose_fraction=1 / parsed.drf),
         image=LOW,
+        check=partial(check_supplied, supplied=table),
     )
     outcome = convert_studies(
         folder,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +13,16 @@ from pydicom.dataset import Dataset
 
 from ct2pet.conversion.records import Record, image_path
 from ct2pet.conversion.series_facts import age_of, geometry_of, sex_of, stack_headers, suv_of_slices
+from ct2pet.conversion.supplied_values import check_all_used, row_of
 from ct2pet.dataset.contents import LEAST_OVERLAP
 from ct2pet.dataset.plausibility import pet_problems
 from ct2pet.dicom.folders import only_series
 from ct2pet.dicom.frames import series_stack
-from ct2pet.dicom.headers import PET, read_header
+from ct2pet.dicom.headers import PET, Header, read_header
 from ct2pet.dicom.pairing import Placed
 from ct2pet.dicom.pixels import read_pet
 from ct2pet.dicom.reading import discreet, quiet
+from ct2pet.dicom.tree import regular_files
 from ct2pet.errors import Ct2PetError, ImageError
 from ct2pet.imageio import write_volume
 from ct2pet.suv import SuppliedTable, SuvFactors
@@ -58,9 +61,9 @@ def write_dose_pair(
     """
     with quiet(), discreet():
         with _about(FULL):
-            full = _open(study.target, supplied)
+            full = _open(study.target, case, supplied)
         with _about(LOW):
-            low = _open(study.image, supplied)
+            low = _open(study.image, case, supplied)
         notes = _compare(low, full, dose_fraction)
         with _about(FULL):
             volume = full.read()
@@ -93,15 +96,34 @@ def memory_gib(studies: Sequence[Study]) -> float:
 
 def _num_voxels(folder: Path) -> int:
     """An estimate of the voxels of the PET in a folder: its files times the pixels of the first image."""
-    files = [path for path in folder.rglob("*") if path.is_file()]
+    files = list(regular_files(folder, []))
+    shapes = (header.shape for header in _headers(files) if header.shape is not None)
+    rows, columns = next(shapes, (0, 0))
+    return len(files) * rows * columns
+
+
+def _headers(files: Iterable[Path]) -> Iterator[Header]:
+    """Those of the images, in the order of the files, each read when it is needed."""
     for path in files:
         try:
-            shape = read_header(path).shape
+            yield read_header(path)
         except ImageError:
             continue
-        if shape is not None:
-            return len(files) * shape[0] * shape[1]
-    return 0
+
+
+def check_supplied(studies: Mapping[str, Study], supplied: SuppliedTable) -> None:
+    """Raise DatasetError where a row of the table belongs to no PET of the studies (by case). Of each PET only the
+    header of the first image is read."""
+    if supplied.rows:
+        with quiet(), discreet():
+            rows = [row_of(supplied, pet, pet.time, case) for case, study in studies.items() for pet in _pets(study)]
+        check_all_used(supplied, rows)
+
+
+def _pets(study: Study) -> Iterator[Header]:
+    """The first image of each of the two PETs; a PET without one is reported when it is converted."""
+    for folder in (study.target, study.image):
+        yield from islice((item for item in _headers(regular_files(folder, [])) if item.kind == PET), 1)
 
 
 @contextmanager
@@ -113,13 +135,13 @@ def _about(which: str) -> Iterator[None]:
         raise ImageError(f"{which}: {error}") from error
 
 
-def _open(folder: Path, supplied: SuppliedTable) -> _Pet:
+def _open(folder: Path, case: str, supplied: SuppliedTable) -> _Pet:
     series = only_series(folder, PET)
     placed = Placed(series, series_stack(series))
     if placed.first.attenuation_corrected is False:
         raise ImageError("not attenuation-corrected (CorrectedImage)")
     headers = stack_headers(placed.stack)
-    row = supplied.find(patient=placed.first.patient, study=(placed.first.study,))
+    row = row_of(supplied, placed.first, placed.first.time, case)
     suv = suv_of_slices(placed.stack, headers, row.values if row else None)
     return _Pet(placed, suv, next(iter(headers.values())))
 

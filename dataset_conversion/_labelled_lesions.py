@@ -2,7 +2,8 @@
 dataset without input images.
 
 Cases are NAME_0001 ..., patients P0001 ..., in an order independent of the names in the source. dataset.json
-is written last. A second run writes all cases again.
+is written last. A second run writes all cases again and removes those of earlier runs: other lesions could have their
+names.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ _PROCESS_GIB = 1.5
 _AROUND_MM = (15.0, 48.0, 48.0)  # Z, Y, X: margin of the CT around the lesion
 _TEST_SHARE = 0.2
 _BEYOND = 1  # voxels by which the region may go beyond the PET
+_KINDS = ("targets", "CT", "lesions")  # folders of the files of a case
 _CT = {"CT": {"kind": "ct", "unit": "HU"}}
 _PET_AND_CT = {"PET": {"kind": "pet", "unit": "SUVbw g/ml"}, **_CT}
 
@@ -67,6 +69,7 @@ def write_lesions(
     cases = {f"{prefix}_{number:04d}": lesion for number, lesion in enumerate(ordered, start=1)}
     tests = _test_patients(ordered)
     (folder / layout.DATASET).unlink(missing_ok=True)
+    _remove_cases(folder, f"{prefix}_*")
     results = map_cases(
         _write_case,
         {case: (folder, case, "Ts" if one.patient in tests else "Tr", one) for case, one in cases.items()},
@@ -81,7 +84,11 @@ def write_lesions(
     }
     if not rows:
         results.raise_failures("could not be converted")
-    write_table(folder / layout.CASES, rows, ("case", "patient", condition[0]))
+    table = folder / layout.CASES
+    before = table.read_bytes() if table.is_file() else None
+    write_table(table, rows, ("case", "patient", condition[0]))
+    if table.read_bytes() != before:
+        (folder / layout.SPLITS).unlink(missing_ok=True)  # its folds could divide the cases of a patient
     description = {
         "name": prefix,
         "channel_names": {},
@@ -95,6 +102,12 @@ def write_lesions(
     write_json(folder / layout.DATASET, description)
     results.raise_failures("could not be converted", some_done=True)
     return len(rows)
+
+
+def _remove_cases(folder: Path, pattern: str) -> None:
+    for kind in _KINDS:
+        for path in folder.glob(f"{kind}T[rs]/{pattern}.nii.gz"):
+            path.unlink()
 
 
 def _test_patients(lesions: Sequence[LabelledLesion]) -> set[str]:
@@ -127,8 +140,12 @@ def _write_case(folder: Path, case: str, split: str, lesion: LabelledLesion) -> 
     if lesion.pet is not None:
         pet = lesion.pet()
         parts["targets"] = pet.crop(_covering(pet.grid, parts["lesions"].grid))
-    for kind, volume in parts.items():
-        write_volume(folder / f"{kind}{split}" / f"{case}.nii.gz", volume)
+    try:
+        for kind, volume in parts.items():
+            write_volume(folder / f"{kind}{split}" / f"{case}.nii.gz", volume)
+    except BaseException:
+        _remove_cases(folder, case)
+        raise
 
 
 def _covering(grid: Grid, part: Grid) -> Box:

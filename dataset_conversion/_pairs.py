@@ -23,6 +23,7 @@ from ct2pet.conversion.records import (
     begin_conversion,
     image_path,
     read_records,
+    record_path,
     remove_case,
     restore_description,
     write_record,
@@ -77,13 +78,15 @@ class Recipe:
 
     ``write_images(study, case, patient, folder)`` writes the images of a case and returns its record. ``memory_gib``:
     memory of one process for the largest study. ``write_description(folder, name=, num_training=,
-    **citation)`` writes dataset.json. ``image``: the name of the study's image in messages.
+    **citation)`` writes dataset.json. ``image``: the name of the study's image in messages. ``check``, of the studies
+    by case: raises DatasetError before anything is written.
     """
 
     write_images: Callable[[Study, str, str, Path], Record]
     memory_gib: Callable[[Sequence[Study]], float]
     write_description: Callable[..., None]
     image: str
+    check: Callable[[Mapping[str, Study]], None] | None = None
 
 
 def convert_studies(
@@ -114,6 +117,8 @@ def convert_studies(
     with alone_in(folder):
         prefix, records = folder.name.split("_", 1)[1], read_records(folder)
         cases, patients = _number(found.studies, records, folder)
+        if recipe.check is not None:
+            recipe.check({cases[study.name]: study for study in found.studies})
         begin_conversion(folder, prefix, records)
         new = {cases[study.name]: study for study in found.studies if cases[study.name] not in records}
         results = map_cases(
@@ -154,7 +159,7 @@ def convert_study(recipe: Recipe, study: Study, case: str, patient: str, folder:
     try:
         remove_case(folder, case)
         record = recipe.write_images(study, case, patient, folder)
-        write_record(folder, case, record)
+        write_record(record_path(folder, case), record)
     except BaseException as error:
         remove_case(folder, case)
         if isinstance(error, (Ct2PetError, OSError)):

@@ -1,8 +1,9 @@
 """A folder of CT/PET pairs in NIfTI to a raw dataset.
 
 The name of every image contains its kind as a separate word: ``ct``; ``pet``, ``pt`` or ``suv``; ``seg``, ``mask``,
-``label``, ``lesion`` or ``lesions``, or nnU-Net's 0000 (CT) and 0001 (PET). The rest of the name, and the folder, are
-the same for the images of one study:
+``label``, ``lesion`` or ``lesions``. In a name without such a word, nnU-Net's 0000 (CT) and 0001 (PET) at its end
+count; all other numbers belong to the study. The rest of the name, and the folder, are the same for the images of one
+study:
 
     scans/anna_CT.nii.gz  scans/anna_PET.nii.gz
     scans/17/ct.nii.gz    scans/17/suv.nii.gz    scans/17/seg.nii.gz
@@ -37,9 +38,10 @@ from dataset_conversion._pairs import Found, Study, convert_studies
 _TABLE = "studies.csv"
 _WORDS = {
     **dict.fromkeys(("seg", "mask", "label", "lesion", "lesions"), "lesions"),  # checked first: PET_mask is a mask
-    **dict.fromkeys(("pet", "pt", "suv", "0001"), "PET"),
-    **dict.fromkeys(("ct", "0000"), "CT"),
+    **dict.fromkeys(("pet", "pt", "suv"), "PET"),
+    "ct": "CT",
 }
+_CHANNELS = {"0000": "CT", "0001": "PET"}
 _EMPTY = {"image", "images", "img", "volume"}
 
 
@@ -78,9 +80,11 @@ def _is_image(path: Path) -> bool:
 
 def role_of(name: str) -> tuple[str | None, str]:
     """The kind of an image from its name, and the rest of the name: ("PET", "anna_1") for anna_1_PET."""
-    words = re.split(r"[_\-. ]+", name)
+    words = [word for word in re.split(r"[_\-. ]+", name) if word]
     roles = [_WORDS[word.lower()] for word in words if word.lower() in _WORDS]
-    rest = [word for word in words if word.lower() not in _WORDS and word.lower() not in _EMPTY and word]
+    if not roles and words and words[-1] in _CHANNELS:
+        roles = [_CHANNELS[words.pop()]]
+    rest = [word for word in words if word.lower() not in _WORDS and word.lower() not in _EMPTY]
     role = next((role for role in ("lesions", "PET", "CT") if role in roles), None)
     return role, "_".join(rest)
 

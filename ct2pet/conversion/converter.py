@@ -5,12 +5,13 @@ from __future__ import annotations
 import csv
 import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ct2pet import layout
 from ct2pet.conversion.exam import convert_exam
+from ct2pet.conversion.existing import read_existing
 from ct2pet.conversion.left_out import check_replaceable, group_left_out, write_left_out
 from ct2pet.conversion.numbering import Named, name_exams
 from ct2pet.conversion.patient_map import MapRow, check_private_place, read_map, write_map
@@ -20,10 +21,11 @@ from ct2pet.conversion.records import (
     Record,
     alone_in,
     begin_conversion,
+    has_images,
     image_path,
-    read_records,
     restore_description,
 )
+from ct2pet.conversion.supplied_values import check_all_used, row_of
 from ct2pet.dataset import check_case_name, write_dataset_json
 from ct2pet.dataset.raw import read_table
 from ct2pet.dicom.examinations import pair
@@ -47,8 +49,9 @@ _BYTES_PER_VOXEL = 6  # of the largest series: its values and those of one slice
 
 @dataclass(frozen=True)
 class Conversion:
-    """The result of a run: new, existing and failed cases, and unused files. ``chosen``: the series of a new case, and
-    the source of its SUV. ``incomplete``: new and old cases whose series may lack slices at an end, with the reason."""
+    """The result of a run: new (or replaced), existing and failed cases, and unused files. ``chosen``: the series of a
+    new case, and the source of its SUV. ``incomplete``: new and old cases whose series may lack slices at an end, with
+    the reason."""
 
     dataset: Path
     new: tuple[str, ...]
@@ -93,10 +96,11 @@ def convert_dicom(
     _check_ours(folder)
     exams, unused = _find(source, list_path)
     with alone_in(folder):
-        records, known = read_records(folder), _known(map_path, name)
-        named = name_exams(exams, name, records, known)
+        existing, known = read_existing(folder, name), _known(map_path, name)
+        named = name_exams(exams, name, existing, known)
+        earlier = {*existing.records, *existing.patients, *(row.case for row in known)}
         try:
-            begin_conversion(folder, name, records)
+            begin_conversion(folder, name, _kept(folder, earlier, named))
             results = map_cases(
                 convert_exam,
                 _arguments(named, folder, _supplied(named, table), lesion_rois),
@@ -104,9 +108,10 @@ def convert_dicom(
                 memory_per_process_gib=_memory_gib(exams),
                 description="Converting",
             )
-            records = {**records, **results.values}
+            records = {**existing.finished, **results.values}
             unused += _unused_structures(named, records)
-            _finish(folder, name, records, [*known, *_map_rows(named, records, source)], map_path)
+            cases = {*records, *(case for case in earlier if has_images(folder, case))}
+            _finish(folder, name, cases, records, [*known, *_map_rows(named, records, source)], map_path)
             if list_path is not None:
                 folders = {item.case: item.exam.pet.series.folder for item in named}
                 write_left_out(list_path, source, unused, results.failures, folders)
@@ -213,19 +218,14 @@ def _check_ours(folder: Path) -> None:
 
 
 def _supplied(named: Iterable[Named], table: SuppliedTable) -> dict[str, Supplied]:
-    found, used = {}, set()
-    for item in named:
-        time = item.exam.pet.series.time
-        dates = () if time is None else (f"{time:%Y%m%d}", f"{time:%Y-%m-%d}")
-        row = table.find(patient=item.exam.patient, study=(item.exam.study, *dates), case=item.case)
-        if row is not None:
-            found[item.case] = row.values
-            used.add(row.line)
-    unused = [str(row.line) for row in table.rows if row.line not in used]
-    if unused:
-        lines = ", ".join(unused[:5]) + (", ..." if len(unused) > 5 else "")
-        raise DatasetError(f"{table.path}: line(s) {lines} match no examination; correct or remove them")
-    return found
+    rows = {item.case: row_of(table, item.exam.pet.first, item.exam.pet.series.time, item.case) for item in named}
+    check_all_used(table, rows.values())
+    return {case: row.values for case, row in rows.items() if row is not None}
+
+
+def _kept(folder: Path, earlier: Collection[str], named: Iterable[Named]) -> set[str]:
+    """Cases of earlier runs that are complete, or will be replaced: their place gives the split."""
+    return {case for case in earlier if has_images(folder, case)} | {item.case for item in named} & {*earlier}
 
 
 def _arguments(
@@ -258,15 +258,20 @@ def _map_rows(named: Iterable[Named], records: Mapping[str, Record], source: Pat
 
 
 def _finish(
-    folder: Path, name: str, records: Mapping[str, Record], rows: Sequence[MapRow], map_path: Path | None
+    folder: Path,
+    name: str,
+    cases: Collection[str],
+    records: Mapping[str, Record],
+    rows: Sequence[MapRow],
+    map_path: Path | None,
 ) -> None:
-    """The tables and dataset.json; nothing without cases."""
-    if not records:
+    """The tables and dataset.json; nothing without cases. ``records``: of all but cases of which a user removed it."""
+    if not cases:
         return
     if map_path is not None:
         write_map(map_path, {row.case: row for row in rows}.values())
     _write_table(folder / layout.CASES, records)
-    num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in records)
+    num_training = sum(image_path(folder, "images", case).parent.name == "imagesTr" for case in cases)
     if not restore_description(folder, num_training):
         write_dataset_json(
             folder, name=name, districts=DISTRICTS, num_training=num_training, file_ending=FILE_ENDING, source="DICOM"

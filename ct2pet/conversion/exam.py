@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from ct2pet.conversion.records import Record, image_path, remove_case, source_digest, write_record
+from ct2pet.conversion.records import Record, has_images, remove_case, series_digest, source_digest
+from ct2pet.conversion.replacing import TEMPORARY, NewFiles, new_files
 from ct2pet.conversion.series_facts import age_of, geometry_of, sex_of, stack_headers, suv_of_slices
 from ct2pet.dataset.plausibility import ct_problems, pet_problems
 from ct2pet.dicom.pairing import Exam
@@ -28,41 +29,43 @@ def convert_exam(
     supplied: Supplied | None = None,
     lesion_rois: str | None = None,
 ) -> Record:
-    """Write the images of one case and then its record; one series at a time is in memory.
+    """Write the images of one case and then its record; one series at a time is in memory. Existing files of the case
+    are replaced at the end.
 
-    Raises Ct2PetError, one line that begins with the series, where the examination cannot be converted; then no file of
-    it remains.
+    Raises Ct2PetError, one line that begins with the series, where the examination cannot be converted; then a complete
+    earlier version of the case remains, or else no file of it.
     """
     try:
-        with quiet(), discreet():
-            record = _convert(exam, case, patient, folder, supplied, lesion_rois)
-        write_record(folder, case, record)
+        with new_files(folder, case) as files:
+            with quiet(), discreet():
+                record = _convert(exam, patient, files, supplied, lesion_rois)
+            files.put_in_place(record)
     except BaseException as error:
-        remove_case(folder, case)
+        if not has_images(folder, case):
+            remove_case(folder, case)
         if isinstance(error, OSError):
             raise ImageError(f"{folder}: {case} cannot be written ({error.strerror or error})") from error
+        if isinstance(error, Ct2PetError) and TEMPORARY in str(error):
+            raise ImageError(str(error).replace(TEMPORARY, "")) from error
         raise
     return record
 
 
-def _convert(
-    exam: Exam, case: str, patient: str, folder: Path, supplied: Supplied | None, lesion_rois: str | None
-) -> Record:
+def _convert(exam: Exam, patient: str, files: NewFiles, supplied: Supplied | None, lesion_rois: str | None) -> Record:
     with _told_of(exam.pet.series):
         headers = stack_headers(exam.pet.stack)
         suv = suv_of_slices(exam.pet.stack, headers, supplied)
     lesions = read_lesions(exam.structures, exam.pet, exam.ct, lesion_rois)
     notes = [*exam.notes, *suv.notes, *lesions.notes]
-    remove_case(folder, case)
     if lesions.mask is not None:
-        write_volume(image_path(folder, "lesions", case), lesions.mask)
+        write_volume(files.path("lesions"), lesions.mask)
     with _told_of(exam.pet.series):
         volume = read_pet(exam.pet.stack, suv.factors)
-    notes += _write(image_path(folder, "targets", case), volume)
+    notes += _write(files.path("targets"), volume)
     del volume  # before the CT is read
     with _told_of(exam.ct.series):
         volume = read_ct(exam.ct.stack)
-    notes += _write(image_path(folder, "images", case), volume)
+    notes += _write(files.path("images"), volume)
     header = next(iter(headers.values()))
     return Record(
         patient=patient,
@@ -74,6 +77,7 @@ def _convert(
         suv=suv.how,
         lesions=lesions.mask is not None,
         notes=tuple(notes),
+        series=series_digest(exam.study, exam.pet.first.series),
     )
 
 

@@ -31,7 +31,7 @@ def read_map(path: Path) -> list[MapRow]:
     if not path.exists():
         return []
     try:
-        with path.open(encoding="utf-8", newline="") as file:
+        with path.open(encoding="utf-8", errors="surrogateescape", newline="") as file:
             reader = csv.DictReader(file)
             if reader.fieldnames != _COLUMNS:
                 raise DatasetError(f"{path}: would be replaced, but is not a patient map; choose another --patient_map")
@@ -42,7 +42,11 @@ def read_map(path: Path) -> list[MapRow]:
 
 def write_map(path: Path, rows: Iterable[MapRow]) -> None:
     """Write the table, sorted by case, readable only by its owner (mode 0600)."""
-    with atomic_path(path, private=True) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+    with (
+        atomic_path(path, private=True) as temporary,
+        # names of folders may contain bytes that are not text
+        temporary.open("w", encoding="utf-8", errors="surrogateescape", newline="") as file,
+    ):
         writer = csv.writer(file)
         writer.writerow(_COLUMNS)
         writer.writerows(astuple(row) for row in sorted(rows, key=lambda row: row.case))

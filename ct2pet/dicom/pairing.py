@@ -1,4 +1,5 @@
-"""Pairing of PET and CT. One examination per study: its attenuation-corrected PET with the largest part of the body."""
+"""Pairing of PET and CT. One examination per study: of its attenuation-corrected PETs with a CT the one that shows the
+largest part of the body."""
 
 from __future__ import annotations
 
@@ -41,13 +42,14 @@ class Placed:
 @dataclass(frozen=True)
 class Exam:
     """A PET with its CT. ``notes``: remarks on the choice, without identifiers. ``incomplete``: those on possibly
-    missing ends of a series."""
+    missing ends of a series. ``other_pets``: the series UIDs of the other PETs of the study."""
 
     pet: Placed
     ct: Placed
     structures: tuple[Header, ...]
     notes: tuple[str, ...]
     incomplete: tuple[str, ...] = ()
+    other_pets: tuple[str, ...] = ()
 
     @property
     def patient(self) -> str:
@@ -68,20 +70,28 @@ def pair_images(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
     used: set[str] = set()
     pets = [item for item in placed if item.series.kind == PET]
     cts = [item for item in placed if item.series.kind == CT]
+    series_of: dict[tuple[str, str], set[str]] = {}
+    for series in tree.series:
+        if series.kind == PET:
+            series_of.setdefault((series.first.patient, series.first.study), set()).add(series.first.series)
     for study in _by_study(pets):
-        best, *others = sorted(study, key=_pet_rank)
+        ct, others = None, sorted(study, key=_pet_rank)
+        while ct is None and others:
+            best = others.pop(0)
+            ct, notes = _choose_ct(best, cts)
+            if ct is None:
+                reason = notes[0] if notes else _why_no_ct(best, tree)
+                left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
+        if ct is None:
+            continue
         for other in others:
             reason = f"{best.series.label} was chosen from the same study"
             left_out.append(LeftOut(other.series.folder, f"{other.series.label}: {reason}"))
-        ct, notes = _choose_ct(best, cts)
-        if ct is None:
-            reason = notes[0] if notes else _why_no_ct(best, tree)
-            left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
-            continue
         used.add(ct.first.series)
         incomplete = [*_missing_slices(best), *_damage_notes(tree, best, ct)]
         notes += [*_pet_notes(best, others), *incomplete]
-        exams.append(Exam(best, ct, (), tuple(notes), tuple(incomplete)))
+        other_pets = series_of[best.first.patient, best.first.study] - {best.first.series}
+        exams.append(Exam(best, ct, (), tuple(notes), tuple(incomplete), tuple(sorted(other_pets))))
     left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
     return sorted(exams, key=_chronological), left_out
 

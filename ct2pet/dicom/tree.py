@@ -52,7 +52,8 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
     """Read the headers of all files of a folder tree, with a progress bar where ``progress``.
 
     Files other than CT or PET images, RTSTRUCT and SEG are listed as unused; so are copies of an image, localisers and
-    projections. Raises DatasetError where the folder does not exist or has no files.
+    projections. Files of macOS (``._NAME``, ``.DS_Store``) are ignored. Raises DatasetError where the folder does not
+    exist or has no files.
     """
     root = Path(root)
     if root.is_file():
@@ -74,10 +75,17 @@ def scan_tree(root: Path, *, progress: bool = False) -> Tree:
                 _check_new(header, seen.setdefault(header.sop_instance, []))
                 _check_volume(header)
             except ImageError as error:
-                left_out.append(LeftOut(path, str(error), isinstance(error, DamagedFile)))
+                if not _is_of_file_manager(path):
+                    left_out.append(LeftOut(path, str(error), isinstance(error, DamagedFile)))
                 continue
             (structures if header.kind == STRUCTURE else images).append(header)
     return Tree(root, tuple(group_series(images)), tuple(structures), tuple(left_out), len(files))
+
+
+def _is_of_file_manager(path: Path) -> bool:
+    """Whether a file that is no image is one of those that macOS puts beside each file, with its ending, or into each
+    folder: no slice is missing because of it."""
+    return path.name.startswith("._") or path.name == ".DS_Store"
 
 
 def regular_files(root: Path, left_out: list[LeftOut]) -> Iterator[Path]:

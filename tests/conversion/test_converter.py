@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from dicom_files import CT_GRID, PET_GRID, values, write
 from dicom_studies import FACTOR, content, convert, missing_weight, rows, study_of, write_studies
+from killed_writes import count_writes, killed_at
 
 import ct2pet.conversion.exam
 import ct2pet.files
@@ -145,28 +146,6 @@ def test_killed_at_any_file_and_started_again_it_makes_the_same_dataset(tmp_path
         convert(tmp_path / "in")
         assert content(raw) == content(tmp_path / "whole"), f"killed at file {number}"
         shutil.rmtree(raw)
-
-
-def count_writes(work):
-    calls = []
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(ct2pet.files, "_flush_to_disk", calls.append)
-        work()
-    return len(calls)
-
-
-def killed_at(number, work):
-    """Run ``work`` in a process that dies when it has written, but not yet named, its file ``number``."""
-    pid = os.fork()
-    if pid:
-        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 9
-        return
-    calls = []
-    ct2pet.files._flush_to_disk = lambda path: os._exit(9) if len(calls) == number else calls.append(path)
-    try:
-        work()
-    finally:
-        os._exit(1)
 
 
 def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(tmp_path, raw, monkeypatch):

@@ -1,14 +1,16 @@
 """Which case is which patient: for the owner alone."""
 
+import os
+
 import numpy as np
 import pytest
-from dicom_files import values
+from dicom_files import values, write
 from dicom_studies import FACTOR, convert, study_of, write_studies
 
 import ct2pet.files
 from ct2pet.conversion import convert_dicom
 from ct2pet.conversion.patient_map import read_map
-from ct2pet.dataset import RawDataset
+from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.errors import Ct2PetError, DatasetError
 from ct2pet.imageio import read_volume
 
@@ -26,6 +28,17 @@ def test_the_map_identifies_patients_and_is_readable_only_by_its_owner(tmp_path,
         assert row.study_instance_uid == str(pet[0].StudyInstanceUID)
         assert row.study_date == "2020-01-02"
         assert row.folder == ("exam 0" if row.patient_id == "A" else "exam 1")
+
+
+def test_a_folder_whose_name_is_not_text_is_in_the_map(tmp_path, raw):
+    ct, pet = study_of()
+    folder = tmp_path / "in" / os.fsdecode(b"M\xfcller")
+    write(ct + pet, folder)
+    for _ in range(2):
+        assert convert(tmp_path / "in", patient_map=tmp_path / "map.csv").failures == {}
+        (row,) = read_map(tmp_path / "map.csv")
+        assert tmp_path / "in" / row.folder == folder
+        assert verify_dataset(RawDataset(raw / "Dataset001_CLINIC")) == []
 
 
 @pytest.mark.parametrize("option", ["patient_map", "left_out"])

@@ -188,6 +188,34 @@ def test_missing_weights_come_from_the_table(source, folder, tmp_path):
     assert len(cases(folder)) == 2
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("patient,study", "Subj,2020-01-02"),
+        ("patient,study", "Subj,20200102"),
+        ("patient,study", f"Subj,{Study('Subj').tags()['StudyInstanceUID']}"),
+        ("case", "UDPET_0001"),
+    ],
+)
+def test_a_row_of_a_date_or_a_case_replaces_the_weight_of_the_header(source, folder, tmp_path, key, value):
+    shutil.rmtree(source / UIH)
+    table = tmp_path / "weights.csv"
+    table.write_text(f"{key},weight_kg\n{value},35\n")
+    assert convert(source, "--weights_csv", str(table)) == 0
+    for path, drf in (("imagesTr/UDPET_0001_0000", 20), ("targetsTr/UDPET_0001", 1)):
+        known = values(dose("Subj", drf)) * FACTOR * 35 / 70
+        np.testing.assert_allclose(read_volume(folder / f"{path}.nii.gz").array, known, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("row", ["NOBODY,,35", "Subj,2020-01-03,35"])
+def test_a_row_that_matches_nothing_is_a_mistake_and_nothing_is_written(source, folder, tmp_path, capsys, row):
+    table = tmp_path / "weights.csv"
+    table.write_text(f"patient,study,weight_kg\nSubj,,70\n{row}\n")
+    assert convert(source, "--weights_csv", str(table)) == 2
+    assert f"{table}: line(s) 3 match no examination; correct or remove them" in capsys.readouterr().err
+    assert not folder.exists()
+
+
 def test_unusual_images_are_noted(source, folder):
     grid = Grid(PET_GRID.shape, PET_GRID.spacing, (-15.0, *PET_GRID.origin[1:]))
     array = np.full(PET_GRID.shape, 30000.0)

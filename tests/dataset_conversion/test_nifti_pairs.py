@@ -1,9 +1,11 @@
 import csv
+import os
 import stat
 
 import pytest
 from nifti_studies import ct_of, lesions_of, pet_of, write_images
 
+from ct2pet.conversion.patient_map import read_map
 from ct2pet.dataset import open_dataset, verify_dataset
 from ct2pet.imageio import read_volume
 from dataset_conversion import nifti_pairs
@@ -40,6 +42,12 @@ def run(source, *options):
         ("SUV", "PET", ""),
         ("PET_mask", "lesions", ""),
         ("x_0001", "PET", "x"),
+        ("LUNG_0001_CT", "CT", "LUNG_0001"),  # the number of a patient
+        ("0001_CT", "CT", "0001"),
+        ("CT_0001", "CT", "0001"),
+        ("LUNG_0001_0000", "CT", "LUNG_0001"),
+        ("LUNG_0000_0001", "PET", "LUNG_0000"),
+        ("LUNG_0001_scan", None, "LUNG_0001_scan"),
         ("actor", None, "actor"),  # no word of its own
         ("petra_ct", "CT", "petra"),
     ],
@@ -67,6 +75,34 @@ def test_pairs_of_any_layout_become_a_dataset(source, tmp_path):
     assert (read_volume(dataset.file("PET", names["17"])).array == pet_of(1).array).all()
 
 
+@pytest.mark.parametrize(("ct", "pet"), [("CT", "PET"), ("0000", "0001")])
+def test_numbers_of_patients_are_not_taken_for_kinds_of_images(tmp_path, monkeypatch, ct, pet):
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
+    for number in range(3):
+        name = f"LUNG_{number:04d}"
+        write_images({tmp_path / "in" / f"{name}_{ct}.nii.gz": ct_of(number)})
+        write_images({tmp_path / "in" / f"{name}_{pet}.nii.gz": pet_of(number)})
+    assert run(tmp_path / "in", "--patient_map", str(tmp_path / "map.csv")) == 0
+    dataset = open_dataset("1")
+    with (tmp_path / "map.csv").open(newline="") as file:
+        names = {row["study_instance_uid"]: row["case"] for row in csv.DictReader(file)}
+    assert {*names} == {"LUNG_0000", "LUNG_0001", "LUNG_0002"}
+    for number in range(3):
+        case = names[f"LUNG_{number:04d}"]
+        assert (read_volume(dataset.file("CT", case)).array == ct_of(number).array).all()
+        assert (read_volume(dataset.file("PET", case)).array == pet_of(number).array).all()
+
+
+def test_images_of_two_patients_are_not_paired(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("ct2pet_raw", str(tmp_path / "raw"))
+    write_images(
+        {tmp_path / "in" / "LUNG_0000_CT.nii.gz": ct_of(0), tmp_path / "in" / "LUNG_0001_PET.nii.gz": pet_of(1)}
+    )
+    assert run(tmp_path / "in") == 2
+    assert "no usable study" in capsys.readouterr().err
+    assert not (tmp_path / "raw").exists()
+
+
 def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
     study = tmp_path / "archive" / "s1"
     write_images({study / "ct.nii.gz": ct_of(4), study / "pet.nii.gz": pet_of(4)})
@@ -85,6 +121,15 @@ def test_links_are_followed_each_folder_once(source, tmp_path, capsys):
     printed = capsys.readouterr().out
     assert "left out: a study without PET" in printed
     assert "left out: not a regular file (a broken link, a device)" in printed
+
+
+def test_a_folder_whose_name_is_not_text_is_in_the_map(source, tmp_path):
+    name = os.fsdecode(b"M\xfcller")
+    write_images({source / name / "ct.nii.gz": ct_of(4), source / name / "pet.nii.gz": pet_of(4)})
+    for _ in range(2):
+        assert run(source, "--patient_map", str(tmp_path / "map.csv")) == 0
+        assert name in {row.folder for row in read_map(tmp_path / "map.csv")}
+    assert len(open_dataset("1").cases()) == 4
 
 
 def test_a_source_that_is_a_link(source, tmp_path):

@@ -94,6 +94,28 @@ def test_the_longest_pet_is_preferred(tmp_path):
     assert chosen(exams) == [("body", "ct")]
 
 
+def test_a_longer_pet_without_a_ct_does_not_cost_the_study_its_case(tmp_path):
+    far = Grid((30, 8, 9), PET_GRID.spacing, (*PET_GRID.origin[:2], -1500.0))
+    body = pet_series(replace(STUDY, frame="2"), far, series="body", number=9)
+    series = {
+        "ct": ct_series(),
+        "head": pet_series(number=3),
+        "body": body,
+        "short": pet_series(grid=SHORT_PET, series="s"),
+    }
+    exams, left_out = pair_all(tmp_path, **series)
+    assert chosen(exams) == [("head", "ct")]
+    assert exams[0].notes == ()
+    assert reason(left_out, "body") == "PET series 9 (30 files): no CT of the same region (they hardly overlap)"
+    assert reason(left_out, "short") == "PET series 3 (5 files): PET series 3 (9 files) was chosen from the same study"
+
+
+def test_of_several_pets_without_a_ct_none_is_called_chosen(tmp_path):
+    _, left_out = pair_all(tmp_path, long=pet_series(), short=pet_series(grid=SHORT_PET, series="s", number=4))
+    for folder, label in (("long", "PET series 3 (9 files)"), ("short", "PET series 4 (5 files)")):
+        assert reason(left_out, folder) == f"{label}: no CT in its study or its frame of reference"
+
+
 def test_a_pet_in_units_that_give_suv_is_preferred(tmp_path):
     exams, _ = pair_all(
         tmp_path, ct=ct_series(), propcps=pet_series(series="a", number=1, Units="PROPCPS"), bq=pet_series()

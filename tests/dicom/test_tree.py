@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 from dicom_files import CT_GRID, Study, ct_series, localiser, new_object, pet_series, put, secondary_capture, write
+from dicom_pairs import pair_all
 
+from ct2pet.dicom.folders import only_series
+from ct2pet.dicom.headers import PET
 from ct2pet.dicom.tree import scan_tree
 from ct2pet.errors import DatasetError
 
@@ -104,6 +107,21 @@ def test_different_images_under_one_uid_are_no_copies(tmp_path):
         dataset.file_meta.MediaStorageSOPInstanceUID = "1.2.3"
     write(datasets, tmp_path)
     assert sizes(scan_tree(tmp_path)) == [("CT", 12)]
+
+
+def test_files_of_macos_are_ignored_and_images_with_such_names_are_not(tmp_path):
+    paths = write(pet_series(), tmp_path / "pet")
+    for path in paths[1:]:
+        path.with_name(f"._{path.name}").write_bytes(b"\x00\x05\x16\x07\x00\x02\x00\x00Mac OS X" + bytes(4000))
+    (tmp_path / "pet" / ".DS_Store").write_bytes(b"\x00\x00\x00\x01Bud1")
+    (tmp_path / "pet" / "._empty.dcm").touch()
+    paths[0].rename(tmp_path / "pet" / "._image.dcm")
+    tree = scan_tree(tmp_path)
+    assert tree.left_out == ()
+    assert [len(series.headers) for series in tree.series] == [len(paths)]
+    assert len(only_series(tmp_path, PET).headers) == len(paths)
+    (exam,), _ = pair_all(tmp_path, ct=ct_series())
+    assert (exam.notes, exam.incomplete) == ((), ())
 
 
 def test_follows_links_to_folders_and_ends_where_they_are_circles(tmp_path):
