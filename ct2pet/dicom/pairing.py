@@ -70,30 +70,45 @@ def pair_images(tree: Tree) -> tuple[list[Exam], list[LeftOut]]:
     used: set[str] = set()
     pets = [item for item in placed if item.series.kind == PET]
     cts = [item for item in placed if item.series.kind == CT]
-    series_of: dict[tuple[str, str], set[str]] = {}
-    for series in tree.series:
-        if series.kind == PET:
-            series_of.setdefault((series.first.patient, series.first.study), set()).add(series.first.series)
     for study in _by_study(pets):
-        ct, others = None, sorted(study, key=_pet_rank)
-        while ct is None and others:
-            best = others.pop(0)
-            ct, notes = _choose_ct(best, cts)
-            if ct is None:
-                reason = notes[0] if notes else _why_no_ct(best, tree)
-                left_out.append(LeftOut(best.series.folder, f"{best.series.label}: {reason}"))
+        best, ct, notes = _choose(study, cts, tree, left_out)
         if ct is None:
             continue
-        for other in others:
-            reason = f"{best.series.label} was chosen from the same study"
-            left_out.append(LeftOut(other.series.folder, f"{other.series.label}: {reason}"))
         used.add(ct.first.series)
         incomplete = [*_missing_slices(best), *_damage_notes(tree, best, ct)]
-        notes += [*_pet_notes(best, others), *incomplete]
-        other_pets = series_of[best.first.patient, best.first.study] - {best.first.series}
-        exams.append(Exam(best, ct, (), tuple(notes), tuple(incomplete), tuple(sorted(other_pets))))
+        exams.append(Exam(best, ct, (), (*notes, *incomplete), tuple(incomplete), _other_pets(best, tree)))
     left_out += [_unused(ct) for ct in cts if ct.first.series not in used]
     return sorted(exams, key=_chronological), left_out
+
+
+def _choose(
+    study: Sequence[Placed], cts: Sequence[Placed], tree: Tree, left_out: list[LeftOut]
+) -> tuple[Placed, Placed | None, list[str]]:
+    """The best PET of a study that has a CT, with this CT and the notes on it; without one the CT is None. A synthetic
+    PET does not take the place of a measured one."""
+    others = sorted(study, key=_pet_rank)
+    num_measured = sum(not _is_synthetic(pet) for pet in others)
+    for _ in range(num_measured or len(others)):
+        pet = others.pop(0)
+        ct, notes = _choose_ct(pet, cts)
+        if ct is not None:
+            reason = f"{pet.series.label} was chosen from the same study"
+            left_out += [LeftOut(one.series.folder, f"{one.series.label}: {reason}") for one in others]
+            return pet, ct, [*notes, *_pet_notes(pet, others)]
+        reason = notes[0] if notes else _why_no_ct(pet, tree)
+        left_out.append(LeftOut(pet.series.folder, f"{pet.series.label}: {reason}"))
+    reason = "it is synthetic, and the study has a measured PET, which has no CT"
+    left_out += [LeftOut(one.series.folder, f"{one.series.label}: {reason}") for one in others]
+    return pet, None, []
+
+
+def _other_pets(chosen: Placed, tree: Tree) -> tuple[str, ...]:
+    """The series UIDs of the other PETs of its study."""
+    own = chosen.first
+    first = [series.first for series in tree.series if series.kind == PET]
+    return tuple(
+        sorted({one.series for one in first if (one.patient, one.study) == (own.patient, own.study)} - {own.series})
+    )
 
 
 def _place(tree: Tree, left_out: list[LeftOut]) -> list[Placed]:
@@ -131,12 +146,16 @@ def _by_study(pets: Iterable[Placed]) -> list[list[Placed]]:
     return list(studies.values())
 
 
+def _is_synthetic(pet: Placed) -> bool:
+    return _SYNTHETIC in pet.first.image_type
+
+
 def _pet_rank(pet: Placed) -> tuple:
     """The best first."""
     first, grid = pet.first, pet.stack.grid
     extent_mm = grid.shape[0] * grid.spacing[0]
     return (
-        _SYNTHETIC in first.image_type,
+        _is_synthetic(pet),
         first.attenuation_corrected is None,
         first.units not in _SUV_UNITS,
         -round(extent_mm, -1),
@@ -153,7 +172,7 @@ def _in_order(item: Placed) -> tuple:
 
 def _pet_notes(pet: Placed, others: Sequence[Placed]) -> list[str]:
     notes = []
-    if _SYNTHETIC in pet.first.image_type:
+    if _is_synthetic(pet):
         notes.append("the PET is synthetic (Image Type): computed, not measured")
     elif pet.first.attenuation_corrected is None:
         notes.append("the PET has no information on attenuation correction (CorrectedImage)")

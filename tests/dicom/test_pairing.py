@@ -116,6 +116,16 @@ def test_of_several_pets_without_a_ct_none_is_called_chosen(tmp_path):
         assert reason(left_out, folder) == f"{label}: no CT in its study or its frame of reference"
 
 
+def test_a_synthetic_pet_does_not_take_the_place_of_a_measured_one_without_a_ct(tmp_path):
+    far = Grid((30, 8, 9), PET_GRID.spacing, (*PET_GRID.origin[:2], -1500.0))
+    made = pet_series(series="made", number=1, ImageType=["DERIVED", "PRIMARY", "SYNTHETIC"], Units="GML")
+    measured = pet_series(replace(STUDY, frame="2"), far, number=9)
+    exams, left_out = pair_all(tmp_path, ct=ct_series(), made=made, measured=measured)
+    assert exams == []
+    assert reason(left_out, "measured").endswith("no CT of the same region (they hardly overlap)")
+    assert reason(left_out, "made").endswith("it is synthetic, and the study has a measured PET, which has no CT")
+
+
 def test_a_pet_in_units_that_give_suv_is_preferred(tmp_path):
     exams, _ = pair_all(
         tmp_path, ct=ct_series(), propcps=pet_series(series="a", number=1, Units="PROPCPS"), bq=pet_series()
