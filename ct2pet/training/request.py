@@ -33,7 +33,7 @@ from ct2pet.schema import read_as
 from ct2pet.training.checkpoints import remove_training
 from ct2pet.training.dose_mixing import check_doses
 from ct2pet.training.options import TrainingOptions
-from ct2pet.training.pretraining import find_checkpoint, planned_networks
+from ct2pet.training.pretraining import check_outside, find_checkpoint, planned_networks
 from ct2pet.training.run import TrainingRun
 from ct2pet.training.staged import train, validate
 
@@ -164,9 +164,9 @@ def train_one(device: str, request: TrainingRequest, configuration: str) -> Path
             _say_what_continues(run)
         elif not request.only_validate:
             if run.options.pretrained_weights is not None:
-                load_checkpoint(
-                    find_checkpoint(run.options.pretrained_weights, configuration)
-                )  # before anything is removed
+                start = find_checkpoint(run.options.pretrained_weights, configuration)
+                check_outside(start, run.folder)
+                load_checkpoint(start)  # before anything is removed
             _replace_old_training(run)
         if distributed.is_main_process():  # makes a model folder self-contained
             run.plans.save(run.folder.parent / PLANS)

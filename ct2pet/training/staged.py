@@ -19,7 +19,8 @@ from ct2pet.models.base import Method, PredictionModel, StagedMethod
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.drafts import DraftStore
 from ct2pet.training.run import TrainingRun
-from ct2pet.training.trainer import Stage, Trainer
+from ct2pet.training.stage import Stage
+from ct2pet.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
 DRAFTS = "drafts"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from ct2pet.console import say
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION, VALIDATION_BEST
-from ct2pet.models.base import Method, Model, PredictionModel, Synthesis
-from ct2pet.preprocessing import DistrictStore
+from ct2pet.models.base import Method, PredictionModel, Synthesis
 from ct2pet.training.augmentation import Augmenter
 from ct2pet.training.average import WeightAverage
 from ct2pet.training.checkpoints import Checkpoints
@@ -32,23 +30,11 @@ from ct2pet.training.log import Monitor, Row, TrainingLog
 from ct2pet.training.loop import TrainingLoop
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
-from ct2pet.training.pretraining import find_checkpoint, take_weights
+from ct2pet.training.pretraining import check_outside, find_checkpoint, take_weights
 from ct2pet.training.record import TrainingRecord
 from ct2pet.training.run import TrainingRun
 from ct2pet.training.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The part of a method that a Trainer trains; see training.staged. ``inputs``: the cases with the inputs of this
-    stage. ``earlier``: the weights of the earlier stages. ``complete``: whether this is the last stage, so that the
-    method can be validated."""
-
-    name: str
-    inputs: DistrictStore
-    earlier: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    label: str = ""
-    complete: bool = True
+from ct2pet.training.stage import Stage, stage_of
 
 
 class Trainer:
@@ -62,7 +48,7 @@ class Trainer:
         self.settings, self.method = run, method
         self.stage = stage or Stage(next(iter(method.stages)), run.store)
         self.options, self.device = run.options, run.device
-        self.model = _stage_of(method, self.stage.name).to(self.device)
+        self.model = stage_of(method, self.stage.name).to(self.device)
         self._load({})
         hparams, planned = self.model.hyperparameters, self.model.planned
         self.schedule = Schedule.of(hparams, self.options)
@@ -171,9 +157,12 @@ class Trainer:
             )
 
     def _start_anew(self) -> int:
+        weights = self.options.pretrained_weights
+        start = None if weights is None else find_checkpoint(weights, self.settings.configuration_name)
+        if start is not None:
+            check_outside(start, self.folder)
         self.checkpoints.clear()
-        if self.options.pretrained_weights is not None:
-            start = find_checkpoint(self.options.pretrained_weights, self.settings.configuration_name)
+        if start is not None:
             source, said = take_weights(self.method, start)
             self._load({})
             self.average.restart()
@@ -290,9 +279,3 @@ class Trainer:
             remove_partial_files(self.folder / self.options.validation_folder)
         distributed.barrier()
         return validation.run(self.record.of_validation())
-
-
-def _stage_of(method: Method, name: str) -> Model:
-    if name not in method.stages:
-        raise TrainingError(f"no stage {name!r} to train; there are: {', '.join(method.stages)}")
-    return method.stages[name]

@@ -137,6 +137,22 @@ def test_missing_weights_are_noticed_before_a_training_is_replaced(results, tmp_
     assert (low / "checkpoint_final.pth").exists()
 
 
+def test_initial_weights_in_the_folder_of_the_training_are_not_removed(results, tmp_path):
+    """Neither with a finished training nor with an unfinished one, under any name of the folder."""
+    (low,) = go(["low"])
+    (tmp_path / "link").symlink_to(low)
+    before = {path.name: path.read_bytes() for path in low.glob("checkpoint_*.pth")}
+    for weights in (low, low / "checkpoint_best.pth", tmp_path / "link" / "checkpoint_final.pth"):
+        with pytest.raises(TrainingError, match="would replace them; copy the file to another folder"):
+            go(["low"], overwrite=True, pretrained_weights=weights)
+    (low / "checkpoint_final.pth").unlink()
+    with pytest.raises(TrainingError, match=r"checkpoint_best\.pth: these initial weights are in the folder"):
+        go(["low"], pretrained_weights=low / "checkpoint_best.pth")
+    assert {path.name: path.read_bytes() for path in low.glob("checkpoint_*.pth")} == {
+        name: content for name, content in before.items() if name != "checkpoint_final.pth"
+    }
+
+
 def test_a_new_training_reports_what_it_replaces(results, capfd):
     (low,) = go(["low"], resume=True)
     assert f"{low}: no checkpoint to continue from (--c); the training starts with epoch 1" in capfd.readouterr().err
