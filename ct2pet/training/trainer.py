@@ -189,6 +189,8 @@ class Trainer:
         if name is None:
             return self._start_anew()
         content = self.checkpoints.load(name)
+        if self.record.has_other_cases(content):
+            self._continue_with_other_cases(content["epoch"])
         self._load(content["model"])
         self.log = TrainingLog(self.folder, self.monitor, content["log"])
         self.best = content["best"]
@@ -201,6 +203,16 @@ class Trainer:
                 "epochs need; --overwrite repeats the training"
             )
         return int(content["epoch"])
+
+    def _continue_with_other_cases(self, epoch: int) -> None:
+        """Say so. Raises TrainingError for a stage from whose predictions the next one learns."""
+        if not self.stage.complete:
+            raise TrainingError(
+                f"{self.folder}: this part of the training had other training cases; restore the folds "
+                "(splits_final.json), or repeat the training (--overwrite)"
+            )
+        if epoch < self.schedule.num_epochs and distributed.is_main_process():
+            say(f"{self.name}: continues with other training cases than before; the provenance names all of them")
 
     def _load_state(self, content: Mapping[str, Any]) -> None:
         """What ``_state`` returned. Optimizers load their states from the CPU, and some states remain there."""
@@ -246,6 +258,7 @@ class Trainer:
         if name != CHECKPOINT_FINAL and not self.options.checkpointing:
             return
         content: dict[str, Any] = {"log": self.log.rows, "best": self.best, "provenance": self.record.content}
+        content["training_cases"] = self.record.own_cases
         if name == CHECKPOINT_LATEST:
             content |= self._state()
         else:
@@ -273,9 +286,11 @@ class Trainer:
             )
         if not isinstance(self.model, PredictionModel):
             raise TrainingError(f"{self.name} predicts no cases and cannot be validated; see ct2pet_synthesize")
-        self.method.load_state_dict(self.checkpoints.load(checkpoint)["model"])
+        content = self.checkpoints.load(checkpoint)
+        self.method.load_state_dict(content["model"])
+        self.record.take_over(content.get("provenance"))
         validation = FinalValidation(self.settings, self.method.to(self.device))
         if distributed.is_main_process():
             remove_partial_files(self.folder / self.options.validation_folder)
         distributed.barrier()
-        return validation.run(self.record.of_validation())
+        return validation.run(self.record.of_validation(), self.record.content["training_cases"])

@@ -53,6 +53,22 @@ def test_a_training_that_continues_records_its_earlier_runs(store, tmp_path):
     assert cases_among(provenance["training_cases"], provenance["dataset_name"], ["A0", "A1", "A2"]) == ["A0", "A1"]
 
 
+@pytest.mark.parametrize("weights", [None, "first"])
+def test_a_training_that_continues_with_other_cases_says_so_and_records_all(store, tmp_path, capsys, weights):
+    options = {"iterations_per_epoch": 1, "pretrained_weights": weights and tmp_path / weights}
+    if weights:
+        make_trainer(store, tmp_path / weights, num_epochs=1, cases=(["A1", "A2"], [])).run()
+    run = tmp_path / "run"
+    make_trainer(store, run, num_epochs=1, cases=(["A0", "A1"], ["A2"]), **options).run()
+    make_trainer(store, run, num_epochs=2, cases=(["A0", "A1"], ["A2"]), resume=True, **options).run()
+    assert "other training cases" not in capsys.readouterr().err
+    make_trainer(store, run, num_epochs=3, cases=(["A1", "A2"], ["A0"]), resume=True, **options).run()
+    assert "continues with other training cases than before" in capsys.readouterr().err
+    provenance = load_checkpoint(run / "checkpoint_final.pth")["provenance"]
+    seen = cases_among(provenance["training_cases"], provenance["dataset_name"], ["A0", "A1", "A2"])
+    assert seen == ["A0", "A1", "A2"]
+
+
 def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_they_are_interrupted(
     store, tmp_path, monkeypatch
 ):

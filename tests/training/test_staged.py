@@ -8,6 +8,7 @@ from tiny_store import write_tiny_store
 from trainings import PulledPlugError, final_weights, make_run, same
 
 from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import TrainingError
 from ct2pet.imageio import read_volume
 from ct2pet.inference.volumes import predict_volume
 from ct2pet.models import load_model
@@ -178,3 +179,14 @@ def test_finished_stages_and_drafts_are_not_changed(store, trained):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
     train(make(store, trained, resume=True, final_validation=True))
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before
+
+
+def test_stages_of_other_training_cases_are_not_reused(store, trained):
+    """Neither the first stage nor an inner training, whose predictions would be of cases that it has seen."""
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*.*") if path.is_file()}
+    with pytest.raises(TrainingError, match=r"slices: this part .* had other training cases; restore .*--overwrite"):
+        train(make(store, trained, CASES[1:], CASES[:1], resume=True))
+    together = [{"train": ["A2", "A3"], "val": ["A0", "A1"]}, {"train": ["A0", "A1"], "val": ["A2"]}]
+    with pytest.raises(TrainingError, match="inner_0: this part of the training had other training cases"):
+        train(replace(make(store, trained, resume=True), splits=together))
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*.*") if path.is_file()} == before
