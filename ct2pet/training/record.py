@@ -7,12 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
+from ct2pet.errors import TrainingError
 from ct2pet.files import write_json
 from ct2pet.layout import TRAINING_PROVENANCE
 from ct2pet.provenance import added_run, case_digests, device_name, digest, this_run
+from ct2pet.schema import read_as
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.run import TrainingRun
 from ct2pet.training.schedule import Schedule
+
+
+def recorded_start(folder: Path) -> dict[str, Any]:
+    """The last provenance that a training in ``folder`` wrote, or that of its stages before the last one begins; empty
+    where there is none."""
+    files = [*folder.glob(TRAINING_PROVENANCE), *folder.glob(f"*/{TRAINING_PROVENANCE}")]
+    last = max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return {} if last is None else read_as(last, dict[str, Any], TrainingError)
 
 
 class TrainingRecord:

@@ -15,12 +15,13 @@ from ct2pet.preprocessing import DistrictStore
 @dataclass(frozen=True)
 class Stage:
     """The part of a method that a Trainer trains; see training.staged. ``inputs``: the cases with the inputs of this
-    stage. ``earlier``: the weights of the earlier stages. ``complete``: whether this is the last stage, so that the
-    method can be validated."""
+    stage. ``earlier``: the weights of the earlier stages. ``seen``: the digests of the cases that these were trained
+    with. ``complete``: whether this is the last stage, so that the method can be validated."""
 
     name: str
     inputs: DistrictStore
     earlier: Mapping[str, torch.Tensor] = field(default_factory=dict)
+    seen: str = ""
     label: str = ""
     complete: bool = True
 

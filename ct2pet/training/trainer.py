@@ -82,6 +82,7 @@ class Trainer:
         self.log = TrainingLog(run.folder, self.monitor)
         self.best = self.monitor.worst
         self.record = TrainingRecord(run, self.schedule)
+        self.record.add_cases(self.stage.seen)
         shown = self.options.show_progress and distributed.is_main_process()
         self.display = TrainingDisplay(self.name, self.schedule, self.monitor, self.options.device, shown)
 
