@@ -64,6 +64,11 @@ class Checkpoints:
         """The number of epochs of a checkpoint; 0 where it does not exist."""
         return int(load_checkpoint(self.folder / name)["epoch"]) if self.exists(name) else 0
 
+    def remove_older(self, name: str, epoch: int) -> None:
+        """Remove a checkpoint of fewer epochs, as a training leaves it that went on without checkpoints."""
+        if self.epochs_of(name) < epoch:
+            (self.folder / name).unlink(missing_ok=True)
+
     def load(self, name: str) -> dict[str, Any]:
         """The content of a checkpoint, on the CPU. Raises CheckpointError where it was trained with other plans."""
         content = load_checkpoint(self.folder / name)

@@ -121,6 +121,8 @@ class Trainer:
                 for folder in (VALIDATION, VALIDATION_BEST):  # of a shorter training
                     (self.folder / folder / SUMMARY).unlink(missing_ok=True)
                 self._save(CHECKPOINT_FINAL, done)
+                if not self.options.checkpointing:
+                    self.checkpoints.remove_older(CHECKPOINT_LATEST, done)
         if distributed.is_main_process():
             self.display.finished(self.log)
         summary = self.folder / self.options.validation_folder / SUMMARY

@@ -4,7 +4,16 @@ from dataclasses import replace
 import pytest
 from tiny import tiny_plans
 from tiny_store import write_tiny_store
-from trainings import AVERAGED, SHORT, PulledPlugError, final_weights, make_trainer, rotating_plans, run_until, same
+from trainings import (
+    AVERAGED,
+    SHORT,
+    PulledPlugError,
+    final_weights,
+    make_trainer,
+    rotating_plans,
+    run_until,
+    same,
+)
 from version_1 import checkpoint_of_version_1, plans_of_version_1
 
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
@@ -89,6 +98,19 @@ def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_th
     make_trainer(store, tmp_path, num_epochs=2, resume=True, **options).run()
     assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 2
     assert set(read_summary(summary)["cases"]) == {"A2"}
+
+
+def test_an_older_checkpoint_does_not_win_over_a_newer_final_one(store, tmp_path):
+    """The final one of a training that continued without checkpoints."""
+    options = {"iterations_per_epoch": 1, "resume": True}
+    make_trainer(store, tmp_path, num_epochs=1, **options).run()
+    make_trainer(store, tmp_path, num_epochs=1, checkpointing=False, **options).run()
+    assert (tmp_path / "checkpoint_latest.pth").exists()  # of the same epoch
+    make_trainer(store, tmp_path, num_epochs=3, checkpointing=False, **options).run()
+    longest = final_weights(tmp_path)
+    make_trainer(store, tmp_path, num_epochs=2, **options).run()
+    assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 3
+    assert same(longest, final_weights(tmp_path))
 
 
 def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypatch):
