@@ -83,10 +83,11 @@ class Checkpoints:
 
     def _decisions(self, plans: dict[str, Any]) -> list[Any]:
         """The content that must not change between interruption and resumption. The length of the training may
-        change."""
+        change, and so may units and files of fields."""
         numbers = plans["models"].get(self.identity["model_name"], {})
         configuration = plans["configurations"].get(self.identity["configuration_name"])
-        return [configuration, {name: number for name, number in numbers.items() if name not in _LENGTHS}]
+        fields = [[one[key] for key in ("name", "role", "kind", "labels")] for one in plans["fields"]]
+        return [fields, configuration, {name: number for name, number in numbers.items() if name not in _LENGTHS}]
 
     def clear(self) -> None:
         """Prepare the folder for a new training. Raises TrainingError where a finished one exists."""

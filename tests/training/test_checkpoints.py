@@ -9,6 +9,7 @@ from trainings import (
     SHORT,
     PulledPlugError,
     final_weights,
+    make_run,
     make_trainer,
     rotating_plans,
     run_until,
@@ -17,11 +18,13 @@ from trainings import (
 from version_1 import checkpoint_of_version_1, plans_of_version_1
 
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
+from ct2pet.dataset import Field
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.evaluation import read_summary
 from ct2pet.planning.plans import Plans
 from ct2pet.provenance import cases_among
 from ct2pet.training import checkpoints as checkpoints_module
+from ct2pet.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -111,6 +114,27 @@ def test_an_older_checkpoint_does_not_win_over_a_newer_final_one(store, tmp_path
     make_trainer(store, tmp_path, num_epochs=2, **options).run()
     assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 3
     assert same(longest, final_weights(tmp_path))
+
+
+@pytest.mark.parametrize("labels", [{"benign": 0, "malignant": 1}, {"benign": 1, "malignant": 0, "unknown": 2}])
+def test_a_checkpoint_of_other_classes_is_not_continued(tmp_path, labels):
+    run = make_run(None, tmp_path, with_classes({"benign": 1, "malignant": 0}))
+    Checkpoints(run).save("checkpoint_latest.pth", 1, {"best": 1.0})
+    assert Checkpoints(run).load("checkpoint_latest.pth")["best"] == 1.0
+    with pytest.raises(CheckpointError, match="other plans"):
+        Checkpoints(make_run(None, tmp_path, with_classes(labels))).load("checkpoint_latest.pth")
+
+
+def test_the_unit_and_the_folder_of_a_field_may_change(tmp_path):
+    plans = tiny_plans()
+    Checkpoints(make_run(None, tmp_path, plans)).save("checkpoint_latest.pth", 1, {"best": 1.0})
+    renamed = replace(plans, fields=[replace(one, unit="other", folder="elsewhere") for one in plans.fields])
+    assert Checkpoints(make_run(None, tmp_path, renamed)).load("checkpoint_latest.pth")["best"] == 1.0
+
+
+def with_classes(labels):
+    plans = tiny_plans()
+    return replace(plans, fields=[*plans.fields, Field("nodule", "condition", "category", labels=labels)])
 
 
 def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypatch):
