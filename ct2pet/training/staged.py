@@ -74,7 +74,7 @@ def _check_initial_weights(run: TrainingRun) -> None:
     if "pretrained_weights" in recorded_start(run.folder):
         raise TrainingError(
             f"{run.folder}: this training began with initial weights, which it still needs; name them again "
-            "(-pretrained_weights), or start again without --c"
+            "(-pretrained_weights), or repeat the training (--overwrite)"
         )
 
 
