@@ -60,7 +60,7 @@ def _add_start(parser: argparse.ArgumentParser) -> None:
         "--val_best",
         dest="validate_best",
         action="store_true",
-        help="also validate with checkpoint_best.pth, into validation_best; with --val: only this",
+        help="validate with checkpoint_best.pth, into validation_best, in place of checkpoint_final.pth",
     )
     parser.add_argument(
         "--disable_checkpointing",

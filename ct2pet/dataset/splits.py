@@ -19,6 +19,7 @@ from ct2pet.schema import read_as
 FILE_NAME = layout.SPLITS
 NUM_FOLDS = 5
 Split = dict[str, list[str]]
+_Sides = tuple[str | None, ...]  # of a case in each fold: "train", "val" or None
 
 
 @dataclass(frozen=True)
@@ -114,20 +115,42 @@ def fold_cases(splits: Sequence[Split], fold: int | str, all_cases: Sequence[str
 
 def inner_folds(splits: Sequence[Split], cases: Sequence[str], num_folds: int) -> list[list[str]]:
     """``cases`` (of one training) in at most ``num_folds`` parts of about one size, fewer where there are too few
-    cases.
+    cases; one part where ``num_folds`` is below 2.
 
-    Parts are made of whole validation sets of the splits, which keep a patient's cases together. Cases without a
-    validation set, and all cases where there would be only one part, are distributed one by one.
+    Cases that are validated together stay together unless a fold has one of them in training and the other in
+    validation: they may be of one patient, whose cases no fold separates. Cases without a validation set, and all cases
+    where there would be only one part, are distributed one by one.
     """
-    sets = [sorted({*cases} & {*split["val"]}) for split in splits]
-    taken = {case for own in sets for case in own}
-    units = [own for own in sets if own] + [[case] for case in sorted({*cases} - taken)]
-    if len(units) < 2 or sum(map(len, units)) > len({*cases}):  # one set, or sets that overlap
+    units = _inseparable(splits, cases)
+    if len(units) < 2:
         units = [[case] for case in sorted(cases)]
-    parts: list[list[str]] = [[] for _ in range(min(num_folds, len(units)))]
+    parts: list[list[str]] = [[] for _ in range(min(max(1, num_folds), len(units)))]
     for unit in sorted(units, key=len, reverse=True):
         min(parts, key=len).extend(unit)
     return [sorted(part) for part in parts]
+
+
+def _inseparable(splits: Sequence[Split], cases: Sequence[str]) -> list[list[str]]:
+    """The cases in the groups that ``inner_folds`` keeps together, in the order of the folds that validate them."""
+    sides = [{**dict.fromkeys(split["train"], "train"), **dict.fromkeys(split["val"], "val")} for split in splits]
+    alike: dict[_Sides, list[str]] = {}
+    for case in sorted({*cases}):
+        alike.setdefault(tuple(side.get(case) for side in sides), []).append(case)
+    groups: list[dict[_Sides, list[str]]] = []
+    for own in sorted((own for own in alike if "val" in own), key=lambda own: own.index("val")):
+        joined = [group for group in groups if any(_may_be_one_patient(own, other) for other in group)]
+        merged = {own: alike[own]}
+        for group in joined:
+            merged |= group
+        groups = [*(group for group in groups if group not in joined), merged]
+    groups.sort(key=lambda group: min(own.index("val") for own in group))
+    validated = [[case for own in group.values() for case in own] for group in groups]
+    return validated + [[case] for own, rest in alike.items() if "val" not in own for case in rest]
+
+
+def _may_be_one_patient(one: _Sides, other: _Sides) -> bool:
+    pairs = [*zip(one, other)]
+    return ("val", "val") in pairs and not {("train", "val"), ("val", "train")} & {*pairs}
 
 
 def _cases_of(cases: Sequence[str], patients: Mapping[str, str]) -> dict[str, list[str]]:

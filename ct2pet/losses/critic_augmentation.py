@@ -23,7 +23,8 @@ def augment_for_critic(images: torch.Tensor, random: torch.Generator) -> torch.T
     centres = torch.rand(number, 2, generator=random).to(images.device) * torch.tensor(
         [height, width], device=images.device
     )
-    grid = functional.affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
+    with torch.autocast(images.device.type, enabled=False):  # bfloat16 rounds positions to parts of a voxel
+        grid = functional.affine_grid(matrix.to(images.device), list(images.shape), align_corners=False)
     moved = functional.grid_sample(images, grid, padding_mode="reflection", align_corners=False)
     inside = [
         (torch.arange(length, device=images.device)[None] + 0.5 - centres[:, [axis]]).abs() < length * _CUTOUT / 2

@@ -46,8 +46,10 @@ def organ_mean_loss(
     """
     member = functional.one_hot(labels.flatten(1).long(), num_classes)[..., 1:].float()  # N, voxels, organs
     sizes = member.sum(1)
-    means = [(image.float().flatten(1)[:, None] @ member)[:, 0] / sizes.clamp(min=1) for image in (predicted, target)]
-    errors = (means[0] - means[1]).abs() / means[1].clamp(min=smallest)
+    difference, real = predicted.float() - target.float(), target.float()
+    with torch.autocast(predicted.device.type, enabled=False):  # products in half precision round and overflow
+        means = [(image.flatten(1)[:, None] @ member)[:, 0] / sizes.clamp(min=1) for image in (difference, real)]
+    errors = means[0].abs() / means[1].clamp(min=smallest)
     occurs = sizes > 0
     return ((errors * occurs).sum(1) / occurs.sum(1).clamp(min=1)).mean()
 

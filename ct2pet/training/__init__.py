@@ -2,7 +2,8 @@
 
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.run import TrainingRun
+from ct2pet.training.stage import Stage
 from ct2pet.training.staged import train, validate
-from ct2pet.training.trainer import Stage, Trainer
+from ct2pet.training.trainer import Trainer
 
 __all__ = ["Stage", "Trainer", "TrainingOptions", "TrainingRun", "train", "validate"]

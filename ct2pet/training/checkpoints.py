@@ -64,6 +64,11 @@ class Checkpoints:
         """The number of epochs of a checkpoint; 0 where it does not exist."""
         return int(load_checkpoint(self.folder / name)["epoch"]) if self.exists(name) else 0
 
+    def remove_older(self, name: str, epoch: int) -> None:
+        """Remove a checkpoint of fewer epochs, as a training leaves it that went on without checkpoints."""
+        if self.epochs_of(name) < epoch:
+            (self.folder / name).unlink(missing_ok=True)
+
     def load(self, name: str) -> dict[str, Any]:
         """The content of a checkpoint, on the CPU. Raises CheckpointError where it was trained with other plans."""
         content = load_checkpoint(self.folder / name)
@@ -78,10 +83,11 @@ class Checkpoints:
 
     def _decisions(self, plans: dict[str, Any]) -> list[Any]:
         """The content that must not change between interruption and resumption. The length of the training may
-        change."""
+        change, and so may units and files of fields."""
         numbers = plans["models"].get(self.identity["model_name"], {})
         configuration = plans["configurations"].get(self.identity["configuration_name"])
-        return [configuration, {name: number for name, number in numbers.items() if name not in _LENGTHS}]
+        fields = [[one[key] for key in ("name", "role", "kind", "labels")] for one in plans["fields"]]
+        return [fields, configuration, {name: number for name, number in numbers.items() if name not in _LENGTHS}]
 
     def clear(self) -> None:
         """Prepare the folder for a new training. Raises TrainingError where a finished one exists."""

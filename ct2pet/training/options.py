@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from ct2pet.errors import TrainingError
 from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, VALIDATION, VALIDATION_BEST
 
 
@@ -19,7 +20,8 @@ class TrainingOptions:
     ``api.training`` also an archive of models or "box", the built-in model. ``compile``: use torch.compile.
     ``validate_best``: validate with the weights of the best epoch, into validation_best, in place of the final ones.
     ``checkpointing``: write checkpoints during training; without it only the final one is written, and an interrupted
-    training starts again. ``show_progress``: a live line and a line per epoch on standard error."""
+    training starts again; it excludes ``validate_best`` (TrainingError). ``show_progress``: a live line and a
+    line per epoch on standard error."""
 
     device: str = "cpu"
     num_epochs: int | None = None
@@ -37,6 +39,13 @@ class TrainingOptions:
     validate_best: bool = False
     checkpointing: bool = True
     show_progress: bool = True
+
+    def __post_init__(self) -> None:
+        if self.validate_best and not self.checkpointing:
+            raise TrainingError(
+                "--val_best needs the checkpoint of the best epoch, which --disable_checkpointing does not write; "
+                "choose one of them"
+            )
 
     @property
     def validated_checkpoint(self) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 
 from ct2pet.checkpoint import load_checkpoint
-from ct2pet.errors import CheckpointError, PlansError
+from ct2pet.errors import CheckpointError, PlansError, TrainingError
 from ct2pet.inference.trained_models import choose, find_in
 from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.models.base import Method
@@ -40,6 +40,15 @@ def find_checkpoint(source: Path, configuration: str = "") -> Path:
     if folds:
         raise CheckpointError(f"{source}: several folds; give the folder of one of them: {', '.join(folds)}")
     raise CheckpointError(f"{source}: no {CHECKPOINT_FINAL} in it or in its folders fold_*")
+
+
+def check_outside(checkpoint: Path, folder: Path) -> None:
+    """Raises TrainingError where initial weights are in the folder of the training that would replace them."""
+    if checkpoint.resolve().is_relative_to(folder.resolve()):
+        raise TrainingError(
+            f"{checkpoint}: these initial weights are in the folder of the training that would replace them; copy the "
+            "file to another folder, and name the copy"
+        )
 
 
 def planned_networks(path: Path) -> Configuration:

@@ -7,12 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from ct2pet import distributed
+from ct2pet.errors import TrainingError
 from ct2pet.files import write_json
 from ct2pet.layout import TRAINING_PROVENANCE
 from ct2pet.provenance import added_run, case_digests, device_name, digest, this_run
+from ct2pet.schema import read_as
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.run import TrainingRun
 from ct2pet.training.schedule import Schedule
+
+
+def recorded_start(folder: Path) -> dict[str, Any]:
+    """The last provenance that a training in ``folder`` wrote, or that of its stages before the last one begins; empty
+    where there is none."""
+    files = [*folder.glob(TRAINING_PROVENANCE), *folder.glob(f"*/{TRAINING_PROVENANCE}")]
+    last = max(files, key=lambda path: path.stat().st_mtime_ns, default=None)
+    return {} if last is None else read_as(last, dict[str, Any], TrainingError)
 
 
 class TrainingRecord:
@@ -32,12 +42,18 @@ class TrainingRecord:
             "runs": [self.run],
             **run.origin,
         }
+        self.own_cases: str = self.content["training_cases"]
 
     def begin_with(self, source: Mapping[str, Any]) -> None:
         """Record the source of the initial weights. Its training cases count as training cases, too."""
         facts = dict(source)
-        seen = {*self.content["training_cases"].split(), *(facts.pop("training_cases", None) or "").split()}
-        self.content |= {"pretrained_weights": facts, "training_cases": " ".join(sorted(seen))}
+        self.add_cases(facts.pop("training_cases", None))
+        self.content["pretrained_weights"] = facts
+
+    def add_cases(self, digests: str | None) -> None:
+        """Record that the weights were trained with these cases, too (None: unknown ones)."""
+        seen = {*self.content["training_cases"].split(), *(digests or "").split()}
+        self.content["training_cases"] = " ".join(sorted(seen))
 
     @property
     def has_initial_weights(self) -> bool:
@@ -45,12 +61,28 @@ class TrainingRecord:
         return "pretrained_weights" in self.content
 
     def go_on(self, earlier: Any) -> None:
-        """Continue a checkpoint's provenance (empty unless a dict): its runs precede this one, and its initial weights
-        are kept."""
+        """Continue a checkpoint's provenance (empty unless a dict): its runs precede this one, its training cases count
+        as training cases, and its initial weights are kept."""
         earlier = earlier if isinstance(earlier, dict) else {}
         self.content["runs"] = added_run(earlier.get("runs"), self.run)
+        self.add_cases(earlier.get("training_cases"))
         if "pretrained_weights" in earlier:
-            self.content |= {name: earlier[name] for name in ("pretrained_weights", "training_cases")}
+            self.content["pretrained_weights"] = earlier["pretrained_weights"]
+
+    def take_over(self, earlier: Any) -> None:
+        """Become a checkpoint's provenance, as far as it has one (a dict), to validate it."""
+        self.content |= earlier if isinstance(earlier, dict) else {}
+
+    def has_other_cases(self, checkpoint: Mapping[str, Any]) -> bool:
+        """Whether the training of a checkpoint last had other training cases than this one. Checkpoints of older
+        versions name them only together with those of its initial weights."""
+        if "training_cases" in checkpoint:
+            return checkpoint["training_cases"] != self.own_cases
+        earlier = checkpoint.get("provenance")
+        if not isinstance(earlier, dict) or "training_cases" not in earlier:
+            return False
+        own, seen = {*self.own_cases.split()}, {*earlier["training_cases"].split()}
+        return not own <= seen or earlier.get("num_training_cases", len(own)) != len(own)
 
     def save(self, folder: Path) -> None:
         write_json(folder / TRAINING_PROVENANCE, self.content)

@@ -6,7 +6,6 @@ import contextlib
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
@@ -19,7 +18,6 @@ from ct2pet.layout import (
     CHECKPOINT_LATEST,
     DATASET,
     PLANS,
-    TRAINING_PROVENANCE,
     fold_folder,
     model_folder,
 )
@@ -29,11 +27,11 @@ from ct2pet.planning.adoption import adopt_networks
 from ct2pet.planning.plans import WHOLE_BODY, Plans
 from ct2pet.preprocessing.folder import PreprocessedDataset
 from ct2pet.provenance import digest_of_json
-from ct2pet.schema import read_as
 from ct2pet.training.checkpoints import remove_training
 from ct2pet.training.dose_mixing import check_doses
 from ct2pet.training.options import TrainingOptions
-from ct2pet.training.pretraining import find_checkpoint, planned_networks
+from ct2pet.training.pretraining import check_outside, find_checkpoint, planned_networks
+from ct2pet.training.record import recorded_start
 from ct2pet.training.run import TrainingRun
 from ct2pet.training.staged import train, validate
 
@@ -108,9 +106,8 @@ class TrainingRequest:
         """Whether it is requested, or the training to continue or validate was started so."""
         if configuration == WHOLE_BODY or self.from_whole_body:
             return configuration != WHOLE_BODY
-        record = self.folder(configuration) / TRAINING_PROVENANCE
-        goes_on = (self.options.resume or self.only_validate) and record.exists()
-        return goes_on and read_as(record, dict[str, Any], TrainingError).get(_NETWORKS_OF) == WHOLE_BODY
+        goes_on = self.options.resume or self.only_validate
+        return goes_on and recorded_start(self.folder(configuration)).get(_NETWORKS_OF) == WHOLE_BODY
 
     def _begun_with_whole_body(self, run: TrainingRun) -> TrainingRun:
         source = find_checkpoint(self.folder(WHOLE_BODY))
@@ -130,12 +127,20 @@ def _training_lock(folder: Path) -> contextlib.AbstractContextManager[None]:
 
 
 def _replace_old_training(run: TrainingRun) -> None:
-    """Print which training is replaced. Raises TrainingError where it is finished and must not be replaced."""
-    finished, begun = ((run.folder / name).exists() for name in (CHECKPOINT_FINAL, CHECKPOINT_LATEST))
+    """Print which training is replaced. Raises TrainingError where it, or a stage of it, is finished and must not be
+    replaced."""
+    finished = (run.folder / CHECKPOINT_FINAL).exists()
+    stages = [name for name in run.earlier_stages() if (run.folder / name / CHECKPOINT_FINAL).exists()]
+    begun = _has_begun(run)
     distributed.barrier()  # all processes have checked before the main one removes files
     if finished and not run.options.overwrite:
         raise TrainingError(
             f"{run.folder}: this training is finished; --c continues with more epochs, --val only validates, "
+            "--overwrite repeats it"
+        )
+    if stages and not run.options.overwrite:
+        raise TrainingError(
+            f"{run.folder}: not finished, but some of its stages are: {', '.join(stages)}; --c continues it, "
             "--overwrite repeats it"
         )
     if distributed.is_main_process():
@@ -150,9 +155,14 @@ def _replace_old_training(run: TrainingRun) -> None:
 
 def _say_what_continues(run: TrainingRun) -> None:
     """Print where there is no checkpoint to continue from."""
-    names = (CHECKPOINT_FINAL, CHECKPOINT_LATEST)
-    if distributed.is_main_process() and not any((run.folder / name).exists() for name in names):
+    if distributed.is_main_process() and not _has_begun(run):
         print(f"{run.folder}: no checkpoint to continue from (--c); the training starts with epoch 1", file=sys.stderr)
+
+
+def _has_begun(run: TrainingRun) -> bool:
+    """Whether a stage of the training has a checkpoint to continue from."""
+    folders = [run.folder, *(run.folder / name for name in run.earlier_stages())]
+    return any((folder / name).exists() for folder in folders for name in (CHECKPOINT_FINAL, CHECKPOINT_LATEST))
 
 
 def train_one(device: str, request: TrainingRequest, configuration: str) -> Path:
@@ -164,9 +174,9 @@ def train_one(device: str, request: TrainingRequest, configuration: str) -> Path
             _say_what_continues(run)
         elif not request.only_validate:
             if run.options.pretrained_weights is not None:
-                load_checkpoint(
-                    find_checkpoint(run.options.pretrained_weights, configuration)
-                )  # before anything is removed
+                start = find_checkpoint(run.options.pretrained_weights, configuration)
+                check_outside(start, run.folder)
+                load_checkpoint(start)  # before anything is removed
             _replace_old_training(run)
         if distributed.is_main_process():  # makes a model folder self-contained
             run.plans.save(run.folder.parent / PLANS)

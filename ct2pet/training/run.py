@@ -52,6 +52,10 @@ class TrainingRun:
         torch.manual_seed(self.options.seed)
         return build_method(self.model_name, self.plans, self.configuration_name, self.plans_source)
 
+    def earlier_stages(self) -> list[str]:
+        """The stages of the method before the last one; each is trained into a folder of its name in ``folder``."""
+        return list(self.build().stages)[:-1]
+
     def with_present_cases(self) -> TrainingRun:
         """The same run without the cases that do not have the district."""
         present = set(self.store.cases)

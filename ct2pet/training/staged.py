@@ -14,12 +14,15 @@ import torch
 from ct2pet import distributed
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.dataset.splits import inner_folds
-from ct2pet.layout import CHECKPOINT_FINAL
+from ct2pet.errors import TrainingError
+from ct2pet.layout import CHECKPOINT_FINAL, CHECKPOINT_LATEST
 from ct2pet.models.base import Method, PredictionModel, StagedMethod
 from ct2pet.preprocessing import DistrictStore
 from ct2pet.training.drafts import DraftStore
+from ct2pet.training.record import recorded_start
 from ct2pet.training.run import TrainingRun
-from ct2pet.training.trainer import Stage, Trainer
+from ct2pet.training.stage import Stage
+from ct2pet.training.trainer import Trainer
 
 _log = logging.getLogger(__name__)
 DRAFTS = "drafts"
@@ -37,26 +40,42 @@ def train(run: TrainingRun) -> None:
 
     An interrupted run continues with ``resume``.
     """
+    _check_initial_weights(run)
     run = run.with_present_cases()
     method = run.build()
     names = list(method.stages)
     inputs: DistrictStore = run.store
     earlier: Weights = {}
+    seen = ""
     learned: dict[str, str] = {}
     for name in names[:-1]:
         assert isinstance(method, StagedMethod)
         stage = _EarlierStage(run, name, inputs, earlier)
         inputs, said = stage.train(method)
-        earlier, learned = {**earlier, **stage.weights()}, {**learned, name: said}
+        weights, cases = stage.result()
+        earlier, seen, learned = {**earlier, **weights}, f"{seen} {cases}", {**learned, name: said}
         method = run.build()
     run = _with_origin(run, learned)
-    Trainer(run, method, Stage(names[-1], inputs, earlier)).run()
+    Trainer(run, method, Stage(names[-1], inputs, earlier, seen)).run()
 
 
 def validate(run: TrainingRun) -> dict[str, Any]:
     """As Trainer.validate, with all stages."""
     run, method = run.with_present_cases(), run.build()
     return Trainer(run, method, Stage(list(method.stages)[-1], run.store)).validate()
+
+
+def _check_initial_weights(run: TrainingRun) -> None:
+    """Raises TrainingError where a training that began with initial weights would continue without them although a
+    stage of it must still begin."""
+    last_began = any((run.folder / name).exists() for name in (CHECKPOINT_LATEST, CHECKPOINT_FINAL))
+    if last_began or not run.options.resume or run.options.pretrained_weights is not None:
+        return
+    if "pretrained_weights" in recorded_start(run.folder):
+        raise TrainingError(
+            f"{run.folder}: this training began with initial weights, which it still needs; name them again "
+            "(-pretrained_weights), or repeat the training (--overwrite)"
+        )
 
 
 def _with_origin(run: TrainingRun, learned: Mapping[str, str]) -> TrainingRun:
@@ -97,10 +116,11 @@ class _EarlierStage:
             self._train_inner(drafts, number, part, len(parts))
         return drafts, said
 
-    def weights(self) -> Weights:
-        """The trained weights of the stage, on the CPU."""
-        state = load_checkpoint(self.folder / CHECKPOINT_FINAL)["model"]
-        return {name: value for name, value in state.items() if name.startswith(f"parts.{self.name}.")}
+    def result(self) -> tuple[Weights, str]:
+        """The trained weights of the stage, on the CPU, and the digests of the cases that they were trained with."""
+        content = load_checkpoint(self.folder / CHECKPOINT_FINAL)
+        weights = {name: one for name, one in content["model"].items() if name.startswith(f"parts.{self.name}.")}
+        return weights, (content.get("provenance") or {}).get("training_cases") or ""
 
     def _train_inner(self, drafts: DraftStore, number: int, part: Sequence[str], count: int) -> None:
         others = [case for case in self.run.training_cases if case not in part]
@@ -110,7 +130,7 @@ class _EarlierStage:
         self._predict(drafts, part, method, checkpoint)
 
     def _train(self, method: Method, run: TrainingRun, label: str = "") -> Path:
-        Trainer(run, method, Stage(self.name, self.inputs, self.earlier, label, complete=False)).run()
+        Trainer(run, method, Stage(self.name, self.inputs, self.earlier, label=label, complete=False)).run()
         return run.folder / CHECKPOINT_FINAL
 
     def _predict(self, drafts: DraftStore, cases: Sequence[str], method: Method, checkpoint: Path) -> None:

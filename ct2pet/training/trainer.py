@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +15,7 @@ from ct2pet.console import say
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.files import remove_partial_files
 from ct2pet.layout import CHECKPOINT_BEST, CHECKPOINT_FINAL, CHECKPOINT_LATEST, SUMMARY, VALIDATION, VALIDATION_BEST
-from ct2pet.models.base import Method, Model, PredictionModel, Synthesis
-from ct2pet.preprocessing import DistrictStore
+from ct2pet.models.base import Method, PredictionModel, Synthesis
 from ct2pet.training.augmentation import Augmenter
 from ct2pet.training.average import WeightAverage
 from ct2pet.training.checkpoints import Checkpoints
@@ -32,23 +30,11 @@ from ct2pet.training.log import Monitor, Row, TrainingLog
 from ct2pet.training.loop import TrainingLoop
 from ct2pet.training.online_validation import OnlineValidation
 from ct2pet.training.optimization import Optimization
-from ct2pet.training.pretraining import find_checkpoint, take_weights
+from ct2pet.training.pretraining import check_outside, find_checkpoint, take_weights
 from ct2pet.training.record import TrainingRecord
 from ct2pet.training.run import TrainingRun
 from ct2pet.training.schedule import Schedule
-
-
-@dataclass(frozen=True)
-class Stage:
-    """The part of a method that a Trainer trains; see training.staged. ``inputs``: the cases with the inputs of this
-    stage. ``earlier``: the weights of the earlier stages. ``complete``: whether this is the last stage, so that the
-    method can be validated."""
-
-    name: str
-    inputs: DistrictStore
-    earlier: Mapping[str, torch.Tensor] = field(default_factory=dict)
-    label: str = ""
-    complete: bool = True
+from ct2pet.training.stage import Stage, stage_of
 
 
 class Trainer:
@@ -62,7 +48,7 @@ class Trainer:
         self.settings, self.method = run, method
         self.stage = stage or Stage(next(iter(method.stages)), run.store)
         self.options, self.device = run.options, run.device
-        self.model = _stage_of(method, self.stage.name).to(self.device)
+        self.model = stage_of(method, self.stage.name).to(self.device)
         self._load({})
         hparams, planned = self.model.hyperparameters, self.model.planned
         self.schedule = Schedule.of(hparams, self.options)
@@ -96,6 +82,7 @@ class Trainer:
         self.log = TrainingLog(run.folder, self.monitor)
         self.best = self.monitor.worst
         self.record = TrainingRecord(run, self.schedule)
+        self.record.add_cases(self.stage.seen)
         shown = self.options.show_progress and distributed.is_main_process()
         self.display = TrainingDisplay(self.name, self.schedule, self.monitor, self.options.device, shown)
 
@@ -134,6 +121,8 @@ class Trainer:
                 for folder in (VALIDATION, VALIDATION_BEST):  # of a shorter training
                     (self.folder / folder / SUMMARY).unlink(missing_ok=True)
                 self._save(CHECKPOINT_FINAL, done)
+                if not self.options.checkpointing:
+                    self.checkpoints.remove_older(CHECKPOINT_LATEST, done)
         if distributed.is_main_process():
             self.display.finished(self.log)
         summary = self.folder / self.options.validation_folder / SUMMARY
@@ -171,9 +160,12 @@ class Trainer:
             )
 
     def _start_anew(self) -> int:
+        weights = self.options.pretrained_weights
+        start = None if weights is None else find_checkpoint(weights, self.settings.configuration_name)
+        if start is not None:
+            check_outside(start, self.folder)
         self.checkpoints.clear()
-        if self.options.pretrained_weights is not None:
-            start = find_checkpoint(self.options.pretrained_weights, self.settings.configuration_name)
+        if start is not None:
             source, said = take_weights(self.method, start)
             self._load({})
             self.average.restart()
@@ -200,6 +192,8 @@ class Trainer:
         if name is None:
             return self._start_anew()
         content = self.checkpoints.load(name)
+        if self.record.has_other_cases(content):
+            self._continue_with_other_cases(content["epoch"])
         self._load(content["model"])
         self.log = TrainingLog(self.folder, self.monitor, content["log"])
         self.best = content["best"]
@@ -212,6 +206,16 @@ class Trainer:
                 "epochs need; --overwrite repeats the training"
             )
         return int(content["epoch"])
+
+    def _continue_with_other_cases(self, epoch: int) -> None:
+        """Say so. Raises TrainingError for a stage from whose predictions the next one learns."""
+        if not self.stage.complete:
+            raise TrainingError(
+                f"{self.folder}: this part of the training had other training cases; restore the folds "
+                "(splits_final.json), or repeat the training (--overwrite)"
+            )
+        if epoch < self.schedule.num_epochs and distributed.is_main_process():
+            say(f"{self.name}: continues with other training cases than before; the provenance names all of them")
 
     def _load_state(self, content: Mapping[str, Any]) -> None:
         """What ``_state`` returned. Optimizers load their states from the CPU, and some states remain there."""
@@ -257,6 +261,7 @@ class Trainer:
         if name != CHECKPOINT_FINAL and not self.options.checkpointing:
             return
         content: dict[str, Any] = {"log": self.log.rows, "best": self.best, "provenance": self.record.content}
+        content["training_cases"] = self.record.own_cases
         if name == CHECKPOINT_LATEST:
             content |= self._state()
         else:
@@ -284,15 +289,11 @@ class Trainer:
             )
         if not isinstance(self.model, PredictionModel):
             raise TrainingError(f"{self.name} predicts no cases and cannot be validated; see ct2pet_synthesize")
-        self.method.load_state_dict(self.checkpoints.load(checkpoint)["model"])
+        content = self.checkpoints.load(checkpoint)
+        self.method.load_state_dict(content["model"])
+        self.record.take_over(content.get("provenance"))
         validation = FinalValidation(self.settings, self.method.to(self.device))
         if distributed.is_main_process():
             remove_partial_files(self.folder / self.options.validation_folder)
         distributed.barrier()
-        return validation.run(self.record.of_validation())
-
-
-def _stage_of(method: Method, name: str) -> Model:
-    if name not in method.stages:
-        raise TrainingError(f"no stage {name!r} to train; there are: {', '.join(method.stages)}")
-    return method.stages[name]
+        return validation.run(self.record.of_validation(), self.record.content["training_cases"])

@@ -38,15 +38,12 @@ def test_overwrite_and_continue_exclude_each_other(called, capsys, other):
 def test_every_option_arrives(called):
     line = "Dataset001_X pix2pix 3 -c head trunk -p mine -device cpu --c --val --num_epochs 7 --iterations_per_epoch 5"
     more = "--save_every 2 --seed 1 --deterministic -num_gpus 4 -pretrained_weights a/b.pth --pretrain_whole_body"
-    assert (
-        main(f"{line} {more} --early_stop 3 -num_workers 0 --compile --val_best --disable_checkpointing".split()) == 0
-    )
+    assert main(f"{line} {more} --early_stop 3 -num_workers 0 --compile --val_best".split()) == 0
     ((arguments, options),) = called
     assert arguments == ("Dataset001_X", "pix2pix", 3)
     wanted = TrainingOptions(
         **{"resume": True, "num_epochs": 7, "iterations_per_epoch": 5, "save_every": 2, "seed": 1},
         validate_best=True,
-        checkpointing=False,
         **{"deterministic": True, "early_stop": 3, "num_workers": 0, "compile": True},
         pretrained_weights=Path("a/b.pth"),
     )
@@ -59,6 +56,14 @@ def test_every_option_arrives(called):
         "num_gpus": 4,
         "pretrain_whole_body": True,
     }
+
+
+def test_the_best_epoch_is_not_validated_without_checkpoints(called, capsys):
+    assert main(["001", "pix2pix", "0", "--disable_checkpointing"]) == 0
+    assert called[0][1]["options"] == TrainingOptions(checkpointing=False)
+    assert main(["001", "pix2pix", "0", "--disable_checkpointing", "--val_best"]) == 2
+    assert "--val_best needs" in capsys.readouterr().err
+    assert len(called) == 1
 
 
 WRONG = ["every", "-1", "0 --seed x", "0 --seeds 1", "0 -num_gpus 0", "0 -num_workers -1", "0 --early_stop 0", ""]

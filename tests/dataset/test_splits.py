@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from ct2pet.dataset import RawDataset
 from ct2pet.dataset.splits import create_splits, fold_cases, inner_folds, load_or_create_splits
+from ct2pet.dataset.train_test_split import deal_parts
 from ct2pet.errors import DatasetError
 
 
@@ -137,3 +138,40 @@ def test_inner_folds_of_a_split_that_validates_few_cases():
     splits = [{"train": ["a", "b", "c", "d"], "val": ["e"]}]
     assert inner_folds(splits, ["a", "b", "c", "d"], 2) == [["a", "c"], ["b", "d"]]
     assert inner_folds(splits, ["a"], 3) == [["a"]]
+
+
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(
+    table=st.lists(st.integers(0, 19), min_size=6, max_size=60).filter(lambda table: len({*table}) > 5),
+    num_folds=st.integers(2, 4),
+    fold=st.integers(0, 6),
+)
+def test_inner_folds_keep_patients_together_beside_a_fold_that_overlaps_the_others(table, num_folds, fold):
+    """As ct2pet_split writes them: folds 0 to 4 and, as the last one, the split of the paper."""
+    patients = {f"c{number:02}": f"p{patient}" for number, patient in enumerate(table)}
+    parts_of = deal_parts([*patients], patients, {})
+    cases = [case for case in patients if parts_of[case] != "test"]
+    train, val = ([case for case in cases if parts_of[case] == part] for part in ("train", "validation"))
+    splits = [*create_splits(cases, patients, {}), {"train": train, "val": val}]
+    training = splits[fold]["train"] if fold < len(splits) else cases
+    parts = inner_folds(splits, training, num_folds)
+    assert sorted(case for part in parts for case in part) == sorted(training)
+    owners = {(patients[case], number) for number, part in enumerate(parts) for case in part}
+    assert len(owners) == len({patient for patient, _ in owners})
+    assert len(parts) > 1
+
+
+def test_cases_that_only_another_fold_validates_together_are_in_one_inner_fold():
+    """b and c may be of one patient: no fold has one of them in training and the other in validation."""
+    splits = [
+        {"train": ["d", "e"], "val": ["a", "b"]},
+        {"train": ["a", "d"], "val": ["b", "c"]},
+        {"train": ["a", "b", "c"], "val": ["d"]},
+    ]
+    parts = inner_folds(splits, ["a", "b", "c", "d", "e"], 4)
+    assert [part for part in parts if "b" in part or "c" in part] == [["b", "c"]]
+
+
+def test_no_inner_folds_are_one_part():
+    splits = [{"train": ["b"], "val": ["a"]}, {"train": ["a"], "val": ["b"]}]
+    assert inner_folds(splits, ["a", "b"], 0) == [["a", "b"]]

@@ -42,3 +42,11 @@ def test_gradients_reach_the_images():
     images = torch.rand(4, 2, 16, 16, requires_grad=True)
     augment_for_critic(images, random()).sum().backward()
     assert (images.grad != 0).float().mean() > 0.5
+
+
+def test_positions_are_exact_under_autocast():
+    images = torch.rand(4, 1, 128, 128, generator=random())
+    with torch.autocast("cpu", torch.bfloat16):
+        seen = augment_for_critic(images, random(1))
+    assert seen.dtype == torch.float32
+    torch.testing.assert_close(seen, augment_for_critic(images, random(1)))

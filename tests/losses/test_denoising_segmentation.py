@@ -125,3 +125,17 @@ def test_noise_of_which_the_mean_of_an_organ_is_right_costs_nothing():
     organ_mean_loss(target + noise + 0.1, target, labels, 3, 0.1).backward()
     assert not noise.grad[labels == 0].any()  # the background is no organ
     assert (noise.grad[labels == 1] > 0).all()
+
+
+@pytest.mark.parametrize("kind", [torch.bfloat16, torch.float16])
+def test_means_of_large_organs_are_exact_under_autocast(kind):
+    """The sum over an organ of 64^3 voxels is above the largest float16; small errors of means are below bfloat16's."""
+    labels = torch.ones(1, 1, 64, 64, 64, dtype=torch.long)
+    target = torch.full(labels.shape, 0.3)
+    for factor in (1.1, 1.002):
+        predicted = (factor * target).requires_grad_()
+        with torch.autocast("cpu", kind):
+            loss = organ_mean_loss(predicted, target, labels, 2, 1e-3)
+        assert loss.item() == pytest.approx(factor - 1, rel=1e-2)
+        loss.backward()
+        assert predicted.grad.sum().item() == pytest.approx(1 / 0.3, rel=1e-2)

@@ -4,15 +4,27 @@ from dataclasses import replace
 import pytest
 from tiny import tiny_plans
 from tiny_store import write_tiny_store
-from trainings import AVERAGED, SHORT, PulledPlugError, final_weights, make_trainer, rotating_plans, run_until, same
+from trainings import (
+    AVERAGED,
+    SHORT,
+    PulledPlugError,
+    final_weights,
+    make_run,
+    make_trainer,
+    rotating_plans,
+    run_until,
+    same,
+)
 from version_1 import checkpoint_of_version_1, plans_of_version_1
 
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
+from ct2pet.dataset import Field
 from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.evaluation import read_summary
 from ct2pet.planning.plans import Plans
 from ct2pet.provenance import cases_among
 from ct2pet.training import checkpoints as checkpoints_module
+from ct2pet.training.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.usefixtures("without_pictures")
 
@@ -53,6 +65,22 @@ def test_a_training_that_continues_records_its_earlier_runs(store, tmp_path):
     assert cases_among(provenance["training_cases"], provenance["dataset_name"], ["A0", "A1", "A2"]) == ["A0", "A1"]
 
 
+@pytest.mark.parametrize("weights", [None, "first"])
+def test_a_training_that_continues_with_other_cases_says_so_and_records_all(store, tmp_path, capsys, weights):
+    options = {"iterations_per_epoch": 1, "pretrained_weights": weights and tmp_path / weights}
+    if weights:
+        make_trainer(store, tmp_path / weights, num_epochs=1, cases=(["A1", "A2"], [])).run()
+    run = tmp_path / "run"
+    make_trainer(store, run, num_epochs=1, cases=(["A0", "A1"], ["A2"]), **options).run()
+    make_trainer(store, run, num_epochs=2, cases=(["A0", "A1"], ["A2"]), resume=True, **options).run()
+    assert "other training cases" not in capsys.readouterr().err
+    make_trainer(store, run, num_epochs=3, cases=(["A1", "A2"], ["A0"]), resume=True, **options).run()
+    assert "continues with other training cases than before" in capsys.readouterr().err
+    provenance = load_checkpoint(run / "checkpoint_final.pth")["provenance"]
+    seen = cases_among(provenance["training_cases"], provenance["dataset_name"], ["A0", "A1", "A2"])
+    assert seen == ["A0", "A1", "A2"]
+
+
 def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_they_are_interrupted(
     store, tmp_path, monkeypatch
 ):
@@ -73,6 +101,40 @@ def test_more_epochs_replace_the_final_checkpoint_and_its_validation_wherever_th
     make_trainer(store, tmp_path, num_epochs=2, resume=True, **options).run()
     assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 2
     assert set(read_summary(summary)["cases"]) == {"A2"}
+
+
+def test_an_older_checkpoint_does_not_win_over_a_newer_final_one(store, tmp_path):
+    """The final one of a training that continued without checkpoints."""
+    options = {"iterations_per_epoch": 1, "resume": True}
+    make_trainer(store, tmp_path, num_epochs=1, **options).run()
+    make_trainer(store, tmp_path, num_epochs=1, checkpointing=False, **options).run()
+    assert (tmp_path / "checkpoint_latest.pth").exists()  # of the same epoch
+    make_trainer(store, tmp_path, num_epochs=3, checkpointing=False, **options).run()
+    longest = final_weights(tmp_path)
+    make_trainer(store, tmp_path, num_epochs=2, **options).run()
+    assert load_checkpoint(tmp_path / "checkpoint_final.pth")["epoch"] == 3
+    assert same(longest, final_weights(tmp_path))
+
+
+@pytest.mark.parametrize("labels", [{"benign": 0, "malignant": 1}, {"benign": 1, "malignant": 0, "unknown": 2}])
+def test_a_checkpoint_of_other_classes_is_not_continued(tmp_path, labels):
+    run = make_run(None, tmp_path, with_classes({"benign": 1, "malignant": 0}))
+    Checkpoints(run).save("checkpoint_latest.pth", 1, {"best": 1.0})
+    assert Checkpoints(run).load("checkpoint_latest.pth")["best"] == 1.0
+    with pytest.raises(CheckpointError, match="other plans"):
+        Checkpoints(make_run(None, tmp_path, with_classes(labels))).load("checkpoint_latest.pth")
+
+
+def test_the_unit_and_the_folder_of_a_field_may_change(tmp_path):
+    plans = tiny_plans()
+    Checkpoints(make_run(None, tmp_path, plans)).save("checkpoint_latest.pth", 1, {"best": 1.0})
+    renamed = replace(plans, fields=[replace(one, unit="other", folder="elsewhere") for one in plans.fields])
+    assert Checkpoints(make_run(None, tmp_path, renamed)).load("checkpoint_latest.pth")["best"] == 1.0
+
+
+def with_classes(labels):
+    plans = tiny_plans()
+    return replace(plans, fields=[*plans.fields, Field("nodule", "condition", "category", labels=labels)])
 
 
 def test_a_checkpoint_of_other_plans_is_not_continued(store, tmp_path, monkeypatch):

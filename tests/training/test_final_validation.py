@@ -83,7 +83,7 @@ def labelled_run(folder):
 def test_a_predicted_label_map_is_written_and_compared_label_by_label(tmp_path):
     run = labelled_run(tmp_path)
     model = Thresholds(run.configuration, run.plans.all_fields)
-    regions = FinalValidation(run, model).run({})["cases"]["A0"]
+    regions = FinalValidation(run, model).run({}, "")["cases"]["A0"]
     content = run.store.open("A0").read_all()
     written = read_volume(tmp_path / "validation" / f"A0_{ORGANS.name}.nii.gz")
     suv = read_volume(tmp_path / "validation" / "A0_PET.nii.gz")
@@ -114,7 +114,7 @@ def test_a_method_without_pet_target_is_validated_by_its_labels(tmp_path):
         def predict(self, inputs):
             return {ORGANS.name: super().predict(inputs)[ORGANS.name]}
 
-    summary = FinalValidation(run, LabelsOnly(run.configuration, run.plans.all_fields)).run({})
+    summary = FinalValidation(run, LabelsOnly(run.configuration, run.plans.all_fields)).run({}, "")
     assert set(summary["cases"]["A0"]) == {f"{ORGANS.name}:{name}" for name in ORGANS.labels}
     assert read_volume(tmp_path / "validation" / "A0.nii.gz").array.max() == 2
 
@@ -135,3 +135,20 @@ def test_the_best_epoch_is_validated_into_a_folder_of_its_own(tmp_path):
     save_checkpoint(folder / "checkpoint_best.pth", load_checkpoint(folder / "checkpoint_final.pth"))
     make_trainer(store, folder, validate_best=True, **options).validate()
     assert (folder / "validation_best" / "A2.nii.gz").read_bytes() == final
+
+
+def test_cases_of_the_initial_weights_are_evaluated_training_cases(tmp_path):
+    """Directly after the training, and after --val with the folds of another training."""
+    store = write_tiny_store(tmp_path / "store", 4)
+    options = {"num_epochs": 1, "iterations_per_epoch": 1, "final_validation": True}
+    make_trainer(store, tmp_path / "first", cases=(["A0", "A2"], ["A1"]), **options).run()
+    run = tmp_path / "second"
+    make_trainer(store, run, pretrained_weights=tmp_path / "first", cases=(["A0"], ["A1", "A2"]), **options).run()
+    found = read_summary(run / "validation" / "summary.json")["provenance"]
+    assert found["evaluated_training_cases"] == ["A2"]
+    make_trainer(store, run, cases=(["A1", "A3"], ["A0", "A1", "A2"]), **options).validate()
+    again = read_summary(run / "validation" / "summary.json")["provenance"]
+    assert again["evaluated_training_cases"] == ["A0", "A2"]
+    assert "training_cases" not in again
+    for name in ("pretrained_weights", "runs", "num_training_cases"):
+        assert again[name] == found[name]

@@ -8,7 +8,7 @@ from tiny_store import write_tiny_store
 from trainings import AVERAGED, final_weights, make_trainer, run_until, same
 
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
-from ct2pet.errors import CheckpointError
+from ct2pet.errors import CheckpointError, TrainingError
 from ct2pet.models import load_model
 from ct2pet.planning.configuration import NetworkPlan
 from ct2pet.training.pretraining import find_checkpoint, take_weights
@@ -174,3 +174,15 @@ def test_a_training_starts_with_the_weights_of_another_one_and_records_it(tmp_pa
     assert (source["configuration"], source["epoch"]) == ("trunk", 1)
     assert source["networks"] == ["generator", "discriminator"]
     assert json.loads((tmp_path / "second" / "provenance.json").read_text()) == provenance
+
+
+def test_a_training_does_not_remove_its_own_initial_weights(tmp_path):
+    store = write_tiny_store(tmp_path / "store")
+    make_trainer(store, tmp_path / "run", num_epochs=1, iterations_per_epoch=1).run()
+    own = tmp_path / "run" / "checkpoint_best.pth"
+    for name in ("latest", "final"):
+        (tmp_path / "run" / f"checkpoint_{name}.pth").unlink()
+    for resume in (False, True):
+        with pytest.raises(TrainingError, match=r"checkpoint_best\.pth: .* copy the file to another folder"):
+            make_trainer(store, tmp_path / "run", pretrained_weights=own, resume=resume).run()
+    assert own.exists()

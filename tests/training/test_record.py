@@ -10,10 +10,10 @@ from ct2pet.training.run import TrainingRun
 from ct2pet.training.schedule import Schedule
 
 
-def record(command="", seed=1, origin=None):
+def record(command="", seed=1, origin=None, cases=("A", "B")):
     with command_line("ct2pet_train", command.split()):
         options, folder = TrainingOptions(seed=seed), Path("fold_0")
-        run = TrainingRun("pix2pix", "trunk", tiny_plans(), None, ["A", "B"], ["C"], folder, options, (), origin or {})
+        run = TrainingRun("pix2pix", "trunk", tiny_plans(), None, [*cases], ["C"], folder, options, (), origin or {})
         return TrainingRecord(run, Schedule(num_epochs=5, iterations=7, decay_steps=1))
 
 
@@ -47,9 +47,30 @@ def test_other_runs_of_the_same_training_stay(tmp_path):
     again = record("001 --c")
     again.go_on(second.content)
     assert again.content["runs"] == second.content["runs"]
+    assert again.content["training_cases"] == first.content["training_cases"]
     unknown = record("001")
     unknown.go_on(None)  # a checkpoint without provenance
     assert len(unknown.content["runs"]) == 1
+
+
+def test_training_cases_of_earlier_runs_are_recorded():
+    earlier = record().content
+    resumed = record(cases=["B", "D"])
+    resumed.go_on(earlier)
+    name = earlier["dataset_name"]
+    assert cases_among(resumed.content["training_cases"], name, ["A", "B", "C", "D"]) == ["A", "B", "D"]
+
+
+def test_other_training_cases_than_those_of_a_checkpoint_are_noticed():
+    own = record()
+    assert not own.has_other_cases({"training_cases": record().own_cases})
+    assert own.has_other_cases({"training_cases": record(cases=["A", "B", "C"]).own_cases})
+    assert own.has_other_cases({"training_cases": record(cases=["A"]).own_cases})
+    assert own.has_other_cases({"provenance": record(cases=["A"]).content})  # of an older version
+    assert own.has_other_cases({"provenance": record(cases=["A", "B", "C"]).content})
+    assert not own.has_other_cases({"provenance": record().content})
+    assert not own.has_other_cases({"provenance": {}})
+    assert not own.has_other_cases({})
 
 
 def test_a_validation_records_its_own_run_and_that_of_the_training():

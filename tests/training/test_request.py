@@ -11,14 +11,15 @@ from ct2pet.inference.trained_models import find_trained, load_trained
 from ct2pet.locks import folder_lock
 from ct2pet.planning.plans import Plans
 from ct2pet.training import TrainingOptions
+from ct2pet.training.drafts import DraftStore
 
 FAST = {"num_epochs": 1, "iterations_per_epoch": 1, "deterministic": True, "show_progress": False, "num_workers": 0}
 
 
-def go(configurations, fold="all", **options):
+def go(configurations, fold="all", model="pix2pix", **options):
     others = {name: options.pop(name) for name in ("pretrain_whole_body", "only_validate") if name in options}
     made = TrainingOptions(**{**FAST, **options})
-    return train("901", "pix2pix", fold, configurations=configurations, device="cpu", options=made, **others)
+    return train("901", model, fold, configurations=configurations, device="cpu", options=made, **others)
 
 
 def final(folder):
@@ -37,18 +38,48 @@ def distance(one, other):
     return max(float((one[name] - other[name]).abs().max()) for name in one)
 
 
-@pytest.fixture
-def wide_whole_body(results, prepared, tmp_path, monkeypatch):
-    """Plans in which the whole body's generator differs from those of the districts."""
+def with_plans(prepared, tmp_path, monkeypatch, change):
+    """The prepared dataset with changed plans."""
     copy = tmp_path / "preprocessed" / "Dataset901_Hand"
     copy.mkdir(parents=True)
     for path in (prepared / "Dataset901_Hand").iterdir():
         (copy / path.name).symlink_to(path)
     plans = json.loads((copy / "ct2petPlans.json").read_text())
-    plans["configurations"]["whole_body"]["networks"]["generator"]["arguments"]["features_per_stage"] = [8, 24]
+    change(plans)
     (copy / "ct2petPlans.json").unlink()
     (copy / "ct2petPlans.json").write_text(json.dumps(plans))
     monkeypatch.setenv("ct2pet_preprocessed", str(tmp_path / "preprocessed"))
+
+
+def generator_of(plans, configuration):
+    return plans["configurations"][configuration]["networks"]["generator"]["arguments"]
+
+
+@pytest.fixture
+def wide_whole_body(results, prepared, tmp_path, monkeypatch):
+    """Plans in which the whole body's generator differs from those of the districts."""
+
+    def change(plans):
+        generator_of(plans, "whole_body")["features_per_stage"] = [8, 24]
+
+    with_plans(prepared, tmp_path, monkeypatch, change)
+    return results
+
+
+@pytest.fixture
+def two_stages(results, prepared, tmp_path, monkeypatch):
+    """Plans of regc2p without inner trainings and with small networks, those of the whole body wider."""
+
+    def change(plans):
+        plans["models"]["regc2p"]["inner_folds"] = 1
+        for configuration in plans["configurations"].values():
+            for network in (*configuration["networks"].values(), *configuration["slices"]["networks"].values()):
+                own = network["arguments"]
+                own |= {name: 4 for name in ("base_features",) if name in own}
+                own |= {name: [4] * len(own[name]) for name in ("features_per_stage",) if name in own}
+        generator_of(plans, "whole_body")["features_per_stage"][-1] = 6
+
+    with_plans(prepared, tmp_path, monkeypatch, change)
     return results
 
 
@@ -137,6 +168,22 @@ def test_missing_weights_are_noticed_before_a_training_is_replaced(results, tmp_
     assert (low / "checkpoint_final.pth").exists()
 
 
+def test_initial_weights_in_the_folder_of_the_training_are_not_removed(results, tmp_path):
+    """Neither with a finished training nor with an unfinished one, under any name of the folder."""
+    (low,) = go(["low"])
+    (tmp_path / "link").symlink_to(low)
+    before = {path.name: path.read_bytes() for path in low.glob("checkpoint_*.pth")}
+    for weights in (low, low / "checkpoint_best.pth", tmp_path / "link" / "checkpoint_final.pth"):
+        with pytest.raises(TrainingError, match="would replace them; copy the file to another folder"):
+            go(["low"], overwrite=True, pretrained_weights=weights)
+    (low / "checkpoint_final.pth").unlink()
+    with pytest.raises(TrainingError, match=r"checkpoint_best\.pth: these initial weights are in the folder"):
+        go(["low"], pretrained_weights=low / "checkpoint_best.pth")
+    assert {path.name: path.read_bytes() for path in low.glob("checkpoint_*.pth")} == {
+        name: content for name, content in before.items() if name != "checkpoint_final.pth"
+    }
+
+
 def test_a_new_training_reports_what_it_replaces(results, capfd):
     (low,) = go(["low"], resume=True)
     assert f"{low}: no checkpoint to continue from (--c); the training starts with epoch 1" in capfd.readouterr().err
@@ -154,6 +201,33 @@ def test_a_new_training_reports_what_it_replaces(results, capfd):
     (low / "checkpoint_final.pth").unlink()
     go(["low"], resume=True)
     assert "replaced" not in capfd.readouterr().err
+
+
+def test_messages_of_a_training_of_two_stages_that_is_interrupted_between_them(two_stages, monkeypatch, capfd):
+    def interrupted(**options):
+        def gone(*_):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(DraftStore, "make", gone)
+            with pytest.raises(KeyboardInterrupt):
+                go(["low"], model="regc2p", **options)
+        return capfd.readouterr().err
+
+    folder = two_stages / "regc2p__ct2petPlans__low" / "fold_all"
+    go(["whole_body"], model="regc2p")
+    assert "replaced" not in interrupted(pretrain_whole_body=True)
+    with pytest.raises(TrainingError, match=r"fold_all: not finished, but .* slices; --c .*, --overwrite repeats it"):
+        go(["low"], model="regc2p")
+    assert "no checkpoint" not in interrupted(resume=True)  # and how it began need not be said again
+    go(["low"], model="regc2p", resume=True)
+    assert final(folder)["provenance"]["pretrained_weights"]["configuration"] == "whole_body"
+    for path in (folder / "checkpoint_final.pth", folder / "checkpoint_latest.pth"):
+        path.unlink()
+    (folder / "slices" / "checkpoint_final.pth").unlink()
+    capfd.readouterr()
+    assert f"{folder}: this unfinished training is replaced (--c would continue it)" in interrupted()
+    assert f"{folder}: this unfinished training is replaced" in interrupted(overwrite=True)
 
 
 def test_a_folder_that_cannot_be_written_ends_a_training_before_any_work(results, monkeypatch):

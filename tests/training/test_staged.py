@@ -8,10 +8,12 @@ from tiny_store import write_tiny_store
 from trainings import PulledPlugError, final_weights, make_run, same
 
 from ct2pet.checkpoint import load_checkpoint
+from ct2pet.errors import TrainingError
 from ct2pet.imageio import read_volume
 from ct2pet.inference.volumes import predict_volume
 from ct2pet.models import load_model
 from ct2pet.preprocessing.storage import read_images
+from ct2pet.provenance import cases_among
 from ct2pet.training import Stage, Trainer, train, validate
 from ct2pet.training.drafts import DraftStore
 from ct2pet.volume import Box
@@ -178,3 +180,49 @@ def test_finished_stages_and_drafts_are_not_changed(store, trained):
     before = {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()}
     train(make(store, trained, resume=True, final_validation=True))
     assert {path: path.stat().st_mtime_ns for path in trained.rglob("*") if path.is_file()} == before
+
+
+def interrupted_after_the_first_stage(run, monkeypatch):
+    def gone(*_):
+        raise PulledPlugError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(DraftStore, "make", gone)
+        with pytest.raises(PulledPlugError):
+            train(run)
+
+
+def test_a_training_with_initial_weights_is_not_continued_without_them(store, trained, tmp_path, monkeypatch):
+    """The later stages need them, too."""
+    options = {"numbers": {"inner_folds": 1}, "num_epochs": 1}
+    run = make(store, tmp_path, CASES[:2], CASES[3:], pretrained_weights=trained, **options)
+    interrupted_after_the_first_stage(run, monkeypatch)
+    with pytest.raises(TrainingError, match=r"began with initial weights, .* name them again \(-pretrained_weights\)"):
+        train(make(store, tmp_path, CASES[:2], CASES[3:], resume=True, **options))
+    train(replace(run, options=replace(run.options, resume=True)))
+    provenance = load_checkpoint(tmp_path / "checkpoint_final.pth")["provenance"]
+    assert provenance["pretrained_weights"]["model"] == "regc2p"
+    assert cases_among(provenance["training_cases"], provenance["dataset_name"], CASES) == CASES[:3]
+    train(make(store, tmp_path, CASES[:2], CASES[3:], resume=True, **options))  # all stages have begun
+
+
+def test_cases_of_an_earlier_stage_are_training_cases_of_the_whole(store, trained, tmp_path, monkeypatch):
+    """Also where the later stages start with the weights of another training."""
+    options = {"numbers": {"inner_folds": 1}, "num_epochs": 1}
+    train(make(store, tmp_path / "other", CASES[1:2], CASES[3:], **options))
+    run = make(store, tmp_path / "run", CASES[1:2], CASES[3:], pretrained_weights=trained, **options)
+    interrupted_after_the_first_stage(run, monkeypatch)
+    train(replace(run, options=replace(run.options, resume=True, pretrained_weights=tmp_path / "other")))
+    provenance = load_checkpoint(tmp_path / "run" / "checkpoint_final.pth")["provenance"]
+    assert cases_among(provenance["training_cases"], provenance["dataset_name"], CASES) == CASES[:3]
+
+
+def test_stages_of_other_training_cases_are_not_reused(store, trained):
+    """Neither the first stage nor an inner training, whose predictions would be of cases that it has seen."""
+    before = {path: path.stat().st_mtime_ns for path in trained.rglob("*.*") if path.is_file()}
+    with pytest.raises(TrainingError, match=r"slices: this part .* had other training cases; restore .*--overwrite"):
+        train(make(store, trained, CASES[1:], CASES[:1], resume=True))
+    together = [{"train": ["A2", "A3"], "val": ["A0", "A1"]}, {"train": ["A0", "A1"], "val": ["A2"]}]
+    with pytest.raises(TrainingError, match="inner_0: this part of the training had other training cases"):
+        train(replace(make(store, trained, resume=True), splits=together))
+    assert {path: path.stat().st_mtime_ns for path in trained.rglob("*.*") if path.is_file()} == before
