@@ -183,7 +183,7 @@ class PredictionRecord:
 
     def _check_no_foreign_files(self, cases: Sequence[Case]) -> None:
         for case in cases:
-            for path in (*case.outputs.values(), dicom_folder(case)):
+            for path in (*case.outputs.values(), case.picture, dicom_folder(case)):
                 if path.exists():
                     raise Ct2PetError(
                         f"{path}: would be replaced, but is not a prediction of ct2pet (no {self.path.name}); "

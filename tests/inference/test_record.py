@@ -59,6 +59,15 @@ def test_input_images_beside_the_predictions_are_not_taken_for_them(tmp_path):
     assert predicted(tmp_path, "a", "box", 2) == [2]
 
 
+def test_a_picture_of_another_program_is_never_deleted(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"a screenshot")
+    with pytest.raises(Ct2PetError, match=r"a\.png: would be replaced, but is not a prediction"):
+        predicted(tmp_path, "ab", "pix2pix", 1)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.png"]
+    (tmp_path / "a.png").rename(tmp_path / "other.png")
+    assert predicted(tmp_path, "ab", "pix2pix", 1) == [1]
+
+
 def test_replaced_predictions_are_reported(tmp_path, capsys):
     cases = [Case(name, {}, {"PET": tmp_path / f"{name}.nii.gz"}) for name in ("a", "b", "c")]
     record, dicom = PredictionRecord.beside(tmp_path, cases, {"model": "pix2pix"}, {}), DicomOutput(False, "PET")
