@@ -27,6 +27,10 @@ from ct2pet.volume import Box, Grid, Volume
 Volumes = dict[str, Volume]
 
 
+class NoDistrictInGrid(GeometryError):
+    """The grid of a prediction contains no voxel of the districts."""
+
+
 @dataclass(frozen=True)
 class DistrictModels:
     """The trained ``models`` of one district (one per fold; the prediction is their mean) and its configuration."""
@@ -98,7 +102,7 @@ class Predictor:
         district_map = district_map.to_canonical()
         on_output = resample(district_map, output_grid.to_canonical(), labels=True)
         if district_map.array.any() and not on_output.array.any():
-            raise GeometryError("the grid of the prediction contains no voxel of the districts; check the image --like")
+            raise NoDistrictInGrid("the grid of the prediction contains no voxel of the districts")
         gaps = Gaps.of(on_output, self._predicted_grids(images[leading].grid, district_map), images[leading].grid)
         stitchers = {one.name: self._stitcher(one, gaps.district_map) for one in self.fields.targets}
         occurs = False
