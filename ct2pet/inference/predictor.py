@@ -120,7 +120,7 @@ class Predictor:
 
     def _predicted_grids(self, leading: Grid, district_map: Volume) -> list[tuple[Sequence[int], Grid | None]]:
         """The labels of each district, and the grid of its prediction; None where it does not occur."""
-        grids = []
+        grids: list[tuple[Sequence[int], Grid | None]] = []
         for configuration in (district.configuration for district in self.districts):
             grid = district_grid(leading, district_map, configuration)
             continued = None if grid is None else _continued(grid, self.blend_mm / 2)[0]
