@@ -9,6 +9,7 @@ import json
 import os
 import shutil
 import tempfile
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ _REMEDIES = {
     errno.EPERM: "choose another folder, or get write permission",
     errno.ENAMETOOLONG: "choose a shorter name",
 }
+_UMASK_LOCK = threading.Lock()
 _ONLY_OF_WRITING = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS}
 
 
@@ -138,8 +140,9 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
+    with _UMASK_LOCK:  # another thread would read, and leave, the 0
+        mask = os.umask(0)
+        os.umask(mask)
     return mask
 
 

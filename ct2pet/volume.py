@@ -129,9 +129,13 @@ class Grid:
 
     def with_spacing(self, spacing: Triple) -> Grid:
         """The grid of another ``spacing`` (Z, Y, X, mm) over the same field of view: same directions, same outer
-        faces at the first voxel; the opposite faces may differ by up to half a voxel."""
-        shape = tuple(max(1, round(n * old / new)) for n, old, new in zip(self.shape, self.spacing, spacing))
-        shift = np.array([(new - old) / 2 for old, new in zip(self.spacing, spacing)])[::-1]
+        faces at the first voxel; the opposite faces may differ by up to half a voxel. Along an axis of at most half a
+        voxel the one voxel has the same centre as the grid."""
+        axes = list(zip(self.shape, self.spacing, spacing))
+        count = [round(n * old / new) for n, old, new in axes]
+        shape = tuple(max(1, n) for n in count)
+        shifts = [(new - old) / 2 if some else (n - 1) * old / 2 for some, (n, old, new) in zip(count, axes)]
+        shift = np.array(shifts)[::-1]
         origin = np.array(self.origin) + self._rotation @ shift
         return Grid(shape, spacing, tuple(origin.tolist()), self.direction)  # type: ignore[arg-type]
 

@@ -1,6 +1,5 @@
 import errno
 import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -94,16 +93,6 @@ def test_two_writers_of_one_file_do_not_meet(tmp_path):
         second.write_text("second")
     assert path.read_text() == "first"  # its block ended last
     assert names(tmp_path) == ["table.csv"]
-
-
-def test_a_file_has_the_permissions_of_the_umask(tmp_path):
-    before = os.umask(0o027)
-    try:
-        write_json(tmp_path / "plans.json", {})
-        assert os.umask(0o027) == 0o027  # reading the umask did not change it
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((tmp_path / "plans.json").stat().st_mode) == 0o640
 
 
 def test_json_is_read_as_written(tmp_path):

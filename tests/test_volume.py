@@ -157,12 +157,38 @@ def test_another_spacing_covers_the_same_field_of_view(grid, spacing):
     other = grid.with_spacing(spacing)
     assert other.spacing == spacing
     assert other.direction == grid.direction
-    near, far = grid.corners[0], grid.corners[-1]
-    np.testing.assert_allclose(other.corners[0], near, atol=1e-6)  # the outer corner of the first voxel
     along = np.linalg.inv(grid.affine[:3, :3] / np.array(grid.spacing[::-1]))
-    beyond = np.abs(along @ (other.corners[-1] - far))[::-1]
-    for axis in range(3):  # half a voxel, unless the whole axis is thinner than that
-        assert beyond[axis] <= max(spacing[axis] / 2, spacing[axis] - grid.shape[axis] * grid.spacing[axis]) + 1e-6
+    near, far = (np.abs(along @ (other.corners[end] - grid.corners[end]))[::-1] for end in (0, -1))
+    for axis, new in enumerate(spacing):
+        extent = grid.shape[axis] * grid.spacing[axis]
+        if extent / new <= 0.5:  # the whole axis is thinner than half a voxel: one voxel, centred
+            assert other.shape[axis] == 1
+            assert near[axis] == pytest.approx(far[axis], abs=1e-6)
+        else:  # the outer corner of the first voxel is the same
+            assert near[axis] == pytest.approx(0, abs=1e-6)
+            assert far[axis] <= new / 2 + 1e-6
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(grid=grids, spacing=st.tuples(*[st.floats(0.5, 6.0)] * 3))
+def test_the_centre_of_every_voxel_of_another_spacing_is_in_the_field_of_view(grid, spacing):
+    other = grid.with_spacing(spacing)
+    ends = np.array([(0, 0, 0, 1), (*(n - 1 for n in other.shape[::-1]), 1)]).T
+    index = (np.linalg.inv(grid.affine) @ other.affine @ ends)[2::-1].T
+    assert (index >= -0.5 - 1e-6).all()
+    assert (index <= np.array(grid.shape) - 0.5 + 1e-6).all()
+
+
+@settings(max_examples=60, deadline=None, derandomize=True)
+@given(grid=grids, spacing=st.tuples(*[st.floats(0.5, 6.0)] * 3))
+def test_the_grids_of_stored_data_are_bit_equal(grid, spacing):
+    """Preprocessed data of earlier versions are on these grids."""
+    if any(round(n * old / new) == 0 for n, old, new in zip(grid.shape, grid.spacing, spacing)):
+        return  # could not be preprocessed before
+    shape = tuple(max(1, round(n * old / new)) for n, old, new in zip(grid.shape, grid.spacing, spacing))
+    shift = np.array([(new - old) / 2 for old, new in zip(grid.spacing, spacing)])[::-1]
+    origin = np.array(grid.origin) + np.array(grid.direction).reshape(3, 3) @ shift
+    assert grid.with_spacing(spacing) == Grid(shape, spacing, tuple(origin.tolist()), grid.direction)
 
 
 def test_resampling_to_the_same_spacing_keeps_the_grid():

@@ -58,7 +58,7 @@ def _predict(source: Path, target: Path, members: Sequence[Member], options: Pre
         run = without_path(run, source)
     with _alone_in(folder, options):
         record = PredictionRecord.beside(target, cases, provenance_of_members(members, settings), run)
-        work = record.begin(cases, options.continue_prediction, prediction.dicom)
+        work = record.begin(cases, options.continue_prediction, prediction.dicom, all_cases)
         try:
             with _pictures_of(cases, fields) if options.pictures else contextlib.nullcontext():
                 if on_cluster:

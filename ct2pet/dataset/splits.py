@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,22 +32,27 @@ class _Fold:
 
 
 def load_or_create_splits(path: str | os.PathLike, dataset: RawDataset, seed: int = 12345) -> list[Split]:
-    """The folds in ``path``. A missing file is created first: a copy of the
-    splits_final.json in the raw dataset's folder, or, without one, new folds.
+    """The folds in ``path``. They are those of the splits_final.json in the raw dataset's folder, which replaces an
+    older ``path``; without one, those of an existing ``path``, or new folds. A line is printed where ``path`` is
+    replaced, or where training cases are in no fold.
 
     Raises DatasetError where an existing file names cases that are not in the dataset, or has a case or a patient in
     training and validation of a fold.
     """
     path, given = Path(path), dataset.folder / FILE_NAME
-    if not path.exists():
-        if given.is_file():
-            splits = read_splits(given)
-            _check(splits, given, dataset)
-        else:
-            splits = create_splits(dataset.cases("Tr"), dataset.patients(), dataset.diagnoses(), seed)
+    if given.is_file():
+        splits = _checked(given, dataset)
+        different = path.exists() and read_splits(path) != splits
+        if different:
+            print(f"{path}: replaced by {given}, which differs; folds trained before used the old one", file=sys.stderr)
+        if different or not path.exists():
+            write_json(path, splits)
+    elif path.exists():
+        splits = _checked(path, dataset)
+    else:
+        splits = create_splits(dataset.cases("Tr"), dataset.patients(), dataset.diagnoses(), seed)
         write_json(path, splits)
-    splits = read_splits(path)
-    _check(splits, path, dataset)
+    _say_who_is_left_out(splits, given if given.is_file() else path, dataset)
     return splits
 
 
@@ -164,12 +170,14 @@ def _most_common(values: list[str]) -> str:
     return max(sorted(set(values)), key=values.count)
 
 
-def _check(splits: list[Split], path: Path, dataset: RawDataset) -> None:
+def _checked(path: Path, dataset: RawDataset) -> list[Split]:
+    """The folds in ``path``, which must fit the dataset."""
+    splits = read_splits(path)
     known, patients = {*dataset.cases("Tr")}, dataset.patients()
     for number, split in enumerate(splits):
         unknown = sorted({*split["train"], *split["val"]} - known)
         if unknown:
-            names = ", ".join(unknown[:5]) + (", ..." if len(unknown) > 5 else "")
+            names = _some(unknown)
             raise DatasetError(
                 f"{path}: fold {number} contains {len(unknown)} case(s) that are not in {dataset.name} ({names}); "
                 "correct the file, or delete it to create new splits"
@@ -177,3 +185,20 @@ def _check(splits: list[Split], path: Path, dataset: RawDataset) -> None:
         shared = {patients[case] for case in split["train"]} & {patients[case] for case in split["val"]}
         if shared:
             raise DatasetError(f"{path}: the patient {min(shared)} is in training and validation of fold {number}")
+    return splits
+
+
+def _say_who_is_left_out(splits: list[Split], path: Path, dataset: RawDataset) -> None:
+    """Print the training cases that are in no fold of ``path``, such as cases added after it was made."""
+    cases, patients = dataset.cases("Tr"), dataset.patients()
+    left_out = sorted({*cases} - {case for split in splits for own in split.values() for case in own})
+    if left_out and len({patients[case] for case in cases}) > 1:  # one patient has no folds
+        renew = "run ct2pet_split again" if path.parent == dataset.folder else "delete it to make new folds"
+        print(
+            f"{path}: {len(left_out)} training case(s) are in no fold ({_some(left_out)}); add them to it, or {renew}",
+            file=sys.stderr,
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")

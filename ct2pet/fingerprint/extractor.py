@@ -14,7 +14,7 @@ from ct2pet.dataset.description import WHOLE_BODY
 from ct2pet.dataset.fields import DISTRICTS
 from ct2pet.districts import SegmenterIdentity
 from ct2pet.districts.whole_body import region_labels, whole_body_map
-from ct2pet.errors import CasesFailed, DatasetError
+from ct2pet.errors import CasesFailed, DatasetError, ImageError
 from ct2pet.fingerprint.fingerprint import DistrictFingerprint, Fingerprint, LabelFingerprint
 from ct2pet.imageio import count_voxels, read_grid, read_volume
 from ct2pet.parallel import map_cases
@@ -93,7 +93,7 @@ def extract_fingerprint(
 def _look_at(dataset: RawDataset, files: Mapping[str, Path | None]) -> _Case:
     """Measurements of one case in each of its districts, and of its label maps."""
     fields = dataset.fields
-    volumes = {name: _read(path, name) for name, path in files.items()}
+    volumes = {name: _read(path, fields[name]) for name, path in files.items()}
     images = {one.name: volumes[one.name] for one in fields.images}
     from_data = [one.name for one in fields.images if one.rules.normalization == _FROM_DATA]
     regions = _district_map(dataset, volumes)
@@ -108,10 +108,14 @@ def _look_at(dataset: RawDataset, files: Mapping[str, Path | None]) -> _Case:
     )
 
 
-def _read(path: Path | None, name: str) -> Volume:
+def _read(path: Path | None, field: Field) -> Volume:
     if path is None:
-        raise DatasetError(f"no {'district map' if name == DISTRICTS else name} of this case")
-    return read_volume(path).to_canonical()
+        raise DatasetError(f"no {'district map' if field.name == DISTRICTS else field.name} of this case")
+    volume = read_volume(path)
+    problems = field.problems(volume.array)
+    if problems:
+        raise ImageError(f"{path}: {problems[0]}")
+    return volume.to_canonical()
 
 
 def _district_map(dataset: RawDataset, volumes: Mapping[str, Volume]) -> Volume:

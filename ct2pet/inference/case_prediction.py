@@ -24,7 +24,7 @@ from ct2pet.inference.input_files import Case, read_input
 from ct2pet.inference.options import PredictionOptions
 from ct2pet.inference.out_of_memory import reporting_out_of_memory
 from ct2pet.inference.output_grids import OutputGrids
-from ct2pet.inference.predictor import Predictor, Volumes
+from ct2pet.inference.predictor import NoDistrictInGrid, Predictor, Volumes
 from ct2pet.inference.read_ahead import ReadAhead, WriteBehind
 from ct2pet.inference.volumes import WindowOptions
 from ct2pet.parallel import map_cases
@@ -128,7 +128,11 @@ class CasePrediction:
             )
         with nothing_incomplete_of(case), reporting_out_of_memory(self.predictor.device, "prediction", _LESS_MEMORY):
             self._say_what_is_left_out(case, uncovered)
-            return self.predictor.predict(inputs, district_map, grid, progress)
+            try:
+                return self.predictor.predict(inputs, district_map, grid, progress)
+            except NoDistrictInGrid as error:
+                image = "district map" if self.grids.like is None else "image --like"
+                raise NoDistrictInGrid(f"{error}; check the {image}") from None
 
     def write(self, case: Case, found: Volumes) -> None:
         """Write the targets of a case, and its DICOM series where that is wanted."""

@@ -67,9 +67,10 @@ def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | N
     With one input the folder contains files (CASE_0000.nii.gz or CASE.nii.gz), or else the DICOM files of CTs (see
     ``dicom_cases``); with several inputs files CASE_0000.nii.gz, CASE_0001.nii.gz, ... Predictions
     are ``target``/CASE, or CASE_TARGET for several targets, in the format of the first input (NIfTI for DICOM); for one
-    image and one target ``target`` may be the prediction's file. ``patient_map``: names DICOM folders as
-    ct2pet_convert_dicom named their examinations (see ``mapped_names``). Raises DatasetError without images, where an
-    input is missing, where two files have the same case name, or where a prediction would replace an input.
+    image, also in a folder, and one target ``target`` may be the prediction's file. ``patient_map``: names DICOM
+    folders as ct2pet_convert_dicom named their examinations (see ``mapped_names``). Raises DatasetError without images,
+    where an input is missing, where two files have the same case name, where a prediction would replace an input, or
+    where ``target`` is a file for several predictions.
     """
     if len(fields.inputs) > 1:
         if patient_map is not None:
@@ -95,7 +96,8 @@ def find_cases(source: Path, target: Path, fields: Fields, patient_map: Path | N
 
 
 def find_images(source: Path, target: Path, patient_map: Path | None = None) -> list[ImageFile]:
-    """The images of a folder, or one image, sorted by name, and the output of each: see find_cases."""
+    """The images of a folder, or one image, sorted by name, and the output of each: see find_cases. Raises DatasetError
+    where ``target`` is a file for several images."""
     source = Path(source)
     files = _files(source, target)
     if patient_map is not None:
@@ -104,7 +106,9 @@ def find_images(source: Path, target: Path, patient_map: Path | None = None) -> 
         from ct2pet.inference.mapped_names import named_as_converted  # imports pydicom, which takes 0.3 s
 
         files = named_as_converted(files, patient_map)
-    if [*files.values()] == [source] and target.name.lower().endswith(image_suffixes()):
+    if target.name.lower().endswith(image_suffixes()) and not target.is_dir():
+        if len(files) > 1:
+            raise DatasetError(f"{target}: -o must be a folder: there are {len(files)} images in {source}")
         found = [ImageFile(name, image, target) for name, image in files.items()]
     else:
         found = [ImageFile(name, image, target / (name + _ending(image))) for name, image in sorted(files.items())]

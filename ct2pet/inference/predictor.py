@@ -13,17 +13,22 @@ from scipy.ndimage import distance_transform_edt
 
 from ct2pet.dataset import Field, Fields
 from ct2pet.errors import Ct2PetError, DatasetError, GeometryError
+from ct2pet.inference.gaps import Gaps
 from ct2pet.inference.stitching import LabelStitcher, Stitcher
 from ct2pet.inference.volumes import Arrays, Progress, WindowOptions, predict_volume
 from ct2pet.models.base import Method
 from ct2pet.planning.configuration import Configuration, Masking
 from ct2pet.preprocessing import PreparedDistrict, prepare_inputs
-from ct2pet.preprocessing.case_on_grid import visible
+from ct2pet.preprocessing.case_on_grid import district_grid, visible
 from ct2pet.preprocessing.normalization import denormalize
 from ct2pet.resampling import resample
 from ct2pet.volume import Box, Grid, Volume
 
 Volumes = dict[str, Volume]
+
+
+class NoDistrictInGrid(GeometryError):
+    """The grid of a prediction contains no voxel of the districts."""
 
 
 @dataclass(frozen=True)
@@ -97,8 +102,9 @@ class Predictor:
         district_map = district_map.to_canonical()
         on_output = resample(district_map, output_grid.to_canonical(), labels=True)
         if district_map.array.any() and not on_output.array.any():
-            raise GeometryError("the grid of the prediction contains no voxel of the districts; check the image --like")
-        stitchers = {one.name: self._stitcher(one, on_output) for one in self.fields.targets}
+            raise NoDistrictInGrid("the grid of the prediction contains no voxel of the districts")
+        gaps = Gaps.of(on_output, self._predicted_grids(images[leading].grid, district_map), images[leading].grid)
+        stitchers = {one.name: self._stitcher(one, gaps.district_map) for one in self.fields.targets}
         occurs = False
         for district in self.districts:
             found = self._predict_district(district, images, district_map, progress)
@@ -107,7 +113,19 @@ class Predictor:
             occurs |= found is not None
         if not occurs:
             raise self.nothing_to_predict()
-        return {name: stitcher.result().reorient_like(output_grid) for name, stitcher in stitchers.items()}
+        results = {name: stitcher.result() for name, stitcher in stitchers.items()}
+        for volume in results.values():
+            gaps.fill(volume.array)
+        return {name: volume.reorient_like(output_grid) for name, volume in results.items()}
+
+    def _predicted_grids(self, leading: Grid, district_map: Volume) -> list[tuple[Sequence[int], Grid | None]]:
+        """The labels of each district, and the grid of its prediction; None where it does not occur."""
+        grids: list[tuple[Sequence[int], Grid | None]] = []
+        for configuration in (district.configuration for district in self.districts):
+            grid = district_grid(leading, district_map, configuration)
+            continued = None if grid is None else _continued(grid, self.blend_mm / 2)[0]
+            grids.append((configuration.labels, continued))
+        return grids
 
     def _stitcher(self, target: Field, district_map: Volume) -> Stitcher | LabelStitcher:
         if target.rules.is_labels:
@@ -186,9 +204,7 @@ class Continuation:
     """
 
     def __init__(self, grid: Grid, region: np.ndarray, margin_mm: float) -> None:
-        margin = tuple(math.ceil(margin_mm / s) + 2 for s in grid.spacing)
-        box = Box(tuple(-m for m in margin), tuple(n + m for n, m in zip(grid.shape, margin)))  # type: ignore[arg-type]
-        self._around, self._grid = [(m, m) for m in margin], grid.crop(box)
+        self._grid, self._around = _continued(grid, margin_mm)
         outside = np.pad(~region, self._around, constant_values=True)
         self._nearest = tuple(
             distance_transform_edt(outside, sampling=grid.spacing, return_distances=False, return_indices=True)
@@ -199,6 +215,13 @@ class Continuation:
             name: Volume(_taken(np.pad(one.array, self._around), self._nearest), self._grid, one.unit)
             for name, one in volumes.items()
         }
+
+
+def _continued(grid: Grid, margin_mm: float) -> tuple[Grid, list[tuple[int, int]]]:
+    """``grid`` larger by ``margin_mm`` and two voxels, and the added voxels at both ends of each axis."""
+    margin = [math.ceil(margin_mm / s) + 2 for s in grid.spacing]
+    box = Box(tuple(-m for m in margin), tuple(n + m for n, m in zip(grid.shape, margin)))  # type: ignore[arg-type]
+    return grid.crop(box), [(m, m) for m in margin]
 
 
 def _taken(array: np.ndarray, indices: Sequence[np.ndarray]) -> np.ndarray:

@@ -105,14 +105,18 @@ class PredictionRecord:
         path = record_file(target, cases[0].output) if cases else target / PREDICTION
         return cls(path, content, run)
 
-    def begin(self, cases: Sequence[Case], go_on: bool, dicom: DicomOutput) -> list[Case]:
+    def begin(
+        self, cases: Sequence[Case], go_on: bool, dicom: DicomOutput, other_parts: Sequence[Case] = ()
+    ) -> list[Case]:
         """Write the record; returns the cases to predict. Old predictions of other models or settings are not kept.
-        Raises Ct2PetError where they would be mixed, or where a file of another program would be replaced."""
+        Raises Ct2PetError where they would be mixed, or where a file of another program would be replaced.
+
+        ``other_parts``: cases that other processes predict into the same folder, with the same record.
+        """
         runs: Any = None
         kept = go_on and self.path.exists()
         if kept:
-            earlier = read_json(self.path)
-            runs = earlier.pop("runs", None) if isinstance(earlier, dict) else None
+            earlier, runs = _read_record(self.path)
             if earlier != self.content:
                 raise Ct2PetError(
                     f"{self.path}: predicted with another model or other settings{self._differences(earlier)}; choose "
@@ -120,6 +124,7 @@ class PredictionRecord:
                 )
             cases = [case for case in cases if not (case.is_done and dicom.has(case))]
         elif self.path.exists():
+            runs = self._runs_to_keep(cases, other_parts)
             self._say_what_is_replaced(cases)
         else:
             self._check_no_foreign_files(cases)
@@ -131,11 +136,37 @@ class PredictionRecord:
     def remove_if_unused(self, cases: Sequence[Case]) -> None:
         """Remove the record where no prediction exists: none of ``cases``, and no other image in its folder."""
         predictions = [path for case in cases for path in case.outputs.values() if path.exists()]
-        if self.path.name == PREDICTION:
-            files = self.path.parent.glob("[!.]*")
-            predictions += [path for path in files if path.name.lower().endswith(image_suffixes())]
-        if not predictions:
+        if not predictions and not self._images_except(()):
             self.path.unlink(missing_ok=True)
+
+    def _runs_to_keep(self, cases: Sequence[Case], other_parts: Sequence[Case]) -> Any:
+        """The earlier runs, where predictions of them stay. Raises Ct2PetError where these are of another model or
+        other settings: the record would say that they are of this one."""
+        staying = self._images_except(cases)
+        if not staying:
+            return None
+        try:
+            earlier, runs = _read_record(self.path)
+        except Ct2PetError:
+            earlier = runs = None
+        if earlier == self.content:
+            return runs
+        foreign = self._images_except([*cases, *other_parts])
+        if foreign:
+            raise Ct2PetError(
+                f"{self.path}: {len(foreign)} image(s) in this folder, such as {foreign[0].name}, were predicted with "
+                f"another model or other settings{self._differences(earlier)}; choose another folder, or remove them"
+            )
+        return None
+
+    def _images_except(self, cases: Sequence[Case]) -> list[Path]:
+        """The images in the folder of predictions that are neither predictions nor inputs of ``cases``; none for the
+        record of one file."""
+        if self.path.name != PREDICTION:
+            return []
+        own = {path.resolve() for case in cases for path in (*case.outputs.values(), *case.images.values())}
+        found = sorted(self.path.parent.glob("[!.]*"))
+        return [path for path in found if path.name.lower().endswith(image_suffixes()) and path.resolve() not in own]
 
     def _differences(self, earlier: Any) -> str:
         """The keys of the record with another value than in an earlier one, in parentheses."""
@@ -152,12 +183,19 @@ class PredictionRecord:
 
     def _check_no_foreign_files(self, cases: Sequence[Case]) -> None:
         for case in cases:
-            for path in (*case.outputs.values(), dicom_folder(case)):
+            for path in (*case.outputs.values(), case.picture, dicom_folder(case)):
                 if path.exists():
                     raise Ct2PetError(
                         f"{path}: would be replaced, but is not a prediction of ct2pet (no {self.path.name}); "
                         "choose another -o or remove it"
                     )
+
+
+def _read_record(path: Path) -> tuple[Any, Any]:
+    """The content of a record, and its runs."""
+    content = read_json(path)
+    runs = content.pop("runs", None) if isinstance(content, dict) else None
+    return content, runs
 
 
 def _clear(case: Case, keep: bool) -> None:

@@ -60,6 +60,13 @@ def prepare_inputs(
     return _prepared(volumes, fields.inputs, district_map, configuration, grid)
 
 
+def district_grid(reference: Grid, district_map: Volume, configuration: Configuration) -> Grid | None:
+    """The grid of ``prepare_inputs``, with the first input on ``reference``; None where the district is absent."""
+    grid = plan_grid(reference, configuration.spacing)
+    found = _labels_around(district_map.to_canonical(), configuration, grid)
+    return None if found is None else found[1]
+
+
 def prepare_case(
     volumes: Mapping[str, Volume],
     district_map: Volume,

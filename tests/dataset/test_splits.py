@@ -80,6 +80,68 @@ def test_the_folds_of_the_raw_dataset_are_taken_where_it_has_some(make_dataset, 
     assert not path.exists()
 
 
+def test_folds_of_the_raw_dataset_replace_older_ones(make_dataset, tmp_path, capsys):
+    dataset, path = make_dataset(), tmp_path / "splits_final.json"
+    old = load_or_create_splits(path, dataset)
+    assert capsys.readouterr().err == ""
+    given = dataset.folder / "splits_final.json"
+    new = [{"train": ["a", "c"], "val": ["b"]}]
+    assert new != old
+    given.write_text(json.dumps(new))
+    assert load_or_create_splits(path, dataset) == new == json.loads(path.read_text())
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{path}: replaced by {given}, which differs")
+    written = path.stat().st_mtime_ns
+    assert load_or_create_splits(path, dataset) == new
+    assert path.stat().st_mtime_ns == written
+    assert capsys.readouterr().err == ""
+    given.write_text('[{"train": ["x"], "val": ["b"]}]')
+    with pytest.raises(DatasetError, match=r"raw/.*splits_final\.json: fold 0 contains 1 case"):
+        load_or_create_splits(path, dataset)
+    assert json.loads(path.read_text()) == new
+    given.unlink()
+    assert load_or_create_splits(path, dataset) == new
+
+
+def test_folds_of_removed_cases_are_replaced_by_those_of_the_raw_dataset(make_dataset, tmp_path, capsys):
+    dataset, path = make_dataset(), tmp_path / "splits_final.json"
+    path.write_text('[{"train": ["removed", "a"], "val": ["b"]}]')
+    new = [{"train": ["a", "c"], "val": ["b"]}]
+    (dataset.folder / "splits_final.json").write_text(json.dumps(new))
+    assert load_or_create_splits(path, dataset) == new == json.loads(path.read_text())
+    assert len(capsys.readouterr().err.splitlines()) == 1
+
+
+def test_cases_in_no_fold_are_named(make_dataset, tmp_path, capsys):
+    path = tmp_path / "splits_final.json"
+    old = load_or_create_splits(path, make_dataset())
+    dataset = make_dataset(train=("a", "b", "c", *(f"new{number}" for number in range(6))))
+    kept = path.read_bytes()
+    assert load_or_create_splits(path, dataset) == old
+    assert path.read_bytes() == kept
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == (
+        f"{path}: 6 training case(s) are in no fold (new0, new1, new2, new3, new4, ...); add them to it, or delete it "
+        "to make new folds"
+    )
+    given = dataset.folder / "splits_final.json"
+    given.write_text(path.read_text())
+    assert load_or_create_splits(path, dataset) == old
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"{given}: 6 training case(s)")
+    assert "ct2pet_split" in line
+    given.unlink()
+    path.unlink()
+    assert len(load_or_create_splits(path, dataset)) == 5
+    assert capsys.readouterr().err == ""
+
+
+def test_one_patient_has_no_folds_and_no_message(make_dataset, tmp_path, capsys):
+    dataset, path = make_dataset(train=("a",)), tmp_path / "splits_final.json"
+    assert load_or_create_splits(path, dataset) == load_or_create_splits(path, dataset) == []
+    assert capsys.readouterr().err == ""
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

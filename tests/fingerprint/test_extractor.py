@@ -12,6 +12,13 @@ from ct2pet.imageio import write_volume
 from ct2pet.volume import Box, Volume
 
 
+def with_air(ct, array):
+    """A CT with these values, and air in a corner, which every CT in HU has."""
+    array = array.astype(np.float32)
+    array[0, 0, 0] = -1000
+    return ct.with_array(array)
+
+
 def test_sizes_volumes_and_spacings_by_hand(tmp_path):
     seen = extract_fingerprint(write_raw(tmp_path, {"A": case_volumes(0), "B": case_volumes(1)}))
     low, whole = seen.districts["low"], seen.districts["whole_body"]
@@ -25,7 +32,7 @@ def test_percentiles_are_those_of_the_district_and_of_no_other_voxel(tmp_path):
     volumes = case_volumes()
     districts = volumes["district_map"].array
     inside = volumes["ct"].array[districts == 1]
-    volumes["ct"] = volumes["ct"].with_array(np.where(districts == 1, volumes["ct"].array, 5000).astype(np.float32))
+    volumes["ct"] = with_air(volumes["ct"], np.where(districts == 1, volumes["ct"].array, 5000))
     seen = extract_fingerprint(write_raw(tmp_path, {"A": volumes})).districts["low"]
     for key in ("0.5", "50", "99.5"):
         assert seen.percentiles["CT"][key] == pytest.approx(np.percentile(inside, float(key)), abs=15)
@@ -33,8 +40,8 @@ def test_percentiles_are_those_of_the_district_and_of_no_other_voxel(tmp_path):
 
 def test_all_cases_count_alike_however_large_they_are(tmp_path):
     small, large = case_volumes(0), case_volumes(1)
-    small["ct"] = small["ct"].with_array(np.full(CT_GRID.shape, -100, np.float32))
-    large["ct"] = large["ct"].with_array(np.full(CT_GRID.shape, 100, np.float32))
+    small["ct"] = with_air(small["ct"], np.full(CT_GRID.shape, -100))
+    large["ct"] = with_air(large["ct"], np.full(CT_GRID.shape, 100))
     tiny = np.zeros(CT_GRID.shape, np.uint8)
     tiny[8:10, 8:10, 8:10] = 1
     small["district_map"] = small["district_map"].with_array(tiny)
@@ -45,8 +52,8 @@ def test_all_cases_count_alike_however_large_they_are(tmp_path):
 
 def test_a_case_that_the_pet_shows_in_part_counts_as_much_as_the_others(tmp_path):
     cut, whole = case_volumes(0), case_volumes(1)
-    cut["ct"] = cut["ct"].with_array(np.full(CT_GRID.shape, -100, np.float32))
-    whole["ct"] = whole["ct"].with_array(np.full(CT_GRID.shape, 100, np.float32))
+    cut["ct"] = with_air(cut["ct"], np.full(CT_GRID.shape, -100))
+    whole["ct"] = with_air(whole["ct"], np.full(CT_GRID.shape, 100))
     cut["pet"] = cut["pet"].crop(Box((2, 0, 0), (4, 15, 14)))
     seen = extract_fingerprint(write_raw(tmp_path, {"A": cut, "B": whole})).districts["whole_body"]
     assert seen.percentiles["CT"]["25"] == -100
@@ -140,6 +147,38 @@ def test_all_cases_that_cannot_be_used_are_named(tmp_path):
     assert set(error.value.failures) == {"A", "C"}
     assert "PET" in error.value.failures["A"]
     assert str(dataset.folder / "districtsTr" / "C.nii") in error.value.failures["C"]
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("ct", np.nan, "1 voxel is NaN or infinite"),
+        ("pet", np.inf, "1 voxel is NaN or infinite"),
+        ("ct", 1e6, "outside the range of HU"),
+        ("district_map", -1, "values that are not labels"),
+        ("district_map", 9, r"the label\(s\) 9 are not in dataset.json"),
+    ],
+)
+def test_values_that_preprocessing_refuses_are_named_with_their_file(tmp_path, field, value, reason):
+    volumes = case_volumes(1)
+    array = volumes[field].array.astype(np.int16 if field == "district_map" else np.float32)
+    array[10, 10, 10] = value
+    volumes[field] = volumes[field].with_array(array)
+    dataset = write_raw(tmp_path, {"A": case_volumes(0), "B": volumes})
+    with pytest.raises(CasesFailed, match=rf"B(_0000)?\.nii: .*{reason}") as error:
+        extract_fingerprint(dataset)
+    assert list(error.value.failures) == ["B"]
+
+
+def test_labels_to_predict_that_are_no_labels_are_named_with_their_file(tmp_path):
+    dataset = write_raw(tmp_path, {"A": case_volumes()})
+    labels = np.full(CT_GRID.shape, -1, np.int16)
+    write_volume(dataset.folder / "organsTr" / "A.nii", Volume(labels, CT_GRID))
+    content = {key: value for key, value in dataset.description.content.items() if key != "target"}
+    targets = {"organs": {"kind": "labels", "labels": {"liver": 1}}}
+    (dataset.folder / "dataset.json").write_text(json.dumps({**content, "targets": targets}))
+    with pytest.raises(CasesFailed, match=r"organsTr/A\.nii: it contains values that are not labels"):
+        extract_fingerprint(RawDataset(dataset.folder))
 
 
 def test_a_district_that_the_pet_does_not_reach_is_absent_in_this_case(tmp_path):

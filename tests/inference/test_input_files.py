@@ -104,6 +104,19 @@ def test_a_prediction_never_replaces_a_ct(tmp_path, source, target):
         find_cases(tmp_path / source, tmp_path / target, FIELDS)
 
 
+def test_one_image_in_a_folder_has_the_output_that_is_named(tmp_path):
+    source = files(tmp_path / "in", "a_0000.nii.gz")
+    target = tmp_path / "pet.nii.gz"
+    assert find_cases(source, target, FIELDS) == [case("a", source / "a_0000.nii.gz", target)]
+    files(source, "b.nii.gz")
+    with pytest.raises(DatasetError, match=r"pet\.nii\.gz: -o must be a folder: there are 2 images"):
+        find_cases(source, target, FIELDS)
+    target.mkdir()
+    for images in (source, source / "b.nii.gz"):
+        outputs = [found.output.parent for found in find_cases(images, target, FIELDS)]
+        assert {*outputs} == {target}
+
+
 def test_folders_of_dicom_files_are_cases_where_there_are_no_image_files(tmp_path):
     source, target = tmp_path / "in", tmp_path / "in" / "out"
     for name in ("b.1", "a x"):
