@@ -1,6 +1,11 @@
-"""What may not be read is neither damaged nor missing, and what may not be written is named before any work."""
+"""What may not be read is neither damaged nor missing, what may not be written is named before any work, and files that
+are written have the permissions of the umask."""
 
+import os
 import shutil
+import stat
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -13,6 +18,7 @@ from ct2pet.api.prediction import predict as predict_images
 from ct2pet.checkpoint import load_checkpoint, save_checkpoint
 from ct2pet.cli.predict import main as predict
 from ct2pet.errors import CheckpointError, DatasetError, ImageError, WriteError
+from ct2pet.files import write_json
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.inference.trained_models import find_trained
 from ct2pet.outputs import check_output_folder
@@ -92,3 +98,32 @@ def test_the_unwritable_parent_of_a_missing_folder_is_named(open_folder):
     (open_folder / "a").mkdir(mode=0o555)
     with without_superuser(), pytest.raises(WriteError, match=rf"^{open_folder}/a: not writable"):
         check_output_folder(open_folder / "a" / "b" / "c")
+
+
+def test_a_file_has_the_permissions_of_the_umask(tmp_path):
+    before = os.umask(0o027)
+    try:
+        write_json(tmp_path / "plans.json", {})
+        assert os.umask(0o027) == 0o027  # reading the umask did not change it
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((tmp_path / "plans.json").stat().st_mode) == 0o640
+
+
+def test_files_that_threads_write_at_once_have_the_permissions_of_the_umask(tmp_path, monkeypatch):
+    set_umask = os.umask
+
+    def slowly(mask):
+        before = set_umask(mask)
+        time.sleep(0.005)  # another thread runs
+        return before
+
+    before = set_umask(0o027)
+    monkeypatch.setattr(os, "umask", slowly)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(lambda number: write_json(tmp_path / f"{number}.json", {}), range(12)))
+        assert set_umask(0o027) == 0o027
+    finally:
+        set_umask(before)
+    assert {stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()} == {0o640}
