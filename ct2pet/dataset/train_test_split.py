@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import glob
 import os
 import shutil
 from collections import Counter
@@ -19,7 +20,7 @@ from ct2pet.dataset.raw import SPLITS, RawDataset
 from ct2pet.dataset.splits import FILE_NAME, Split, create_splits, group_patients
 from ct2pet.errors import DatasetError
 from ct2pet.files import atomic_path, write_json
-from ct2pet.imageio import files_of
+from ct2pet.imageio import files_of, strip_suffix
 
 TRAIN, VALIDATION, TEST = "train", "validation", "test"
 PARTS = (TRAIN, VALIDATION, TEST)
@@ -41,12 +42,12 @@ def deal_parts(
     All cases of a patient are in one part. Every diagnosis and all patients together have these shares, to within one
     patient; exactly for a multiple of ten patients. The same input gives the same parts. Cases with a ``given`` part,
     and other cases of their patients, keep it; the others are distributed. Raises DatasetError where a patient is given
-    two parts.
+    two parts. Patients that are added later are dealt as if all had been dealt at once.
     """
     part_of = _given_to_patients(patients, given or {})
     new = [case for case in cases if patients.get(case, case) not in part_of]
     generator = np.random.default_rng(seed)
-    position = 0
+    position = len({patients.get(case, case) for case in cases} & {*part_of})
     for group in group_patients(new, patients, diagnoses).values():
         for index in generator.permutation(len(group)):
             part_of[group[index]] = _ORDER[position % len(_ORDER)]
@@ -133,13 +134,15 @@ def _given(dataset: RawDataset) -> dict[str, str]:
 
 
 def _moves(dataset: RawDataset, case: str, part: str) -> Iterator[tuple[Path, Path]]:
+    """The files of a case, each with its new place; the record and the picture of a segmented map before the map."""
     there, away = ("Ts", "Tr") if part == TEST else ("Tr", "Ts")
     fields = [field for field in dataset.fields if field.kind != CATEGORY]
     for field in sorted(fields, key=dataset.leading.__eq__):  # the leading image, which defines the case, moves last
         source = dataset.file(field, case, away)
         if source is not None:
             folder = dataset.path(field, case, there).parent
-            yield from ((file, folder / file.name) for file in files_of(source))
+            beside = sorted(source.parent.glob(f"{glob.escape(strip_suffix(source))}.segmenter.*"))
+            yield from ((file, folder / file.name) for file in [*beside, *files_of(source)])
 
 
 def _folds(dataset: RawDataset, parts: Mapping[str, str], seed: int) -> list[Split]:

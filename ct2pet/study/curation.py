@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -101,18 +102,22 @@ def curated_images(
     """Images (N, C, Y, X) of the wanted ``labels`` that the curator accepts, their labels, and the counts: ``asked``,
     ``drawn``, ``kept``, and by reason how many were rejected (an image may have several reasons).
 
-    After four rounds of drawing the number may be below the wanted one. Raises Ct2PetError where none is.
+    No image is taken twice: a folder of images gives the same ones in several rounds. After four rounds of drawing the
+    number may be below the wanted one. Raises Ct2PetError where none is.
     """
     shape = curator.real.images.shape[1:]
     images, kept_labels = [], []
     counts = {"asked": len(labels), "drawn": 0, "kept": 0}
     missing = labels
+    seen: set[bytes] = set()
     for round_ in range(_ROUNDS):
-        wanted = np.concatenate([missing, missing[::2]])
+        wanted = np.concatenate([missing, *(missing[missing == label][::2] for label in np.unique(missing))])
         made = _as_slices(sample_all(sampler, wanted, seed * _ROUNDS + round_, shape), wanted, curator.real)
         rejected = curator.rejections(made)
-        passed = ~np.any(list(rejected.values()), axis=0)
+        keys = [hashlib.sha256(image.tobytes()).digest() for image in made.images]
+        passed = ~np.any(list(rejected.values()), axis=0) & [key not in seen for key in keys]
         taken, missing = _first_wanted(wanted, passed, missing)
+        seen.update(keys[index] for index in taken)
         images.append(made.images[taken])
         kept_labels.append(wanted[taken])
         counts["drawn"] += len(wanted)

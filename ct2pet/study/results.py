@@ -67,7 +67,9 @@ _COMPARISON = ("auc_difference", "auc_difference_ci95", "p_bootstrap", "p_delong
 
 def _comparison(labels: np.ndarray, real: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
     difference = auc_difference(labels, real, scores)
-    delong = p_of_runs([delong_test(labels, first, second).p for first, second in zip(real, scores)])
+    delong = None
+    if np.bincount(labels, minlength=2).min() > 1:  # of one patient there is no variance
+        delong = p_of_runs([delong_test(labels, first, second).p for first, second in zip(real, scores)])
     right = [(own >= _THRESHOLD) == (labels == 1) for own in (real, scores)]
     answers = p_of_runs([mcnemar(first, second) for first, second in zip(*right)])
     return dict(zip(_COMPARISON, (difference.mean, difference.ci95, difference.p, delong, answers)))

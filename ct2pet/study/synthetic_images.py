@@ -67,12 +67,14 @@ def _classifier(data: StudyData, options: StudyOptions) -> TrainedClassifier:
 
 def write_pictures(folder: Path, slices: Slices, real: Slices) -> None:
     """Write slices, at most 200 evenly over all, as PNG (8 bits, no metadata) into ``folder``/KIND, for a reader study,
-    in the ``shown_range`` of the ``real`` ones. The names are numbers."""
+    in the ``shown_range`` of the ``real`` ones. The names are numbers; those of an earlier run are removed."""
     chosen = np.linspace(0, len(slices) - 1, min(len(slices), _MOST_PICTURES)).round().astype(int)
     for channel, kind in enumerate(slices.channels):
         low, high = shown_range(real, kind)
         images = slices.images[chosen, channel]
         grey = np.rint(255 * np.clip((images - low) / (high - low), 0, 1)).astype(np.uint8)
+        for old in (folder / kind).glob("[0-9][0-9][0-9][0-9].png"):
+            old.unlink()
         for number, image in enumerate(grey, start=1):
             with atomic_path(folder / kind / f"{number:04d}.png") as temporary:
                 Image.fromarray(image).save(temporary, format="PNG")

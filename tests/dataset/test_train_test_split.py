@@ -10,6 +10,9 @@ from ct2pet.cli import split
 from ct2pet.dataset import RawDataset, verify_dataset
 from ct2pet.dataset.splits import load_or_create_splits
 from ct2pet.dataset.train_test_split import PARTS, deal_parts, split_dataset
+from ct2pet.districts.base import SegmenterIdentity
+from ct2pet.districts.maps import picture_file
+from ct2pet.districts.records import MapRecord, origin, write_map
 from ct2pet.errors import DatasetError
 from ct2pet.imageio import read_volume
 
@@ -81,6 +84,16 @@ def test_assigned_cases_and_all_cases_of_their_patients_keep_their_part():
         deal_parts(names(3), patients, {}, given={"c000": "test", "c001": "train"})
 
 
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_patients_added_a_few_at_a_time_have_the_shares_of_all(step):
+    parts = {}
+    for number in range(10, 61, step):
+        earlier = dict(parts)
+        parts = deal_parts(names(number), {}, {}, given=earlier)
+        assert earlier.items() <= parts.items()
+        _assert_shares(parts.values())
+
+
 @pytest.fixture
 def ten(make_dataset):
     """Eleven cases of ten patients, two of them of one."""
@@ -117,6 +130,21 @@ def test_the_data_files_of_metaimages_move_with_their_headers(make_dataset):
     split_dataset(dataset.folder)
     assert header.is_file()
     assert data.is_file()
+
+
+def test_the_record_of_a_segmented_map_moves_with_it(make_dataset):
+    dataset = make_dataset(train=names(10), test=())
+    segmenter = SegmenterIdentity("rules", "1", {})
+    for case in names(10):
+        path = dataset.file("districts", case, "Tr")
+        write_map(path, read_volume(path), MapRecord(segmenter, dataset.districts, []))
+        picture_file(path).write_bytes(b"picture")
+    split_dataset(dataset.folder)
+    for side in ("Tr", "Ts"):
+        maps = [dataset.file("districts", case, side) for case in dataset.cases(side)]
+        assert [origin(path) for path in maps] == [segmenter] * len(maps)
+        assert all(picture_file(path).is_file() for path in maps)
+        assert len(list(maps[0].parent.iterdir())) == 3 * len(maps)
 
 
 def test_again_nothing_changes_and_an_interrupted_split_is_finished(ten, monkeypatch):

@@ -121,3 +121,5 @@ def test_pictures_for_readers_are_grey_values_in_the_range_of_the_real_images(tm
         expected = 255 * np.clip((TEST.images[2, channel] - low) / width, 0, 1)
         assert np.abs(found - expected).max() <= 0.5 + 1e-3
     assert len(list((tmp_path / "pet").iterdir())) == len(TEST)
+    write_pictures(tmp_path, TEST.take(np.arange(2)), brighter)
+    assert sorted(path.name for path in (tmp_path / "pet").iterdir()) == ["0001.png", "0002.png"]

@@ -75,6 +75,40 @@ def test_rejected_images_are_counted_and_drawn_again(real, fresh):
     assert counts["kept"] == len(labels) <= 20
 
 
+class Shuffled(Pool):
+    """A sampler that gives slices of a set in another order each time, each at most once, and counts them by class."""
+
+    def __init__(self, slices):
+        super().__init__(slices)
+        self.drawn = [0, 0]
+
+    def sample(self, label, number, seed):
+        self.drawn[label] += number
+        own = self.slices.images[self.slices.labels == label]
+        return np.random.default_rng([seed, label]).permutation(own)[:number]
+
+
+def test_each_class_is_drawn_with_the_same_surplus(real, fresh):
+    pool = Shuffled(fresh)
+    curated_images(pool, WANTED, Curator(real, lambda images: np.ones(len(images))), seed=0)
+    assert pool.drawn == [15, 15]
+
+
+def test_no_image_of_a_folder_is_taken_twice(real, fresh):
+    """Of the 30 images of a class those of the brighter half have confidence: no more than 15 can be taken."""
+    means = fresh.images.mean((1, 2, 3))
+    middle = [np.median(means[fresh.labels == label]) for label in (0, 1)]
+
+    def confidence(images):
+        return np.where(images.images.mean((1, 2, 3)) > np.take(middle, images.labels), 0.9, 0.1)
+
+    wanted = np.arange(36) % 2
+    images, labels, counts = curated_images(Shuffled(fresh), wanted, Curator(real, confidence), seed=0)
+    assert len(np.unique(images, axis=0)) == len(images) == counts["kept"]
+    assert np.bincount(labels).max() <= 15
+    assert counts["kept"] > 20  # more than the first round gives
+
+
 def test_a_generator_of_which_nothing_passes_is_an_error_with_the_counts(real, fresh):
     nothing = Curator(real, lambda images: np.zeros(len(images)))
     with pytest.raises(Ct2PetError, match=r"none of 120 synthetic images passed.*\(low_confidence 120, .*--arms"):

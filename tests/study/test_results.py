@@ -1,5 +1,7 @@
 """The numbers of a study's table."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -99,3 +101,11 @@ def test_the_text_table_has_arms_differences_and_numbers_of_patients(study):
     assert f"{row['auc']:.3f}" in text
     assert f"{row['auc_difference']:+.3f}" in text
     assert "40 + 40 real test patients, 3 run(s) each" in text
+
+
+def test_delongs_test_does_not_apply_to_one_patient_of_a_class():
+    labels = np.arange(80) == 7
+    found = summarize(labels.astype(int), [result(arm, seed, 1.0) for arm in ("real", "gan") for seed in range(3)])
+    assert row_of(found, "gan")["p_delong"] is None
+    assert row_of(found, "gan")["p_delong_holm"] is None
+    json.dumps(found, allow_nan=False)
