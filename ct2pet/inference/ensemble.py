@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 
-from ct2pet.inference.predictor import Predictor, Volumes
+from ct2pet.inference.predictor import NothingToPredict, Predictor, Volumes
 from ct2pet.inference.volumes import Progress
 from ct2pet.volume import Grid, Volume
 
@@ -36,7 +37,8 @@ class Ensemble:
         output_grid: Grid,
         progress: Progress | None = None,
     ) -> Volumes:
-        """As Predictor.predict, which empties ``inputs``; for several predictors the mean, float32."""
+        """As Predictor.predict, which empties ``inputs``; for several predictors the mean, float32. Where a case has no
+        district of the ``lesion_predictor``, the mean is the result."""
         last = self.lesion_predictor
         share = 1 / (len(self.predictors) + (last is not None))
         part = None if progress is None else lambda done: progress(done * share)
@@ -50,8 +52,9 @@ class Ensemble:
                     mean = means[name].array
                     mean += (found.array - mean) / number
         if last is not None:
-            for name, found in last.predict(inputs, district_map, output_grid, part).items():
-                with_lesions(means[name].array, found.array)
+            with contextlib.suppress(NothingToPredict):  # it may have one district only
+                for name, found in last.predict(inputs, district_map, output_grid, part).items():
+                    with_lesions(means[name].array, found.array)
         return means
 
 

@@ -31,6 +31,10 @@ class NoDistrictInGrid(GeometryError):
     """The grid of a prediction contains no voxel of the districts."""
 
 
+class NothingToPredict(DatasetError):
+    """A district map has none of the districts of the models."""
+
+
 @dataclass(frozen=True)
 class DistrictModels:
     """The trained ``models`` of one district (one per fold; the prediction is their mean) and its configuration."""
@@ -92,7 +96,7 @@ class Predictor:
         ``inputs`` (by name, in their units) and ``district_map`` (labels) may be on different grids of any orientation.
         ``inputs`` is emptied: its images are released before the networks of the last district compute. ``progress`` is
         called with shares of the work (sum 1). Raises GeometryError where the map does not overlap the first input or
-        the output grid, DatasetError where none of the districts occurs in the map.
+        the output grid, NothingToPredict where none of the districts occurs in the map.
         """
         leading = self.fields.inputs[0].name
         if inputs[leading].grid.overlap(district_map.grid) == 0:
@@ -132,10 +136,10 @@ class Predictor:
             return LabelStitcher(district_map, np.min_scalar_type(target.num_channels - 1))
         return Stitcher(district_map, self.blend_mm, target.rules.outside)
 
-    def nothing_to_predict(self) -> DatasetError:
+    def nothing_to_predict(self) -> NothingToPredict:
         """The error where a district map has none of the districts."""
         names = ", ".join(district.name for district in self.districts)
-        return DatasetError(
+        return NothingToPredict(
             f"the district map has no voxel of {names}; check that its labels are those of the training"
         )
 

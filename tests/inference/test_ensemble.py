@@ -4,7 +4,7 @@ from hand_models import expected_suv, hand_configuration, scaled, two_district_c
 from tiny import FIELDS
 
 from ct2pet.inference.ensemble import Ensemble, with_lesions
-from ct2pet.inference.predictor import DistrictModels, Predictor
+from ct2pet.inference.predictor import DistrictModels, NothingToPredict, Predictor
 
 
 def predictor(low, high=None, blend_mm=0.0):
@@ -69,3 +69,21 @@ def test_a_model_for_lesions_gets_the_inputs_and_a_share_of_the_progress():
     found = predict(Ensemble([predictor(0.5, 2.0), predictor(1.5)], predictor(0.1)), shares.append)
     np.testing.assert_array_equal(found.array, predict(Ensemble([predictor(0.5, 2.0), predictor(1.5)])).array)
     assert sum(shares) == pytest.approx(1)
+
+
+def test_a_case_without_the_district_of_the_model_for_lesions_keeps_the_usual_prediction():
+    ct, labels = two_district_case()
+    only_low = labels.with_array(np.where(labels.array == 1, 1, 0).astype(np.uint8))
+    configuration, shares = hand_configuration(labels=[2]), []
+    hot = Predictor([DistrictModels("high", configuration, [scaled(1.5, configuration)])], FIELDS, blend_mm=0.0)
+    found = Ensemble([predictor(0.2, 0.2)], hot).predict({"CT": ct}, only_low, ct.grid, shares.append)["PET"].array
+    usual = predictor(0.2, 0.2).predict({"CT": ct}, only_low, ct.grid)["PET"].array
+    assert usual.max() > 0
+    np.testing.assert_array_equal(found, usual)
+    assert sum(shares) == pytest.approx(1)
+
+
+def test_a_case_without_a_district_of_a_model_of_the_mean_is_an_error():
+    ct, labels = two_district_case()
+    with pytest.raises(NothingToPredict, match="no voxel of low, high"):
+        Ensemble([predictor(0.2, 0.2)]).predict({"CT": ct}, labels.with_array(labels.array * 0), ct.grid)
