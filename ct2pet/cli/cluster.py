@@ -6,10 +6,12 @@ import argparse
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from ct2pet.cli.arguments import Parser
 
 OPTIONS = ("dask", "slurm")
+_MODELS = ("model_paths", "lesion_model")  # each a path, or the name of a model
 
 
 def add_cluster(parser: Parser) -> None:
@@ -40,8 +42,7 @@ def on_cluster_of(
     from ct2pet.parallel.slurm import slurm_cluster
 
     for name, value in vars(arguments).items():
-        if isinstance(value, Path):
-            setattr(arguments, name, value.absolute())
+        setattr(arguments, name, _absolute(value, of_model=name in _MODELS))
     seen, written = ([path.absolute() for path in paths] for paths in (inputs, outputs))
     if arguments.dask is not None:
         with on_cluster(arguments.dask, inputs=seen, outputs=written):
@@ -52,3 +53,15 @@ def on_cluster_of(
             on_cluster(jobs, inputs=seen, outputs=written, check_jobs=check_jobs),
         ):
             yield
+
+
+def _absolute(value: Any, of_model: bool) -> Any:
+    """A path, also within a list, as an absolute one; the name of a model, and any other value, as it is."""
+    from ct2pet.sharing.box import is_box
+
+    if isinstance(value, list):
+        return [_absolute(one, of_model) for one in value]
+    if of_model and isinstance(value, (str, Path)):
+        is_name = is_box(value) or (isinstance(value, str) and not Path(value).exists())
+        return value if is_name else type(value)(Path(value).absolute())
+    return value.absolute() if isinstance(value, Path) else value

@@ -1,3 +1,4 @@
+import contextlib
 import shlex
 from dataclasses import asdict
 from pathlib import Path
@@ -115,3 +116,20 @@ def test_impossible_values_are_refused(called, wrong, capsys):
         main(["-i", "in", "-o", "out", *wrong.split()])
     assert wrong.split()[0] in capsys.readouterr().err
     assert called == []
+
+
+def test_on_a_cluster_the_paths_of_models_are_absolute(called, tmp_path, monkeypatch):
+    """Workers run in other folders, in which a relative path may be another model."""
+    monkeypatch.setattr("ct2pet.parallel.cluster.on_cluster", lambda *_, **__: contextlib.nullcontext())
+    monkeypatch.chdir(tmp_path)
+    for name in ("one.zip", "two.zip", "lesions.zip"):
+        Path(name).touch()
+    command = ["-i", "in", "-o", "out", "--dask", "tcp://none:1", "--model"]
+    assert main([*command, "one.zip", "two.zip", "--lesion_model", "lesions.zip"]) == 0
+    assert main([*command, "box", "--lesion_model", "pix2pix__small"]) == 0
+    assert main([*command, "one.zip", "--lesion_model", "box"]) == 0
+    models = [[str(path) for path in options.model_paths] for _, _, options in called]
+    one, two = str(tmp_path / "one.zip"), str(tmp_path / "two.zip")
+    assert models == [[one, two], ["box"], [one]]
+    lesions = [options.lesion_model for _, _, options in called]
+    assert lesions == [str(tmp_path / "lesions.zip"), "pix2pix__small", "box"]
