@@ -3,6 +3,8 @@ sheets."""
 
 from __future__ import annotations
 
+import re
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +18,7 @@ from ct2pet.dataset import Field, Fields
 from ct2pet.dataset.fields import PET
 from ct2pet.dataset.predictions import prediction_name
 from ct2pet.errors import Ct2PetError
-from ct2pet.files import atomic_path, write_json
+from ct2pet.files import atomic_path, read_json, write_json
 from ct2pet.imageio import write_volume
 from ct2pet.models.base import Synthesis
 from ct2pet.planning.configuration import Configuration, Normalization
@@ -29,6 +31,7 @@ _AT_ONCE = 16
 _SHEET_COLUMNS, _SHEET_IMAGES = 8, 64
 _LEAST_SUV, _QUANTILE = 1.0, 0.995  # the grey values of a sheet of PETs end at this quantile, at least at 1 SUV
 CAPTION_PIXELS = 14
+_OF_MODEL = ("dataset_name", "model", "plans_name", "checkpoint", "checkpoints_sha256")  # in the record
 
 
 @dataclass(frozen=True)
@@ -100,8 +103,11 @@ def _volume(image: torch.Tensor, field: Field, configuration: Configuration) -> 
 def write_samples(
     folder: Path, model: Synthesis, configuration: Configuration, request: SynthesisRequest, record: Mapping[str, Any]
 ) -> list[Path]:
-    """Write the images as NIfTI, a sheet of the first ones for each target, and the record; the images' files."""
+    """Write the images as NIfTI, a sheet of the first ones for each target, and the record; the images' files. Images
+    of this name of an earlier run are removed. Raises Ct2PetError where images of another model would remain."""
     fields = model.fields
+    for earlier in _earlier_images(folder, request, fields, record):
+        earlier.unlink()
     write_json(folder / RECORD, {**record, "note": SYNTHETIC, "classes": dict(request.classes), "seed": request.seed})
     paths: list[Path] = []
     shown: dict[str, list[np.ndarray]] = {one.name: [] for one in fields.targets}
@@ -117,6 +123,32 @@ def write_samples(
         caption = f"{target}, {window[0]:.3g} to {window[1]:.3g} {fields[target].rules.unit}"
         write_sheet(folder / f"sheet_{request.name}_{target}.png", images, window, caption)
     return paths
+
+
+def _earlier_images(folder: Path, request: SynthesisRequest, fields: Fields, record: Mapping[str, Any]) -> list[Path]:
+    """The images of this name in the folder. Raises Ct2PetError where there are others of another model."""
+    targets = "|".join(re.escape(one.name) for one in fields.targets)
+    own = re.compile(rf"{re.escape(request.name)}_\d{{4,}}(_({targets}))?\.nii\.gz")
+    images = sorted(folder.glob("[!.]*.nii.gz"))
+    found = [path for path in images if own.fullmatch(path.name)]
+    others = [path for path in images if path not in found]
+    if others and not _is_of_model(folder / RECORD, record):
+        raise Ct2PetError(
+            f"{folder}: {len(others)} image(s) in this folder, such as {others[0].name}, are not of this model and "
+            "checkpoint; choose another -o, or remove them"
+        )
+    if found:
+        print(f"{folder}: {len(found)} image(s) of an earlier run are replaced", file=sys.stderr)
+    return found
+
+
+def _is_of_model(path: Path, record: Mapping[str, Any]) -> bool:
+    """Whether the earlier record names the same model and checkpoint."""
+    try:
+        earlier = read_json(path)
+    except Ct2PetError:
+        return False
+    return isinstance(earlier, dict) and all(earlier.get(key) == record.get(key) for key in _OF_MODEL)
 
 
 def _window(images: list[np.ndarray], field: Field, planned: Normalization) -> tuple[float, float]:

@@ -137,3 +137,42 @@ def test_a_sheet_shows_the_images_row_by_row_in_grey_of_the_window_below_a_capti
     assert picture[CAPTION_PIXELS:, 48:].sum() == 0
     assert sheet[0, ::6].tolist() == [0, 51, 102, 153, 204, 255, 255, 255]
     assert sheet[4, ::6].tolist() == [255, 255, 0, 0, 0, 0, 0, 0]
+
+
+def write(folder, label, count, seed, **record):
+    torch.manual_seed(0)
+    made = load_model("medscangan")(class_configuration(), FIELDS)
+    request = SynthesisRequest({"diagnosis": label}, count, seed)
+    return write_samples(folder, made, class_configuration(), request, record)
+
+
+def test_images_of_an_earlier_run_are_not_left_beside_those_of_a_new_model_or_seed(tmp_path, capsys):
+    write(tmp_path, "benign", 3, 1, model="A")
+    for changed in ({"seed": 2, "model": "A"}, {"seed": 2, "model": "B"}):
+        paths = write(tmp_path, "benign", 2, **changed)
+        assert {*tmp_path.glob("*.nii.gz")} == {*paths}
+        assert changed.items() <= json.loads((tmp_path / RECORD).read_text()).items()
+    assert f"{tmp_path}: 6 image(s) of an earlier run are replaced" in capsys.readouterr().err
+
+
+def test_images_of_another_class_stay_beside_those_of_the_same_model(tmp_path):
+    (tmp_path / "benign_2024_0001_PET.nii.gz").touch()  # of another class, benign_2024
+    (tmp_path / RECORD).write_text('{"model": "A"}')
+    paths = [*write(tmp_path, "malignant", 1, 1, model="A"), *write(tmp_path, "benign", 2, 2, model="A")]
+    assert {path.name for path in tmp_path.glob("*.nii.gz")} == {
+        "benign_2024_0001_PET.nii.gz",
+        *(path.name for path in paths),
+    }
+
+
+@pytest.mark.parametrize(
+    "other", [{"model": "B"}, {"model": "A", "checkpoints_sha256": {"whole_body": {"fold_0": "1"}}}]
+)
+def test_images_of_another_class_are_not_mixed_with_those_of_another_model(tmp_path, other):
+    write(tmp_path, "malignant", 1, 1, model="A")
+    write(tmp_path, "benign", 1, 1, model="A")
+    before = {path.name: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(Ct2PetError, match=r"2 image\(s\) in this folder, such as malignant_0001_CT.nii.gz") as raised:
+        write(tmp_path, "benign", 1, 1, **other)
+    assert "\n" not in str(raised.value)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == before
