@@ -37,6 +37,7 @@ from ct2pet.sharing import (
 
 _ABOUT = ("name", "licence", "license", "reference")
 _VERSIONS = ("ct2pet", "torch", "python")
+_VALIDATIONS = {layout.CHECKPOINT_FINAL: layout.VALIDATION, layout.CHECKPOINT_BEST: layout.VALIDATION_BEST}
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _collect(
             save_checkpoint(target / path.parent.name / path.name, content)
             write_json(target / path.parent.name / layout.TRAINING_PROVENANCE, content["provenance"])
             trainings.append(_training(content, plans, path.parent.name))
-            validations += _validation(path.parent, configuration)
+            validations += _validation(path, configuration)
             versions = (content["provenance"].get("runs") or [{}])[-1].get("versions", versions)
         assert plans is not None
         write_json(target / layout.PLANS, shared_plans(plans.to_json(), str(source / layout.PLANS)))
@@ -148,10 +149,14 @@ def _training(content: dict[str, Any], plans: Plans, fold: str) -> TrainingFacts
     )
 
 
-def _validation(folder: Path, configuration: str) -> list[ValidationFacts]:
-    """The error of the validation cases of a numbered fold; empty where they are the training cases."""
-    path, fold = folder / layout.VALIDATION / layout.SUMMARY, folder.name.removeprefix("fold_")
-    if fold == "all" or not path.is_file():
+def _validation(checkpoint: Path, configuration: str) -> list[ValidationFacts]:
+    """The error of the validation cases of a numbered fold with this checkpoint; empty where they are the training
+    cases, and for checkpoints that no training validates."""
+    folder, fold = _VALIDATIONS.get(checkpoint.name), checkpoint.parent.name.removeprefix("fold_")
+    if folder is None or fold == "all":
+        return []
+    path = checkpoint.parent / folder / layout.SUMMARY
+    if not path.is_file():
         return []
     summary = read_summary(path)
     region = WHOLE_BODY if configuration == WHOLE_BODY else configuration

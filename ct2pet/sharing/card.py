@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ct2pet.dataset import Fields
+from ct2pet.layout import CHECKPOINT_FINAL
 from ct2pet.sharing.archive import Manifest
 
 
@@ -86,12 +87,14 @@ def _purpose(fields: Fields) -> str:
 
 
 def _use(manifest: Manifest) -> str:
+    checkpoint = "" if manifest.checkpoint == CHECKPOINT_FINAL else f" -chk {manifest.checkpoint}"
     return (
         "```bash\n"
         "ct2pet_install_model MODEL.zip\n"
-        f"ct2pet_predict -i INPUT -o OUTPUT -d {manifest.dataset_name} -m {manifest.model} -p {manifest.plans_name}\n"
+        f"ct2pet_predict -i INPUT -o OUTPUT -d {manifest.dataset_name} -m {manifest.model} -p {manifest.plans_name}"
+        f"{checkpoint}\n"
         "```\n\n"
-        "or, without installing, `ct2pet_predict -i INPUT -o OUTPUT --model MODEL.zip`."
+        f"or, without installing, `ct2pet_predict -i INPUT -o OUTPUT --model MODEL.zip{checkpoint}`."
     )
 
 

@@ -5,12 +5,14 @@ import zipfile
 import numpy as np
 import pytest
 from hand_models import Scaled, expected_suv, two_district_case, write_trained
+from summaries import synthetic_summary
 from whole_pipeline import DATASET, NAME, content_of, killed_until_done, run
 
 from ct2pet.api.model_sharing import export_model, install_model
 from ct2pet.api.prediction import predict
 from ct2pet.checkpoint import load_checkpoint
 from ct2pet.errors import Ct2PetError
+from ct2pet.evaluation import write_summary
 from ct2pet.imageio import read_volume, write_volume
 from ct2pet.provenance import case_digests
 from ct2pet.sharing import Manifest, write_package
@@ -140,6 +142,33 @@ def test_the_card_names_every_training_and_the_manifest_every_file(results, tmp_
         for fold in "01":
             assert f"| {configuration} | {fold} | 2 | unknown | 4, 4, 4 | 8, 8, 8 |" in card
     assert manifest["configurations"] == {"low": ["0", "1"], "high": ["0", "1"]}
+
+
+def write_validations(results, errors, seen=()):
+    """A summary in each folder of a validation of the district low, fold 0, with this MAE."""
+    for folder, mae in errors.items():
+        summary = synthetic_summary(3, provenance={"evaluated_training_cases": seen})
+        summary["mean"]["low"] = {"mae": {**summary["mean"]["whole_body"]["mae"], "mean": mae}}
+        path = results / HAND / "scaled__ct2petPlans__low" / "fold_0" / folder / "summary.json"
+        path.parent.mkdir()
+        write_summary(path, summary)
+
+
+@pytest.mark.parametrize(
+    ("checkpoint", "stated"), [("checkpoint_final.pth", "0.999"), ("checkpoint_best.pth", "0.111"), ("other.pth", None)]
+)
+def test_the_card_states_the_errors_of_the_exported_checkpoint_and_how_to_use_it(results, tmp_path, checkpoint, stated):
+    write_validations(results, {"validation": 0.999, "validation_best": 0.111}, seen=[])
+    for path in results.glob("*/*/fold_*/checkpoint_final.pth"):
+        path.rename(path.with_name(checkpoint))
+    export_model("900", tmp_path / "model.zip", checkpoint=checkpoint)
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        card = archive.read("MODEL_CARD.md").decode()
+    assert [error for error in ("0.999", "0.111") if error in card] == [error for error in [stated] if error]
+    assert ("no record of errors" in card) == (stated is None)
+    commands = [line for line in card.splitlines() if "ct2pet_predict" in line]
+    assert len(commands) == 2
+    assert all((f" -chk {checkpoint}" in line) == (checkpoint != "checkpoint_final.pth") for line in commands)
 
 
 def test_only_chosen_folds_and_configurations_are_exported(results, tmp_path):
