@@ -20,7 +20,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Iterator, Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -116,6 +116,15 @@ def cases_among(digests: str, dataset_name: str, cases: Iterable[str]) -> list[s
     """Those of ``cases`` whose digest is among ``digests`` (see ``case_digests``)."""
     known = set(digests.split())
     return sorted(case for case in cases if _case_digest(dataset_name, case) in known)
+
+
+def training_cases_of(provenance: Mapping[str, Any]) -> str | None:
+    """The digests of the cases that a checkpoint was trained with; None where those of it, or of its initial weights,
+    are unknown."""
+    weights, cases = provenance.get("pretrained_weights"), provenance.get("training_cases")
+    if isinstance(weights, dict) and weights.get("training_cases_known") is False:
+        return None
+    return cases if isinstance(cases, str) else None
 
 
 def _case_digest(dataset_name: str, case: str) -> str:

@@ -150,8 +150,8 @@ def _training(content: dict[str, Any], plans: Plans, fold: str) -> TrainingFacts
 
 
 def _validation(checkpoint: Path, configuration: str) -> list[ValidationFacts]:
-    """The error of the validation cases of a numbered fold with this checkpoint; empty where they are the training
-    cases, and for checkpoints that no training validates."""
+    """The error of the validation cases of a numbered fold with this checkpoint; empty where they are, or may be,
+    training cases, and for checkpoints that no training validates."""
     folder, fold = _VALIDATIONS.get(checkpoint.name), checkpoint.parent.name.removeprefix("fold_")
     if folder is None or fold == "all":
         return []
@@ -162,7 +162,7 @@ def _validation(checkpoint: Path, configuration: str) -> list[ValidationFacts]:
     region = WHOLE_BODY if configuration == WHOLE_BODY else configuration
     found = summary["mean"].get(region) or summary["mean"].get("body") or {}
     mae = found.get("mae")
-    if summary["provenance"].get("evaluated_training_cases") or not mae or mae["mean"] is None:
+    if summary["provenance"].get("evaluated_training_cases", []) != [] or not mae or mae["mean"] is None:
         return []
     return [ValidationFacts(configuration, fold, mae["mean"], mae["n"])]
 

@@ -19,7 +19,7 @@ from ct2pet.inference.dicom_output import DicomOutput, dicom_folder, remove_seri
 from ct2pet.inference.input_files import Case
 from ct2pet.inference.trained_models import LoadedModel, TrainedModel
 from ct2pet.layout import PREDICTION
-from ct2pet.provenance import added_run
+from ct2pet.provenance import added_run, training_cases_of
 
 
 def provenance(
@@ -76,10 +76,10 @@ def _training_facts(origin: dict[str, Any]) -> dict[str, Any]:
 
 
 def _training_cases(models: Sequence[LoadedModel]) -> str | None:
-    """The digests of all training cases of the networks; None where one has no record of them."""
+    """The digests of all training cases of the networks; None where those of one are unknown."""
     origins = [origin for loaded in models for folds in loaded.origins.values() for origin in folds.values()]
-    found = [origin.get("training_cases") for origin in origins]
-    known = [digests for digests in found if isinstance(digests, str)]
+    found = [training_cases_of(origin) for origin in origins]
+    known = [digests for digests in found if digests is not None]
     return " ".join(sorted({*" ".join(known).split()})) if len(known) == len(found) else None
 
 

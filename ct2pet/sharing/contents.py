@@ -18,7 +18,7 @@ _DATASET_KEYS = (
 _PLANS_SETTINGS = ("device", "memory_target_gib", "sized_for", "target_spacing")
 _PROVENANCE_KEYS = (
     *("dataset_name", "model", "configuration", "plans", "num_training_cases", "fold", "dataset_fingerprint_sha256"),
-    *("networks_of", "stages_learn_from"),
+    *("networks_of", "stages_learn_from", "training_cases_known"),
 )
 _RUN_KEYS = (
     *("versions", "commit", "date", "system", "device", "processes", "seed", "deterministic"),

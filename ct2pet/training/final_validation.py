@@ -45,12 +45,12 @@ class FinalValidation:
         self.fields = run.plans.all_fields
         self.pet = next((one for one in self.fields.targets if one.kind == PET), None)
 
-    def run(self, origin: Mapping[str, Any], seen: str) -> dict[str, Any]:
+    def run(self, origin: Mapping[str, Any], seen: str | None) -> dict[str, Any]:
         """The summary of the validation cases. The baseline body_median uses the median of the training cases.
-        ``origin``: part of the provenance. ``seen``: the digests of the cases that the weights were trained with.
-        Several processes share the cases; the main one writes the summary."""
+        ``origin``: part of the provenance. ``seen``: the digests of the cases that the weights were trained with;
+        None where some are unknown. Several processes share the cases; the main one writes the summary."""
         to_predict, training_cases = self.settings.validation_cases, self.settings.training_cases
-        median = self._body_median(training_cases)
+        median, name = self._body_median(training_cases), self.settings.plans.dataset_name
         results = {}
         own = to_predict[distributed.rank() :: distributed.world_size()]
         with progress(
@@ -62,7 +62,7 @@ class FinalValidation:
         everywhere = {case: result for part in distributed.all_gather_object(results) for case, result in part.items()}
         provenance = {
             **origin,
-            "evaluated_training_cases": cases_among(seen, self.settings.plans.dataset_name, to_predict),
+            "evaluated_training_cases": None if seen is None else cases_among(seen, name, to_predict),
             "reference": "as stored for training: on the plans' grid, cropped to the district, normalised as planned",
             "body_median_suv": median,
         }

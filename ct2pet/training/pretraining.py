@@ -17,6 +17,7 @@ from ct2pet.networks import count_input_windows
 from ct2pet.planning.adoption import counterpart
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
+from ct2pet.provenance import training_cases_of
 
 Weights = Mapping[str, torch.Tensor]
 
@@ -135,8 +136,9 @@ def _shape(tensor: torch.Tensor) -> str:
 
 
 def _origin(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The training of a checkpoint, as far as recorded."""
+    """The training of a checkpoint, as far as recorded; ``training_cases_known`` (False) where its cases are not."""
     provenance = content.get("provenance")
     provenance = provenance if isinstance(provenance, dict) else {}
     names = ("dataset_name", "model", "configuration", "plans", "fold", "training_cases")
-    return {**{name: provenance.get(name) for name in names}, "epoch": content.get("epoch")}
+    unknown = {"training_cases_known": False} if training_cases_of(provenance) is None else {}
+    return {**{name: provenance.get(name) for name in names}, "epoch": content.get("epoch"), **unknown}

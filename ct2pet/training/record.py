@@ -10,7 +10,7 @@ from ct2pet import distributed
 from ct2pet.errors import TrainingError
 from ct2pet.files import write_json
 from ct2pet.layout import TRAINING_PROVENANCE
-from ct2pet.provenance import added_run, case_digests, device_name, digest, this_run
+from ct2pet.provenance import added_run, case_digests, device_name, digest, this_run, training_cases_of
 from ct2pet.schema import read_as
 from ct2pet.training.options import TrainingOptions
 from ct2pet.training.run import TrainingRun
@@ -45,8 +45,11 @@ class TrainingRecord:
         self.own_cases: str = self.content["training_cases"]
 
     def begin_with(self, source: Mapping[str, Any]) -> None:
-        """Record the source of the initial weights. Its training cases count as training cases, too."""
+        """Record the source of the initial weights. Its training cases count as training cases, too; unknown ones only
+        matter where they are of the same dataset."""
         facts = dict(source)
+        if facts.get("dataset_name") != self.content["dataset_name"]:
+            facts.pop("training_cases_known", None)
         self.add_cases(facts.pop("training_cases", None))
         self.content["pretrained_weights"] = facts
 
@@ -54,6 +57,11 @@ class TrainingRecord:
         """Record that the weights were trained with these cases, too (None: unknown ones)."""
         seen = {*self.content["training_cases"].split(), *(digests or "").split()}
         self.content["training_cases"] = " ".join(sorted(seen))
+
+    @property
+    def seen_cases(self) -> str | None:
+        """The digests of the cases that the weights were trained with; None where some are unknown."""
+        return training_cases_of(self.content)
 
     @property
     def has_initial_weights(self) -> bool:

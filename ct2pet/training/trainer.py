@@ -296,4 +296,4 @@ class Trainer:
         if distributed.is_main_process():
             remove_partial_files(self.folder / self.options.validation_folder)
         distributed.barrier()
-        return validation.run(self.record.of_validation(), self.record.content["training_cases"])
+        return validation.run(self.record.of_validation(), self.record.seen_cases)

@@ -144,7 +144,7 @@ def test_the_card_names_every_training_and_the_manifest_every_file(results, tmp_
     assert manifest["configurations"] == {"low": ["0", "1"], "high": ["0", "1"]}
 
 
-def write_validations(results, errors, seen=()):
+def write_validations(results, errors, seen):
     """A summary in each folder of a validation of the district low, fold 0, with this MAE."""
     for folder, mae in errors.items():
         summary = synthetic_summary(3, provenance={"evaluated_training_cases": seen})
@@ -169,6 +169,14 @@ def test_the_card_states_the_errors_of_the_exported_checkpoint_and_how_to_use_it
     commands = [line for line in card.splitlines() if "ct2pet_predict" in line]
     assert len(commands) == 2
     assert all((f" -chk {checkpoint}" in line) == (checkpoint != "checkpoint_final.pth") for line in commands)
+
+
+@pytest.mark.parametrize("seen", [["case_001"], None])
+def test_the_card_states_no_errors_where_cases_may_be_training_cases(results, tmp_path, seen):
+    write_validations(results, {"validation": 0.999}, seen)
+    export_model("900", tmp_path / "model.zip")
+    with zipfile.ZipFile(tmp_path / "model.zip") as archive:
+        assert "no record of errors" in archive.read("MODEL_CARD.md").decode()
 
 
 def test_only_chosen_folds_and_configurations_are_exported(results, tmp_path):

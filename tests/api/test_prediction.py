@@ -93,6 +93,14 @@ def test_the_origin_of_the_networks_is_recorded_with_the_predictions(raw):
     assert (facts["num_training_cases"], facts["run"]) == (2, {"seed": 2})
 
 
+def test_training_cases_are_unknown_where_those_of_the_initial_weights_are(raw):
+    unknown = {"pretrained_weights": {"dataset_name": "Dataset001_Tiny", "training_cases_known": False}}
+    write_trained(raw / "results", {"low": {0: 0.5}}, origin={**origin("one"), **unknown})
+    write_trained(raw / "results", {"high": {0: 2.0}}, origin=origin("other"))
+    run(raw, folds=["0"])
+    assert json.loads((raw / "out" / "prediction.json").read_text())["training_cases"] is None
+
+
 def test_the_model_of_the_lesions_is_recorded_and_adds_its_higher_suv(raw):
     write_trained(raw / "results", {"high": {0: 3.0}}, plans=replace(hand_plans(), plans_name="lesions"))
     lesions = "scaled__lesions__high"

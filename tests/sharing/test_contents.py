@@ -31,13 +31,18 @@ def test_commands_cases_and_unknown_keys_of_the_provenance_stay_behind():
         "training_cases": "0123456789abcdef",
         "who": "Jones",
         "runs": [{**RUN, "command": "ct2pet_train 001 pix2pix all", "host": "node1"}],
-        "pretrained_weights": {"model": "pix2pix", "file": "/data/x.pth", "training_cases": "fedcba9876543210"},
+        "pretrained_weights": {
+            "model": "pix2pix",
+            "file": "/data/x.pth",
+            "training_cases": "fedcba9876543210",
+            "training_cases_known": False,
+        },
     }
     assert shared_provenance(content, "x") == {
         "dataset_name": "Dataset001_Tiny",
         "num_training_cases": 2,
         "runs": [RUN],
-        "pretrained_weights": {"model": "pix2pix"},
+        "pretrained_weights": {"model": "pix2pix", "training_cases_known": False},
     }
     assert shared_provenance(None, "x") == {}
 

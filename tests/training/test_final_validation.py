@@ -15,6 +15,7 @@ from ct2pet.models.base import PredictionModel
 from ct2pet.planning.requirements import FieldNeeds, Requirements
 from ct2pet.preprocessing import DistrictStore, PreparedDistrict
 from ct2pet.preprocessing.preprocessor import decisions_of
+from ct2pet.sharing import shared_provenance
 from ct2pet.training import TrainingRun
 from ct2pet.training.final_validation import FinalValidation
 from ct2pet.volume import Grid
@@ -152,3 +153,26 @@ def test_cases_of_the_initial_weights_are_evaluated_training_cases(tmp_path):
     assert "training_cases" not in again
     for name in ("pretrained_weights", "runs", "num_training_cases"):
         assert again[name] == found[name]
+
+
+def without_cases(checkpoint):
+    """The checkpoint as ct2pet_export_model writes it."""
+    content = load_checkpoint(checkpoint)
+    save_checkpoint(checkpoint, {**content, "provenance": shared_provenance(content["provenance"], "checkpoint")})
+
+
+def test_with_initial_weights_of_the_same_dataset_that_name_no_cases_they_are_unknown(tmp_path):
+    """Also after --val, and for a training that begins with the weights of such a training."""
+    store = write_tiny_store(tmp_path / "store", 4)
+    options = {"num_epochs": 1, "iterations_per_epoch": 1, "final_validation": True}
+    make_trainer(store, tmp_path / "first", cases=(["A0", "A2"], ["A1"]), **options).run()
+    without_cases(tmp_path / "first" / "checkpoint_final.pth")
+    for start, name in (("first", "second"), ("second", "third")):
+        cases = (["A0"], ["A1", "A2"])
+        make_trainer(store, tmp_path / name, pretrained_weights=tmp_path / start, cases=cases, **options).run()
+        for again in (False, True):
+            if again:
+                make_trainer(store, tmp_path / name, cases=cases, **options).validate()
+            found = read_summary(tmp_path / name / "validation" / "summary.json")["provenance"]
+            assert found["evaluated_training_cases"] is None
+            assert found["pretrained_weights"]["training_cases_known"] is False

@@ -97,3 +97,18 @@ def test_weights_of_another_training_are_noted_and_its_cases_count_as_seen():
     unknown = record()
     unknown.begin_with({**source, "training_cases": None})  # a checkpoint that does not say
     assert unknown.content["training_cases"] == record().content["training_cases"]
+
+
+def test_initial_weights_of_the_same_dataset_without_their_cases_make_the_cases_unknown():
+    source = {"dataset_name": record().content["dataset_name"], "model": "pix2pix", "training_cases": None}
+    found, other, named = record(), record(), record()
+    found.begin_with({**source, "training_cases_known": False})
+    assert found.seen_cases is None
+    resumed = record("--c")
+    resumed.go_on(found.content)
+    assert resumed.seen_cases is None
+    other.begin_with({**source, "dataset_name": "Dataset901_Other", "training_cases_known": False})
+    assert other.seen_cases == other.content["training_cases"]
+    assert "training_cases_known" not in other.content["pretrained_weights"]
+    named.begin_with({**source, "training_cases": case_digests(source["dataset_name"], ["C"])})
+    assert named.seen_cases == named.content["training_cases"]
