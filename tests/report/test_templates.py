@@ -19,7 +19,7 @@ def test_pieces_are_read_when_their_turn_comes():
             read.append(number)
             yield f"part {number}"
 
-    found = pieces("page.html", title="t", body=["b"], data=data(), policy="", style="", script="")
+    found = pieces("page.html", title="t", body=["b"], data=data(), program="", policy="", style="", script="")
     for piece in found:
         if "part 0" in piece:
             break
