@@ -231,7 +231,9 @@ VARIANTS = {
     "lesion_unet": Arm("lesion_regression", change=lesion_unet, numbers={"learning_rate": 4e-3}),
     "wide_unet": Arm("regression", change=lesion_unet, numbers={"lambda_l2": 5.0, "learning_rate": 4e-3}),
     "coarse_unet": Arm("lesion_regression", change=coarse_unet, numbers={"learning_rate": 4e-3}),
-    "feature_unet": Arm("segmenter_features", change=lesion_unet, numbers={"learning_rate": 4e-3}),
+    "feature_unet": Arm(
+        "segmenter_features", change=lesion_unet, numbers={"learning_rate": 4e-3, "segmenter_steps": 200}
+    ),
     "many_lesions_unet": Arm("lesion_regression", change=many_lesions, numbers={"learning_rate": 4e-3}),
     "curriculum_unet": Arm(
         "lesion_regression",
