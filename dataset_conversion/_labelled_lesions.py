@@ -84,11 +84,7 @@ def write_lesions(
     }
     if not rows:
         results.raise_failures("could not be converted")
-    table = folder / layout.CASES
-    before = table.read_bytes() if table.is_file() else None
-    write_table(table, rows, ("case", "patient", condition[0]))
-    if table.read_bytes() != before:
-        (folder / layout.SPLITS).unlink(missing_ok=True)  # its folds could divide the cases of a patient
+    _write_cases(folder, rows, ("case", "patient", condition[0]))
     description = {
         "name": prefix,
         "channel_names": {},
@@ -108,6 +104,15 @@ def _remove_cases(folder: Path, pattern: str) -> None:
     for kind in _KINDS:
         for path in folder.glob(f"{kind}T[rs]/{pattern}.nii.gz"):
             path.unlink()
+
+
+def _write_cases(folder: Path, rows: Mapping[str, Mapping[str, str]], columns: Sequence[str]) -> None:
+    """Write cases.csv. Folds of other cases are removed: they could divide the cases of a patient."""
+    table = folder / layout.CASES
+    before = table.read_bytes() if table.is_file() else None
+    write_table(table, rows, columns)
+    if table.read_bytes() != before:
+        (folder / layout.SPLITS).unlink(missing_ok=True)
 
 
 def _test_patients(lesions: Sequence[LabelledLesion]) -> set[str]:

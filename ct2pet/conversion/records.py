@@ -71,8 +71,8 @@ def source_digest(exam: Exam) -> str:
 
 
 def series_digest(study: str, series: str) -> str:
-    """Equal for the same PET series, also where images are missing or the CT is another one. Takes 0.05 s, so that UIDs
-    cannot be tried out."""
+    """Equal for the same PET series, also where images are missing or the CT is another one. Slow on purpose, so that
+    UIDs cannot be tried out."""
     return hashlib.scrypt(
         f"{study}\n{series}".encode(errors="surrogateescape"), salt=b"ct2pet", dklen=16, **_COST
     ).hex()

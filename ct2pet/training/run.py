@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from ct2pet.dataset.splits import Split
-from ct2pet.models import build_method
+from ct2pet.models import build_method, load_model
 from ct2pet.models.base import Method
 from ct2pet.planning.configuration import Configuration
 from ct2pet.planning.plans import Plans
@@ -54,7 +54,7 @@ class TrainingRun:
 
     def earlier_stages(self) -> list[str]:
         """The stages of the method before the last one; each is trained into a folder of its name in ``folder``."""
-        return list(self.build().stages)[:-1]
+        return list(load_model(self.model_name).requirements.stages)[:-1]
 
     def with_present_cases(self) -> TrainingRun:
         """The same run without the cases that do not have the district."""

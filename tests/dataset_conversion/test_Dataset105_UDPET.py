@@ -207,7 +207,7 @@ def test_a_row_of_a_date_or_a_case_replaces_the_weight_of_the_header(source, fol
         np.testing.assert_allclose(read_volume(folder / f"{path}.nii.gz").array, known, rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("row", ["NOBODY,,35", "Subj,2020-01-03,35"])
+@pytest.mark.parametrize("row", ["Unknown,,35", "Subj,2020-01-03,35"])
 def test_a_row_that_matches_nothing_is_a_mistake_and_nothing_is_written(source, folder, tmp_path, capsys, row):
     table = tmp_path / "weights.csv"
     table.write_text(f"patient,study,weight_kg\nSubj,,70\n{row}\n")
